@@ -1,0 +1,144 @@
+"""The words a usage is described with.
+
+One list per word; the Python enums, the ClickHouse enums (`clickhouse_enum`) and the tables in the docs all follow from it.
+The numbers are stored: never renumber one, only append.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeVar
+
+__all__ = [
+    "OPERATION_BATCH",
+    "OPERATION_CHAT",
+    "OPERATION_CLASSIFICATION",
+    "OPERATION_EXTRACTION",
+    "OPERATION_GENERATION",
+    "OPERATION_INTERNAL",
+    "OPERATION_QUERY",
+    "OPERATION_SUMMARIZE",
+    "OPERATION_VECTOR_SEARCH",
+    "TOKEN_TYPE_EMBEDDING",
+    "TOKEN_TYPE_FINE_TUNING",
+    "TOKEN_TYPE_LLM",
+    "Ended",
+    "KeyKind",
+    "Operation",
+    "Source",
+    "TokenType",
+    "clickhouse_enum",
+    "parse_operation",
+    "parse_token_type",
+]
+
+
+class Word(str, Enum):
+    """A member is its wire text; `number` is its place in ClickHouse, where 0 is kept for `unknown`."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    @property
+    def number(self) -> int:
+        """The member's number in the ClickHouse enum, from 1."""
+        return list(type(self)).index(self) + 1
+
+
+class TokenType(Word):
+    """What kind of tokens were spent."""
+
+    LLM = "llm"
+    EMBEDDING = "embedding"
+    FINE_TUNING = "fine_tuning"
+
+
+class Operation(Word):
+    """What the tokens were spent for, in the service's own terms."""
+
+    QUERY = "query"
+    CHAT = "chat"
+    SUMMARIZE = "summarize"
+    VECTOR_SEARCH = "vector_search"
+    GENERATION = "generation"
+    CLASSIFICATION = "classification"
+    EXTRACTION = "extraction"
+    BATCH = "batch"
+    INTERNAL = "internal"
+
+
+class Source(Word):
+    """Where a count comes from. The order is the order of trust: a later one replaces an earlier one of the same key."""
+
+    UNKNOWN = "unknown"
+    ESTIMATED = "estimated"
+    REPORTED = "reported"
+
+    @property
+    def number(self) -> int:
+        """The rank: 0 unknown, 1 estimated, 2 reported."""
+        return list(type(self)).index(self)
+
+
+class Ended(Word):
+    """How a call ended: in order, cut short (a stream), or with an error."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    ERROR = "error"
+
+
+class KeyKind(Word):
+    """Who made an idempotency key, and so what a record's identity is (see `tokentrail.idempotency`)."""
+
+    AUTOMATIC = "automatic"
+    FOUR_PART = "four_part"
+    OPAQUE = "opaque"
+    OBJECT = "object"
+
+
+TOKEN_TYPE_LLM = TokenType.LLM
+TOKEN_TYPE_EMBEDDING = TokenType.EMBEDDING
+TOKEN_TYPE_FINE_TUNING = TokenType.FINE_TUNING
+
+OPERATION_QUERY = Operation.QUERY
+OPERATION_CHAT = Operation.CHAT
+OPERATION_SUMMARIZE = Operation.SUMMARIZE
+OPERATION_VECTOR_SEARCH = Operation.VECTOR_SEARCH
+OPERATION_GENERATION = Operation.GENERATION
+OPERATION_CLASSIFICATION = Operation.CLASSIFICATION
+OPERATION_EXTRACTION = Operation.EXTRACTION
+OPERATION_BATCH = Operation.BATCH
+OPERATION_INTERNAL = Operation.INTERNAL
+
+_W = TypeVar("_W", bound=Word)
+
+
+def _parse(kind: type[_W], prefix: str, given: object) -> _W:
+    if isinstance(given, kind):
+        return given
+    text = str(given)
+    if text.startswith(prefix):
+        text = text[len(prefix) :].lower()
+    try:
+        return kind(text)
+    except ValueError:
+        allowed = ", ".join(member.value for member in kind)
+        message = f"{given!r} is not a {kind.__name__}: use one of {allowed} (or {prefix}…)"
+        raise ValueError(message) from None
+
+
+def parse_operation(given: Operation | str) -> Operation:
+    """Take `Operation.QUERY`, `"query"` or `"OPERATION_QUERY"`; raise `ValueError` that names the allowed words otherwise."""
+    return _parse(Operation, "OPERATION_", given)
+
+
+def parse_token_type(given: TokenType | str) -> TokenType:
+    """Take `TokenType.LLM`, `"llm"` or `"TOKEN_TYPE_LLM"`; raise `ValueError` that names the allowed words otherwise."""
+    return _parse(TokenType, "TOKEN_TYPE_", given)
+
+
+def clickhouse_enum(kind: type[Word]) -> str:
+    """The words as a ClickHouse type: `Enum8('unknown' = 0, 'llm' = 1, …)`."""
+    pairs = {"unknown": 0} | {member.value: member.number for member in kind}
+    return "Enum8(" + ", ".join(f"'{word}' = {number}" for word, number in pairs.items()) + ")"
