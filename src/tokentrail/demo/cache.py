@@ -1,0 +1,92 @@
+"""Things that take minutes to make, made once: one folder per version in the user's cache, complete from the moment it is visible."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+Progress = Callable[[str], None]
+"""Takes one line for a person to read; `print` will do."""
+
+WAITING_LINE_EVERY_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Something optional that this machine cannot have, and why, in one sentence."""
+
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.what} is not available here: {self.reason}"
+
+
+def cache_folder() -> Path:
+    """Return `TOKENTRAIL_CACHE_DIR`, else `tokentrail` in the folder where the operating system keeps a user's caches (XDG base directories)."""
+    if given := os.environ.get("TOKENTRAIL_CACHE_DIR"):
+        return Path(given).expanduser().absolute()
+    if xdg := os.environ.get("XDG_CACHE_HOME"):
+        return Path(xdg) / "tokentrail"
+    return Path.home() / ("Library/Caches/tokentrail" if sys.platform == "darwin" else ".cache/tokentrail")
+
+
+def made_once(name: str, version: str, make: Callable[[Path], Unavailable | None], progress: Progress) -> Path | Unavailable:
+    """Return the folder `name/version` of the cache; where it does not exist yet, `make` fills it.
+
+    `make` gets an empty folder beside the final one, which is renamed when it is done: what stands under the final name is always whole. Nothing of a
+    failed or killed attempt is ever used. A second process waits for the first one and takes its result.
+    """
+    place = cache_folder() / name
+    final = place / version
+    if final.is_dir():
+        return final
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with _one_at_a_time(place / f"{version}.lock", name, progress):
+            if final.is_dir():
+                return final
+            _remove_leftovers(place, version)
+            staging = Path(tempfile.mkdtemp(prefix=f"{version}.part-", dir=place))
+            try:
+                refused = make(staging)
+                if refused is not None:
+                    return refused
+                staging.rename(final)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        return Unavailable(name, f"the cache folder {place} cannot be used ({error}); TOKENTRAIL_CACHE_DIR names another one")
+    return final
+
+
+@contextlib.contextmanager
+def _one_at_a_time(lock: Path, name: str, progress: Progress) -> Iterator[None]:
+    """Hold the lock; the kernel gives it back if this process is killed."""
+    with lock.open("w") as handle:
+        began = said = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                now = time.monotonic()
+                if said == began or now - said >= WAITING_LINE_EVERY_S:
+                    progress(f"another process is making {name}; waiting for it ({now - began:.0f} s)")
+                    said = now
+                time.sleep(0.2)
+        yield
+
+
+def _remove_leftovers(place: Path, version: str) -> None:
+    """Remove what a killed attempt left; called under the lock, so nobody works in there."""
+    for leftover in place.glob(f"{version}.part-*"):
+        shutil.rmtree(leftover, ignore_errors=True)

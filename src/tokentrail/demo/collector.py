@@ -1,0 +1,149 @@
+"""The official OpenTelemetry Collector: built once from our manifest by its own builder, and started with our configurations.
+
+Nothing here is needed in production: there the released contrib image, or a binary built in CI from the same manifest, runs the same files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokentrail.demo.cache import Progress, Unavailable, made_once
+from tokentrail.demo.child import Child, StartFailed, free_port
+from tokentrail.demo.go_toolchain import Go, find_go
+from tokentrail.demo.steps import last_words, run_step
+
+BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
+PROGRAM = "tokentrail-collector"
+PREFIX = "TOKENTRAIL_COLLECTOR_"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A Collector that runs on this machine."""
+
+    program: Path
+    manifest_hash: str
+
+
+class Collector(Child):
+    """A running Collector and its addresses."""
+
+    def __init__(self, program: Path, config: Path, *, folder: Path, settings: Mapping[str, str], overrides: tuple[str, ...]) -> None:
+        self.folder = folder
+        self.otlp_http_url = f"http://127.0.0.1:{free_port()}"
+        self.otlp_grpc = f"127.0.0.1:{free_port()}"
+        metrics_port = free_port()
+        self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
+        health = f"127.0.0.1:{free_port()}"
+        own = {
+            "OTLP_HTTP": self.otlp_http_url.removeprefix("http://"),
+            "OTLP_GRPC": self.otlp_grpc,
+            "METRICS_PORT": str(metrics_port),
+            "HEALTH": health,
+            "QUEUE": str(folder / "queue"),
+        }
+        command = [str(program), "--config", str(config)]
+        for override in overrides:
+            command += ["--config", f"yaml:{override}"]
+        super().__init__(
+            f"the Collector ({config.stem})",
+            command,
+            environment=_environment() | {PREFIX + name: value for name, value in (own | dict(settings)).items()},
+            log=folder / f"{config.stem}.log",
+            health_url=f"http://{health}/",
+        )
+
+
+def config_folder() -> Path:
+    """Return the folder with manifest.yaml, gateway.yaml and agent.yaml: inside the installed wheel, or at the root of a checkout."""
+    here = Path(__file__).resolve().parent
+    for place in (here / "collector-config", here.parents[2] / "collector-config"):
+        if (place / "manifest.yaml").is_file():
+            return place
+    raise FileNotFoundError("collector-config is neither in the installed package nor in a checkout: tokentrail is not installed completely")
+
+
+def obtain(progress: Progress) -> Built | Unavailable:
+    """Return the Collector of our manifest from the cache; the first time it is built, which takes some minutes and needs the Go module proxy."""
+    manifest = (config_folder() / "manifest.yaml").read_bytes()
+    machine = f"{platform.system()}-{platform.machine()}".lower()
+    digest = hashlib.sha256(b"\0".join([manifest, BUILDER.encode(), machine.encode()])).hexdigest()[:16]
+    folder = made_once("collector", digest, lambda staging: _build(staging, manifest, progress), progress)
+    if isinstance(folder, Unavailable):
+        return Unavailable("the official Collector", folder.reason)
+    return Built(folder / PROGRAM, digest)
+
+
+def run(
+    program: Path,
+    role: str,
+    *,
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    overrides: tuple[str, ...] = (),
+    timeout_s: float = 30.0,
+) -> Collector:
+    """Start the Collector as "gateway" or "agent" on free loopback ports, queue and log in `folder`, and return it once it is healthy.
+
+    `settings` are the variables of collector-config/README.md without their prefix, such as {"CLICKHOUSE": "http://127.0.0.1:8123"}; `overrides` are
+    merged over the file, such as "exporters::clickhouse/ledger::timeout: 5s". Raises StartFailed with the Collector's last words.
+    """
+    config = config_folder() / f"{role}.yaml"
+    if not config.is_file():
+        raise StartFailed(f"there is no configuration {role}.yaml in {config.parent}")
+    folder.mkdir(parents=True, exist_ok=True)
+    collector = Collector(program, config, folder=folder, settings=settings or {}, overrides=overrides)
+    collector.start(timeout_s=timeout_s)
+    return collector
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without a Collector's variables: those of the user's own shell belong to another Collector."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
+def _build(staging: Path, manifest: bytes, progress: Progress) -> Unavailable | None:
+    go = find_go(progress)
+    if isinstance(go, Unavailable):
+        return go
+    sources = staging / "sources"
+    sources.mkdir()
+    (sources / "manifest.yaml").write_bytes(manifest)
+    failed = _run_builder(go, sources, progress)
+    if failed is None:
+        (sources / "build" / PROGRAM).rename(staging / PROGRAM)
+        failed = _refuses_its_configurations(staging / PROGRAM)
+    shutil.rmtree(sources)
+    return failed
+
+
+def _run_builder(go: Go, sources: Path, progress: Progress) -> Unavailable | None:
+    environment = go.environment(sources) | {"CGO_ENABLED": "0"}
+    log = sources / "build.log"
+    step = f"installing the Collector's builder (Go {go.version} from {go.origin})"
+    failed = run_step(step, [str(go.program), "install", BUILDER], log=log, progress=progress, environment=environment)
+    if failed is not None:
+        return failed
+    step = "building the official Collector (once; about 3 minutes on 2 cores)"
+    command = [str(sources / "builder"), "--config", "manifest.yaml"]
+    return run_step(step, command, log=log, progress=progress, environment=environment, folder=sources)
+
+
+def _refuses_its_configurations(program: Path) -> Unavailable | None:
+    """Ask the new binary itself whether it knows every component and key of our files: a wrong one must not get into the cache."""
+    for config in ("gateway.yaml", "agent.yaml"):
+        log = program.with_suffix(".validate.log")
+        with log.open("wb") as output:
+            command = [str(program), "validate", "--config", str(config_folder() / config)]
+            code = subprocess.run(command, stdout=output, stderr=output, env=_environment(), timeout=60, check=False).returncode  # noqa: S603
+        if code != 0:
+            return Unavailable("the official Collector", f"the built binary refuses {config}: {last_words(log)}")
+        log.unlink()
+    return None

