@@ -1,0 +1,74 @@
+"""Chooses the exchanges that are shipped: a greedy cover of everything that makes one exchange different from another for a token counter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+ENDPOINTS = {
+    "openai": {"chat", "responses", "responses_get", "completions", "embeddings"},
+    "groq": {"chat"},
+    "ollama": {"chat", "embeddings", "ollama_chat", "ollama_generate"},
+}
+"""What the shipped recordings cover, in the corpus's words."""
+MOST = 60
+LONGEST = 45_000  # characters of a body: longer ones teach nothing that a shorter one does not
+
+_FLAGS = ("cached", "cache_write", "reasoning", "tool_call", "tools_offered", "multi_choice", "media")
+_FINISH = re.compile(r'"(finish_reason|done_reason|reason)": ?"(\w+)"')
+_ITEMS = re.compile(r'"type": ?"(\w*_call|reasoning|refusal|compaction)"')
+
+
+def eligible(exchange: dict[str, Any]) -> bool:
+    """Whether an exchange may be shipped: an endpoint that is supported, not doubtful, not too long."""
+    return (
+        exchange["endpoint"] in ENDPOINTS.get(exchange["provider"], ())
+        and not exchange["flags"].get("hand_made_suspect")
+        and exchange["response_encoding"] == "text"
+        and (len(exchange["response_body"]) <= LONGEST or exchange["endpoint"] == "embeddings")
+    )
+
+
+def _positive(value: Any, path: str = "") -> Iterator[str]:
+    """Dotted names of all counts above 0 in a usage object."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _positive(item, f"{path}.{key}")
+    elif isinstance(value, (int, float)) and value > 0:
+        yield path
+
+
+def features(exchange: dict[str, Any]) -> set[str]:
+    """What an exchange shows, each thing together with its provider, endpoint and whether it is a stream."""
+    flags, body = exchange["flags"], exchange["response_body"]
+    found = {f"path {exchange['method']} {re.sub(r'(resp)_[0-9a-f]+', '', exchange['path'].split('?')[0])}", f"status {exchange['status']}"}
+    if exchange["status"] < 400:
+        found |= {name for name in _FLAGS if flags.get(name)}
+        found |= {f"include_usage {flags.get('include_usage')}", f"has_usage {flags['has_usage']}", f"ended {flags.get('ended')}"}
+        found |= {" ".join(match) for match in _FINISH.findall(body)} | set(_ITEMS.findall(body))
+        found |= {f"count {name}" for name in _positive(exchange["usage_raw"])}
+        found |= {name for name in ("refusal", "logprobs") if re.search(rf'"{name}": ?["{{]', body)}
+        found |= {name for name in ("x_groq",) if name in body}
+        found |= {"another model answers"} if exchange["expected"]["model"] not in {None, exchange["request_model"]} else set()
+    cell = f"{exchange['provider']}/{exchange['endpoint']}/{'stream' if exchange['stream'] else 'plain'}"
+    return {f"{cell}: {name}" for name in found}
+
+
+def select(exchanges: Iterable[dict[str, Any]], most: int = MOST) -> list[dict[str, Any]]:
+    """Choose at most `most` exchanges: again and again the one that shows most new things, the shortest (then the first by id) among equals."""
+    left = {exchange["id"]: (features(exchange), exchange) for exchange in exchanges if eligible(exchange)}
+    seen: set[str] = set()
+    chosen: list[dict[str, Any]] = []
+    while left and len(chosen) < most:
+        best = min(left, key=lambda name: (-len(left[name][0] - seen), _length(left[name][1]), name))
+        shown, exchange = left.pop(best)
+        if not shown - seen:
+            break
+        seen |= shown
+        chosen.append(exchange)
+    return sorted(chosen, key=lambda exchange: str(exchange["id"]))
+
+
+def _length(exchange: dict[str, Any]) -> int:
+    return len(exchange["response_body"]) + len(str(exchange["request"]))

@@ -1,0 +1,193 @@
+"""Exchanges that the corpus has no example of, written after the providers' documentation. Each carries `made_by_hand` and its `documented_at`.
+
+Sources: OpenAI's guide "Error codes" and API reference; Groq "API error codes and responses" and "Rate limits";
+Ollama's docs/api.md (embed, generate, chat, streamed errors) and docs/openai.md. Texts are filler from the start.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from recording_filler import RING, float_filler, turned
+
+_BASE = {"openai": "https://api.openai.com", "groq": "https://api.groq.com", "ollama": "http://localhost:11434"}
+_CHAT = {"openai": "/v1/chat/completions", "groq": "/openai/v1/chat/completions"}
+_MODEL = {"openai": "gpt-4o-mini", "groq": "llama-3.3-70b-versatile", "ollama": "llama3.2"}
+_ASK = [{"role": "user", "content": turned(RING, 40)}]
+_TIME = "2026-01-15T10:00:00.000000Z"
+
+
+def _exchange(name: str, provider: str, endpoint: str, path: str, request: Any, body: Any, **more: Any) -> dict[str, Any]:
+    """One exchange in the corpus's form. `body` is an object, or a list of chunks. `counts` = (input, output), each an int or None."""
+    counts: tuple[int | None, int | None] = more.pop("counts", (None, None))
+    usage, status = more.pop("usage", None), more.pop("status", 200)
+    streamed = isinstance(body, list)
+    shape = "json" if not streamed else "ndjson" if provider == "ollama" else "sse"
+    model = request["model"]
+    total = sum(count for count in counts if count is not None)
+    return {
+        "id": f"{provider}-{endpoint}-by-hand-{name}",
+        "made_by_hand": True,
+        "documented_at": more.pop("documented_at"),
+        "provider": provider,
+        "endpoint": endpoint,
+        "base_url": _BASE[provider],
+        "method": "POST",
+        "path": path,
+        "request_model": model,
+        "request": request,
+        "stream": streamed,
+        "status": status,
+        "response_headers": {"content-type": {"json": "application/json", "ndjson": "application/x-ndjson", "sse": "text/event-stream"}[shape]}
+        | more.pop("headers", {}),
+        "response_encoding": "text",
+        "response_body": _body(body, shape),
+        "response_shape": shape,
+        "expected": {
+            "input_tokens": counts[0],
+            "output_tokens": counts[1],
+            "cached_input_tokens": None,
+            "cache_write_tokens": None,
+            "reasoning_tokens": None,
+            "model": model if status < 400 else None,
+        },
+        "expected_totals": {"input_total": counts[0], "output_total": counts[1], "provider_total": total or None, "check": "ok", "rule": "in+out"}
+        if counts != (None, None)
+        else None,
+        "usage_raw": usage,
+        "usage_events": 0 if counts == (None, None) else 1,
+        "flags": {"error": status >= 400 or more.pop("failed", False), "has_usage": counts != (None, None), "ended": more.pop("ended", True)},
+        "hardness": 1,
+    }
+
+
+def _body(body: Any, shape: str) -> str:
+    if shape == "json":
+        return json.dumps(body)
+    if shape == "ndjson":
+        return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in body)
+    return "".join(item if isinstance(item, str) else f"data: {json.dumps(item, separators=(',', ':'))}\n\n" for item in body)
+
+
+def _failures() -> list[dict[str, Any]]:
+    """Refused requests: limits and faults of the service. `Retry-After` is short, so that a test may let an SDK retry for real."""
+    kinds = [
+        ("429-rate-limit", "openai", 429, "tokens", "rate_limit_exceeded", {"retry-after": "1", "retry-after-ms": "20"}),
+        ("429-quota", "openai", 429, "insufficient_quota", "insufficient_quota", {"x-should-retry": "false"}),
+        ("500-server-error", "openai", 500, "server_error", None, {"retry-after-ms": "20"}),
+        ("503-overloaded", "openai", 503, "service_unavailable_error", "slow_down", {"retry-after-ms": "20"}),
+        ("429-rate-limit", "groq", 429, "tokens", "rate_limit_exceeded", {"retry-after": "1"}),
+        ("498-capacity", "groq", 498, "capacity_exceeded", "flex_tier_capacity_exceeded", {}),
+        ("503-overloaded", "groq", 503, "internal_server_error", None, {"retry-after": "1"}),
+    ]
+    pages = {"openai": "OpenAI guide: Error codes", "groq": "Groq docs: API error codes and responses"}
+    failures = []
+    for name, provider, status, kind, code, headers in kinds:
+        error = {"error": {"message": turned(RING, 120), "type": kind, "param": None, "code": code}}
+        request = {"model": _MODEL[provider], "messages": _ASK}
+        where = {"documented_at": pages[provider], "headers": headers, "status": status}
+        failures.append(_exchange(name, provider, "chat", _CHAT[provider], request, error, **where))
+    return failures
+
+
+def _chunk(provider: str, delta: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-byhand0001",
+        "object": "chat.completion.chunk",
+        "created": 1768471200,
+        "model": _MODEL[provider],
+        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}],
+    } | more
+
+
+def _streams_that_fail() -> list[dict[str, Any]]:
+    """A 200 stream in which the provider reports an error after some text."""
+    start = [{"role": "assistant", "content": ""}, {"content": turned(RING, 6)}, {"content": turned(RING, 6, 6)}]
+    streams = []
+    for provider in ("openai", "groq"):
+        error = {"error": {"message": turned(RING, 80), "type": "server_error", "param": None, "code": None}}
+        event = "event: error\n" + f"data: {json.dumps(error)}\n\n" if provider == "groq" else error
+        body = [*(_chunk(provider, delta) for delta in start), event]
+        request = {"model": _MODEL[provider], "messages": _ASK, "stream": True}
+        where = {"documented_at": f"{provider} Python SDK, _streaming.py: an event with `error`", "ended": False, "failed": True}
+        streams.append(_exchange("error-in-stream", provider, "chat", _CHAT[provider], request, body, **where))
+    request = {"model": _MODEL["ollama"], "messages": _ASK, "stream": True}
+    where = {"documented_at": "Ollama docs: Errors, errors that occur while streaming", "ended": False, "failed": True}
+    body = [_ollama_line(message={"role": "assistant", "content": turned(RING, 6)}), {"error": turned(RING, 60)}]
+    streams.append(_exchange("error-in-stream", "ollama", "ollama_chat", "/api/chat", request, body, **where))
+    return streams
+
+
+def _ollama_line(*, done: bool = False, model: str = _MODEL["ollama"], **more: Any) -> dict[str, Any]:
+    return {"model": model, "created_at": _TIME} | more | {"done": done}
+
+
+def _ollama_end(counts: tuple[int, int]) -> dict[str, Any]:
+    return {
+        "done_reason": "stop",
+        "total_duration": 4883583458,
+        "load_duration": 1334875,
+        "prompt_eval_count": counts[0],
+        "prompt_eval_duration": 342546000,
+        "eval_count": counts[1],
+        "eval_duration": 4535599000,
+    }
+
+
+def _ollama_chats() -> list[dict[str, Any]]:
+    page, model = {"documented_at": "Ollama docs/api.md"}, _MODEL["ollama"]
+    tool_call = {"function": {"name": "loremipsum", "arguments": {"dolor": "sit amet"}}}
+    tool = {"type": "function", "function": {"name": "loremipsum", "parameters": {"type": "object", "properties": {"dolor": {"type": "string"}}}}}
+    called = [
+        _ollama_line(message={"role": "assistant", "content": "", "tool_calls": [tool_call]}),
+        _ollama_line(message={"role": "assistant", "content": ""}, done=True) | _ollama_end((169, 15)),
+    ]
+    thought = [
+        *(_ollama_line(message={"role": "assistant", "content": "", "thinking": turned(RING, 6, at * 6)}) for at in range(4)),
+        *(_ollama_line(message={"role": "assistant", "content": turned(RING, 6, at * 6)}) for at in range(3)),
+        _ollama_line(message={"role": "assistant", "content": ""}, done=True) | _ollama_end((22, 9)),
+    ]
+    generated = _ollama_line(response=turned(RING, 200), done=True) | {"context": [1, 2, 3]} | _ollama_end((26, 48))
+    called_by = {"model": model, "messages": _ASK, "stream": True}
+    missing = {"error": "model 'loremipsum' not found"}
+    ask = {"model": "loremipsum", "messages": _ASK, "stream": False}
+    return [
+        _exchange("tool-call", "ollama", "ollama_chat", "/api/chat", called_by | {"tools": [tool]}, called, counts=(169, 15), **page),
+        _exchange("thinking", "ollama", "ollama_chat", "/api/chat", called_by | {"think": True}, thought, counts=(22, 9), **page),
+        _exchange("404-no-such-model", "ollama", "ollama_chat", "/api/chat", ask, missing, status=404, **page),
+        _exchange(
+            "plain",
+            "ollama",
+            "ollama_generate",
+            "/api/generate",
+            {"model": model, "prompt": turned(RING, 60), "stream": False},
+            generated,
+            counts=(26, 48),
+            **page,
+        ),
+    ]
+
+
+def _ollama_vectors() -> list[dict[str, Any]]:
+    vectors = [[float_filler(position + 7 * row) for position in range(384)] for row in range(3)]
+    durations = {"total_duration": 14143917, "load_duration": 1019500}
+    exchanges = []
+    for name, texts, count in (("one", turned(RING, 30), 8), ("three", [turned(RING, 30), turned(RING, 20), turned(RING, 10)], 15)):
+        rows = vectors[: 1 if isinstance(texts, str) else len(texts)]
+        body = {"model": "all-minilm", "embeddings": rows} | durations | {"prompt_eval_count": count}
+        request = {"model": "all-minilm", "input": texts}
+        page = {"documented_at": "Ollama docs/api.md: Generate Embeddings"}
+        exchanges.append(_exchange(f"{name}-text", "ollama", "ollama_embed", "/api/embed", request, body, counts=(count, None), **page))
+    usage = {"prompt_tokens": 8, "total_tokens": 8}
+    data = [{"object": "embedding", "embedding": vectors[0], "index": 0}]
+    body = {"object": "list", "data": data, "model": "all-minilm", "usage": usage}
+    request = {"model": "all-minilm", "input": turned(RING, 30)}
+    page = {"documented_at": "Ollama docs/openai.md"}
+    exchanges.append(_exchange("openai-shape", "ollama", "embeddings", "/v1/embeddings", request, body, counts=(8, None), usage=usage, **page))
+    return exchanges
+
+
+def made_by_hand() -> list[dict[str, Any]]:
+    """All of them, with ids of the form `provider-endpoint-by-hand-what`."""
+    return [*_failures(), *_streams_that_fail(), *_ollama_chats(), *_ollama_vectors()]

@@ -1,0 +1,152 @@
+"""Makes the recordings that tokentrail ships, from a corpus of recorded exchanges (a folder of JSON files, one HTTP exchange each).
+
+    python scripts/reduce_recordings.py --corpus path/to/corpus
+
+reads every exchange below the folder (`open/` of it, if it has one), takes licences from the table in its README.md, chooses (recording_selection),
+reduces (recording_filler), adds those made by hand (recordings_made_by_hand), writes src/tokentrail/testing/recordings/ and docs/recordings.md.
+Same corpus, same files. `--table` only writes the page again, from the recordings that are there; `--check` says (exit code 1) whether it is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from recording_filler import Reduction, reduce_body
+from recording_selection import MOST, select
+from recordings_made_by_hand import made_by_hand
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORDINGS = ROOT / "src" / "tokentrail" / "testing" / "recordings"
+PAGE = ROOT / "docs" / "recordings.md"
+
+RESPONSE_HEADERS = {"content-type", "retry-after", "retry-after-ms", "x-should-retry"}
+FLAGS = "error has_usage cached cache_write reasoning tools_offered tool_call include_usage multi_choice media ended"
+KEPT = "id provider endpoint base_url method path request_model stream status response_encoding response_shape expected expected_totals usage_events"
+
+
+def reduce_exchange(exchange: dict[str, Any], licences: dict[str, str]) -> dict[str, Any]:
+    """Reduce one exchange of the corpus to what is shipped. Counts, ids, models and structure are equal to the original's."""
+    reduction = Reduction()
+    source = exchange["source"]
+    kept = {name: exchange[name] for name in KEPT.split()}
+    return kept | {
+        "source": source | {"licence": licences.get(source["repo"], "unknown")},
+        "request": reduction.value(exchange["request"]),
+        "response_headers": {name: value for name, value in exchange["response_headers"].items() if name in RESPONSE_HEADERS},
+        "response_body": reduce_body(exchange["response_body"], exchange["response_shape"], reduction),
+        "usage_raw": reduction.value(exchange["usage_raw"], ("usage",)),
+        "flags": {name: exchange["flags"].get(name) for name in FLAGS.split()},
+    }
+
+
+def read_corpus(folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """All exchanges below `folder`, in the order of their paths, and the licence of each source repository."""
+    half = folder / "open" if (folder / "open").is_dir() else folder
+    readme = next((path for path in (folder / "README.md", folder.parent / "README.md") if path.is_file()), None)
+    rows = re.findall(r"^\| ([\w.-]+/[\w.-]+) \| [^|]+ \| ([^|]+?) \|", readme.read_text(encoding="utf-8") if readme else "", re.MULTILINE)
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(half.rglob("*.json"))], dict(rows)
+
+
+def write(recordings: list[dict[str, Any]], folder: Path) -> None:
+    """Write one file per recording, and remove those that are no longer chosen."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in set(folder.glob("*.json")) - {folder / f"{recording['id']}.json" for recording in recordings}:
+        stale.unlink()
+    for recording in recordings:
+        text = json.dumps(recording, ensure_ascii=False, separators=(",", ":"))
+        (folder / f"{recording['id']}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _kind(recording: dict[str, Any]) -> str:
+    if recording["status"] >= 400:
+        return f"status {recording['status']}"
+    flags = recording["flags"]
+    words = ["stream" if recording["stream"] else "plain"]
+    words += ["with include_usage"] if flags.get("include_usage") else []
+    words += [name.replace("_", " ") for name in ("cached", "cache_write", "reasoning", "tool_call", "multi_choice", "media", "error") if flags.get(name)]
+    words += [] if flags["has_usage"] else ["no usage"]
+    return ", ".join(words)
+
+
+def page(recordings: list[dict[str, Any]]) -> str:
+    """docs/recordings.md: what is there, and where it comes from."""
+    cells: defaultdict[tuple[str, str, str], defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    sources: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for recording in recordings:
+        place = (recording["provider"], recording["endpoint"], f"{recording['method']} {re.sub('resp_[0-9a-f]+', '{id}', recording['path'].split('?')[0])}")
+        cells[place][_kind(recording) + (" (by hand)" if recording.get("made_by_hand") else "")] += 1
+        source = recording.get("source")
+        sources[(source["repo"], source["licence"]) if source else ("made by hand after the provider's documentation", "Apache-2.0")] += 1
+    lines = [INTRODUCTION.strip(), "", f"## What is there: {len(recordings)} recordings", "", "| provider | endpoint | request | kinds |", "|---|---|---|---|"]
+    for (provider, endpoint, request), kinds in sorted(cells.items()):
+        told = "; ".join(kind + (f" × {count}" if count > 1 else "") for kind, count in sorted(kinds.items()))
+        lines.append(f"| {provider} | {endpoint} | `{request}` | {told} |")
+    lines += ["", "## Where they come from", "", "| repository | licence | recordings |", "|---|---|---|"]
+    lines += [f"| {name} | {licence} | {count} |" for (name, licence), count in sorted(sources.items())]
+    return "\n".join(lines) + "\n"
+
+
+INTRODUCTION = """
+# Recorded answers
+
+```python
+from openai import OpenAI
+from tokentrail.testing import ReplayServer
+
+with ReplayServer() as server:
+    client = OpenAI(base_url=server.url("openai"), api_key="none")
+    answer = client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "hello"}])
+    print(answer.usage)
+```
+
+`tokentrail.testing` ships recorded answers of providers and a server that replays them over HTTP on 127.0.0.1, stream chunk by stream chunk.
+Or as a process: `python -m tokentrail.testing.replay --port 8900` (`--help` tells of delays and faults).
+
+A request is answered by the recording it names (header `x-replay-id`, or a URL from `server.url(provider, recording=…)`), else by the recording of
+an equal request, else by one of the same provider, path and kind (stream or not; with or without `include_usage`; the same model if there is one), in
+turn. The answer says which in `x-replay-id`, and how it was found in `x-replay-match`: `id`, `exact` or `loose`. `server.recordings[id].expected` has the counts that
+the provider stated.
+
+The recordings are *reduced*: structure, counts, ids, model names and finish reasons are the provider's; every text (prompts, answers, tool
+names and arguments, error messages, media, vectors) is filler of the same length. Vectors have as many components, but need not have as many characters.
+This page is written by `python scripts/reduce_recordings.py --table`, and the recordings by `--corpus FOLDER`.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--corpus", type=Path, help="folder of recorded exchanges")
+    task.add_argument("--table", action="store_true", help="write docs/recordings.md from the recordings that are there")
+    task.add_argument("--check", action="store_true", help="exit 1 if docs/recordings.md is stale")
+    parser.add_argument("--most", type=int, default=MOST, help=f"how many exchanges of the corpus at most (default {MOST})")
+    parser.add_argument("--out", type=Path, default=RECORDINGS, help="where the recordings go (elsewhere than the default: the page is left alone)")
+    options = parser.parse_args(arguments)
+    if options.corpus:
+        if not options.corpus.is_dir():
+            parser.error(f"--corpus {options.corpus}: there is no such folder")
+        exchanges, licences = read_corpus(options.corpus)
+        reduced = [reduce_exchange(exchange, licences) for exchange in select(exchanges, options.most)]
+        write(reduced + made_by_hand(), options.out)
+        print(f"{len(reduced)} of {len(exchanges)} exchanges, {len(made_by_hand())} made by hand, in {options.out}")
+    if options.out != RECORDINGS:
+        return 0
+    text = page([json.loads(path.read_text(encoding="utf-8")) for path in sorted(RECORDINGS.glob("*.json"))])
+    if options.check:
+        fresh = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
+        print(f"{PAGE.name} is {'as it should be' if fresh else 'stale: run this script with --table'}")
+        return 0 if fresh else 1
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
