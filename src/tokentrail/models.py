@@ -1,0 +1,76 @@
+"""What can be told from a model's name: its family.
+
+Providers decorate one model in many ways (`groq/llama-3.1-8b-instant`, `us.meta.llama3-3-70b-instruct-v1:0`, `llama3.2:3b`, `ft:gpt-4o-mini:acme`),
+so a family is looked for inside the name; where a name holds two (`deepseek-r1-distill-llama-70b`) the one that is named first wins.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+__all__ = ["FAMILIES", "model_family"]
+
+# Family -> what its models are called, seen in recordings and in the providers' lists of models. The order decides only where two begin at one place.
+_NAMES: Final = {
+    "embed": r"embed-(?:english|multilingual|v\d)",
+    "gemini": r"gemini|learnlm|text-embedding-00\d|text-multilingual-embedding",
+    "text-embedding": r"text-embedding|ada-002",
+    "gpt": r"gpt|(?<![a-z0-9])o[134](?![a-z0-9])|davinci|babbage|codex|computer-use-preview",
+    "claude": r"claude",
+    "llama": r"llama(?!-?index)|vicuna",
+    "qwen": r"qwen|qwq|qvq",
+    "mistral": r"mi[sx]tral|ministral|magistral|codestral|devstral|pixtral|voxtral",
+    "deepseek": r"deepseek",
+    "gemma": r"gemma",
+    "phi": r"(?<![a-z0-9])phi-?\d",
+    "command": r"(?<![a-z0-9])command|c4ai|(?<![a-z0-9])aya(?![a-z])",
+    "nova": r"(?<![a-z0-9])nova(?![a-z])",
+    "titan": r"(?<![a-z0-9])titan(?![a-z])",
+    "grok": r"grok",
+    "smollm": r"smollm",
+    "kimi": r"kimi|moonshot",
+    "glm": r"(?<![a-z])(?:chat)?glm(?![a-z])",
+    "minimax": r"minimax|(?<![a-z])abab\d",
+    "granite": r"granite",
+    "jamba": r"jamba|(?<![a-z0-9])j2-",
+    "palmyra": r"palmyra",
+    "sonar": r"(?<![a-z0-9])sonar",
+    "nemotron": r"nemotron",
+    "falcon": r"falcon",
+    "olmo": r"olmo",
+    "ernie": r"ernie",
+    "hunyuan": r"hunyuan",
+    "yi": r"(?<![a-z0-9])yi-",
+    "luminous": r"luminous",
+    "voyage": r"voyage",
+    "jina": r"(?<![a-z0-9])jina",
+    "nomic-embed": r"nomic-embed",
+    "mxbai-embed": r"mxbai",
+    "arctic": r"snowflake-arctic|(?<![a-z0-9])arctic",
+    "bge": r"(?<![a-z0-9])bge(?![a-z])",
+    "gte": r"(?<![a-z0-9])gte(?![a-z])",
+    "e5": r"(?<![a-z0-9])e5(?![a-z0-9])",
+    "minilm": r"minilm",
+    "compound": r"(?<![a-z0-9])compound",
+    "rerank": r"rerank",
+    "whisper": r"whisper",
+    "dall-e": r"dall-e",
+}
+
+FAMILIES: Final = tuple(_NAMES)
+"""Every family that `model_family` can answer."""
+
+_ANY: Final = re.compile("|".join(f"({pattern})" for pattern in _NAMES.values()))
+_LONGEST_NAME: Final = 512  # a model name is given by callers: what lies beyond is not searched
+
+
+@lru_cache(maxsize=2048)
+def model_family(model: str) -> str:
+    """Answer the family of a model (`llama`, `qwen`, `gpt`, `claude`, …; all of them in `FAMILIES`), or "" if the name tells none.
+
+    On the call path: a repeated name costs one look into a dictionary.
+    """
+    found = _ANY.search(model[:_LONGEST_NAME].lower())
+    return FAMILIES[found.lastindex - 1] if found and found.lastindex else ""
