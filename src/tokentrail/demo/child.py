@@ -17,6 +17,7 @@ from tokentrail.demo.steps import last_words
 
 LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
 """Below the range from which Linux takes the ports of outgoing connections: one that was free a moment ago stays free."""
+_handed_out: set[int] = set()
 
 
 class StartFailed(RuntimeError):  # noqa: N818 - reads as the sentence that it is
@@ -91,15 +92,18 @@ class Child:
 
 
 def free_port() -> int:
-    """Return a TCP port on 127.0.0.1 that nobody listens on."""
+    """Return a TCP port on 127.0.0.1 that nobody listens on, and never the same one twice: the first server may not have opened it yet."""
     choose = random.SystemRandom()
     for _ in range(200):
         port = choose.randrange(LOWEST_PORT, HIGHEST_PORT)
+        if port in _handed_out:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _handed_out.add(port)
             return port
     raise StartFailed(f"no free port between {LOWEST_PORT} and {HIGHEST_PORT} on 127.0.0.1")
 
