@@ -13,6 +13,7 @@ ENDPOINTS = {
 }
 """What the shipped recordings cover, in the corpus's words."""
 MOST = 60
+FAILED = 400  # statuses from here on are errors
 LONGEST = 45_000  # characters of a body: longer ones teach nothing that a shorter one does not
 
 _FLAGS = ("cached", "cache_write", "reasoning", "tool_call", "tools_offered", "multi_choice", "media")
@@ -43,7 +44,7 @@ def features(exchange: dict[str, Any]) -> set[str]:
     """What an exchange shows, each thing together with its provider, endpoint and whether it is a stream."""
     flags, body = exchange["flags"], exchange["response_body"]
     found = {f"path {exchange['method']} {re.sub(r'(resp)_[0-9a-f]+', '', exchange['path'].split('?')[0])}", f"status {exchange['status']}"}
-    if exchange["status"] < 400:
+    if exchange["status"] < FAILED:
         found |= {name for name in _FLAGS if flags.get(name)}
         found |= {f"include_usage {flags.get('include_usage')}", f"has_usage {flags['has_usage']}", f"ended {flags.get('ended')}"}
         found |= {" ".join(match) for match in _FINISH.findall(body)} | set(_ITEMS.findall(body))

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from recording_filler import RING, float_filler, turned
+from recording_selection import FAILED
 
 _BASE = {"openai": "https://api.openai.com", "groq": "https://api.groq.com", "ollama": "http://localhost:11434"}
 _CHAT = {"openai": "/v1/chat/completions", "groq": "/openai/v1/chat/completions"}
@@ -18,8 +19,9 @@ _ASK = [{"role": "user", "content": turned(RING, 40)}]
 _TIME = "2026-01-15T10:00:00.000000Z"
 
 
-def _exchange(name: str, provider: str, endpoint: str, path: str, request: Any, body: Any, **more: Any) -> dict[str, Any]:
+def _exchange(name: str, place: tuple[str, str, str], request: Any, body: Any, **more: Any) -> dict[str, Any]:
     """One exchange in the corpus's form. `body` is an object, or a list of chunks. `counts` = (input, output), each an int or None."""
+    provider, endpoint, path = place
     counts: tuple[int | None, int | None] = more.pop("counts", (None, None))
     usage, status = more.pop("usage", None), more.pop("status", 200)
     streamed = isinstance(body, list)
@@ -50,14 +52,14 @@ def _exchange(name: str, provider: str, endpoint: str, path: str, request: Any, 
             "cached_input_tokens": None,
             "cache_write_tokens": None,
             "reasoning_tokens": None,
-            "model": model if status < 400 else None,
+            "model": model if status < FAILED else None,
         },
         "expected_totals": {"input_total": counts[0], "output_total": counts[1], "provider_total": total or None, "check": "ok", "rule": "in+out"}
         if counts != (None, None)
         else None,
         "usage_raw": usage,
         "usage_events": 0 if counts == (None, None) else 1,
-        "flags": {"error": status >= 400 or more.pop("failed", False), "has_usage": counts != (None, None), "ended": more.pop("ended", True)},
+        "flags": {"error": status >= FAILED or more.pop("failed", False), "has_usage": counts != (None, None), "ended": more.pop("ended", True)},
         "hardness": 1,
     }
 
@@ -87,7 +89,7 @@ def _failures() -> list[dict[str, Any]]:
         error = {"error": {"message": turned(RING, 120), "type": kind, "param": None, "code": code}}
         request = {"model": _MODEL[provider], "messages": _ASK}
         where = {"documented_at": pages[provider], "headers": headers, "status": status}
-        failures.append(_exchange(name, provider, "chat", _CHAT[provider], request, error, **where))
+        failures.append(_exchange(name, (provider, "chat", _CHAT[provider]), request, error, **where))
     return failures
 
 
@@ -111,12 +113,54 @@ def _streams_that_fail() -> list[dict[str, Any]]:
         body = [*(_chunk(provider, delta) for delta in start), event]
         request = {"model": _MODEL[provider], "messages": _ASK, "stream": True}
         where = {"documented_at": f"{provider} Python SDK, _streaming.py: an event with `error`", "ended": False, "failed": True}
-        streams.append(_exchange("error-in-stream", provider, "chat", _CHAT[provider], request, body, **where))
+        streams.append(_exchange("error-in-stream", (provider, "chat", _CHAT[provider]), request, body, **where))
     request = {"model": _MODEL["ollama"], "messages": _ASK, "stream": True}
     where = {"documented_at": "Ollama docs: Errors, errors that occur while streaming", "ended": False, "failed": True}
     body = [_ollama_line(message={"role": "assistant", "content": turned(RING, 6)}), {"error": turned(RING, 60)}]
-    streams.append(_exchange("error-in-stream", "ollama", "ollama_chat", "/api/chat", request, body, **where))
+    streams.append(_exchange("error-in-stream", ("ollama", "ollama_chat", "/api/chat"), request, body, **where))
     return streams
+
+
+def _cut_short() -> list[dict[str, Any]]:
+    """A refusal (structured outputs) and an answer that ran into its limit: both are billed."""
+    message = {"role": "assistant", "content": None, "refusal": turned(RING, 44), "annotations": []}
+    usage = {"prompt_tokens": 79, "completion_tokens": 11, "total_tokens": 90}
+    refusal = _chunk("openai", {}) | {
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        "usage": usage,
+    }
+    schema = {"type": "json_schema", "json_schema": {"name": "lorem", "strict": True, "schema": {"type": "object", "properties": {}}}}
+    request = {"model": _MODEL["openai"], "messages": _ASK, "response_format": schema}
+    page = {"documented_at": "OpenAI guide: Structured outputs, refusals"}
+    refused = _exchange("refusal", ("openai", "chat", _CHAT["openai"]), request, refusal, counts=(79, 11), usage=usage, **page)
+    usage = {
+        "input_tokens": 19,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 64,
+        "output_tokens_details": {"reasoning_tokens": 64},
+        "total_tokens": 83,
+    }
+    response = {
+        "id": "resp_byhand0001",
+        "object": "response",
+        "created_at": 1768471200,
+        "status": "incomplete",
+        "error": None,
+        "incomplete_details": {"reason": "max_output_tokens"},
+        "model": "gpt-5-mini",
+        "output": [{"id": "rs_byhand0001", "type": "reasoning", "summary": []}],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "metadata": {},
+        "usage": usage,
+    }
+    request = {"model": "gpt-5-mini", "input": turned(RING, 80), "max_output_tokens": 64}
+    page = {"documented_at": "OpenAI guide: Reasoning models, handling incomplete responses"}
+    incomplete = _exchange("incomplete", ("openai", "responses", "/v1/responses"), request, response, counts=(19, 64), usage=usage, **page)
+    incomplete["expected"] |= {"cached_input_tokens": 0, "reasoning_tokens": 64}
+    return [refused, incomplete]
 
 
 def _ollama_line(*, done: bool = False, model: str = _MODEL["ollama"], **more: Any) -> dict[str, Any]:
@@ -153,14 +197,12 @@ def _ollama_chats() -> list[dict[str, Any]]:
     missing = {"error": "model 'loremipsum' not found"}
     ask = {"model": "loremipsum", "messages": _ASK, "stream": False}
     return [
-        _exchange("tool-call", "ollama", "ollama_chat", "/api/chat", called_by | {"tools": [tool]}, called, counts=(169, 15), **page),
-        _exchange("thinking", "ollama", "ollama_chat", "/api/chat", called_by | {"think": True}, thought, counts=(22, 9), **page),
-        _exchange("404-no-such-model", "ollama", "ollama_chat", "/api/chat", ask, missing, status=404, **page),
+        _exchange("tool-call", ("ollama", "ollama_chat", "/api/chat"), called_by | {"tools": [tool]}, called, counts=(169, 15), **page),
+        _exchange("thinking", ("ollama", "ollama_chat", "/api/chat"), called_by | {"think": True}, thought, counts=(22, 9), **page),
+        _exchange("404-no-such-model", ("ollama", "ollama_chat", "/api/chat"), ask, missing, status=404, **page),
         _exchange(
             "plain",
-            "ollama",
-            "ollama_generate",
-            "/api/generate",
+            ("ollama", "ollama_generate", "/api/generate"),
             {"model": model, "prompt": turned(RING, 60), "stream": False},
             generated,
             counts=(26, 48),
@@ -178,16 +220,16 @@ def _ollama_vectors() -> list[dict[str, Any]]:
         body = {"model": "all-minilm", "embeddings": rows} | durations | {"prompt_eval_count": count}
         request = {"model": "all-minilm", "input": texts}
         page = {"documented_at": "Ollama docs/api.md: Generate Embeddings"}
-        exchanges.append(_exchange(f"{name}-text", "ollama", "ollama_embed", "/api/embed", request, body, counts=(count, None), **page))
+        exchanges.append(_exchange(f"{name}-text", ("ollama", "ollama_embed", "/api/embed"), request, body, counts=(count, None), **page))
     usage = {"prompt_tokens": 8, "total_tokens": 8}
     data = [{"object": "embedding", "embedding": vectors[0], "index": 0}]
     body = {"object": "list", "data": data, "model": "all-minilm", "usage": usage}
     request = {"model": "all-minilm", "input": turned(RING, 30)}
     page = {"documented_at": "Ollama docs/openai.md"}
-    exchanges.append(_exchange("openai-shape", "ollama", "embeddings", "/v1/embeddings", request, body, counts=(8, None), usage=usage, **page))
+    exchanges.append(_exchange("openai-shape", ("ollama", "embeddings", "/v1/embeddings"), request, body, counts=(8, None), usage=usage, **page))
     return exchanges
 
 
 def made_by_hand() -> list[dict[str, Any]]:
     """All of them, with ids of the form `provider-endpoint-by-hand-what`."""
-    return [*_failures(), *_streams_that_fail(), *_ollama_chats(), *_ollama_vectors()]
+    return [*_failures(), *_streams_that_fail(), *_cut_short(), *_ollama_chats(), *_ollama_vectors()]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from recording_filler import Reduction, reduce_body
-from recording_selection import MOST, select
+from recording_selection import FAILED, MOST, select
 from recordings_made_by_hand import made_by_hand
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,12 +64,13 @@ def write(recordings: list[dict[str, Any]], folder: Path) -> None:
 
 
 def _kind(recording: dict[str, Any]) -> str:
-    if recording["status"] >= 400:
+    if recording["status"] >= FAILED:
         return f"status {recording['status']}"
     flags = recording["flags"]
     words = ["stream" if recording["stream"] else "plain"]
     words += ["with include_usage"] if flags.get("include_usage") else []
-    words += [name.replace("_", " ") for name in ("cached", "cache_write", "reasoning", "tool_call", "multi_choice", "media", "error") if flags.get(name)]
+    told = ("cached", "cache_write", "reasoning", "tool_call", "multi_choice", "media", "error")
+    words += [name.replace("_", " ") for name in told if flags.get(name)]
     words += [] if flags["has_usage"] else ["no usage"]
     return ", ".join(words)
 
@@ -79,13 +80,15 @@ def page(recordings: list[dict[str, Any]]) -> str:
     cells: defaultdict[tuple[str, str, str], defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     sources: defaultdict[tuple[str, str], int] = defaultdict(int)
     for recording in recordings:
-        place = (recording["provider"], recording["endpoint"], f"{recording['method']} {re.sub('resp_[0-9a-f]+', '{id}', recording['path'].split('?')[0])}")
+        path = re.sub("resp_[0-9a-f]+", "{id}", recording["path"].split("?")[0])
+        place = (recording["provider"], recording["endpoint"], f"{recording['method']} {path}")
         cells[place][_kind(recording) + (" (by hand)" if recording.get("made_by_hand") else "")] += 1
         source = recording.get("source")
         sources[(source["repo"], source["licence"]) if source else ("made by hand after the provider's documentation", "Apache-2.0")] += 1
-    lines = [INTRODUCTION.strip(), "", f"## What is there: {len(recordings)} recordings", "", "| provider | endpoint | request | kinds |", "|---|---|---|---|"]
+    lines = [INTRODUCTION.strip(), "", f"## What is there: {len(recordings)} recordings", ""]
+    lines += ["| provider | endpoint | request | kinds |", "|---|---|---|---|"]
     for (provider, endpoint, request), kinds in sorted(cells.items()):
-        told = "; ".join(kind + (f" × {count}" if count > 1 else "") for kind, count in sorted(kinds.items()))
+        told = "; ".join(kind + (f" ({count})" if count > 1 else "") for kind, count in sorted(kinds.items()))
         lines.append(f"| {provider} | {endpoint} | `{request}` | {told} |")
     lines += ["", "## Where they come from", "", "| repository | licence | recordings |", "|---|---|---|"]
     lines += [f"| {name} | {licence} | {count} |" for (name, licence), count in sorted(sources.items())]
@@ -109,13 +112,30 @@ with ReplayServer() as server:
 Or as a process: `python -m tokentrail.testing.replay --port 8900` (`--help` tells of delays and faults).
 
 A request is answered by the recording it names (header `x-replay-id`, or a URL from `server.url(provider, recording=…)`), else by the recording of
-an equal request, else by one of the same provider, path and kind (stream or not; with or without `include_usage`; the same model if there is one), in
-turn. The answer says which in `x-replay-id`, and how it was found in `x-replay-match`: `id`, `exact` or `loose`. `server.recordings[id].expected` has the counts that
-the provider stated.
+an equal request, else by one of the same provider, path and kind (stream or not; with or without `include_usage`; the same model if there is
+one), in turn. The answer says which in `x-replay-id`, and how it was found in `x-replay-match`: `id`, `exact` or `loose`. The counts that the
+provider stated are in `server.recordings[id].expected`, and what was asked of the server is in `server.served`.
+
+```python
+from tokentrail.testing import Faults
+
+url = server.url("openai", faults=Faults(fail_first=2, fail_status=429, retry_after=1))   # an SDK's retries
+url = server.url("openai", faults=Faults(cut_after=3))                                    # a stream that breaks off
+url = server.url("openai", faults=Faults(hang_after=3))                                   # … or says nothing more
+```
+
+In pytest there are two fixtures: `tokentrail_replay` is such a server, and `tokentrail_usages` collects every usage that is recorded during the
+test, in memory, instead of the journal:
+
+```python
+def test_a_question_costs_what_the_provider_says(tokentrail_usages, tokentrail_replay):
+    ask(base_url=tokentrail_replay.url("openai"))                 # your own code
+    assert tokentrail_usages.by("tenant_id")["acme"].input_tokens == 41
+```
 
 The recordings are *reduced*: structure, counts, ids, model names and finish reasons are the provider's; every text (prompts, answers, tool
-names and arguments, error messages, media, vectors) is filler of the same length. Vectors have as many components, but need not have as many characters.
-This page is written by `python scripts/reduce_recordings.py --table`, and the recordings by `--corpus FOLDER`.
+names and arguments, error messages, media, vectors) is filler of the same length. Vectors have as many components, but need not have as many
+characters. This page is written by `python scripts/reduce_recordings.py --table`, and the recordings by `--corpus FOLDER`.
 """
 
 

@@ -1,1 +1,35 @@
-"""What users import in their own tests."""
+"""What users import in their own tests: recorded provider answers over HTTP, and the usages that a test recorded.
+
+The pytest fixtures `tokentrail_usages` and `tokentrail_replay` are there as soon as tokentrail is installed (see `pytest_plugin`). Everything is
+loaded on first use: the plugin is imported in every pytest run of every project that has tokentrail installed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokentrail.testing.faults import Faults, Served
+    from tokentrail.testing.recording import Recording, read_recordings
+    from tokentrail.testing.replay import ReplayServer
+    from tokentrail.testing.usages import Usages, collect_usages
+
+__all__ = ["Faults", "Recording", "ReplayServer", "Served", "Usages", "collect_usages", "read_recordings"]
+
+_HOME = {
+    "Faults": "faults",
+    "Recording": "recording",
+    "ReplayServer": "replay",
+    "Served": "faults",
+    "Usages": "usages",
+    "collect_usages": "usages",
+    "read_recordings": "recording",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - only when something is used
+
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,109 @@
+"""Asks for a recording with the provider's real SDK, and reads the counts as naively as its user would."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import groq
+import ollama
+import openai
+
+from tokentrail.testing import Recording, ReplayServer
+
+Counts = dict[str, int | None]
+
+
+def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> Any:
+    """The provider's own SDK, pointed at `url` (Ollama's OpenAI-shaped paths: the openai SDK)."""
+    if recording.provider == "groq":
+        return (groq.AsyncGroq if asynchronous else groq.Groq)(base_url=url, api_key="none", max_retries=0, timeout=20)
+    if recording.provider == "ollama" and recording.path.startswith("/api/"):
+        return (ollama.AsyncClient if asynchronous else ollama.Client)(host=url, timeout=20)
+    base = url if recording.provider == "openai" else f"{url}/v1"
+    return (openai.AsyncOpenAI if asynchronous else openai.OpenAI)(base_url=base, api_key="none", max_retries=0, timeout=20)
+
+
+def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The SDK's method for the recording's path, and its arguments: the recorded request, what the SDK does not know as `extra_body`."""
+    path, request = recording.path.partition("?")[0], dict(recording.request or {})
+    if recording.method == "GET":
+        return client.responses.retrieve, {"response_id": path.rpartition("/")[2]} | ({"stream": True} if recording.stream else {})
+    methods = {
+        "/chat/completions": lambda: client.chat.completions.create,
+        "/responses": lambda: client.responses.create,
+        "/responses/compact": lambda: client.responses.compact,
+        "/completions": lambda: client.completions.create,
+        "/embeddings": lambda: client.embeddings.create,
+        "/api/chat": lambda: client.chat,
+        "/api/generate": lambda: client.generate,
+        "/api/embed": lambda: client.embed,
+        "/api/embeddings": lambda: client.embeddings,
+    }
+    method = methods[path.removeprefix("/openai").removeprefix("/v1")]()
+    if path.startswith("/api/"):
+        return method, request | ({"stream": recording.stream} if path in {"/api/chat", "/api/generate"} else {})
+    known = inspect.signature(method).parameters
+    extra = {name: value for name, value in request.items() if name not in known}
+    given = {name: value for name, value in request.items() if name in known}
+    return method, given | ({"extra_body": extra} if extra else {})
+
+
+def ask(recording: Recording, url: str) -> list[Any]:
+    """Call the SDK; all it gives: one object, or every chunk of the stream."""
+    with client_of(recording, url) as client:
+        method, arguments = method_of(client, recording)
+        answer = method(**arguments)
+        return list(answer) if recording.stream else [answer]
+
+
+async def ask_async(recording: Recording, url: str) -> list[Any]:
+    """The same with the asynchronous client."""
+    async with client_of(recording, url, asynchronous=True) as client:
+        method, arguments = method_of(client, recording)
+        answer = await method(**arguments)
+        return [chunk async for chunk in answer] if recording.stream else [answer]
+
+
+def error_types() -> tuple[type[Exception], ...]:
+    """What the SDKs raise for an answer that is an error."""
+    return (openai.APIError, groq.APIError, ollama.ResponseError)
+
+
+def naive_counts(items: list[Any]) -> Counts:
+    """The counts of the last item that states any: as a user would read them from the SDK's objects."""
+    counts: Counts = {"input_tokens": None, "output_tokens": None, "cached_input_tokens": None, "reasoning_tokens": None}
+    for item in items:
+        usage = _usage(item)
+        if usage is None:
+            continue
+        if hasattr(item, "prompt_eval_count"):
+            counts |= {"input_tokens": item.prompt_eval_count, "output_tokens": getattr(item, "eval_count", None)}
+            continue
+        into, out = (
+            _first(usage, "input_tokens_details", "prompt_tokens_details"),
+            _first(usage, "output_tokens_details", "completion_tokens_details"),
+        )
+        counts = {
+            "input_tokens": _first(usage, "input_tokens", "prompt_tokens"),
+            "output_tokens": _first(usage, "output_tokens", "completion_tokens"),
+            "cached_input_tokens": _first(into, "cached_tokens"),
+            "reasoning_tokens": _first(out, "reasoning_tokens"),
+        }
+    return counts
+
+
+def _usage(item: Any) -> Any:
+    if hasattr(item, "prompt_eval_count"):
+        return item if item.prompt_eval_count is not None or getattr(item, "eval_count", None) is not None else None
+    return _first(item, "usage") or _first(_first(item, "x_groq"), "usage") or _first(_first(item, "response"), "usage")
+
+
+def _first(value: Any, *names: str) -> Any:
+    return next((found for name in names if (found := getattr(value, name, None)) is not None), None)
+
+
+def url_of(server: ReplayServer, recording: Recording, **more: Any) -> str:
+    """A base URL at which only this recording answers."""
+    return server.url(recording.provider, recording=recording.id, **more)
