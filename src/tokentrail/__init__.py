@@ -1,1 +1,100 @@
-"""tokentrail."""
+"""Counts every token a service spends on language models, once, and never loses it.
+
+Everything is imported at first use: `import tokentrail` loads neither a provider SDK nor OpenTelemetry, wrapt or msgspec.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokentrail.attribution import Spent
+    from tokentrail.counting import count_tokens, estimate_prompt_tokens
+    from tokentrail.decorators import track_token_usage, track_tokens
+    from tokentrail.idempotency import content_hash, idempotency_key
+    from tokentrail.instrumentation import instrument, uninstrument
+    from tokentrail.recorder import flush
+    from tokentrail.sdk import setup_opentelemetry
+    from tokentrail.settings import configure
+    from tokentrail.usage import Usage
+    from tokentrail.vocabulary import (
+        OPERATION_BATCH,
+        OPERATION_CHAT,
+        OPERATION_CLASSIFICATION,
+        OPERATION_EXTRACTION,
+        OPERATION_GENERATION,
+        OPERATION_INTERNAL,
+        OPERATION_QUERY,
+        OPERATION_SUMMARIZE,
+        OPERATION_VECTOR_SEARCH,
+        TOKEN_TYPE_EMBEDDING,
+        TOKEN_TYPE_FINE_TUNING,
+        TOKEN_TYPE_LLM,
+        Ended,
+        Operation,
+        Source,
+        TokenType,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "OPERATION_BATCH",
+    "OPERATION_CHAT",
+    "OPERATION_CLASSIFICATION",
+    "OPERATION_EXTRACTION",
+    "OPERATION_GENERATION",
+    "OPERATION_INTERNAL",
+    "OPERATION_QUERY",
+    "OPERATION_SUMMARIZE",
+    "OPERATION_VECTOR_SEARCH",
+    "TOKEN_TYPE_EMBEDDING",
+    "TOKEN_TYPE_FINE_TUNING",
+    "TOKEN_TYPE_LLM",
+    "Ended",
+    "Operation",
+    "Source",
+    "Spent",
+    "TokenType",
+    "Usage",
+    "configure",
+    "content_hash",
+    "count_tokens",
+    "estimate_prompt_tokens",
+    "flush",
+    "idempotency_key",
+    "instrument",
+    "setup_opentelemetry",
+    "track_token_usage",
+    "track_tokens",
+    "uninstrument",
+]
+
+_HOMES = {
+    "Spent": "attribution",
+    "Usage": "usage",
+    "configure": "settings",
+    "content_hash": "idempotency",
+    "count_tokens": "counting",
+    "estimate_prompt_tokens": "counting",
+    "flush": "recorder",
+    "idempotency_key": "idempotency",
+    "instrument": "instrumentation",
+    "setup_opentelemetry": "sdk",
+    "track_token_usage": "decorators",
+    "track_tokens": "decorators",
+    "uninstrument": "instrumentation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'tokentrail' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"tokentrail.{_HOMES.get(name, 'vocabulary')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

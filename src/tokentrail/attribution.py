@@ -1,0 +1,87 @@
+"""Who spends the tokens: a context variable that decorators set and provider calls read."""
+
+from __future__ import annotations
+
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+    from tokentrail.usage import Usage
+
+__all__ = ["Attribution", "Spent", "attribution"]
+
+_RANK = {"unknown": 0, "estimated": 1, "reported": 2}
+
+
+class Spent:
+    """Running totals of what was recorded inside a `track_tokens` block; blocks inside it count too.
+
+    `input_tokens`, `output_tokens`, … are sums over the calls that stated them, `calls` is all calls, `source` the weakest source of any call
+    (`"unknown"` before the first). Estimates that are appended in the background later are not in it.
+    """
+
+    __slots__ = ("_lock", "_rank", "cache_read_tokens", "cache_write_tokens", "calls", "input_tokens", "output_tokens", "reasoning_tokens")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rank = 3
+        self.calls = 0
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.cache_read_tokens = 0
+        self.cache_write_tokens = 0
+        self.reasoning_tokens = 0
+
+    @property
+    def source(self) -> str:
+        """The weakest source of any call inside."""
+        return ("unknown", "estimated", "reported", "unknown")[self._rank]
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+    def add(self, usage: Usage) -> None:
+        """Count one usage in."""
+        with self._lock:
+            self.calls += usage.calls
+            self.input_tokens += usage.input_tokens or 0
+            self.output_tokens += usage.output_tokens or 0
+            self.cache_read_tokens += usage.cache_read_tokens or 0
+            self.cache_write_tokens += usage.cache_write_tokens or 0
+            self.reasoning_tokens += usage.reasoning_tokens or 0
+            self._rank = min(self._rank, _RANK.get(usage.source, 0))
+
+    def __repr__(self) -> str:
+        return f"Spent(calls={self.calls}, input_tokens={self.input_tokens}, output_tokens={self.output_tokens}, source={self.source!r})"
+
+
+class Attribution:
+    """What a `track_tokens` block says of the calls inside it. Empty fields are inherited from the block around it."""
+
+    __slots__ = ("metadata", "operation", "operation_id", "parent", "span", "spent", "tenant_id")
+
+    def __init__(
+        self, *, tenant_id: str = "", operation: str = "", operation_id: str = "", metadata: str = "", parent: Attribution | None = None
+    ) -> None:
+        self.parent: Attribution | None = parent
+        self.spent = Spent()
+        self.span: Span | None = None
+        self.tenant_id: str = tenant_id or (parent.tenant_id if parent else "")
+        self.operation: str = operation or (parent.operation if parent else "")
+        self.operation_id: str = operation_id or (parent.operation_id if parent else "")
+        self.metadata: str = metadata or (parent.metadata if parent else "")
+
+    def add(self, usage: Usage) -> None:
+        """Add a usage to the totals of this block and of all around it."""
+        block: Attribution | None = self
+        while block is not None:
+            block.spent.add(usage)
+            block = block.parent
+
+
+attribution: ContextVar[Attribution | None] = ContextVar("tokentrail_attribution", default=None)

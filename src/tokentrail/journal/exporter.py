@@ -1,0 +1,138 @@
+"""One OTLP/HTTP request, and what its answer means. Only a full success is a success: 3xx and partial answers are not."""
+
+from __future__ import annotations
+
+import email.utils
+import gzip
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+from urllib.parse import urlsplit
+
+import urllib3
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+
+from tokentrail.settings import Settings
+
+__all__ = ["DEFAULT_ENDPOINT", "Answer", "Exporter", "Outcome", "endpoint_of", "endpoint_problem"]
+
+DEFAULT_ENDPOINT: Final = "http://localhost:4318/v1/logs"
+GRPC_PORT: Final = 4317
+MAX_ANSWER: Final = 64 * 1024
+
+
+class Answer(Enum):
+    """What became of a request."""
+
+    ACCEPTED = "accepted"
+    AWAY = "away"  # nobody answered: try the same again
+    BUSY = "busy"  # it answered that it cannot now; a request that is too large for its queue gets this for ever
+    REFUSED = "refused"  # it will not take these records: halve, and put aside what stays refused alone
+    MISTAKEN = "mistaken"  # wrong address, protocol or credentials: keep everything, and say so
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An answer, its reason in words, and how long the server asked to wait (seconds)."""
+
+    answer: Answer
+    reason: str = ""
+    retry_after: float | None = None
+
+
+def endpoint_of(settings: Settings) -> str:
+    """The address that records are sent to."""
+    return settings.endpoint or DEFAULT_ENDPOINT
+
+
+def endpoint_problem(settings: Settings) -> str | None:
+    """One sentence if the address cannot work, `None` if it may."""
+    endpoint = endpoint_of(settings)
+    if settings.protocol == "grpc":
+        return (
+            "OTEL_EXPORTER_OTLP_PROTOCOL is grpc, but the journal is shipped over OTLP/HTTP: "
+            "set TOKENTRAIL_ENDPOINT to the Collector's HTTP address, e.g. http://localhost:4318/v1/logs, and TOKENTRAIL_PROTOCOL to http/protobuf"
+        )
+    if settings.protocol != "http/protobuf":
+        return f"the protocol {settings.protocol!r} cannot be shipped: use http/protobuf"
+    try:
+        parts = urlsplit(endpoint)
+        port = parts.port
+    except ValueError:
+        return f"{endpoint!r} is not an address: use http://host:4318/v1/logs"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return f"{endpoint!r} is not an http(s) address: use http://host:4318/v1/logs"
+    if port == GRPC_PORT:
+        return f"{endpoint} is the Collector's gRPC port (4317): an HTTP request is reset there; use its HTTP port, e.g. http://{parts.hostname}:4318/v1/logs"
+    return None
+
+
+def _seconds(header: str | None) -> float | None:
+    if not header:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+class Exporter:
+    """Sends requests to one address."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.endpoint = endpoint_of(settings)
+        self._gzip = settings.compression == "gzip"
+        self._headers = {"content-type": "application/x-protobuf", "user-agent": "tokentrail"} | dict(settings.headers)
+        if self._gzip:
+            self._headers["content-encoding"] = "gzip"
+        self._pool = urllib3.PoolManager(
+            maxsize=1,
+            timeout=urllib3.Timeout(connect=min(settings.timeout, 10.0), read=settings.timeout),
+            retries=False,
+            ca_certs=settings.certificate or None,
+            cert_file=settings.client_certificate or None,
+            key_file=settings.client_key or None,
+        )
+
+    def send(self, body: bytes) -> Outcome:
+        """POST one serialized ExportLogsServiceRequest; never raises."""
+        data = gzip.compress(body, 1) if self._gzip else body
+        try:
+            response = self._pool.request("POST", self.endpoint, body=data, headers=self._headers, redirect=False, preload_content=False)
+            try:
+                answer = response.read(MAX_ANSWER)
+            finally:
+                response.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            return Outcome(Answer.AWAY, f"{self.endpoint}: {type(error).__name__}: {error}")
+        return self._meaning(response.status, response.headers.get("content-type", ""), answer, response.headers.get("retry-after"))
+
+    def _meaning(self, status: int, content_type: str, answer: bytes, retry_after: str | None) -> Outcome:
+        said = f"{self.endpoint} answered {status}"
+        if status == 200:  # noqa: PLR2004
+            return self._success(said, content_type, answer)
+        if status in (429, 500, 502, 503, 504):
+            return Outcome(Answer.BUSY, said, _seconds(retry_after))
+        if status in (400, 413, 422):
+            return Outcome(Answer.REFUSED, f"{said}: {answer[:200].decode('utf-8', 'replace')}")
+        return Outcome(Answer.MISTAKEN, f"{said}: this is no OTLP/HTTP address for logs, or the credentials are wrong")
+
+    def _success(self, said: str, content_type: str, answer: bytes) -> Outcome:
+        if "protobuf" not in content_type and answer:
+            return Outcome(Answer.MISTAKEN, f"{said} with {content_type or 'no content type'}: this is no OTLP/HTTP address for logs")
+        try:
+            parsed = ExportLogsServiceResponse.FromString(answer)
+        except DecodeError:
+            return Outcome(Answer.MISTAKEN, f"{said} with something that is no OTLP answer")
+        rejected = parsed.partial_success.rejected_log_records
+        if rejected:
+            return Outcome(Answer.REFUSED, f"{said} but rejected {rejected} records: {parsed.partial_success.error_message}")
+        return Outcome(Answer.ACCEPTED)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()

@@ -1,0 +1,75 @@
+"""How a record lies in a journal file.
+
+A frame is `mark (4) · length (4) · checksum (4) · number (8) · payload`, integers little-endian. The mark lets a reader find the next good frame
+after torn bytes; the checksum (CRC-32 of the payload, started from the number) says which ones are good. Number 0 is for frames that are not
+numbered: a file's header, refusals and the closing record.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["HEADER_BYTES", "MARK", "MAX_PAYLOAD", "Damage", "Frame", "frame", "scan"]
+
+MARK: Final = b"\xf7TT\x01"
+MAX_PAYLOAD: Final = 64 * 1024
+_HEADER = struct.Struct("<4sIIQ")
+HEADER_BYTES: Final = _HEADER.size
+_pack = _HEADER.pack
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A good frame: its number, payload and the offset after it."""
+
+    number: int
+    payload: bytes
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes that are no frame, from `start` to `end`; `tail` if no good frame follows (it may still be being written)."""
+
+    start: int
+    end: int
+    tail: bool
+
+
+def frame(number: int, payload: bytes) -> bytes:
+    """One frame, ready to be written in a single call."""
+    return _pack(MARK, len(payload), zlib.crc32(payload, number & 0xFFFFFFFF), number) + payload
+
+
+def _frame_at(data: bytes, offset: int) -> Frame | None:
+    if offset + HEADER_BYTES > len(data):
+        return None
+    mark, length, checksum, number = _HEADER.unpack_from(data, offset)
+    end = offset + HEADER_BYTES + length
+    if mark != MARK or length > MAX_PAYLOAD or end > len(data):
+        return None
+    payload = data[offset + HEADER_BYTES : end]
+    if zlib.crc32(payload, number & 0xFFFFFFFF) != checksum:
+        return None
+    return Frame(number, payload, end)
+
+
+def scan(data: bytes, offset: int = 0) -> Iterator[Frame | Damage]:
+    """The frames of a file's bytes from `offset` on. Torn bytes come as `Damage`, never as an error."""
+    while offset < len(data):
+        found = _frame_at(data, offset)
+        if found is None:
+            start = offset
+            while found is None:
+                offset = data.find(MARK, offset + 1)
+                if offset < 0:
+                    yield Damage(start, len(data), tail=True)
+                    return
+                found = _frame_at(data, offset)
+            yield Damage(start, offset, tail=False)
+        yield found
+        offset = found.end

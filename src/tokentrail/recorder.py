@@ -1,0 +1,307 @@
+"""From a provider call to a usage in the journal, on the span and in the metrics. Never raises into the application.
+
+`start(request)` before the call, `Call.finish(answer)` after it: read downwards, this is the write path.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextvars import ContextVar, Token
+from queue import SimpleQueue
+from secrets import token_bytes
+from time import perf_counter_ns, time_ns
+from typing import Any
+
+from opentelemetry import trace
+
+from tokentrail import ledger, settings, telemetry
+from tokentrail.attribution import Attribution, attribution
+from tokentrail.call import Answer, Request
+from tokentrail.idempotency import bounded, digest, key_prefix, object_key
+from tokentrail.ledger import internal_error, set_sink
+from tokentrail.models import model_family
+from tokentrail.telemetry import Telemetry
+from tokentrail.usage import Usage
+
+__all__ = ["Call", "flush", "internal_error", "record", "set_sink", "start"]
+
+_PREFIXES_KEPT = 4096
+
+_inside: ContextVar[bool] = ContextVar("tokentrail_inside", default=False)
+_prefixes: dict[tuple[str, str], str] = {}
+_telemetry: Telemetry | None = None
+_secret = b""
+_later: SimpleQueue[tuple[Call, Answer, str] | Usage | threading.Event] = SimpleQueue()
+_finisher: threading.Thread | None = None
+_finisher_lock = threading.Lock()
+
+
+class Call:
+    """One provider call. `finish` (or `finish_later`) counts it exactly once; everything else may be left out."""
+
+    __slots__ = ("_attached", "_attribution", "_entered", "_first_chunk", "_open", "_request", "_span", "_started", "_ts")
+
+    def __init__(self, request: Request, in_force: settings.Settings) -> None:
+        self._request = request
+        self._attribution = attribution.get()
+        self._open = [True]
+        self._first_chunk = 0
+        self._entered: Token[bool] | None = None
+        self._attached: Any = None
+        self._span = _instruments(in_force).start(request, self._attribution)
+        self._ts = time_ns()
+        self._started = perf_counter_ns()
+
+    def enter(self) -> None:
+        """Make the span current, and every wrapped call inside a part of this one: only leaves count."""
+        self._entered = _inside.set(True)
+        self._attached = telemetry.attach(self._span)
+
+    def leave(self) -> None:
+        """Undo `enter`, in the same context."""
+        attached, self._attached = self._attached, None
+        entered, self._entered = self._entered, None
+        if attached is not None:
+            telemetry.detach(attached)
+        if entered is not None:
+            _inside.reset(entered)
+
+    def first_chunk(self) -> None:
+        """Note when a stream began to answer."""
+        if not self._first_chunk:
+            self._first_chunk = perf_counter_ns()
+
+    def finish(self, answer: Answer, ended: str = "complete", error: BaseException | None = None) -> None:
+        """Record the call; what comes after the first time is ignored. It is in the journal when this returns."""
+        try:
+            self._open.pop()
+        except IndexError:
+            return
+        try:
+            self._finish(answer, ended, error)
+        except Exception as failure:
+            internal_error("recorder.finish", failure)
+
+    def finish_later(self, answer: Answer, ended: str = "partial") -> None:
+        """Record the call from a finalizer or a signal handler, which may run while this very thread holds a lock: only a queue is touched."""
+        _later.put((self, answer, ended))
+
+    def _finish(self, answer: Answer, ended: str, error: BaseException | None) -> None:
+        duration = perf_counter_ns() - self._started
+        request = self._request
+        in_force = settings.current()
+        usage = self._usage(request, answer, ended, error, duration, in_force)
+        number = ledger.append(usage)
+        if number == 0:
+            _later.put(usage)
+        block = self._attribution
+        if block is not None:
+            block.add(usage)
+        _instruments(in_force).finish(self._span, usage, answer)
+        if number > 0 and usage.source != "reported" and in_force.estimate and (usage.ended != "error" or answer.output_texts):
+            self._estimate(usage, number, answer)
+
+    def _estimate(self, usage: Usage, number: int, answer: Answer) -> None:
+        from msgspec.structs import replace  # noqa: PLC0415 - not needed by most calls
+
+        ledger.estimate_later(replace(usage, call=number), tuple(self._request.texts), tuple(answer.output_texts))
+
+    def _usage(self, request: Request, answer: Answer, ended: str, error: BaseException | None, duration: int, in_force: settings.Settings) -> Usage:
+        block = self._attribution
+        tenant = (block and block.tenant_id) or in_force.tenant_id
+        operation = (block and block.operation) or in_force.operations.get(request.endpoint) or request.operation
+        texts = request.texts
+        if answer.object_id:
+            claimed = object_key(request.provider, answer.object_id, answer.object_created)
+            key, kind, time = claimed.text, claimed.kind.value, claimed.time
+        else:
+            key, kind, time = f"{_prefix(operation, tenant)}{digest(texts, _secret or secret())}:{self._ts:019d}", "automatic", self._ts
+        span_context = self._span.get_span_context()
+        trace_id = span_context.trace_id
+        input_source = "unknown" if answer.input_tokens is None else "reported"
+        output_source = "unknown" if answer.output_tokens is None else "reported"
+        embedding = request.token_type == "embedding"  # noqa: S105 - a kind of token
+        return Usage(
+            key=key,
+            key_kind=kind,
+            key_time=time,
+            ts=self._ts,
+            tenant_id=tenant if len(tenant) <= 256 else bounded(tenant),  # noqa: PLR2004 - see idempotency.MAX_PART_CHARS
+            operation=operation,
+            token_type=request.token_type,
+            operation_id=block.operation_id if block is not None else "",
+            metadata=block.metadata if block is not None else "",
+            endpoint=request.endpoint,
+            gen_ai_operation=request.gen_ai_operation,
+            provider=request.provider,
+            request_model=request.model,
+            response_model=answer.model,
+            response_id=answer.response_id,
+            model_family=model_family(answer.model or request.model),
+            server_address=request.server_address,
+            server_port=request.server_port,
+            stream=request.stream,
+            ended=ended,
+            error_type=_error_type(error) if error is not None else "",
+            attempts=answer.attempts,
+            duration_ns=duration,
+            time_to_first_chunk_ns=self._first_chunk - self._started if self._first_chunk else None,
+            trace_id=f"{trace_id:032x}" if trace_id else "",
+            span_id=f"{span_context.span_id:016x}" if trace_id else "",
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
+            cache_read_tokens=answer.cache_read_tokens,
+            cache_write_tokens=answer.cache_write_tokens,
+            reasoning_tokens=answer.reasoning_tokens,
+            audio_input_tokens=answer.audio_input_tokens,
+            audio_output_tokens=answer.audio_output_tokens,
+            image_input_tokens=answer.image_input_tokens,
+            image_output_tokens=answer.image_output_tokens,
+            consumed_input_tokens=answer.consumed_input_tokens,
+            consumed_output_tokens=answer.consumed_output_tokens,
+            input_source=input_source,
+            # embeddings have no output, so their source is their input's
+            output_source=input_source if embedding and answer.output_tokens is None else output_source,
+            input_chars=sum(map(len, texts)),
+            output_chars=sum(map(len, answer.output_texts)),
+            texts=len(texts),
+        )
+
+
+def _error_type(error: BaseException) -> str:
+    """The HTTP status where there is one (the provider's word), else the exception's qualified name."""
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return str(status)
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _prefix(operation: str, tenant: str) -> str:
+    prefix = _prefixes.get((operation, tenant))
+    if prefix is None:
+        if len(_prefixes) >= _PREFIXES_KEPT:
+            _prefixes.clear()
+        prefix = _prefixes[operation, tenant] = key_prefix(operation, tenant)
+    return prefix
+
+
+def secret() -> bytes:
+    """What keys the content hash: the shared secret, else one at random for this process, so that nobody can guess a short prompt from its hash."""
+    global _secret  # noqa: PLW0603
+    if not _secret:
+        _secret = settings.current().content_hash_secret.encode() or token_bytes(32)
+    return _secret
+
+
+def _instruments(in_force: settings.Settings) -> Telemetry:
+    global _telemetry  # noqa: PLW0603
+    if _telemetry is None:
+        _telemetry = Telemetry(in_force)
+    return _telemetry
+
+
+def start(request: Request) -> Call | None:
+    """Begin a call; `None` where nothing is to be recorded: switched off, or already inside a wrapped call. Never raises."""
+    try:
+        if _inside.get():
+            return None
+        in_force = settings.current()
+        if in_force.disabled:
+            return None
+        if request.stream and _finisher is None:
+            _start_finisher()
+        return Call(request, in_force)
+    except Exception as failure:
+        internal_error("recorder.start", failure)
+        return None
+
+
+def current_span() -> tuple[str, str]:
+    """The current span's trace and span id in hexadecimal, empty where there is none."""
+    span_context = trace.get_current_span().get_span_context()
+    if not span_context.is_valid:
+        return "", ""
+    return f"{span_context.trace_id:032x}", f"{span_context.span_id:016x}"
+
+
+def record(usage: Usage) -> None:
+    """Record a usage that somebody else has put together; it is in the journal when this returns. Never raises."""
+    try:
+        if settings.current().disabled:
+            return
+        if ledger.append(usage) == 0:
+            _later.put(usage)
+        block: Attribution | None = attribution.get()
+        if block is not None:
+            block.add(usage)
+        _instruments(settings.current()).count(usage)
+    except Exception as failure:
+        internal_error("recorder.record", failure)
+
+
+def _start_finisher() -> None:
+    global _finisher  # noqa: PLW0603
+    with _finisher_lock:
+        if _finisher is None:
+            _finisher = threading.Thread(target=_finish_queued, args=(_later,), name="tokentrail-finisher", daemon=True)
+            _finisher.start()
+
+
+def _finish_queued(queue: SimpleQueue[tuple[Call, Answer, str] | Usage | threading.Event]) -> None:
+    while True:
+        _finish_one(queue.get())
+
+
+def _finish_one(item: tuple[Call, Answer, str] | Usage | threading.Event) -> None:
+    if isinstance(item, threading.Event):
+        item.set()
+    elif isinstance(item, Usage):
+        record(item)
+    else:
+        call, answer, ended = item
+        call.finish(answer, ended)
+
+
+def drain(timeout: float) -> bool:
+    """Wait until what finalizers left is recorded, or the time (seconds) is up."""
+    if _later.empty():
+        return True
+    _start_finisher()
+    done = threading.Event()
+    _later.put(done)
+    return done.wait(timeout)
+
+
+def flush(timeout: float = 30.0) -> bool:
+    """Wait until all that was recorded so far is acknowledged by the Collector, or the time (seconds) is up. True if it is.
+
+    For short-lived programs; nothing depends on it, since what is not shipped stays in the journal.
+    """
+    from time import monotonic  # noqa: PLC0415
+
+    deadline = monotonic() + timeout
+    drain(timeout)
+    return ledger.flush(max(0.0, deadline - monotonic()))
+
+
+def _after_fork_in_child() -> None:
+    """Threads do not come along; what was queued is the parent's; a random secret is made anew."""
+    global _later, _finisher, _finisher_lock, _secret  # noqa: PLW0603
+    _later = SimpleQueue()
+    _finisher = None
+    _finisher_lock = threading.Lock()
+    _secret = b""
+    telemetry.after_fork()
+
+
+def _renew(_settings: settings.Settings) -> None:
+    global _telemetry, _secret  # noqa: PLW0603
+    _telemetry = None
+    _secret = b""
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+settings.on_change(_renew)
+ledger.before_close(lambda: drain(settings.current().exit_timeout))
