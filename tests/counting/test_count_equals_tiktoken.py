@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import types
 from typing import Any
 
@@ -45,8 +46,6 @@ def both(request: pytest.FixtureRequest) -> tuple[tiktoken.Encoding, tiktoken.En
 
 @pytest.mark.parametrize("vocabulary", [CL100K, O200K], ids=lambda vocabulary: vocabulary.name)
 def test_the_facts_about_an_encoding_are_tiktokens(vocabulary: Vocabulary) -> None:
-    import hashlib
-
     facts, asked = constructed_by_tiktoken(vocabulary)
     assert vocabulary.sha256 == asked["expected_hash"]
     assert vocabulary.cache_name == hashlib.sha1(asked["address"].encode()).hexdigest()
@@ -68,7 +67,11 @@ def test_any_text_counts_as_tiktoken_counts_it(both: tuple[tiktoken.Encoding, ti
 
 
 @settings(deadline=None, max_examples=300)
-@given(words=st.lists(st.sampled_from(["word", "naïve", "東京", "it's", "12", "1234567", "²", "()", "\n\n", "...", "/", "  ", "🙂", "École"]), max_size=80))
+@given(
+    words=st.lists(
+        st.sampled_from(["word", "naïve", "東京", "it's", "12", "1234567", "²", "()", "\n\n", "...", "/", "  ", "🙂", "École"]), max_size=80
+    )
+)
 @pytest.mark.parametrize("between", [" ", ", ", "\n", "。"])
 def test_where_a_long_text_is_cut_no_token_changes(both: tuple[tiktoken.Encoding, tiktoken.Encoding], words: list[str], between: str) -> None:
     ours, tiktokens = both

@@ -29,7 +29,9 @@ def test_more_text_is_not_fewer_tokens(text: str, more: str, model: str) -> None
     assert both == count_tokens(text, model=model) + count_tokens(more, model=model)
 
 
-json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=20), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content", "text", "type", "name", "function", "arguments"]), inner, max_size=3), max_leaves=12)  # fmt: skip
+keys = st.sampled_from(["role", "content", "text", "type", "name", "function", "arguments"])
+scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=20)
+json_values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=12)
 
 
 @settings(deadline=None, max_examples=200)

@@ -3,12 +3,15 @@ from __future__ import annotations
 import gzip
 import logging
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiktoken
 
 from tokentrail.counting import count_tokens, vocabularies
 from tokentrail.counting.vocabularies import CL100K, O200K, DamagedVocabulary
@@ -92,8 +95,6 @@ def test_a_damaged_package_does_not_hide_a_good_cache(fresh_vocabularies: None, 
 
 
 def test_only_whoever_allows_it_lets_tiktoken_download(no_data_package: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tiktoken
-
     asked: list[str] = []
 
     def get_encoding(name: str) -> tiktoken.Encoding:
@@ -110,8 +111,6 @@ def test_only_whoever_allows_it_lets_tiktoken_download(no_data_package: None, mo
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a platform without fork")
 def test_a_child_forked_while_a_vocabulary_loads_can_count(fresh_vocabularies: None) -> None:
-    import threading
-
     holding, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -124,8 +123,6 @@ def test_a_child_forked_while_a_vocabulary_loads_can_count(fresh_vocabularies: N
     assert holding.wait(10)
     child = os.fork()
     if child == 0:
-        import signal
-
         signal.alarm(20)  # a child that hangs is ended by the signal, and seen below
         os._exit(0 if count_tokens("hello world", model="gpt-4o") == 2 else 1)
     _, status = os.waitpid(child, 0)
