@@ -1,0 +1,318 @@
+"""One way to speak to ClickHouse: a server over HTTP (clickhouse-connect) or the engine in this process (chDB), behind the same protocol.
+
+Both answer in `JSONCompact`, so a value is the same Python value whichever answers: numbers, text, `None`, lists; times are text in UTC.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from tokentrail.clickhouse.dsn import Dsn, DsnError, parse_dsn
+
+__all__ = ["DEFAULT_DSN", "OLDEST_VERSION", "ClickHouseError", "Client", "Result", "connect"]
+
+DEFAULT_DSN: Final = "http://127.0.0.1:8123/tokentrail"
+"""What `tokentrail serve` opens."""
+
+OLDEST_VERSION: Final = (24, 8)
+"""The oldest ClickHouse supported: a long-term release whose analyzer (the default since 24.3) prunes columns and pushes filters on `ts` through the two
+branches of the view `usage`, and takes lambdas as aliases in materialized views."""
+
+Parameter = str | int | None | Sequence[str]
+
+_UNKNOWN_TABLE, _UNKNOWN_DATABASE, _READONLY = 60, 81, 164
+_AUTHENTICATION = (193, 194, 516)
+_CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
+_INTEGER = re.compile(r"(?:Nullable\(|LowCardinality\(|Array\(|SimpleAggregateFunction\(\w+, )*U?Int\d+\b").match
+
+
+class ClickHouseError(Exception):
+    """A sentence for the user; `code` is ClickHouse's error code where it answered at all."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A query's answer: column names, and rows as tuples in their order."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """The rows as one dictionary each."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+class Client(Protocol):
+    """What this package asks of ClickHouse. All methods raise `ClickHouseError`."""
+
+    @property
+    def database(self) -> str:
+        """The database that statements without one mean."""
+
+    @property
+    def address(self) -> str:
+        """Where this speaks to, without a password: for messages."""
+
+    def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
+        """Run one statement and return its rows. `parameters` fill `{name:Type}`; `read_only` makes the engine refuse whatever would write."""
+
+    def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
+        """Run one statement that returns no rows."""
+
+    def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Insert rows in one block; columns that a row does not name get their defaults."""
+
+    def use(self, database: str) -> None:
+        """Make `database` the one that statements without one mean."""
+
+    def close(self) -> None:
+        """Give back the connection or the engine."""
+
+
+class HttpClient:
+    """A ClickHouse server, over HTTP."""
+
+    def __init__(self, dsn: Dsn) -> None:
+        try:
+            import clickhouse_connect  # noqa: PLC0415 - an extra, and 0.3 s that the engine in process does not need
+        except ImportError:
+            raise ClickHouseError("ClickHouse over HTTP needs clickhouse-connect: pip install 'tokentrail[cli]'") from None
+        self.database = ""
+        self.address = dsn.shown
+        try:
+            self._client = clickhouse_connect.get_client(
+                host=dsn.host,
+                port=dsn.port,
+                interface=dsn.scheme,
+                username=dsn.user,
+                password=dsn.password,
+                verify=dsn.verify,
+                ca_cert=dsn.ca_cert,
+                connect_timeout=5,
+                send_receive_timeout=600,
+                autogenerate_session_id=False,
+            )
+        except Exception as error:
+            raise _unreachable(dsn, error) from None
+
+    def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
+        try:
+            return _decode(self._raw(sql, parameters, {"readonly": "2"} if read_only else None))
+        except ClickHouseError as error:
+            if not read_only or error.code != _READONLY or "'readonly' setting" not in str(error):
+                raise
+            return _decode(self._raw(sql, parameters, None))  # the user is a read-only one already, and may not say so again
+
+    def _raw(self, sql: str, parameters: Mapping[str, Parameter] | None, settings: dict[str, Any] | None) -> bytes:
+        try:
+            return self._client.raw_query(sql, parameters=dict(parameters or {}), settings=settings, fmt="JSONCompact")
+        except Exception as error:
+            raise _failed(error, self.address) from None
+
+    def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
+        try:
+            self._client.command(sql, parameters=dict(parameters or {}))
+        except Exception as error:
+            raise _failed(error, self.address) from None
+
+    def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        try:
+            self._client.raw_insert(table, insert_block=_lines(rows), fmt="JSONEachRow")
+        except Exception as error:
+            raise _failed(error, self.address) from None
+
+    def use(self, database: str) -> None:
+        self.database = database
+        self._client.database = database
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class EngineClient:
+    """The embedded engine on a folder, in this process. One folder a process, and one process a folder."""
+
+    def __init__(self, folder: Path, *, create: bool = False) -> None:
+        try:
+            from chdb.session import Session  # noqa: PLC0415 - an extra, and two seconds to load
+        except ImportError:
+            raise ClickHouseError("the embedded ClickHouse needs chdb: pip install 'tokentrail[embedded]'") from None
+        self.database = ""
+        self.address = f"chdb://{folder}"
+        self._folder = folder
+        self._session_type = Session
+        if not create and not folder.is_dir():
+            raise ClickHouseError(f"there is no folder {folder}: `tokentrail migrate --dsn {self.address}` makes one")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ClickHouseError(f"cannot use the folder {folder}: {error.strerror}") from None
+        self._session = self._open()
+
+    def _open(self) -> Any:
+        try:
+            return self._session_type(str(self._folder))
+        except Exception as error:
+            if "already initialized with path" in str(error):
+                raise ClickHouseError(f"cannot open {self._folder}: this process already has an embedded engine on another folder") from None
+            held = "another process holds it (is `tokentrail serve` running on it? then use its http:// address), or it cannot be written"
+            raise ClickHouseError(f"cannot open {self._folder}: {held}") from None
+
+    def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
+        if not read_only:
+            return self._run(self._session, sql, parameters)
+        session = self._open()  # a session of its own: once read-only, a session stays it
+        try:
+            if self.database:
+                session.query(f"USE {identifier(self.database)}")
+            session.query("SET readonly = 2")
+            return self._run(session, sql, parameters)
+        finally:
+            session.close()
+
+    def _run(self, session: Any, sql: str, parameters: Mapping[str, Parameter] | None) -> Result:
+        try:
+            answer = session.query(sql, "JSONCompact", params={name: _parameter(value) for name, value in (parameters or {}).items()})
+        except Exception as error:
+            raise _failed(error, self.address) from None
+        return _decode(answer.bytes() or b"")
+
+    def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
+        self._run(self._session, sql, parameters)
+
+    def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        block = _lines(rows)
+        if not block:
+            return
+        try:
+            with self._session.send_insert(f"INSERT INTO {identifier(table)}", "JSONEachRow") as insert:
+                insert.append(block)
+                insert.finish()
+        except Exception as error:
+            raise _failed(error, self.address) from None
+
+    def use(self, database: str) -> None:
+        self.command(f"USE {identifier(database)}")
+        self.database = database
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def connect(dsn: str = DEFAULT_DSN, *, create: bool = False) -> Client:
+    """Open a DSN and check the version: `http(s)://user:password@host:port/database`, or `chdb:///folder?database=…`.
+
+    `create`: the database, and the engine's folder, need not exist yet (for `migrate`); then no database is in use until `use` is called.
+    Raises `ClickHouseError` with one sentence that says what is wrong and what to do.
+    """
+    try:
+        parsed = parse_dsn(dsn)
+    except DsnError as error:
+        raise ClickHouseError(str(error)) from None
+    client: Client = EngineClient(Path(parsed.folder), create=create) if parsed.scheme == "chdb" else HttpClient(parsed)
+    try:
+        version = str(client.query("SELECT version()").rows[0][0])
+        if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST_VERSION:
+            oldest = ".".join(str(part) for part in OLDEST_VERSION)
+            raise ClickHouseError(f"ClickHouse at {client.address} is version {version}, too old: tokentrail needs {oldest} or newer")
+        exists = client.query("SELECT 1 FROM system.databases WHERE name = {name:String}", {"name": parsed.database}).rows
+        if exists:
+            client.use(parsed.database)
+        elif not create:
+            raise ClickHouseError(f"there is no database {parsed.database} at {client.address}: run `tokentrail migrate --dsn {client.address}`")
+    except ClickHouseError:
+        client.close()
+        raise
+    return client
+
+
+def identifier(name: str) -> str:
+    """A name as ClickHouse reads it, whatever it holds."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    return b"".join(json.dumps(dict(row)).encode() + b"\n" for row in rows)
+
+
+def _decode(answer: bytes) -> Result:
+    if not answer.strip():
+        return Result((), [])
+    decoded = json.loads(answer)
+    columns = tuple(column["name"] for column in decoded["meta"])
+    # servers before 25.8 quote 64-bit integers, and a read-only user may not change that setting
+    quoted = [position for position, column in enumerate(decoded["meta"]) if _INTEGER(column["type"])]
+    for row in decoded["data"]:
+        for position in quoted:
+            row[position] = _integers(row[position])
+    return Result(columns, [tuple(row) for row in decoded["data"]])
+
+
+def _integers(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_integers(item) for item in value]
+    return int(value) if isinstance(value, str) else value
+
+
+def _parameter(value: Parameter) -> str:
+    """A value as the engine reads parameters: in TabSeparated escaping, lists as array literals first."""
+    if value is None:
+        return "\\N"
+    if isinstance(value, int):
+        return str(value)
+    if not isinstance(value, str):
+        value = "[" + ",".join("'" + item.replace("\\", "\\\\").replace("'", "\\'") + "'" for item in value) + "]"
+    for plain, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\0", "\\0")):
+        value = value.replace(plain, escaped)
+    return value
+
+
+def _failed(error: Exception, address: str) -> ClickHouseError:
+    text = str(error)
+    match = _CODE.search(text)
+    if match is None:
+        return ClickHouseError(f"ClickHouse at {address} did not answer: {_first_line(text)}")
+    code = int(match.group(1))
+    said = _first_line(text[match.end() :])
+    if code in (_UNKNOWN_TABLE, _UNKNOWN_DATABASE):
+        said += f" If it is a table of tokentrail, run `tokentrail migrate --dsn {address}`."
+    return ClickHouseError(f"ClickHouse refused the statement (code {code}): {said}", code)
+
+
+def _unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
+    text = str(error)
+    match = _CODE.search(text)
+    code = int(match.group(1)) if match else None
+    if code in _AUTHENTICATION:
+        return ClickHouseError(f"ClickHouse at {dsn.shown} does not know this user or password: give them as {dsn.scheme}://user:password@host:port/database", code)
+    if dsn.port in (9000, 9440) or "is for clickhouse-client program" in text:
+        return ClickHouseError(f"port {dsn.port} of {dsn.host} is not ClickHouse's HTTP interface (native clients use it): HTTP is port 8123, HTTPS 8443")
+    if match is not None:
+        return ClickHouseError(f"ClickHouse at {dsn.shown} refused the connection (code {code}): {_first_line(text[match.end() :])}", code)
+    reason = _reason(text)
+    if "SSL" in text or "WRONG_VERSION" in text:
+        return ClickHouseError(f"no TLS connection to {dsn.shown}: {reason}; is it http:// there, or is the certificate unknown (?ca_cert=FILE)?")
+    return ClickHouseError(f"no ClickHouse answers at {dsn.shown}: {reason}; is it running? `tokentrail serve` starts one on {DEFAULT_DSN}")
+
+
+def _reason(text: str) -> str:
+    """The innermost cause of a connection that failed, without the layers that wrap it."""
+    for known in ("Connection refused", "timed out", "Name or service not known", "No address associated", "Network is unreachable", "certificate verify failed"):
+        if known in text:
+            return known
+    return _first_line(text)
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().split("\n", 1)[0]
+    line = re.sub(r" \(for url .*?\)$|\(version [0-9.]+.*\)$", "", line).strip()
+    return line if len(line) <= 400 else line[:400] + "…"
