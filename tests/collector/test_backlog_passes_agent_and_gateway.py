@@ -27,4 +27,5 @@ def test_30_mb_of_backlog_arrive_without_one_missing(world: World) -> None:
     gateway.start()
     seqs = f"SELECT uniqExact(LogAttributes['tokentrail.seq']) FROM usage_landing WHERE LogAttributes['tokentrail.writer.id'] = '{writer.writer_id}'"
     wait_until(lambda: store.number(seqs) == writer.last_seq, f"{writer.last_seq} events of {writer.writer_id} in ClickHouse", deadline_s=120)
-    assert own_metric(agent, "otelcol_exporter_send_failed_log_records_total", "otlp_grpc/ledger") == 0
+    assert own_metric(agent, "otelcol_exporter_sent_log_records", "otlp_grpc/ledger") >= writer.last_seq
+    assert own_metric(agent, "otelcol_exporter_send_failed_log_records", "otlp_grpc/ledger") == 0
