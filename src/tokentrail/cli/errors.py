@@ -1,0 +1,13 @@
+"""How a command says that it cannot do what it was asked: one sentence, exit code 2."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["Misuse"]
+
+
+class Misuse(click.ClickException):
+    """One clear sentence: what is wrong, where, and what to do."""
+
+    exit_code = 2

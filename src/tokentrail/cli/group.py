@@ -1,0 +1,88 @@
+"""The group that finds the commands."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from tokentrail import __version__
+from tokentrail.cli.errors import Misuse
+
+__all__ = ["cli"]
+
+_EXTRAS = {
+    "chdb": "embedded",
+    "clickhouse_cityhash": "embedded",
+    "clickhouse_connect": "cli",
+    "lz4": "embedded",
+    "openai": "openai",
+    "groq": "groq",
+    "ollama": "ollama",
+    "tiktoken": "tokenizers",
+}
+
+_COMMANDS = {
+    "serve": "Run ClickHouse and an OTLP receiver on this machine, in one process.",
+    "migrate": "Bring a ClickHouse's tables to this version.",
+    "report": "Tokens by provider, model, tenant, operation, day …",
+    "sql": "Run a query on the ledger.",
+    "verify": "Prove that nothing is missing, or name what is.",
+    "journal": "What waits on this machine's disk, and ship it.",
+    "quarantine": "Events that do not fit the ledger: list them, try them again.",
+    "count": "Count the tokens of a text.",
+    "doctor": "Check everything from the SDKs to ClickHouse.",
+    "demo": "See it all work on this machine, without a key.",
+}
+
+
+class LazyGroup(click.Group):
+    """Lists commands without importing them, so that `--help` and `journal` are quick and need no more than they use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
+        """All commands, in the order of their use."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - same
+        """Import the command's module and take its `command`."""
+        if cmd_name not in _COMMANDS:
+            return None
+        try:
+            found: Any = importlib.import_module(f"tokentrail.cli.{cmd_name}").command
+        except ImportError as error:
+            raise missing(error, cmd_name) from None
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - same
+        """Name the commands from the list above."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Turn a missing extra that shows itself late into one sentence."""
+        try:
+            return super().invoke(ctx)
+        except ImportError as error:
+            raise missing(error, ctx.invoked_subcommand or "this command") from None
+
+
+def missing(error: ImportError, command: str) -> Misuse:
+    """What to install for a module that is not there; any other import error is a fault of ours and stays visible."""
+    module = (error.name or "").partition(".")[0]
+    if module not in _EXTRAS:
+        raise error
+    return Misuse(f'`tokentrail {command}` needs {module}, which is not installed: pip install "tokentrail[{_EXTRAS[module]}]".')
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="tokentrail")
+def cli() -> None:
+    """Count every token a service spends on language models, once.
+
+    \b
+    On a laptop:       tokentrail serve        then, in another terminal:
+                       tokentrail report --by tenant_id,model
+                       tokentrail sql "SELECT * FROM usage LIMIT 10"
+                       tokentrail verify
+    """  # noqa: D301 - \b is click's mark for "keep these lines"

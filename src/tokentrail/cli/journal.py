@@ -1,0 +1,174 @@
+"""`tokentrail journal status` and `tokentrail journal ship`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tokentrail import settings
+from tokentrail.cli.errors import Misuse
+from tokentrail.journal.aside import read_aside
+from tokentrail.journal.exporter import Answer, Exporter, endpoint_of, endpoint_problem
+from tokentrail.journal.otlp import request
+from tokentrail.journal.records import Header, decode
+from tokentrail.journal.shipper import Shipper
+from tokentrail.journal.status import journal_status
+
+__all__ = ["command"]
+
+
+def strict_settings(**changes: Any) -> settings.Settings:
+    """Settings for a command: what a service would warn about stops here."""
+
+    def wrong(sentence: str) -> None:
+        raise Misuse(sentence)
+
+    try:
+        return settings.from_environment(os.environ, wrong).with_(**{name: value for name, value in changes.items() if value})
+    except (ValueError, TypeError) as error:
+        raise Misuse(str(error)) from None
+
+
+def _folder(given: str | None) -> Path:
+    root = Path(strict_settings(journal_dir=given).journal_dir)
+    if given and not root.is_dir():
+        raise Misuse(f"{root} is no folder: give the one that the service writes to (setting journal_dir).")
+    if root.exists() and not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        raise Misuse(f"{root} cannot be read and written by this user: run the command as the service's user.")
+    return root
+
+
+_dir_option = click.option("--dir", "directory", metavar="DIR", help="The journal's folder. [default: setting journal_dir]")
+
+
+@click.group(name="journal")
+def command() -> None:
+    """What waits on this machine's disk, and ship it.
+
+    \b
+    Example:  tokentrail journal status
+              tokentrail journal ship --watch       as a daemon or sidecar
+    """  # noqa: D301
+
+
+@command.command()
+@_dir_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def status(directory: str | None, as_json: bool) -> None:
+    """List the writers with what waits. Exit code 1 if records are torn, missing or put aside.
+
+    \b
+    Example:  tokentrail journal status --json
+    """  # noqa: D301
+    try:
+        found = journal_status(_folder(directory))
+    except ValueError as error:
+        raise Misuse(str(error)) from None
+    wrong = bool(found["aside"]) or any(writer["damaged_bytes"] or writer["missing"] for writer in found["writers"])
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        _print_status(found)
+    click.get_current_context().exit(1 if wrong else 0)
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    console = Console()
+    console.print(f"{found['folder']}: {found['size_bytes']:,} bytes", highlight=False)
+    if not found["writers"]:
+        console.print("Nothing waits.")
+    else:
+        table = Table("writer", "service", "pid", "state", "records", "waiting", "bytes", "last append", "wrong")
+        for writer in found["writers"]:
+            wrong = [f"{writer['damaged_bytes']} torn bytes"] if writer["damaged_bytes"] else []
+            wrong += [f"missing {low}-{high}" if high > low else f"missing {low}" for low, high in writer["missing"]]
+            table.add_row(
+                writer["writer_id"][:12],
+                writer["service_name"],
+                str(writer["pid"] or ""),
+                writer["state"],
+                f"{writer['records']:,}",
+                f"{writer['waiting']:,}",
+                f"{writer['size_bytes']:,}",
+                f"{writer['age_seconds']:.0f} s ago",
+                ", ".join(wrong),
+            )
+        console.print(table)
+    for kept in found["aside"]:
+        console.print(f"put aside: {kept['file']}: {kept['reason']}", highlight=False)
+
+
+@command.command()
+@_dir_option
+@click.option("--endpoint", metavar="URL", help="OTLP/HTTP address for logs. [default: TOKENTRAIL_ENDPOINT, OTEL_EXPORTER_OTLP_*, localhost:4318]")
+@click.option("--watch", is_flag=True, help="Go on for ever, for living writers too (their setting ship=false).")
+@click.option("--interval", default=1.0, show_default=True, metavar="SECONDS", help="With --watch: between two looks.")
+@click.option("--aside", is_flag=True, help="Try again the records that were put aside.")
+def ship(directory: str | None, endpoint: str | None, watch: bool, interval: float, aside: bool) -> None:
+    """Send what waits: the journals of dead processes, and with --watch those of living ones that do not ship themselves.
+
+    Exit code 1 if something still waits at the end.
+
+    \b
+    Example:  tokentrail journal ship --endpoint http://localhost:4318/v1/logs
+    """  # noqa: D301
+    root = _folder(directory)
+    in_force = strict_settings(endpoint=endpoint)
+    problem = endpoint_problem(in_force)
+    if problem:
+        raise Misuse(problem)
+    if watch and interval <= 0:
+        raise Misuse(f"--interval is {interval}: seconds above 0.")
+    stop = threading.Event()
+    exporter = Exporter(in_force)
+    shipper = Shipper(root, exporter, wait=stop.wait, complain=lambda sentence: click.echo(sentence, err=True))
+    if watch:
+        _watch(shipper, stop, interval)
+        return
+    progress = shipper.adopt_dead(patient=False)
+    retried, refused = _ship_aside(root, exporter) if aside else (0, 0)
+    click.echo(f"{progress.shipped + retried:,} records sent to {endpoint_of(in_force)}, {progress.adopted} journals of ended processes")
+    if progress.aside:
+        click.echo(f"{progress.aside} records were refused for good and put aside in {root / 'aside'}", err=True)
+    if not progress.done:
+        click.echo(f"the rest waits: {progress.reason}", err=True)
+    click.get_current_context().exit(0 if progress.done and not refused and not progress.aside else 1)
+
+
+def _watch(shipper: Shipper, stop: threading.Event, interval: float) -> None:
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask_to_stop)
+    while not stop.is_set():
+        progress = shipper.adopt_dead()
+        living = shipper.ship_living()
+        if progress.shipped or living.shipped:
+            click.echo(f"{progress.shipped + living.shipped:,} records sent")
+        stop.wait(interval)
+
+
+def _ship_aside(root: Path, exporter: Exporter) -> tuple[int, int]:
+    sent = refused = 0
+    for kept in read_aside(root):
+        record = decode(kept.payload)
+        if isinstance(record, Header):
+            continue
+        outcome = exporter.send(request(kept.header, [(kept.number, record)]))
+        if outcome.answer is Answer.ACCEPTED:
+            kept.path.unlink()
+            sent += 1
+        else:
+            refused += 1
+            click.echo(f"{kept.path}: {outcome.reason}", err=True)
+    return sent, refused
