@@ -1,0 +1,6 @@
+"""`python -m tokentrail.embedded` is `tokentrail serve`, for whoever starts it as a child process."""
+
+from tokentrail.cli.serve import command
+
+if __name__ == "__main__":
+    command(prog_name="tokentrail serve")

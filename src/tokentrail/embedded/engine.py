@@ -1,0 +1,178 @@
+"""chDB's engine: one per process, one folder per engine, one session per request.
+
+What was seen of chDB 4.4.0 (ClickHouse 26.9) and is relied on here:
+
+- Sessions on one path run in parallel, each with its own `SET` and `USE`; statements on one session wait for each other.
+- After a failed statement a session may put what that one had written in front of its next answer. So a session serves one request and is closed.
+- Acknowledged rows survive SIGKILL. They survive a power loss only in tables with `fsync_after_insert = 1, fsync_part_directory = 1`
+  (MergeTree settings, off by default in ClickHouse too; an insert of 1,000 rows then takes five times as long).
+- The time zone is fixed when the library is loaded, from TZ. Days in partitions and reports must not depend on the laptop: it is loaded under UTC.
+- It leaves SIGTERM and SIGINT alone; it catches the signals of crashes, and SIGTSTP.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+from tokentrail.embedded.errors import CannotStart, EngineError, Unavailable
+from tokentrail.embedded.lock import FolderLock
+
+__all__ = ["Engine", "Session"]
+
+logger = logging.getLogger("tokentrail.embedded")
+
+CANCEL_SECONDS: Final = 10.0
+SETTING_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+State = Literal["starting", "ready", "stopping", "stopped"]
+
+
+class Session(Protocol):
+    """What is used of `chdb.session.Session`, which states no types."""
+
+    def query(self, sql: str, fmt: str = ..., *, params: Mapping[str, str] | None = ...) -> Any:
+        """Run a statement; the whole answer."""
+
+    def send_query(self, sql: str, fmt: str = ..., params: Mapping[str, str] | None = ...) -> Any:
+        """Run a SELECT; its answer in pieces."""
+
+    def send_insert(self, query: str, fmt: str = ...) -> Any:
+        """Begin an INSERT without its FORMAT clause; data are appended to it."""
+
+    def close(self) -> None:
+        """End the session and whatever runs in it."""
+
+
+class Engine:
+    """The engine over the folder `data`, from `open()` to `close()`. Safe to use from many threads."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.state: State = "starting"
+        self._lock = FolderLock(data)
+        self._keep: Session | None = None  # the engine lives as long as one session does
+        self._open_sessions = 0
+        self._changed = threading.Condition()
+        self._defaults: dict[str, str] = {}
+
+    def take_folder(self) -> None:
+        """Take the folder before anything is started in it. Raises CannotStart, with one sentence, where it is taken or cannot be written."""
+        self._lock.acquire()
+
+    def open(self) -> None:
+        """Start the engine; it answers only its own process until `ready()`. Raises CannotStart where chDB is not installed or refuses the folder."""
+        self._keep = self._start()
+
+    def ready(self) -> None:
+        """From now on requests are answered."""
+        self.state = "ready"
+
+    def stopping(self) -> None:
+        """From now on new requests are refused; running ones go on."""
+        if self.state != "stopped":
+            self.state = "stopping"
+
+    def _start(self) -> Session:
+        session_type = _load()
+        try:
+            session = session_type(str(self.data))
+            zone = str(session.query("SELECT timezone()", "TabSeparated").data()).strip()
+        except Exception as error:
+            raise CannotStart(f"the engine cannot open the folder {self.data}: {_first_line(error)}") from error
+        if not zone.endswith("UTC"):  # somebody loaded chDB before us
+            self._defaults["session_timezone"] = "UTC"
+        return session
+
+    @contextmanager
+    def session(self, database: str = "", settings: Mapping[str, str] | None = None, *, internal: bool = False) -> Iterator[Session]:
+        """Give one request a session of its own, in `database` and with `settings`.
+
+        Raises Unavailable unless the engine is ready (`internal`: or starting); whatever the engine raises leaves as EngineError.
+        """
+        self._enter(internal=internal)
+        session = None
+        try:
+            session = _load()(str(self.data))
+            for name, value in {**self._defaults, **(settings or {})}.items():
+                session.query(f"SET {_name(name)} = {quoted(value)}")
+            if database and database != "default":
+                session.query(f"USE `{database.replace(chr(92), chr(92) * 2).replace('`', chr(92) + '`')}`")
+            yield session
+        except EngineError:
+            raise
+        except (RuntimeError, ValueError) as error:  # ChdbError is a RuntimeError
+            raise EngineError.of(error) from error
+        finally:
+            if session is not None:
+                session.close()
+            with self._changed:
+                self._open_sessions -= 1
+                self._changed.notify_all()
+
+    def _enter(self, *, internal: bool) -> None:
+        with self._changed:
+            if not (self.state == "ready" or (internal and self.state == "starting" and self._keep is not None)):
+                raise Unavailable(f"the embedded ClickHouse is {self.state}: try again")
+            self._open_sessions += 1
+
+    def close(self) -> None:
+        """Refuse new requests, cancel running ones, stop the engine, free the folder."""
+        if self.state == "stopped":
+            return
+        self.stopping()
+        if self._keep is not None:
+            self._cancel_all(self._keep)
+        if self._keep is not None:
+            self._keep.close()
+            self._keep = None
+        self.state = "stopped"
+        self._lock.release()
+
+    def _cancel_all(self, session: Session) -> None:
+        deadline = time.monotonic() + CANCEL_SECONDS
+        with self._changed:
+            while self._open_sessions and time.monotonic() < deadline:
+                try:
+                    session.query("KILL QUERY WHERE query NOT LIKE 'KILL QUERY%' ASYNC", "Null")
+                except RuntimeError:
+                    logger.exception("running queries could not be cancelled")
+                    return
+                self._changed.wait(0.2)
+
+
+def _load() -> Callable[[str], Session]:
+    zone = os.environ.get("TZ")
+    os.environ["TZ"] = "UTC"
+    try:
+        from chdb import session  # noqa: PLC0415 - 550 MB of library, loaded only where it is served
+    except ImportError as error:
+        raise CannotStart('chDB is not installed: pip install "tokentrail[embedded]"') from error
+    finally:
+        if zone is None:
+            os.environ.pop("TZ", None)
+        else:
+            os.environ["TZ"] = zone
+    opened: Callable[[str], Session] = session.Session
+    return opened
+
+
+def _name(name: str) -> str:
+    if SETTING_NAME.match(name) is None:
+        raise EngineError(115, f"Unknown setting '{name}'. (UNKNOWN_SETTING)")
+    return name
+
+
+def quoted(value: str) -> str:
+    """`value` as a string literal of ClickHouse's SQL."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

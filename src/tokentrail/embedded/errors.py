@@ -1,0 +1,98 @@
+"""What can go wrong, as values: ClickHouse's error codes, the HTTP status that each is answered with, and why a server cannot start."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["CANNOT_DECOMPRESS", "NOT_IMPLEMENTED", "NO_DATA", "SYNTAX_ERROR", "CannotStart", "ClientGone", "EngineError", "Unavailable"]
+
+# Codes as in ClickHouse's ErrorCodes.cpp.
+SYNTAX_ERROR: Final = 62
+NO_DATA: Final = 108
+NOT_IMPLEMENTED: Final = 48
+CANNOT_DECOMPRESS: Final = 271
+UNKNOWN_EXCEPTION: Final = 1002
+UNAVAILABLE: Final = 439  # CANNOT_SCHEDULE_TASK: what a server answers that is starting or stopping
+
+# A sender gives up on most statuses, but tries again on 503: whatever can pass by itself must be 503, or records are lost.
+TRANSIENT: Final = frozenset(
+    {
+        74,  # CANNOT_READ_FROM_FILE_DESCRIPTOR
+        75,  # CANNOT_WRITE_TO_FILE_DESCRIPTOR
+        76,  # CANNOT_OPEN_FILE
+        202,  # TOO_MANY_SIMULTANEOUS_QUERIES
+        209,  # SOCKET_TIMEOUT
+        210,  # NETWORK_ERROR
+        236,  # ABORTED: the engine is shutting down
+        241,  # MEMORY_LIMIT_EXCEEDED
+        242,  # TABLE_IS_READ_ONLY
+        243,  # NOT_ENOUGH_SPACE
+        252,  # TOO_MANY_PARTS
+        319,  # UNKNOWN_STATUS_OF_INSERT
+        394,  # QUERY_WAS_CANCELLED: by a stopping server
+        UNAVAILABLE,
+        473,  # DEADLOCK_AVOIDED
+    }
+)
+BAD_REQUEST: Final = frozenset({6, 27, 26, 38, 41, 43, 53, 62, 69, 70, 72, 108, 117, 130, 131, 271, 432, 467})
+NOT_FOUND: Final = frozenset({16, 46, 47, 50, 60, 73, 79, 81, 115})
+FORBIDDEN: Final = frozenset({164, 497})
+
+CODE = re.compile(r"Code: (\d+)\. ")
+
+
+class CannotStart(Exception):  # noqa: N818 - reads as the sentence that it is
+    """The server cannot start; the message is one sentence for the person who started it."""
+
+
+class ClientGone(Exception):  # noqa: N818 - no error: somebody left
+    """The client cut the connection: nobody is there to be answered."""
+
+
+class EngineError(Exception):
+    """An error of the engine, or one that the front answers in the engine's manner.
+
+    `code` is ClickHouse's, `message` its text ("Code: 60. DB::Exception: ..."), `status` the HTTP status.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message if message.startswith("Code: ") else f"Code: {code}. DB::Exception: {message}"
+
+    @classmethod
+    def of(cls, error: BaseException) -> EngineError:
+        """Read the code out of what chDB raised: it hands errors over as text, at times with a prefix of its own."""
+        if isinstance(error, EngineError):
+            return error
+        text = str(error)
+        found = CODE.search(text)
+        if found is None:
+            return cls(UNKNOWN_EXCEPTION, text or type(error).__name__)
+        return cls(int(found.group(1)), text[found.start() :].rstrip("\n"))
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same request may succeed later without anybody changing it."""
+        return self.code in TRANSIENT
+
+    @property
+    def status(self) -> int:
+        """The HTTP status: 503 for what passes by itself, else as ClickHouse's server answers the kind of error."""
+        if self.transient:
+            return 503
+        if self.code in BAD_REQUEST:
+            return 400
+        if self.code in NOT_FOUND:
+            return 404
+        if self.code in FORBIDDEN:
+            return 403
+        return 501 if self.code == NOT_IMPLEMENTED else 500
+
+
+class Unavailable(EngineError):  # noqa: N818 - reads as the state that it is
+    """The server is starting or stopping: try again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(UNAVAILABLE, message)

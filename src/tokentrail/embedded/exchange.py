@@ -1,0 +1,157 @@
+"""One HTTP request and its answer, for code that blocks, over a well-kept asynchronous server.
+
+Why uvicorn (with h11) and not `http.server`: framing is where such a front loses data. A cut body must never look like its end, a bad chunk size
+or a leftover of a refused request must never be read as the next request, `Expect: 100-continue` and keep-alive must be right. h11 is a strict,
+fuzzed parser and uvicorn the server that most Python services run on; both are small, pure Python. waitress spools whole bodies before it calls,
+cheroot hands a cut body over as a short one, gunicorn forks, which an engine in the process does not survive. A framework would add nothing needed.
+
+The engine's calls block, so each request runs in a thread of a pool, top to bottom, and asks the event loop for the next piece of its body and for
+the sending of the next piece of its answer. Nothing is held beyond one piece (about 64 KiB of a body, a block of the engine's of an answer):
+constant memory for bodies of any size, and backpressure both ways.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import CancelledError, Executor
+from time import monotonic
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+from tokentrail.embedded.errors import ClientGone
+
+__all__ = ["Exchange", "Handler", "application"]
+
+logger = logging.getLogger("tokentrail.embedded")
+
+T = TypeVar("T")
+DRAIN_BYTES: Final = 64 << 20
+DRAIN_SECONDS: Final = 5.0
+
+
+class Exchange:
+    """The request, read piece by piece, and the answer, written piece by piece. Used by one thread."""
+
+    def __init__(self, scope: Any, receive: Any, send: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.port: int = scope["server"][1]
+        self.query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self.started = False
+        self._receive = receive
+        self._send = send
+        self._loop = loop
+        self._read_all = False
+        self._gone: asyncio.Task[None] | None = None
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        except CancelledError:  # the server stops and waits no longer
+            raise ClientGone from None
+        except RuntimeError as error:
+            work.close()
+            if self._loop.is_closed():
+                raise ClientGone from error
+            raise
+
+    # --- the request ---------------------------------------------------------------------------------------------------------------------------
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it arrives. Raises ClientGone where the client cuts it short: the end is only ever the end that the client stated."""
+        while not self._read_all:
+            data = self._wait(self._next())
+            if data:
+                yield data
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        self._read_all = not message.get("more_body", False)
+        return bytes(message.get("body", b""))
+
+    def drain(self) -> None:
+        """Read what is left of the body, within bounds: a connection closed with unread bytes is reset, and the client never sees the answer."""
+        deadline = monotonic() + DRAIN_SECONDS
+        left = DRAIN_BYTES
+        for data in self.chunks():
+            left -= len(data)
+            if left < 0 or monotonic() > deadline:
+                return
+
+    # --- the answer ----------------------------------------------------------------------------------------------------------------------------
+
+    def reply(self, status: int, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """The whole answer at once."""
+        self.start(status, [*headers, ("Content-Length", str(len(body)))])
+        self._wait(self._send({"type": "http.response.body", "body": body}))
+
+    def start(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        """The head of an answer whose pieces follow; without a Content-Length they are sent as chunks."""
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
+        self.started = True
+        self._wait(self._send({"type": "http.response.start", "status": status, "headers": raw}))
+
+    def write(self, data: bytes) -> None:
+        """One piece of the answer, when the client has room for it. Raises ClientGone where there is no client any more."""
+        if data:
+            self._wait(self._write(data))
+
+    async def _write(self, data: bytes) -> None:
+        if self._gone is None:
+            self._gone = asyncio.create_task(self._departure())
+        if self._gone.done():
+            raise ClientGone
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def _departure(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    def end(self) -> None:
+        """The regular end of an answer in pieces. An answer without it is cut off, which is how a client learns that it is not whole."""
+        self._wait(self._end())
+
+    async def _end(self) -> None:
+        self.forget()
+        await self._send({"type": "http.response.body", "body": b""})
+
+    def forget(self) -> None:
+        """Stop waiting for the client's departure."""
+        if self._gone is not None:
+            self._gone.cancel()
+
+
+Handler = Callable[[Exchange], None]
+
+
+def application(handlers: Callable[[int], Handler], executor: Executor) -> Any:
+    """The ASGI application: the handler of the port on which a request arrived answers it, in a thread of `executor`."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        loop = asyncio.get_running_loop()
+        exchange = Exchange(scope, receive, send, loop)
+        try:
+            await loop.run_in_executor(executor, _guarded, handlers(exchange.port), exchange)
+        finally:
+            exchange.forget()
+
+    return app
+
+
+def _guarded(handle: Handler, exchange: Exchange) -> None:
+    try:
+        handle(exchange)
+    except ClientGone:
+        logger.debug("the client of %s %s left before its end", exchange.method, exchange.path)
+    except Exception:
+        logger.exception("%s %s failed", exchange.method, exchange.path)
+        if not exchange.started:
+            with contextlib.suppress(ClientGone):
+                exchange.drain()
+                exchange.reply(500, b"the embedded server failed: its log says why\n", [("Content-Type", "text/plain"), ("Connection", "close")])

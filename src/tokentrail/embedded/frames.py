@@ -1,0 +1,147 @@
+"""Bytes on the wire: ClickHouse's compressed frames, both ways, and the content encodings of HTTP.
+
+A frame is CityHash128 (version 1.0.2, 16 bytes, high word first) of what follows, one byte of method, four bytes of compressed size (with the
+nine bytes of this header), four of the raw size, all little-endian, and the data. Source: ClickHouse's CompressionInfo.h, clickhouse-go's `compress`.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import lz4.block  # type: ignore[import-untyped]
+import lz4.frame  # type: ignore[import-untyped]
+from clickhouse_cityhash.cityhash import CityHash128  # type: ignore[import-untyped]
+
+from tokentrail.embedded.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, EngineError
+
+__all__ = ["decoded", "gzip_stream", "in_frames", "out_of_frames"]
+
+HEADER: Final = struct.Struct("<BII")
+CHECKSUM: Final = struct.Struct("<QQ")
+LZ4: Final = 0x82
+ZSTD: Final = 0x90
+NONE: Final = 0x02
+FRAME_SIZE: Final = 1 << 20
+MAX_FRAME: Final = 1 << 30  # as the server: a size beyond a gibibyte is damage, not data
+LOW_WORD: Final = (1 << 64) - 1
+GZIP_LEVEL: Final = 3
+GZIP_WINDOW: Final = 31
+
+
+def _checksum(body: bytes) -> bytes:
+    digest = CityHash128(body)
+    return CHECKSUM.pack(digest >> 64, digest & LOW_WORD)
+
+
+def in_frames(data: bytes) -> bytes:
+    """`data` as LZ4 frames of at most one mebibyte; no data is no frame."""
+    out = bytearray()
+    for start in range(0, len(data), FRAME_SIZE):
+        raw = data[start : start + FRAME_SIZE]
+        packed = lz4.block.compress(raw, store_size=False)
+        body = HEADER.pack(LZ4, len(packed) + HEADER.size, len(raw)) + packed
+        out += _checksum(body) + body
+    return bytes(out)
+
+
+def out_of_frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The raw blocks in a stream of frames. Raises EngineError at a wrong checksum, an unknown method or a cut frame; its block is not given out."""
+    buffer = bytearray()
+    head = CHECKSUM.size + HEADER.size
+    for chunk in chunks:
+        buffer += chunk
+        while len(buffer) >= head:
+            method, packed_size, raw_size = HEADER.unpack_from(buffer, CHECKSUM.size)
+            if not HEADER.size <= packed_size <= MAX_FRAME or raw_size > MAX_FRAME:
+                raise EngineError(CANNOT_DECOMPRESS, "A compressed frame states an impossible size: the body is damaged. (CANNOT_DECOMPRESS)")
+            end = CHECKSUM.size + packed_size
+            if len(buffer) < end:
+                break
+            body = bytes(buffer[CHECKSUM.size : end])
+            if _checksum(body) != bytes(buffer[: CHECKSUM.size]):
+                raise EngineError(CANNOT_DECOMPRESS, "Checksum doesn't match: the body is damaged. (CANNOT_DECOMPRESS)")
+            del buffer[:end]
+            yield _unpacked(method, body[HEADER.size :], raw_size)
+    if buffer:
+        raise EngineError(CANNOT_DECOMPRESS, "The body ends within a compressed frame. (CANNOT_DECOMPRESS)")
+
+
+def _unpacked(method: int, packed: bytes, raw_size: int) -> bytes:
+    try:
+        if method == LZ4:
+            return bytes(lz4.block.decompress(packed, uncompressed_size=raw_size))
+        if method == ZSTD:
+            return bytes(_zstd().decompress(packed))
+    except EngineError:
+        raise
+    except Exception as error:  # each library has an exception type of its own
+        raise EngineError(CANNOT_DECOMPRESS, f"A frame cannot be decompressed: {error}. (CANNOT_DECOMPRESS)") from error
+    if method == NONE:
+        return packed
+    raise EngineError(NOT_IMPLEMENTED, f"Compression method {method:#x} is not supported: use LZ4, ZSTD or none. (NOT_IMPLEMENTED)")
+
+
+def decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Undo a Content-Encoding: gzip, deflate, lz4, zstd, br or none. Raises EngineError where it is unknown, damaged or cut short."""
+    name = encoding.strip().lower()
+    if name in {"", "identity", "none"}:
+        yield from chunks
+        return
+    step, finished = _decoder(name)
+    seen = False
+    for chunk in chunks:
+        seen = seen or bool(chunk)
+        try:
+            raw = step(chunk)
+        except Exception as error:  # each library has an exception type of its own
+            raise EngineError(CANNOT_DECOMPRESS, f"The body is not {name}: {error}. (CANNOT_DECOMPRESS)") from error
+        if raw:
+            yield raw
+    if seen and not finished():
+        raise EngineError(CANNOT_DECOMPRESS, f"The body ends within its {name} stream. (CANNOT_DECOMPRESS)")
+
+
+def _decoder(name: str) -> tuple[Callable[[bytes], bytes], Callable[[], bool]]:
+    stream: Any
+    if name in {"gzip", "x-gzip"}:
+        stream = zlib.decompressobj(GZIP_WINDOW)
+    elif name == "deflate":
+        stream = zlib.decompressobj()
+    elif name == "lz4":
+        stream = lz4.frame.LZ4FrameDecompressor()
+    elif name == "zstd":
+        stream = _zstd().ZstdDecompressor()
+    elif name == "br":
+        stream = _brotli().Decompressor()
+        return stream.process, stream.is_finished
+    else:
+        raise EngineError(NOT_IMPLEMENTED, f"Content-Encoding {name} is not supported: use gzip, deflate, lz4, zstd or none. (NOT_IMPLEMENTED)")
+    return stream.decompress, lambda: bool(stream.eof)
+
+
+def _zstd() -> Any:
+    try:
+        from backports import zstd  # noqa: PLC0415 - optional; clickhouse-connect brings it
+    except ImportError:
+        try:
+            from compression import zstd  # type: ignore[import-not-found,no-redef]  # noqa: PLC0415 - Python 3.14's own
+        except ImportError as error:
+            raise EngineError(NOT_IMPLEMENTED, "zstd needs a package: pip install backports.zstd. (NOT_IMPLEMENTED)") from error
+    return zstd
+
+
+def _brotli() -> Any:
+    try:
+        import brotli  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - optional, rarely asked for
+    except ImportError as error:
+        raise EngineError(NOT_IMPLEMENTED, "br needs a package: pip install brotli. (NOT_IMPLEMENTED)") from error
+    return brotli
+
+
+def gzip_stream() -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
+    """A gzip writer as two functions: one for each piece (flushed, so that a reader sees it at once), one for the end."""
+    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
+    return lambda data: packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH), packer.flush

@@ -1,0 +1,288 @@
+"""ClickHouse's HTTP interface: what clickhouse-connect, clickhouse-go (the driver in the Collector), Grafana's plugin and curl ask of it.
+
+Spoken: /ping; statements in the URL or the body; every format; settings, `database` and `param_*` in the URL; chunked and encoded bodies;
+ClickHouse's compressed frames both ways; gzip answers; answers streamed while they are made; exceptions with their code, before and after the head;
+GET is read-only, as on the server. Not spoken: users and passwords (any are taken), TLS, `session_id`, external tables, progress headers.
+
+Where it differs from the server, on purpose:
+- an INSERT without a single byte of data is refused (a sender that lost its body in a retry would be told that all is stored);
+- whatever may pass by itself is 503, not 500 or 404, so that no sender gives up on it;
+- `revision()` in clickhouse-go's hello is 0: the driver then reads Native as of revision 0, which is what chDB writes;
+- a web page that a browser on this machine happens to show cannot use it: foreign `Origin` and `Host` are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tokentrail.embedded.engine import Engine, Session
+from tokentrail.embedded.errors import NO_DATA, NOT_IMPLEMENTED, ClientGone, EngineError
+from tokentrail.embedded.exchange import Exchange
+from tokentrail.embedded.frames import decoded, gzip_stream, in_frames, out_of_frames
+from tokentrail.embedded.statement import Insert, insert_head, select, undecided
+
+__all__ = ["ClickHouseFront", "from_this_machine"]
+
+# Parameters of the interface itself; everything else in the URL is a setting. Source: ClickHouse's HTTPHandler.cpp.
+OWN_PARAMETERS: Final = {
+    *("query", "database", "user", "password", "default_format", "compress", "decompress", "query_id", "quota_key", "role", "buffer_size"),
+    *("session_id", "session_timeout", "session_check", "close_session", "wait_end_of_query", "client_protocol_version", "stacktrace", "framing"),
+    *("send_progress_in_http_headers", "http_headers_progress_interval_ms", "add_http_cors_header"),
+}
+CONTENT_TYPES: Final = {
+    "JSON": "application/json; charset=UTF-8",
+    "JSONCompact": "application/json; charset=UTF-8",
+    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
+    "JSONCompactEachRow": "application/x-ndjson; charset=UTF-8",
+    "CSV": "text/csv; charset=UTF-8; header=absent",
+    "CSVWithNames": "text/csv; charset=UTF-8; header=present",
+    "TabSeparated": "text/tab-separated-values; charset=UTF-8",
+    "TSV": "text/tab-separated-values; charset=UTF-8",
+    "XML": "application/xml; charset=UTF-8",
+    **dict.fromkeys(
+        ["Native", "RowBinary", "RowBinaryWithNames", "RowBinaryWithNamesAndTypes", "Parquet", "ORC", "Avro"], "application/octet-stream"
+    ),
+    **dict.fromkeys(["Arrow", "ArrowStream"], "application/octet-stream"),
+}
+# chDB writes a piece of an answer as a document of its own: only formats without head and foot may be streamed.
+STREAMED: Final = {
+    *("Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "LineAsString", "RawBLOB"),
+    *("JSONEachRow", "NDJSON", "JSONLines", "JSONCompactEachRow", "JSONStringsEachRow", "JSONCompactStringsEachRow"),
+}
+HELLO: Final = re.compile(r"SELECT\s+displayName\(\),\s*version\(\),\s*revision\(\),\s*timezone\(\)\Z", re.IGNORECASE)
+LOOPBACK_NAMES: Final = frozenset({"localhost", "::1", "host.docker.internal", "host.containers.internal"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the URL and the headers of a request say beside the statement."""
+
+    database: str
+    format: str
+    settings: Mapping[str, str]
+    parameters: Mapping[str, str]
+    query_id: str
+    frames_in: bool
+    frames_out: bool
+    gzip: bool
+
+    @classmethod
+    def of(cls, exchange: Exchange) -> Wishes:
+        """Read them; a GET is read-only."""
+        query, headers = exchange.query, exchange.headers
+        settings = {name: value for name, value in query.items() if name not in OWN_PARAMETERS and not name.startswith("param_")}
+        if exchange.method == "GET":
+            settings["readonly"] = "2"
+        return cls(
+            database=query.get("database") or headers.get("x-clickhouse-database", ""),
+            format=query.get("default_format") or headers.get("x-clickhouse-format", ""),
+            settings=settings,
+            parameters={name[len("param_") :]: value for name, value in query.items() if name.startswith("param_")},
+            query_id=query.get("query_id") or str(uuid.uuid4()),
+            frames_in=query.get("decompress") == "1",
+            frames_out=query.get("compress") == "1",
+            gzip=query.get("enable_http_compression", "1") not in {"0", "false"} and "gzip" in headers.get("accept-encoding", ""),
+        )
+
+
+class ClickHouseFront:
+    """Answers ClickHouse's HTTP interface with `engine`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        if not from_this_machine(exchange):
+            exchange.drain()
+            return exchange.reply(403, b"only programs on this machine are answered\n", _plain(close=True))
+        if exchange.path in {"/ping", "/replicas_status"} or (exchange.path == "/" and not exchange.query and exchange.method in {"GET", "HEAD"}):
+            return self._ping(exchange)
+        if exchange.path not in {"/", "/query"} or exchange.method not in {"GET", "POST", "PUT"}:
+            exchange.drain()
+            return exchange.reply(404, b"There is no such page: statements go to /, see also /ping.\n", _plain(close=True))
+        return self._statement(exchange)
+
+    def _ping(self, exchange: Exchange) -> None:
+        if self._engine.state == "ready":
+            return exchange.reply(200, b"Ok.\n", _plain())
+        return exchange.reply(503, f"The embedded ClickHouse is {self._engine.state}.\n".encode(), [*_plain(close=True), ("Retry-After", "1")])
+
+    def _statement(self, exchange: Exchange) -> None:
+        wishes = Wishes.of(exchange)
+        answer = Answer(exchange, wishes)
+        try:
+            text, rest = _head(exchange.query.get("query", "").encode(), _body(exchange, wishes))
+            insert = insert_head(text, whole=True)
+            with self._engine.session(wishes.database, wishes.settings) as session:
+                if insert is not None and not wishes.parameters:
+                    answer.stored(*_insert(session, insert, chain([text[insert.data_at :]], rest)))
+                else:
+                    _run(session, b"".join([text, *rest]), wishes, answer)
+        except ClientGone:
+            raise
+        except EngineError as error:
+            answer.failed(error)
+
+
+def _body(exchange: Exchange, wishes: Wishes) -> Iterator[bytes]:
+    if exchange.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise EngineError(NOT_IMPLEMENTED, "External tables are not supported by the embedded server. (NOT_IMPLEMENTED)")
+    body = decoded(exchange.chunks(), exchange.headers.get("content-encoding", ""))
+    return out_of_frames(body) if wishes.frames_in else body
+
+
+def _head(statement: bytes, body: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The text up to where it is clear what it is, and the data behind it."""
+    text = bytearray(statement)
+    if statement.strip() and insert_head(statement, whole=True) is not None:
+        return bytes(text), body
+    if statement.strip():
+        text += b"\n"
+    for piece in body:
+        text += piece
+        if insert_head(bytes(text), whole=False) is not None or not undecided(bytes(text)):
+            break
+    return bytes(text), body
+
+
+def _insert(session: Session, insert: Insert, data: Iterator[bytes]) -> tuple[int, int, float]:
+    started = time.monotonic()
+    size = 0
+    with session.send_insert(insert.statement, insert.format) as stream:
+        for piece in data:
+            if piece:
+                size += len(piece)
+                stream.append(piece)
+        if not size:
+            raise EngineError(NO_DATA, "The INSERT came without data: nothing was stored. (NO_DATA_TO_INSERT)")
+        done = stream.finish()
+    return int(done.rows_written), int(done.bytes_written), time.monotonic() - started
+
+
+def _run(session: Session, text: bytes, wishes: Wishes, answer: Answer) -> None:
+    asked = select(text)
+    written = asked.format or wishes.format or "TabSeparated"
+    parameters = dict(wishes.parameters) or None
+    if written == "Native" and HELLO.match(asked.statement):
+        return answer.whole(_hello(session), written)
+    if asked.streams and written in STREAMED and "extremes" not in wishes.settings:
+        return answer.streamed((chunk.bytes() for chunk in session.send_query(asked.statement, written, params=parameters)), written)
+    result = session.query(asked.statement, written, params=parameters)
+    return answer.whole(result.bytes() or b"", written)
+
+
+def _hello(session: Session) -> bytes:
+    """One Native block as of clickhouse-go's own revision (block info, one kind byte a column), stating revision 0 for all that follows."""
+    name, version, zone = json.loads(session.query("SELECT displayName(), version(), timezone()", "JSONCompactEachRow").data())
+    columns = [("displayName()", "String", _text(name)), ("version()", "String", _text(version)), ("revision()", "UInt32", bytes(4))]
+    columns.append(("timezone()", "String", _text(zone)))
+    block_info = b"\x01\x00\x02\xff\xff\xff\xff\x00"
+    return block_info + bytes([len(columns), 1]) + b"".join(_text(title) + _text(kind) + b"\0" + data for title, kind, data in columns)
+
+
+def _text(value: str) -> bytes:
+    raw = value.encode()[:127]  # one byte of length is enough for these names
+    return bytes([len(raw)]) + raw
+
+
+class Answer:
+    """The answer to one statement, compressed as the request asked."""
+
+    def __init__(self, exchange: Exchange, wishes: Wishes) -> None:
+        self._exchange = exchange
+        self._wishes = wishes
+
+    def _headers(self, written: str) -> list[tuple[str, str]]:
+        headers = [
+            ("X-ClickHouse-Query-Id", self._wishes.query_id),
+            ("X-ClickHouse-Timezone", "UTC"),
+            ("X-ClickHouse-Server-Display-Name", "tokentrail"),
+        ]
+        if written:
+            headers += [("X-ClickHouse-Format", written), ("Content-Type", CONTENT_TYPES.get(written, "text/plain; charset=UTF-8"))]
+        return headers
+
+    def _framed(self, data: bytes) -> bytes:
+        return in_frames(data) if self._wishes.frames_out else data
+
+    def whole(self, data: bytes, written: str) -> None:
+        """An answer that is there already."""
+        self._reply(200, self._framed(data), self._headers(written))
+
+    def _reply(self, status: int, data: bytes, headers: list[tuple[str, str]]) -> None:
+        if data and self._wishes.gzip:
+            pack, finish = gzip_stream()
+            data = pack(data) + finish()
+            headers = [*headers, ("Content-Encoding", "gzip")]
+        self._exchange.reply(status, data, headers)
+
+    def stored(self, rows: int, size: int, seconds: float) -> None:
+        """An INSERT is in the table."""
+        summary = {"read_rows": 0, "read_bytes": 0, "written_rows": rows, "written_bytes": size, "total_rows_to_read": 0}
+        summary |= {"result_rows": rows, "result_bytes": size, "elapsed_ns": int(seconds * 1e9)}
+        text = json.dumps({name: str(value) for name, value in summary.items()})
+        self._exchange.reply(200, b"", [*self._headers(""), ("X-ClickHouse-Summary", text)])
+
+    def streamed(self, pieces: Iterator[bytes], written: str) -> None:
+        """An answer sent while the engine makes it. The first piece is awaited before the head: so most errors still get a status of their own."""
+        first = next(pieces, b"")
+        tag = secrets.token_hex(8)
+        headers = [*self._headers(written), ("X-ClickHouse-Exception-Tag", tag)]
+        pack: Callable[[bytes], bytes] = bytes
+        finish: Callable[[], bytes] = bytes
+        if self._wishes.gzip:
+            pack, finish = gzip_stream()
+            headers.append(("Content-Encoding", "gzip"))
+        self._exchange.start(200, headers)
+        try:
+            for piece in chain([first], pieces):
+                if piece:
+                    self._exchange.write(pack(self._framed(piece)))
+        except RuntimeError as error:  # ChdbError
+            self._exchange.write(pack(self._framed(_in_band(EngineError.of(error), tag))))
+            return  # without an end: the connection is cut, as the server does
+        self._exchange.write(finish())
+        self._exchange.end()
+
+    def failed(self, error: EngineError) -> None:
+        """An error before the head. The connection is closed: what the client still sends of its body must not be read as a request."""
+        self._exchange.drain()
+        headers = [*self._headers(""), *_plain(close=True), ("X-ClickHouse-Exception-Code", str(error.code))]
+        if error.status == 503:  # noqa: PLR2004 - Service Unavailable
+            headers.append(("Retry-After", "1"))
+        self._reply(error.status, self._framed(error.message.encode() + b"\n"), headers)
+
+
+def _in_band(error: EngineError, tag: str) -> bytes:
+    """An exception after the head, as ClickHouse writes it since 25.11: tag, message, its length and the tag again."""
+    message = error.message + "\n"
+    return f"\r\n__exception__\r\n{tag}\r\n{message}{len(message.encode())} {tag}\r\n__exception__\r\n".encode()
+
+
+def _plain(*, close: bool = False) -> list[tuple[str, str]]:
+    return [("Content-Type", "text/plain; charset=UTF-8"), *([("Connection", "close")] if close else [])]
+
+
+def from_this_machine(exchange: Any) -> bool:
+    """Whether a request comes from a program here and not from a foreign web page: that one names its site as Origin, or as Host (DNS rebinding)."""
+    origin = exchange.headers.get("origin", "")
+    host = exchange.headers.get("host", "")
+    return (not host or _is_loopback(host)) and (not origin or _is_loopback(urlsplit(origin).netloc))
+
+
+def _is_loopback(authority: str) -> bool:
+    try:
+        name = urlsplit(f"//{authority}").hostname or ""
+    except ValueError:
+        return False
+    return name in LOOPBACK_NAMES or re.fullmatch(r"127\.\d+\.\d+\.\d+", name) is not None

@@ -1,0 +1,127 @@
+"""The HTTP server under both ports: uvicorn, in a thread of its own, on sockets that are bound before anything else is started."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import socket
+import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tokentrail.embedded.errors import CannotStart
+from tokentrail.embedded.exchange import Handler, application
+
+__all__ = ["Listener", "bind"]
+
+BACKLOG: Final = 512
+THREADS: Final = 64
+KEEP_ALIVE_SECONDS: Final = 600  # longer than clients keep idle connections: a connection closed under a client's hands costs it a request
+START_SECONDS: Final = 10.0
+
+# HTTP/2 as gRPC speaks it: the client's first bytes; our SETTINGS, and a GOAWAY (HTTP_1_1_REQUIRED) whose debug text gRPC libraries show.
+PREFACE: Final = b"PRI * HTTP/2.0"
+SETTINGS_FRAME: Final = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+GOAWAY: Final = 7
+HTTP_1_1_REQUIRED: Final = 0xD
+NO_GRPC: Final = b"tokentrail serve speaks OTLP over HTTP/1.1, not gRPC: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1 by h11; a gRPC client is told what is spoken here instead of being left with a reset connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = logging.getLogger("tokentrail.embedded.http")  # uvicorn's own logger belongs to the program around us
+        self.logger.setLevel(logging.CRITICAL)
+        self._first = True
+
+    def data_received(self, data: bytes) -> None:
+        """Look at a connection's first bytes, then leave it to h11."""
+        if self._first and data.startswith(PREFACE):
+            body = struct.pack(">II", 0, HTTP_1_1_REQUIRED) + NO_GRPC
+            self.transport.write(SETTINGS_FRAME + struct.pack(">I", len(body))[1:] + bytes([GOAWAY, 0]) + bytes(4) + body)
+            self.transport.close()
+            return
+        self._first = False
+        super().data_received(data)
+
+
+def bind(host: str, port: int, option: str) -> socket.socket:
+    """A listening socket on a loopback address; port 0 takes a free one. Raises CannotStart: not loopback, taken, not allowed."""
+    address = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    try:
+        loopback = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise CannotStart(
+            f"{host} is no loopback address: the embedded server has no users and no TLS and serves this machine only, e.g. --host 127.0.0.1"
+        )
+    # the protocol is named because asyncio sets TCP_NODELAY only where it is: without, every answer waits 40 ms for a delayed acknowledgement
+    listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((address, port))
+        listening.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise CannotStart(
+                f"port {port} on {address} is taken by another program: choose another one with {option}, or 0 for any free one"
+            ) from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CannotStart(f"port {port} on {address} cannot be opened ({reason}): choose another one with {option}") from error
+    return listening
+
+
+class Listener:
+    """Serves sockets, each with a handler, from `start()` to `stop()`."""
+
+    def __init__(self, handlers: dict[socket.socket, Handler], grace: float) -> None:
+        self._sockets = list(handlers)
+        by_port = {sock.getsockname()[1]: handler for sock, handler in handlers.items()}
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="tokentrail-request")
+        config = uvicorn.Config(
+            application(by_port.__getitem__, self._executor),
+            http=Protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=max(1, round(grace)),
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": self._sockets}, name="tokentrail-http", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+        deadline = monotonic() + START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or monotonic() > deadline:
+                raise CannotStart("the HTTP server did not start")
+            self._thread.join(0.01)
+
+    def stop(self) -> None:
+        """Accept nothing new, let running requests end within the grace, cut off the rest."""
+        self._server.should_exit = True
+        if self._thread.ident is not None:
+            self._thread.join()
+        for sock in self._sockets:
+            sock.close()
+
+    def wait_for_requests(self) -> None:
+        """Wait until the last request has left its thread."""
+        self._executor.shutdown(wait=True, cancel_futures=True)

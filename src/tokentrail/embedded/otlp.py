@@ -1,0 +1,193 @@
+"""OTLP/HTTP: /v1/logs, /v1/traces, /v1/metrics, in protobuf and JSON, answered only after the rows are in their tables.
+
+Source: the OTLP specification 1.9, "OTLP/HTTP". 200 with the signal's response in the encoding of the request; 400 for what cannot be parsed, 413 for
+too much, 415 for another content type: these would fail again. Everything that the engine refuses is 503 with Retry-After, a missing table too:
+somebody can mend it, and a sender that keeps its records (the shipper, a Collector) then delivers them. Errors carry a google.rpc.Status.
+"""
+
+from __future__ import annotations
+
+import logging
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
+
+from tokentrail.embedded.engine import Engine
+from tokentrail.embedded.errors import ClientGone, EngineError
+from tokentrail.embedded.exchange import Exchange
+from tokentrail.embedded.frames import decoded
+from tokentrail.embedded.front import from_this_machine
+from tokentrail.embedded.otlp_rows import Rows, log_rows, metric_rows, span_rows
+
+__all__ = ["OtlpReceiver"]
+
+logger = logging.getLogger("tokentrail.embedded")
+
+MAX_BODY: Final = 64 << 20
+"""Bytes of one request, unpacked. The Collector's default is 20 MiB."""
+RETRY_AFTER: Final = "1"
+PROTOBUF: Final = "application/x-protobuf"
+JSON: Final = "application/json"
+INVALID_ARGUMENT: Final = 3  # google.rpc.Code
+RESOURCE_EXHAUSTED: Final = 8
+PERMISSION_DENIED: Final = 7
+UNIMPLEMENTED: Final = 12
+UNAVAILABLE: Final = 14
+IDS: Final = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
+# Month or day partitions: a backlog of many days is one INSERT here, and must not fail as a whole.
+INSERT_SETTINGS: Final = {"async_insert": "0", "max_partitions_per_insert_block": "0"}
+
+
+class Refused(Exception):  # noqa: N818 - an answer, carried to where it is given
+    """A request that is answered with an error: HTTP status, google.rpc code, one sentence."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One of OTLP's signals: its messages, and its rows with a sentence about what was left out."""
+
+    request: Callable[[], Any]
+    response: Callable[[], Any]
+    rows: Callable[[Any], tuple[Rows, str]]
+
+
+def _metric_rows(request: Any) -> tuple[Rows, str]:
+    rows, unknown = metric_rows(request)
+    return rows, f"{unknown} metrics have no data of a known kind and were left out" if unknown else ""
+
+
+SIGNALS: Final = {
+    "/v1/logs": Signal(logs.ExportLogsServiceRequest, logs.ExportLogsServiceResponse, lambda request: (log_rows(request), "")),
+    "/v1/traces": Signal(traces.ExportTraceServiceRequest, traces.ExportTraceServiceResponse, lambda request: (span_rows(request), "")),
+    "/v1/metrics": Signal(metrics.ExportMetricsServiceRequest, metrics.ExportMetricsServiceResponse, _metric_rows),
+}
+
+
+class OtlpReceiver:
+    """Answers OTLP/HTTP with the tables of `database` in `engine`."""
+
+    def __init__(self, engine: Engine, database: str) -> None:
+        self._engine = engine
+        self._database = database
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        media = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
+        try:
+            signal = self._signal(exchange, media)
+            request = _parse(signal, _read(exchange), media)
+            rows, left_out = signal.rows(request)
+            self._store(rows)
+        except ClientGone:
+            raise
+        except Refused as refused:
+            _refuse(exchange, refused, media)
+        except EngineError as error:
+            logger.warning("%s was not stored: %s", exchange.path, error.message)
+            _refuse(exchange, Refused(503, UNAVAILABLE, error.message), media)
+        else:
+            response = signal.response()
+            if left_out:
+                response.partial_success.error_message = left_out
+            _reply(exchange, 200, response, media)
+
+    def _signal(self, exchange: Exchange, media: str) -> Signal:
+        if not from_this_machine(exchange):
+            raise Refused(403, PERMISSION_DENIED, "only programs on this machine are answered")
+        signal = SIGNALS.get(exchange.path)
+        if signal is None:
+            raise Refused(404, UNIMPLEMENTED, f"there is no {exchange.path}: this is OTLP/HTTP with {', '.join(SIGNALS)}")
+        if exchange.method != "POST":
+            raise Refused(405, UNIMPLEMENTED, f"{exchange.path} takes POST only")
+        if media not in {PROTOBUF, JSON}:
+            raise Refused(415, INVALID_ARGUMENT, f"Content-Type must be {PROTOBUF} or {JSON}; for gRPC: set the protocol to http/protobuf")
+        if self._engine.state != "ready":
+            raise Refused(503, UNAVAILABLE, f"the embedded ClickHouse is {self._engine.state}: try again")
+        return signal
+
+    def _store(self, rows: Rows) -> None:
+        """One INSERT a table; the ledger's is first, so that a failure of another table never hides that it is stored only to be repeated."""
+        for table, entries in rows.items():
+            if entries:
+                with self._engine.session(self._database, INSERT_SETTINGS) as session:
+                    columns = ", ".join(f"`{name}`" for name in entries[0])
+                    with session.send_insert(f"INSERT INTO `{table}` ({columns})", "JSONEachRow") as stream:
+                        stream.append(msgspec.json.Encoder().encode_lines(entries))
+                        stream.finish()
+
+
+def _read(exchange: Exchange) -> bytes:
+    body = bytearray()
+    try:
+        for piece in decoded(_bounded(exchange.chunks()), exchange.headers.get("content-encoding", "")):
+            body += piece
+            if len(body) > MAX_BODY:
+                raise _too_large()
+    except EngineError as error:
+        raise Refused(400, INVALID_ARGUMENT, error.message) from error
+    return bytes(body)
+
+
+def _bounded(chunks: Iterable[bytes]) -> Iterable[bytes]:
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise _too_large()
+        yield chunk
+
+
+def _too_large() -> Refused:
+    return Refused(413, RESOURCE_EXHAUSTED, f"the request is larger than {MAX_BODY >> 20} MiB: send smaller batches")
+
+
+def _parse(signal: Signal, body: bytes, media: str) -> Any:
+    request = signal.request()
+    try:
+        if media == PROTOBUF:
+            request.ParseFromString(body)
+        else:
+            json_format.ParseDict(_with_binary_ids(msgspec.json.decode(body)), request, ignore_unknown_fields=True)
+    except (DecodeError, msgspec.DecodeError, json_format.ParseError, ValueError, AttributeError, TypeError) as error:
+        raise Refused(400, INVALID_ARGUMENT, f"the body is no {type(request).__name__} in {media}: {error}") from error
+    return request
+
+
+def _with_binary_ids(value: Any) -> Any:
+    """OTLP/JSON writes ids in hex, where protobuf's own JSON has base64."""
+    if isinstance(value, list):
+        return [_with_binary_ids(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            name: b64encode(bytes.fromhex(item)).decode() if name in IDS and isinstance(item, str) else _with_binary_ids(item)
+            for name, item in value.items()
+        }
+    return value
+
+
+def _refuse(exchange: Exchange, refused: Refused, media: str) -> None:
+    exchange.drain()
+    headers = [("Connection", "close")]
+    if refused.status == 503:  # noqa: PLR2004 - Service Unavailable
+        headers.append(("Retry-After", RETRY_AFTER))
+    _reply(exchange, refused.status, Status(code=refused.code, message=refused.message), media, headers)
+
+
+def _reply(exchange: Exchange, status: int, message: Any, media: str, headers: Iterable[tuple[str, str]] = ()) -> None:
+    body = message.SerializeToString() if media == PROTOBUF else json_format.MessageToJson(message, indent=None).encode()
+    exchange.reply(status, body, [("Content-Type", PROTOBUF if media == PROTOBUF else JSON), *headers])

@@ -1,0 +1,231 @@
+"""OTLP requests into rows, shaped as the Collector's ClickHouse exporter writes them, whether they went through a Collector or not.
+
+Source: exporter_logs.go, exporter_traces.go and internal/metrics of clickhouseexporter v0.161.0. A row is a mapping of column to value, for
+JSONEachRow; nested columns are arrays side by side (`Events.Name`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from tokentrail import semconv
+from tokentrail.embedded.otlp_values import attributes, service_name, text, timestamp
+
+__all__ = ["EVENT_TABLE", "LOGS_TABLE", "TRACES_TABLE", "Rows", "log_rows", "metric_rows", "span_rows"]
+
+EVENT_TABLE: Final = "usage_landing"
+LOGS_TABLE: Final = "otel_logs"
+TRACES_TABLE: Final = "otel_traces"
+
+Row = dict[str, Any]
+Rows = dict[str, list[Row]]
+"""Rows by table, in the order in which the tables are to be written."""
+
+KINDS: Final = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
+STATUSES: Final = ("Unset", "Ok", "Error")
+
+
+def log_rows(request: Any) -> Rows:
+    """Records of the ledger to the landing table, all others to the log table; the ledger first."""
+    events: list[Row] = []
+    others: list[Row] = []
+    for resource_logs in request.resource_logs:
+        resource = attributes(resource_logs.resource.attributes)
+        for scope_logs in resource_logs.scope_logs:
+            shared = {
+                "ServiceName": service_name(resource),
+                "ResourceSchemaUrl": resource_logs.schema_url,
+                "ResourceAttributes": resource,
+                "ScopeSchemaUrl": scope_logs.schema_url,
+                "ScopeName": scope_logs.scope.name,
+                "ScopeVersion": scope_logs.scope.version,
+                "ScopeAttributes": attributes(scope_logs.scope.attributes),
+            }
+            for record in scope_logs.log_records:
+                row = _log_row(record) | shared
+                (events if semconv.EVENT in row["LogAttributes"] else others).append(row)
+    return {EVENT_TABLE: events, LOGS_TABLE: others}
+
+
+def _log_row(record: Any) -> Row:
+    return {
+        "Timestamp": timestamp(record.time_unix_nano or record.observed_time_unix_nano),
+        "TraceId": _id(record.trace_id),
+        "SpanId": _id(record.span_id),
+        "TraceFlags": record.flags & 0xFF,
+        "SeverityText": record.severity_text,
+        "SeverityNumber": record.severity_number & 0xFF,
+        "Body": text(record.body),
+        "LogAttributes": attributes(record.attributes),
+        "EventName": record.event_name,
+    }
+
+
+def span_rows(request: Any) -> Rows:
+    """Spans to the trace table."""
+    rows: list[Row] = []
+    for resource_spans in request.resource_spans:
+        resource = attributes(resource_spans.resource.attributes)
+        for scope_spans in resource_spans.scope_spans:
+            shared = {
+                "ServiceName": service_name(resource),
+                "ResourceAttributes": resource,
+                "ScopeName": scope_spans.scope.name,
+                "ScopeVersion": scope_spans.scope.version,
+            }
+            rows.extend(_span_row(span) | shared for span in scope_spans.spans)
+    return {TRACES_TABLE: rows}
+
+
+def _span_row(span: Any) -> Row:
+    return {
+        "Timestamp": timestamp(span.start_time_unix_nano),
+        "TraceId": _id(span.trace_id),
+        "SpanId": _id(span.span_id),
+        "ParentSpanId": _id(span.parent_span_id),
+        "TraceState": span.trace_state,
+        "SpanName": span.name,
+        "SpanKind": _named(KINDS, span.kind),
+        "SpanAttributes": attributes(span.attributes),
+        "Duration": (span.end_time_unix_nano - span.start_time_unix_nano) & ((1 << 64) - 1),
+        "StatusCode": _named(STATUSES, span.status.code),
+        "StatusMessage": span.status.message,
+        "Events.Timestamp": [timestamp(event.time_unix_nano) for event in span.events],
+        "Events.Name": [event.name for event in span.events],
+        "Events.Attributes": [attributes(event.attributes) for event in span.events],
+        "Links.TraceId": [_id(link.trace_id) for link in span.links],
+        "Links.SpanId": [_id(link.span_id) for link in span.links],
+        "Links.TraceState": [link.trace_state for link in span.links],
+        "Links.Attributes": [attributes(link.attributes) for link in span.links],
+    }
+
+
+def metric_rows(request: Any) -> tuple[Rows, int]:
+    """Data points to the table of their metric's kind, and how many metrics had no kind and were left out."""
+    rows: Rows = {table: [] for table, _ in METRICS.values()}
+    unknown = 0
+    for resource_metrics in request.resource_metrics:
+        resource = attributes(resource_metrics.resource.attributes)
+        for scope_metrics in resource_metrics.scope_metrics:
+            shared = {
+                "ResourceAttributes": resource,
+                "ResourceSchemaUrl": resource_metrics.schema_url,
+                "ScopeName": scope_metrics.scope.name,
+                "ScopeVersion": scope_metrics.scope.version,
+                "ScopeAttributes": attributes(scope_metrics.scope.attributes),
+                "ScopeDroppedAttrCount": scope_metrics.scope.dropped_attributes_count,
+                "ScopeSchemaUrl": scope_metrics.schema_url,
+                "ServiceName": service_name(resource),
+            }
+            for metric in scope_metrics.metrics:
+                kind = metric.WhichOneof("data")
+                if kind is None:
+                    unknown += 1
+                    continue
+                table, row_of = METRICS[kind]
+                data = getattr(metric, kind)
+                named = shared | {"MetricName": metric.name, "MetricDescription": metric.description, "MetricUnit": metric.unit}
+                rows[table].extend(_point_row(point) | row_of(point, data) | named for point in data.data_points)
+    return rows, unknown
+
+
+def _point_row(point: Any) -> Row:
+    return {
+        "Attributes": attributes(point.attributes),
+        "StartTimeUnix": timestamp(point.start_time_unix_nano),
+        "TimeUnix": timestamp(point.time_unix_nano),
+        "Flags": point.flags,
+    }
+
+
+def _gauge_row(point: Any, _gauge: Any) -> Row:
+    return {"Value": _value(point), **_exemplars(point.exemplars)}
+
+
+def _sum_row(point: Any, total: Any) -> Row:
+    return {
+        "Value": _value(point),
+        **_exemplars(point.exemplars),
+        "AggregationTemporality": total.aggregation_temporality,
+        "IsMonotonic": total.is_monotonic,
+    }
+
+
+def _histogram_row(point: Any, histogram: Any) -> Row:
+    return {
+        "Count": point.count,
+        "Sum": _float(point.sum),
+        "BucketCounts": list(point.bucket_counts),
+        "ExplicitBounds": [_float(bound) for bound in point.explicit_bounds],
+        **_exemplars(point.exemplars),
+        "Min": _float(point.min),
+        "Max": _float(point.max),
+        "AggregationTemporality": histogram.aggregation_temporality,
+    }
+
+
+def _exponential_row(point: Any, histogram: Any) -> Row:
+    return {
+        "Count": point.count,
+        "Sum": _float(point.sum),
+        "Scale": point.scale,
+        "ZeroCount": point.zero_count,
+        "PositiveOffset": point.positive.offset,
+        "PositiveBucketCounts": list(point.positive.bucket_counts),
+        "NegativeOffset": point.negative.offset,
+        "NegativeBucketCounts": list(point.negative.bucket_counts),
+        **_exemplars(point.exemplars),
+        "Min": _float(point.min),
+        "Max": _float(point.max),
+        "AggregationTemporality": histogram.aggregation_temporality,
+    }
+
+
+def _summary_row(point: Any, _summary: Any) -> Row:
+    return {
+        "Count": point.count,
+        "Sum": _float(point.sum),
+        "ValueAtQuantiles.Quantile": [_float(entry.quantile) for entry in point.quantile_values],
+        "ValueAtQuantiles.Value": [_float(entry.value) for entry in point.quantile_values],
+    }
+
+
+METRICS: Final[dict[str, tuple[str, Callable[[Any, Any], Row]]]] = {
+    "gauge": ("otel_metrics_gauge", _gauge_row),
+    "sum": ("otel_metrics_sum", _sum_row),
+    "histogram": ("otel_metrics_histogram", _histogram_row),
+    "exponential_histogram": ("otel_metrics_exp_histogram", _exponential_row),
+    "summary": ("otel_metrics_summary", _summary_row),
+}
+
+
+def _exemplars(exemplars: Iterable[Any]) -> Row:
+    found = list(exemplars)
+    return {
+        "Exemplars.FilteredAttributes": [attributes(exemplar.filtered_attributes) for exemplar in found],
+        "Exemplars.TimeUnix": [timestamp(exemplar.time_unix_nano) for exemplar in found],
+        "Exemplars.Value": [_value(exemplar) for exemplar in found],
+        "Exemplars.SpanId": [exemplar.span_id.hex() or "0" * 16 for exemplar in found],  # here the exporter writes zeros, not an empty text
+        "Exemplars.TraceId": [exemplar.trace_id.hex() or "0" * 32 for exemplar in found],
+    }
+
+
+def _value(point: Any) -> float | str:
+    """The one number of a point; the exporter stores integers as doubles too, exact up to 2^53."""
+    return float(point.as_int) if point.WhichOneof("value") == "as_int" else _float(point.as_double)
+
+
+def _float(number: float) -> float | str:
+    """JSON has no NaN and no infinities; ClickHouse reads them as texts."""
+    return number if math.isfinite(number) else str(number)
+
+
+def _id(raw: bytes) -> str:
+    """An id in hex; an absent one, also one of zeros, is empty."""
+    return raw.hex() if any(raw) else ""
+
+
+def _named(names: tuple[str, ...], number: int) -> str:
+    return names[number] if 0 <= number < len(names) else ""

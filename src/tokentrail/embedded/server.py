@@ -1,0 +1,143 @@
+"""The embedded server in this process: the engine, ClickHouse's HTTP interface on one port, OTLP/HTTP on another.
+
+    with Server(folder, http_port=0, otlp_port=0) as server:
+        clickhouse_connect.get_client(dsn=server.addresses.dsn)
+
+A process holds one engine on one folder (a limit of chDB); `tokentrail.embedded.process` starts further ones as child processes.
+The listeners answer 503 from the first moment, while the engine opens and the tables are made, and again while it stops: a sender waits instead
+of giving up.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from tokentrail.clickhouse.client import ClickHouseError, EngineClient
+from tokentrail.clickhouse.migrate import migrate as run_migrations
+from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.embedded.engine import Engine
+from tokentrail.embedded.errors import CannotStart
+from tokentrail.embedded.front import ClickHouseFront
+from tokentrail.embedded.listener import Listener, bind
+from tokentrail.embedded.otlp import OtlpReceiver
+
+__all__ = ["DATABASE", "HTTP_PORT", "OTLP_PORT", "Addresses", "Server"]
+
+DATABASE: Final = "tokentrail"
+HTTP_PORT: Final = 8123
+OTLP_PORT: Final = 4318
+GRACE_SECONDS: Final = 5.0
+
+Prepare = Callable[[Engine], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running server is found: ClickHouse's HTTP interface, its DSN with the database, OTLP's base URL, the folder, the process."""
+
+    http: str
+    dsn: str
+    otlp: str
+    data: str
+    pid: int
+
+    def as_dict(self) -> dict[str, str | int]:
+        """As the ready file states them."""
+        return asdict(self)
+
+
+class Server:
+    """The embedded server as a context manager.
+
+    `prepare` is called with the open engine before anybody is answered: by default it brings the tables up to date.
+    `start()` raises CannotStart, with one sentence, where the folder or a port is taken or cannot be used.
+    """
+
+    def __init__(
+        self,
+        data: str | Path,
+        *,
+        http_port: int = HTTP_PORT,
+        otlp_port: int = OTLP_PORT,
+        host: str = "127.0.0.1",
+        prepare: Prepare | None = None,
+        grace: float = GRACE_SECONDS,
+    ) -> None:
+        self.engine = Engine(Path(data).expanduser().absolute())
+        self._host = host
+        self._ports = (http_port, otlp_port)
+        self._prepare = prepare or migrate
+        self._grace = grace
+        self._listener: Listener | None = None
+        self._addresses: Addresses | None = None
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where it is found; known once it is started."""
+        if self._addresses is None:
+            raise RuntimeError("the server is not started")
+        return self._addresses
+
+    def start(self) -> None:
+        """Take the folder and the ports, open the engine, make the tables, answer."""
+        self.engine.take_folder()
+        try:
+            self._listen()
+            self.engine.open()
+            self._prepare(self.engine)
+            self.engine.ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _listen(self) -> None:
+        http = bind(self._host, self._ports[0], "--http-port")
+        try:
+            otlp = bind(self._host, self._ports[1], "--otlp-port")
+        except BaseException:
+            http.close()
+            raise
+        self._listener = Listener({http: ClickHouseFront(self.engine), otlp: OtlpReceiver(self.engine, DATABASE)}, self._grace)
+        self._listener.start()
+        base, receiver = _url(http), _url(otlp)
+        self._addresses = Addresses(http=base, dsn=f"{base}/{DATABASE}", otlp=receiver, data=str(self.engine.data), pid=os.getpid())
+
+    def stop(self) -> None:
+        """Answer nothing new, let running requests end within the grace, stop the engine, free ports and folder."""
+        self.engine.stopping()
+        if self._listener is not None:
+            self._listener.stop()
+        self.engine.close()
+        if self._listener is not None:
+            self._listener.wait_for_requests()
+            self._listener = None
+
+    def __enter__(self) -> Server:  # noqa: PYI034 - Self is in the standard library from Python 3.11
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables up to date with the migrations of `tokentrail.clickhouse`. Raises CannotStart where they do not fit the folder."""
+    try:
+        client = EngineClient(engine.data)
+        try:
+            run_migrations(client, Target(DATABASE))
+        finally:
+            client.close()
+    except ClickHouseError as error:
+        raise CannotStart(f"the tables in {engine.data} cannot be brought up to date: {error}") from error
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

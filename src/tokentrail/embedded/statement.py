@@ -1,0 +1,133 @@
+"""Where a statement ends and its data begin: only as much SQL as ClickHouse's HTTP interface itself has to know.
+
+A request's text is the `query` parameter, then the body. `INSERT ... FORMAT X` and `INSERT ... VALUES` are followed by data, in either place; every
+other statement is SQL to its end, with an optional FORMAT clause that says how the answer is written. Everything else is left to the engine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from tokentrail.embedded.errors import SYNTAX_ERROR, EngineError
+
+__all__ = ["Insert", "Select", "insert_head", "select"]
+
+TOKEN: Final = re.compile(
+    rb"(?P<space>\s+|--[^\n]*(?:\n|\Z)|#[ !][^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))"
+    rb"|(?P<quoted>'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`(?:[^`\\]|\\.|``)*`)"
+    rb"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)"
+    rb"|(?P<other>[^\s])",
+    re.DOTALL,
+)
+OPENING: Final = b"([{"
+CLOSING: Final = b")]}"
+READING: Final = frozenset({b"SELECT", b"WITH", b"FROM", b"WATCH", b"EXPLAIN"})
+ORDERING: Final = frozenset({b"ASC", b"DESC", b"NULLS", b"COLLATE", b"WITH"})  # behind a column that happens to be called format
+DATA_START: Final = re.compile(rb"[ \t\f\v]*;?[ \t\f\v]*(?:\r?\n)?")  # what lies between FORMAT's name and the data is no data
+MAX_HEAD: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """An INSERT that data follow: the statement without FORMAT or VALUES, the input format, and where in the text the data begin."""
+
+    statement: str
+    format: str
+    data_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """Any other statement: its text without FORMAT, the format if it names one, whether its answer may be sent while it is made."""
+
+    statement: str
+    format: str
+    streams: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word or sign at the statement's top level; a word in upper case."""
+
+    text: bytes
+    start: int
+    end: int
+
+
+def top_level(text: bytes) -> Iterator[Token]:
+    """Words and signs outside of brackets, quotes and comments; of a bracket its opening sign, of a quoted name all."""
+    depth = 0
+    for found in TOKEN.finditer(text):
+        kind = found.lastgroup
+        if kind == "space":
+            continue
+        value = found.group()
+        if kind == "other" and value in CLOSING:
+            depth = max(0, depth - 1)
+            continue
+        if depth == 0:
+            yield Token(value.upper() if kind == "word" else value, found.start(), found.end())
+        if kind == "other" and value in OPENING:
+            depth += 1
+
+
+def insert_head(text: bytes, *, whole: bool) -> Insert | None:
+    """The INSERT with data that `text` begins with, or None where it is something else, or not yet all there (`whole`: nothing will follow)."""
+    tokens = top_level(text)
+    first = next(tokens, None)
+    if first is None or first.text != b"INSERT":
+        return None
+    for token in tokens:
+        if token.text in READING:
+            return None
+        if token.text == b"VALUES" and (whole or token.end < len(text)):
+            return Insert(text[: token.start].decode(), "Values", token.end)
+        if token.text == b"FORMAT":
+            name = next(tokens, None)
+            if name is None or (name.end == len(text) and not whole):
+                return None
+            spelt = text[name.start : name.end].decode()
+            data_at = _data_start(text, name.end)
+            return Insert(text[: token.start].decode(), "Values" if spelt.upper() == "VALUES" else spelt, data_at)
+    return None
+
+
+def undecided(text: bytes) -> bool:
+    """Whether more text could still show an INSERT with data."""
+    if len(text) > MAX_HEAD:
+        return False
+    tokens = top_level(text)
+    first = next(tokens, None)
+    if first is None or first.end == len(text):
+        return True
+    return first.text == b"INSERT" and not any(token.text in READING for token in tokens)
+
+
+def _data_start(text: bytes, after: int) -> int:
+    found = DATA_START.match(text, after)
+    return found.end() if found else after
+
+
+def select(text: bytes) -> Select:
+    """Cut the FORMAT clause out of a statement without data. Raises EngineError for an empty text and for a second statement behind a semicolon."""
+    tokens = list(top_level(text))
+    end = next((index for index, token in enumerate(tokens) if token.text == b";"), len(tokens))
+    if end < len(tokens) and any(token.text != b";" for token in tokens[end:]):
+        raise EngineError(SYNTAX_ERROR, "Multi-statements are not allowed: send one statement a request. (SYNTAX_ERROR)")
+    if end < len(tokens):
+        text = text[: tokens[end].start]
+    del tokens[end:]
+    if not tokens:
+        raise EngineError(SYNTAX_ERROR, "Empty query. (SYNTAX_ERROR)")
+    words = {token.text for token in tokens}
+    reads = tokens[0].text in {b"SELECT", b"WITH", b"("} and b"INSERT" not in words
+    streams = reads and not words & {b"TOTALS", b"EXTREMES", b"OUTFILE"}
+    for token, name in zip(tokens[-2::-1], tokens[:0:-1], strict=True):
+        follows = tokens[tokens.index(name) + 1 :]
+        if token.text == b"FORMAT" and name.text[:1].isalpha() and name.text not in ORDERING and (not follows or follows[0].text == b"SETTINGS"):
+            cut = text[: token.start] + b" " + text[name.end :]
+            return Select(cut.decode().strip(), text[name.start : name.end].decode(), streams)
+    return Select(text.decode().strip(), "", streams)
