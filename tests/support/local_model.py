@@ -1,0 +1,26 @@
+"""The real small model in tests: one `llama-server` for the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.require import require
+
+from tokentrail.demo import local_model as local
+from tokentrail.demo.cache import Unavailable
+from tokentrail.demo.child import StartFailed
+from tokentrail.demo.local_model import LocalModel
+
+
+@pytest.fixture(scope="session")
+def local_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalModel]:
+    installed = local.obtain(print)
+    if isinstance(installed, Unavailable):
+        require("local-model", str(installed))
+    try:
+        running = local.run(installed, folder=tmp_path_factory.mktemp("local-model"))
+    except StartFailed as failed:
+        require("local-model", str(failed))
+    yield running
+    running.terminate()
