@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, overload
 
@@ -130,6 +130,15 @@ class Usages(Sequence[Usage]):
             await asyncio.sleep(0.005)
         return self
 
+    def settle(self, timeout: float = 5.0) -> Usages:
+        """Wait until what is done in the background is done: abandoned streams are recorded, and calls without counts are estimated.
+
+        `AssertionError` if `timeout` seconds were not enough.
+        """
+        if not _settle(timeout):
+            raise AssertionError(f"usages were still being counted after {timeout:g} s: {self!r}")
+        return self
+
     def clear(self) -> None:
         """Forget everything so far."""
         with self._changed:
@@ -150,18 +159,27 @@ def _standing(usage: Usage) -> tuple[int, int]:
     return Source(usage.source).number, -usage.ts
 
 
+def _settle(timeout: float) -> bool:
+    from tokentrail import ledger, recorder  # noqa: PLC0415 - see `collect_usages`
+
+    deadline = time.monotonic() + timeout
+    estimator = ledger._estimator  # noqa: SLF001 - `flush` would wait for the Collector too
+    return recorder.drain(timeout) and (estimator is None or estimator.drain(max(0.0, deadline - time.monotonic())))
+
+
 @contextmanager
 def collect_usages() -> Iterator[Usages]:
     """Collect every usage that this process records meanwhile, instead of writing it to the journal.
 
-    Collections may be nested: the innermost one gets the usages. What `@track_tokens` and `instrument()` do is not changed.
+    Collections may be nested: the innermost one gets the usages. What `@track_tokens` and `instrument()` do is not changed. Leaving waits (at most
+    five seconds) for estimates that are still being counted, so that they do not end up in the journal.
     """
-    from tokentrail import recorder  # noqa: PLC0415 - the recorder loads msgspec and settings: only when usages are collected
+    from tokentrail import recorder  # noqa: PLC0415 - the recorder loads settings and telemetry: only when usages are collected
 
     usages = Usages()
-    sink: Callable[[Usage], None] = usages.append
-    previous = recorder.set_sink(sink)
+    previous = recorder.set_sink(usages.append)
     try:
         yield usages
     finally:
+        _settle(5.0)
         recorder.set_sink(previous)

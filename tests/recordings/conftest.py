@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from tests.support.require import require
+
+from tokentrail.testing import ReplayServer
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT.parent / "shared" / "corpus"
+
+
+@pytest.fixture(scope="session")
+def scripts() -> Iterator[ModuleType]:
+    """The script's own modules import each other by name, as they do when it is run."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    yield importlib.import_module("reduce_recordings")
+    sys.path.remove(str(ROOT / "scripts"))
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    if not (CORPUS / "open").is_dir():
+        require("corpus", "the unreduced recordings are not beside this checkout (../shared/corpus)")
+    return CORPUS
+
+
+@pytest.fixture(scope="session")
+def shipped() -> dict[str, dict[str, Any]]:
+    folder = ROOT / "src" / "tokentrail" / "testing" / "recordings"
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+
+
+@pytest.fixture(scope="session")
+def originals(corpus: Path, shipped: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The exchanges of the corpus that were reduced, by id."""
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (corpus / "open").rglob("*.json") if path.stem in shipped}
+    assert len(found) == sum("source" in recording for recording in shipped.values())
+    return found
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ReplayServer]:
+    with ReplayServer() as running:
+        yield running

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from tests.support.recordings import ask, ask_async, error_types, naive_counts, url_of
+
+from tokentrail.testing import Recording, ReplayServer, read_recordings
+
+SHIPPED = read_recordings()
+ANSWERS = [recording for recording in SHIPPED if not recording.flags["error"]]
+FAILURES = [recording for recording in SHIPPED if recording.flags["error"]]
+
+
+def identify(recording: Recording) -> str:
+    return recording.id
+
+
+@pytest.mark.parametrize("recording", ANSWERS, ids=identify)
+def test_sync_client(recording: Recording, server: ReplayServer) -> None:
+    counts = naive_counts(ask(recording, url_of(server, recording)))
+    assert counts == {name: recording.expected[name] for name in counts}
+
+
+@pytest.mark.parametrize("recording", ANSWERS, ids=identify)
+async def test_async_client(recording: Recording, server: ReplayServer) -> None:
+    counts = naive_counts(await ask_async(recording, url_of(server, recording)))
+    assert counts == {name: recording.expected[name] for name in counts}
+
+
+@pytest.mark.parametrize("recording", FAILURES, ids=identify)
+async def test_failures_are_raised_as_the_providers_own(recording: Recording, server: ReplayServer) -> None:
+    with pytest.raises(error_types()) as raised:
+        ask(recording, url_of(server, recording))
+    if recording.status != 200:
+        assert raised.value.status_code == recording.status  # type: ignore[attr-defined]
+    with pytest.raises(error_types()) as raised_async:
+        await ask_async(recording, url_of(server, recording))
+    assert type(raised.value) is type(raised_async.value)
+
+
+def test_most_recordings_state_counts() -> None:
+    assert len(ANSWERS) > 45
+    assert sum(recording.expected["input_tokens"] is not None for recording in ANSWERS) > 35

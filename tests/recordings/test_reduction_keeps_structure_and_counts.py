@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from tests.support.json_bodies import documents, leaves, lines_without_json
+from tests.support.recordings import ask, error_types, url_of
+
+from tokentrail.testing import ReplayServer
+
+CONTENT = {"arguments", "embedding", "embeddings", "context", "bytes", "default", "const", "examples", "logit_bias"}
+TOKEN_IDS = {("input",), ("prompt",)}  # of an embedding or completion: text in another form
+Exchanges = dict[str, dict[str, Any]]
+
+
+def differences(original: Any, reduced: Any, path: tuple[str, ...] = ()) -> list[str]:
+    """Where the structure, a number or a length of a text is not the original's."""
+    if type(original) is not type(reduced):
+        return [f"{path}: {type(original).__name__} became {type(reduced).__name__}"]
+    if isinstance(original, dict):
+        pairs = zip(original.items(), reduced.items(), strict=False)
+        wrong = [f"{path}: {len(original)} keys became {len(reduced)}"] if len(original) != len(reduced) else []
+        return wrong + [d for (key, a), (name, b) in pairs for d in _key(path, key, name) + differences(a, b, (*path, key))]
+    if isinstance(original, list):
+        wrong = [f"{path}: {len(original)} items became {len(reduced)}"] if len(original) != len(reduced) else []
+        return wrong + [d for a, b in zip(original, reduced, strict=False) for d in differences(a, b, path)]
+    if isinstance(original, str):
+        return [] if len(original) == len(reduced) or path[-1] == "embedding" else [f"{path}: {len(original)} characters became {len(reduced)}"]
+    return [] if original == reduced or CONTENT & set(path) or path in TOKEN_IDS else [f"{path}: {original} became {reduced}"]
+
+
+def _key(path: tuple[str, ...], key: str, name: str) -> list[str]:
+    return [] if len(key) == len(name) else [f"{path}: the key {key} became {name}"]
+
+
+def test_structure_numbers_and_lengths_are_the_originals(shipped: Exchanges, originals: Exchanges) -> None:
+    for name, original in originals.items():
+        reduced = shipped[name]
+        assert differences(original["request"], reduced["request"]) == [], name
+        assert differences(documents(original), documents(reduced)) == [], name
+        assert lines_without_json(original) == lines_without_json(reduced), name
+        kept = ("expected", "expected_totals", "usage_raw", "usage_events", "status", "stream", "path", "request_model")
+        assert [original[field] for field in kept] == [reduced[field] for field in kept], name
+
+
+def usages_of(items: list[Any]) -> list[Any]:
+    dumps = [item.model_dump(mode="json", warnings=False) for item in items]
+    holders = [holder for dump in dumps for holder in (dump, dump.get("x_groq"), dump.get("response")) if isinstance(holder, dict)]
+    counted = [holder.get("usage") for holder in holders]
+    return counted + [{key: value for key, value in dump.items() if key.endswith(("_count", "_duration"))} for dump in dumps]
+
+
+def test_sdks_read_the_same_usage_from_both(corpus: Path, server: ReplayServer, shipped: Exchanges) -> None:
+    compared = 0
+    with ReplayServer(corpus / "open", providers=["openai", "groq", "ollama"]) as unreduced:
+        for name in sorted(shipped.keys() & unreduced.recordings.keys()):
+            answers = []
+            for running in (unreduced, server):
+                recording = running.recordings[name]
+                try:
+                    answers.append(usages_of(ask(recording, url_of(running, recording))))
+                except error_types() as error:
+                    answers.append([type(error).__name__, getattr(error, "status_code", None)])
+            assert answers[0] == answers[1], name
+            compared += 1
+    assert compared > 45
+
+
+def test_pieces_of_a_stream_add_up_to_its_final_text(shipped: Exchanges) -> None:
+    texts = 0
+    for name, recording in shipped.items():
+        pieces: defaultdict[tuple[Any, ...], list[str]] = defaultdict(list)
+        for event in documents(recording):
+            kind, _, last = str(event.get("type", "")).rpartition(".")
+            place = (kind, event.get("item_id"), event.get("content_index"))
+            if last == "delta":
+                pieces[place].append(event["delta"])
+            elif last == "done" and place in pieces:
+                assert "".join(pieces[place]) == event.get("text", event.get("arguments")), name
+                texts += 1
+    assert texts >= 3
+
+
+def test_whole_tool_arguments_are_json(shipped: Exchanges) -> None:
+    for name, recording in shipped.items():
+        streamed: defaultdict[Any, str] = defaultdict(str)
+        for document in documents(recording):
+            for choice in document.get("choices", []):
+                for call in (choice.get("delta") or {}).get("tool_calls") or []:
+                    streamed[choice["index"], call["index"]] += call["function"].get("arguments") or ""
+            if not recording["stream"]:
+                for path, leaf in leaves(document):
+                    assert path[-1] != "arguments" or not isinstance(leaf, str) or isinstance(json.loads(leaf), dict), name
+        assert all(isinstance(json.loads(text), dict) for text in streamed.values() if text), name
+
+
+def test_same_corpus_gives_the_same_files(corpus: Path, scripts: ModuleType, tmp_path: Path, shipped: Exchanges) -> None:
+    assert scripts.main(["--corpus", str(corpus), "--out", str(tmp_path)]) == 0
+    assert {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("*.json")} == shipped
+
+
+def test_the_page_is_that_of_the_recordings(scripts: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert scripts.main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_a_wrong_corpus_is_named(scripts: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        scripts.main(["--corpus", str(tmp_path / "nowhere")])
+    assert ended.value.code == 2
+    assert "there is no such folder" in capsys.readouterr().err
+
+
+def test_every_endpoint_and_kind_is_there(shipped: Exchanges) -> None:
+    cells = {(r["provider"], r["endpoint"], r["stream"]) for r in shipped.values() if r["status"] == 200}
+    for endpoint in ("chat", "responses", "completions"):
+        assert {("openai", endpoint, False), ("openai", endpoint, True)} <= cells
+    assert {("openai", "embeddings", False), ("openai", "responses_get", False), ("groq", "chat", False), ("groq", "chat", True)} <= cells
+    for endpoint in ("chat", "ollama_chat", "ollama_generate"):
+        assert {("ollama", endpoint, False), ("ollama", endpoint, True)} <= cells
+    assert {("ollama", "embeddings", False), ("ollama", "ollama_embed", False)} <= cells
+    assert {r["flags"].get("include_usage") for r in shipped.values() if (r["provider"], r["stream"]) == ("openai", True)} >= {True, None}
+    assert {r["status"] for r in shipped.values() if r["provider"] == "openai"} >= {200, 400, 401, 404, 429, 500, 503}
+    flags = {name for r in shipped.values() for name, value in r["flags"].items() if value}
+    assert flags >= {"cached", "cache_write", "reasoning", "tool_call", "multi_choice", "media", "include_usage", "error"}
+
+
+def test_recordings_stay_small(shipped: Exchanges) -> None:
+    assert sum(len(json.dumps(recording)) for recording in shipped.values()) < 1_500_000
