@@ -135,7 +135,7 @@ SELECT
     fromUnixTimestamp64Nano(if(kind_text = 'opaque', toInt64(0), toInt64(key_time)), 'UTC') AS key_ts,
     least(input_rank, output_rank) AS rank,
     bitShiftLeft(toUInt128(rank), 126)
-        + bitShiftLeft(toUInt128(18446744073709551615 - toUInt64(toUnixTimestamp64Nano(Timestamp))), 62)
+        + bitShiftLeft(toUInt128(bitNot(toUInt64(toUnixTimestamp64Nano(Timestamp)))), 62)
         + toUInt128(bitShiftRight(sipHash64(LogAttributes, TraceId, SpanId, ServiceName), 2)) AS version,
     Timestamp AS event_ts,
     LogAttributes[{{TENANT_ID}}] AS tenant_id,

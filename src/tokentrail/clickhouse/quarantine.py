@@ -1,0 +1,49 @@
+"""Records that were not understood: what they are, and putting them back once they can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.sqlfiles import query
+
+__all__ = ["Replayed", "listed", "reasons", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many records were put back, and how many of them are still not understood."""
+
+    records: int
+    remaining: int
+
+    @property
+    def understood(self) -> int:
+        """How many are understood now."""
+        return self.records - self.remaining
+
+
+def reasons(client: Client) -> list[dict[str, Any]]:
+    """`reason`, `records`, `first` and `last` arrival."""
+    return client.query(query("quarantine_reasons")).dicts()
+
+
+def listed(client: Client, *, reason: str = "", limit: int = 100) -> list[dict[str, Any]]:
+    """The latest `limit` records whose reason starts with `reason`, with all their attributes."""
+    return client.query(query("quarantine_list"), {"reason": reason, "limit": limit}).dicts()
+
+
+def replay(client: Client, *, reason: str = "") -> Replayed:
+    """Put the records whose reason starts with `reason` back into the landing table, and mark those that are understood now.
+
+    Safe to repeat, and to cut short between its two steps: a record that is understood is counted by its key, one that is not comes back here.
+    """
+    (moment,) = client.query(query("quarantine_now"), {"reason": reason}).dicts()
+    if not moment["records"]:
+        return Replayed(0, 0)
+    chosen = {"reason": reason, "now": moment["now"]}
+    client.command(query("quarantine_replay"), chosen)
+    client.command(query("quarantine_mark"), chosen)
+    ((remaining,),) = client.query("SELECT count() FROM quarantine FINAL WHERE replayed_at IS NULL AND version = {now:DateTime64(3, 'UTC')}", chosen).rows
+    return Replayed(moment["records"], remaining)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.support.ledger_rows import START_NS, claimed, usage
+from tokentrail import semconv
+
+DAY = 86_400 * 10**9
+
+
+def test_a_repeated_record_counts_once(land, total):
+    record = usage()
+    land(record, record)
+    land(record)
+    assert total() == (1, 10, 5)
+
+
+def test_a_repeated_call_counts_twice(land, total):
+    land(usage(seq=1, ts=START_NS), usage(seq=2, ts=START_NS))
+    assert total() == (2, 20, 10)
+
+
+def test_two_writers_with_equal_keys_stay_two(land, total):
+    one, two = usage(by="w1", ts=START_NS), usage(by="w2", ts=START_NS)
+    assert one["LogAttributes"][semconv.KEY] == two["LogAttributes"][semconv.KEY]
+    land(one, two)
+    assert total() == (2, 20, 10)
+
+
+def test_batches_and_order_do_not_matter(land, total):
+    records = [usage(seq=seq, by=f"w{seq % 3}", content=str(seq)) for seq in range(1, 40)]
+    for _ in range(3):
+        random.Random(7).shuffle(records)
+        land(*records[:13])
+        land(*records[5:])
+    assert total() == (39, 390, 195)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_completion_replaces_what_was_known_before(land, total, first):
+    unknown = usage(seq=1, source="unknown", input_tokens=None, output_tokens=None)
+    estimate = usage(seq=2, call=1, ts=START_NS + 10**9, source="estimated", input_tokens=9, output_tokens=4)
+    records = [unknown, estimate]
+    land(records[first])
+    land(records[1 - first])
+    land(records[first])
+    assert total() == (1, 9, 4)
+
+
+def test_a_stronger_source_wins_even_if_it_is_later(land, total):
+    land(claimed("job-1", seq=1, source="reported", input_tokens=100, output_tokens=0))
+    land(claimed("job-1", seq=2, source="estimated", input_tokens=999, output_tokens=0))
+    assert total() == (1, 100, 0)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_claimed_key_on_two_days_counts_once(land, total, swap):
+    records = [claimed("order-42", seq=1, ts=START_NS), claimed("order-42", seq=2, ts=START_NS - 40 * DAY)]
+    for record in reversed(records) if swap else records:
+        land(record)
+    assert total() == (1, 10, 5)
+
+
+def test_a_claimed_key_under_two_tenants_counts_once_and_always_for_the_same_one(land, database):
+    for key in ("first", "second"):
+        records = [claimed(key, seq=1, ts=START_NS, tenant="acme"), claimed(key, seq=2, ts=START_NS, tenant="umbrella")]
+        land(records[0])
+        land(records[1])
+        winner = database.query("SELECT tenant_id, calls FROM usage").rows
+        database.command("TRUNCATE TABLE usage_ledger")
+        land(*reversed(records))
+        assert database.query("SELECT tenant_id, calls FROM usage").rows == winner
+        assert len(winner) == 1
+        database.command("TRUNCATE TABLE usage_ledger")
+
+
+def test_a_four_part_key_counts_once_whoever_writes_it(land, total):
+    key = f"query:acme:{'a' * 32}:{START_NS}"
+    for seq in range(1, 4):
+        land(claimed(key, kind="four_part", key_time=START_NS, ts=START_NS - seq * DAY, by=f"w{seq}", seq=seq))
+    assert total() == (1, 10, 5)
+
+
+def test_a_providers_object_counts_once(land, total):
+    for seq in (1, 2, 3):
+        land(claimed("openai:batch_1", kind="object", key_time=START_NS, ts=START_NS + seq * 10**9, by=f"w{seq}", seq=seq, tenant=f"t{seq}"))
+    assert total() == (1, 10, 5)
+
+
+def test_a_correction_takes_back_tokens_and_calls(land, total):
+    key = f"chat:acme:{'b' * 32}:{START_NS}"
+    land(claimed(key, kind="four_part", key_time=START_NS, seq=1, input_tokens=100, output_tokens=50))
+    correction = claimed(
+        "correction:1", seq=2, input_tokens=-100, output_tokens=-50, more={semconv.CALLS: -1, semconv.CORRECTS_KEY: key, semconv.TENANT_ID: "acme"}
+    )
+    land(correction)
+    land(correction)
+    assert total() == (0, 0, 0)
+
+
+def test_counts_that_nobody_stated_stay_null(land, database):
+    land(usage(input_tokens=None, output_tokens=None, source="unknown"))
+    assert database.query("SELECT input_tokens, output_tokens, sum(input_tokens) OVER () FROM usage").rows == [(None, None, None)]
+
+
+def test_a_batch_over_a_hundred_and_twenty_days_passes(land, total):
+    land(*(usage(seq=day + 1, ts=START_NS - day * DAY) for day in range(120)))
+    assert total() == (120, 1200, 600)
+
+
+def test_a_batch_over_all_months_passes(land, total):
+    land(*(usage(seq=month + 1, ts=START_NS - month * 30 * DAY) for month in range(83)))
+    assert total() == (83, 830, 415)
+
+
+def test_filters_on_time_see_both_kinds_of_keys(land, database):
+    land(usage(seq=1, ts=START_NS), claimed("opaque", seq=2, ts=START_NS), claimed("other", seq=3, ts=START_NS - 9 * DAY))
+    day = "ts >= fromUnixTimestamp64Nano({ns:Int64}, 'UTC') AND ts < fromUnixTimestamp64Nano({ns:Int64} + 1, 'UTC')"
+    assert database.query(f"SELECT count() FROM usage WHERE {day}", {"ns": START_NS}).rows == [(2,)]
