@@ -8,8 +8,13 @@ from typing import NoReturn
 import pytest
 
 
+def required(name: str) -> bool:
+    """Whether this run must have it."""
+    return name in os.environ.get("TOKENTRAIL_REQUIRE", "").replace(",", " ").split()
+
+
 def require(name: str, reason: str) -> NoReturn:
     """End the test: fail it if `name` is among the required ones, else skip it and say what is missing."""
-    if name in os.environ.get("TOKENTRAIL_REQUIRE", "").replace(",", " ").split():
+    if required(name):
         pytest.fail(f"{name} is required, but {reason}", pytrace=False)
     pytest.skip(f"{name}: {reason}")

@@ -1,0 +1,31 @@
+"""`python -m tests.support.prepare`: makes what the tests need and what takes minutes, where one can see it being made and no test's time runs out.
+
+It never fails: what cannot be had here is said in a sentence, and the tests that need it are skipped by name, or fail if it is required.
+"""
+
+from __future__ import annotations
+
+from tests.support.require import required
+
+from tokentrail.demo import collector, local_model
+from tokentrail.demo.cache import Unavailable
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - a command's output
+
+
+def main() -> None:
+    for result in (collector.obtain(say), local_model.obtain(say)):
+        if isinstance(result, Unavailable):
+            say(str(result))
+        elif isinstance(result, local_model.Installed) and required("ollama"):
+            from tests.support import ollama  # noqa: PLC0415 - pytest is needed only for this one
+
+            built = ollama.build(result, say)
+            if isinstance(built, Unavailable):
+                say(str(built))
+
+
+if __name__ == "__main__":
+    main()
