@@ -1,0 +1,41 @@
+# make demo, make test: each sets itself up on a fresh machine with Python >= 3.10 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What must not be skipped: make test REQUIRE="collector local-model"
+REQUIRE ?=
+PYTEST_ARGS ?=
+
+.PHONY: demo test lint format test-ollama docs bench clean help
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/ready ## See it all work on this machine, without a key (KEEP=1 to look around, LIVE=openai,groq,ollama for the real thing)
+	@$(BIN)/tokentrail demo
+
+test: lint ## Everything: style, types, tests with the real Collector, ClickHouse engine and a real small model
+	TOKENTRAIL_REQUIRE="$(REQUIRE)" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/ready ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/ready ## Put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-ollama: $(VENV)/ready ## The same against a real Ollama, built from its Go module
+	TOKENTRAIL_OLLAMA=1 TOKENTRAIL_REQUIRE="ollama" $(BIN)/python -m pytest tests/local_model $(PYTEST_ARGS)
+
+clean: ## Remove the environment (the caches of Collector and model stay in the user's cache folder)
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "tokentrail needs Python 3.10 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …")'
+	@echo "setting up $(VENV) (once; a minute or two)"
+	@$(PYTHON) -m venv $(VENV) || { echo "the module venv is missing: install python3-venv, or make PYTHON=… with another Python"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group test --group lint --editable ".[demo]"
+	@touch $@
