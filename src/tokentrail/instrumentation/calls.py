@@ -1,0 +1,139 @@
+"""Around one call of an SDK's function: begin before it, record after it, and let through whatever it does.
+
+Every step of ours runs under a guard that counts and logs; the SDK's result and exceptions pass unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tokentrail import recorder
+from tokentrail.call import Answer
+from tokentrail.providers import Exchange, Hook, under_way
+
+__all__ = ["wrapper_of"]
+
+Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+def wrapper_of(hook: Hook) -> Wrapper:
+    """Make the wrapt wrapper of a hook."""
+    where = f"{hook.module}:{hook.name}"
+    if hook.observes is not None:
+        return _observed(where, hook.observes)
+    if hook.opens is None:
+        raise ValueError(f"the hook {where} neither opens nor observes")
+    return _around_async(where, hook.opens) if hook.is_async else _around(where, hook.opens)
+
+
+def _observed(where: str, observes: Callable[[Exchange], None]) -> Wrapper:
+    def wrapper(wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            exchange = under_way.get()
+            if exchange is not None:
+                observes(exchange)
+        except Exception as error:
+            recorder.internal_error(where, error)
+        return wrapped(*args, **kwargs)
+
+    return wrapper
+
+
+def _around(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
+    def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        exchange = _begin(where, opens, instance, args, kwargs)
+        if exchange is None:
+            return wrapped(*args, **kwargs)
+        call = exchange.call
+        token = under_way.set(exchange)
+        if call is not None:
+            call.enter()
+        try:
+            result = wrapped(*exchange.args, **exchange.kwargs)
+        except BaseException as error:
+            _failed(where, exchange, error)
+            raise
+        finally:
+            if call is not None:
+                call.leave()
+            under_way.reset(token)
+        return _answered(where, exchange, result)
+
+    return wrapper
+
+
+def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
+    async def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        exchange = _begin(where, opens, instance, args, kwargs)
+        if exchange is None:
+            return await wrapped(*args, **kwargs)
+        call = exchange.call
+        token = under_way.set(exchange)
+        if call is not None:
+            call.enter()
+        try:
+            result = await wrapped(*exchange.args, **exchange.kwargs)
+        except GeneratorExit:
+            # the task was dropped while it waited: this runs in whoever's context, where nothing of ours was set, and maybe in a finalizer
+            if call is not None:
+                call.finish_later(Answer(), "error")
+            raise
+        except BaseException as error:
+            _leave(exchange, token)
+            _failed(where, exchange, error)
+            raise
+        _leave(exchange, token)
+        return _answered(where, exchange, result)
+
+    return wrapper
+
+
+def _leave(exchange: Exchange, token: Any) -> None:
+    if exchange.call is not None:
+        exchange.call.leave()
+    under_way.reset(token)
+
+
+def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
+    try:
+        exchange = opens(instance, args, kwargs)
+        if exchange is None or exchange.deferred:
+            return exchange
+        exchange.call = recorder.start(exchange.request)
+    except Exception as error:
+        recorder.internal_error(where, error)
+        return None
+    return exchange if exchange.call is not None else None
+
+
+def _answered(where: str, exchange: Exchange, result: Any) -> Any:
+    """Record what was answered, and give the caller what he gets."""
+    try:
+        if exchange.deliver is not None:
+            return exchange.deliver(exchange, result)
+        reading = exchange.read(result)
+    except Exception as error:
+        recorder.internal_error(where, error)
+        reading = None if exchange.deferred else (Answer(), "complete")
+    if reading is not None:
+        call = exchange.call or recorder.start(exchange.request)
+        if call is not None:
+            answer, ended = reading
+            answer.attempts = exchange.attempts
+            call.finish(answer, ended)
+    return result
+
+
+def _failed(where: str, exchange: Exchange, error: BaseException) -> None:
+    """Record a call that raised, with what the exception, or the answer behind it, says of the usage."""
+    answer = None
+    try:
+        if exchange.read_error is not None:
+            answer = exchange.read_error(exchange, error)
+    except Exception as failure:
+        recorder.internal_error(where, failure)
+    answer = answer or Answer()
+    answer.attempts = exchange.attempts
+    if exchange.call is not None:
+        exchange.call.finish(answer, "error", error)

@@ -1,0 +1,26 @@
+"""For `opentelemetry-instrument python app.py`, and for those who call `TokentrailInstrumentor().instrument()` as with any instrumentation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+from tokentrail import instrumentation
+
+__all__ = ["TokentrailInstrumentor"]
+
+
+class TokentrailInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """All providers at once: what is not installed is never imported, so nothing is required here."""
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Name no package: the hooks wait for whatever the application imports."""
+        return ()
+
+    def _instrument(self, **kwargs: Any) -> None:
+        instrumentation.instrument(kwargs.get("providers"))
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        instrumentation.uninstrument(kwargs.get("providers"))

@@ -1,0 +1,255 @@
+"""OpenAI's chat, completions and embeddings, and everybody who speaks like them: how to read a request, an answer, a chunk.
+
+Answers are read by attribute: the SDK's models, or `Body` for JSON that the SDK did not parse. A field that a provider leaves out is not an error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tokentrail.call import Answer
+from tokentrail.providers import Reading
+
+__all__ = ["Body", "ChatChunks", "CompletionChunks", "add_counts", "read_chat", "read_completion", "read_embeddings", "texts_of_messages"]
+
+
+class Body(dict[str, Any]):
+    """A JSON object that is read by attribute, as the SDK's models are; what is not there is None."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self.get(name)
+
+    @staticmethod
+    def of(value: Any) -> Any:
+        """Parse bytes or text; turn dictionaries, however deep, into bodies; leave anything else as it is."""
+        if isinstance(value, (bytes, str)):
+            return json.loads(value, object_hook=Body)
+        if isinstance(value, Mapping):
+            return Body({key: Body.of(item) if isinstance(item, (Mapping, list)) else item for key, item in value.items()})
+        if isinstance(value, list):
+            return [Body.of(item) if isinstance(item, (Mapping, list)) else item for item in value]
+        return value
+
+
+def texts_of_messages(messages: Any) -> list[str]:
+    """The texts of chat messages, in order: contents, and the text parts of contents. Tool definitions and calls are no texts."""
+    texts: list[str] = []
+    for message in messages or ():
+        content = message.get("content") if isinstance(message, dict) else getattr(message, "content", None)
+        if content:
+            texts += (content,) if isinstance(content, str) else texts_of_parts(content)
+    return texts
+
+
+def texts_of_parts(parts: Iterable[Any]) -> list[str]:
+    """The texts among the parts of a content."""
+    if isinstance(parts, (dict, bytes)):
+        return []
+    return [
+        part if isinstance(part, str) else part["text"]
+        for part in parts
+        if isinstance(part, str) or (isinstance(part, dict) and isinstance(part.get("text"), str))
+    ]
+
+
+def texts_of_prompt(prompt: Any) -> Sequence[str]:
+    """The texts of a prompt or an embedding's input: a text, or a list of them. Token numbers are no texts."""
+    if isinstance(prompt, str):
+        return (prompt,)
+    return [text for text in prompt if isinstance(text, str)] if isinstance(prompt, (list, tuple)) else ()
+
+
+def texts_of_chat(body: Mapping[str, Any]) -> Sequence[str]:
+    """The texts of a chat request."""
+    return texts_of_messages(body.get("messages"))
+
+
+def texts_of_completion(body: Mapping[str, Any]) -> Sequence[str]:
+    """The texts of a completions request."""
+    return texts_of_prompt(body.get("prompt"))
+
+
+def texts_of_embeddings(body: Mapping[str, Any]) -> Sequence[str]:
+    """The texts of an embeddings request."""
+    return texts_of_prompt(body.get("input"))
+
+
+def add_counts(answer: Answer, usage: Any) -> None:
+    """Take the counts of a usage object. Cached and cache-write tokens lie inside `prompt_tokens`, reasoning inside `completion_tokens`."""
+    answer.input_tokens = getattr(usage, "prompt_tokens", None)
+    answer.output_tokens = getattr(usage, "completion_tokens", None)
+    details = getattr(usage, "prompt_tokens_details", None)
+    if details is not None:
+        answer.cache_read_tokens = getattr(details, "cached_tokens", None)
+        answer.cache_write_tokens = getattr(details, "cache_write_tokens", None)
+        answer.audio_input_tokens = getattr(details, "audio_tokens", None)
+        answer.image_input_tokens = getattr(details, "image_tokens", None)
+    elif (cached := getattr(usage, "cached_tokens", None)) is not None:  # together
+        answer.cache_read_tokens = cached
+    details = getattr(usage, "completion_tokens_details", None)
+    if details is not None:
+        answer.reasoning_tokens = getattr(details, "reasoning_tokens", None)
+        answer.audio_output_tokens = getattr(details, "audio_tokens", None)
+        answer.image_output_tokens = getattr(details, "image_tokens", None)
+
+
+def usage_in(value: Any) -> Any:
+    """The usage object of an answer or chunk. Groq's streams have it in `x_groq` (a plain dictionary where the SDK does not know that field)."""
+    usage = getattr(value, "usage", None)
+    if usage is None:
+        groq = getattr(value, "x_groq", None)
+        usage = groq.get("usage") if isinstance(groq, dict) else getattr(groq, "usage", None)
+    return Body.of(usage) if isinstance(usage, dict) and not isinstance(usage, Body) else usage
+
+
+def read_chat(completion: Any) -> Reading:
+    """Read a chat completion."""
+    answer = Answer(model=completion.model or "", response_id=completion.id or "")
+    texts: list[str] = []
+    reasons: list[str] = []
+    for choice in completion.choices or ():
+        if choice.message is not None:
+            texts += texts_of_message(choice.message)
+        if choice.finish_reason:
+            reasons += (choice.finish_reason,)
+    answer.output_texts = texts
+    answer.finish_reasons = reasons
+    usage = usage_in(completion)
+    if usage is not None:
+        add_counts(answer, usage)
+    return answer, "complete"
+
+
+def texts_of_message(message: Any) -> list[str]:
+    """What a model said in a message, or in a delta of one: content, refusal, reasoning, the arguments of tool calls."""
+    texts = []
+    for name in ("content", "refusal", "reasoning_content", "reasoning"):
+        text = getattr(message, name, None)
+        if text and isinstance(text, str):
+            texts.append(text)
+    for tool_call in getattr(message, "tool_calls", None) or ():
+        function = getattr(tool_call, "function", None) or getattr(tool_call, "custom", None)
+        arguments = getattr(function, "arguments", None) or getattr(function, "input", None)
+        if arguments and isinstance(arguments, str):
+            texts.append(arguments)
+    return texts
+
+
+def read_completion(completion: Any) -> Reading:
+    """Read a text completion."""
+    choices = completion.choices or ()
+    answer = Answer(
+        model=completion.model or "",
+        response_id=completion.id or "",
+        output_texts=[choice.text for choice in choices if choice.text],
+        finish_reasons=[choice.finish_reason for choice in choices if choice.finish_reason],
+    )
+    usage = usage_in(completion)
+    if usage is not None:
+        add_counts(answer, usage)
+    return answer, "complete"
+
+
+def read_embeddings(response: Any) -> Reading:
+    """Read embeddings: they have no output, so the output's count stays what the provider states of it, usually nothing."""
+    answer = Answer(model=response.model or "", response_id=getattr(response, "id", None) or "")
+    usage = usage_in(response)
+    if usage is not None:
+        add_counts(answer, usage)
+    return answer, "complete"
+
+
+class CompletionChunks:
+    """What is gathered from a stream of text completions. `asked`: the usage was asked for by us, and is kept from the caller."""
+
+    __slots__ = ("answer", "asked", "reasons", "texts", "usage")
+
+    def __init__(self, *, asked: bool = False) -> None:
+        self.answer = Answer()
+        self.asked = asked
+        self.reasons: list[str] = []
+        self.texts: list[str] = []
+        self.usage: Any = None
+
+    def absorb(self, chunk: Any) -> bool:
+        """Take a chunk's texts and usage."""
+        choices = getattr(chunk, "choices", None)
+        for choice in choices or ():
+            if choice.text:
+                self.texts += (choice.text,)
+            if choice.finish_reason:
+                self.reasons += (choice.finish_reason,)
+        self._name(chunk)
+        return self._take_usage(chunk, choices)
+
+    def _name(self, chunk: Any) -> None:
+        self.answer.model = self.answer.model or getattr(chunk, "model", None) or ""
+        self.answer.response_id = self.answer.response_id or getattr(chunk, "id", None) or ""
+
+    def _take_usage(self, chunk: Any, choices: Any) -> bool:
+        usage = usage_in(chunk)
+        if usage is not None:
+            self.usage = usage
+            return self.asked and not choices
+        if self.asked:
+            forget_usage(chunk)
+        return False
+
+    def reading(self, *, exhausted: bool) -> Reading:
+        """Say what is known: complete if the model said its last word and, where the caller stopped reading, its usage is known too."""
+        self.answer.output_texts = self.texts
+        self.answer.finish_reasons = self.reasons
+        if self.usage is not None:
+            add_counts(self.answer, self.usage)
+        known = self.usage is not None
+        return self.answer, "complete" if (exhausted and (self.reasons or known)) or (self.reasons and known) else "partial"
+
+
+class ChatChunks(CompletionChunks):
+    """What is gathered from a stream of chat completions."""
+
+    __slots__ = ()
+
+    def absorb(self, chunk: Any) -> bool:
+        """Take a chunk's texts and usage. Written for the usual chunk (one choice, some content), which costs no further call."""
+        try:
+            choices, usage = chunk.choices, chunk.usage
+            for choice in choices:
+                delta = choice.delta
+                if delta.content:
+                    self.texts += (delta.content,)
+                else:
+                    self.texts += texts_of_message(delta)
+                if choice.finish_reason:
+                    self.reasons += (choice.finish_reason,)
+                    usage = usage or usage_in(chunk)
+        except (AttributeError, TypeError):
+            return self._absorb_unusual(chunk)
+        if not self.answer.model:
+            self._name(chunk)
+        if usage is not None:
+            self.usage = usage
+            return self.asked and not choices
+        if self.asked:
+            forget_usage(chunk)
+        return False
+
+    def _absorb_unusual(self, chunk: Any) -> bool:
+        """Take a chunk that lacks fields: content filters' results, errors, whatever a gateway adds."""
+        choices = getattr(chunk, "choices", None)
+        for choice in choices or ():
+            self.texts += texts_of_message(getattr(choice, "delta", None))
+            if reason := getattr(choice, "finish_reason", None):
+                self.reasons += (reason,)
+        self._name(chunk)
+        return self._take_usage(chunk, choices)
+
+
+def forget_usage(chunk: Any) -> None:
+    """Let a chunk forget the `"usage": null` that only our asking put there: else it shows in `to_json()` and `model_fields_set`."""
+    try:
+        chunk.__pydantic_fields_set__.discard("usage")
+    except AttributeError:
+        getattr(chunk, "__fields_set__", set()).discard("usage")  # pydantic 1
