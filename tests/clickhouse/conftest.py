@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.ledger_rows import Land, Row, Total
 
-from tests.support.ledger_rows import Row
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import migrate
 from tokentrail.clickhouse.sqlfiles import Target
@@ -46,7 +46,7 @@ def database(dsn: str) -> Iterator[Client]:
 
 
 @pytest.fixture
-def land(database: Client) -> Callable[..., None]:
+def land(database: Client) -> Land:
     """Insert rows into the landing table, all in one block."""
 
     def insert(*rows: Row) -> None:
@@ -56,7 +56,7 @@ def land(database: Client) -> Callable[..., None]:
 
 
 @pytest.fixture
-def total(database: Client) -> Callable[[], tuple[int, int, int]]:
+def total(database: Client) -> Total:
     """Calls, input and output tokens of the whole view."""
 
     def read() -> tuple[int, int, int]:

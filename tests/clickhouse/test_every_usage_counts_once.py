@@ -3,33 +3,34 @@ from __future__ import annotations
 import random
 
 import pytest
+from tests.support.ledger_rows import START_NS, Land, Total, claimed, usage
 
-from tests.support.ledger_rows import START_NS, claimed, usage
 from tokentrail import semconv
+from tokentrail.clickhouse.client import Client
 
 DAY = 86_400 * 10**9
 
 
-def test_a_repeated_record_counts_once(land, total):
+def test_a_repeated_record_counts_once(land: Land, total: Total) -> None:
     record = usage()
     land(record, record)
     land(record)
     assert total() == (1, 10, 5)
 
 
-def test_a_repeated_call_counts_twice(land, total):
+def test_a_repeated_call_counts_twice(land: Land, total: Total) -> None:
     land(usage(seq=1, ts=START_NS), usage(seq=2, ts=START_NS))
     assert total() == (2, 20, 10)
 
 
-def test_two_writers_with_equal_keys_stay_two(land, total):
+def test_two_writers_with_equal_keys_stay_two(land: Land, total: Total) -> None:
     one, two = usage(by="w1", ts=START_NS), usage(by="w2", ts=START_NS)
     assert one["LogAttributes"][semconv.KEY] == two["LogAttributes"][semconv.KEY]
     land(one, two)
     assert total() == (2, 20, 10)
 
 
-def test_batches_and_order_do_not_matter(land, total):
+def test_batches_and_order_do_not_matter(land: Land, total: Total) -> None:
     records = [usage(seq=seq, by=f"w{seq % 3}", content=str(seq)) for seq in range(1, 40)]
     for _ in range(3):
         random.Random(7).shuffle(records)
@@ -39,7 +40,7 @@ def test_batches_and_order_do_not_matter(land, total):
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_a_completion_replaces_what_was_known_before(land, total, first):
+def test_a_completion_replaces_what_was_known_before(land: Land, total: Total, first: int) -> None:
     unknown = usage(seq=1, source="unknown", input_tokens=None, output_tokens=None)
     estimate = usage(seq=2, call=1, ts=START_NS + 10**9, source="estimated", input_tokens=9, output_tokens=4)
     records = [unknown, estimate]
@@ -49,21 +50,21 @@ def test_a_completion_replaces_what_was_known_before(land, total, first):
     assert total() == (1, 9, 4)
 
 
-def test_a_stronger_source_wins_even_if_it_is_later(land, total):
+def test_a_stronger_source_wins_even_if_it_is_later(land: Land, total: Total) -> None:
     land(claimed("job-1", seq=1, source="reported", input_tokens=100, output_tokens=0))
     land(claimed("job-1", seq=2, source="estimated", input_tokens=999, output_tokens=0))
     assert total() == (1, 100, 0)
 
 
 @pytest.mark.parametrize("swap", [False, True])
-def test_a_claimed_key_on_two_days_counts_once(land, total, swap):
+def test_a_claimed_key_on_two_days_counts_once(land: Land, total: Total, swap: bool) -> None:
     records = [claimed("order-42", seq=1, ts=START_NS), claimed("order-42", seq=2, ts=START_NS - 40 * DAY)]
     for record in reversed(records) if swap else records:
         land(record)
     assert total() == (1, 10, 5)
 
 
-def test_a_claimed_key_under_two_tenants_counts_once_and_always_for_the_same_one(land, database):
+def test_a_claimed_key_under_two_tenants_counts_once_and_always_for_the_same_one(land: Land, database: Client) -> None:
     for key in ("first", "second"):
         records = [claimed(key, seq=1, ts=START_NS, tenant="acme"), claimed(key, seq=2, ts=START_NS, tenant="umbrella")]
         land(records[0])
@@ -76,20 +77,20 @@ def test_a_claimed_key_under_two_tenants_counts_once_and_always_for_the_same_one
         database.command("TRUNCATE TABLE usage_ledger")
 
 
-def test_a_four_part_key_counts_once_whoever_writes_it(land, total):
+def test_a_four_part_key_counts_once_whoever_writes_it(land: Land, total: Total) -> None:
     key = f"query:acme:{'a' * 32}:{START_NS}"
     for seq in range(1, 4):
         land(claimed(key, kind="four_part", key_time=START_NS, ts=START_NS - seq * DAY, by=f"w{seq}", seq=seq))
     assert total() == (1, 10, 5)
 
 
-def test_a_providers_object_counts_once(land, total):
+def test_a_providers_object_counts_once(land: Land, total: Total) -> None:
     for seq in (1, 2, 3):
         land(claimed("openai:batch_1", kind="object", key_time=START_NS, ts=START_NS + seq * 10**9, by=f"w{seq}", seq=seq, tenant=f"t{seq}"))
     assert total() == (1, 10, 5)
 
 
-def test_a_correction_takes_back_tokens_and_calls(land, total):
+def test_a_correction_takes_back_tokens_and_calls(land: Land, total: Total) -> None:
     key = f"chat:acme:{'b' * 32}:{START_NS}"
     land(claimed(key, kind="four_part", key_time=START_NS, seq=1, input_tokens=100, output_tokens=50))
     correction = claimed(
@@ -100,22 +101,22 @@ def test_a_correction_takes_back_tokens_and_calls(land, total):
     assert total() == (0, 0, 0)
 
 
-def test_counts_that_nobody_stated_stay_null(land, database):
+def test_counts_that_nobody_stated_stay_null(land: Land, database: Client) -> None:
     land(usage(input_tokens=None, output_tokens=None, source="unknown"))
     assert database.query("SELECT input_tokens, output_tokens, sum(input_tokens) OVER () FROM usage").rows == [(None, None, None)]
 
 
-def test_a_batch_over_a_hundred_and_twenty_days_passes(land, total):
+def test_a_batch_over_a_hundred_and_twenty_days_passes(land: Land, total: Total) -> None:
     land(*(usage(seq=day + 1, ts=START_NS - day * DAY) for day in range(120)))
     assert total() == (120, 1200, 600)
 
 
-def test_a_batch_over_all_months_passes(land, total):
+def test_a_batch_over_all_months_passes(land: Land, total: Total) -> None:
     land(*(usage(seq=month + 1, ts=START_NS - month * 30 * DAY) for month in range(83)))
     assert total() == (83, 830, 415)
 
 
-def test_filters_on_time_see_both_kinds_of_keys(land, database):
+def test_filters_on_time_see_both_kinds_of_keys(land: Land, database: Client) -> None:
     land(usage(seq=1, ts=START_NS), claimed("opaque", seq=2, ts=START_NS), claimed("other", seq=3, ts=START_NS - 9 * DAY))
     day = "ts >= fromUnixTimestamp64Nano({ns:Int64}, 'UTC') AND ts < fromUnixTimestamp64Nano({ns:Int64} + 1, 'UTC')"
     assert database.query(f"SELECT count() FROM usage WHERE {day}", {"ns": START_NS}).rows == [(2,)]

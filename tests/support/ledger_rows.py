@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tokentrail import semconv
@@ -11,6 +11,8 @@ from tokentrail import semconv
 START_NS = 1_795_000_000_000_000_000  # a moment in November 2026
 
 Row = dict[str, Any]
+Land = Callable[..., None]
+Total = Callable[[], tuple[int, int, int]]
 
 
 def writer(name: str) -> str:

@@ -5,7 +5,10 @@ Both answer in `JSONCompact`, so a value is the same Python value whichever answ
 
 from __future__ import annotations
 
+import fcntl
 import json
+import logging
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +23,14 @@ DEFAULT_DSN: Final = "http://127.0.0.1:8123/tokentrail"
 """What `tokentrail serve` opens."""
 
 OLDEST_VERSION: Final = (24, 8)
-"""The oldest ClickHouse supported: a long-term release whose analyzer (the default since 24.3) prunes columns and pushes filters on `ts` through the two
-branches of the view `usage`, and takes lambdas as aliases in materialized views."""
+"""The oldest ClickHouse supported: a long-term release whose analyzer (the default since 24.3) prunes columns and pushes filters on `ts` through the
+two branches of the view `usage`, and takes lambdas as aliases in materialized views."""
 
 Parameter = str | int | None | Sequence[str]
 
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE, _READONLY = 60, 81, 164
 _AUTHENTICATION = (193, 194, 516)
+_SENTENCE = 400  # characters of an error that are shown
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
 _INTEGER = re.compile(r"(?:Nullable\(|LowCardinality\(|Array\(|SimpleAggregateFunction\(\w+, )*U?Int\d+\b").match
 
@@ -86,6 +90,7 @@ class HttpClient:
             import clickhouse_connect  # noqa: PLC0415 - an extra, and 0.3 s that the engine in process does not need
         except ImportError:
             raise ClickHouseError("ClickHouse over HTTP needs clickhouse-connect: pip install 'tokentrail[cli]'") from None
+        logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # its errors come back as ours, once
         self.database = ""
         self.address = dsn.shown
         try:
@@ -149,13 +154,14 @@ class EngineClient:
         self.database = ""
         self.address = f"chdb://{folder}"
         self._folder = folder
-        self._session_type = Session
+        self._session_type: Any = Session  # chDB states no types
         if not create and not folder.is_dir():
             raise ClickHouseError(f"there is no folder {folder}: `tokentrail migrate --dsn {self.address}` makes one")
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ClickHouseError(f"cannot use the folder {folder}: {error.strerror}") from None
+        _refuse_if_served(folder)
         self._session = self._open()
 
     def _open(self) -> Any:
@@ -172,19 +178,29 @@ class EngineClient:
             return self._run(self._session, sql, parameters)
         session = self._open()  # a session of its own: once read-only, a session stays it
         try:
-            if self.database:
-                session.query(f"USE {identifier(self.database)}")
+            self._use(session)
             session.query("SET readonly = 2")
             return self._run(session, sql, parameters)
         finally:
             session.close()
 
+    def _use(self, session: Any) -> None:
+        if self.database:
+            session.query(f"USE {identifier(self.database)}")
+
     def _run(self, session: Any, sql: str, parameters: Mapping[str, Parameter] | None) -> Result:
         try:
             answer = session.query(sql, "JSONCompact", params={name: _parameter(value) for name, value in (parameters or {}).items()})
         except Exception as error:
+            self._renew()
             raise _failed(error, self.address) from None
         return _decode(answer.bytes() or b"")
+
+    def _renew(self) -> None:
+        """After a failed statement chDB may put what that one had written in front of the session's next answer: take another session."""
+        failed, self._session = self._session, self._open()
+        failed.close()
+        self._use(self._session)
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
         self._run(self._session, sql, parameters)
@@ -198,6 +214,7 @@ class EngineClient:
                 insert.append(block)
                 insert.finish()
         except Exception as error:
+            self._renew()
             raise _failed(error, self.address) from None
 
     def use(self, database: str) -> None:
@@ -220,19 +237,38 @@ def connect(dsn: str = DEFAULT_DSN, *, create: bool = False) -> Client:
         raise ClickHouseError(str(error)) from None
     client: Client = EngineClient(Path(parsed.folder), create=create) if parsed.scheme == "chdb" else HttpClient(parsed)
     try:
-        version = str(client.query("SELECT version()").rows[0][0])
-        if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST_VERSION:
-            oldest = ".".join(str(part) for part in OLDEST_VERSION)
-            raise ClickHouseError(f"ClickHouse at {client.address} is version {version}, too old: tokentrail needs {oldest} or newer")
-        exists = client.query("SELECT 1 FROM system.databases WHERE name = {name:String}", {"name": parsed.database}).rows
-        if exists:
-            client.use(parsed.database)
-        elif not create:
-            raise ClickHouseError(f"there is no database {parsed.database} at {client.address}: run `tokentrail migrate --dsn {client.address}`")
+        _settle(client, parsed.database, may_be_missing=create)
     except ClickHouseError:
         client.close()
         raise
     return client
+
+
+def _settle(client: Client, database: str, *, may_be_missing: bool) -> None:
+    version = str(client.query("SELECT version()").rows[0][0])
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST_VERSION:
+        oldest = ".".join(str(part) for part in OLDEST_VERSION)
+        raise ClickHouseError(f"ClickHouse at {client.address} is version {version}, too old: tokentrail needs {oldest} or newer")
+    if client.query("SELECT 1 FROM system.databases WHERE name = {name:String}", {"name": database}).rows:
+        client.use(database)
+    elif not may_be_missing:
+        raise ClickHouseError(f"there is no database {database} at {client.address}: run `tokentrail migrate --dsn {client.address}`")
+
+
+def _refuse_if_served(folder: Path) -> None:
+    """Say who holds the folder, where its holder left a lock file; chDB itself can only say that it could not start."""
+    try:
+        with (folder / "tokentrail.lock").open() as file:
+            holder = file.read(64).strip()
+            if holder == str(os.getpid()):
+                return
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ClickHouseError(
+            f"cannot open {folder}: process {holder or 'unknown'} serves it; speak to that one over HTTP, by default at {DEFAULT_DSN}"
+        ) from None
+    except OSError:
+        return  # nobody ever served it, or it is not ours to read: chDB decides
 
 
 def identifier(name: str) -> str:
@@ -293,9 +329,13 @@ def _unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
     match = _CODE.search(text)
     code = int(match.group(1)) if match else None
     if code in _AUTHENTICATION:
-        return ClickHouseError(f"ClickHouse at {dsn.shown} does not know this user or password: give them as {dsn.scheme}://user:password@host:port/database", code)
+        return ClickHouseError(
+            f"ClickHouse at {dsn.shown} does not know this user or password: give them as {dsn.scheme}://user:password@host:port/database", code
+        )
     if dsn.port in (9000, 9440) or "is for clickhouse-client program" in text:
-        return ClickHouseError(f"port {dsn.port} of {dsn.host} is not ClickHouse's HTTP interface (native clients use it): HTTP is port 8123, HTTPS 8443")
+        return ClickHouseError(
+            f"port {dsn.port} of {dsn.host} is not ClickHouse's HTTP interface (native clients use it): HTTP is port 8123, HTTPS 8443"
+        )
     if match is not None:
         return ClickHouseError(f"ClickHouse at {dsn.shown} refused the connection (code {code}): {_first_line(text[match.end() :])}", code)
     reason = _reason(text)
@@ -306,7 +346,14 @@ def _unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
 
 def _reason(text: str) -> str:
     """The innermost cause of a connection that failed, without the layers that wrap it."""
-    for known in ("Connection refused", "timed out", "Name or service not known", "No address associated", "Network is unreachable", "certificate verify failed"):
+    for known in (
+        "Connection refused",
+        "timed out",
+        "Name or service not known",
+        "No address associated",
+        "Network is unreachable",
+        "certificate verify failed",
+    ):
         if known in text:
             return known
     return _first_line(text)
@@ -315,4 +362,4 @@ def _reason(text: str) -> str:
 def _first_line(text: str) -> str:
     line = text.strip().split("\n", 1)[0]
     line = re.sub(r" \(for url .*?\)$|\(version [0-9.]+.*\)$", "", line).strip()
-    return line if len(line) <= 400 else line[:400] + "…"
+    return line if len(line) <= _SENTENCE else line[:_SENTENCE] + "…"

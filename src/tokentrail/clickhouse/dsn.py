@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 __all__ = ["Dsn", "DsnError", "parse_dsn"]
 
@@ -49,11 +49,17 @@ def parse_dsn(text: str) -> Dsn:
     for name in options:
         if name not in _OPTIONS[parts.scheme]:
             raise DsnError(f"a {parts.scheme}:// address has no option {name!r}: it knows {', '.join(_OPTIONS[parts.scheme])}")
-    if parts.scheme == "chdb":
-        folder = unquote(parts.path)
-        if parts.netloc or not folder.strip("/"):
-            raise DsnError("the embedded engine's address names an absolute folder: write chdb:///path/to/folder")
-        return Dsn(scheme="chdb", shown=f"chdb://{parts.path}", folder=folder, database=options.get("database", DEFAULT_DATABASE))
+    return _engine(parts, options) if parts.scheme == "chdb" else _server(parts, port, options)
+
+
+def _engine(parts: SplitResult, options: dict[str, str]) -> Dsn:
+    folder = unquote(parts.path)
+    if parts.netloc or not folder.strip("/"):
+        raise DsnError("the embedded engine's address names an absolute folder: write chdb:///path/to/folder")
+    return Dsn(scheme="chdb", shown=f"chdb://{parts.path}", folder=folder, database=options.get("database", DEFAULT_DATABASE))
+
+
+def _server(parts: SplitResult, port: int | None, options: dict[str, str]) -> Dsn:
     if not parts.hostname:
         raise DsnError(f"the ClickHouse address names no host: write {_FORMS}")
     database = unquote(parts.path.strip("/")) or DEFAULT_DATABASE
@@ -61,7 +67,7 @@ def parse_dsn(text: str) -> Dsn:
         raise DsnError(f"the ClickHouse address ends in /database, not in a path ({parts.path}): write {_FORMS}")
     if options.get("verify", "true") not in ("true", "false"):
         raise DsnError("verify is true or false")
-    port = port if port is not None else _PORTS[parts.scheme]
+    port = _PORTS[parts.scheme] if port is None else port
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return Dsn(
         scheme=parts.scheme,

@@ -1,7 +1,7 @@
 """Bring a database to the state that this version of tokentrail needs, and say what was done.
 
-`migrations/NNNN_name.sql` are history: each is run once, in order, and never changes afterwards; a file whose rendered text differs from what was run is
-refused. `definitions/*.sql` are views, which hold no data: each is put in place again whenever its rendered text has changed.
+`migrations/NNNN_name.sql` are history: each is run once, in order, and never changes afterwards; a file whose rendered text differs from what
+was run is refused. `definitions/*.sql` are views, which hold no data: each is put in place again whenever its rendered text has changed.
 Every statement may be run twice, so a migration that was cut short is run again from its beginning, and two that run at once do no harm.
 """
 
@@ -14,10 +14,10 @@ from functools import cached_property
 
 import tokentrail
 from tokentrail.clickhouse import sqlfiles
-from tokentrail.clickhouse.client import Client, ClickHouseError, identifier
+from tokentrail.clickhouse.client import ClickHouseError, Client, identifier
 from tokentrail.clickhouse.sqlfiles import Target
 
-__all__ = ["Kind", "MigrationError", "Step", "migrate", "plan"]
+__all__ = ["Kind", "MigrationError", "Step", "migrate", "plan", "steps"]
 
 
 class MigrationError(ClickHouseError):
@@ -113,4 +113,6 @@ def _applied(client: Client, database: str) -> dict[str, tuple[str, str]]:
     if not exists:
         return {}
     latest = "SELECT name, argMax(checksum, applied_at), argMax(cluster, applied_at)"
-    return {name: (checksum, cluster) for name, checksum, cluster in client.query(f"{latest} FROM {identifier(database)}.migrations GROUP BY name").rows}
+    return {
+        name: (checksum, cluster) for name, checksum, cluster in client.query(f"{latest} FROM {identifier(database)}.migrations GROUP BY name").rows
+    }

@@ -77,7 +77,7 @@ def report(client: Client, by: Sequence[str], *, start: str = _FIRST, end: str =
         .replace("{{grouping}}", f"GROUP BY {', '.join(columns)}" if columns else "")
         .replace("{{order}}", f"ORDER BY {', '.join(order)}" if columns else "")
     )
-    return client.query(filled, {"from": start, "to": end, "tenants": tenants}).dicts()
+    return client.query(filled, {"from": start, "to": end, "tenants": list(tenants)}).dicts()
 
 
 def parse_time(text: str) -> str:

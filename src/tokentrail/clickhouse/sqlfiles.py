@@ -22,7 +22,7 @@ __all__ = ["Target", "names", "query", "read", "render", "statements"]
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)(?:\.(\w+))?\}\}")
 _DISTRIBUTED = re.compile(r"^-- distributed: (\w+)(?: by (.+))?$", re.MULTILINE)
-_TOKEN = re.compile(r"'(?:[^'\\]|\\.|'')*'|--[^\n]*|;|[^'\-;]+|-", re.DOTALL)
+_PIECE = re.compile(r"'(?:[^'\\]|\\.|'')*'|--[^\n]*|;|[^'\-;]+|-", re.DOTALL)
 _CLUSTER_NAME = re.compile(r"[\w.{}-]+").fullmatch
 
 # blocks whose hashes are kept, so that a retried insert of the same block is dropped before it is merged: the second belt, the key is the first
@@ -50,7 +50,7 @@ def names(folder: str) -> list[str]:
 @cache
 def read(folder: str, name: str) -> str:
     """A file's text as it stands in the package."""
-    return resources.files(__package__).joinpath(folder, f"{name}.sql").read_text(encoding="utf-8")
+    return resources.files(__package__).joinpath(folder).joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
 @cache
@@ -79,11 +79,11 @@ def render(text: str, target: Target) -> str:
 def statements(text: str) -> list[str]:
     """A file's statements without comments; semicolons and dashes inside literals are left alone."""
     parts = [""]
-    for token in _TOKEN.findall(text):
-        if token == ";":
+    for piece in _PIECE.findall(text):
+        if piece == ";":
             parts.append("")
-        elif not token.startswith("--"):
-            parts[-1] += token
+        elif not piece.startswith("--"):
+            parts[-1] += piece
     return [part.strip() for part in parts if part.strip()]
 
 

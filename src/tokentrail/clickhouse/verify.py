@@ -2,10 +2,10 @@
 
 Three questions, each answered exactly:
 
-- Did everything arrive? Of each writer, the numbers from 1 to its last; what the journal could not take (refused) or what is torn in it (damaged) is stated
-  by the writer itself.
-- Is everything that arrived still there? The ledger drops copies and replaces completed records, so its own numbers prove nothing. But its *identities* do:
-  of an automatic key the writer and call number (two bitmaps that must be equal), of a claimed key its hash.
+- Did everything arrive? Of each writer, the numbers from 1 to its last; what the journal could not take (refused) or what is torn in it (damaged)
+  is stated by the writer itself.
+- Is everything that arrived still there? The ledger drops copies and replaces completed records, so its own numbers prove nothing. But its
+  *identities* do: of an automatic key the writer and call number (two bitmaps that must be equal), of a claimed key its hash.
 - Did anybody say two different things about one claimed key?
 """
 
@@ -30,7 +30,7 @@ class Writer:
 
     writer_id: str
     state: str
-    """`complete` (closed, all there), `open` (not closed, all there so far), `missing` (numbers never arrived) or `lost` (numbers arrived, rows are gone)."""
+    """`complete` (closed, all there), `open` (not closed, all there so far), `missing` (numbers never arrived), `lost` (they did, rows are gone)."""
     events: int
     last_seq: int
     missing: str

@@ -41,13 +41,13 @@ WITH
 SELECT
     key,
     ['unknown', 'estimated', 'reported'][rank + 1] AS source,
-    (key_hash, key_ts, rank, calls, ifNull(input_tokens, -1), ifNull(output_tokens, -1), ifNull(cache_read_tokens, -1), ifNull(cache_write_tokens, -1),
+    toBool((key_hash, key_ts, rank, calls, ifNull(input_tokens, -1), ifNull(output_tokens, -1), ifNull(cache_read_tokens, -1), ifNull(cache_write_tokens, -1),
         ifNull(reasoning_tokens, -1)) IN
     (
         SELECT key_hash, key_ts, rank, calls, ifNull(input_tokens, -1), ifNull(output_tokens, -1), ifNull(cache_read_tokens, -1),
             ifNull(cache_write_tokens, -1), ifNull(reasoning_tokens, -1)
         FROM winners
-    ) AS counts,
+    )) AS counts,
     calls,
     input_tokens,
     output_tokens,

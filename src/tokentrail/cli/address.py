@@ -1,0 +1,41 @@
+"""Where ClickHouse is: the option `--dsn`, the same for every command, and opening it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from tokentrail.cli.errors import Misuse
+from tokentrail.clickhouse.client import DEFAULT_DSN, ClickHouseError, Client, connect
+
+__all__ = ["dsn_option", "opened"]
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+def dsn_option(function: _Decorated) -> _Decorated:
+    """Add `--dsn` to a command."""
+    return click.option(
+        "--dsn",
+        envvar="TOKENTRAIL_CLICKHOUSE_DSN",
+        default=DEFAULT_DSN,
+        show_default=True,
+        show_envvar=True,
+        help="ClickHouse: http(s)://user:password@host:port/database, or chdb:///folder for a folder that no `tokentrail serve` holds.",
+    )(function)
+
+
+@contextmanager
+def opened(dsn: str, *, create: bool = False) -> Iterator[Client]:
+    """Open a DSN for a command; whatever ClickHouse says against it leaves as `Misuse`, one sentence and exit code 2."""
+    try:
+        client = connect(dsn, create=create)
+        try:
+            yield client
+        finally:
+            client.close()
+    except ClickHouseError as error:
+        raise Misuse(str(error)) from None

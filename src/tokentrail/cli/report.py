@@ -1,0 +1,67 @@
+"""`tokentrail report`: tokens and calls by any dimensions."""
+
+from __future__ import annotations
+
+import click
+
+from tokentrail.cli.address import dsn_option, opened
+from tokentrail.cli.errors import Misuse
+from tokentrail.cli.output import echo_rows, format_option, print_table
+from tokentrail.clickhouse.report import DIMENSIONS, MEASURES, UnknownDimensionError, parse_time, report
+
+__all__ = ["command"]
+
+_HEADINGS = {name: name.removesuffix("_tokens").removesuffix("_calls").replace("_", " ") for name in MEASURES}
+"""In a table the columns stand side by side: tokens first, then calls and what is known of them."""
+
+
+def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
+    by = [name.strip() for name in value.split(",") if name.strip()]
+    for name in by:
+        if name not in DIMENSIONS:
+            raise click.BadParameter(f"there is no dimension {name!r}. Use some of {', '.join(DIMENSIONS)}.")
+    return list(dict.fromkeys(by))
+
+
+def _time(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else parse_time(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command(name="report")
+@dsn_option
+@click.option("--by", default="provider,model", show_default=True, callback=_dimensions, help="Dimensions, separated by commas; '' for one total.")
+@click.option("--from", "start", callback=_time, help="From this date or time on, UTC.")
+@click.option("--to", "end", callback=_time, help="Up to this date or time, itself excluded.")
+@click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be repeated.")
+@format_option
+def command(*, dsn: str, by: list[str], start: str | None, end: str | None, tenants: tuple[str, ...], output_format: str) -> None:
+    r"""Tokens and calls, each counted once.
+
+    `model` is the model that answered, or the requested one where the answer names none. A dash (null in JSON) means that nobody stated the number.
+    `reported_calls`, `estimated_calls` and `unknown_calls` say where the counts come from; `partial_calls` were cut short, `error_calls` failed.
+
+    \b
+    Example:
+        tokentrail report --by tenant_id,model --from 2026-11-01 --to 2026-12-01
+    """
+    if start is not None and end is not None and start >= end:
+        raise click.UsageError("--from is not before --to: the range is empty (--to is excluded).")
+    bounds = {name: value for name, value in (("start", start), ("end", end)) if value is not None}
+    try:
+        with opened(dsn) as client:
+            rows = report(client, by, **bounds, tenants=tenants)
+            whole = report(client, (), **bounds, tenants=tenants) if output_format == "table" and rows and by else []
+    except UnknownDimensionError as error:
+        raise Misuse(str(error)) from None
+    columns = [*by, *MEASURES]
+    values = [[row[name] for name in columns] for row in rows]
+    if output_format != "table":
+        echo_rows(columns, values, output_format)
+    elif not rows:
+        click.echo("no usage in this range")
+    else:
+        footer = ["total", *[""] * (len(by) - 1), *(whole[0][name] for name in MEASURES)] if whole else None
+        print_table([_HEADINGS.get(name, name) for name in columns], values, footer=footer)
