@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import click
 from rich.console import Console
@@ -50,6 +52,13 @@ def _number(value: object) -> str:
     return "-" if value is None else f"{value:,}"
 
 
+def _how(row: Mapping[str, Any]) -> str:
+    """How a row's calls were counted: `2 reported, 1 estimated; 1 cut short`."""
+    counted = [f"{row[f'{word}_calls']} {word}" for word in ("reported", "estimated", "unknown") if row[f"{word}_calls"]]
+    ended = [f"{row[name]} {word}" for name, word in (("partial_calls", "cut short"), ("error_calls", "failed")) if row[name]]
+    return "; ".join(", ".join(part) for part in (counted, ended) if part)
+
+
 def _show(console: Console, seen: Outcome, keep: bool, began: float) -> None:
     client = connect(seen.demo.dsn)
     try:
@@ -58,19 +67,12 @@ def _show(console: Console, seen: Outcome, keep: bool, began: float) -> None:
     finally:
         client.close()
     table = Table("tenant", "operation", "provider", "model", title="tokens by tenant, operation, provider and model")
-    for name in ("input", "output", "cache read", "reasoning", "calls", "reported", "estimated", "unknown", "partial", "error"):
+    for name in ("input", "output", "cached", "reasoning", "calls"):
         table.add_column(name, justify="right")
+    table.add_column("counted")
     for row in rows:
         measures = ("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens", "calls")
-        counts = ("reported_calls", "estimated_calls", "unknown_calls", "partial_calls", "error_calls")
-        table.add_row(
-            row["tenant_id"],
-            row["operation"],
-            row["provider"],
-            row["model"],
-            *(_number(row[m]) for m in measures),
-            *(str(row[c] or "") for c in counts),
-        )
+        table.add_row(row["tenant_id"], row["operation"], row["provider"], row["model"], *(_number(row[name]) for name in measures), _how(row))
     console.print(table)
     console.print(
         f"{totals['calls']} calls: {totals['reported_calls']} reported by the provider, {totals['estimated_calls']} estimated, "

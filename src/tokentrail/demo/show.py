@@ -28,6 +28,9 @@ from tokentrail.testing.replay import ReplayServer
 __all__ = ["LIVE_PROVIDERS", "Demo", "Outcome", "start_and_run"]
 
 LIVE_PROVIDERS = {"openai": "OPENAI_API_KEY", "groq": "GROQ_API_KEY", "ollama": ""}
+"""Providers of the example, and the variable with the key that the real one needs."""
+LOCAL_PROVIDER = "llama_cpp"
+_VARIABLES = {"openai": ("OPENAI_BASE_URL", "OPENAI_API_KEY"), "groq": ("GROQ_BASE_URL", "GROQ_API_KEY"), "ollama": ("OLLAMA_HOST", "")}
 ARRIVAL_SECONDS = 60.0
 CHUNK_DELAY = 0.005
 
@@ -86,8 +89,9 @@ def start_and_run(say: Progress, *, live: list[str], show: Callable[[Outcome], N
         say("3/5 a small real language model")
         model = _start_model(demo, stack, say)
         say("4/5 examples/quickstart.py: openai, groq, ollama; sync, async, streams, one abandoned, one that fails")
-        replay = stack.enter_context(ReplayServer(delay=CHUNK_DELAY))
-        answered = _run_example(demo, replay, model, live)
+        # one server for each, so that each provider is known by its own address
+        replays = {name: stack.enter_context(ReplayServer(delay=CHUNK_DELAY, providers=[name])) for name in LIVE_PROVIDERS if name not in live}
+        answered = _run_example(demo, replays, model)
         say("5/5 from the journal to ClickHouse")
         outcome = _look(demo, answered, model)
         show(outcome)
@@ -141,17 +145,16 @@ def example_path() -> Path:
     raise FileNotFoundError("examples/quickstart.py is neither in the installed package nor in a checkout: tokentrail is not installed completely")
 
 
-def _run_example(demo: Demo, replay: ReplayServer, model: local_model.LocalModel | None, live: list[str]) -> dict[str, tuple[int, int] | None]:
+def _run_example(demo: Demo, replays: Mapping[str, ReplayServer], model: local_model.LocalModel | None) -> dict[str, tuple[int, int] | None]:
     tally = demo.folder / "answered.json"
     environment = dict(os.environ)
-    replayed = {
-        "openai": {"OPENAI_BASE_URL": replay.url("openai"), "OPENAI_API_KEY": "replayed"},
-        "groq": {"GROQ_BASE_URL": replay.url("groq"), "GROQ_API_KEY": "replayed"},
-        "ollama": {"OLLAMA_HOST": replay.url("ollama")},
-    }
-    for name, variables in replayed.items():
-        if name not in live:
-            environment |= variables
+    hosts = {}
+    for name, replay in replays.items():
+        address, key = _VARIABLES[name]
+        environment[address] = replay.url(name)
+        if key:
+            environment[key] = "replayed"
+        hosts[f"127.0.0.1:{replay.port}"] = name
     environment |= {
         "QUICKSTART_TALLY": str(tally),
         "OTEL_EXPORTER_OTLP_ENDPOINT": demo.otlp_url,
@@ -170,8 +173,10 @@ def _run_example(demo: Demo, replay: ReplayServer, model: local_model.LocalModel
         environment.pop(unwanted, None)
     runs = ["openai", "groq", "ollama", "manual"]
     if model is not None:
-        environment |= {"LOCAL_MODEL_URL": model.base_url, "TOKENTRAIL_PROVIDER_HOSTS": f"{model.url.removeprefix('http://')}=llama.cpp"}
+        environment["LOCAL_MODEL_URL"] = model.base_url
+        hosts[model.url.removeprefix("http://")] = LOCAL_PROVIDER
         runs.append("local")
+    environment["TOKENTRAIL_PROVIDER_HOSTS"] = ",".join(f"{host}={name}" for host, name in hosts.items())
     finished = subprocess.run([sys.executable, str(example_path()), *runs], env=environment, timeout=600, check=False)  # noqa: S603 - our own example
     if finished.returncode != 0:
         raise RuntimeError(f"the example ended with exit code {finished.returncode}")
@@ -195,11 +200,11 @@ def _look(demo: Demo, answered: Mapping[str, tuple[int, int] | None], model: loc
         if model is not None:
             served = model.served_tokens()
             says = (served.input, served.output)
-            totals = client.query(
-                "SELECT sum(input_tokens), sum(output_tokens) FROM usage WHERE provider = 'llama.cpp' AND source = 'reported' AND token_type = 'llm'"
+            held = client.query(
+                "SELECT sum(input_tokens), sum(output_tokens) FROM usage WHERE source = 'reported' AND provider = {provider:String}",
+                {"provider": LOCAL_PROVIDER},
             ).rows[0]
-            embedded = client.query("SELECT sum(input_tokens) FROM usage WHERE provider = 'llama.cpp' AND token_type = 'embedding'").rows[0][0]
-            stored = (int(totals[0] or 0) + int(embedded or 0), int(totals[1] or 0))
+            stored = (int(held[0] or 0), int(held[1] or 0))
         return Outcome(demo, answered, {row["operation_id"]: row for row in rows}, verification, says, stored)
     finally:
         client.close()
