@@ -29,7 +29,7 @@ __all__ = ["Engine", "Session"]
 
 logger = logging.getLogger("tokentrail.embedded")
 
-CANCEL_SECONDS: Final = 10.0
+CANCEL_SECONDS: Final = 2.0
 SETTING_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 State = Literal["starting", "ready", "stopping", "stopped"]
 
@@ -122,13 +122,19 @@ class Engine:
                 raise Unavailable(f"the embedded ClickHouse is {self.state}: try again")
             self._open_sessions += 1
 
-    def close(self) -> None:
-        """Refuse new requests, cancel running ones, stop the engine, free the folder."""
-        if self.state == "stopped":
-            return
+    def finish(self, grace: float) -> None:
+        """Refuse new requests, wait `grace` seconds for running ones, then cancel what still runs, as something that passes."""
         self.stopping()
+        with self._changed:
+            self._changed.wait_for(lambda: self._open_sessions == 0, grace)
         if self._keep is not None:
             self._cancel_all(self._keep)
+
+    def close(self) -> None:
+        """Stop the engine, free the folder."""
+        if self.state == "stopped":
+            return
+        self.finish(grace=0)
         if self._keep is not None:
             self._keep.close()
             self._keep = None

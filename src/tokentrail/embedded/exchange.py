@@ -138,6 +138,10 @@ def application(handlers: Callable[[int], Handler], executor: Executor) -> Any:
         exchange = Exchange(scope, receive, send, loop)
         try:
             await loop.run_in_executor(executor, _guarded, handlers(exchange.port), exchange)
+        except asyncio.CancelledError:  # the server stops and waits no longer for this client
+            if not exchange.started:
+                await send({"type": "http.response.start", "status": 503, "headers": [(b"connection", b"close"), (b"retry-after", b"1")]})
+                await send({"type": "http.response.body", "body": b"the server stops\n"})
         finally:
             exchange.forget()
 

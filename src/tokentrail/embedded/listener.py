@@ -84,7 +84,7 @@ def bind(host: str, port: int, option: str) -> socket.socket:
 class Listener:
     """Serves sockets, each with a handler, from `start()` to `stop()`."""
 
-    def __init__(self, handlers: dict[socket.socket, Handler], grace: float) -> None:
+    def __init__(self, handlers: dict[socket.socket, Handler], grace: int) -> None:
         self._sockets = list(handlers)
         by_port = {sock.getsockname()[1]: handler for sock, handler in handlers.items()}
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="tokentrail-request")
@@ -100,7 +100,7 @@ class Listener:
             proxy_headers=False,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=max(1, round(grace)),
+            timeout_graceful_shutdown=grace,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": self._sockets}, name="tokentrail-http", daemon=True)
@@ -114,9 +114,13 @@ class Listener:
                 raise CannotStart("the HTTP server did not start")
             self._thread.join(0.01)
 
-    def stop(self) -> None:
-        """Accept nothing new, let running requests end within the grace, cut off the rest."""
+    def close(self) -> None:
+        """Accept nothing new; running requests go on."""
         self._server.should_exit = True
+
+    def stop(self) -> None:
+        """Let running requests end within the grace since `close()`, cut off the rest."""
+        self.close()
         if self._thread.ident is not None:
             self._thread.join()
         for sock in self._sockets:

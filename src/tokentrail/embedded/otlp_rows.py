@@ -196,7 +196,7 @@ METRICS: Final[dict[str, tuple[str, Callable[[Any, Any], Row]]]] = {
     "gauge": ("otel_metrics_gauge", _gauge_row),
     "sum": ("otel_metrics_sum", _sum_row),
     "histogram": ("otel_metrics_histogram", _histogram_row),
-    "exponential_histogram": ("otel_metrics_exp_histogram", _exponential_row),
+    "exponential_histogram": ("otel_metrics_exponential_histogram", _exponential_row),
     "summary": ("otel_metrics_summary", _summary_row),
 }
 

@@ -33,6 +33,7 @@ DATABASE: Final = "tokentrail"
 HTTP_PORT: Final = 8123
 OTLP_PORT: Final = 4318
 GRACE_SECONDS: Final = 5.0
+CLIENT_SECONDS: Final = 3.0  # beyond the grace, for clients that are slow to send or to read: the engine has nothing left to do by then
 
 Prepare = Callable[[Engine], None]
 
@@ -103,7 +104,9 @@ class Server:
         except BaseException:
             http.close()
             raise
-        self._listener = Listener({http: ClickHouseFront(self.engine), otlp: OtlpReceiver(self.engine, DATABASE)}, self._grace)
+        self._listener = Listener(
+            {http: ClickHouseFront(self.engine), otlp: OtlpReceiver(self.engine, DATABASE)}, round(self._grace + CLIENT_SECONDS)
+        )
         self._listener.start()
         base, receiver = _url(http), _url(otlp)
         self._addresses = Addresses(http=base, dsn=f"{base}/{DATABASE}", otlp=receiver, data=str(self.engine.data), pid=os.getpid())
@@ -112,6 +115,8 @@ class Server:
         """Answer nothing new, let running requests end within the grace, stop the engine, free ports and folder."""
         self.engine.stopping()
         if self._listener is not None:
+            self._listener.close()
+            self.engine.finish(self._grace)
             self._listener.stop()
         self.engine.close()
         if self._listener is not None:

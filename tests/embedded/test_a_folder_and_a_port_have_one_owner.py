@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tests.support.embedded import ask_text
+
+from tokentrail.embedded.errors import CannotStart
+from tokentrail.embedded.process import ServerProcess
+from tokentrail.embedded.server import Addresses, Server
+
+
+def refused(*arguments: str) -> str:
+    """The one sentence with which `tokentrail serve` declines."""
+    command = [sys.executable, "-m", "tokentrail.embedded", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    sentence = ended.stderr.strip()
+    assert sentence.count("\n") == 0, sentence
+    return sentence
+
+
+def test_a_second_process_on_the_folder_is_told_who_holds_it(server: Addresses) -> None:
+    said = refused("--data", server.data, "--http-port", "0", "--otlp-port", "0")
+    assert f"the data folder {server.data} is in use by process {server.pid}" in said
+    assert ask_text(server, "SELECT 1") == "1"
+
+
+def test_also_through_another_name_of_the_folder(server: Addresses, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(server.data)
+    assert f"is in use by process {server.pid}" in refused("--data", str(tmp_path / "link"), "--http-port", "0", "--otlp-port", "0")
+
+
+@pytest.mark.parametrize(("option", "other"), [("--http-port", "--otlp-port"), ("--otlp-port", "--http-port")])
+def test_a_taken_port_is_named_with_its_option(server: Addresses, tmp_path: Path, option: str, other: str) -> None:
+    port = str(urlsplit(server.http).port)
+    said = refused("--data", str(tmp_path), option, port, other, "0")
+    assert f"port {port} on 127.0.0.1 is taken by another program: choose another one with {option}" in said
+    assert os.listdir(tmp_path) == ["tokentrail.lock"]  # noqa: PTH208 - no engine was started in it
+
+
+def test_only_loopback(tmp_path: Path) -> None:
+    for host in ("0.0.0.0", "192.0.2.1", "example.com", "::"):
+        assert f"{host} is no loopback address" in refused("--data", str(tmp_path), "--host", host)
+
+
+def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert "is not a folder" in refused("--data", str(tmp_path / "file"))
+    assert "is not a folder" in refused("--data", str(tmp_path / "file" / "below"))
+    assert "cannot be written" in refused("--data", "/proc/tokentrail")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_rights(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert "cannot be written (Permission denied)" in refused("--data", str(tmp_path))
+
+
+def test_the_python_interfaces_raise_the_same_sentences(server: Addresses, start: Callable[..., ServerProcess]) -> None:
+    with pytest.raises(CannotStart, match=f"is in use by process {server.pid}"):
+        start(Path(server.data))
+    with pytest.raises(CannotStart, match=f"is in use by process {server.pid}"):
+        Server(server.data, http_port=0, otlp_port=0).start()
+
+
+def test_a_folder_is_free_again_when_the_start_failed(start: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CannotStart, match="is taken"):
+        start(http_port=taken.getsockname()[1])
+    assert ask_text(start().addresses, "SELECT 1") == "1"

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.support.embedded import ask, ask_text, new_table
+
+from tokentrail.embedded.server import Addresses
+
+
+def test_slow_queries_do_not_wait_for_each_other(server: Addresses) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        began = time.monotonic()
+        answers = list(pool.map(lambda _: ask_text(server, "SELECT sleep(1)"), range(8)))
+    assert answers == ["0"] * 8
+    assert time.monotonic() - began < 4  # one after another they would take eight
+
+
+def test_streaming_inserts_and_queries_at_once(server: Addresses) -> None:
+    table = new_table(server)
+
+    def one(writer: int) -> int:
+        lines = [b'{"a": %d, "s": "%d"}\n' % (i, writer) for i in range(200)]
+        return ask(server.http, "POST", "/", lines, database="tokentrail", query=f"INSERT INTO {table} FORMAT JSONEachRow").status
+
+    with ThreadPoolExecutor(16) as pool:
+        inserts = [pool.submit(one, writer) for writer in range(40)]
+        queries = [pool.submit(ask_text, server, f"SELECT count() % 200 FROM {table}") for _ in range(40)]
+    assert {insert.result() for insert in inserts} == {200}
+    assert {query.result() for query in queries} == {"0"}  # an insert is seen whole or not at all
+    assert ask_text(server, f"SELECT count(), uniqExact(a, s) FROM {table}") == "8000\t8000"
