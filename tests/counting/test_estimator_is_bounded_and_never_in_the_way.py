@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import threading
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.forked import exit_code_of_child
 from tokentrail.counting import estimator as module
 from tokentrail.counting.estimator import Estimator
 from tokentrail.usage import Usage
@@ -230,15 +230,14 @@ def test_a_forked_child_counts_its_own_and_not_its_parents(gate: Gate) -> None:
     for _ in range(3):
         estimator.submit(CALL, ["a"], ["b"])
     assert gate.entered.wait(20)
-    child = os.fork()
-    if child == 0:
-        signal.alarm(30)  # a child that hangs is ended by the signal, and seen below
+
+    def only_its_own() -> bool:
         estimator.reset_after_fork()
         gate.open.set()
         estimator.submit(Usage(key="child", ts=1), ["a"], ["b"])
-        os._exit(0 if estimator.drain(20) and [usage.key for usage in gate.appended] == ["child"] else 1)
-    _, status = os.waitpid(child, 0)
+        return estimator.drain(20) and [usage.key for usage in gate.appended] == ["child"]
+
+    assert exit_code_of_child(only_its_own) == 0
     gate.open.set()
-    assert os.waitstatus_to_exitcode(status) == 0
     assert estimator.drain(20)
     assert [usage.key for usage in gate.appended] == ["k"] * 3

@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import tiktoken
 
+from tests.support.forked import exit_code_of_child
 from tokentrail.counting import count_tokens, vocabularies
 from tokentrail.counting.vocabularies import CL100K, O200K, DamagedVocabulary
 
@@ -121,11 +121,8 @@ def test_a_child_forked_while_a_vocabulary_loads_can_count(fresh_vocabularies: N
     thread = threading.Thread(target=hold)
     thread.start()
     assert holding.wait(10)
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)  # a child that hangs is ended by the signal, and seen below
-        os._exit(0 if count_tokens("hello world", model="gpt-4o") == 2 else 1)
-    _, status = os.waitpid(child, 0)
-    release.set()
-    thread.join()
-    assert os.waitstatus_to_exitcode(status) == 0
+    try:
+        assert exit_code_of_child(lambda: count_tokens("hello world", model="gpt-4o") == 2, seconds=20) == 0
+    finally:
+        release.set()
+        thread.join()
