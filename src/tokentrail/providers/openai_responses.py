@@ -13,7 +13,7 @@ from typing import Any
 
 from tokentrail.call import Answer
 from tokentrail.providers import Reading
-from tokentrail.providers.openai_shape import Body, texts_of_parts
+from tokentrail.providers.openai_shape import Body, fields_of, texts_of_parts
 
 __all__ = ["ResponseEvents", "add_counts", "read_background", "read_response", "texts_of_response_request"]
 
@@ -38,29 +38,30 @@ def texts_of_response_request(body: Mapping[str, Any]) -> Sequence[str]:
 
 def add_counts(answer: Answer, usage: Any) -> None:
     """Take the counts of a usage object: cached and cache-write tokens lie inside `input_tokens`, reasoning inside `output_tokens`."""
-    answer.input_tokens = getattr(usage, "input_tokens", None)
-    answer.output_tokens = getattr(usage, "output_tokens", None)
-    details = getattr(usage, "input_tokens_details", None)
-    if details is not None:
-        answer.cache_read_tokens = getattr(details, "cached_tokens", None)
-        answer.cache_write_tokens = getattr(details, "cache_write_tokens", None)
-        answer.audio_input_tokens = getattr(details, "audio_tokens", None)
-        answer.image_input_tokens = getattr(details, "image_tokens", None)
-    details = getattr(usage, "output_tokens_details", None)
-    if details is not None:
-        answer.reasoning_tokens = getattr(details, "reasoning_tokens", None)
-        answer.audio_output_tokens = getattr(details, "audio_tokens", None)
-        answer.image_output_tokens = getattr(details, "image_tokens", None)
+    fields = fields_of(usage)
+    answer.input_tokens = fields.get("input_tokens")
+    answer.output_tokens = fields.get("output_tokens")
+    if details := fields.get("input_tokens_details"):
+        inside = fields_of(details)
+        answer.cache_read_tokens = inside.get("cached_tokens")
+        answer.cache_write_tokens = inside.get("cache_write_tokens")
+        answer.audio_input_tokens = inside.get("audio_tokens")
+        answer.image_input_tokens = inside.get("image_tokens")
+    if details := fields.get("output_tokens_details"):
+        inside = fields_of(details)
+        answer.reasoning_tokens = inside.get("reasoning_tokens")
+        answer.audio_output_tokens = inside.get("audio_tokens")
+        answer.image_output_tokens = inside.get("image_tokens")
 
 
 def _answer(response: Any) -> Answer:
-    status = getattr(response, "status", None) or ""
-    answer = Answer(model=getattr(response, "model", None) or "", response_id=getattr(response, "id", None) or "")
+    fields = fields_of(response) if hasattr(response, "__dict__") else {}
+    status = fields.get("status") or ""
+    answer = Answer(model=fields.get("model") or "", response_id=fields.get("id") or "")
     answer.finish_reasons = (status,) if status else ()
-    answer.output_texts = _texts(getattr(response, "output", None) or ())
-    usage = getattr(response, "usage", None)
-    if usage is not None:
-        add_counts(answer, Body.of(usage))
+    answer.output_texts = _texts(fields.get("output") or ())
+    if (usage := fields.get("usage")) is not None:
+        add_counts(answer, usage)
     return answer
 
 
@@ -68,11 +69,13 @@ def _texts(output: Sequence[Any]) -> list[str]:
     """What a model said: messages, refusals, summaries of its reasoning, the arguments of tool calls."""
     texts = []
     for item in output:
-        for part in [*(getattr(item, "content", None) or ()), *(getattr(item, "summary", None) or ())]:
-            text = getattr(part, "text", None) or getattr(part, "refusal", None)
+        fields = fields_of(item)
+        for part in (*(fields.get("content") or ()), *(fields.get("summary") or ())):
+            inside = fields_of(part)
+            text = inside.get("text") or inside.get("refusal")
             if isinstance(text, str):
                 texts.append(text)
-        said = getattr(item, "arguments", None) or getattr(item, "input", None)
+        said = fields.get("arguments") or fields.get("input")
         if isinstance(said, str):
             texts.append(said)
     return texts

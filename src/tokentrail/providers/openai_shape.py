@@ -22,15 +22,29 @@ class Body(dict[str, Any]):
         return self.get(name)
 
     @staticmethod
+    def parse(text: bytes) -> Any:
+        """Parse JSON; raises `ValueError`."""
+        return json.loads(text, object_hook=Body)
+
+    @staticmethod
     def of(value: Any) -> Any:
-        """Parse bytes or text; turn dictionaries, however deep, into bodies; leave anything else as it is."""
-        if isinstance(value, (bytes, str)):
-            return json.loads(value, object_hook=Body)
+        """Turn dictionaries, however deep, into bodies; leave anything else as it is."""
         if isinstance(value, Mapping):
             return Body({key: Body.of(item) if isinstance(item, (Mapping, list)) else item for key, item in value.items()})
         if isinstance(value, list):
             return [Body.of(item) if isinstance(item, (Mapping, list)) else item for item in value]
         return value
+
+
+def fields_of(value: Any) -> Mapping[str, Any]:
+    """The fields of an SDK's model, with those that it does not declare, or of a JSON object.
+
+    Asking a pydantic model for a field that is not there is an exception and five calls; asking a dictionary is one.
+    """
+    if isinstance(value, dict):
+        return value
+    extra = getattr(value, "__pydantic_extra__", None)
+    return {**value.__dict__, **extra} if extra else value.__dict__  # type: ignore[no-any-return]
 
 
 def texts_of_messages(messages: Any) -> list[str]:
@@ -78,40 +92,42 @@ def texts_of_embeddings(body: Mapping[str, Any]) -> Sequence[str]:
 
 def add_counts(answer: Answer, usage: Any) -> None:
     """Take the counts of a usage object. Cached and cache-write tokens lie inside `prompt_tokens`, reasoning inside `completion_tokens`."""
-    answer.input_tokens = getattr(usage, "prompt_tokens", None)
-    answer.output_tokens = getattr(usage, "completion_tokens", None)
-    details = getattr(usage, "prompt_tokens_details", None)
-    if details is not None:
-        answer.cache_read_tokens = getattr(details, "cached_tokens", None)
-        answer.cache_write_tokens = getattr(details, "cache_write_tokens", None)
-        answer.audio_input_tokens = getattr(details, "audio_tokens", None)
-        answer.image_input_tokens = getattr(details, "image_tokens", None)
-    elif (cached := getattr(usage, "cached_tokens", None)) is not None:  # together
-        answer.cache_read_tokens = cached
-    details = getattr(usage, "completion_tokens_details", None)
-    if details is not None:
-        answer.reasoning_tokens = getattr(details, "reasoning_tokens", None)
-        answer.audio_output_tokens = getattr(details, "audio_tokens", None)
-        answer.image_output_tokens = getattr(details, "image_tokens", None)
+    fields = fields_of(usage)
+    answer.input_tokens = fields.get("prompt_tokens")
+    answer.output_tokens = fields.get("completion_tokens")
+    details = fields.get("prompt_tokens_details") or fields.get("prompt_token_details")  # the latter: writer
+    if details:
+        inside = fields_of(details)
+        answer.cache_read_tokens = inside.get("cached_tokens")
+        answer.cache_write_tokens = inside.get("cache_write_tokens")
+        answer.audio_input_tokens = inside.get("audio_tokens")
+        answer.image_input_tokens = inside.get("image_tokens")
+    else:
+        cached = fields.get("cached_tokens")  # together
+        answer.cache_read_tokens = cached if cached is not None else fields.get("num_cached_tokens")  # mistral_ai
+    details = fields.get("completion_tokens_details") or fields.get("completion_token_details")
+    if details:
+        inside = fields_of(details)
+        answer.reasoning_tokens = inside.get("reasoning_tokens")
+        answer.audio_output_tokens = inside.get("audio_tokens")
+        answer.image_output_tokens = inside.get("image_tokens")
 
 
 def usage_in(value: Any) -> Any:
     """The usage object of an answer or chunk. Groq's streams have it in `x_groq` (a plain dictionary where the SDK does not know that field)."""
     usage = getattr(value, "usage", None)
-    if usage is None:
-        groq = getattr(value, "x_groq", None)
-        usage = groq.get("usage") if isinstance(groq, dict) else getattr(groq, "usage", None)
-    return Body.of(usage) if isinstance(usage, dict) and not isinstance(usage, Body) else usage
+    if usage is None and (groq := getattr(value, "x_groq", None)) is not None:
+        usage = fields_of(groq).get("usage")
+    return usage
 
 
 def read_chat(completion: Any) -> Reading:
     """Read a chat completion."""
-    answer = Answer(model=completion.model or "", response_id=completion.id or "")
+    answer = Answer(model=getattr(completion, "model", None) or "", response_id=getattr(completion, "id", None) or "")
     texts: list[str] = []
     reasons: list[str] = []
-    for choice in completion.choices or ():
-        if choice.message is not None:
-            texts += texts_of_message(choice.message)
+    for choice in getattr(completion, "choices", None) or ():
+        texts += texts_of_message(choice.message)
         if choice.finish_reason:
             reasons += (choice.finish_reason,)
     answer.output_texts = texts
@@ -124,25 +140,24 @@ def read_chat(completion: Any) -> Reading:
 
 def texts_of_message(message: Any) -> list[str]:
     """What a model said in a message, or in a delta of one: content, refusal, reasoning, the arguments of tool calls."""
-    texts = []
-    for name in ("content", "refusal", "reasoning_content", "reasoning"):
-        text = getattr(message, name, None)
-        if text and isinstance(text, str):
-            texts.append(text)
-    for tool_call in getattr(message, "tool_calls", None) or ():
-        function = getattr(tool_call, "function", None) or getattr(tool_call, "custom", None)
-        arguments = getattr(function, "arguments", None) or getattr(function, "input", None)
-        if arguments and isinstance(arguments, str):
-            texts.append(arguments)
+    if message is None:
+        return []
+    fields = fields_of(message)
+    texts = [text for name in ("content", "refusal", "reasoning_content", "reasoning") if (text := fields.get(name)) and isinstance(text, str)]
+    for tool_call in fields.get("tool_calls") or ():
+        called = getattr(tool_call, "function", None) or getattr(tool_call, "custom", None)
+        said = getattr(called, "arguments", None) or getattr(called, "input", None)
+        if said and isinstance(said, str):
+            texts.append(said)
     return texts
 
 
 def read_completion(completion: Any) -> Reading:
     """Read a text completion."""
-    choices = completion.choices or ()
+    choices = getattr(completion, "choices", None) or ()
     answer = Answer(
-        model=completion.model or "",
-        response_id=completion.id or "",
+        model=getattr(completion, "model", None) or "",
+        response_id=getattr(completion, "id", None) or "",
         output_texts=[choice.text for choice in choices if choice.text],
         finish_reasons=[choice.finish_reason for choice in choices if choice.finish_reason],
     )
@@ -154,10 +169,12 @@ def read_completion(completion: Any) -> Reading:
 
 def read_embeddings(response: Any) -> Reading:
     """Read embeddings: they have no output, so the output's count stays what the provider states of it, usually nothing."""
-    answer = Answer(model=response.model or "", response_id=getattr(response, "id", None) or "")
+    answer = Answer(model=getattr(response, "model", None) or "", response_id=getattr(response, "id", None) or "")
     usage = usage_in(response)
     if usage is not None:
         add_counts(answer, usage)
+        if answer.input_tokens is None:
+            answer.input_tokens = getattr(usage, "total_tokens", None)  # voyage states only the total, which is the input
     return answer, "complete"
 
 
@@ -233,7 +250,10 @@ class ChatChunks(CompletionChunks):
             self.usage = usage
             return self.asked and not choices
         if self.asked:
-            forget_usage(chunk)
+            try:
+                chunk.__pydantic_fields_set__.discard("usage")  # as `forget_usage`
+            except AttributeError:
+                forget_usage(chunk)
         return False
 
     def _absorb_unusual(self, chunk: Any) -> bool:

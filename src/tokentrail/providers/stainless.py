@@ -187,7 +187,7 @@ def _expect_raw(exchange: Exchange, endpoint: Endpoint, *, unread: bool) -> None
 
 def _read_body(exchange: Exchange, response: Any) -> Reading | None:
     """Read the body of an HTTP response, which the caller parses as he likes, or not at all."""
-    body = Body.of(response.content)
+    body = Body.parse(response.content)
     return exchange.read(body) if isinstance(body, Body) else (Answer(), "complete")
 
 
