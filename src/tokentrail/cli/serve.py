@@ -25,7 +25,7 @@ __all__ = ["command"]
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Write the addresses here as JSON when all is ready; removed at the end.")
 @click.option("--until-stdin-ends", is_flag=True, help="Stop when standard input ends, so with the program that started this one.")
 def command(*, data: Path | None, http_port: int, otlp_port: int, host: str, ready_file: Path | None, until_stdin_ends: bool) -> None:
-    r"""Serve an embedded ClickHouse (HTTP) and an OTLP/HTTP receiver that fills its tables, until Ctrl-C or SIGTERM.
+    """Serve an embedded ClickHouse (HTTP) and an OTLP/HTTP receiver that fills its tables, until Ctrl-C or SIGTERM.
 
     Tables are brought up to date at the start. An acknowledged row survives the kill of this process; for a power loss too, set
     fsync_after_insert = 1 and fsync_part_directory = 1 on a table with ALTER TABLE ... MODIFY SETTING.
@@ -33,7 +33,7 @@ def command(*, data: Path | None, http_port: int, otlp_port: int, host: str, rea
     \b
     Example:
         tokentrail serve --data ./usage --http-port 0 --otlp-port 0
-    """
+    """  # noqa: D301 - click looks for the character itself
     try:
         from tokentrail.embedded.errors import CannotStart  # noqa: PLC0415 - the extra may be missing
         from tokentrail.embedded.run import default_data, serve  # noqa: PLC0415
