@@ -18,7 +18,7 @@ from tokentrail.call import Answer, Request
 from tokentrail.instrumentation.streams import Following, follow, follow_async
 from tokentrail.providers import Exchange, Hook, Provider, Reading
 from tokentrail.providers.hosts import server_of
-from tokentrail.providers.openai_shape import texts_of_message, texts_of_messages, texts_of_prompt
+from tokentrail.providers.openai_shape import texts_of_chat, texts_of_message, texts_of_prompt
 
 __all__ = ["PROVIDER"]
 
@@ -41,7 +41,7 @@ def _texts_of_generate(body: Mapping[str, Any]) -> Sequence[str]:
 
 
 _PATHS: Final = {
-    "/api/chat": Path("chat", "chat", "chat", lambda body: texts_of_messages(body.get("messages"))),
+    "/api/chat": Path("chat", "chat", "chat", texts_of_chat),
     "/api/generate": Path("generate", "text_completion", "generation", _texts_of_generate),
     "/api/embed": Path("embeddings", "embeddings", "vector_search", lambda body: texts_of_prompt(body.get("input")), "embedding"),
     "/api/embeddings": Path("embeddings", "embeddings", "vector_search", lambda body: texts_of_prompt(body.get("prompt")), "embedding"),

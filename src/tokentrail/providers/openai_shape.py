@@ -12,7 +12,7 @@ from typing import Any
 from tokentrail.call import Answer
 from tokentrail.providers import Reading
 
-__all__ = ["Body", "ChatChunks", "CompletionChunks", "add_counts", "read_chat", "read_completion", "read_embeddings", "texts_of_messages"]
+__all__ = ["Body", "ChatChunks", "CompletionChunks", "add_counts", "read_chat", "read_completion", "read_embeddings", "texts_of_chat"]
 
 
 class Body(dict[str, Any]):
@@ -36,24 +36,29 @@ class Body(dict[str, Any]):
         return value
 
 
+_JSON_OBJECTS = (dict, Body)
+
+
 def fields_of(value: Any) -> Mapping[str, Any]:
     """The fields of an SDK's model, with those that it does not declare, or of a JSON object.
 
     Asking a pydantic model for a field that is not there is an exception and five calls; asking a dictionary is one.
     """
-    if isinstance(value, dict):
-        return value
+    if type(value) in _JSON_OBJECTS:
+        return value  # type: ignore[no-any-return]
     extra = getattr(value, "__pydantic_extra__", None)
-    return {**value.__dict__, **extra} if extra else value.__dict__  # type: ignore[no-any-return]
+    return {**value.__dict__, **extra} if extra else value.__dict__
 
 
-def texts_of_messages(messages: Any) -> list[str]:
+def texts_of_chat(body: Mapping[str, Any]) -> Sequence[str]:
     """The texts of chat messages, in order: contents, and the text parts of contents. Tool definitions and calls are no texts."""
     texts: list[str] = []
-    for message in messages or ():
-        content = message.get("content") if isinstance(message, dict) else getattr(message, "content", None)
-        if content:
-            texts += (content,) if isinstance(content, str) else texts_of_parts(content)
+    for message in body.get("messages") or ():
+        content = message.get("content") if type(message) is dict else getattr(message, "content", None)
+        if type(content) is str:
+            texts += (content,)
+        elif content:
+            texts += texts_of_parts(content)
     return texts
 
 
@@ -73,11 +78,6 @@ def texts_of_prompt(prompt: Any) -> Sequence[str]:
     if isinstance(prompt, str):
         return (prompt,)
     return [text for text in prompt if isinstance(text, str)] if isinstance(prompt, (list, tuple)) else ()
-
-
-def texts_of_chat(body: Mapping[str, Any]) -> Sequence[str]:
-    """The texts of a chat request."""
-    return texts_of_messages(body.get("messages"))
 
 
 def texts_of_completion(body: Mapping[str, Any]) -> Sequence[str]:
