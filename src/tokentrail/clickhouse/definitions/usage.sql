@@ -111,7 +111,7 @@ SELECT
     seq,
     arrived_at,
     key_kind,
-    key AS idempotency_key,
+    if(key_kind IN ('automatic', 'four_part'), concat(key_head, ':', toString(toUnixTimestamp64Nano(key_ts))), key_head) AS idempotency_key,
     corrects_key,
     metadata,
     metadata_cut

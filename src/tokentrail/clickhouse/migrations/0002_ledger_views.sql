@@ -3,7 +3,7 @@
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_to_ledger{{on_cluster}} TO usage_ledger{{local}} AS
 SELECT
-    key_ts, key_hash, version, key_kind, key, event_ts, arrived_at, writer_id, seq, call, tenant_id, operation_name, token_type_name, endpoint,
+    key_ts, key_hash, version, key_kind, key_head, event_ts, arrived_at, writer_id, seq, call, tenant_id, operation_name, token_type_name, endpoint,
     gen_ai_operation, provider, request_model, response_model, model_family, input_source, output_source, tokenizer, ended_name, calls, input_tokens,
     output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens,
     image_output_tokens, consumed_input_tokens, consumed_output_tokens, input_chars, output_chars, texts, duration_ns, time_to_first_chunk_ns, stream,

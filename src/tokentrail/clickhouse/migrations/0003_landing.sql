@@ -131,12 +131,14 @@ SELECT
     LogAttributes[{{CLOSED_BY}}] AS closed_by,
     CAST(toInt8(kind_number) AS {{KeyKind.type}}) AS key_kind,
     LogAttributes[{{KEY}}] AS key,
+    if(kind_text IN ('automatic', 'four_part'), left(key, -20), key) AS key_head,
     reinterpretAsUInt128(sipHash128(if(kind_text = 'automatic', concat(writer_id, ' ', toString(call), ' '), ''), key)) AS key_hash,
     fromUnixTimestamp64Nano(if(kind_text = 'opaque', toInt64(0), toInt64(key_time)), 'UTC') AS key_ts,
     least(input_rank, output_rank) AS rank,
-    bitShiftLeft(toUInt128(rank), 126)
-        + bitShiftLeft(toUInt128(bitNot(toUInt64(toUnixTimestamp64Nano(Timestamp)))), 62)
-        + toUInt128(bitShiftRight(sipHash64(LogAttributes, TraceId, SpanId, ServiceName), 2)) AS version,
+    -- the rank, then how early the record is (against the key's own time, so that it is mostly the same small number and costs no space), then a hash
+    bitShiftLeft(toUInt128(rank), 96)
+        + bitShiftLeft(toUInt128(bitNot(reinterpretAsUInt64(toUnixTimestamp64Nano(Timestamp) - toUnixTimestamp64Nano(key_ts)) + 9223372036854775808)), 32)
+        + toUInt128(toUInt32(bitShiftRight(sipHash64(LogAttributes, TraceId, SpanId, ServiceName), 32))) AS version,
     Timestamp AS event_ts,
     LogAttributes[{{TENANT_ID}}] AS tenant_id,
     LogAttributes[{{OPERATION}}] AS operation_name,
