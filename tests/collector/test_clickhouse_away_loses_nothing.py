@@ -26,7 +26,7 @@ def test_collector_starts_and_takes_events_while_clickhouse_is_down(world: World
     assert "schema detection failed" in gateway.log.read_text("utf-8", "replace")
     writer = Writer()
     send(gateway.otlp_http_url, writer, 5)
-    store.start(timeout_s=60)
+    store.start()
     all_arrive(store, writer)
 
 
@@ -38,7 +38,7 @@ def test_clickhouse_killed_during_load(world: World) -> None:
     store.kill()
     send(gateway.otlp_http_url, writer, 15)
     wait_until(lambda: own_metric(gateway, "otelcol_exporter_queue_size", "clickhouse/ledger") >= 15 * 200, "a queue that grows")
-    store.start(timeout_s=60)
+    store.start()
     send(gateway.otlp_http_url, writer, 5)
     all_arrive(store, writer)
     wait_until(lambda: own_metric(gateway, "otelcol_exporter_queue_size", "clickhouse/ledger") == 0, "an empty queue")
@@ -51,6 +51,6 @@ def test_collector_stopped_in_order_while_clickhouse_is_down(world: World) -> No
     send(gateway.otlp_http_url, writer, 5)
     gateway.terminate()
     assert not gateway.running
-    store.start(timeout_s=60)
+    store.start()
     gateway.start()
     all_arrive(store, writer)

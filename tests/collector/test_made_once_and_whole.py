@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.waiting import wait_until
 
+from tests.support.waiting import wait_until
 from tokentrail.demo.cache import Unavailable, made_once
 
 MAKER = """

@@ -5,7 +5,6 @@ import secrets
 from tests.support.collector import World
 from tests.support.otlp import metrics, post, spans
 from tests.support.waiting import wait_until
-
 from tokentrail import semconv
 
 

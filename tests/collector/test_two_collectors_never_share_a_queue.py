@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.support.collector import World
 from tests.support.otlp import Writer, post
 from tests.support.waiting import wait_until
-
 from tokentrail.demo.child import StartFailed
 
 

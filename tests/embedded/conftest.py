@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.collector import collector_binary
 
+from tests.support.collector import collector_binary
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.embedded.server import Addresses
 

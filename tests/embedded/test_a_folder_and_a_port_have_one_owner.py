@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests.support.embedded import ask_text
 
+from tests.support.embedded import ask_text
 from tokentrail.embedded.errors import CannotStart
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.embedded.server import Addresses, Server

@@ -4,9 +4,9 @@ import http.client
 from urllib.parse import urlsplit
 
 import pytest
+
 from tests.support.embedded import ask, ask_text, connected, number
 from tests.support.waiting import wait_until
-
 from tokentrail.embedded.server import Addresses
 
 SLOW = "SELECT number, sleepEachRow(0.02) FROM numbers(100000) SETTINGS max_block_size = 5, function_sleep_max_microseconds_per_block = 3000000"

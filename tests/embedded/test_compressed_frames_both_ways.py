@@ -5,8 +5,8 @@ import struct
 import pytest
 from backports import zstd
 from clickhouse_cityhash.cityhash import CityHash128
-from tests.support.embedded import Reply, ask, new_table, number
 
+from tests.support.embedded import Reply, ask, new_table, number
 from tokentrail.embedded.frames import in_frames, out_of_frames
 from tokentrail.embedded.server import Addresses
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.support.embedded import ask, connected, everything, new_table, number
 from tests.support.waiting import wait_until
-
 from tokentrail.embedded.server import Addresses
 
 LINES = b"".join(b'{"a": %d, "s": "text"}\n' % i for i in range(5000))

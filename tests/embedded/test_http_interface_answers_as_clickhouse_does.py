@@ -5,8 +5,8 @@ import json
 
 import lz4.frame
 import pytest
-from tests.support.embedded import ask, ask_text, new_table, number
 
+from tests.support.embedded import ask, ask_text, new_table, number
 from tokentrail.embedded.server import Addresses
 
 

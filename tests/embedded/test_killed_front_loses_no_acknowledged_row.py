@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support.embedded import ask, new_table, rows
 from tests.support.otlp import Writer, post
 from tests.support.waiting import wait_until
-
 from tokentrail.embedded.process import ServerProcess
 
 ROWS = 200

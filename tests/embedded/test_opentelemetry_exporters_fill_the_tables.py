@@ -18,8 +18,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
-from tests.support.embedded import ask, number, rows
 
+from tests.support.embedded import ask, number, rows
 from tokentrail import semconv
 from tokentrail.embedded.server import Addresses
 

@@ -4,7 +4,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.support.embedded import ask, ask_text, new_table
-
 from tokentrail.embedded.server import Addresses
 
 

@@ -11,11 +11,11 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+
 from tests.support.collector import start_gateway
 from tests.support.embedded import number, rows
 from tests.support.otlp import post
 from tests.support.waiting import wait_until
-
 from tokentrail import semconv
 from tokentrail.embedded.server import Addresses
 

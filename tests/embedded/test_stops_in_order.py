@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support.embedded import Reply, ask, ask_text, connected, everything, new_table, number
 from tests.support.waiting import wait_until
-
 from tokentrail.embedded.process import ServerProcess
 
 RUNNING = "SELECT count() FROM system.processes WHERE query LIKE '%{}%' AND query NOT LIKE '%system.processes%'"

@@ -7,8 +7,8 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
-from tests.support.embedded import new_table
 
+from tests.support.embedded import new_table
 from tokentrail.embedded.server import Addresses
 
 

@@ -6,9 +6,9 @@ import json
 import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest, ExportMetricsServiceResponse
+
 from tests.support.embedded import ask, connected, everything, number
 from tests.support.otlp import app_logs
-
 from tokentrail.embedded.server import Addresses
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}

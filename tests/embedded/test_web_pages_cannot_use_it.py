@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.embedded import ask
 
+from tests.support.embedded import ask
 from tokentrail.embedded.server import Addresses
 
 

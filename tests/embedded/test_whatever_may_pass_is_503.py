@@ -4,10 +4,10 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from tests.support.embedded import ask, ask_text
 from tests.support.otlp import Writer, app_logs
 from tests.support.waiting import wait_until
-
 from tokentrail.embedded.engine import Engine
 from tokentrail.embedded.errors import EngineError, Unavailable
 from tokentrail.embedded.front import ClickHouseFront

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import ollama
 import openai
 import pytest
-from tests.support.ollama import CHAT_MODEL, EMBEDDING_MODEL, Ollama
 
+from tests.support.ollama import CHAT_MODEL, EMBEDDING_MODEL, Ollama
 from tokentrail.demo.local_model import MODEL_NAME, LocalModel
 
 MESSAGES = [{"role": "user", "content": "Say hello in five words."}]

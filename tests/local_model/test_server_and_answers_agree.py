@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import openai
 import pytest
-from tests.support.waiting import wait_until
 
+from tests.support.waiting import wait_until
 from tokentrail.demo.local_model import MODEL_NAME, LocalModel, ServedTokens
 
 

@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.support.require import require
 
+from tests.support.require import require
 from tokentrail.testing import ReplayServer
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from tests.support.recordings import url_of
 
+from tests.support.recordings import url_of
 from tokentrail.testing import Faults, ReplayServer
 
 STREAM = "openai-chat-cb76111bc0b5"

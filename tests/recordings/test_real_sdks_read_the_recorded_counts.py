@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.recordings import ask, ask_async, error_types, naive_counts, url_of
 
+from tests.support.recordings import ask, ask_async, error_types, naive_counts, url_of
 from tokentrail.testing import Recording, ReplayServer, read_recordings
 
 SHIPPED = read_recordings()

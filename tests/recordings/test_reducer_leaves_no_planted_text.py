@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from tests.support.json_bodies import documents, leaves
 
 PLANTED = "Zebra Quokka"

@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from tests.support.json_bodies import documents, leaves, lines_without_json
 from tests.support.recordings import ask, error_types, url_of
-
 from tokentrail.testing import ReplayServer
 
 CONTENT = {"arguments", "embedding", "embeddings", "context", "bytes", "default", "const", "examples", "logit_bias"}

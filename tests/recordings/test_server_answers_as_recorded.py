@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests.support.recordings import url_of
 
+from tests.support.recordings import url_of
 from tokentrail.testing import Recording, ReplayServer, read_recordings
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
 from tests.support.require import require
 from tests.support.store import Store
-
 from tokentrail.demo import collector
 from tokentrail.demo.cache import Unavailable
 from tokentrail.demo.child import Child
@@ -42,13 +41,13 @@ class World:
     def __init__(self, binary: Path, folder: Path) -> None:
         self._binary = binary
         self._folder = folder
-        self._children: list[Child] = []
+        self._running: list[Child | Store] = []
 
     def store(self, *, started: bool = True) -> Store:
         store = Store(self._folder / "clickhouse", log=self._folder / "clickhouse.log")
-        self._children.append(store)
+        self._running.append(store)
         if started:
-            store.start(timeout_s=60)
+            store.start()
         return store
 
     def gateway(self, store: Store, *, overrides: tuple[str, ...] = (), **settings: str) -> Collector:
@@ -58,12 +57,11 @@ class World:
         return self._kept(start_agent(self._binary, gateway.otlp_grpc, self._folder / "agent", overrides=overrides, **settings))
 
     def end(self) -> None:
-        for child in reversed(self._children):
-            with contextlib.suppress(OSError):
-                child.kill()
+        for child in reversed(self._running):
+            child.kill()
 
     def _kept(self, started: Collector) -> Collector:
-        self._children.append(started)
+        self._running.append(started)
         return started
 
 

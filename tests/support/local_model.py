@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.support.require import require
 
+from tests.support.require import require
 from tokentrail.demo import local_model as local
 from tokentrail.demo.cache import Unavailable
 from tokentrail.demo.child import StartFailed

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.require import require, required
 
+from tests.support.require import require, required
 from tokentrail.demo import local_model
 from tokentrail.demo.cache import Progress, Unavailable, made_once
 from tokentrail.demo.child import Child, free_port
