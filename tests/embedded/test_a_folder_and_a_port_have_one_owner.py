@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,9 +17,9 @@ from tokentrail.embedded.process import ServerProcess
 from tokentrail.embedded.server import Addresses, Server
 
 
-def refused(*arguments: str) -> str:
+def refused(*arguments: str, before: Sequence[str] = ()) -> str:
     """The one sentence with which `tokentrail serve` declines."""
-    command = [sys.executable, "-m", "tokentrail.embedded", *arguments]
+    command = [*before, sys.executable, "-m", "tokentrail.embedded", *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
     assert ended.returncode == 2, ended.stdout + ended.stderr
     sentence = ended.stderr.strip()
@@ -57,10 +58,48 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     assert "cannot be written" in refused("--data", "/proc/tokentrail")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_rights(tmp_path: Path) -> None:
+    # root may write everywhere, unless it gives that up
+    before = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    if before and shutil.which("setpriv") is None:
+        pytest.skip("root may write everywhere, and there is no setpriv to give that up")
     tmp_path.chmod(0o500)
-    assert "cannot be written (Permission denied)" in refused("--data", str(tmp_path))
+    assert "cannot be written (Permission denied)" in refused("--data", str(tmp_path), before=before)
+
+
+def test_a_folder_that_chdb_itself_has_open(tmp_path: Path) -> None:
+    program = "import sys; from chdb.session import Session; s = Session(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        holder.stdout.readline()
+        assert f"is in use by process {holder.pid}" in refused("--data", str(tmp_path))
+        holder.stdin.close()
+
+
+def test_tables_of_a_newer_version_are_left_alone(start: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    server = start()
+    ask_text(server.addresses, "INSERT INTO migrations (name, checksum) VALUES ('9999_from_the_future', 'x')")
+    server.stop()
+    said = refused("--data", str(tmp_path / "data"), "--http-port", "0", "--otlp-port", "0")
+    assert "cannot be brought up to date: database tokentrail was migrated by a newer tokentrail" in said
+
+
+def test_a_process_has_one_engine(tmp_path: Path) -> None:
+    program = (
+        "import sys; from tokentrail.embedded.server import Server\n"
+        "with Server(sys.argv[1], http_port=0, otlp_port=0) as first:\n"
+        "    try: Server(sys.argv[2], http_port=0, otlp_port=0).start()\n"
+        "    except Exception as error: print(error)\n"
+        "with Server(sys.argv[2], http_port=0, otlp_port=0) as second: print(second.addresses.data)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "a"), str(tmp_path / "b")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.splitlines() == [
+        "this process already has an engine on another folder: start this one as a process of its own",
+        str(tmp_path / "b"),
+    ]
 
 
 def test_the_python_interfaces_raise_the_same_sentences(server: Addresses, start: Callable[..., ServerProcess]) -> None:

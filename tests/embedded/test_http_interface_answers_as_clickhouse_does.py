@@ -85,6 +85,19 @@ def test_get_only_reads(server: Addresses) -> None:
     assert number(server, f"SELECT count() FROM {table}") == 0
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_read_only_with_other_settings_and_a_database(server: Addresses, method: str) -> None:
+    sql = "SELECT getSetting('readonly'), getSetting('max_threads'), currentDatabase()"
+    for level in ("1", "2"):
+        reply = ask(server.http, method, "/", query=sql, readonly=level, max_threads="3", database="tokentrail")
+        assert reply.text == f"{level}\t3\ttokentrail\n"
+    assert ask(server.http, "GET", "/", query="SELECT getSetting('readonly')", readonly="0").text == "2\n"
+
+
+def test_long_urls(server: Addresses) -> None:
+    assert ask(server.http, "POST", "/", "SELECT length({text:String})", param_text="x" * 500_000).text == "500000\n"
+
+
 def test_inserts_from_url_and_body_in_any_encoding(server: Addresses) -> None:
     table = new_table(server)
     statement = f"INSERT INTO tokentrail.{table} (a, s) FORMAT JSONEachRow"

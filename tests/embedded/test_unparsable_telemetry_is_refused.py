@@ -26,9 +26,10 @@ JSON = {"Content-Type": "application/json; charset=utf-8"}
         (app_logs(["x"]), PROTOBUF | {"Content-Encoding": "rot13"}),
         (b"{", JSON),
         (b"[1]", JSON),
+        (b"[" * 100_000, JSON),
         (b'{"resourceLogs": 1, "resourceSpans": 1, "resourceMetrics": 1}', JSON),
     ],
-    ids=["noise", "cut", "cut-gzip", "no-gzip", "unknown-encoding", "cut-json", "list", "wrong-type"],
+    ids=["noise", "cut", "cut-gzip", "no-gzip", "unknown-encoding", "cut-json", "list", "deep", "wrong-type"],
 )
 def test_what_cannot_be_parsed_is_400(server: Addresses, signal: str, body: bytes, headers: dict[str, str]) -> None:
     reply = ask(server.otlp, "POST", f"/v1/{signal}", body, headers)

@@ -85,6 +85,8 @@ class Engine:
             session = session_type(str(self.data))
             zone = str(session.query("SELECT timezone()", "TabSeparated").data()).strip()
         except Exception as error:
+            if "already initialized with path" in str(error):
+                raise CannotStart("this process already has an engine on another folder: start this one as a process of its own") from error
             raise CannotStart(f"the engine cannot open the folder {self.data}: {_first_line(error)}") from error
         if not zone.endswith("UTC"):  # somebody loaded chDB before us
             self._defaults["session_timezone"] = "UTC"
@@ -100,10 +102,11 @@ class Engine:
         session = None
         try:
             session = _load()(str(self.data))
-            for name, value in {**self._defaults, **(settings or {})}.items():
-                session.query(f"SET {_name(name)} = {quoted(value)}")
             if database and database != "default":
                 session.query(f"USE `{database.replace(chr(92), chr(92) * 2).replace('`', chr(92) + '`')}`")
+            # what forbids changes comes last
+            for name, value in sorted({**self._defaults, **(settings or {})}.items(), key=lambda setting: setting[0] == "readonly"):
+                session.query(f"SET {_name(name)} = {quoted(value)}")
             yield session
         except EngineError:
             raise

@@ -80,7 +80,7 @@ class Wishes:
         """Read them; a GET is read-only."""
         query, headers = exchange.query, exchange.headers
         settings = {name: value for name, value in query.items() if name not in OWN_PARAMETERS and not name.startswith("param_")}
-        if exchange.method == "GET":
+        if exchange.method == "GET" and settings.get("readonly") not in {"1", "2"}:
             settings["readonly"] = "2"
         return cls(
             database=query.get("database") or headers.get("x-clickhouse-database", ""),

@@ -23,6 +23,7 @@ __all__ = ["Listener", "bind"]
 BACKLOG: Final = 512
 THREADS: Final = 64
 KEEP_ALIVE_SECONDS: Final = 600  # longer than clients keep idle connections: a connection closed under a client's hands costs it a request
+MAX_HEAD: Final = 1 << 20  # bytes of URL and headers, as ClickHouse's http_max_uri_size
 START_SECONDS: Final = 10.0
 
 # HTTP/2 as gRPC speaks it: the client's first bytes; our SETTINGS, and a GOAWAY (HTTP_1_1_REQUIRED) whose debug text gRPC libraries show.
@@ -99,6 +100,7 @@ class Listener:
             server_header=False,
             proxy_headers=False,
             backlog=BACKLOG,
+            h11_max_incomplete_event_size=MAX_HEAD,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=grace,
         )

@@ -1,13 +1,15 @@
 """One process owns a data folder: a lock of our own, so that the second one is told who the first is.
 
-chDB locks the folder too, but says only that it could not initialise. `flock` ends with the process, SIGKILL included, so no stale lock is ever left;
-the text in the file is only there to be read by people and error messages.
+chDB locks the folder too, by `flock` on its file `status`, but says only that it could not initialise; so that lock is looked at too, for a folder
+that somebody opened with chDB itself. `flock` ends with the process, SIGKILL included: no stale lock is ever left, and the texts in both files are
+only there for people and error messages.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +18,8 @@ from tokentrail.embedded.errors import CannotStart
 __all__ = ["FolderLock"]
 
 FILE_NAME: Final = "tokentrail.lock"
+ENGINE_FILE: Final = "status"
+PROCESS: Final = re.compile(r"\d+")
 
 
 class FolderLock:
@@ -38,16 +42,33 @@ class FolderLock:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.read(file, 64).decode(errors="replace").strip()
-            os.close(file)
-            by = f"process {holder}" if holder else "another process"
-            raise CannotStart(f"the data folder {self.folder} is in use by {by}: stop that one, or choose another folder with --data") from error
+            raise self._taken(file) from error
         except OSError as error:
             os.close(file)
             raise CannotStart(f"the data folder {self.folder} cannot be locked ({error.strerror}): choose one on a local disk") from error
+        self._file = file
+        self._check_engine()
         os.ftruncate(file, 0)
         os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
-        self._file = file
+
+    def _check_engine(self) -> None:
+        try:
+            file = os.open(self.folder / ENGINE_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # no engine was here yet; whatever else is wrong the engine will say
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.release()
+            raise self._taken(file) from error
+        os.close(file)
+
+    def _taken(self, file: int) -> CannotStart:
+        """The sentence about a lock that is held; closes its file, which names the process first of all."""
+        holder = PROCESS.search(os.read(file, 64).decode(errors="replace"))
+        os.close(file)
+        by = f"process {holder.group()}" if holder else "another process"
+        return CannotStart(f"the data folder {self.folder} is in use by {by}: stop that one, or choose another folder with --data")
 
     def release(self) -> None:
         """Give the folder back; harmless where it is not held."""

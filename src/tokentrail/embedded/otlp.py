@@ -163,7 +163,7 @@ def _parse(signal: Signal, body: bytes, media: str) -> Any:
             request.ParseFromString(body)
         else:
             json_format.ParseDict(_with_binary_ids(msgspec.json.decode(body)), request, ignore_unknown_fields=True)
-    except (DecodeError, msgspec.DecodeError, json_format.ParseError, ValueError, AttributeError, TypeError) as error:
+    except (DecodeError, msgspec.DecodeError, json_format.ParseError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise Refused(400, INVALID_ARGUMENT, f"the body is no {type(request).__name__} in {media}: {error}") from error
     return request
 
