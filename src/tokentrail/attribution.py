@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -15,18 +16,22 @@ __all__ = ["Attribution", "Spent", "attribution"]
 
 _RANK = {"unknown": 0, "estimated": 1, "reported": 2}
 
+_adding = threading.RLock()
+"""One lock for all totals: a signal handler that spends in the middle of its own thread's `add` must not wait for itself, and a forked child needs
+a new one."""
+
 
 class Spent:
     """Running totals of what was recorded inside a `track_tokens` block; blocks inside it count too.
 
     `input_tokens`, `output_tokens`, … are sums over the calls that stated them, `calls` is all calls, `source` the weakest source of any call
-    (`"unknown"` before the first). Estimates that are appended in the background later are not in it.
+    (`"unknown"` before the first). A stream is added when it ends, also after the block. Estimates that are appended in the background are not in
+    it, and a usage that is told twice under one idempotency key is added twice: only the ledger knows what it has heard before.
     """
 
-    __slots__ = ("_lock", "_rank", "cache_read_tokens", "cache_write_tokens", "calls", "input_tokens", "output_tokens", "reasoning_tokens")
+    __slots__ = ("_rank", "cache_read_tokens", "cache_write_tokens", "calls", "input_tokens", "output_tokens", "reasoning_tokens")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._rank = 3
         self.calls = 0
         self.input_tokens = 0
@@ -47,7 +52,7 @@ class Spent:
 
     def add(self, usage: Usage) -> None:
         """Count one usage in."""
-        with self._lock:
+        with _adding:
             self.calls += usage.calls
             self.input_tokens += usage.input_tokens or 0
             self.output_tokens += usage.output_tokens or 0
@@ -63,10 +68,17 @@ class Spent:
 class Attribution:
     """What a `track_tokens` block says of the calls inside it. Empty fields are inherited from the block around it."""
 
-    __slots__ = ("metadata", "operation", "operation_id", "parent", "span", "spent", "tenant_id")
+    __slots__ = ("metadata", "metadata_cut", "operation", "operation_id", "parent", "span", "spent", "tenant_id")
 
     def __init__(
-        self, *, tenant_id: str = "", operation: str = "", operation_id: str = "", metadata: str = "", parent: Attribution | None = None
+        self,
+        *,
+        tenant_id: str = "",
+        operation: str = "",
+        operation_id: str = "",
+        metadata: str = "",
+        metadata_cut: bool = False,
+        parent: Attribution | None = None,
     ) -> None:
         self.parent: Attribution | None = parent
         self.spent = Spent()
@@ -75,6 +87,7 @@ class Attribution:
         self.operation: str = operation or (parent.operation if parent else "")
         self.operation_id: str = operation_id or (parent.operation_id if parent else "")
         self.metadata: str = metadata or (parent.metadata if parent else "")
+        self.metadata_cut: bool = metadata_cut if metadata else parent is not None and parent.metadata_cut
 
     def add(self, usage: Usage) -> None:
         """Add a usage to the totals of this block and of all around it."""
@@ -85,3 +98,11 @@ class Attribution:
 
 
 attribution: ContextVar[Attribution | None] = ContextVar("tokentrail_attribution", default=None)
+
+
+def _renew_lock() -> None:
+    global _adding  # noqa: PLW0603 - another thread of the parent may have held it
+    _adding = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)

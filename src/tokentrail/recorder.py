@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar, Token
+from functools import partial
 from queue import SimpleQueue
 from secrets import token_bytes
 from time import perf_counter_ns, time_ns
@@ -24,7 +26,7 @@ from tokentrail.models import model_family
 from tokentrail.telemetry import Telemetry
 from tokentrail.usage import Usage
 
-__all__ = ["Call", "flush", "internal_error", "record", "set_sink", "start"]
+__all__ = ["Call", "do_later", "flush", "internal_error", "record", "set_sink", "start", "start_finisher"]
 
 _PREFIXES_KEPT = 4096
 
@@ -32,15 +34,29 @@ _inside: ContextVar[bool] = ContextVar("tokentrail_inside", default=False)
 _prefixes: dict[tuple[str, str], str] = {}
 _telemetry: Telemetry | None = None
 _secret = b""
-_later: SimpleQueue[tuple[Call, Answer, str] | Usage | threading.Event] = SimpleQueue()
+_later: SimpleQueue[Callable[[], object]] = SimpleQueue()
 _finisher: threading.Thread | None = None
 _finisher_lock = threading.Lock()
+_left = False  # whether something was left for a finisher that nobody has started
 
 
 class Call:
     """One provider call. `finish` (or `finish_later`) counts it exactly once; everything else may be left out."""
 
-    __slots__ = ("_attached", "_attribution", "_entered", "_first_chunk", "_open", "_request", "_span", "_started", "_ts")
+    __slots__ = (
+        "_attached",
+        "_attribution",
+        "_entered",
+        "_first_chunk",
+        "_open",
+        "_parent",
+        "_request",
+        "_settings",
+        "_span",
+        "_started",
+        "_telemetry",
+        "_ts",
+    )
 
     def __init__(self, request: Request, in_force: settings.Settings) -> None:
         self._request = request
@@ -49,23 +65,30 @@ class Call:
         self._first_chunk = 0
         self._entered: Token[bool] | None = None
         self._attached: Any = None
-        self._span = _instruments(in_force).start(request, self._attribution)
+        self._settings = in_force
+        self._parent = telemetry.current_context()
+        self._telemetry = _telemetry or _instruments(in_force)
         self._ts = time_ns()
+        self._span = self._telemetry.start(request, self._attribution, self._parent, self._ts)
         self._started = perf_counter_ns()
 
     def enter(self) -> None:
         """Make the span current, and every wrapped call inside a part of this one: only leaves count."""
         self._entered = _inside.set(True)
-        self._attached = telemetry.attach(self._span)
+        if self._span is not None:
+            self._attached = telemetry.attach(self._span, self._parent)
 
     def leave(self) -> None:
-        """Undo `enter`, in the same context."""
+        """Undo `enter`. In another context, where a coroutine is closed that nobody awaited to its end, there is nothing to undo."""
         attached, self._attached = self._attached, None
         entered, self._entered = self._entered, None
+        if entered is not None:
+            try:
+                _inside.reset(entered)
+            except ValueError:
+                return
         if attached is not None:
             telemetry.detach(attached)
-        if entered is not None:
-            _inside.reset(entered)
 
     def first_chunk(self) -> None:
         """Note when a stream began to answer."""
@@ -85,21 +108,22 @@ class Call:
 
     def finish_later(self, answer: Answer, ended: str = "partial") -> None:
         """Record the call from a finalizer or a signal handler, which may run while this very thread holds a lock: only a queue is touched."""
-        _later.put((self, answer, ended))
+        do_later(partial(self.finish, answer, ended))
 
     def _finish(self, answer: Answer, ended: str, error: BaseException | None) -> None:
         duration = perf_counter_ns() - self._started
         request = self._request
-        in_force = settings.current()
+        in_force = self._settings
         usage = self._usage(request, answer, ended, error, duration, in_force)
         number = ledger.append(usage)
         if number == 0:
-            _later.put(usage)
+            do_later(partial(ledger.append, usage))
         block = self._attribution
         if block is not None:
             block.add(usage)
-        _instruments(in_force).finish(self._span, usage, answer)
-        if number > 0 and usage.source != "reported" and in_force.estimate and (usage.ended != "error" or answer.output_texts):
+        self._telemetry.finish(self._span, usage, answer, self._parent)
+        unstated = usage.input_source != "reported" or usage.output_source != "reported"
+        if unstated and number > 0 and in_force.estimate and (usage.ended != "error" or answer.output_texts):
             self._estimate(usage, number, answer)
 
     def _estimate(self, usage: Usage, number: int, answer: Answer) -> None:
@@ -117,7 +141,7 @@ class Call:
             key, kind, time = claimed.text, claimed.kind.value, claimed.time
         else:
             key, kind, time = f"{_prefix(operation, tenant)}{digest(texts, _secret or secret())}:{self._ts:019d}", "automatic", self._ts
-        span_context = self._span.get_span_context()
+        span_context = (self._span or trace.get_current_span(self._parent)).get_span_context()
         trace_id = span_context.trace_id
         input_source = "unknown" if answer.input_tokens is None else "reported"
         output_source = "unknown" if answer.output_tokens is None else "reported"
@@ -132,6 +156,7 @@ class Call:
             token_type=request.token_type,
             operation_id=block.operation_id if block is not None else "",
             metadata=block.metadata if block is not None else "",
+            metadata_cut=block is not None and block.metadata_cut,
             endpoint=request.endpoint,
             gen_ai_operation=request.gen_ai_operation,
             provider=request.provider,
@@ -143,7 +168,7 @@ class Call:
             server_port=request.server_port,
             stream=request.stream,
             ended=ended,
-            error_type=_error_type(error) if error is not None else "",
+            error_type=telemetry.error_type(error) if error is not None else "",
             attempts=answer.attempts,
             duration_ns=duration,
             time_to_first_chunk_ns=self._first_chunk - self._started if self._first_chunk else None,
@@ -169,15 +194,6 @@ class Call:
         )
 
 
-def _error_type(error: BaseException) -> str:
-    """The HTTP status where there is one (the provider's word), else the exception's qualified name."""
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int):
-        return str(status)
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
 def _prefix(operation: str, tenant: str) -> str:
     prefix = _prefixes.get((operation, tenant))
     if prefix is None:
@@ -191,7 +207,7 @@ def secret() -> bytes:
     """What keys the content hash: the shared secret, else one at random for this process, so that nobody can guess a short prompt from its hash."""
     global _secret  # noqa: PLW0603
     if not _secret:
-        _secret = settings.current().content_hash_secret.encode() or token_bytes(32)
+        _secret = settings.current().content_hash_secret.encode("utf-8", "surrogateescape") or token_bytes(32)
     return _secret
 
 
@@ -210,8 +226,8 @@ def start(request: Request) -> Call | None:
         in_force = settings.current()
         if in_force.disabled:
             return None
-        if request.stream and _finisher is None:
-            _start_finisher()
+        if _finisher is None and (request.stream or _left):
+            start_finisher()
         return Call(request, in_force)
     except Exception as failure:
         internal_error("recorder.start", failure)
@@ -232,45 +248,50 @@ def record(usage: Usage) -> None:
         if settings.current().disabled:
             return
         if ledger.append(usage) == 0:
-            _later.put(usage)
+            do_later(partial(ledger.append, usage))
         block: Attribution | None = attribution.get()
         if block is not None:
             block.add(usage)
-        _instruments(settings.current()).count(usage)
+        _instruments(settings.current()).record(usage)
     except Exception as failure:
         internal_error("recorder.record", failure)
 
 
-def _start_finisher() -> None:
-    global _finisher  # noqa: PLW0603
+def do_later(action: Callable[[], object]) -> None:
+    """Have the finisher thread do it. Only a queue is touched: callers may be finalizers, whose own thread may hold any lock."""
+    global _left  # noqa: PLW0603
+    _later.put(action)
+    if _finisher is None:
+        _left = True
+
+
+def start_finisher() -> None:
+    """Start the thread that does what finalizers leave, unless it runs."""
+    global _finisher, _left  # noqa: PLW0603
+    if _finisher is not None:
+        return
     with _finisher_lock:
         if _finisher is None:
-            _finisher = threading.Thread(target=_finish_queued, args=(_later,), name="tokentrail-finisher", daemon=True)
+            _finisher = threading.Thread(target=_do_queued, args=(_later,), name="tokentrail-finisher", daemon=True)
             _finisher.start()
+            _left = False
 
 
-def _finish_queued(queue: SimpleQueue[tuple[Call, Answer, str] | Usage | threading.Event]) -> None:
+def _do_queued(queue: SimpleQueue[Callable[[], object]]) -> None:
     while True:
-        _finish_one(queue.get())
-
-
-def _finish_one(item: tuple[Call, Answer, str] | Usage | threading.Event) -> None:
-    if isinstance(item, threading.Event):
-        item.set()
-    elif isinstance(item, Usage):
-        record(item)
-    else:
-        call, answer, ended = item
-        call.finish(answer, ended)
+        try:
+            queue.get()()
+        except Exception as failure:
+            internal_error("recorder.finisher", failure)
 
 
 def drain(timeout: float) -> bool:
     """Wait until what finalizers left is recorded, or the time (seconds) is up."""
-    if _later.empty():
+    if _finisher is None and _later.empty():
         return True
-    _start_finisher()
+    start_finisher()
     done = threading.Event()
-    _later.put(done)
+    _later.put(done.set)
     return done.wait(timeout)
 
 
@@ -288,8 +309,9 @@ def flush(timeout: float = 30.0) -> bool:
 
 def _after_fork_in_child() -> None:
     """Threads do not come along; what was queued is the parent's; a random secret is made anew."""
-    global _later, _finisher, _finisher_lock, _secret  # noqa: PLW0603
+    global _later, _left, _finisher, _finisher_lock, _secret  # noqa: PLW0603
     _later = SimpleQueue()
+    _left = False
     _finisher = None
     _finisher_lock = threading.Lock()
     _secret = b""

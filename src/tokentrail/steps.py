@@ -1,22 +1,23 @@
 """Setting the attribution around each step of whatever a decorated function is or returns.
 
 A context variable that stays set across a `yield` leaks into the caller, and an abandoned async generator raises when it resets it in another
-context. So it is set and reset around every single step.
+context. So it is set and reset around every single step. Nothing here raises by itself: what the function raises passes unchanged.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextvars import Token
+from time import time_ns
 from typing import Any
 
-from tokentrail import telemetry
+from tokentrail import ledger, recorder, telemetry
 from tokentrail.attribution import Attribution, attribution
 
-__all__ = ["attributed", "begin", "end", "enter", "leave"]
+__all__ = ["attributed", "begin", "end", "end_later", "enter", "leave"]
 
 MakeBlock = Callable[[tuple[Any, ...], dict[str, Any]], Attribution]
 Entered = tuple[Token[Attribution | None], Any]
@@ -24,7 +25,12 @@ Entered = tuple[Token[Attribution | None], Any]
 
 def begin(block: Attribution, name: str) -> Attribution:
     """Give the block its span, under which the spans of the calls inside will lie."""
-    block.span = telemetry.start_block(name, block)
+    try:
+        block.span = telemetry.start_block(name, block)
+        if block.span is not None:
+            recorder.start_finisher()  # for `end_later`, which may run where no thread can be started
+    except Exception as error:
+        ledger.internal_error("track_tokens: its span", error)
     return block
 
 
@@ -36,20 +42,34 @@ def enter(block: Attribution) -> Entered:
 def leave(entered: Entered) -> None:
     """Make what was current before current again. A coroutine that the garbage collector closes ends in another context: nothing to undo there."""
     token, attached = entered
+    try:
+        attribution.reset(token)
+    except ValueError:
+        return
     if attached is not None:
         telemetry.detach(attached)
-    with contextlib.suppress(ValueError):
-        attribution.reset(token)
 
 
 def end(block: Attribution, error: BaseException | None = None) -> None:
     """End the block's span."""
     if block.span is not None:
-        telemetry.end_block(block.span, error)
+        try:
+            telemetry.end_block(block.span, error)
+        except Exception as failure:
+            ledger.internal_error("track_tokens: its span", failure)
+
+
+def end_later(block: Attribution) -> None:
+    """End the block's span from another thread: a finalizer may run while its own thread holds one of the SDK's locks."""
+    if block.span is not None:
+        recorder.do_later(functools.partial(telemetry.end_block, block.span, None, time_ns()))
 
 
 def attributed(function: Any, make_block: MakeBlock) -> Any:
-    """The function, with everything it spends attributed; its kind (sync, async, generator) stays what it is."""
+    """The function, with everything it spends attributed; its kind (sync, async, generator) stays what it is.
+
+    The block of a coroutine function or a generator begins where its body does: at the first step, not at the call.
+    """
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(attributed(function.__func__, make_block))
     name = getattr(function, "__qualname__", type(function).__qualname__)
@@ -59,7 +79,7 @@ def attributed(function: Any, make_block: MakeBlock) -> Any:
 
     wrapper: Any
     if inspect.isasyncgenfunction(function):
-        wrapper = _async_generator(lambda args, keywords: (function(*args, **keywords), make(args, keywords)))
+        wrapper = _async_steps(lambda args, keywords: (function(*args, **keywords), make(args, keywords)))
     elif inspect.isgeneratorfunction(function):
 
         def wrapper(*args: Any, **keywords: Any) -> Any:
@@ -90,10 +110,13 @@ def _called(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], bloc
     return _returned(value, block)
 
 
-async def _awaited(coroutine: Any, block: Attribution) -> Any:
+async def _awaited(coroutine: Awaitable[Any], block: Attribution) -> Any:
     entered = enter(block)
     try:
         value = await coroutine
+    except GeneratorExit:
+        end_later(block)
+        raise
     except BaseException as error:
         end(block, error)
         raise
@@ -107,33 +130,40 @@ def _returned(value: Any, block: Attribution) -> Any:
     later = _later(value, block)
     if later is not None:
         return later
-    for name in ("body_iterator", "response"):  # starlette and FastAPI; flask and werkzeug
-        body = getattr(value, "__dict__", {}).get(name)
-        later = None if body is None else _later(body, block)
-        if later is not None:
-            setattr(value, name, later)
-            return value
+    try:
+        fields = getattr(value, "__dict__", {})
+        for name in ("body_iterator", "response"):  # starlette and FastAPI; flask and werkzeug
+            later = _later(fields.get(name), block)
+            if later is not None:
+                setattr(value, name, later)
+                return value
+    except Exception as error:  # a frozen object: its body is not attributed
+        ledger.internal_error("track_tokens: a returned body", error)
     end(block)
     return value
 
 
 def _later(value: Any, block: Attribution) -> Any:
+    later: Any
     if inspect.isgenerator(value):
-        return _steps(value, block)
-    if inspect.isasyncgen(value):
-        return _async_generator(lambda _args, _keywords: (value, block))()
-    if inspect.iscoroutine(value):
-        return _awaited(value, block)
-    return None
+        later = _steps(value, block)
+    elif inspect.isasyncgen(value):
+        later = _async_steps(lambda _args, _keywords: (value, block))()
+    elif inspect.iscoroutine(value):
+        later = _awaited(value, block)
+    else:
+        return None
+    later.__name__, later.__qualname__ = value.__name__, value.__qualname__
+    return later
 
 
 def _steps(generator: Generator[Any, Any, Any], block: Attribution) -> Generator[Any, Any, Any]:
     """A generator's steps, each under the block; `send`, `throw`, `close` and the return value go through."""
-    step: Callable[[], Any] = functools.partial(next, generator)
+    sent, thrown = None, None
     while True:
         entered = enter(block)
         try:
-            value = step()
+            value = generator.send(sent) if thrown is None else generator.throw(thrown)
         except StopIteration as stop:
             end(block)
             return stop.value
@@ -141,54 +171,71 @@ def _steps(generator: Generator[Any, Any, Any], block: Attribution) -> Generator
             end(block, error)
             raise
         finally:
+            sent, thrown = None, None  # an exception that is kept would keep this frame
             leave(entered)
         try:
             sent = yield value
-            step = functools.partial(generator.send, sent)
         except GeneratorExit:
             entered = enter(block)
             try:
                 generator.close()
             finally:
                 leave(entered)
-                end(block)
+                end_later(block)
             raise
         except BaseException as error:
-            step = functools.partial(generator.throw, error)
+            thrown = error
+        finally:
+            value = None
 
 
-def _async_generator(
+def _async_steps(
     make: Callable[[tuple[Any, ...], dict[str, Any]], tuple[AsyncGenerator[Any, Any], Attribution]],
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
     """An async generator function over another generator's steps. Between two steps it may be resumed in another context, never within one."""
 
     async def steps(*args: Any, **keywords: Any) -> AsyncGenerator[Any, Any]:
         generator, block = make(args, keywords)
-        step: Callable[[], Any] = functools.partial(generator.asend, None)
+        next_step = _first_step(generator)
         while True:
             entered = enter(block)
             try:
-                value = await step()
+                value = await next_step
             except StopAsyncIteration:
                 end(block)
                 return
+            except GeneratorExit:
+                end_later(block)
+                raise
             except BaseException as error:
                 end(block, error)
                 raise
             finally:
+                del next_step
                 leave(entered)
             try:
-                sent = yield value
-                step = functools.partial(generator.asend, sent)
+                next_step = generator.asend((yield value))
             except GeneratorExit:
                 entered = enter(block)
                 try:
                     await generator.aclose()
                 finally:
                     leave(entered)
-                    end(block)
+                    end_later(block)
                 raise
             except BaseException as error:
-                step = functools.partial(generator.athrow, error)
+                next_step = generator.athrow(error)
+            finally:
+                value = None
 
     return steps
+
+
+def _first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
+    """The first step, out of the event loop's sight: were it to close the inner generator too when it shuts down, the two closings would collide."""
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return generator.asend(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from contextvars import Token
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context, metrics, trace
-from opentelemetry.metrics import CallbackOptions, Histogram, Observation
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Status, StatusCode
 
 from tokentrail import semconv, settings
 
@@ -22,21 +24,24 @@ if TYPE_CHECKING:
     from tokentrail.call import Answer, Request
     from tokentrail.usage import Usage
 
-__all__ = ["Telemetry"]
+__all__ = ["Telemetry", "after_fork", "attach", "detach", "end_block", "start_block"]
 
-_COUNTERS = (
+_COUNTERS: Final = (
     (semconv.METRIC_INPUT_TOKENS, "Input tokens, cached ones included"),
     (semconv.METRIC_OUTPUT_TOKENS, "Output tokens, reasoning included"),
     (semconv.METRIC_CACHE_READ_TOKENS, "Input tokens read from the provider's cache"),
     (semconv.METRIC_CACHE_WRITE_TOKENS, "Input tokens written to the provider's cache"),
     (semconv.METRIC_REASONING_TOKENS, "Output tokens spent on reasoning"),
 )
-_ERROR = Status(StatusCode.ERROR)
-_UNSET_SPAN = trace.INVALID_SPAN
+_ERROR: Final = Status(StatusCode.ERROR)
+_MOST_SERIES: Final = 2000
+"""As many attribute sets as the SDK keeps for an instrument; the rest is one series marked as overflow."""
+_OVERFLOW: Final[tuple[Any, ...]] = ("", "", "", "", "", 0)
 
+Key = tuple[Any, ...]
 
-_totals: dict[tuple[Any, ...], list[int]] = {}
-_totals_lock = threading.Lock()
+_totals: dict[Key, list[int]] = {}
+_totals_lock = threading.RLock()  # a signal handler may come in the middle of its own thread's addition
 _observed = False
 
 
@@ -44,7 +49,7 @@ class Telemetry:
     """The instruments under one set of settings."""
 
     def __init__(self, in_force: settings.Settings) -> None:
-        off = in_force.otel_sdk_disabled
+        off = in_force.otel_sdk_disabled or in_force.disabled
         self._tracer = trace.get_tracer(semconv.SCOPE) if in_force.spans and not off else None
         self._latest = in_force.metrics in ("latest", "both") and not off
         self._legacy = in_force.metrics in ("legacy", "both") and not off
@@ -52,7 +57,7 @@ class Telemetry:
         if self._latest or self._legacy:
             self._make_instruments(metrics.get_meter(semconv.SCOPE))
 
-    def _make_instruments(self, meter: metrics.Meter) -> None:
+    def _make_instruments(self, meter: Meter) -> None:
         def histogram(name: str, unit: str, description: str, buckets: tuple[float, ...]) -> None:
             self._histograms[name] = meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=list(buckets))
 
@@ -64,64 +69,74 @@ class Telemetry:
             histogram(semconv.METRIC_LEGACY_DURATION, "s", "Duration of a call", semconv.DURATION_BUCKETS)
             histogram(semconv.METRIC_LEGACY_TOKENS, "{token}", "Tokens of a call", semconv.TOKEN_BUCKETS)
 
-    def start(self, request: Request, attribution: Attribution | None) -> Span:
-        """A client span with what sampling may look at."""
-        if self._tracer is None:
-            return _UNSET_SPAN
-        attributes: dict[str, Any] = {
-            semconv.GEN_AI_OPERATION: request.gen_ai_operation,
-            semconv.PROVIDER: request.provider,
-            semconv.REQUEST_MODEL: request.model,
-            semconv.SERVER_ADDRESS: request.server_address,
-        }
+    def start(self, request: Request, attribution: Attribution | None, parent: Context, ts: int) -> Span | None:
+        """A client span from `ts` on (UTC nanoseconds), with what sampling may look at; `None` where spans are off."""
+        tracer = self._tracer
+        if tracer is None:
+            return None
+        operation = request.gen_ai_operation
+        attributes: dict[str, Any] = {semconv.GEN_AI_OPERATION: operation, semconv.PROVIDER: request.provider}
+        name = operation
+        if request.model:
+            attributes[semconv.REQUEST_MODEL] = request.model
+            name = f"{operation} {request.model}"
+        if request.server_address:
+            attributes[semconv.SERVER_ADDRESS] = request.server_address
         if request.server_port:
             attributes[semconv.SERVER_PORT] = request.server_port
         if request.stream:
             attributes[semconv.REQUEST_STREAM] = True
         if attribution is not None and attribution.tenant_id:
             attributes[semconv.TENANT_ID] = attribution.tenant_id
-        return self._tracer.start_span(f"{request.gen_ai_operation} {request.model}", None, SpanKind.CLIENT, attributes)
+        return tracer.start_span(name, parent, SpanKind.CLIENT, attributes, None, ts)
 
-    def finish(self, span: Span, usage: Usage, answer: Answer) -> None:
-        """End the span and add to the metrics."""
-        if span is not _UNSET_SPAN and span.is_recording():
+    def finish(self, span: Span | None, usage: Usage, answer: Answer, parent: Context) -> None:
+        """End the span and add to the metrics. It is as long as the usage says, also where the wall clock was set meanwhile."""
+        duration = usage.duration_ns or 0
+        if span is not None and span.__class__ is not NonRecordingSpan:
             span.set_attributes(_span_attributes(usage, answer))
             if usage.error_type:
                 span.set_status(_ERROR)
-            span.end()
-        self.count(usage)
-        if self._latest and usage.duration_ns is not None:
-            name = semconv.METRIC_EMBEDDINGS_DURATION if usage.gen_ai_operation == "embeddings" else semconv.METRIC_DURATION
-            self._histograms[name].record(usage.duration_ns / 1e9, _duration_attributes(usage))
+            span.end(usage.ts + duration)
+        self._measure(usage, duration, parent)
+
+    def record(self, usage: Usage) -> None:
+        """Add a usage recorded by hand: its tokens, and its duration where it states one. Corrections have no place in sums that only grow."""
+        if usage.corrects_key or not usage.gen_ai_operation:
+            return
+        self._measure(usage, usage.duration_ns, None)
+
+    def _measure(self, usage: Usage, duration: int | None, parent: Context | None) -> None:
+        if self._latest:
+            self.count(usage)
+            if duration is not None:
+                name = semconv.METRIC_EMBEDDINGS_DURATION if usage.gen_ai_operation == "embeddings" else semconv.METRIC_DURATION
+                self._histograms[name].record(duration / 1e9, _call_attributes(usage), parent)
         if self._legacy:
-            self._count_legacy(usage)
+            attributes = _call_attributes(usage)
+            if duration is not None:
+                self._histograms[semconv.METRIC_LEGACY_DURATION].record(duration / 1e9, attributes, parent)
+            attributes.pop(semconv.ERROR_TYPE, None)
+            tokens = self._histograms[semconv.METRIC_LEGACY_TOKENS]
+            for kind, value in (("input", usage.input_tokens), ("output", usage.output_tokens)):
+                if value is not None:
+                    tokens.record(value, attributes | {semconv.GEN_AI_TOKEN_TYPE: kind}, parent)
 
     def count(self, usage: Usage) -> None:
-        """Add to the sums that the token counters report."""
-        if not self._latest:
-            return
+        """Add to the sums that the token counters report; a call without counts adds 0, as the conventions ask."""
         key = (usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.server_address, usage.server_port)
         with _totals_lock:
             row = _totals.get(key)
             if row is None:
-                row = _totals[key] = [0, 0, 0, 0, 0]
+                row = _totals.setdefault(key if len(_totals) < _MOST_SERIES else _OVERFLOW, [0, 0, 0, 0, 0])
             row[0] += usage.input_tokens or 0
             row[1] += usage.output_tokens or 0
             row[2] += usage.cache_read_tokens or 0
             row[3] += usage.cache_write_tokens or 0
             row[4] += usage.reasoning_tokens or 0
 
-    def _count_legacy(self, usage: Usage) -> None:
-        attributes = _duration_attributes(usage)
-        if usage.duration_ns is not None:
-            self._histograms[semconv.METRIC_LEGACY_DURATION].record(usage.duration_ns / 1e9, attributes)
-        tokens = self._histograms[semconv.METRIC_LEGACY_TOKENS]
-        for kind, value in (("input", usage.input_tokens), ("output", usage.output_tokens)):
-            if value is not None:
-                tokens.record(value, attributes | {semconv.GEN_AI_TOKEN_TYPE: kind})
 
-
-def _observe_totals(meter: metrics.Meter) -> None:
+def _observe_totals(meter: Meter) -> None:
     """Let the SDK read the table; once in a process, or two callbacks would report the same sums."""
     global _observed  # noqa: PLW0603
     if _observed:
@@ -134,9 +149,12 @@ def _observe_totals(meter: metrics.Meter) -> None:
 
 def _observer(place: int, *, embeddings: bool) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def observe(_options: CallbackOptions) -> Iterable[Observation]:
+        in_force = settings.current()
+        if in_force.metrics not in ("latest", "both") or in_force.disabled or in_force.otel_sdk_disabled:
+            return []  # switched over by a later `configure()`
         with _totals_lock:
             rows = [(key, row[place]) for key, row in _totals.items() if (key[0] == "embeddings") is embeddings]
-        return [Observation(value, _row_attributes(key)) for key, value in rows]
+        return [Observation(value, _series_attributes(key)) for key, value in rows]
 
     return observe
 
@@ -144,18 +162,33 @@ def _observer(place: int, *, embeddings: bool) -> Callable[[CallbackOptions], It
 def after_fork() -> None:
     """Start the sums anew in a forked child: the parent reports its own."""
     global _totals_lock  # noqa: PLW0603
-    _totals_lock = threading.Lock()
+    _totals_lock = threading.RLock()
     _totals.clear()
 
 
-def _row_attributes(key: tuple[Any, ...]) -> dict[str, Any]:
+def _series_attributes(key: Key) -> dict[str, Any]:
     operation, provider, request_model, response_model, address, port = key
-    attributes = {
-        semconv.GEN_AI_OPERATION: operation,
-        semconv.PROVIDER: provider,
-        semconv.REQUEST_MODEL: request_model,
-        semconv.TOKEN_MODALITY: "unknown",  # the providers' totals are not split by modality; guessing text is not allowed
-    }
+    if not operation:
+        return {semconv.METRIC_OVERFLOW: True}
+    attributes = _attributes(operation, provider, request_model, response_model, address, port)
+    attributes[semconv.TOKEN_MODALITY] = "unknown"  # the providers' totals are not split by modality; guessing text is not allowed
+    return attributes
+
+
+def _call_attributes(usage: Usage) -> dict[str, Any]:
+    attributes = _attributes(
+        usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.server_address, usage.server_port
+    )
+    if usage.error_type:
+        attributes[semconv.ERROR_TYPE] = usage.error_type
+    return attributes
+
+
+def _attributes(operation: str, provider: str, request_model: str, response_model: str, address: str, port: int) -> dict[str, Any]:
+    """What all metrics are split by; what is not known is absent, not empty."""
+    attributes: dict[str, Any] = {semconv.GEN_AI_OPERATION: operation, semconv.PROVIDER: provider}
+    if request_model:
+        attributes[semconv.REQUEST_MODEL] = request_model
     if response_model:
         attributes[semconv.RESPONSE_MODEL] = response_model
     if address:
@@ -165,44 +198,32 @@ def _row_attributes(key: tuple[Any, ...]) -> dict[str, Any]:
     return attributes
 
 
-def _duration_attributes(usage: Usage) -> dict[str, Any]:
-    attributes: dict[str, Any] = {
-        semconv.GEN_AI_OPERATION: usage.gen_ai_operation,
-        semconv.PROVIDER: usage.provider,
-        semconv.REQUEST_MODEL: usage.request_model,
-        semconv.RESPONSE_MODEL: usage.response_model,
-        semconv.SERVER_ADDRESS: usage.server_address,
-    }
-    if usage.error_type:
-        attributes[semconv.ERROR_TYPE] = usage.error_type
-    return attributes
-
-
-_SPAN_COUNTS = (
-    ("input_tokens", semconv.INPUT_TOKENS),
-    ("output_tokens", semconv.OUTPUT_TOKENS),
-    ("cache_read_tokens", semconv.CACHE_READ_TOKENS),
-    ("cache_write_tokens", semconv.CACHE_WRITE_TOKENS),
-    ("reasoning_tokens", semconv.REASONING_TOKENS),
-    ("audio_input_tokens", semconv.AUDIO_INPUT_TOKENS),
-    ("audio_output_tokens", semconv.AUDIO_OUTPUT_TOKENS),
-    ("image_input_tokens", semconv.IMAGE_INPUT_TOKENS),
-    ("image_output_tokens", semconv.IMAGE_OUTPUT_TOKENS),
-)
-
-
-def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:
-    attributes: dict[str, Any] = {semconv.KEY: usage.key, semconv.OPERATION: usage.operation}
+def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:  # noqa: C901, PLR0912 - one line an attribute: a loop would cost a call for each
+    attributes: dict[str, Any] = {semconv.OPERATION: usage.operation}
     if usage.response_model:
         attributes[semconv.RESPONSE_MODEL] = usage.response_model
     if usage.response_id:
         attributes[semconv.RESPONSE_ID] = usage.response_id
     if answer.finish_reasons:
         attributes[semconv.FINISH_REASONS] = tuple(answer.finish_reasons)
-    for field, name in _SPAN_COUNTS:
-        value = getattr(usage, field)
-        if value is not None:
-            attributes[name] = value
+    if usage.input_tokens is not None:
+        attributes[semconv.INPUT_TOKENS] = usage.input_tokens
+    if usage.output_tokens is not None:
+        attributes[semconv.OUTPUT_TOKENS] = usage.output_tokens
+    if usage.cache_read_tokens is not None:
+        attributes[semconv.CACHE_READ_TOKENS] = usage.cache_read_tokens
+    if usage.cache_write_tokens is not None:
+        attributes[semconv.CACHE_WRITE_TOKENS] = usage.cache_write_tokens
+    if usage.reasoning_tokens is not None:
+        attributes[semconv.REASONING_TOKENS] = usage.reasoning_tokens
+    if usage.audio_input_tokens is not None:
+        attributes[semconv.AUDIO_INPUT_TOKENS] = usage.audio_input_tokens
+    if usage.audio_output_tokens is not None:
+        attributes[semconv.AUDIO_OUTPUT_TOKENS] = usage.audio_output_tokens
+    if usage.image_input_tokens is not None:
+        attributes[semconv.IMAGE_INPUT_TOKENS] = usage.image_input_tokens
+    if usage.image_output_tokens is not None:
+        attributes[semconv.IMAGE_OUTPUT_TOKENS] = usage.image_output_tokens
     if usage.time_to_first_chunk_ns is not None:
         attributes[semconv.TIME_TO_FIRST_CHUNK] = usage.time_to_first_chunk_ns / 1e9
     if usage.ended != "complete":
@@ -213,25 +234,36 @@ def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:
 
 
 def start_block(name: str, block: Attribution) -> Span | None:
-    """A span for a `track_tokens` block; it never carries counts, which only leaves do. `None` where spans are off."""
+    """A span for a `track_tokens` block; it never carries counts, which only leaves do. `None` where there are no spans."""
     in_force = settings.current()
     if not in_force.spans or in_force.otel_sdk_disabled or in_force.disabled:
         return None
     attributes = {semconv.TENANT_ID: block.tenant_id, semconv.OPERATION: block.operation, semconv.OPERATION_ID: block.operation_id}
-    return trace.get_tracer(semconv.SCOPE).start_span(name, attributes={key: value for key, value in attributes.items() if value})
+    span = trace.get_tracer(semconv.SCOPE).start_span(name, attributes={key: value for key, value in attributes.items() if value})
+    return span if span.get_span_context().is_valid else None
 
 
-def end_block(span: Span, error: BaseException | None) -> None:
-    """End a block's span; an error's message stays out, since it may hold a prompt."""
+def end_block(span: Span, error: BaseException | None = None, end_time: int | None = None) -> None:
+    """End a block's span, now or at `end_time` (UTC nanoseconds); an error's message stays out, since it may hold a prompt."""
     if error is not None:
-        span.set_attribute(semconv.ERROR_TYPE, type(error).__qualname__)
+        span.set_attribute(semconv.ERROR_TYPE, error_type(error))
         span.set_status(_ERROR)
-    span.end()
+    span.end(end_time)
 
 
-def attach(span: Span) -> Any:
+def error_type(error: BaseException) -> str:
+    """The HTTP status where there is one (the provider's word), else the exception's qualified name, as the conventions ask for `error.type`."""
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return str(status)
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def attach(span: Span, parent: Context | None = None) -> Token[Context]:
     """Make the span current, for spans of the HTTP client below it; the token goes to `detach`."""
-    return context.attach(trace.set_span_in_context(span))
+    return context.attach(trace.set_span_in_context(span, parent))
 
 
+current_context = context.get_current
 detach = context.detach

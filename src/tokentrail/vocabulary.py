@@ -6,6 +6,7 @@ The numbers are stored: never renumber one, only append.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import Enum
 from typing import TypeVar
 
@@ -28,7 +29,9 @@ __all__ = [
     "Source",
     "TokenType",
     "clickhouse_enum",
+    "parse_ended",
     "parse_operation",
+    "parse_source",
     "parse_token_type",
 ]
 
@@ -114,28 +117,40 @@ OPERATION_INTERNAL = Operation.INTERNAL
 _W = TypeVar("_W", bound=Word)
 
 
-def _parse(kind: type[_W], prefix: str, given: object) -> _W:
+_MEANINGS = {"Operation": "an operation", "TokenType": "a token type", "Source": "a source", "Ended": "a way in which a call ends"}
+
+
+def _parse(kind: type[_W], given: object, prefix: str = "") -> _W:
     if isinstance(given, kind):
         return given
-    text = str(given)
-    if text.startswith(prefix):
-        text = text[len(prefix) :].lower()
-    try:
-        return kind(text)
-    except ValueError:
-        allowed = ", ".join(member.value for member in kind)
-        message = f"{given!r} is not a {kind.__name__}: use one of {allowed} (or {prefix}…)"
-        raise ValueError(message) from None
+    if isinstance(given, str) and not isinstance(given, Word):  # another vocabulary's member is a mistake, even if it has the same text
+        name = given[len(prefix) :] if prefix and given.startswith(prefix) else ""
+        if name in kind.__members__:
+            return kind[name]
+        with suppress(ValueError):
+            return kind(given)
+    allowed = ", ".join(member.value for member in kind)
+    raise ValueError(f"{given!r} is not {_MEANINGS[kind.__name__]}: use one of {allowed} (or {kind.__name__}.{next(iter(kind)).name}, …)")
 
 
 def parse_operation(given: Operation | str) -> Operation:
     """Take `Operation.QUERY`, `"query"` or `"OPERATION_QUERY"`; raise `ValueError` that names the allowed words otherwise."""
-    return _parse(Operation, "OPERATION_", given)
+    return _parse(Operation, given, "OPERATION_")
 
 
 def parse_token_type(given: TokenType | str) -> TokenType:
     """Take `TokenType.LLM`, `"llm"` or `"TOKEN_TYPE_LLM"`; raise `ValueError` that names the allowed words otherwise."""
-    return _parse(TokenType, "TOKEN_TYPE_", given)
+    return _parse(TokenType, given, "TOKEN_TYPE_")
+
+
+def parse_source(given: Source | str) -> Source:
+    """Take `Source.REPORTED` or `"reported"`; raise `ValueError` that names the allowed words otherwise."""
+    return _parse(Source, given)
+
+
+def parse_ended(given: Ended | str) -> Ended:
+    """Take `Ended.COMPLETE` or `"complete"`; raise `ValueError` that names the allowed words otherwise."""
+    return _parse(Ended, given)
 
 
 def clickhouse_enum(kind: type[Word]) -> str:

@@ -1,0 +1,74 @@
+"""Free metadata as the JSON object that is stored: whatever it holds, the text is valid JSON, valid UTF-8 and within its bound."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+__all__ = ["MAX_METADATA_BYTES", "metadata_text"]
+
+MAX_METADATA_BYTES: Final = 16 * 1024
+DEEPEST: Final = 32
+MOST_VALUES: Final = MAX_METADATA_BYTES
+"""Beyond this depth, or this many values in one, only a value's type is told: a circular one has no end."""
+
+
+def metadata_text(metadata: Mapping[Any, Any] | None) -> tuple[str, bool]:
+    """Metadata as a JSON object, and whether it was cut: beyond 16 KiB of UTF-8 the largest values are left out.
+
+    What JSON lacks becomes text: dates, decimals, bytes, NaN, objects. Lone surrogates become U+FFFD. Only metadata that is no mapping raises.
+    """
+    if not metadata:
+        return "", False
+    try:
+        text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False, default=str)
+        if len(text.encode()) <= MAX_METADATA_BYTES:
+            return text, False
+    except (ValueError, TypeError, RecursionError, ArithmeticError, AttributeError, LookupError):
+        pass  # one value is hostile; below each is looked at by itself
+    return _assembled([_member(name, value) for name, value in metadata.items()])
+
+
+def _assembled(members: list[str]) -> tuple[str, bool]:
+    """An object of these members, as many as fit: the small ones first, in the order in which they were given."""
+    sizes = [len(member.encode()) + 2 for member in members]  # with the comma and the blank, or the braces
+    room = MAX_METADATA_BYTES
+    kept = set()
+    for place in sorted(range(len(members)), key=sizes.__getitem__):
+        room -= sizes[place]
+        if room < 0:
+            break
+        kept.add(place)
+    return "{" + ", ".join(member for place, member in enumerate(members) if place in kept) + "}", len(kept) < len(members)
+
+
+def _member(name: Any, value: Any) -> str:
+    try:
+        text = json.dumps({_text(name): _plain(value, 0, [MOST_VALUES])}, ensure_ascii=False)[1:-1]
+    except (ValueError, RecursionError):  # an int of more digits than Python prints
+        text = json.dumps({_text(name): f"<{type(value).__name__}>"}, ensure_ascii=False)[1:-1]
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _plain(value: Any, depth: int, room: list[int]) -> Any:
+    room[0] -= 1
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if not isinstance(value, (dict, list, tuple)):
+        return _text(value)
+    if depth >= DEEPEST or room[0] < len(value):
+        return f"<{type(value).__name__}>"
+    if isinstance(value, dict):
+        return {_text(name): _plain(inner, depth + 1, room) for name, inner in value.items()}
+    return [_plain(inner, depth + 1, room) for inner in value]
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
