@@ -62,8 +62,12 @@ _NAMES: Final = {
 FAMILIES: Final = tuple(_NAMES)
 """Every family that `model_family` can answer."""
 
-_ANY: Final = re.compile("|".join(f"({pattern})" for pattern in _NAMES.values()))
 _LONGEST_NAME: Final = 512  # a model name is given by callers: what lies beyond is not searched
+
+
+@lru_cache(maxsize=1)
+def _any_family() -> re.Pattern[str]:  # compiled at the first name: importing this must cost nothing
+    return re.compile("|".join(f"({pattern})" for pattern in _NAMES.values()))
 
 
 @lru_cache(maxsize=2048)
@@ -72,5 +76,5 @@ def model_family(model: str) -> str:
 
     On the call path: a repeated name costs one look into a dictionary.
     """
-    found = _ANY.search(model[:_LONGEST_NAME].lower())
+    found = _any_family().search(model[:_LONGEST_NAME].lower())
     return FAMILIES[found.lastindex - 1] if found and found.lastindex else ""

@@ -121,7 +121,8 @@ def count_tokens(content: Countable, *, model: str = "", provider: str = "", dow
     tokens in a text are counted as text.
 
     Messages (mappings with `role`, `content`, `name`, `tool_calls`, or an SDK's own objects) cost 4 tokens each and 3 in all beside their texts,
-    as in OpenAI's cookbook "How to count tokens with tiktoken"; 2 in all for reasoning models, as recordings show. Tools and media are not counted.
+    as in OpenAI's cookbook "How to count tokens with tiktoken"; 2 in all for reasoning models, as recordings show. Tools, media and reasoning
+    that is not shown are not counted.
 
     Raises `TypeError` for anything else. The first call for a model may take 0.3 s, to load a vocabulary.
     """

@@ -7,9 +7,7 @@ brings, else from tiktoken's own cache folder (`TIKTOKEN_CACHE_DIR`), and is dow
 from __future__ import annotations
 
 import binascii
-import gzip
 import hashlib
-import importlib.metadata
 import logging
 import os
 import re
@@ -69,6 +67,8 @@ class DamagedVocabulary(Exception):  # noqa: N818 - it names what was found
 
 
 def _data_file(vocabulary: Vocabulary) -> Path | None:
+    import importlib.metadata  # noqa: PLC0415 - 30 modules, for those who count
+
     try:
         distribution = importlib.metadata.distribution(DATA_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
@@ -90,6 +90,8 @@ def _unpacked(path: Path) -> bytes:
     if path.suffix != ".gz":
         with path.open("rb") as file:
             return file.read(_LARGEST_FILE)
+    import gzip  # noqa: PLC0415 - for those who count
+
     with gzip.open(path) as packed:
         return packed.read(_LARGEST_FILE)
 
