@@ -10,7 +10,6 @@ import pytest
 
 from tokentrail.counting import vocabularies
 
-
 HERE = {"localhost", "127.0.0.1", "::1", None}
 
 
