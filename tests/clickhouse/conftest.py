@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.ledger_rows import Land, Row, Total
 
+from tests.support.ledger_rows import Land, Row, Total
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import migrate
 from tokentrail.clickhouse.sqlfiles import Target

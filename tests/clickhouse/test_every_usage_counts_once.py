@@ -3,8 +3,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from tests.support.ledger_rows import START_NS, Land, Total, claimed, usage
 
+from tests.support.ledger_rows import START_NS, Land, Total, claimed, usage
 from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from tokentrail import semconv
@@ -22,7 +23,8 @@ def writer(name: str) -> str:
 
 def moment(nanoseconds: int) -> str:
     """Nanoseconds as the text of a DateTime64(9)."""
-    return f"{nanoseconds // 10**9}.{nanoseconds % 10**9:09d}"
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return f"{datetime(1970, 1, 1) + timedelta(seconds=seconds)}.{rest:09d}"  # noqa: DTZ001 - UTC, which the column says
 
 
 def row(attributes: Mapping[str, object], *, ts: int = START_NS, trace_id: str = "", span_id: str = "", service: str = "shop") -> Row:
