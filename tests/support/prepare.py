@@ -6,7 +6,6 @@ It never fails: what cannot be had here is said in a sentence, and the tests tha
 from __future__ import annotations
 
 from tests.support.require import required
-
 from tokentrail.demo import collector, local_model
 from tokentrail.demo.cache import Unavailable
 
@@ -20,7 +19,7 @@ def main() -> None:
         if isinstance(result, Unavailable):
             say(str(result))
         elif isinstance(result, local_model.Installed) and required("ollama"):
-            from tests.support import ollama  # noqa: PLC0415 - pytest is needed only for this one
+            from tests.support import ollama
 
             built = ollama.build(result, say)
             if isinstance(built, Unavailable):
