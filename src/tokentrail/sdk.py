@@ -15,8 +15,11 @@ logger = logging.getLogger("tokentrail")
 def setup_opentelemetry(*, service_name: str = "", environment: str = "", resource: dict[str, str] | None = None) -> bool:
     """Set up tracing and metrics with OTLP/HTTP exporters under the standard `OTEL_*` variables; true if that was done.
 
-    An SDK that the program has set up already is never replaced: then nothing happens and the answer is false. Raises `ImportError` with one
-    sentence where the SDK is not installed (`pip install "tokentrail[auto]"`). Usage events do not need it: they travel by the journal.
+    `service_name`, `environment` and `resource` describe the program; what is left out comes from the settings. Call it once, in the process that
+    makes the calls (after a fork, not before).
+
+    An SDK that the program has set up already, even one of its two halves, is never replaced: then nothing happens and the answer is false. Raises
+    `ImportError` with one sentence where the SDK is not installed. Usage events do not need it: they travel by the journal.
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
@@ -34,7 +37,7 @@ def setup_opentelemetry(*, service_name: str = "", environment: str = "", resour
         logger.info("tokentrail: an OpenTelemetry SDK is set up already and stays as it is")
         return False
     in_force = settings.current()
-    named: dict[str, Any] = {str(name): value for name, value in (resource or {}).items()}
+    named: dict[str, Any] = {**in_force.resource, **(resource or {})}
     if service_name or in_force.service_name:
         named[semconv.SERVICE_NAME] = service_name or in_force.service_name
     if environment or in_force.environment:
@@ -48,5 +51,5 @@ def setup_opentelemetry(*, service_name: str = "", environment: str = "", resour
 
 
 def _is_set(provider: Any) -> bool:
-    """The API's own stand-ins come from `opentelemetry.trace` and `opentelemetry.metrics`; anything else somebody has set up."""
-    return not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
+    """Whether anybody has set it; the API's proxies stand for what nobody has set yet."""
+    return "Proxy" not in type(provider).__name__ or not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from urllib.parse import unquote
 
 from tokentrail.vocabulary import parse_operation
 
-__all__ = ["Settings", "configure", "current"]
+__all__ = ["Settings", "configure", "current", "from_environment"]
 
 logger = logging.getLogger("tokentrail")
 
@@ -26,85 +28,132 @@ def default_journal_dir() -> str:
     return os.path.join(state, "tokentrail", "journal")  # noqa: PTH118
 
 
+def _otlp(name: str) -> tuple[str, str]:
+    return f"OTEL_EXPORTER_OTLP_LOGS_{name}", f"OTEL_EXPORTER_OTLP_{name}"
+
+
+def _setting(default: Any, docs: str, *standard: str, secret: bool = False) -> Any:
+    """A field: what docs/settings.md says of it, and the standard variables that are read where `TOKENTRAIL_*` is not set, the first one first."""
+    described = {"docs": docs, "standard": standard}
+    if callable(default):
+        return field(default_factory=default, repr=not secret, metadata=described)
+    return field(default=default, repr=not secret, metadata=described)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One value with every setting; `docs` in the fields' metadata is what the settings page says of them."""
+    """One value with every setting."""
 
-    disabled: bool = field(default=False, metadata={"docs": "stops everything: no journal, spans, metrics"})
-    tenant_id: str = field(default="", metadata={"docs": "the tenant where no decorator names one"})
-    operations: Mapping[str, str] = field(
-        default_factory=dict, metadata={"docs": "operation by endpoint where no decorator names one, e.g. `chat=query,embeddings=vector_search`"}
+    disabled: bool = _setting(False, "stops everything: no journal, no spans, no metrics; `track_token_usage` still returns a key")
+    tenant_id: str = _setting("", "the tenant where no decorator names one")
+    operations: Mapping[str, str] = _setting(dict, "operation by endpoint where no decorator names one: `chat=query,embeddings=vector_search`")
+    provider_hosts: Mapping[str, str] = _setting(dict, "provider by host or host:port: `llm.internal:8000=vllm`")
+    include_usage: bool = _setting(True, "ask providers known to accept it for usage in streams, and hide it from a caller who did not ask")
+    estimate: bool = _setting(True, "count texts in the background where the provider states no counts")
+    content_hash_secret: str = _setting(
+        "",
+        "shared secret (up to 64 bytes) of the content hash in automatic keys: equal prompts have equal hashes in every process that has it; "
+        "empty: random per process, so that nobody can guess a prompt from its hash",
+        secret=True,
     )
-    provider_hosts: Mapping[str, str] = field(default_factory=dict, metadata={"docs": "provider by host or host:port, e.g. `llm.internal:8000=vllm`"})
-    include_usage: bool = field(default=True, metadata={"docs": "ask providers known to accept it for usage in streams, and hide it again"})
-    estimate: bool = field(default=True, metadata={"docs": "count texts in the background where the provider states no counts"})
-    content_hash_secret: str = field(
-        default="",
-        metadata={"docs": "shared secret of the content hash in automatic keys; empty: random per process, so that no prompt can be guessed"},
+    spans: bool = _setting(True, "a client span per call, and one per `track_tokens` block")
+    metrics: str = _setting("latest", "names of the metrics: `latest`, `legacy`, `both` or `none`")
+    journal_dir: str = _setting(default_journal_dir, "folder of the journal; `~` is the user's home")
+    journal_max_bytes: int = _setting(1024 * MIB, "bound of the whole folder; beyond it events are refused, numbered and counted")
+    journal_segment_bytes: int = _setting(8 * MIB, "size of one journal file")
+    journal_fsync: bool = _setting(False, "survive power loss too, at the cost of a disk flush per call")
+    ship: bool = _setting(True, "ship from this process; off where a sidecar runs `tokentrail journal ship --watch`")
+    ship_interval: float = _setting(1.0, "seconds between looks at the journal")
+    adopt_interval: float = _setting(30.0, "seconds between looks for journals of dead processes")
+    exit_timeout: float = _setting(2.0, "seconds that a program's end may wait for the shipper; nothing is lost without it")
+    endpoint: str = _setting(
+        "",
+        "OTLP/HTTP address for logs, with its path; empty: `http://localhost:4318/v1/logs`. To the general variable `/v1/logs` is added",
+        *_otlp("ENDPOINT"),
     )
-    spans: bool = field(default=True, metadata={"docs": "a client span per call"})
-    metrics: str = field(default="latest", metadata={"docs": "metric names: `latest`, `legacy`, `both` or `none`"})
-    journal_dir: str = field(default_factory=default_journal_dir, metadata={"docs": "folder of the journal"})
-    journal_max_bytes: int = field(
-        default=1024 * MIB, metadata={"docs": "bound of the whole folder; beyond it events are refused, numbered and counted"}
+    headers: Mapping[str, str] = _setting(dict, "headers of the shipper's requests: `authorization=Bearer%20…`", *_otlp("HEADERS"), secret=True)
+    protocol: str = _setting("http/protobuf", "only `http/protobuf` can be shipped; with another one records stay in the journal", *_otlp("PROTOCOL"))
+    certificate: str = _setting("", "file with the CA certificate", *_otlp("CERTIFICATE"))
+    client_certificate: str = _setting("", "file with the client's certificate", *_otlp("CLIENT_CERTIFICATE"))
+    client_key: str = _setting("", "file with the client's key", *_otlp("CLIENT_KEY"))
+    timeout: float = _setting(
+        10.0,
+        "seconds for one request, which is made again without a deadline if it fails. The standard variables are seconds too, "
+        "as opentelemetry-python reads them (1.45), not the specification's milliseconds",
+        *_otlp("TIMEOUT"),
     )
-    journal_segment_bytes: int = field(default=8 * MIB, metadata={"docs": "size of one journal file"})
-    journal_fsync: bool = field(default=False, metadata={"docs": "survive power loss too, at the cost of a disk flush per call"})
-    ship: bool = field(default=True, metadata={"docs": "ship from this process; off where a sidecar runs `tokentrail journal ship --watch`"})
-    ship_interval: float = field(default=1.0, metadata={"docs": "seconds between looks at the journal"})
-    adopt_interval: float = field(default=30.0, metadata={"docs": "seconds between looks for journals of dead processes"})
-    exit_timeout: float = field(default=2.0, metadata={"docs": "seconds that a program's end may wait for the shipper; nothing is lost without it"})
-    endpoint: str = field(
-        default="", metadata={"docs": "OTLP/HTTP address for logs, with path; else the standard variables, else http://localhost:4318/v1/logs"}
-    )
-    headers: Mapping[str, str] = field(default_factory=dict, metadata={"docs": "headers of the shipper's requests, e.g. `authorization=Bearer …`"})
-    protocol: str = field(default="http/protobuf", metadata={"docs": "only `http/protobuf` can be shipped"})
-    certificate: str = field(default="", metadata={"docs": "file with the CA certificate"})
-    client_certificate: str = field(default="", metadata={"docs": "file with the client's certificate"})
-    client_key: str = field(default="", metadata={"docs": "file with the client's key"})
-    timeout: float = field(default=10.0, metadata={"docs": "seconds for one request; a request that fails is made again, without a deadline"})
-    compression: str = field(default="gzip", metadata={"docs": "`gzip` or `none`"})
-    service_name: str = field(default="", metadata={"docs": "service.name of the events"})
-    environment: str = field(default="", metadata={"docs": "deployment.environment.name of the events"})
-    resource: Mapping[str, str] = field(default_factory=dict, metadata={"docs": "further resource attributes"})
-    otel_sdk_disabled: bool = field(default=False, metadata={"docs": "stops spans and metrics, not the ledger"})
+    compression: str = _setting("gzip", "`gzip` or `none`", *_otlp("COMPRESSION"))
+    service_name: str = _setting("", "`service.name` of the events; else the OpenTelemetry SDK's", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES")
+    environment: str = _setting("", "`deployment.environment.name` of the events", "OTEL_RESOURCE_ATTRIBUTES")
+    resource: Mapping[str, str] = _setting(dict, "further resource attributes: `team=search,region=eu`", "OTEL_RESOURCE_ATTRIBUTES")
+    otel_sdk_disabled: bool = _setting(False, "stops spans and metrics, not the ledger", "OTEL_SDK_DISABLED")
 
     def with_(self, **changes: Any) -> Settings:
         """A copy with changes, each checked; raises `ValueError` or `TypeError` with one sentence."""
-        names = {f.name for f in fields(self)}
+        kinds = {f.name: str(f.type) for f in fields(self)}
+        checked: dict[str, Any] = {}
         for name, value in changes.items():
-            if name not in names:
-                raise TypeError(f"tokentrail has no setting {name!r}: see docs/settings.md for {', '.join(sorted(names))}")
-            check(name, value)
-            if isinstance(value, Path):
-                changes[name] = str(value)
-        return replace(self, **changes)
+            if name not in kinds:
+                raise TypeError(f"tokentrail has no setting {name!r}: see docs/settings.md for {', '.join(sorted(kinds))}")
+            checked[name] = _fitting(name, kinds[name], value)
+            check(name, checked[name])
+        if "resource" in checked:  # what has a setting of its own
+            service, *environments = (checked["resource"].pop(key, "") for key in _NAMED)
+            for name, value in (("service_name", service), ("environment", next(filter(None, environments), ""))):
+                if value:
+                    checked.setdefault(name, value)
+        return replace(self, **checked)
+
+
+_NAMED: Final = ("service.name", "deployment.environment.name", "deployment.environment")
+_SECRETS: Final = frozenset(f.name for f in fields(Settings) if not f.repr)
+_PATHS: Final = ("journal_dir", "certificate", "client_certificate", "client_key")
+
+
+def _fitting(name: str, kind: str, value: Any) -> Any:
+    """The value as the setting keeps it; raises `TypeError` if it is of another kind, `ValueError` if it holds what cannot be."""
+    if kind == "str" and name in _PATHS and isinstance(value, (str, Path)):
+        return os.path.expanduser(value)  # noqa: PTH111 - a text stays a text
+    if kind == "Mapping[str, str]" and isinstance(value, Mapping) and all(isinstance(text, str) for pair in value.items() for text in pair):
+        if name == "operations":
+            return {endpoint: parse_operation(operation).value for endpoint, operation in value.items()}
+        return dict(value)
+    if kind == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if type(value).__name__ == kind or (kind == "str" and isinstance(value, str)):
+        return value
+    shown = "" if name in _SECRETS else f"={value!r}"
+    raise TypeError(f"{name}{shown}: {_KINDS[kind]}")
+
+
+_KINDS: Final = {"bool": "True or False", "int": "a whole number", "float": "a number", "str": "a text", "Mapping[str, str]": "a mapping of texts"}
 
 
 def check(name: str, value: Any) -> None:
     """Raise `ValueError` with one sentence if the value cannot be that setting's."""
-    if name == "operations":
-        for operation in value.values():
-            parse_operation(operation)
-    elif name == "metrics" and value not in (*METRIC_GENERATIONS, "none"):
+    if name == "metrics" and value not in (*METRIC_GENERATIONS, "none"):
         raise ValueError(f"metrics={value!r}: use latest, legacy, both or none")
-    elif name == "compression" and value not in ("gzip", "none"):
+    if name == "compression" and value not in ("gzip", "none"):
         raise ValueError(f"compression={value!r}: use gzip or none")
-    elif name in ("journal_max_bytes", "journal_segment_bytes") and value < MIB // 4:
+    if name in ("journal_max_bytes", "journal_segment_bytes") and value < MIB // 4:
         raise ValueError(f"{name}={value!r}: at least {MIB // 4} bytes")
-    elif name in ("timeout", "ship_interval", "adopt_interval") and not value > 0:
+    if name in ("timeout", "ship_interval", "adopt_interval") and not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{name}={value!r}: seconds above 0")
-    elif name == "content_hash_secret" and len(str(value).encode()) > 64:  # noqa: PLR2004 - BLAKE2b's longest key
+    if name == "exit_timeout" and not (value >= 0 and math.isfinite(value)):
+        raise ValueError(f"{name}={value!r}: seconds, from 0")
+    if name == "content_hash_secret" and len(value.encode("utf-8", "surrogateescape")) > 64:  # noqa: PLR2004 - BLAKE2b's longest key
         raise ValueError("content_hash_secret is longer than 64 bytes")
+    if name == "journal_dir" and not value:
+        raise ValueError("journal_dir is empty: give a folder")
 
 
 def parse_pairs(text: str) -> dict[str, str]:
     """`a=1,b=2` as in W3C baggage and OTEL_EXPORTER_OTLP_HEADERS: values may be percent-encoded."""
     pairs = {}
-    for item in text.split(","):
+    for number, item in enumerate(text.split(","), 1):
         name, separator, value = item.partition("=")
         if item.strip() and not separator:
-            raise ValueError(f"{item.strip()!r} is not name=value")
+            raise ValueError(f"item {number} of its list is not name=value")  # unquoted: it may be a secret
         if name.strip():
             pairs[name.strip()] = unquote(value.strip())
     return pairs
@@ -129,67 +178,41 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _otel(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The standard variables, in our names. A signal's own variable goes before the general one."""
-
-    def first(*names: str) -> str:
-        return next((environ[name] for name in names if environ.get(name)), "")
-
-    def otlp(name: str) -> str:
-        return first(f"OTEL_EXPORTER_OTLP_LOGS_{name}", f"OTEL_EXPORTER_OTLP_{name}")
-
-    found: dict[str, Any] = {}
-    if first("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"):
-        found["endpoint"] = first("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
-    elif first("OTEL_EXPORTER_OTLP_ENDPOINT"):
-        found["endpoint"] = first("OTEL_EXPORTER_OTLP_ENDPOINT").rstrip("/") + "/v1/logs"
-    for ours, theirs in (
-        ("certificate", "CERTIFICATE"),
-        ("client_certificate", "CLIENT_CERTIFICATE"),
-        ("client_key", "CLIENT_KEY"),
-        ("protocol", "PROTOCOL"),
-    ):
-        if otlp(theirs):
-            found[ours] = otlp(theirs)
-    if otlp("COMPRESSION"):
-        found["compression"] = otlp("COMPRESSION")
-    if otlp("TIMEOUT"):
-        found["timeout"] = float(otlp("TIMEOUT"))
-    headers = parse_pairs(environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")) | parse_pairs(environ.get("OTEL_EXPORTER_OTLP_LOGS_HEADERS", ""))
-    if headers:
-        found["headers"] = headers
-    resource = parse_pairs(environ.get("OTEL_RESOURCE_ATTRIBUTES", ""))
-    found["service_name"] = first("OTEL_SERVICE_NAME") or resource.pop("service.name", "")
-    found["environment"] = resource.pop("deployment.environment.name", "") or resource.pop("deployment.environment", "")
-    found["resource"] = resource
-    found["otel_sdk_disabled"] = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    return found
+_READ: dict[tuple[str, str], Callable[[str], Any]] = {
+    ("endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT"): lambda text: text.rstrip("/") + "/v1/logs",
+    ("service_name", "OTEL_RESOURCE_ATTRIBUTES"): lambda text: parse_pairs(text).get("service.name", ""),
+    ("environment", "OTEL_RESOURCE_ATTRIBUTES"): lambda text: next(filter(None, map(parse_pairs(text).get, _NAMED[1:])), ""),
+    ("resource", "OTEL_RESOURCE_ATTRIBUTES"): lambda text: {name: value for name, value in parse_pairs(text).items() if name not in _NAMED},
+    ("otel_sdk_disabled", "OTEL_SDK_DISABLED"): lambda text: text.strip().lower() == "true",
+}
+"""Standard variables that are not simply the setting's value."""
 
 
 def from_environment(environ: Mapping[str, str], wrong: Callable[[str], None]) -> Settings:
-    """Settings from variables. A value that cannot be read keeps its default and is told to `wrong` as one sentence."""
+    """Settings from variables; an empty one is as good as none. What cannot be used keeps its default and is told to `wrong` as one sentence."""
     settings = Settings()
-    try:
-        found = _otel(environ)
-    except ValueError as error:
-        wrong(f"an OTEL_* variable cannot be read: {error}")
-        found = {}
-    for name, value in found.items():
-        try:
-            settings = settings.with_(**{name: value})
-        except (ValueError, TypeError) as error:
-            wrong(f"an OTEL_* variable cannot be used: {error}")
+    told: set[str] = set()
     for f in fields(Settings):
-        variable = f"TOKENTRAIL_{f.name.upper()}"
-        if variable in environ:
+        for variable in (f"TOKENTRAIL_{f.name.upper()}", *f.metadata["standard"]):
+            text = environ.get(variable, "")
+            if not text.strip():
+                continue
+            read = _READ.get((f.name, variable), _PARSERS[str(f.type)])
             try:
-                settings = settings.with_(**{f.name: _PARSERS[str(f.type)](environ[variable])})
+                value = read(text)
+                if value == "":
+                    continue  # resource attributes that do not name it
+                settings = settings.with_(**{f.name: value})
+                break
             except (ValueError, TypeError) as error:
-                wrong(f"{variable} cannot be used: {error}")
+                if variable not in told:
+                    wrong(f"{variable} cannot be used: {error}")
+                told.add(variable)
     return settings
 
 
 _current: Settings | None = None
+_lock = threading.RLock()
 _listeners: list[Callable[[Settings], None]] = []
 
 
@@ -197,7 +220,9 @@ def current() -> Settings:
     """The settings in force; read from the environment at first use."""
     global _current  # noqa: PLW0603 - one process has one configuration
     if _current is None:
-        _current = from_environment(os.environ, lambda sentence: logger.warning("tokentrail: %s; the default is used", sentence))
+        with _lock:
+            if _current is None:
+                _current = from_environment(os.environ, lambda sentence: logger.warning("tokentrail: %s; it is left out", sentence))
     return _current
 
 
@@ -207,8 +232,8 @@ def configure(**settings: Any) -> Settings:
     Raises `ValueError` or `TypeError` with one sentence for a setting that does not exist or cannot have that value; nothing is changed then.
     """
     global _current  # noqa: PLW0603
-    changed = current().with_(**settings)
-    _current = changed
+    with _lock:
+        changed = _current = current().with_(**settings)
     for listener in _listeners:
         listener(changed)
     return changed
@@ -217,3 +242,11 @@ def configure(**settings: Any) -> Settings:
 def on_change(listener: Callable[[Settings], None]) -> None:
     """Call `listener` after each `configure()`."""
     _listeners.append(listener)
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent may have held it
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
