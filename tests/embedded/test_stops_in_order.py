@@ -25,7 +25,7 @@ def in_background(work: Callable[[], Reply]) -> tuple[threading.Thread, list[Rep
     return thread, answers
 
 
-@pytest.mark.parametrize("number_of_signal", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number_of_signal", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_lets_running_requests_end(start: Callable[..., ServerProcess], number_of_signal: int) -> None:
     server = start()
     thread, answers = in_background(lambda: ask(server.addresses.http, "POST", "/", "SELECT sleep(2)"))

@@ -28,7 +28,7 @@ def default_data() -> Path:
 
 
 def serve(server: Server, *, ready_file: Path | None, until_stdin_ends: bool, announce: Callable[[Addresses], None]) -> None:
-    """Serve until SIGTERM, SIGINT or (`until_stdin_ends`) the end of standard input. Raises CannotStart with one sentence."""
+    """Serve until SIGTERM, SIGINT, SIGHUP or (`until_stdin_ends`) the end of standard input. Raises CannotStart with one sentence."""
     stop = threading.Event()
     with _signals(stop):
         if until_stdin_ends:
@@ -43,7 +43,10 @@ def _signals(stop: threading.Event) -> Iterator[None]:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    wanted = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means it
+        wanted.append(signal.SIGHUP)
+    before = {number: signal.signal(number, on_signal) for number in wanted}
     try:
         yield
     finally:
