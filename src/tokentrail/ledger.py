@@ -9,14 +9,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
-
-import msgspec
+from dataclasses import dataclass
 
 from tokentrail import semconv, settings
 from tokentrail.counting.estimator import Estimator
 from tokentrail.journal.background import Background
-from tokentrail.journal.records import encode
+from tokentrail.journal.records import encode_usage
 from tokentrail.journal.writer import Writer
 from tokentrail.usage import Usage
 
@@ -24,14 +22,10 @@ __all__ = ["append", "complain", "estimate_later", "flush", "internal_error", "s
 
 logger = logging.getLogger("tokentrail")
 
-LONG_PAYLOAD = 4 * 1024
-MAX_FIELD_CHARS = 1024
-MAX_METADATA_CHARS = 16 * 1024
 LOG_SECONDS = 60.0
 
-_lock = threading.Lock()
-_writer: Writer | None = None
-_background: Background | None = None
+_lock = threading.RLock()
+_end: _End | None = None
 _estimator: Estimator | None = None
 _sink: Callable[[Usage], None] | None = None
 _said: dict[str, float] = {}
@@ -75,53 +69,61 @@ def resource_attributes() -> dict[str, str | int]:
     return found
 
 
-def _open() -> Writer:
-    global _writer, _background, _atexit_armed  # noqa: PLW0603 - one process has one writer
+def _resource() -> dict[str, str | int]:
+    try:
+        return resource_attributes()
+    except Exception as error:  # an SDK's own resource may be anything; the usage counts without its service's name
+        internal_error("ledger.resource_attributes", error)
+        return {semconv.SERVICE_NAME: "unknown_service", semconv.PROCESS_PID: os.getpid()}
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A writer, and the thread that ships what it writes."""
+
+    writer: Writer
+    background: Background
+
+
+def _begin() -> Writer:
+    """This process's writer; begun if there is none, or the last one is closed.
+
+    A finalizer may come here while its own thread does: so all that takes long, allocates or locks is done before or after the exchange.
+    """
+    global _end, _atexit_armed  # noqa: PLW0603 - one process has one writer
+    in_force = settings.current()
+    writer = Writer(
+        in_force.journal_dir,
+        _resource(),
+        segment_bytes=in_force.journal_segment_bytes,
+        max_bytes=in_force.journal_max_bytes,
+        fsync=in_force.journal_fsync,
+        complain=complain,
+    )
+    fresh = _End(writer, Background(writer, in_force, complain))
     with _lock:
-        if _writer is None or _writer.closed:
-            in_force = settings.current()
-            _writer = Writer(
-                in_force.journal_dir,
-                resource_attributes(),
-                segment_bytes=in_force.journal_segment_bytes,
-                max_bytes=in_force.journal_max_bytes,
-                fsync=in_force.journal_fsync,
-                complain=complain,
-            )
-            _background = Background(_writer, in_force, complain) if in_force.ship else None
-            if _background is not None:
-                _background.start()
-            if not _atexit_armed:
-                _atexit_armed = True
-                atexit.register(close)
-        return _writer
+        if _end is None or _end.writer.closed:
+            _end = fresh
+        end = _end
+        arm, _atexit_armed = not _atexit_armed, True
+    if arm:
+        atexit.register(close)
+    if end is fresh:
+        end.background.start()
+    return end.writer
 
 
 def append(usage: Usage) -> int:
-    """Put one usage into the journal before returning. Its number; minus its number if refused; 0 if it must be tried again from another thread."""
+    """Put one usage into the journal before returning. Its number, or minus its number if the journal refused it."""
     if _sink is not None:
         _sink(usage)
         return 1
-    writer = _writer
-    if writer is None or writer.closed:
-        writer = _open()
-    payload = encode(usage)
-    if len(payload) > LONG_PAYLOAD:
-        payload = encode(shortened(usage))
-    return writer.append(payload)
-
-
-def shortened(usage: Usage) -> Usage:
-    """The usage with every text within bounds, so that a record never exceeds 64 KiB; metadata that is cut is flagged."""
-    changes: dict[str, Any] = {}
-    for name in usage.__struct_fields__:
-        value = getattr(usage, name)
-        if name == "metadata":
-            if len(value) > MAX_METADATA_CHARS // 4 and len(value.encode("utf-8", "replace")) > MAX_METADATA_CHARS:
-                changes |= {"metadata": "{}", "metadata_cut": True}
-        elif isinstance(value, str) and len(value) > MAX_FIELD_CHARS and name != "key":
-            changes[name] = value[:MAX_FIELD_CHARS]
-    return msgspec.structs.replace(usage, **changes)
+    payload = encode_usage(usage)
+    end = _end
+    number = end.writer.append(payload) if end is not None else 0
+    while number == 0:  # closed, by another thread perhaps: the next writer takes it
+        number = _begin().append(payload)
+    return number
 
 
 def estimate_later(usage: Usage, input_texts: tuple[str, ...], output_texts: tuple[str, ...]) -> None:
@@ -147,12 +149,13 @@ def set_sink(sink: Callable[[Usage], None] | None) -> Callable[[Usage], None] | 
 
 def writer_id() -> str:
     """The id of this process's writer; made if there is none yet."""
-    return (_writer or _open()).writer_id
+    end = _end
+    return (end.writer if end is not None else _begin()).writer_id
 
 
 def refused() -> int:
     """How many records this process's writer refused."""
-    return 0 if _writer is None else _writer.refused
+    return 0 if _end is None else _end.writer.refused
 
 
 def flush(timeout: float) -> bool:
@@ -160,9 +163,8 @@ def flush(timeout: float) -> bool:
     deadline = time.monotonic() + timeout
     if _estimator is not None:
         _estimator.drain(max(0.0, deadline - time.monotonic()))
-    if _writer is None or not _writer.opened:
-        return True
-    return _background is not None and _background.flush(max(0.0, deadline - time.monotonic()))
+    end = _end
+    return end is None or end.background.flush(max(0.0, deadline - time.monotonic()))
 
 
 def before_close(action: Callable[[], object]) -> None:
@@ -171,42 +173,41 @@ def before_close(action: Callable[[], object]) -> None:
 
 
 def close() -> None:
-    """Write the closing record and try once more to ship; a later append begins a new writer."""
-    timeout = settings.current().exit_timeout
+    """Write the closing record and try once more to ship, within `exit_timeout`; a later append begins a new writer."""
+    deadline = time.monotonic() + settings.current().exit_timeout
     for action in _before_close:
-        action()
+        try:
+            action()
+        except Exception as error:
+            internal_error("ledger.close", error)
     if _estimator is not None:
-        _estimator.drain(timeout)
-    if _writer is not None:
-        _writer.close()
-    if _background is not None:
-        _background.stop(timeout)
+        _estimator.drain(max(0.0, deadline - time.monotonic()))
+    end = _end
+    if end is not None:
+        end.writer.close()
+        end.background.stop(max(0.0, deadline - time.monotonic()))
 
 
 def _after_fork_in_child() -> None:
     """The child is a writer of its own: new identity, numbers and locks; the parent's files are closed, never unlocked."""
-    global _lock, _writer, _background  # noqa: PLW0603
-    _lock = threading.Lock()
-    writer, _writer = _writer, None
-    background, _background = _background, None
-    if background is not None:
-        background.let_go()
-    if writer is not None:
-        writer.let_go()
+    global _lock, _end  # noqa: PLW0603
+    _lock = threading.RLock()
+    end, _end = _end, None
+    if end is not None:
+        end.background.let_go()
+        end.writer.let_go()
     if _estimator is not None:
         _estimator.reset_after_fork()
 
 
 def _renew(_settings: settings.Settings) -> None:
     """After `configure()`: the next record begins a new writer under the new settings."""
-    global _writer, _background
+    global _end
     with _lock:
-        writer, _writer = _writer, None
-        background, _background = _background, None
-    if writer is not None:
-        writer.close()
-    if background is not None:
-        threading.Thread(target=background.stop, args=(30.0,), name="tokentrail-closing", daemon=True).start()
+        end, _end = _end, None
+    if end is not None:
+        end.writer.close()
+        end.background.stop(0.0)  # it ships what waits and ends; nobody waits for it
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

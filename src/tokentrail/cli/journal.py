@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
-import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from tokentrail import settings
 from tokentrail.cli.errors import Misuse
-from tokentrail.journal.aside import read_aside
+from tokentrail.journal.adoption import Adopter
+from tokentrail.journal.aside import Damaged, read_aside
 from tokentrail.journal.exporter import Answer, Exporter, endpoint_of, endpoint_problem
-from tokentrail.journal.otlp import request
+from tokentrail.journal.otlp import log_record, request
 from tokentrail.journal.records import Header, decode
-from tokentrail.journal.shipper import Shipper
+from tokentrail.journal.shipper import Progress, Shipper
 from tokentrail.journal.status import journal_status
 
 __all__ = ["command"]
@@ -38,11 +40,11 @@ def strict_settings(**changes: Any) -> settings.Settings:
         raise Misuse(str(error)) from None
 
 
-def _folder(given: str | None) -> Path:
+def _folder(given: str | None, *, may_come: bool = False) -> Path:
     root = Path(strict_settings(journal_dir=given).journal_dir)
-    if given and not root.is_dir():
+    if given and not root.is_dir() and not (may_come and root.parent.is_dir()):
         raise Misuse(f"{root} is no folder: give the one that the service writes to (setting journal_dir).")
-    if root.exists() and not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+    if root.exists() and not (root.is_dir() and os.access(root, os.R_OK | os.W_OK | os.X_OK)):
         raise Misuse(f"{root} cannot be read and written by this user: run the command as the service's user.")
     return root
 
@@ -69,10 +71,11 @@ def status(directory: str | None, as_json: bool) -> None:
     \b
     Example:  tokentrail journal status --json
     """  # noqa: D301
+    root = _folder(directory)
     try:
-        found = journal_status(_folder(directory))
-    except ValueError as error:
-        raise Misuse(str(error)) from None
+        found = journal_status(root)
+    except OSError as error:
+        raise Misuse(_no_rights(root, error)) from None
     wrong = bool(found["aside"]) or any(writer["damaged_bytes"] or writer["missing"] for writer in found["writers"])
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -107,6 +110,10 @@ def _print_status(found: dict[str, Any]) -> None:
         console.print(f"put aside: {kept['file']}: {kept['reason']}", highlight=False)
 
 
+def _no_rights(root: Path, error: OSError) -> str:
+    return f"the journal {root} cannot be read and written: {error}. Run the command as the service's user."
+
+
 @command.command()
 @_dir_option
 @click.option("--endpoint", metavar="URL", help="OTLP/HTTP address for logs. [default: TOKENTRAIL_ENDPOINT, OTEL_EXPORTER_OTLP_*, localhost:4318]")
@@ -116,26 +123,31 @@ def _print_status(found: dict[str, Any]) -> None:
 def ship(directory: str | None, endpoint: str | None, watch: bool, interval: float, aside: bool) -> None:
     """Send what waits: the journals of dead processes, and with --watch those of living ones that do not ship themselves.
 
-    Exit code 1 if something still waits at the end.
+    Exit code 1 if something still waits at the end. --watch ends at SIGTERM or Ctrl-C, after the request under way.
 
     \b
     Example:  tokentrail journal ship --endpoint http://localhost:4318/v1/logs
     """  # noqa: D301
-    root = _folder(directory)
     in_force = strict_settings(endpoint=endpoint)
+    root = _folder(directory, may_come=watch)
     problem = endpoint_problem(in_force)
     if problem:
         raise Misuse(problem)
-    if watch and interval <= 0:
+    if not interval > 0:
         raise Misuse(f"--interval is {interval}: seconds above 0.")
-    stop = threading.Event()
+    stop = _Stop()
     exporter = Exporter(in_force)
     shipper = Shipper(root, exporter, wait=stop.wait, complain=lambda sentence: click.echo(sentence, err=True))
+    adopter = Adopter(shipper, name="journal ship")
     if watch:
-        _watch(shipper, stop, interval)
+        stop.listen()
+        _watch(adopter, stop, interval)
         return
-    progress = shipper.adopt_dead(patient=False)
-    retried, refused = _ship_aside(root, exporter) if aside else (0, 0)
+    try:
+        progress = adopter.adopt_dead(patient=False)
+        retried, refused = _ship_aside(root, exporter) if aside else (0, 0)
+    except OSError as error:
+        raise Misuse(_no_rights(root, error)) from None
     click.echo(f"{progress.shipped + retried:,} records sent to {endpoint_of(in_force)}, {progress.adopted} journals of ended processes")
     if progress.aside:
         click.echo(f"{progress.aside} records were refused for good and put aside in {root / 'aside'}", err=True)
@@ -144,31 +156,60 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     click.get_current_context().exit(0 if progress.done and not refused and not progress.aside else 1)
 
 
-def _watch(shipper: Shipper, stop: threading.Event, interval: float) -> None:
-    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+class _Stop:
+    """SIGTERM and Ctrl-C as something to wait for. A pipe and no threading.Event: setting one in a handler can hang on its own wait's lock."""
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ask_to_stop)
-    while not stop.is_set():
-        progress = shipper.adopt_dead()
-        living = shipper.ship_living()
-        if progress.shipped or living.shipped:
-            click.echo(f"{progress.shipped + living.shipped:,} records sent")
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        self.asked = False
+
+    def listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        os.write(self._write, b"x")
+
+    def wait(self, seconds: float, _asked: bool = False) -> bool:
+        """Pause; true when it is time to stop."""
+        select.select([self._read], [], [], 0 if self.asked else seconds)
+        return self.asked
+
+
+def _watch(adopter: Adopter, stop: _Stop, interval: float) -> None:
+    while not stop.asked:
+        progress = Progress()
+        for work in (adopter.adopt_dead, adopter.ship_living):
+            try:
+                progress.add(work())
+            except OSError as error:  # the folder itself: a daemon outlives its volume's bad days
+                click.echo(f"waiting: {error}", err=True)
+        if progress.shipped:
+            click.echo(f"{progress.shipped:,} records sent")
         stop.wait(interval)
 
 
 def _ship_aside(root: Path, exporter: Exporter) -> tuple[int, int]:
-    sent = refused = 0
+    """Send what was put aside, one by one: how many were taken, and how many stay."""
+    sent = stay = 0
     for kept in read_aside(root):
-        record = decode(kept.payload)
-        if isinstance(record, Header):
-            continue
-        outcome = exporter.send(request(kept.header, [(kept.number, record)]))
-        if outcome.answer is Answer.ACCEPTED:
-            kept.path.unlink()
-            sent += 1
+        if isinstance(kept, Damaged):
+            reason = f"the file is damaged: {kept.reason}"
         else:
-            refused += 1
-            click.echo(f"{kept.path}: {outcome.reason}", err=True)
-    return sent, refused
+            try:
+                record = decode(kept.payload)
+                body = b"" if isinstance(record, Header) else log_record(record, kept.number, kept.header.writer_id)
+            except msgspec.MsgspecError as error:
+                reason = f"the record is damaged: {error}"
+            else:
+                outcome = exporter.send(request(kept.header, [body]))
+                if outcome.answer is Answer.ACCEPTED:
+                    kept.path.unlink(missing_ok=True)
+                    sent += 1
+                    continue
+                reason = outcome.reason
+        stay += 1
+        click.echo(f"{kept.path}: {reason}", err=True)
+    return sent, stay

@@ -1,5 +1,6 @@
 """The durable journal: a usage is on disk before the wrapped call returns, and stays there until the Collector has taken it.
 
-`frames` how a record lies in a file · `folder` which files there are, and their locks · `writer` append · `reader` read, skipping what is torn ·
-`otlp` records as OTLP requests · `exporter` one request, and what its answer means · `shipper` from folder to Collector · `status` what lies where.
+`frames` how a record lies in a file · `records` what it says · `folder` which files there are, and their locks · `writer` append ·
+`reader` read, skipping what is torn · `otlp` records as OTLP · `exporter` one request, and what its answer means · `shipper` from folder to
+Collector · `aside` what it refuses for good · `adoption` what dead writers left · `background` the thread · `status` what lies where.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import gzip
+import os
 import time
 from dataclasses import dataclass
 from enum import Enum
@@ -48,7 +49,7 @@ def endpoint_of(settings: Settings) -> str:
 
 
 def endpoint_problem(settings: Settings) -> str | None:
-    """One sentence if the address cannot work, `None` if it may."""
+    """One sentence if the address, protocol or certificates cannot work, `None` if they may."""
     endpoint = endpoint_of(settings)
     if settings.protocol == "grpc":
         return (
@@ -66,17 +67,24 @@ def endpoint_problem(settings: Settings) -> str | None:
         return f"{endpoint!r} is not an http(s) address: use http://host:4318/v1/logs"
     if port == GRPC_PORT:
         return f"{endpoint} is the Collector's gRPC port (4317): an HTTP request is reset there; use its HTTP port, e.g. http://{parts.hostname}:4318/v1/logs"
+    for name in ("certificate", "client_certificate", "client_key"):
+        path = getattr(settings, name)
+        if path and not os.access(path, os.R_OK):
+            return f"{path} cannot be read: give the file with the {name.replace('_', ' ')} (setting {name})"
     return None
 
 
 def _seconds(header: str | None) -> float | None:
+    """Retry-After: a number of seconds, or a date."""
     if not header:
         return None
-    if header.strip().isdigit():
-        return float(header)
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
     try:
         return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -103,11 +111,11 @@ class Exporter:
         data = gzip.compress(body, 1) if self._gzip else body
         try:
             response = self._pool.request("POST", self.endpoint, body=data, headers=self._headers, redirect=False, preload_content=False)
-            try:
-                answer = response.read(MAX_ANSWER)
-            finally:
-                response.release_conn()
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            answer = response.read(MAX_ANSWER)
+            if len(answer) == MAX_ANSWER:
+                response.close()  # the rest is of no interest, and the next request must not find it
+            response.release_conn()
+        except Exception as error:  # urllib3's, the socket's, TLS's, and ValueError for headers that are none
             return Outcome(Answer.AWAY, f"{self.endpoint}: {type(error).__name__}: {error}")
         return self._meaning(response.status, response.headers.get("content-type", ""), answer, response.headers.get("retry-after"))
 
@@ -115,14 +123,15 @@ class Exporter:
         said = f"{self.endpoint} answered {status}"
         if status == 200:  # noqa: PLR2004
             return self._success(said, content_type, answer)
-        if status in (429, 500, 502, 503, 504):
+        if status in (408, 425, 429) or status >= 500:  # noqa: PLR2004
             return Outcome(Answer.BUSY, said, _seconds(retry_after))
         if status in (400, 413, 422):
             return Outcome(Answer.REFUSED, f"{said}: {answer[:200].decode('utf-8', 'replace')}")
         return Outcome(Answer.MISTAKEN, f"{said}: this is no OTLP/HTTP address for logs, or the credentials are wrong")
 
     def _success(self, said: str, content_type: str, answer: bytes) -> Outcome:
-        if "protobuf" not in content_type and answer:
+        # "The server MUST set Content-Type: application/x-protobuf" (OTLP/HTTP response); whatever else says 200 has stored nothing
+        if "protobuf" not in content_type:
             return Outcome(Answer.MISTAKEN, f"{said} with {content_type or 'no content type'}: this is no OTLP/HTTP address for logs")
         try:
             parsed = ExportLogsServiceResponse.FromString(answer)

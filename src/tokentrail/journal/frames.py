@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["HEADER_BYTES", "MARK", "MAX_PAYLOAD", "Damage", "Frame", "frame", "scan"]
+__all__ = ["MARK", "MAX_FRAME", "MAX_PAYLOAD", "Damage", "Frame", "frame", "scan"]
 
 MARK: Final = b"\xf7TT\x01"
 MAX_PAYLOAD: Final = 64 * 1024
 _HEADER = struct.Struct("<4sIIQ")
 HEADER_BYTES: Final = _HEADER.size
+MAX_FRAME: Final = HEADER_BYTES + MAX_PAYLOAD
 _pack = _HEADER.pack
 
 

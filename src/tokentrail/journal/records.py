@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
 import msgspec
 
 from tokentrail import semconv
+from tokentrail.idempotency import bounded, claimed_key
+from tokentrail.journal.frames import MAX_PAYLOAD
 from tokentrail.usage import Closing, Refused, Usage
 
-__all__ = ["Header", "Record", "decode", "encode", "join_ranges"]
+__all__ = ["Header", "Record", "decode", "encode", "encode_usage", "gaps", "join_ranges", "repaired"]
+
+LONG_PAYLOAD: Final = 4 * 1024
+MAX_METADATA_BYTES: Final = 16 * 1024
+FIELD_CHARS: Final = (1024, 256)
+"""Longest texts of a usage whose record would be too large; the second where the first is not enough (four bytes a character, twenty fields)."""
+INT64: Final = range(-(2**63), 2**63)
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="event"):
@@ -23,15 +35,112 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field=
 Record = Header | Usage | Refused | Closing
 
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Header | Usage | Refused | Closing).decode
+_decode = msgspec.msgpack.Decoder(Header | Usage | Refused | Closing).decode
+_decode_anything = msgspec.msgpack.Decoder().decode
+_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Usage)}
 
 
-def join_ranges(numbers: list[int]) -> list[tuple[int, int]]:
-    """`[1, 2, 3, 7]` as `[(1, 3), (7, 7)]`; the numbers must be sorted."""
-    ranges: list[tuple[int, int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][1] + 1:
-            ranges[-1] = (ranges[-1][0], number)
+def encode_usage(usage: Usage) -> bytes:
+    """A usage's payload, at most 64 KiB, whatever its fields hold: lone surrogates, a megabyte of model name, numbers beyond 64 bits."""
+    try:
+        payload = encode(usage)
+    except Exception:
+        usage = repaired(msgspec.structs.asdict(usage))
+        payload = encode(usage)
+    if len(payload) > LONG_PAYLOAD:
+        for chars in FIELD_CHARS:
+            payload = encode(_shortened(usage, chars))
+            if len(payload) <= MAX_PAYLOAD:
+                break
+    return payload
+
+
+def _shortened(usage: Usage, chars: int) -> Usage:
+    """The usage with every text within bounds; metadata that is left out is flagged, everything else keeps its head and a hash of the whole."""
+    changes: dict[str, Any] = {}
+    for name, value in msgspec.structs.asdict(usage).items():
+        if not isinstance(value, str):
+            continue
+        if name == "metadata":
+            if len(value) > MAX_METADATA_BYTES // 4 and len(value.encode()) > MAX_METADATA_BYTES:
+                changes |= {"metadata": "{}", "metadata_cut": True}
+        elif name in ("key", "corrects_key"):
+            changes[name] = claimed_key(value).text
         else:
-            ranges.append((number, number))
-    return ranges
+            changes[name] = bounded(value, chars)
+    return msgspec.structs.replace(usage, **changes)
+
+
+def repaired(values: Mapping[str, Any]) -> Usage:
+    """A usage from values of any type: what does not fit its field is made to fit, or is "not stated"; the record itself is never lost."""
+    fitting: dict[str, Any] = {}
+    for name, field in _FIELDS.items():
+        if field.type is str:
+            fitting[name] = _text(values.get(name, field.default))
+        elif field.type is bool:
+            fitting[name] = bool(values.get(name, field.default))
+        else:
+            number = _number(values.get(name))
+            if number is not None:
+                fitting[name] = number
+    fitting.setdefault("ts", time.time_ns())
+    for half in ("input", "output"):
+        if values.get(f"{half}_tokens") is not None and f"{half}_tokens" not in fitting:
+            fitting[f"{half}_source"] = "unknown"
+    return Usage(**fitting)
+
+
+def _text(value: Any) -> str:
+    if value is None or value is msgspec.NODEFAULT:
+        return ""
+    try:
+        # a lone surrogate becomes \udc80, so that two keys that differ still do
+        return str(value).encode("utf-8", "backslashreplace").decode()
+    except Exception:
+        return type(value).__name__
+
+
+def _number(value: Any) -> int | None:
+    try:
+        number = int(value)
+        fits = number == value and number in INT64
+    except Exception:
+        return None
+    return number if fits else None
+
+
+def decode(payload: bytes) -> Record:
+    """The record of a payload; a usage whose fields do not fit is repaired. Raises `msgspec.MsgspecError` for what is no record."""
+    try:
+        record: Record = _decode(payload)
+    except msgspec.MsgspecError:
+        values = _decode_anything(payload)
+        if isinstance(values, dict) and values.get("event") == "usage" and values.get("key"):
+            return repaired(values)
+        raise
+    return record
+
+
+def join_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges `(first, last)` in any order, sorted, with those that touch or overlap as one."""
+    joined: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if joined and low <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
+        else:
+            joined.append((low, high))
+    return joined
+
+
+def gaps(first: int, last: int, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The numbers from `first` to `last` that no range holds, as ranges."""
+    missing = []
+    for low, high in join_ranges(ranges):
+        if low > last:
+            break
+        if low > first:
+            missing.append((first, low - 1))
+        first = max(first, high + 1)
+    if first <= last:
+        missing.append((first, last))
+    return missing

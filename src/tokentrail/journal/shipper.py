@@ -1,35 +1,41 @@
-"""From folder to Collector: send what waits, advance only on full acceptance, adopt what the dead left."""
+"""From folder to Collector: send what waits, and advance only on full acceptance."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from tokentrail import semconv
 from tokentrail.journal import folder as layout
+from tokentrail.journal import otlp
 from tokentrail.journal.aside import put_aside
 from tokentrail.journal.exporter import Answer, Outcome
-from tokentrail.journal.frames import frame
-from tokentrail.journal.otlp import request
-from tokentrail.journal.reader import Found, read, summarize
+from tokentrail.journal.reader import Found, header_of, read
 from tokentrail.journal.records import Header, encode
 from tokentrail.retry import RetryPolicy
-from tokentrail.usage import Closing, Refused, Usage
+from tokentrail.usage import Closing
 
 __all__ = ["Progress", "Shipper"]
 
 MAX_REQUEST_BYTES: Final = 3_000_000
 """Of a request before compression: the Collector's own limit for gRPC between agent and gateway is 4 MB."""
 MAX_REQUEST_RECORDS: Final = 2_000
-OTLP_OVERHEAD: Final = 1_200
-"""Bytes that a record grows by as OTLP: attribute names instead of field names."""
 PATIENCE: Final = 3
 """Refusals of the same records before they are halved or, alone, put aside."""
+REFUSED_DELAY: Final = 0.05
+"""Seconds before refused records are tried again: the server is there, so there is nothing to wait for."""
+GROW_AFTER: Final = 32
+"""Accepted requests in a row before a limit that was found by halving is tried again."""
+IMPATIENT_SECONDS: Final = 5.0
+"""A longer Retry-After is not waited for where the shipper is not patient."""
+AWAY_TOLD: Final = 5
+"""Failures in a row before an absent Collector is spoken of: some eight seconds."""
+BUSY_TOLD: Final = (1, 10)
 
 
 class Sends(Protocol):
@@ -50,223 +56,199 @@ class Progress:
     done: bool = True  # nothing waits any more in what was looked at
     reason: str = ""
 
+    def add(self, other: Progress) -> None:
+        """Count another pass in."""
+        self.shipped += other.shipped
+        self.aside += other.aside
+        self.adopted += other.adopted
+        if not other.done:
+            self.done, self.reason = False, other.reason
 
-@dataclass(slots=True)
-class _Batch:
-    found: list[Found]
-    header: Header
-    after: layout.Cursor  # acknowledges the batch, and damage or headers before it
 
-    def records(self) -> Iterator[tuple[int, Usage | Refused | Closing]]:
-        for found in self.found:
-            if found.record is not None and not isinstance(found.record, Header):
-                yield found.number, found.record
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A record as it is sent; an empty `body` is damage or a file's header, which is only passed by."""
 
-    def half(self) -> _Batch:
-        kept = self.found[: max(1, len(self.found) // 2)]
-        return _Batch(kept, self.header, kept[-1].after)
+    number: int
+    body: bytes
+    after: layout.Cursor
+    payload: bytes = b""
 
 
 class Shipper:
-    """Ships folders of one journal. `wait(seconds)` pauses between tries and returns true when it is time to stop."""
+    """Ships folders of one journal; used by one thread.
+
+    `wait(seconds, asked)` pauses between tries and returns true when it is time to stop; `asked` says that the server asked for the pause.
+    """
 
     def __init__(
         self,
         root: Path,
         exporter: Sends,
         *,
-        wait: Callable[[float], bool] | None = None,
+        wait: Callable[[float, bool], bool] | None = None,
         complain: Callable[[str], None] = lambda _sentence: None,
         policy: RetryPolicy | None = None,
-        own_id: str = "",
     ) -> None:
         self.root = root
+        self.complain = complain
         self._exporter = exporter
         self._wait = wait or _sleep
-        self._complain = complain
         self._policy = policy or RetryPolicy()
-        self._own_id = own_id
         self._most = MAX_REQUEST_RECORDS
+        self._accepted_in_a_row = 0
+        self._taken_since_aside = False
+        self._unstored: dict[Path, layout.Cursor] = {}
         self._damage_told: set[tuple[str, str, int]] = set()
 
-    def ship_folder(self, folder: Path, *, live: bool, patient: bool = True) -> Progress:
-        """Send all that waits in a folder whose `shipping` lock the caller holds. Not patient: stop at the first failure."""
+    def cursor(self, folder: Path) -> layout.Cursor:
+        """How far the folder's records are acknowledged."""
+        return self._unstored.get(folder) or layout.load_cursor(folder)
+
+    def ship_folder(self, folder: Path, *, live: bool, patient: bool = True, closing: Closing | None = None) -> Progress:
+        """Send all that waits in a folder whose `shipping` lock the caller holds, and then the closing record, if one is given.
+
+        Not patient: stop where the Collector does not answer, or takes nothing. Raises `OSError` if the folder cannot be read.
+        """
         progress = Progress()
-        cursor = layout.load_cursor(folder)
         header: Header | None = None
-        failures = 0
+        source = self._ready(folder, self.cursor(folder), live=live, closing=closing)
+        waiting: deque[_Ready] = deque()
         while True:
-            batch = self._next_batch(folder, cursor, header, live=live)
-            if batch is None:
+            taken = self._take(waiting, source)
+            if not taken:
                 return progress
-            header = batch.header
-            while batch.found:
-                outcome = self._send(batch)
-                if outcome.answer is Answer.ACCEPTED:
-                    break
-                failures += 1
-                progress.reason = outcome.reason
-                if failures >= PATIENCE and outcome.answer in (Answer.BUSY, Answer.REFUSED) and len(batch.found) > 1:
-                    # a request larger than the Collector's queue is answered 503 for ever, and one bad record spoils its batch
-                    batch = batch.half()
-                    self._most = max(1, len(batch.found))
-                    failures = PATIENCE - 1
-                elif failures >= PATIENCE and outcome.answer is Answer.REFUSED:
-                    self._put_aside(batch, outcome)
-                    progress.aside += 1
-                    break
-                elif not patient:
-                    progress.done = False
-                    return progress
-                if self._pause(failures, outcome):
-                    progress.done = False
-                    return progress
-            else:
-                outcome = Outcome(Answer.ACCEPTED)
-            if outcome.answer is Answer.ACCEPTED:
-                progress.shipped += sum(found.number > 0 for found in batch.found)
-                self._most = min(MAX_REQUEST_RECORDS, self._most * 2)
-            failures = 0
-            cursor = batch.after
-            layout.store_cursor(folder, cursor)
-            self._remove_before(folder, cursor)
+            header = header or header_of(folder)
+            if header.schema > semconv.SCHEMA_VERSION:
+                return Progress(done=False, reason=f"the journal {folder} was written by a newer tokentrail and is left to it")
+            sent = self._deliver(header, taken, progress, patient=patient)
+            for _ in range(sent):
+                waiting.popleft()
+            if sent:
+                self._advance(folder, taken[sent - 1].after)
+            if not progress.done:
+                return progress
 
-    def _pause(self, failures: int, outcome: Outcome) -> bool:
-        delay = self._policy.next_delay(failures, outcome.retry_after) if outcome.answer is not Answer.REFUSED else 0.05
-        if failures in (1, 10) and outcome.answer is not Answer.AWAY:
-            self._complain(f"{outcome.reason}; records stay in the journal and are sent again")
-        return self._wait(delay)
-
-    def _send(self, batch: _Batch) -> Outcome:
-        return self._exporter.send(request(batch.header, batch.records()))
-
-    def _put_aside(self, batch: _Batch, outcome: Outcome) -> None:
-        found = batch.found[0]
-        path = put_aside(self.root, batch.header, found.number, encode(found.record), outcome.reason)
-        self._complain(f"record {found.number} of writer {batch.header.writer_id} was put aside in {path}: {outcome.reason}")
-
-    def _next_batch(self, folder: Path, cursor: layout.Cursor, header: Header | None, *, live: bool) -> _Batch | None:
-        if header is None:
-            header = _first_header(folder)
-        taken: list[Found] = []
-        after = cursor
-        size = 0
+    def _ready(self, folder: Path, cursor: layout.Cursor, *, live: bool, closing: Closing | None) -> Iterator[_Ready]:
+        """What waits in the folder, as it is sent."""
         for found in read(folder, cursor, live=live):
+            cursor = found.after
             if found.record is None:
                 self._tell_damage(folder, found)
+                yield _Ready(found.number, b"", cursor)
             elif isinstance(found.record, Header):
-                header = found.record
+                yield _Ready(0, b"", cursor)
             else:
-                size += found.size + OTLP_OVERHEAD
-                if taken and (size > MAX_REQUEST_BYTES or len(taken) >= self._most):
-                    break
-                taken.append(found)
-            after = found.after
-        if after == cursor:
-            return None
-        return _Batch(taken, header, after)
+                yield _Ready(found.number, otlp.log_record(found.record, found.number, folder.name), cursor, found.payload)
+        if closing is not None:
+            yield _Ready(0, otlp.log_record(closing, 0, folder.name), cursor, encode(closing))
 
-    def _tell_damage(self, folder: Path, found: Found) -> None:
-        place = (folder.name, found.after.segment, found.after.offset)
-        if place not in self._damage_told:
-            self._damage_told.add(place)
-            self._complain(f"{found.damaged_bytes} torn bytes in {folder / found.after.segment} before offset {found.after.offset} were skipped")
+    def _take(self, waiting: deque[_Ready], source: Iterator[_Ready]) -> list[_Ready]:
+        """The next records that fit into one request; they stay in `waiting` until they are acknowledged."""
+        taken: list[_Ready] = []
+        size = count = 0
+        while True:
+            if len(taken) == len(waiting):
+                ready = next(source, None)
+                if ready is None:
+                    return taken
+                waiting.append(ready)
+            else:
+                ready = waiting[len(taken)]
+            size += len(ready.body)
+            count += bool(ready.body)
+            if count > 1 and (size > MAX_REQUEST_BYTES or count > self._most):
+                return taken
+            taken.append(ready)
 
-    def _remove_before(self, folder: Path, cursor: layout.Cursor) -> None:
+    def _deliver(self, header: Header, taken: list[_Ready], progress: Progress, *, patient: bool) -> int:
+        """Send until the Collector has taken a part from the beginning: how many. 0, and `progress.done` false, where it is given up."""
+        tries = 0
+        while True:
+            bodies = [ready.body for ready in taken if ready.body]
+            if not bodies:
+                return len(taken)
+            outcome = self._exporter.send(otlp.request(header, bodies))
+            if outcome.answer is Answer.ACCEPTED:
+                self._accepted(len(bodies))
+                progress.shipped += sum(1 for ready in taken if ready.body and ready.number)
+                return len(taken)
+            tries += 1
+            if tries >= PATIENCE and outcome.answer in (Answer.BUSY, Answer.REFUSED) and len(bodies) > 1:
+                # a request larger than the Collector's queue is answered 503 for ever, and one bad record spoils its batch
+                taken = _first_half(taken, len(bodies) // 2)
+                self._most, self._accepted_in_a_row = len(bodies) // 2, 0
+                tries = PATIENCE - 1
+            elif tries >= PATIENCE and outcome.answer is Answer.REFUSED:
+                if self._takes_others(header):
+                    self._put_aside(header, next(ready for ready in taken if ready.body), outcome)
+                    progress.aside += 1
+                    return len(taken)
+                outcome = Outcome(Answer.MISTAKEN, f"{outcome.reason} (as to a request without any record: it takes nothing at all)")
+            if self._give_up(tries, outcome, patient=patient):
+                progress.done, progress.reason = False, outcome.reason
+                return 0
+
+    def _give_up(self, tries: int, outcome: Outcome, *, patient: bool) -> bool:
+        """Pause before the next try; true if there should be none."""
+        asked = outcome.retry_after is not None
+        if not patient and (outcome.answer in (Answer.AWAY, Answer.MISTAKEN) or tries > PATIENCE or (outcome.retry_after or 0.0) > IMPATIENT_SECONDS):
+            return True
+        if outcome.answer is Answer.REFUSED:
+            return self._wait(REFUSED_DELAY, False)
+        if tries == AWAY_TOLD if outcome.answer is Answer.AWAY else tries in BUSY_TOLD:
+            self.complain(f"{outcome.reason}; records stay in the journal {self.root} and are sent again")
+        return self._wait(self._policy.next_delay(tries, outcome.retry_after), asked)
+
+    def _accepted(self, records: int) -> None:
+        self._taken_since_aside = True
+        self._accepted_in_a_row += 1
+        if self._accepted_in_a_row >= GROW_AFTER and records <= self._most < MAX_REQUEST_RECORDS:
+            self._most, self._accepted_in_a_row = min(MAX_REQUEST_RECORDS, self._most * 2), 0
+
+    def _takes_others(self, header: Header) -> bool:
+        """Whether it is this record that is refused, and not whatever comes: a proxy that answers 400 to all must not move a journal aside."""
+        return self._taken_since_aside or self._exporter.send(otlp.request(header, [])).answer is Answer.ACCEPTED
+
+    def _put_aside(self, header: Header, ready: _Ready, outcome: Outcome) -> None:
+        path = put_aside(self.root, header, ready.number, ready.payload, outcome.reason)
+        self._taken_since_aside = False
+        self.complain(f"record {ready.number} of writer {header.writer_id} was put aside in {path}: {outcome.reason}")
+
+    def _advance(self, folder: Path, cursor: layout.Cursor) -> None:
+        try:
+            layout.store_cursor(folder, cursor)
+            self._unstored.pop(folder, None)
+        except OSError as error:
+            # a full disk must not keep what is acknowledged from being removed; whoever ships next repeats a file at most
+            self._unstored[folder] = cursor
+            self.complain(f"how far {folder} is acknowledged cannot be stored: {error}")
         for path in layout.segments(folder):
             if path.name >= cursor.segment:
                 return
             with contextlib.suppress(OSError):
                 path.unlink()
 
-    def adopt_dead(self, *, patient: bool = True) -> Progress:
-        """Close and ship the folders of all dead writers that nobody else ships."""
-        total = Progress()
-        for folder in layout.writer_folders(self.root):
-            if folder.name == self._own_id:
-                continue
-            try:
-                progress = self.adopt(folder, patient=patient)
-            except OSError as error:
-                self._complain(f"the journal {folder} cannot be adopted: {error}")
-                total.done = False
-                continue
-            if progress is None:
-                continue
-            total.adopted += 1
-            total.shipped += progress.shipped
-            total.aside += progress.aside
-            if not progress.done:
-                total.done, total.reason = False, progress.reason
-                break
-        return total
+    def forget(self, folder: Path) -> None:
+        """The folder was removed."""
+        self._unstored.pop(folder, None)
 
-    def adopt(self, folder: Path, *, patient: bool = True) -> Progress | None:
-        """Close and ship one dead writer's folder, and remove it. `None` if its writer lives or somebody else is at it."""
-        alive = layout.Lock.take(folder / layout.ALIVE)
-        if alive is None:
-            return None
-        shipping = layout.Lock.take(folder / layout.SHIPPING)
-        try:
-            if shipping is None or not self._close_for_the_dead(folder):
-                return None
-            progress = self.ship_folder(folder, live=False, patient=patient)
-            if progress.done:
-                remove(folder)
-            return progress
-        finally:
-            alive.close()
-            if shipping is not None:
-                shipping.close()
-
-    def _close_for_the_dead(self, folder: Path) -> bool:
-        """Append the closing record that the writer could not write. False for a folder that a newer tokentrail wrote."""
-        summary = summarize(folder)
-        if not summary.readable:
-            self._complain(f"the journal {folder} was written by a newer tokentrail and is left to it")
-            return False
-        paths = layout.segments(folder)
-        if summary.closed or not paths or summary.last_seq == 0:
-            return True
-        closing = Closing(last_seq=summary.last_seq, ts=time.time_ns(), closed_by=self._own_id or "adopter", damaged=summary.missing or [])
-        with paths[-1].open("ab") as file:
-            file.write(frame(0, encode(closing)))
-        return True
-
-    def ship_living(self) -> Progress:
-        """Ship what living writers have written that do not ship themselves (a sidecar's work)."""
-        total = Progress()
-        for folder in layout.writer_folders(self.root):
-            if folder.name == self._own_id or not layout.is_alive(folder):
-                continue
-            lock = layout.Lock.take(folder / layout.SHIPPING)
-            if lock is None:
-                continue
-            try:
-                progress = self.ship_folder(folder, live=True)
-                total.shipped += progress.shipped
-                total.aside += progress.aside
-            finally:
-                lock.close()
-        return total
+    def _tell_damage(self, folder: Path, found: Found) -> None:
+        place = (folder.name, found.after.segment, found.after.offset)
+        if place not in self._damage_told:
+            self._damage_told.add(place)
+            self.complain(f"{found.damaged_bytes} torn bytes in {folder / found.after.segment} before offset {found.after.offset} were skipped")
 
 
-def _first_header(folder: Path) -> Header:
-    for found in read(folder, layout.Cursor(), live=False):
-        if isinstance(found.record, Header):
-            return found.record
-    # torn: the records are good without it, only the service's name is lost
-    return Header(writer_id=folder.name, created=0, first_seq=0)
+def _first_half(taken: list[_Ready], bodies: int) -> list[_Ready]:
+    """The beginning that holds so many bodies."""
+    for position, ready in enumerate(taken, start=1):
+        bodies -= bool(ready.body)
+        if not bodies:
+            return taken[:position]
+    return taken
 
 
-def remove(folder: Path) -> None:
-    """Remove a writer's folder, the lock last; somebody who looks at it at this moment makes the rest stay for the next pass."""
-    for path in [*layout.segments(folder), folder / "cursor", folder / "cursor.new", folder / layout.SHIPPING, folder / layout.ALIVE]:
-        path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        os.rmdir(folder)  # noqa: PTH106
-
-
-def _sleep(seconds: float) -> bool:
+def _sleep(seconds: float, _asked: bool) -> bool:
     threading.Event().wait(seconds)
     return False

@@ -9,7 +9,7 @@ from typing import Any
 
 from tokentrail import semconv
 from tokentrail.journal import folder as layout
-from tokentrail.journal.aside import read_aside
+from tokentrail.journal.aside import Aside, read_aside
 from tokentrail.journal.reader import summarize
 
 __all__ = ["WriterStatus", "journal_status"]
@@ -22,7 +22,7 @@ class WriterStatus:
     writer_id: str
     service_name: str
     pid: int
-    state: str  # alive | closed | dead
+    state: str  # alive | closed | dead | newer (written by a newer tokentrail, and left to it)
     records: int
     waiting: int
     last_seq: int
@@ -33,32 +33,43 @@ class WriterStatus:
 
 
 def _status(folder: Path) -> WriterStatus:
-    summary = summarize(folder)
-    files = layout.segments(folder)
-    resource = summary.header.resource if summary.header else {}
-    newest = max((path.stat().st_mtime for path in files), default=time.time())
+    alive = layout.is_alive(folder)
+    summary = summarize(folder, live=alive)
+    resource = summary.header.resource
+    seen = [found for found in map(_size_and_time, layout.segments(folder)) if found]
     return WriterStatus(
         writer_id=folder.name,
         service_name=str(resource.get(semconv.SERVICE_NAME, "")),
         pid=int(resource.get(semconv.PROCESS_PID, 0)),
-        state="alive" if layout.is_alive(folder) else "closed" if summary.closed else "dead",
+        state="alive" if alive else "newer" if not summary.readable else "closed" if summary.closed else "dead",
         records=summary.records,
         waiting=summary.waiting,
         last_seq=summary.last_seq,
-        missing=summary.missing or [],
+        missing=summary.missing,
         damaged_bytes=summary.damaged_bytes,
-        size_bytes=sum(path.stat().st_size for path in files),
-        age_seconds=max(0.0, time.time() - newest),
+        size_bytes=sum(size for size, _ in seen),
+        age_seconds=max(0.0, time.time() - max((changed for _, changed in seen), default=time.time())),
     )
 
 
+def _size_and_time(path: Path) -> tuple[int, float] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:  # acknowledged and removed meanwhile
+        return None
+    return found.st_size, found.st_mtime
+
+
 def journal_status(root: Path) -> dict[str, Any]:
-    """All writers and all records put aside, as plain values."""
+    """All writers and all records put aside, as plain values. Raises `OSError` for a folder without rights."""
     return {
         "folder": str(root),
         "size_bytes": layout.size_of(root),
         "writers": [asdict(_status(folder)) for folder in layout.writer_folders(root)],
         "aside": [
-            {"file": str(kept.path), "writer_id": kept.header.writer_id, "seq": kept.number, "reason": kept.reason} for kept in read_aside(root)
+            {"file": str(kept.path), "writer_id": kept.header.writer_id, "seq": kept.number, "reason": kept.reason}
+            if isinstance(kept, Aside)
+            else {"file": str(kept.path), "writer_id": "", "seq": 0, "reason": f"the file is damaged: {kept.reason}"}
+            for kept in read_aside(root)
         ],
     }
