@@ -23,7 +23,8 @@ Every setting can be given in three ways; the first one that is there wins:
 2. the variable `TOKENTRAIL_` and the setting's name in capitals (`TOKENTRAIL_TENANT_ID`), read at the first use;
 3. the standard `OTEL_*` variables named below, the first one that is set.
 
-A variable that is empty is as good as not set. One that cannot be read is left out, with one warning in the log `tokentrail`; the application goes on.
+A variable that is empty is as good as not set. One that cannot be read is left out, with one warning in the log `tokentrail`, and the application
+goes on.
 In variables, yes and no are `true` and `false` (also `1 yes on`, `0 no off`), lists are `name=value,name=value` with percent-encoded values.
 `OTEL_SDK_DISABLED=true` stops spans and metrics but not the ledger; `TOKENTRAIL_DISABLED=true` stops everything.
 
