@@ -209,10 +209,9 @@ class EngineClient:
         block = _lines(rows)
         if not block:
             return
+        # as one statement with its data: chDB 4.4's `send_insert` reports success where a constraint, a view or the disk refused the rows
         try:
-            with self._session.send_insert(f"INSERT INTO {identifier(table)}", "JSONEachRow") as insert:
-                insert.append(block)
-                insert.finish()
+            self._session.query(f"INSERT INTO {identifier(table)} FORMAT JSONEachRow\n{block.decode()}", "Null")
         except Exception as error:
             self._renew()
             raise _failed(error, self.address) from None
