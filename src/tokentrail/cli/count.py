@@ -46,7 +46,7 @@ def _messages(file: str, text: str) -> list[dict[str, Any]]:
 @click.option("--download", is_flag=True, help="Let tiktoken download the model's vocabulary if it is not on this machine.")
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
 def command(*, file: str, model: str, provider: str, messages: bool, download: bool, as_json: bool) -> None:
-    r"""Count the tokens of FILE, or of standard input.
+    """Count the tokens of FILE, or of standard input.
 
     \b
     Example:

@@ -32,7 +32,7 @@ def command(keep: bool, live: str) -> None:
     Example:  tokentrail demo
               KEEP=1 tokentrail demo
               OPENAI_API_KEY=… LIVE=openai tokentrail demo
-    """  # noqa: D301
+    """
     wanted = [name.strip() for name in live.split(",") if name.strip()]
     for name in wanted:
         if name not in LIVE_PROVIDERS:

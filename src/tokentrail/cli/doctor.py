@@ -43,7 +43,7 @@ def command(dsn: str, as_json: bool) -> None:
 
     \b
     Example:  OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 tokentrail doctor
-    """  # noqa: D301
+    """
     wrong: list[str] = []
     in_force = settings.from_environment(os.environ, wrong.append)
     findings = [Finding("settings", "wrong", sentence) for sentence in wrong] or [Finding("settings", "ok", "the environment can be read")]

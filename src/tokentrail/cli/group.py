@@ -17,6 +17,8 @@ _EXTRAS = {
     "clickhouse_cityhash": "embedded",
     "clickhouse_connect": "cli",
     "lz4": "embedded",
+    "uvicorn": "embedded",
+    "backports": "embedded",
     "openai": "openai",
     "groq": "groq",
     "ollama": "ollama",
@@ -85,4 +87,4 @@ def cli() -> None:
                        tokentrail report --by tenant_id,model
                        tokentrail sql "SELECT * FROM usage LIMIT 10"
                        tokentrail verify
-    """  # noqa: D301 - \b is click's mark for "keep these lines"
+    """

@@ -59,7 +59,7 @@ def command() -> None:
     \b
     Example:  tokentrail journal status
               tokentrail journal ship --watch       as a daemon or sidecar
-    """  # noqa: D301
+    """
 
 
 @command.command()
@@ -70,7 +70,7 @@ def status(directory: str | None, as_json: bool) -> None:
 
     \b
     Example:  tokentrail journal status --json
-    """  # noqa: D301
+    """
     root = _folder(directory)
     try:
         found = journal_status(root)
@@ -127,7 +127,7 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
 
     \b
     Example:  tokentrail journal ship --endpoint http://localhost:4318/v1/logs
-    """  # noqa: D301
+    """
     in_force = strict_settings(endpoint=endpoint)
     root = _folder(directory, may_come=watch)
     problem = endpoint_problem(in_force)

@@ -23,7 +23,7 @@ __all__ = ["command"]
 @click.option("--cluster", default="", help="Make the tables on a cluster: ON CLUSTER, Replicated engines, Distributed by key.")
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
 def command(*, dsn: str, dry_run: bool, show_sql: bool, cluster: str, as_json: bool) -> None:
-    r"""Bring a ClickHouse's tables to the state that this version needs: the ledger, and the tables that the Collector's exporter fills.
+    """Bring a ClickHouse's tables to the state that this version needs: the ledger, and the tables that the Collector's exporter fills.
 
     Safe to repeat. A migration whose text is not what was applied is refused.
 

@@ -18,7 +18,7 @@ _reason_option = click.option("--reason", default="", help="Only records whose r
 
 @click.group(name="quarantine")
 def command() -> None:
-    r"""Records that the ledger did not understand: they are kept whole, with the reason.
+    """Records that the ledger did not understand: they are kept whole, with the reason.
 
     \b
     Example:
@@ -33,7 +33,7 @@ def command() -> None:
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most this many, the latest first.")
 @format_option
 def list_command(*, dsn: str, reason: str, limit: int, output_format: str) -> None:
-    r"""List what lies there, with all that each record says.
+    """List what lies there, with all that each record says.
 
     \b
     Example:
@@ -60,7 +60,7 @@ def list_command(*, dsn: str, reason: str, limit: int, output_format: str) -> No
 @_reason_option
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
 def replay_command(*, dsn: str, reason: str, as_json: bool) -> None:
-    r"""Try the records again, after a migration that understands more. Safe to repeat: each counts once, by its key.
+    """Try the records again, after a migration that understands more. Safe to repeat: each counts once, by its key.
 
     \b
     Example:

@@ -38,7 +38,7 @@ def _time(_context: click.Context, _parameter: click.Parameter, value: str | Non
 @click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be repeated.")
 @format_option
 def command(*, dsn: str, by: list[str], start: str | None, end: str | None, tenants: tuple[str, ...], output_format: str) -> None:
-    r"""Tokens and calls, each counted once.
+    """Tokens and calls, each counted once.
 
     `model` is the model that answered, or the requested one where the answer names none. A dash (null in JSON) means that nobody stated the number.
     `reported_calls`, `estimated_calls` and `unknown_calls` say where the counts come from; `partial_calls` were cut short, `error_calls` failed.

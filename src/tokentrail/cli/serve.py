@@ -33,7 +33,7 @@ def command(*, data: Path | None, http_port: int, otlp_port: int, host: str, rea
     \b
     Example:
         tokentrail serve --data ./usage --http-port 0 --otlp-port 0
-    """  # noqa: D301 - click looks for the character itself
+    """
     try:
         from tokentrail.embedded.errors import CannotStart  # noqa: PLC0415 - the extra may be missing
         from tokentrail.embedded.run import default_data, serve  # noqa: PLC0415

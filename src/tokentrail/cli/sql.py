@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.option("--write", is_flag=True, help="Allow a statement that changes something.")
 @format_option
 def command(*, statement: str, dsn: str, write: bool, output_format: str) -> None:
-    r"""Run STATEMENT (- reads it from standard input) in the ledger's database and print its rows.
+    """Run STATEMENT (- reads it from standard input) in the ledger's database and print its rows.
 
     It is run read-only: ClickHouse itself refuses whatever would change something, unless --write is given.
 

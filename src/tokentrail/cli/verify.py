@@ -19,7 +19,7 @@ __all__ = ["command"]
 @click.option("--all", "all_writers", is_flag=True, help="List every writer, not only open ones and those with something to say.")
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
 def command(*, dsn: str, all_writers: bool, as_json: bool) -> None:
-    r"""Check that all that every process wrote has arrived and is still there.
+    """Check that all that every process wrote has arrived and is still there.
 
     Every writer numbers its records from 1 and says at its end how many there were. Exit code 1 if numbers are missing, refused or damaged, if
     rows are gone, if different numbers were said for one key, or if anything lies in quarantine. Numbers that are still on their way are named
