@@ -38,26 +38,39 @@ _open: dict[int, weakref.ref[Following]] = {}
 class Following:
     """One stream, or unread response, under way. `chunks` is None until a raw response is parsed into a stream."""
 
-    __slots__ = ("__weakref__", "chunks", "context", "exchange", "inner")
+    __slots__ = ("__weakref__", "chunks", "context", "exchange", "inner", "response", "was_consumed")
 
     def __init__(self, exchange: Exchange, chunks: Chunks | None, inner: Any = None) -> None:
         self.exchange = exchange
         self.chunks = chunks
         self.inner = inner  # the SDK's generator, to see whether it runs
         self.context: Context | None = None if exchange.call is not None else copy_context()  # who spends is who made the call, not who reads
+        self.was_consumed = False
+        self.response: Any = None  # whose `close` is ours while this is open
         _open[id(self)] = weakref.ref(self)
 
     def end(self, *, exhausted: bool = False, error: BaseException | None = None, later: bool = False) -> None:
         """Record the stream, if nobody has, with what its chunks have said until now."""
-        if _open.pop(id(self), None) is None:
+        if not self._take():
             return
         reading: Reading | None
         try:
-            reading = self.chunks.reading(exhausted=exhausted) if self.chunks is not None else (Answer(), "partial")
+            if self.chunks is not None:
+                reading = self.chunks.reading(exhausted=exhausted)
+            else:
+                reading = (Answer(), "complete" if self.was_consumed else "partial")
         except Exception as failure:
             recorder.internal_error("stream", failure)
             reading = (Answer(), "partial")
         self._record(reading, error, later=later)
+
+    def _take(self) -> bool:
+        """Be the one who records this; leave the response as the SDK made it."""
+        response, self.response = self.response, None
+        if response is not None:
+            for name in ("close", "aclose"):
+                vars(response).pop(name, None)
+        return _open.pop(id(self), None) is not None
 
     def _record(self, reading: Reading | None, error: BaseException | None = None, *, later: bool = False) -> None:
         if reading is None:
@@ -100,10 +113,11 @@ class Following:
             self.end()
             return
         read = _has_body(response)
-        if not read and response.is_stream_consumed:
-            return  # the HTTP client closes at the body's end, and may be about to keep the body: it is closed again, or dropped
-        if _open.pop(id(self), None) is not None:
-            self._record(self._unparsed(response) if read else (Answer(), "partial"))
+        if not read and response.is_stream_consumed and not self.was_consumed:
+            self.was_consumed = True  # the HTTP client closes at the body's end, and may be about to keep the body: it is closed again, or dropped
+            return
+        if self._take():
+            self._record(self._unparsed(response) if read else (Answer(), "complete" if self.was_consumed else "partial"))
 
     def _unparsed(self, response: Any) -> Reading | None:
         """Read a response whose body the caller has, in whatever way he parses it."""
@@ -175,29 +189,31 @@ async def follow_async(inner: AsyncIterator[Any], following: Following) -> Async
 
 
 def watch_close(response: Any, following: Following) -> None:
-    """Let a sync HTTP response tell when it is closed. It is held weakly by what it holds: it must go when the caller drops it."""
-    response_ref, kind = weakref.ref(response), type(response)
+    """Let a sync HTTP response tell when it is closed. It is held, not weakly referred to: the SDK closes it from finalizers too."""
+    close = response.close
+    following.response = response
 
-    def close() -> None:
+    def close_and_tell() -> None:
         try:
-            kind.close(response_ref())
+            close()
         finally:
-            _tell(following, response_ref())
+            _tell(following, response)
 
-    response.close = close
+    response.close = close_and_tell
 
 
 def watch_close_async(response: Any, following: Following) -> None:
     """Do the same for an async HTTP response."""
-    response_ref, kind = weakref.ref(response), type(response)
+    aclose = response.aclose
+    following.response = response
 
-    async def aclose() -> None:
+    async def aclose_and_tell() -> None:
         try:
-            await kind.aclose(response_ref())
+            await aclose()
         finally:
-            _tell(following, response_ref())
+            _tell(following, response)
 
-    response.aclose = aclose
+    response.aclose = aclose_and_tell
 
 
 def _tell(following: Following, response: Any) -> None:

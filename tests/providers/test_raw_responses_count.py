@@ -1,0 +1,132 @@
+"""`with_raw_response` and `with_streaming_response` are one record each: with counts if the body was there or parsed, without if it never was."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import openai
+import pytest
+
+from tests.support.scripted import ScriptedServer, chunks, completion, sse
+from tokentrail.testing import Usages
+
+ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+STREAM = sse(chunks("lorem", usage=True))
+
+
+def recorded(usages: Usages) -> list[Any]:
+    return [(usage.ended, usage.input_tokens, usage.output_tokens, usage.reasoning_tokens) for usage in usages.recorded]
+
+
+@pytest.mark.parametrize("parse", [True, False])
+def test_raw(parse: bool, usages: Usages) -> None:
+    with ScriptedServer(completion()) as server:
+        raw = openai.OpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK)
+        assert recorded(usages) == [("complete", 40, 11, 4)]
+        if parse:
+            assert raw.parse().usage.prompt_tokens == 40
+    del raw
+    gc.collect()
+    assert len(usages.recorded) == 1
+
+
+async def test_raw_async(usages: Usages) -> None:
+    with ScriptedServer(completion()) as server:
+        raw = await openai.AsyncOpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK)
+        assert raw.parse().usage.prompt_tokens == 40
+    assert recorded(usages) == [("complete", 40, 11, 4)]
+
+
+def test_raw_embeddings(usages: Usages) -> None:
+    answer = {
+        "object": "list",
+        "model": "e",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+        "usage": {"prompt_tokens": 3, "total_tokens": 3},
+    }
+    with ScriptedServer(answer) as server:
+        openai.OpenAI(base_url=server.url, api_key="none").embeddings.with_raw_response.create(model="e", input="hello")
+    assert [(u.input_tokens, u.output_tokens, u.token_type, u.source) for u in usages.recorded] == [(3, None, "embedding", "reported")]
+
+
+def test_raw_stream_that_is_parsed(usages: Usages) -> None:
+    with ScriptedServer(STREAM) as server:
+        raw = openai.OpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK, stream=True)
+        assert len(list(raw.parse())) == 4
+        assert raw.parse() is raw.parse()
+    assert recorded(usages) == [("complete", 40, 11, 4)]
+
+
+def test_raw_stream_parsed_in_one_breath(usages: Usages) -> None:
+    with ScriptedServer(STREAM) as server:
+        list(openai.OpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK, stream=True).parse())
+    assert recorded(usages) == [("complete", 40, 11, 4)]
+
+
+def test_raw_stream_read_as_lines(usages: Usages) -> None:
+    with ScriptedServer(STREAM) as server:
+        raw = openai.OpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK, stream=True)
+        assert list(raw.http_response.iter_lines())
+        raw.http_response.close()
+        del raw
+        gc.collect()
+        usages.wait_for(1)
+    assert [row[1:] for row in recorded(usages)] == [(None, None, None)]
+
+
+async def test_raw_stream_async(usages: Usages) -> None:
+    with ScriptedServer(STREAM) as server:
+        raw = await openai.AsyncOpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK, stream=True)
+        assert len([chunk async for chunk in raw.parse()]) == 4
+    assert recorded(usages) == [("complete", 40, 11, 4)]
+
+
+@pytest.mark.parametrize("read", ["parse", "json", "text", "read"])
+def test_streaming_response(read: str, usages: Usages) -> None:
+    with (
+        ScriptedServer(completion()) as server,
+        openai.OpenAI(base_url=server.url, api_key="none").chat.completions.with_streaming_response.create(**ASK) as response,
+    ):
+        assert not usages.recorded
+        assert getattr(response, read)()
+    assert recorded(usages) == [("complete", 40, 11, 4)]
+
+
+@pytest.mark.parametrize("read", ["parse", "json"])
+async def test_streaming_response_async(read: str, usages: Usages) -> None:
+    with ScriptedServer(completion()) as server:
+        async with openai.AsyncOpenAI(base_url=server.url, api_key="none").chat.completions.with_streaming_response.create(**ASK) as response:
+            assert await getattr(response, read)()
+    assert recorded(usages) == [("complete", 40, 11, 4)]
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_streaming_response_that_is_not_parsed(lines: bool, usages: Usages) -> None:
+    with (
+        ScriptedServer(completion()) as server,
+        openai.OpenAI(base_url=server.url, api_key="none").chat.completions.with_streaming_response.create(**ASK) as response,
+    ):
+        if lines:
+            assert list(response.iter_lines())
+    assert recorded(usages) == [("complete" if lines else "partial", None, None, None)]
+
+
+def test_streaming_response_parsed_into_a_stream(usages: Usages) -> None:
+    with (
+        ScriptedServer(STREAM) as server,
+        openai.OpenAI(base_url=server.url, api_key="none").chat.completions.with_streaming_response.create(**ASK, stream=True) as response,
+    ):
+        stream = response.parse()
+        assert isinstance(stream, openai.Stream)
+        assert len(list(stream)) == 4
+    assert recorded(usages) == [("complete", 40, 11, 4)]
+
+
+async def test_streaming_response_parsed_into_an_async_stream_and_left(usages: Usages) -> None:
+    with ScriptedServer(STREAM) as server:
+        client = openai.AsyncOpenAI(base_url=server.url, api_key="none")
+        async with client.chat.completions.with_streaming_response.create(**ASK, stream=True) as response:
+            async for _ in await response.parse():
+                break
+    assert recorded(usages) == [("partial", None, None, None)]
