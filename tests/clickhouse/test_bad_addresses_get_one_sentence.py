@@ -68,7 +68,7 @@ def answering(request: pytest.FixtureRequest) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 - the library's name
 
         def log_message(self, *_: object) -> None:
             pass
@@ -106,7 +106,14 @@ def test_a_password_is_never_shown() -> None:
 
 def test_escaped_passwords_and_ipv6_hosts_are_read() -> None:
     parsed = parse_dsn("https://me:a%40b%2Fc@[::1]/db")
-    assert (parsed.user, parsed.password, parsed.host, parsed.port, parsed.database, parsed.shown) == ("me", "a@b/c", "::1", 8443, "db", "https://[::1]:8443/db")
+    assert (parsed.user, parsed.password, parsed.host, parsed.port, parsed.database, parsed.shown) == (
+        "me",
+        "a@b/c",
+        "::1",
+        8443,
+        "db",
+        "https://[::1]:8443/db",
+    )
 
 
 def test_too_old_a_clickhouse_is_refused(engine_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,19 @@ from tokentrail.clickhouse.verify import verify
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_different_numbers_for_one_key_are_all_listed_and_the_earliest_counts(land: Land, total: Total, database: Client, order: tuple[int, ...]) -> None:
+def test_different_numbers_for_one_key_are_all_listed_and_the_earliest_counts(
+    land: Land, total: Total, database: Client, order: tuple[int, ...]
+) -> None:
     records = [claimed("k", seq=number + 1, ts=START_NS + number, input_tokens=100 + number, tenant=f"t{number}") for number in range(3)]
     for number in order:
         land(records[number])
     assert total() == (1, 100, 5)
     conflicts = verify(database).conflicts
-    assert [(said["input_tokens"], said["counts"], said["tenants"]) for said in conflicts] == [(100, True, ["t0"]), (101, False, ["t1"]), (102, False, ["t2"])]
+    assert [(said["input_tokens"], said["counts"], said["tenants"]) for said in conflicts] == [
+        (100, True, ["t0"]),
+        (101, False, ["t1"]),
+        (102, False, ["t2"]),
+    ]
     assert verify(database).findings == ["claimed key 'k': different numbers were said"]
 
 

@@ -110,7 +110,9 @@ def test_times_at_the_edges_are_good(land: Land, total: Total, ahead: int) -> No
 
 def test_an_unknown_word_is_no_error_and_keeps_its_name(land: Land, database: Client) -> None:
     land(usage(operation="haiku", more={semconv.TOKEN_TYPE: "video", semconv.ENDED: "bored", semconv.OPERATION: "haiku"}))
-    assert database.query("SELECT operation, operation_name, token_type, ended, calls FROM usage").rows == [("unknown", "haiku", "unknown", "unknown", 1)]
+    assert database.query("SELECT operation, operation_name, token_type, ended, calls FROM usage").rows == [
+        ("unknown", "haiku", "unknown", "unknown", 1)
+    ]
 
 
 def test_an_insert_never_fails_whatever_the_attributes_hold(land: Land, database: Client) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.ledger_rows import usage
 from tokentrail import vocabulary
 from tokentrail.clickhouse import sqlfiles
-from tokentrail.clickhouse.client import Client, ClickHouseError, connect
+from tokentrail.clickhouse.client import ClickHouseError, Client, connect
 from tokentrail.clickhouse.migrate import Kind, MigrationError, migrate, plan, steps
 from tokentrail.clickhouse.sqlfiles import Target
 
@@ -47,7 +47,9 @@ def test_an_edited_migration_is_refused_and_nothing_is_run(database: Client, mon
     edit(monkeypatch, "usage", "One row per usage, each", "Each usage")
     with pytest.raises(MigrationError, match="0003_landing is not the text that was applied"):
         migrate(database, Target(database.database))
-    assert database.query("SELECT startsWith(comment, 'One row') FROM system.tables WHERE database = currentDatabase() AND name = 'usage'").rows == [(1,)]
+    assert database.query("SELECT startsWith(comment, 'One row') FROM system.tables WHERE database = currentDatabase() AND name = 'usage'").rows == [
+        (1,)
+    ]
 
 
 def test_an_edited_comment_in_the_file_is_an_edit_too(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +61,9 @@ def test_an_edited_comment_in_the_file_is_an_edit_too(database: Client, monkeypa
 def test_a_changed_definition_is_put_in_place_again(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     edit(monkeypatch, "usage", "One row per usage, each", "Each usage")
     assert [(step.kind, step.name) for step in migrate(database, Target(database.database))] == [(Kind.DEFINITION, "usage")]
-    assert database.query("SELECT startsWith(comment, 'Each usage') FROM system.tables WHERE database = currentDatabase() AND name = 'usage'").rows == [(1,)]
+    assert database.query(
+        "SELECT startsWith(comment, 'Each usage') FROM system.tables WHERE database = currentDatabase() AND name = 'usage'"
+    ).rows == [(1,)]
     assert migrate(database, Target(database.database)) == []
 
 
@@ -100,7 +104,7 @@ def test_a_migration_that_was_cut_short_is_finished_by_the_next_run(dsn: str, mo
             migrate(client, target)
     with pytest.raises(ClickHouseError, match="ledger_is_ready"):  # nothing gets past a landing table that does not feed the ledger yet
         client.insert_json("usage_landing", [usage()])
-    assert [step.name for step in migrate(client, target)][0] == "0003_landing"
+    assert migrate(client, target)[0].name == "0003_landing"
     client.insert_json("usage_landing", [usage()])
     assert client.query("SELECT sum(calls) FROM usage").rows == [(1,)]
     client.close()

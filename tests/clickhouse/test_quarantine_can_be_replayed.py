@@ -59,7 +59,9 @@ def test_only_the_reason_asked_for_is_replayed(land: Land, database: Client, lea
     assert quarantine.replay(database, reason="unknown schema").understood == 1
 
 
-def test_a_replay_cut_short_before_marking_counts_once(land: Land, total: Total, database: Client, learn: Learn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replay_cut_short_before_marking_counts_once(
+    land: Land, total: Total, database: Client, learn: Learn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     land(usage(seq=1, more=NEW_SCHEMA))
     learn()
     with monkeypatch.context() as patch:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ def test_subtracting_and_intersecting_are_those_of_sets(left: list[tuple[int, in
 def test_joined_ranges_are_sorted_and_apart(given_ranges: list[tuple[int, int]]) -> None:
     joined = ranges.join(given_ranges)
     assert numbers(joined) == numbers(given_ranges)
-    assert all(before[1] + 1 < after[0] for before, after in zip(joined, joined[1:], strict=False))
+    assert all(before[1] + 1 < after[0] for before, after in pairwise(joined))
 
 
 @given(some)

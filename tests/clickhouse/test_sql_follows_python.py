@@ -29,7 +29,9 @@ CONTRACT = """
     [("operation", Operation), ("token_type", TokenType), ("source", Source), ("input_source", Source), ("ended", Ended), ("key_kind", KeyKind)],
 )
 def test_the_views_enums_are_pythons(database: Client, column: str, kind: type[Word]) -> None:
-    ((found,),) = database.query("SELECT type FROM system.columns WHERE database = currentDatabase() AND table = 'usage' AND name = {c:String}", {"c": column}).rows
+    ((found,),) = database.query(
+        "SELECT type FROM system.columns WHERE database = currentDatabase() AND table = 'usage' AND name = {c:String}", {"c": column}
+    ).rows
     assert found == clickhouse_enum(kind)
 
 

@@ -40,7 +40,9 @@ class Said:
         fields = {"by": self.by, "seq": self.seq, "source": RANKS[self.rank], "input_tokens": self.tokens, "output_tokens": 1, "tenant": self.tenant}
         if self.key:
             return claimed(self.key, ts=START_NS + self.later * 10**9, **fields)
-        return usage(call=self.call, key=f"chat:acme:{'c' * 32}:{START_NS + self.call}", key_time=START_NS + self.call, ts=START_NS + self.call, **fields)
+        return usage(
+            call=self.call, key=f"chat:acme:{'c' * 32}:{START_NS + self.call}", key_time=START_NS + self.call, ts=START_NS + self.call, **fields
+        )
 
 
 records = st.builds(
@@ -89,5 +91,7 @@ def test_the_same_records_give_the_same_ledger(emptied: Client, said: list[Said]
     assert sorted(RANKS.index(str(row[5])) for row in first) == sorted(best.values())
     verification = verify(emptied)
     assert (verification.lost_keys, [writer.lost_calls for writer in verification.writers if writer.lost_calls]) == ([], [])
-    contested = {said_key.key for said_key in said if said_key.key and len({o.tokens for o in said if (o.key, o.rank) == (said_key.key, said_key.rank)}) > 1}
+    contested = {
+        said_key.key for said_key in said if said_key.key and len({o.tokens for o in said if (o.key, o.rank) == (said_key.key, said_key.rank)}) > 1
+    }
     assert {conflict["key"] for conflict in verification.conflicts} == contested

@@ -1,0 +1,98 @@
+"""The same client code through clickhouse-connect, against ClickHouse's HTTP interface as `tokentrail serve` opens it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+
+from tests.support.ledger_rows import claimed, closing, usage
+from tokentrail import semconv
+from tokentrail.cli.group import cli
+from tokentrail.clickhouse import quarantine
+from tokentrail.clickhouse.client import ClickHouseError, Client, connect
+from tokentrail.clickhouse.migrate import migrate, plan
+from tokentrail.clickhouse.report import report
+from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.clickhouse.verify import verify
+
+HOSTILE = "a'b\\c\t\"\n💥, ] {x:String} %s"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    pytest.importorskip("chdb", reason="the embedded ClickHouse (tokentrail[embedded]) is not installed")
+    from tokentrail.embedded.process import ServerProcess
+
+    with ServerProcess.started(tmp_path_factory.mktemp("served")) as server:
+        yield server.addresses.http
+
+
+@pytest.fixture(scope="module")
+def over_http(served: str) -> Iterator[Client]:
+    client = connect(f"{served}/second", create=True)
+    migrate(client, Target("second"))
+    client.insert_json(
+        "usage_landing",
+        [
+            usage(seq=1),
+            usage(seq=2),
+            usage(seq=2),
+            closing(3),
+            claimed("k", by="w2", seq=1, tenant=HOSTILE),
+            usage(by="w2", seq=2, more={semconv.SCHEMA: 2}),
+        ],
+    )
+    yield client
+    client.close()
+
+
+def test_a_second_database_can_be_migrated_beside_the_first(served: str, over_http: Client) -> None:
+    assert plan(over_http, Target("second")) == []
+    first = connect(f"{served}/tokentrail")
+    assert (plan(first, Target("tokentrail")), verify(first).writers) == ([], [])
+    first.close()
+
+
+def test_reports_are_exact_and_parameters_hold_anything(over_http: Client) -> None:
+    assert [row["calls"] for row in report(over_http, ["provider"])] == [3]
+    assert [row["tenant_id"] for row in report(over_http, ["tenant_id"], tenants=[HOSTILE])] == [HOSTILE]
+    assert over_http.query("SELECT {text:String}, {n:UInt64}, {list:Array(String)}", {"text": HOSTILE, "n": 7, "list": [HOSTILE, ""]}).rows == [
+        (HOSTILE, 7, [HOSTILE, ""])
+    ]
+
+
+def test_numbers_come_back_as_numbers_and_times_as_text(over_http: Client) -> None:
+    assert over_http.query("SELECT toUInt64(18446744073709551615), toInt64(-1), 0.5, NULL, true, [toUInt64(1)], toDate('2026-11-01')").rows == [
+        (18446744073709551615, -1, 0.5, None, True, [1], "2026-11-01")
+    ]
+
+
+def test_verify_and_replay_work(over_http: Client) -> None:
+    assert sorted(writer.state for writer in verify(over_http).writers) == ["missing", "open"]
+    assert quarantine.replay(over_http).remaining == 1
+
+
+def test_read_only_is_enforced_by_the_server(over_http: Client) -> None:
+    assert over_http.query("SELECT 1", read_only=True).rows == [(1,)]
+    with pytest.raises(ClickHouseError, match="READONLY"):
+        over_http.query("TRUNCATE TABLE usage_ledger", read_only=True)
+    assert over_http.query("SELECT sum(calls) FROM usage").rows == [(3,)]
+
+
+def test_errors_have_their_code_and_one_line(over_http: Client) -> None:
+    with pytest.raises(ClickHouseError, match=r"code 60.*tokentrail migrate") as raised:
+        over_http.query("SELECT * FROM nowhere")
+    assert raised.value.code == 60
+    assert "\n" not in str(raised.value)
+
+
+def test_the_commands_work(served: str, over_http: Client) -> None:
+    assert over_http
+    runner = CliRunner(env={"TOKENTRAIL_CLICKHOUSE_DSN": f"{served}/second"})
+    assert json.loads(runner.invoke(cli, ["report", "--by", "provider", "--json"]).stdout)[0]["calls"] == 3
+    assert runner.invoke(cli, ["verify"]).exit_code == 1
+    assert "is current" in runner.invoke(cli, ["migrate"]).stdout
+    assert runner.invoke(cli, ["report", "--dsn", f"{served}/nothing"]).exit_code == 2
