@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from tests.support.collector import World, own_metric
-from tests.support.otlp import Writer, post
+from tests.support.otlp import Sender, Writer, post
 from tests.support.store import Store
 from tests.support.waiting import wait_until
 
@@ -42,6 +42,26 @@ def test_clickhouse_killed_during_load(world: World) -> None:
     send(gateway.otlp_http_url, writer, 5)
     all_arrive(store, writer)
     wait_until(lambda: own_metric(gateway, "otelcol_exporter_queue_size", "clickhouse/ledger") == 0, "an empty queue")
+
+
+def test_clickhouse_killed_in_the_middle_of_inserts(world: World) -> None:
+    """An insert that dies between the landing table and its views is repeated as the same block: the landing table may drop it, the ledger must not."""
+    store = world.store()
+    gateway = world.gateway(
+        store, overrides=("exporters::clickhouse/ledger::sending_queue::batch: {flush_timeout: 50ms, min_size: 100, max_size: 1000}",)
+    )
+    sender = Sender(gateway.otlp_http_url)
+    sender.start()
+    for _ in range(3):
+        landed = store.number("SELECT count() FROM usage_landing")
+        wait_until(lambda before=landed: store.number("SELECT count() FROM usage_landing") > before, "rows that land", every_s=0.0)
+        store.kill()
+        store.start()
+    sender.stop()
+    counted = f"SELECT count(), max(seq), sum(input_tokens) FROM usage WHERE writer_id = '{sender.writer.writer_id}'"
+    last = sender.acknowledged
+    expected = [str(last), str(last), str(last * (last + 1) // 2)]
+    wait_until(lambda: store.query(counted)[0] == expected, f"{expected} in the ledger", deadline_s=90)
 
 
 def test_collector_stopped_in_order_while_clickhouse_is_down(world: World) -> None:

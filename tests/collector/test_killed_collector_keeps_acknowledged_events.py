@@ -1,37 +1,10 @@
 from __future__ import annotations
 
-import threading
-
-from tests.support.collector import World
-from tests.support.otlp import Writer, post
+from tests.support.collector import World, own_metric
+from tests.support.otlp import Sender
 from tests.support.waiting import wait_until
 
 KILLS = 3
-
-
-class Sender(threading.Thread):
-    """Sends without pause, as our shipper does: a request that got no full answer is sent again, byte for byte."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(daemon=True)
-        self.writer = Writer()
-        self.acknowledged = 0
-        self.unanswered = 0
-        self._url = url
-        self._enough = threading.Event()
-
-    def run(self) -> None:
-        while not self._enough.is_set():
-            request = self.writer.request(100)
-            while post(self._url, "logs", request) != 200:
-                self.unanswered += 1
-                self._enough.wait(0.02)
-            self.acknowledged = self.writer.last_seq
-
-    def stop(self) -> None:
-        self._enough.set()
-        self.join(timeout=60)
-        assert not self.is_alive()
 
 
 def test_gateway_killed_under_load(world: World) -> None:
@@ -57,6 +30,8 @@ def test_gateway_killed_under_load(world: World) -> None:
     )
     wait_until(lambda: store.query(landed)[0] == expected, f"{expected} in the landing table", deadline_s=90)
 
-    # copies may have landed; what everybody reads has each event once
+    # Copies may have landed; what everybody reads has each event once. An insert is seen in the landing table before its views are done, hence the wait.
     counted = f"SELECT count(), max(seq), sum(input_tokens) FROM usage WHERE writer_id = '{sender.writer.writer_id}'"
+    wait_until(lambda: store.query(counted)[0] == expected, f"{expected} in the ledger", deadline_s=30)
+    wait_until(lambda: own_metric(gateway, "otelcol_exporter_queue_size", "clickhouse/ledger") == 0, "an empty queue")
     assert store.query(counted)[0] == expected
