@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Spent
+    from tokentrail.by_hand import track_token_usage
     from tokentrail.counting import count_tokens, estimate_prompt_tokens
-    from tokentrail.decorators import track_token_usage, track_tokens
+    from tokentrail.decorators import track_tokens
     from tokentrail.idempotency import content_hash, idempotency_key
     from tokentrail.instrumentation import instrument, uninstrument
     from tokentrail.recorder import flush
@@ -82,7 +83,7 @@ _HOMES = {
     "idempotency_key": "idempotency",
     "instrument": "instrumentation",
     "setup_opentelemetry": "sdk",
-    "track_token_usage": "decorators",
+    "track_token_usage": "by_hand",
     "track_tokens": "decorators",
     "uninstrument": "instrumentation",
 }

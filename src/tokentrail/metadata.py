@@ -18,8 +18,12 @@ MOST_VALUES: Final = MAX_METADATA_BYTES
 def metadata_text(metadata: Mapping[Any, Any] | None) -> tuple[str, bool]:
     """Metadata as a JSON object, and whether it was cut: beyond 16 KiB of UTF-8 the largest values are left out.
 
-    What JSON lacks becomes text: dates, decimals, bytes, NaN, objects. Lone surrogates become U+FFFD. Only metadata that is no mapping raises.
+    What JSON lacks becomes text: dates, decimals, bytes, NaN, objects. Lone surrogates become U+FFFD. Raises `TypeError` for what is no mapping.
     """
+    if metadata is None:
+        return "", False
+    if not isinstance(metadata, Mapping):
+        raise TypeError(f"metadata is a mapping or a function of the arguments, not {type(metadata).__name__}")
     if not metadata:
         return "", False
     try:

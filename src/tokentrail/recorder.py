@@ -69,7 +69,11 @@ class Call:
         self._parent = telemetry.current_context()
         self._telemetry = _telemetry or _instruments(in_force)
         self._ts = time_ns()
-        self._span = self._telemetry.start(request, self._attribution, self._parent, self._ts)
+        self._span = None
+        try:
+            self._span = self._telemetry.start(request, self._attribution, self._parent, self._ts)
+        except Exception as failure:  # an SDK's sampler or processor: it must not cost a usage
+            internal_error("telemetry.start", failure)
         self._started = perf_counter_ns()
 
     def enter(self) -> None:
@@ -121,10 +125,10 @@ class Call:
         block = self._attribution
         if block is not None:
             block.add(usage)
-        self._telemetry.finish(self._span, usage, answer, self._parent)
         unstated = usage.input_source != "reported" or usage.output_source != "reported"
         if unstated and number > 0 and in_force.estimate and (usage.ended != "error" or answer.output_texts):
             self._estimate(usage, number, answer)
+        self._telemetry.finish(self._span, usage, answer, self._parent)
 
     def _estimate(self, usage: Usage, number: int, answer: Answer) -> None:
         from msgspec.structs import replace  # noqa: PLC0415 - not needed by most calls
@@ -214,7 +218,11 @@ def secret() -> bytes:
 def _instruments(in_force: settings.Settings) -> Telemetry:
     global _telemetry  # noqa: PLW0603
     if _telemetry is None:
-        _telemetry = Telemetry(in_force)
+        try:
+            _telemetry = Telemetry(in_force)
+        except Exception as failure:
+            internal_error("telemetry", failure)
+            _telemetry = Telemetry(in_force.with_(spans=False, metrics="none"))
     return _telemetry
 
 

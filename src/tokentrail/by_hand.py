@@ -1,0 +1,160 @@
+"""`track_token_usage`: a usage that no hook sees, recorded by hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from tokentrail import recorder, settings
+from tokentrail.attribution import attribution
+from tokentrail.idempotency import Key, bounded, claimed_key, digest, key_prefix, nanoseconds, random_key
+from tokentrail.metadata import metadata_text
+from tokentrail.models import model_family
+from tokentrail.usage import Usage
+from tokentrail.vocabulary import (
+    Ended,
+    KeyKind,
+    Operation,
+    Source,
+    TokenType,
+    parse_ended,
+    parse_operation,
+    parse_source,
+    parse_token_type,
+)
+
+__all__ = ["track_token_usage"]
+
+
+def track_token_usage(
+    *,
+    token_type: TokenType | str,
+    operation: Operation | str,
+    tenant_id: str = "",
+    provider: str,
+    model: str,
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
+    cache_read_tokens: int | None = None,
+    cache_write_tokens: int | None = None,
+    reasoning_tokens: int | None = None,
+    source: Source | str = Source.REPORTED,
+    idempotency_key: str | None = None,
+    corrects_key: str = "",
+    calls: int = 1,
+    ended: Ended | str = Ended.COMPLETE,
+    timestamp: datetime | int | None = None,
+    duration: float | None = None,
+    response_model: str = "",
+    response_id: str = "",
+    endpoint: str = "",
+    operation_id: str = "",
+    metadata: Mapping[str, Any] | None = None,
+) -> str:
+    """Record a usage by hand and return its idempotency key; it is in the journal when this returns.
+
+    Totals hold their subsets: `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning. `None` is "not stated".
+    `source` says where the numbers come from (reported, estimated); a total that is `None` is unknown. `timestamp`: the call's start, an aware
+    datetime or UTC nanoseconds; now by default. `duration` in seconds. A tenant, operation id or metadata left out come from the block around.
+
+    Give `idempotency_key` where the same usage may be told more than once (retries, replays, a queue): it then counts once, whatever else differs.
+    Without it every call of this function is a spend of its own. `corrects_key` makes this a correction of that record: signed `input_tokens`,
+    `output_tokens` and `calls` (often 0) are added to the totals. A key beyond 1 KiB is shortened; the one that is returned is the one that counts.
+
+    Raises `ValueError` or `TypeError` for a wrong argument, where it is written. A journal that cannot be written never raises.
+    """
+    token_word = parse_token_type(token_type)
+    operation_word = parse_operation(operation)
+    source_word = parse_source(source)
+    ts = time.time_ns() if timestamp is None else nanoseconds(timestamp)
+    given = {"tenant_id": tenant_id, "provider": provider, "model": model, "response_model": response_model, "response_id": response_id}
+    given |= {"endpoint": endpoint, "operation_id": operation_id, "corrects_key": corrects_key, "idempotency_key": idempotency_key or ""}
+    for name, text in given.items():
+        if not isinstance(text, str):
+            raise TypeError(f"{name} is a text, not {type(text).__name__}")
+    block = attribution.get()
+    tenant = bounded(tenant_id or (block.tenant_id if block else "") or settings.current().tenant_id)
+    described, cut = metadata_text(metadata)
+    if not described and block is not None:
+        described, cut = block.metadata, block.metadata_cut
+    input_source = source_word.value if input_tokens is not None else "unknown"
+    output_source = source_word.value if output_tokens is not None else "unknown"
+    if token_word is not TokenType.LLM and output_tokens is None:
+        output_source = input_source
+    count = partial(_count, bool(corrects_key))
+    key = _key(idempotency_key, corrects_key, operation_word, tenant, ts)
+    trace_id, span_id = recorder.current_span()
+    recorder.record(
+        Usage(
+            key=key.text,
+            key_kind=key.kind.value,
+            key_time=key.time,
+            ts=ts,
+            tenant_id=tenant,
+            operation=operation_word.value,
+            token_type=token_word.value,
+            operation_id=bounded(operation_id) or (block.operation_id if block else ""),
+            metadata=described,
+            metadata_cut=cut,
+            endpoint=endpoint,
+            gen_ai_operation=_GEN_AI_OPERATIONS[token_word],
+            trace_id=trace_id,
+            span_id=span_id,
+            provider=provider,
+            request_model=model,
+            response_model=response_model,
+            response_id=response_id,
+            model_family=model_family(response_model or model),
+            ended=parse_ended(ended).value,
+            calls=count("calls", calls) or 0,
+            duration_ns=None if duration is None else _duration(duration),
+            input_source=input_source,
+            output_source=output_source,
+            corrects_key=corrects_key,
+            input_tokens=count("input_tokens", input_tokens),
+            output_tokens=count("output_tokens", output_tokens),
+            cache_read_tokens=count("cache_read_tokens", cache_read_tokens),
+            cache_write_tokens=count("cache_write_tokens", cache_write_tokens),
+            reasoning_tokens=count("reasoning_tokens", reasoning_tokens),
+        )
+    )
+    return key.text
+
+
+_GEN_AI_OPERATIONS = {TokenType.LLM: "chat", TokenType.EMBEDDING: "embeddings", TokenType.FINE_TUNING: ""}
+"""The conventions' word; they have none for fine-tuning, which is no inference and so in no metric."""
+
+
+def _count(signed: bool, name: str, given: int | None) -> int | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError(f"{name} is a number, an int or None for not stated, not {given!r}")
+    if given < 0 and not signed:
+        raise ValueError(f"{name} is {given}: only a correction (corrects_key=) takes something back")
+    if not -(2**63) < given < 2**63:
+        raise ValueError(f"{name} is {given}: more than 64 bits hold")
+    return int(given)
+
+
+def _duration(seconds: float) -> int:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise TypeError(f"duration is a number of seconds, not {type(seconds).__name__}")
+    if not 0 <= seconds < 2**63 / 1e9:
+        raise ValueError(f"duration is {seconds}: seconds, from 0")
+    return int(seconds * 1e9)
+
+
+def _key(idempotency_key: str | None, corrects_key: str, operation: Operation, tenant: str, ts: int) -> Key:
+    if idempotency_key is not None:
+        if not idempotency_key:
+            raise ValueError("idempotency_key is empty: leave it out, or give a text")
+        if idempotency_key == corrects_key:
+            raise ValueError("idempotency_key is the key that is corrected: a correction is a record of its own, and needs another key or none")
+        return claimed_key(idempotency_key)
+    if corrects_key:
+        return random_key("correction")  # on the original's key it would replace it
+    return Key(f"{key_prefix(operation.value, tenant)}{digest([], recorder.secret())}:{ts:019d}", KeyKind.AUTOMATIC, ts)

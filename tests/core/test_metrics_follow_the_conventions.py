@@ -1,0 +1,237 @@
+"""Both generations of metric names, exact sums under threads and forks, and what must not be added twice."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.core.conftest import Configure, Sdk
+from tests.support.calls import a_request, an_answer, call
+from tests.support.telemetry_contract import LATEST, LEGACY
+from tokentrail import setup_opentelemetry, telemetry, track_token_usage
+from tokentrail.call import Answer
+
+CALL = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o-mini",
+    "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
+    "server.address": "api.openai.com",
+    "server.port": 443,
+}
+USAGE = "gen_ai.client.inference.usage."
+
+
+def only(values: dict[tuple[tuple[str, object], ...], float]) -> tuple[dict[str, object], float]:
+    ((attributes, value),) = values.items()
+    return dict(attributes), value
+
+
+def test_the_latest_generation_by_default(sdk: Sdk) -> None:
+    call(answer=an_answer(input_tokens=11, output_tokens=7, cache_read_tokens=4, cache_write_tokens=3, reasoning_tokens=2))
+    call(answer=an_answer(input_tokens=1, output_tokens=1, cache_read_tokens=None, reasoning_tokens=None))
+    for name, value in (("input", 12), ("output", 8), ("cache_read.input", 4), ("cache_write.input", 3), ("reasoning.output", 2)):
+        assert only(sdk.values(f"{USAGE}{name}_tokens")) == (CALL | {"gen_ai.token.modality": "unknown"}, value)
+    (duration,) = [point for point in sdk.points if point.name == "gen_ai.client.inference.duration"]
+    assert duration.attributes == CALL
+    assert duration.count == 2
+    assert {point.name for point in sdk.points} <= LATEST.keys()
+
+
+def test_the_legacy_generation(sdk: Sdk, configure: Configure) -> None:
+    configure(metrics="legacy")
+    call()
+    call(answer=Answer(), ended="error", error=ValueError())
+    points = sdk.points
+    assert {point.name for point in points} == LEGACY.keys()
+    tokens = {point.attributes["gen_ai.token.type"]: point for point in points if point.name == "gen_ai.client.token.usage"}
+    assert (tokens["input"].value, tokens["output"].value) == (11, 7)
+    assert tokens["input"].attributes == CALL | {"gen_ai.token.type": "input"}
+    durations = {point.attributes.get("error.type"): point.count for point in points if point.name == "gen_ai.client.operation.duration"}
+    assert durations == {None: 1, "ValueError": 1}
+
+
+def test_both_generations(sdk: Sdk, configure: Configure) -> None:
+    configure(metrics="both")
+    call()
+    names = {point.name for point in sdk.points}
+    assert names >= LEGACY.keys() | {f"{USAGE}input_tokens", "gen_ai.client.inference.duration"}
+
+
+@pytest.mark.parametrize("off", [{"metrics": "none"}, {"otel_sdk_disabled": True}, {"disabled": True}])
+def test_no_metrics_where_they_are_switched_off(sdk: Sdk, configure: Configure, off: dict[str, object]) -> None:
+    configure(**off)
+    call()
+    assert sdk.points == []
+
+
+def test_sums_that_were_counted_under_another_setting_are_not_shown(sdk: Sdk, configure: Configure) -> None:
+    call()
+    assert sdk.values(f"{USAGE}input_tokens")
+    configure(metrics="legacy")
+    call()
+    assert not sdk.values(f"{USAGE}input_tokens")
+
+
+def test_embeddings_have_names_of_their_own(sdk: Sdk) -> None:
+    request = a_request(endpoint="embeddings", gen_ai_operation="embeddings", token_type="embedding", model="text-embedding-3-small")
+    call(request=request, answer=Answer(model="text-embedding-3-small", input_tokens=9))
+    attributes, value = only(sdk.values("tokentrail.embeddings.usage.input_tokens"))
+    assert (attributes["gen_ai.operation.name"], value) == ("embeddings", 9)
+    assert not sdk.values(f"{USAGE}input_tokens")
+    names = {point.name for point in sdk.points}
+    assert "gen_ai.client.embeddings.duration" in names
+    assert "gen_ai.client.inference.duration" not in names
+
+
+def test_a_call_without_counts_adds_nothing_but_is_there(sdk: Sdk) -> None:
+    call(answer=Answer(), ended="error", error=ValueError())
+    attributes, value = only(sdk.values(f"{USAGE}input_tokens"))
+    assert value == 0
+    assert "error.type" not in attributes, "the conventions know no error on a counter"
+
+
+def test_sums_are_exact_under_threads(sdk: Sdk) -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=lambda: [call() for _ in range(200)]) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert only(sdk.values(f"{USAGE}input_tokens"))[1] == 8 * 200 * 11
+    assert [point.count for point in sdk.points if point.name == "gen_ai.client.inference.duration"] == [1600]
+
+
+def test_sums_only_grow_and_reading_does_not_change_them(sdk: Sdk) -> None:
+    seen = []
+    for _ in range(3):
+        call()
+        seen.append(only(sdk.values(f"{USAGE}input_tokens"))[1])
+        assert only(sdk.values(f"{USAGE}input_tokens"))[1] == seen[-1]
+    assert seen == [11, 22, 33]
+
+
+def test_configuring_again_does_not_double(sdk: Sdk, configure: Configure) -> None:
+    for _ in range(3):
+        configure(metrics="both")
+        call()
+    assert only(sdk.values(f"{USAGE}input_tokens"))[1] == 33
+    assert [point.count for point in sdk.points if point.name == "gen_ai.client.inference.duration"] == [3]
+
+
+def test_a_forked_child_counts_from_zero(sdk: Sdk) -> None:
+    call()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        try:
+            call()
+            os.write(writing, str(only(sdk.values(f"{USAGE}input_tokens"))[1]).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        assert answer.read() == "11", "the parent exports its own 11; the child must not export them again"
+    assert only(sdk.values(f"{USAGE}input_tokens"))[1] == 11
+
+
+def test_usages_by_hand_are_counted_and_corrections_and_fine_tuning_are_not(sdk: Sdk) -> None:
+    given = {"operation": "query", "provider": "groq", "model": "llama"}
+    key = track_token_usage(token_type="llm", input_tokens=5, output_tokens=2, duration=0.5, **given)  # type: ignore[arg-type]
+    track_token_usage(token_type="llm", input_tokens=-3, corrects_key=key, calls=0, **given)  # type: ignore[arg-type]
+    track_token_usage(token_type="fine_tuning", input_tokens=1000, **given)  # type: ignore[arg-type]
+    track_token_usage(token_type="llm", input_tokens=1, **given)  # type: ignore[arg-type]
+    attributes, value = only(sdk.values(f"{USAGE}input_tokens"))
+    assert (attributes["gen_ai.provider.name"], value) == ("groq", 6)
+    (duration,) = [point for point in sdk.points if point.name == "gen_ai.client.inference.duration"]
+    assert (duration.count, duration.value) == (1, 0.5)
+
+
+def test_endless_model_names_stay_bounded(sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "_MOST_SERIES", 5)
+    for number in range(9):
+        call(request=a_request(model=f"ft:{number}"))
+    values = {dict(attributes).get("gen_ai.request.model"): value for attributes, value in sdk.values(f"{USAGE}input_tokens").items()}
+    assert len(values) == 6
+    assert sum(values.values()) == 99
+    assert sdk.values(f"{USAGE}input_tokens")[(("otel.metric.overflow", True),)] == 44
+
+
+def test_a_signal_handler_in_the_middle_of_an_addition_does_not_wait_for_itself(sdk: Sdk) -> None:
+    done = threading.Event()
+
+    def work() -> None:
+        with telemetry._totals_lock:
+            call()  # as a handler would that runs here
+        done.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    assert done.wait(10)
+
+
+def test_an_sdk_that_is_set_up_already_is_never_replaced(sdk: Sdk) -> None:
+    from opentelemetry import metrics, trace
+
+    assert setup_opentelemetry(service_name="other") is False
+    assert trace.get_tracer_provider() is sdk.tracing
+    assert metrics.get_meter_provider() is sdk.metering
+
+
+LATE = """
+import sys
+import tokentrail
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.support.calls import call
+from tests.support.telemetry_contract import points_of
+
+tokentrail.configure(journal_dir=sys.argv[1], ship=False)
+call()
+exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
+tracing = TracerProvider()
+tracing.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(tracing)
+metrics.set_meter_provider(MeterProvider([reader]))
+call()
+points = {point.name: point for point in points_of(reader.get_metrics_data())}
+assert [span.name for span in exporter.get_finished_spans()] == ["chat gpt-4o-mini"], exporter.get_finished_spans()
+assert points["gen_ai.client.inference.usage.input_tokens"].value == 22, points
+assert points["gen_ai.client.inference.duration"].count == 1, points
+"""
+
+ALONE = """
+import sys
+import tokentrail
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.trace import TracerProvider
+
+tokentrail.configure(journal_dir=sys.argv[1], ship=False, resource={"team": "search"})
+assert tokentrail.setup_opentelemetry(service_name="svc", environment="prod") is True
+provider = trace.get_tracer_provider()
+assert isinstance(provider, TracerProvider)
+found = dict(provider.resource.attributes)
+assert (found["service.name"], found["deployment.environment.name"], found["team"]) == ("svc", "prod", "search"), found
+assert tokentrail.setup_opentelemetry() is False
+assert trace.get_tracer_provider() is provider
+from tokentrail import ledger
+assert ledger.resource_attributes()["service.name"] == "svc"
+"""
+
+
+@pytest.mark.parametrize("program", [pytest.param(LATE, id="an SDK set up after the first call"), pytest.param(ALONE, id="setup_opentelemetry")])
+def test_in_a_process_of_its_own(program: str, tmp_path: Path, run_python: Callable[..., str]) -> None:
+    run_python(program, str(tmp_path / "journal"), OTEL_METRIC_EXPORT_INTERVAL="600000", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")

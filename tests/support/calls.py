@@ -1,0 +1,57 @@
+"""Provider calls without a provider: what an instrumentation does, by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tokentrail import recorder
+from tokentrail.call import Answer, Request
+from tokentrail.journal.folder import Cursor, writer_folders
+from tokentrail.journal.reader import read
+from tokentrail.usage import Usage
+
+Identity = tuple[Any, ...]
+
+
+def a_request(*texts: str, **fields: Any) -> Request:
+    """A chat request to gpt-4o-mini, or with other fields."""
+    given: dict[str, Any] = {"provider": "openai", "endpoint": "chat", "gen_ai_operation": "chat", "model": "gpt-4o-mini"}
+    given |= {"server_address": "api.openai.com", "server_port": 443, "texts": texts or ("Good morning",)}
+    return Request(**(given | fields))
+
+
+def an_answer(**fields: Any) -> Answer:
+    """An answer of 11 and 7 tokens, or with other fields."""
+    given: dict[str, Any] = {"model": "gpt-4o-mini-2024-07-18", "response_id": "chatcmpl-1", "finish_reasons": ("stop",)}
+    given |= {"input_tokens": 11, "output_tokens": 7, "cache_read_tokens": 4, "reasoning_tokens": 0}
+    return Answer(**(given | fields))
+
+
+def call(
+    *texts: str, request: Request | None = None, answer: Answer | None = None, ended: str = "complete", error: BaseException | None = None
+) -> None:
+    """One whole call."""
+    begun = recorder.start(request or a_request(*texts))
+    if begun is None:
+        return
+    begun.enter()
+    begun.leave()
+    begun.finish(answer or an_answer(), ended, error)
+
+
+def journal_of(root: Path | str) -> list[tuple[str, int, Usage]]:
+    """Every usage in all journals below a folder: writer id, number, usage."""
+    return [
+        (folder.name, piece.number, piece.record)
+        for folder in writer_folders(Path(root))
+        for piece in read(folder, Cursor(), live=True)
+        if isinstance(piece.record, Usage)
+    ]
+
+
+def identity(writer_id: str, number: int, usage: Usage) -> Identity:
+    """What makes a usage one: an automatic key with its writer and call number, every other key alone."""
+    if usage.key_kind == "automatic":
+        return usage.key, writer_id, usage.call or number
+    return (usage.key,)
