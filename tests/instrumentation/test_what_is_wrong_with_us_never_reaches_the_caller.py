@@ -1,0 +1,114 @@
+"""A reader that fails, a provider that cannot be loaded, an SDK that looks different: counted, logged, and the call goes through unchanged."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import openai
+import pytest
+
+from tests.support.scripted import ScriptedServer, chunks, completion, sse
+from tokentrail import instrumentation, ledger
+from tokentrail.call import Answer, Request
+from tokentrail.instrumentation import instrument, patching, uninstrument
+from tokentrail.providers import Exchange, Hook, Provider
+from tokentrail.providers import openai as openai_provider
+from tokentrail.testing import Usages
+
+ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+
+
+def broken(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("our mistake")
+
+
+@pytest.fixture
+def swallowed() -> Any:
+    before = dict(ledger.internal_errors)
+    return lambda: sum(ledger.internal_errors.values()) - sum(before.values())
+
+
+@pytest.mark.parametrize("place", ["texts", "read"])
+def test_a_reader_that_fails(place: str, usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    monkeypatch.setitem(openai_provider._BY_PATH, "/chat/completions", replace(openai_provider.CHAT, **{place: broken}))
+    instrument()
+    with ScriptedServer(completion()) as server:
+        answer = openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK)
+    assert answer.choices[0].message.content == "lorem ipsum"
+    assert swallowed() == 1
+    assert [usage.source for usage in usages.recorded] == ([] if place == "texts" else ["unknown"])
+
+
+@pytest.mark.parametrize("place", ["absorb", "reading"])
+def test_a_stream_reader_that_fails(place: str, usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"tokentrail.providers.openai_shape.ChatChunks.{place}", broken)
+    instrument()
+    with ScriptedServer(sse(chunks("lorem", "ipsum"))) as server:
+        got = list(openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK, stream=True))
+    assert len(got) == 4
+    assert swallowed() == (4 if place == "absorb" else 1)
+    assert [usage.source for usage in usages.recorded] == ["unknown"]
+
+
+def test_a_recorder_that_fails(swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokentrail.recorder.start", broken)
+    instrument()
+    with ScriptedServer(completion()) as server:
+        assert openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK)
+    assert swallowed() == 1
+
+
+def test_an_sdk_that_looks_different(swallowed: Any) -> None:
+    hook = Hook("openai._base_client", "NoSuchClient.request", opens=lambda *_: None)
+    patching.put_on(hook)
+    assert swallowed() == 1
+    assert not patching.is_on(hook)
+
+
+def third_party(module: str) -> Provider:
+    """A provider as its documentation has it."""
+
+    def opens(_client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:
+        request = Request(provider="acme", endpoint="chat", gen_ai_operation="chat", model=kwargs["model"], texts=[kwargs["question"]])
+        return Exchange(request=request, args=args, kwargs=kwargs, read=read)
+
+    def read(result: Any) -> tuple[Answer, str]:
+        return Answer(model=result["model"], input_tokens=result["in"], output_tokens=result["out"]), "complete"
+
+    return Provider(name="acme", package="acme-sdk", hooks=(Hook(module, "Client.ask", opens=opens),))
+
+
+def test_a_third_partys_provider(usages: Usages, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        def ask(self, *, model: str, question: str) -> dict[str, Any]:
+            return {"model": f"{model}-2", "in": len(question), "out": 7}
+
+    module = types.ModuleType("acme_client")
+    module.Client = Client  # type: ignore[attr-defined]
+    monkeypatch.setitem(__import__("sys").modules, "acme_client", module)
+    monkeypatch.setattr(instrumentation, "_providers", {"acme": third_party("acme_client")})
+    plain = Client.ask
+    instrument()
+    assert Client().ask(model="a", question="why")["out"] == 7
+    (usage,) = usages.recorded
+    assert (usage.provider, usage.request_model, usage.response_model, usage.input_tokens, usage.output_tokens) == ("acme", "a", "a-2", 3, 7)
+    uninstrument()
+    assert Client.ask is plain
+
+
+def test_clashes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Installed:
+        def __init__(self, name: str) -> None:
+            self.metadata = {"Name": name}
+
+    monkeypatch.setattr(
+        instrumentation, "distributions", lambda: [Installed("OpenInference_Instrumentation-openai"), Installed("openai"), Installed("openlit")]
+    )
+    assert instrumentation.clashes() == {
+        "openai": ["openinference-instrumentation-openai", "openlit"],
+        "groq": ["openlit"],
+        "ollama": ["openlit"],
+    }
