@@ -15,6 +15,7 @@ demo: $(VENV)/ready ## See it all work on this machine, without a key (KEEP=1 to
 	@$(BIN)/tokentrail demo
 
 test: lint ## Everything: style, types, tests with the real Collector, ClickHouse engine and a real small model
+	@TOKENTRAIL_REQUIRE="$(REQUIRE)" $(BIN)/python -m tests.support.prepare
 	TOKENTRAIL_REQUIRE="$(REQUIRE)" $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/ready ## Style and types
@@ -27,7 +28,8 @@ format: $(VENV)/ready ## Put the style right
 	$(BIN)/ruff format .
 
 test-ollama: $(VENV)/ready ## The same against a real Ollama, built from its Go module
-	TOKENTRAIL_OLLAMA=1 TOKENTRAIL_REQUIRE="ollama" $(BIN)/python -m pytest tests/local_model $(PYTEST_ARGS)
+	@TOKENTRAIL_REQUIRE="ollama" $(BIN)/python -m tests.support.prepare
+	TOKENTRAIL_REQUIRE="ollama" $(BIN)/python -m pytest tests/local_model $(PYTEST_ARGS)
 
 clean: ## Remove the environment (the caches of Collector and model stay in the user's cache folder)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

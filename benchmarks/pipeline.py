@@ -1,0 +1,101 @@
+"""Events a second from the journal through the official Collector into the embedded ClickHouse, until they can be queried.
+
+    python benchmarks/pipeline.py [--events 100000] [--direct]
+
+Lossless as configured for production: fsync in the Collector's queue, ClickHouse acknowledges each insert. `--direct` leaves the Collector out and
+sends to the OTLP receiver of `tokentrail serve`. All processes share this machine's cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from tokentrail import settings
+from tokentrail.clickhouse.client import connect
+from tokentrail.demo import collector
+from tokentrail.demo.cache import Unavailable
+from tokentrail.embedded.process import ServerProcess
+from tokentrail.idempotency import digest
+from tokentrail.journal.adoption import Adopter
+from tokentrail.journal.exporter import Exporter
+from tokentrail.journal.records import encode
+from tokentrail.journal.shipper import Shipper
+from tokentrail.journal.writer import Writer
+from tokentrail.usage import Usage
+
+
+def fill(journal: Path, events: int) -> None:
+    """A closed journal with so many events of 50 tenants."""
+    writer = Writer(journal, {"service.name": "bench"}, segment_bytes=8 * 2**20, max_bytes=2**40)
+    began = time.time_ns()
+    for number in range(events):
+        ts = began + number * 1000
+        tenant = f"tenant-{number % 50}"
+        usage = Usage(
+            key=f"query:{tenant}:{digest([str(number)])}:{ts:019d}",
+            key_time=ts,
+            ts=ts,
+            tenant_id=tenant,
+            operation="query",
+            endpoint="chat",
+            gen_ai_operation="chat",
+            provider="openai",
+            request_model="gpt-4o-mini",
+            response_model="gpt-4o-mini-2024-07-18",
+            response_id=f"chatcmpl-{number}",
+            model_family="gpt",
+            server_address="api.openai.com",
+            duration_ns=812_345_678,
+            trace_id=f"{number + 1:032x}",
+            span_id=f"{number + 1:016x}",
+            input_tokens=1234,
+            output_tokens=567,
+            cache_read_tokens=128,
+            reasoning_tokens=64,
+            input_source="reported",
+            output_source="reported",
+            input_chars=5432,
+            output_chars=2100,
+            texts=2,
+        )
+        writer.append(encode(usage))
+    writer.close()
+
+
+def main() -> None:
+    """Print the rate."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--direct", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary, ServerProcess.started(Path(temporary) / "clickhouse") as server:
+        folder = Path(temporary)
+        fill(folder / "journal", options.events)
+        url, running = server.addresses.otlp, None
+        if not options.direct:
+            built = collector.obtain(print)
+            if isinstance(built, Unavailable):
+                raise SystemExit(f"no Collector: {built.reason}")
+            running = collector.run(built.program, "gateway", folder=folder / "gateway", settings={"CLICKHOUSE": server.addresses.http})
+            url = running.otlp_http_url
+        client = connect(server.addresses.dsn)
+        began = time.monotonic()
+        shipper = Shipper(folder / "journal", Exporter(settings.Settings().with_(endpoint=f"{url}/v1/logs")))
+        progress = Adopter(shipper).adopt_dead()
+        accepted = time.monotonic() - began
+        while client.query("SELECT sum(calls) FROM usage").rows[0][0] != options.events:
+            if time.monotonic() - began > 600:  # noqa: PLR2004
+                raise SystemExit("not all events have arrived after ten minutes")
+            time.sleep(0.1)
+        arrived = time.monotonic() - began
+        print(f"{progress.shipped} events: acknowledged {options.events / accepted:,.0f}/s, queryable {options.events / arrived:,.0f}/s")
+        client.close()
+        if running is not None:
+            running.terminate()
+
+
+if __name__ == "__main__":
+    main()
