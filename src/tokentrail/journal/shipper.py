@@ -96,6 +96,8 @@ class Shipper:
         self._wait = wait or _sleep
         self._policy = policy or RetryPolicy()
         self._most = MAX_REQUEST_RECORDS
+        self._passes = 0  # so many records in one request were taken, before more were tried
+        self._before_refusal = 0  # the limit to go back to once a bad record is found
         self._accepted_in_a_row = 0
         self._taken_since_aside = False
         self._unstored: dict[Path, layout.Cursor] = {}
@@ -170,14 +172,14 @@ class Shipper:
                 return len(taken)
             outcome = self._exporter.send(otlp.request(header, bodies))
             if outcome.answer is Answer.ACCEPTED:
-                self._accepted(len(bodies))
+                self._accepted()
                 progress.shipped += sum(1 for ready in taken if ready.body and ready.number)
                 return len(taken)
             tries += 1
-            if tries >= PATIENCE and outcome.answer in (Answer.BUSY, Answer.REFUSED) and len(bodies) > 1:
+            if tries >= self._patience(outcome, len(bodies)) and outcome.answer in (Answer.BUSY, Answer.REFUSED) and len(bodies) > 1:
                 # a request larger than the Collector's queue is answered 503 for ever, and one bad record spoils its batch
                 taken = _first_half(taken, len(bodies) // 2)
-                self._most, self._accepted_in_a_row = len(bodies) // 2, 0
+                self._shrink(len(bodies) // 2, outcome)
                 tries = PATIENCE - 1
             elif tries >= PATIENCE and outcome.answer is Answer.REFUSED:
                 if self._takes_others(header):
@@ -200,10 +202,20 @@ class Shipper:
             self.complain(f"{outcome.reason}; records stay in the journal {self.root} and are sent again")
         return self._wait(self._policy.next_delay(tries, outcome.retry_after), asked)
 
-    def _accepted(self, records: int) -> None:
+    def _patience(self, outcome: Outcome, records: int) -> int:
+        """How many refusals it takes; one, where a smaller request is known to pass."""
+        return 1 if outcome.answer is Answer.BUSY and 0 < self._passes < records else PATIENCE
+
+    def _shrink(self, records: int, outcome: Outcome) -> None:
+        if outcome.answer is Answer.REFUSED and not self._before_refusal:
+            self._before_refusal = self._most
+        self._most, self._accepted_in_a_row = records, 0
+
+    def _accepted(self) -> None:
         self._taken_since_aside = True
         self._accepted_in_a_row += 1
-        if self._accepted_in_a_row >= GROW_AFTER and records <= self._most < MAX_REQUEST_RECORDS:
+        if self._accepted_in_a_row >= GROW_AFTER and self._most < MAX_REQUEST_RECORDS:
+            self._passes = self._most
             self._most, self._accepted_in_a_row = min(MAX_REQUEST_RECORDS, self._most * 2), 0
 
     def _takes_others(self, header: Header) -> bool:
@@ -213,6 +225,7 @@ class Shipper:
     def _put_aside(self, header: Header, ready: _Ready, outcome: Outcome) -> None:
         path = put_aside(self.root, header, ready.number, ready.payload, outcome.reason)
         self._taken_since_aside = False
+        self._most, self._before_refusal = self._before_refusal or self._most, 0
         self.complain(f"record {ready.number} of writer {header.writer_id} was put aside in {path}: {outcome.reason}")
 
     def _advance(self, folder: Path, cursor: layout.Cursor) -> None:

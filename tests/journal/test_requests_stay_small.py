@@ -1,0 +1,50 @@
+"""No request is larger than 3 MB before compression, whatever waits: the Collector's gRPC between agent and gateway takes 4 MB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.journal import abandon, adopt, append, usage, writer
+from tests.support.otlp_receiver import Otlp
+
+from tokentrail import semconv
+from tokentrail.journal.records import encode_usage
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_a_backlog_of_30_mb(root: Path, otlp: Otlp, compression: str) -> None:
+    service = writer(root, segment_bytes=8 << 20)
+    records = append(service, 1900, metadata='{"text": "' + "m" * 16_000 + '"}')
+    abandon(service)
+    assert sum(path.stat().st_size for path in service.folder.glob("*.journal")) > 30_000_000
+    assert adopt(root, otlp, compression=compression).done
+    assert otlp.numbers(service.writer_id) == records
+    assert max(request.size for request in otlp.requests) <= 3_000_000
+    assert len(otlp.requests) < 15
+    encodings = {request.headers.get("content-encoding") for request in otlp.requests}
+    assert encodings == ({"gzip"} if compression == "gzip" else {None})
+
+
+def test_many_small_records(root: Path, otlp: Otlp) -> None:
+    service = writer(root)
+    append(service, 7000)
+    abandon(service)
+    assert adopt(root, otlp).done
+    assert max(request.size for request in otlp.requests) <= 3_000_000
+    assert max(len(request.records) for request in otlp.requests) <= 2000
+    assert len(otlp.requests) < 8
+
+
+def test_every_attribute_at_its_largest(root: Path, otlp: Otlp) -> None:
+    """Attribute names are longer than field names: the size that counts is that of the request."""
+    texts = {name: "\U0001f600" * 100_000 for name in ("tenant_id", "operation", "request_model", "response_model", "error_type", "operation_id")}
+    numbers = dict.fromkeys(("cache_read_tokens", "reasoning_tokens", "duration_ns", "input_chars", "texts"), 2**62)
+    service = writer(root)
+    for number in range(1, 501):
+        assert service.append(encode_usage(usage(number, metadata="m" * 20_000, **texts, **numbers))) == number
+    abandon(service)
+    assert adopt(root, otlp).done
+    assert otlp.numbers(service.writer_id) == list(range(1, 501))
+    assert max(request.size for request in otlp.requests) <= 3_000_000
+    assert otlp.taken[0].attributes[semconv.METADATA_CUT] is True

@@ -1,0 +1,186 @@
+"""A torn file is never fatal: what is good in it arrives, what is torn is named by its numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.support.journal import abandon, adopt, append, writer
+from tests.support.otlp_receiver import Otlp, numbers_of
+
+from tokentrail import semconv
+from tokentrail.cli.journal import command
+from tokentrail.journal.folder import segments
+from tokentrail.journal.frames import Frame, scan
+
+
+def frames(path: Path) -> list[tuple[int, int, int]]:
+    """(start, end, number) of each frame in a file."""
+    start, found = 0, []
+    for piece in scan(path.read_bytes()):
+        assert isinstance(piece, Frame)
+        found.append((start, piece.end, piece.number))
+        start = piece.end
+    return found
+
+
+def overwrite(path: Path, start: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(data)
+
+
+def torn_tail(path: Path) -> set[int]:
+    start, end, _ = frames(path)[-1]
+    overwrite(path, 0, path.read_bytes())
+    with path.open("r+b") as file:
+        file.truncate((start + end) // 2)
+    return set()  # nobody can know that a record 20 was begun
+
+
+def zeros_behind(path: Path) -> set[int]:
+    with path.open("ab") as file:
+        file.write(bytes(5000))
+    return set()
+
+
+def zeros_within(path: Path) -> set[int]:
+    hit = frames(path)[5:8]
+    overwrite(path, hit[0][0], bytes(hit[-1][1] - hit[0][0]))
+    return {number for _, _, number in hit}
+
+
+def one_bit(path: Path) -> set[int]:
+    start, end, number = frames(path)[9]
+    at = (start + end) // 2
+    overwrite(path, at, bytes([path.read_bytes()[at] ^ 4]))
+    return {number}
+
+
+def cut_out(path: Path) -> set[int]:
+    """Bytes are gone from the middle, and what follows has moved."""
+    hit = frames(path)[5:7]
+    data = path.read_bytes()
+    path.write_bytes(data[: hit[0][0] + 7] + data[hit[1][0] + 11 :])
+    return {number for _, _, number in hit}
+
+
+def length_beyond_the_end(path: Path) -> set[int]:
+    start, _, number = frames(path)[4]
+    overwrite(path, start + 4, (60_000).to_bytes(4, "little"))
+    return {number}
+
+
+def header_gone(path: Path) -> set[int]:
+    overwrite(path, 0, b"\xff" * frames(path)[0][1])
+    return set()
+
+
+def header_and_first_gone(path: Path) -> set[int]:
+    overwrite(path, 0, bytes(frames(path)[1][1]))
+    return {1}
+
+
+DAMAGE = [torn_tail, zeros_behind, zeros_within, one_bit, cut_out, length_beyond_the_end, header_gone, header_and_first_gone]
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
+def test_good_records_arrive_and_torn_ones_are_named(root: Path, otlp: Otlp, damage: Callable[[Path], set[int]]) -> None:
+    dead = writer(root)
+    numbers = set(append(dead, 20))
+    abandon(dead)
+    [path] = segments(dead.folder)
+    torn = damage(path)
+    status = CliRunner().invoke(command, ["status", "--dir", str(root), "--json"])
+    assert status.exit_code == 1, status.output
+    [seen] = json.loads(status.output)["writers"]
+    assert seen["damaged_bytes"] > 0
+    assert {number for low, high in seen["missing"] for number in range(low, high + 1)} == torn
+    said: list[str] = []
+
+    assert adopt(root, otlp, complain=said.append).done
+
+    expected = numbers - torn - ({20} if damage is torn_tail else set())
+    assert otlp.numbers(dead.writer_id) == sorted(expected)
+    [closing] = otlp.closings(dead.writer_id)
+    assert closing[semconv.LAST_SEQ] == max(expected)
+    assert numbers_of(closing.get(semconv.DAMAGED_RANGES, "")) == torn
+    assert any("torn bytes" in sentence and str(path) in sentence for sentence in said)
+    services = {record.resource.get(semconv.SERVICE_NAME) for record in otlp.taken}
+    assert services == ({None} if damage in (header_gone, header_and_first_gone) else {"under-test"})
+    assert list(root.iterdir()) == []
+
+
+def test_a_torn_header_borrows_that_of_the_next_file(root: Path, otlp: Otlp) -> None:
+    dead = writer(root, segment_bytes=4096)
+    numbers = append(dead, 60)
+    abandon(dead)
+    paths = segments(dead.folder)
+    assert len(paths) > 2
+    overwrite(paths[0], 0, bytes(30))
+    assert adopt(root, otlp).done
+    assert otlp.numbers(dead.writer_id) == numbers
+    assert {record.resource.get(semconv.SERVICE_NAME) for record in otlp.taken} == {"under-test"}
+
+
+def test_a_file_that_is_gone_is_named(root: Path, otlp: Otlp) -> None:
+    dead = writer(root, segment_bytes=4096)
+    append(dead, 60)
+    abandon(dead)
+    gone = segments(dead.folder)[1]
+    torn = {number for _, _, number in frames(gone) if number}
+    gone.unlink()
+    assert adopt(root, otlp).done
+    assert set(otlp.numbers(dead.writer_id)) == set(range(1, 61)) - torn
+    assert numbers_of(otlp.closings(dead.writer_id)[0][semconv.DAMAGED_RANGES]) == torn
+
+
+def test_a_living_writers_torn_middle_is_passed_by(root: Path, otlp: Otlp) -> None:
+    from tests.support.journal import shipper
+
+    living = writer(root)
+    append(living, 10)
+    [path] = segments(living.folder)
+    start, end, number = frames(path)[4]
+    overwrite(path, start, bytes(end - start))
+    ships = shipper(root, otlp)
+    assert ships.ship_folder(living.folder, live=True).done
+    assert otlp.numbers(living.writer_id) == [n for n in range(1, 11) if n != number]
+    append(living, 2)
+    assert ships.ship_folder(living.folder, live=True).done
+    assert otlp.numbers(living.writer_id)[-2:] == [11, 12]
+
+
+def test_a_record_that_is_being_written_is_waited_for(root: Path, otlp: Otlp) -> None:
+    from tests.support.journal import shipper
+
+    living = writer(root)
+    append(living, 3)
+    [path] = segments(living.folder)
+    whole = path.read_bytes()
+    ships = shipper(root, otlp)
+    with path.open("r+b") as file:
+        file.truncate(frames(path)[-1][0] + 10)
+    assert ships.ship_folder(living.folder, live=True).done
+    assert otlp.numbers(living.writer_id) == [1, 2]
+    path.write_bytes(whole)
+    assert ships.ship_folder(living.folder, live=True).done
+    assert otlp.numbers(living.writer_id) == [1, 2, 3]
+
+
+def test_files_larger_than_what_is_read_at_once(root: Path, otlp: Otlp, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tokentrail.journal import reader
+
+    monkeypatch.setattr(reader, "WINDOW", 3 * reader.MAX_FRAME)
+    dead = writer(root)
+    for size in (40, 60_000, 1_000, 63_000) * 8:
+        append(dead, 1, metadata="m" * size)
+    abandon(dead)
+    [path] = segments(dead.folder)
+    torn = frames(path)[10]
+    overwrite(path, torn[0] + 30, b"\0\0\0")
+    assert adopt(root, otlp).done
+    assert otlp.numbers(dead.writer_id) == [number for number in range(1, 33) if number != torn[2]]
