@@ -259,17 +259,6 @@ def test_threads_take_part_where_the_context_is_handed_on(tokentrail_usages: Usa
     assert tenants(tokentrail_usages) == ["acme", ""]
 
 
-def test_blocks_that_overlap_in_one_context(tokentrail_usages: Usages) -> None:
-    first, second = track_tokens(tenant_id="first"), track_tokens(tenant_id="second")
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    second.__exit__(None, None, None)
-    attribution.set(None)  # whoever leaves in the wrong order has set this himself
-    assert not first._open
-    assert not second._open
-
-
 @pytest.mark.parametrize("make", [steps, async_steps])
 def test_one_that_was_never_started_is_nothing(make: Callable[[], object], tokentrail_usages: Usages) -> None:
     make()
