@@ -1,0 +1,161 @@
+"""Finalizers and signal handlers run between any two steps of a thread, also within its own append: they may record, and nothing hangs or is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.support.journal import Program, adopt, append, environment, told, usage, writer
+from tests.support.otlp_receiver import Otlp
+
+from tokentrail.journal import folder as layout
+from tokentrail.journal import writer as writer_module
+from tokentrail.journal.records import encode
+
+HEAD = """
+import gc, os, signal, sys, threading, time
+from tests.support.journal_load import one, tell
+from tokentrail import ledger
+"""
+
+FINALIZERS = """
+gc.set_threshold(1)
+made = []
+
+class Abandoned:
+    def __init__(self): self.me = self
+    def __del__(self): made.append(one())
+
+def work():
+    for _ in range(1500):
+        Abandoned()
+        tell(*one())
+
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join(60)
+assert not any(thread.is_alive() for thread in threads), "hangs"
+gc.set_threshold(700)
+gc.collect()
+while len(made) < 3000: time.sleep(0.001)  # the shipper's thread may be the one that collects
+for found in made: tell(*found)
+"""
+
+HANDLERS = """
+made = []
+signal.signal(signal.SIGALRM, lambda *_: made.append(one()))
+signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+for _ in range(6000): tell(*one())
+signal.setitimer(signal.ITIMER_REAL, 0)
+for found in made: tell(*found)
+assert len(made) > 50, len(made)
+"""
+
+HANDLERS_THAT_RAISE = """
+class Interrupt(BaseException): pass
+def raises(*_): raise Interrupt
+signal.signal(signal.SIGALRM, raises)
+interrupted = 0
+for _ in range(6000):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.00002)
+        try:
+            found = one()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except Interrupt:
+        interrupted += 1
+    else:
+        tell(*found)
+assert interrupted > 50, interrupted
+tell(*one())
+"""
+
+BORN_IN_A_FINALIZER = """
+gc.set_threshold(1)
+made = []
+class Abandoned:
+    def __init__(self): self.me = self
+    def __del__(self): made.append(one())
+for _ in range(50): Abandoned()
+thread = threading.Thread(target=Abandoned)
+thread.start()
+thread.join()
+gc.set_threshold(700)
+gc.collect()
+while len(made) < 51: time.sleep(0.001)  # the shipper's thread may be the one that collects
+for found in made: tell(*found)
+tell(*one())
+"""
+
+
+@pytest.mark.parametrize("code", [FINALIZERS, HANDLERS, BORN_IN_A_FINALIZER], ids=["finalizers", "signal handlers", "first record in a finalizer"])
+def test_nothing_hangs_and_nothing_is_lost(root: Path, otlp: Otlp, start: Callable[..., Program], code: str) -> None:
+    program = start(HEAD + code, environment(root, otlp.url, exit_timeout="10"))
+    assert program.end(120) == 0, program.errors
+    adopt(root, otlp)
+    expected = told(program.lines)
+    assert len(expected) == 1
+    for writer_id, numbers in expected.items():
+        assert set(otlp.numbers(writer_id)) == numbers == set(range(1, max(numbers) + 1))
+        assert len(program.lines) == len(numbers), "a number was given twice"
+
+
+def test_an_append_that_is_interrupted_leaves_no_unknown_hole(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    program = start(HEAD + HANDLERS_THAT_RAISE, environment(root, otlp.url, exit_timeout="10"))
+    assert program.end(120) == 0, program.errors
+    adopt(root, otlp)
+    [(writer_id, numbers)] = told(program.lines).items()
+    arrived = set(otlp.numbers(writer_id))
+    assert numbers <= arrived
+    assert arrived | otlp.refused(writer_id) == set(range(1, max(arrived) + 1)), "a number that nobody can explain"
+
+
+def test_a_record_made_at_any_step_of_an_append(root: Path, otlp: Otlp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call that an append makes is once the place where a finalizer strikes."""
+    service = writer(root, segment_bytes=4096)
+    numbers: list[int] = []
+    places = [
+        (writer_module.os, "open"),
+        (writer_module, "frame"),
+        (writer_module, "_write"),
+        (writer_module, "_monotonic"),
+        (layout, "size_of"),
+        (layout.Lock, "holds"),
+        (writer_module.time, "time_ns"),
+    ]
+    for place, name in places:
+        original = getattr(place, name)
+        struck: list[int] = []
+
+        def strikes(*args: object, original: Callable[..., object] = original, struck: list[int] = struck, **keywords: object) -> object:
+            if not struck:
+                struck.append(0)
+                struck[0] = service.append(encode(usage()))
+            return original(*args, **keywords)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, strikes)
+            for _ in range(40):  # some of them begin a new file
+                numbers += append(service, 1)
+        assert struck, name
+        numbers += struck
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    service.close()
+    assert adopt(root, otlp).done
+    assert sorted(otlp.numbers(service.writer_id)) == sorted(numbers)
+
+
+def test_a_complaint_that_records_is_no_endless_loop(root: Path) -> None:
+    """A logging handler that itself spends tokens: refused as well, but it ends."""
+    root.write_text("a file where the folder should be")
+    calls: list[int] = []
+
+    def complain(_sentence: str) -> None:
+        if len(calls) < 5:
+            calls.append(service.append(encode(usage())))
+
+    service = writer(root, complain=complain)
+    assert append(service, 1) == [-1]
+    assert service.refused == 6
