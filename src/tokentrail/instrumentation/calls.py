@@ -12,9 +12,12 @@ from tokentrail import recorder
 from tokentrail.call import Answer
 from tokentrail.providers import Exchange, Hook, under_way
 
-__all__ = ["wrapper_of"]
+__all__ = ["COUNTS", "sound", "wrapper_of"]
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
+
+COUNTS = tuple(name for name in Answer.__slots__ if name.endswith("_tokens"))
+WHOLE = (int, type(None))
 
 
 def wrapper_of(hook: Hook) -> Wrapper:
@@ -98,9 +101,14 @@ def _leave(exchange: Exchange, token: Any) -> None:
 def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
     try:
         exchange = opens(instance, args, kwargs)
-        if exchange is None or exchange.deferred:
+        if exchange is None:
+            return None
+        request = exchange.request
+        if type(request.model) is not str:
+            request.model = _text(request.model)
+        if exchange.deferred:
             return exchange
-        exchange.call = recorder.start(exchange.request)
+        exchange.call = recorder.start(request)
     except Exception as error:
         recorder.internal_error(where, error)
         return None
@@ -120,8 +128,7 @@ def _answered(where: str, exchange: Exchange, result: Any) -> Any:
         call = exchange.call or recorder.start(exchange.request)
         if call is not None:
             answer, ended = reading
-            answer.attempts = exchange.attempts
-            call.finish(answer, ended)
+            call.finish(sound(answer, exchange.attempts), ended)
     return result
 
 
@@ -133,7 +140,46 @@ def _failed(where: str, exchange: Exchange, error: BaseException) -> None:
             answer = exchange.read_error(exchange, error)
     except Exception as failure:
         recorder.internal_error(where, failure)
-    answer = answer or Answer()
-    answer.attempts = exchange.attempts
     if exchange.call is not None:
-        exchange.call.finish(answer, "error", error)
+        exchange.call.finish(sound(answer or Answer(), exchange.attempts), "error", error)
+
+
+def sound(answer: Answer, attempts: int) -> Answer:
+    """Complete an answer, and take out what no ledger can hold: SDKs do not check what a server sends, and servers send 12.0, "12" and -1."""
+    answer.attempts = attempts
+    if type(answer.model) is not str:
+        answer.model = _text(answer.model)
+    if type(answer.response_id) is not str:
+        answer.response_id = _text(answer.response_id)
+    for reason in answer.finish_reasons:
+        if type(reason) is not str:
+            answer.finish_reasons = [_text(each) for each in answer.finish_reasons]
+            break
+    if not (
+        type(answer.input_tokens) in WHOLE
+        and type(answer.output_tokens) in WHOLE
+        and type(answer.cache_read_tokens) in WHOLE
+        and type(answer.cache_write_tokens) in WHOLE
+        and type(answer.reasoning_tokens) in WHOLE
+        and type(answer.audio_input_tokens) in WHOLE
+        and type(answer.audio_output_tokens) in WHOLE
+        and type(answer.image_input_tokens) in WHOLE
+        and type(answer.image_output_tokens) in WHOLE
+        and type(answer.consumed_input_tokens) in WHOLE
+        and type(answer.consumed_output_tokens) in WHOLE
+    ):
+        for name in COUNTS:
+            setattr(answer, name, _whole(getattr(answer, name)))
+    return answer
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return str.__str__(value)  # of an enum too, whose own `str` is its name
+    return "" if value is None else str(value)

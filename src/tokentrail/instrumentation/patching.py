@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any, cast
 
@@ -66,9 +67,8 @@ def put_on(hook: Hook) -> None:
     """Patch the function, now if its module is imported, else as soon as it is."""
     place = (hook.module, hook.name)
     _armed.add(place)
-    module = sys.modules.get(hook.module)
-    if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
-        _patch(hook, module)
+    if hook.module in sys.modules:
+        _patch(hook, import_module(hook.module))  # waits for a thread that is still importing it
     elif place not in _awaited:
         _awaited.add(place)
         wrapt.register_post_import_hook(lambda imported: _patch(hook, imported), hook.module)

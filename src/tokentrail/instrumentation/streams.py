@@ -22,14 +22,13 @@ from typing import Any
 
 from tokentrail import ledger, recorder
 from tokentrail.call import Answer
+from tokentrail.instrumentation.calls import COUNTS, sound
 from tokentrail.providers import Chunks, Exchange, Reading
 
 __all__ = ["Following", "end_all", "follow", "follow_async", "watch_close", "watch_close_async"]
 
 CUT_SHORT = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
 """What ends a stream from outside: what came until then is partial, not an error."""
-
-COUNTS = tuple(name for name in Answer.__slots__ if name.endswith("_tokens"))
 
 _open: dict[int, weakref.ref[Following]] = {}
 """The streams that are not recorded yet. Whoever takes one out of here records it: that is what makes it once. A forked child owns none."""
@@ -43,7 +42,7 @@ class Following:
     def __init__(self, exchange: Exchange, chunks: Chunks | None, inner: Any = None) -> None:
         self.exchange = exchange
         self.chunks = chunks
-        self.inner = inner  # the SDK's generator, to see whether it runs
+        self.inner = inner  # the SDK's generator: whether it runs tells who closes the response
         self.context: Context | None = None if exchange.call is not None else copy_context()  # who spends is who made the call, not who reads
         self.was_consumed = False
         self.response: Any = None  # whose `close` is ours while this is open
@@ -82,7 +81,7 @@ class Following:
         call = self.exchange.call or self.begin()
         if call is None:
             return
-        answer.attempts = self.exchange.attempts
+        answer = sound(answer, self.exchange.attempts)
         if later:
             call.finish_later(answer, ended)
         else:
@@ -105,10 +104,7 @@ class Following:
         return self.exchange.call
 
     def closed(self, response: Any) -> None:
-        """Note that the response was closed. While the SDK's generator runs, it is the one that closes: its own end says more."""
-        inner = self.inner
-        if getattr(inner, "gi_running", False) or getattr(inner, "ag_running", False):
-            return
+        """Note that the response was closed by the caller."""
         if self.chunks is not None:
             self.end()
             return
@@ -189,7 +185,10 @@ async def follow_async(inner: AsyncIterator[Any], following: Following) -> Async
 
 
 def watch_close(response: Any, following: Following) -> None:
-    """Let a sync HTTP response tell when it is closed. It is held, not weakly referred to: the SDK closes it from finalizers too."""
+    """Let a sync HTTP response tell when the caller closes it. While the SDK's generator runs, it is the one that closes: its own end says more.
+
+    The response is held, not weakly referred to: the SDK closes it from finalizers too.
+    """
     close = response.close
     following.response = response
 
@@ -197,7 +196,8 @@ def watch_close(response: Any, following: Following) -> None:
         try:
             close()
         finally:
-            _tell(following, response)
+            if following.inner is None or not following.inner.gi_running:
+                _tell(following, response)
 
     response.close = close_and_tell
 
@@ -211,7 +211,8 @@ def watch_close_async(response: Any, following: Following) -> None:
         try:
             await aclose()
         finally:
-            _tell(following, response)
+            if following.inner is None or not following.inner.ag_running:
+                _tell(following, response)
 
     response.aclose = aclose_and_tell
 

@@ -69,15 +69,21 @@ _JOBS: Final = "/responses/"
 
 def find(options: Any) -> Endpoint | None:
     """Find the endpoint of a request by its path. A response that is retrieved or cancelled counts only as a job."""
-    url = options.url
-    endpoint = _BY_PATH.get(url)
-    if endpoint is None:
-        if url.startswith(_JOBS):
-            rest = url[len(_JOBS) :]
-            if (options.method.lower() == "get" and "/" not in rest) or rest.endswith("/cancel"):
-                return BACKGROUND
-        return None
-    return endpoint if options.method.lower() == "post" else None
+    endpoint = _BY_PATH.get(options.url) or _find_written_otherwise(options)
+    return endpoint if endpoint is not None and (endpoint is BACKGROUND or options.method.lower() == "post") else None
+
+
+def _find_written_otherwise(options: Any) -> Endpoint | None:
+    """Find what is asked for by id, with a query (`/responses?beta=true`), or by a whole URL or without the first slash (`client.post(...)`)."""
+    path = options.url.partition("?")[0].strip("/")
+    if "://" in path:
+        return next((endpoint for known, endpoint in _BY_PATH.items() if path.endswith(known)), None)
+    path = f"/{path}"
+    if path in _BY_PATH or not path.startswith(_JOBS):
+        return _BY_PATH.get(path)
+    job = path[len(_JOBS) :]
+    polled = options.method.lower() == "get" and "/" not in job
+    return BACKGROUND if polled or job.endswith("/cancel") else None
 
 
 PROVIDER: Final = Provider(

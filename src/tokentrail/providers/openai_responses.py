@@ -13,7 +13,7 @@ from typing import Any
 
 from tokentrail.call import Answer
 from tokentrail.providers import Reading
-from tokentrail.providers.openai_shape import Body, fields_of, texts_of_parts
+from tokentrail.providers.openai_shape import fields_of, items_of, texts_of_parts
 
 __all__ = ["ResponseEvents", "add_counts", "read_background", "read_response", "texts_of_response_request"]
 
@@ -55,22 +55,22 @@ def add_counts(answer: Answer, usage: Any) -> None:
 
 
 def _answer(response: Any) -> Answer:
-    fields = fields_of(response) if hasattr(response, "__dict__") else {}
-    status = fields.get("status") or ""
+    fields = fields_of(response)
+    status = fields.get("status")
     answer = Answer(model=fields.get("model") or "", response_id=fields.get("id") or "")
     answer.finish_reasons = (status,) if status else ()
-    answer.output_texts = _texts(fields.get("output") or ())
+    answer.output_texts = _texts(fields.get("output"))
     if (usage := fields.get("usage")) is not None:
         add_counts(answer, usage)
     return answer
 
 
-def _texts(output: Sequence[Any]) -> list[str]:
+def _texts(output: Any) -> list[str]:
     """What a model said: messages, refusals, summaries of its reasoning, the arguments of tool calls."""
     texts = []
-    for item in output:
+    for item in items_of(output):
         fields = fields_of(item)
-        for part in (*(fields.get("content") or ()), *(fields.get("summary") or ())):
+        for part in (*items_of(fields.get("content")), *items_of(fields.get("summary"))):
             inside = fields_of(part)
             text = inside.get("text") or inside.get("refusal")
             if isinstance(text, str):
@@ -81,19 +81,27 @@ def _texts(output: Sequence[Any]) -> list[str]:
     return texts
 
 
+def _ended(response: Any, unstated: str) -> str:
+    """How a response ended: empty while it has not."""
+    status = fields_of(response).get("status")
+    return _TERMINAL.get(status, "") if isinstance(status, str) else unstated
+
+
 def read_response(response: Any) -> Reading:
     """Read the response to the call that made it."""
-    return _answer(response), _TERMINAL.get(getattr(response, "status", None) or "completed", "partial")
+    return _answer(response), _ended(response, "complete") or "partial"
 
 
 def read_background(response: Any) -> Reading | None:
     """Read a response that may be a job: only a background one in a terminal state is recorded, under its own id."""
-    ended = _TERMINAL.get(getattr(response, "status", None) or "")
-    if ended is None or not getattr(response, "background", None):
+    fields = fields_of(response)
+    ended = _ended(response, "")
+    if not ended or not fields.get("background") or not isinstance(fields.get("id"), str):
         return None
     answer = _answer(response)
     answer.object_id = answer.response_id
-    answer.object_created = int(getattr(response, "created_at", None) or 0)
+    created = fields.get("created_at")
+    answer.object_created = int(created) if isinstance(created, (int, float)) else 0
     return answer, ended
 
 
@@ -110,25 +118,26 @@ class ResponseEvents:
 
     def absorb(self, event: Any) -> bool:
         """Take an event's text, or the snapshot that it carries."""
-        kind = event.type
-        if kind in _DELTAS:
-            if isinstance(event.delta, str):
-                self.texts += (event.delta,)
-        elif kind in _SNAPSHOTS:
-            self.response = event.response
-        elif kind == "error":
-            self.failed = True
+        try:
+            kind = event.type
+            if kind in _DELTAS:
+                if isinstance(event.delta, str):
+                    self.texts += (event.delta,)
+            elif kind in _SNAPSHOTS:
+                self.response = event.response
+            elif kind == "error":
+                self.failed = True
+        except (AttributeError, TypeError):
+            return False  # an event of another shape says nothing of what was spent
         return False
 
     def reading(self, *, exhausted: bool) -> Reading | None:  # noqa: ARG002 - a stream that ends without a terminal event was cut short
         """Say what is known: the terminal snapshot, else the texts until now."""
-        response = self.response if self.response is not None else Body()
         if self.background:
-            return read_background(response)
-        answer = _answer(response)
+            return read_background(self.response)
+        answer = _answer(self.response)
         answer.output_texts = answer.output_texts or self.texts
-        ended = _TERMINAL.get(getattr(response, "status", None) or "", "partial")
-        return answer, "error" if self.failed else ended
+        return answer, "error" if self.failed else _ended(self.response, "") or "partial"
 
 
 _DELTAS = frozenset(

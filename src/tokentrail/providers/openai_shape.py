@@ -40,14 +40,22 @@ _JSON_OBJECTS = (dict, Body)
 
 
 def fields_of(value: Any) -> Mapping[str, Any]:
-    """The fields of an SDK's model, with those that it does not declare, or of a JSON object.
+    """The fields of an SDK's model, with those that it does not declare, or of a JSON object; of anything else, none.
 
     Asking a pydantic model for a field that is not there is an exception and five calls; asking a dictionary is one.
     """
     if type(value) in _JSON_OBJECTS:
         return value  # type: ignore[no-any-return]
     extra = getattr(value, "__pydantic_extra__", None)
-    return {**value.__dict__, **extra} if extra else value.__dict__
+    try:
+        return {**value.__dict__, **extra} if extra else value.__dict__
+    except AttributeError:
+        return {}
+
+
+def items_of(value: Any) -> Sequence[Any]:
+    """The items of a list; of anything else that a server may send instead, none."""
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def texts_of_chat(body: Mapping[str, Any]) -> Sequence[str]:
@@ -121,60 +129,58 @@ def usage_in(value: Any) -> Any:
     return usage
 
 
-def read_chat(completion: Any) -> Reading:
-    """Read a chat completion."""
-    answer = Answer(model=getattr(completion, "model", None) or "", response_id=getattr(completion, "id", None) or "")
-    texts: list[str] = []
-    reasons: list[str] = []
-    for choice in getattr(completion, "choices", None) or ():
-        texts += texts_of_message(choice.message)
-        if choice.finish_reason:
-            reasons += (choice.finish_reason,)
-    answer.output_texts = texts
-    answer.finish_reasons = reasons
-    usage = usage_in(completion)
+def named_and_counted(value: Any) -> Answer:
+    """Take an answer's model, id and counts: what must be right, whatever the rest looks like."""
+    answer = Answer(model=getattr(value, "model", None) or "", response_id=getattr(value, "id", None) or "")
+    usage = usage_in(value)
     if usage is not None:
         add_counts(answer, usage)
+    return answer
+
+
+def read_chat(completion: Any) -> Reading:
+    """Read a chat completion."""
+    answer = named_and_counted(completion)
+    texts: list[str] = []
+    reasons: list[str] = []
+    for choice in items_of(getattr(completion, "choices", None)):
+        fields = fields_of(choice)
+        texts += texts_of_message(fields.get("message"))
+        if reason := fields.get("finish_reason"):
+            reasons += (reason,)
+    answer.output_texts = texts
+    answer.finish_reasons = reasons
     return answer, "complete"
 
 
 def texts_of_message(message: Any) -> list[str]:
     """What a model said in a message, or in a delta of one: content, refusal, reasoning, the arguments of tool calls."""
-    if message is None:
-        return []
     fields = fields_of(message)
     texts = [text for name in ("content", "refusal", "reasoning_content", "reasoning") if (text := fields.get(name)) and isinstance(text, str)]
-    for tool_call in fields.get("tool_calls") or ():
-        called = getattr(tool_call, "function", None) or getattr(tool_call, "custom", None)
-        said = getattr(called, "arguments", None) or getattr(called, "input", None)
-        if said and isinstance(said, str):
-            texts.append(said)
+    if tool_calls := fields.get("tool_calls"):
+        for tool_call in items_of(tool_calls):
+            called = fields_of(tool_call)
+            said = fields_of(called.get("function") or called.get("custom"))
+            text = said.get("arguments") or said.get("input")
+            if text and isinstance(text, str):
+                texts.append(text)
     return texts
 
 
 def read_completion(completion: Any) -> Reading:
     """Read a text completion."""
-    choices = getattr(completion, "choices", None) or ()
-    answer = Answer(
-        model=getattr(completion, "model", None) or "",
-        response_id=getattr(completion, "id", None) or "",
-        output_texts=[choice.text for choice in choices if choice.text],
-        finish_reasons=[choice.finish_reason for choice in choices if choice.finish_reason],
-    )
-    usage = usage_in(completion)
-    if usage is not None:
-        add_counts(answer, usage)
+    answer = named_and_counted(completion)
+    choices = [fields_of(choice) for choice in items_of(getattr(completion, "choices", None))]
+    answer.output_texts = [text for choice in choices if (text := choice.get("text")) and isinstance(text, str)]
+    answer.finish_reasons = [reason for choice in choices if (reason := choice.get("finish_reason"))]
     return answer, "complete"
 
 
 def read_embeddings(response: Any) -> Reading:
     """Read embeddings: they have no output, so the output's count stays what the provider states of it, usually nothing."""
-    answer = Answer(model=getattr(response, "model", None) or "", response_id=getattr(response, "id", None) or "")
-    usage = usage_in(response)
-    if usage is not None:
-        add_counts(answer, usage)
-        if answer.input_tokens is None:
-            answer.input_tokens = getattr(usage, "total_tokens", None)  # voyage states only the total, which is the input
+    answer = named_and_counted(response)
+    if answer.input_tokens is None and (usage := usage_in(response)) is not None:
+        answer.input_tokens = fields_of(usage).get("total_tokens")  # voyage states only the total, which is the input
     return answer, "complete"
 
 
@@ -193,13 +199,16 @@ class CompletionChunks:
     def absorb(self, chunk: Any) -> bool:
         """Take a chunk's texts and usage."""
         choices = getattr(chunk, "choices", None)
-        for choice in choices or ():
-            if choice.text:
-                self.texts += (choice.text,)
-            if choice.finish_reason:
-                self.reasons += (choice.finish_reason,)
+        for choice in items_of(choices):
+            self._take(fields_of(choice))
         self._name(chunk)
         return self._take_usage(chunk, choices)
+
+    def _take(self, choice: Mapping[str, Any]) -> None:
+        if (text := choice.get("text")) and isinstance(text, str):
+            self.texts += (text,)
+        if reason := choice.get("finish_reason"):
+            self.reasons += (reason,)
 
     def _name(self, chunk: Any) -> None:
         self.answer.model = self.answer.model or getattr(chunk, "model", None) or ""
@@ -230,22 +239,23 @@ class ChatChunks(CompletionChunks):
     __slots__ = ()
 
     def absorb(self, chunk: Any) -> bool:
-        """Take a chunk's texts and usage. Written for the usual chunk (one choice, some content), which costs no further call."""
+        """Take a chunk's texts and usage. The usual chunk (one choice with some content) costs no further call."""
         try:
             choices, usage = chunk.choices, chunk.usage
+            said: list[str] = []
+            reasons: list[str] = []
             for choice in choices:
-                delta = choice.delta
-                if delta.content:
-                    self.texts += (delta.content,)
-                else:
-                    self.texts += texts_of_message(delta)
+                text = choice.delta.content
+                said += (text,) if text and type(text) is str else texts_of_message(choice.delta)
                 if choice.finish_reason:
-                    self.reasons += (choice.finish_reason,)
-                    usage = usage or usage_in(chunk)
+                    reasons += (choice.finish_reason,)
+                    usage = usage if usage is not None else usage_in(chunk)
+            if not self.answer.model:
+                self.answer.model, self.answer.response_id = chunk.model, chunk.id
         except (AttributeError, TypeError):
-            return self._absorb_unusual(chunk)
-        if not self.answer.model:
-            self._name(chunk)
+            return super().absorb(chunk)  # content filters' results, errors, whatever a gateway adds
+        self.texts += said
+        self.reasons += reasons
         if usage is not None:
             self.usage = usage
             return self.asked and not choices
@@ -256,15 +266,10 @@ class ChatChunks(CompletionChunks):
                 forget_usage(chunk)
         return False
 
-    def _absorb_unusual(self, chunk: Any) -> bool:
-        """Take a chunk that lacks fields: content filters' results, errors, whatever a gateway adds."""
-        choices = getattr(chunk, "choices", None)
-        for choice in choices or ():
-            self.texts += texts_of_message(getattr(choice, "delta", None))
-            if reason := getattr(choice, "finish_reason", None):
-                self.reasons += (reason,)
-        self._name(chunk)
-        return self._take_usage(chunk, choices)
+    def _take(self, choice: Mapping[str, Any]) -> None:
+        self.texts += texts_of_message(choice.get("delta"))
+        if reason := choice.get("finish_reason"):
+            self.reasons += (reason,)
 
 
 def forget_usage(chunk: Any) -> None:

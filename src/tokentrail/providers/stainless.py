@@ -168,11 +168,12 @@ def _deliver_stream(chunks: Chunks, exchange: Exchange, stream: Any) -> Any:
 
 def _follow(stream: Any, following: Following) -> None:
     inner = stream._iterator  # noqa: SLF001 - the one place through which `for`, `next()` and all helpers read
-    following.inner = inner
     if hasattr(inner, "__anext__"):
+        following.inner = inner if inspect.isasyncgen(inner) else None
         stream._iterator = follow_async(inner, following)  # noqa: SLF001
         watch_close_async(stream.response, following)
     else:
+        following.inner = inner if inspect.isgenerator(inner) else None
         stream._iterator = follow(inner, following)  # noqa: SLF001
         watch_close(stream.response, following)
 

@@ -1,0 +1,82 @@
+"""A guard against regression: how many function calls the hooks themselves add, without what the recorder does then. Counted, not timed."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import openai
+import pytest
+
+from tests.support.scripted import chunks, completion, sse
+from tokentrail import recorder
+from tokentrail.instrumentation import instrument, uninstrument
+
+http = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx
+ASK: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "system", "content": "abc"}, {"role": "user", "content": "def"}]}
+
+
+class SilentCall:
+    """A call that records nothing."""
+
+    enter = leave = first_chunk = finish = finish_later = staticmethod(lambda *_, **__: None)
+
+
+def client_of(answer: bytes, kind: str) -> openai.OpenAI:
+    """No socket: how a body is cut into packets would change the count."""
+    headers = {"content-type": kind}
+    transport = http.MockTransport(lambda _request: http.Response(200, headers=headers, content=answer))
+    return openai.OpenAI(api_key="none", base_url="https://api.openai.com/v1", http_client=http.Client(transport=transport))
+
+
+def counted(action: Callable[[], Any]) -> int:
+    for _ in range(3):
+        action()
+    calls = 0
+
+    def count(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    gc.disable()
+    try:
+        sys.setprofile(count)
+        action()
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+    return calls
+
+
+@pytest.fixture(autouse=True)
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = SilentCall()
+    monkeypatch.setattr(recorder, "start", lambda _request: call)
+
+
+def added(action: Callable[[], Any]) -> int:
+    uninstrument()
+    plain = counted(action)
+    instrument()
+    return counted(action) - plain
+
+
+def test_chat() -> None:
+    client = client_of(json.dumps(completion()).encode(), "application/json")
+    assert added(lambda: client.chat.completions.create(**ASK)) <= 80
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_each_chunk(asks: bool) -> None:
+    given = {"stream_options": {"include_usage": True}} if asks else {"stream_options": {}}  # who decided is not asked
+
+    def of(number: int) -> int:
+        client = client_of(b"".join(sse(chunks(*["lorem"] * number, usage=asks))), "text/event-stream")
+        return added(lambda: list(client.chat.completions.create(**ASK, stream=True, **given)))
+
+    few, many = of(50), of(150)
+    assert many - few <= 3 * 100
+    assert few <= 240
