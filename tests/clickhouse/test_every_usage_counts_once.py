@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.support.ledger_rows import START_NS, Land, Total, claimed, usage
+from tests.support.ledger_rows import START_NS, Land, Row, Total, claimed, usage
 from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
 
@@ -120,3 +120,50 @@ def test_filters_on_time_see_both_kinds_of_keys(land: Land, database: Client) ->
     land(usage(seq=1, ts=START_NS), claimed("opaque", seq=2, ts=START_NS), claimed("other", seq=3, ts=START_NS - 9 * DAY))
     day = "ts >= fromUnixTimestamp64Nano({ns:Int64}, 'UTC') AND ts < fromUnixTimestamp64Nano({ns:Int64} + 1, 'UTC')"
     assert database.query(f"SELECT count() FROM usage WHERE {day}", {"ns": START_NS}).rows == [(2,)]
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_record_is_as_good_as_its_worse_half(land: Land, database: Client, swap: bool) -> None:
+    half = {semconv.INPUT_SOURCE: "reported", semconv.OUTPUT_SOURCE: "unknown"}
+    records = [
+        claimed("k", seq=1, input_tokens=100, output_tokens=None, more=half),
+        claimed("k", seq=2, source="estimated", input_tokens=90, output_tokens=9),
+    ]
+    for record in reversed(records) if swap else records:
+        land(record)
+    assert database.query("SELECT source, input_source, output_source, input_tokens FROM usage").rows == [("estimated", "estimated", "estimated", 90)]
+    land(claimed("other", seq=3, more=half))
+    assert database.query("SELECT source, input_source, output_source FROM usage WHERE idempotency_key = 'other'").rows == [
+        ("unknown", "reported", "unknown")
+    ]
+
+
+@pytest.mark.parametrize("kind", ["automatic", "opaque"])
+def test_of_two_records_of_the_same_rank_and_time_always_the_same_one_counts(land: Land, database: Client, kind: str) -> None:
+    def said(key: int, tokens: int) -> Row:
+        if kind == "opaque":
+            return claimed(f"k{key}", seq=key, ts=START_NS, input_tokens=tokens)
+        return usage(seq=key, input_tokens=tokens)
+
+    for key in range(1, 9):
+        land(said(key, 1))
+        land(said(key, 2))
+    winners = database.query("SELECT seq, input_tokens FROM usage ORDER BY seq").rows
+    database.command("TRUNCATE TABLE usage_ledger")
+    for key in range(1, 9):
+        land(said(key, 2), said(key + 100, 7))
+        land(said(key, 1), said(key + 200, 7))
+    assert database.query("SELECT seq, input_tokens FROM usage WHERE seq < 100 ORDER BY seq").rows == winners
+
+
+def test_the_key_is_read_back_as_it_was_given(land: Land, database: Client) -> None:
+    records = [
+        usage(seq=1, tenant="a%3Ab"),
+        claimed(f"query:acme:{'e' * 32}:{START_NS}", kind="four_part", key_time=START_NS, seq=2),
+        claimed("openai:batch_1", kind="object", key_time=START_NS, seq=3),
+        claimed("order:42:refund:7", seq=4),
+        claimed("💥\n'\\", seq=5),
+    ]
+    land(*records)
+    keys = [key for (key,) in database.query("SELECT idempotency_key FROM usage ORDER BY seq").rows]
+    assert keys == [record["LogAttributes"][semconv.KEY] for record in records]
