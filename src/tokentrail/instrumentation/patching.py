@@ -24,10 +24,6 @@ _buried: dict[Place, Patch] = {}
 """Switched off, but still there: another instrumentation has wrapped our wrapper."""
 
 
-class OurWrapper(wrapt.FunctionWrapper[Any, Any]):
-    """A type of our own, to know our wrappers by."""
-
-
 class Patch:
     """A patched function: where it lives, what was there before, and whether our wrapper does anything."""
 
@@ -41,7 +37,7 @@ class Patch:
         self.own = self.name in vars(self.owner)  # else inherited: restoring means deleting
         self.original = vars(self.owner).get(self.name, getattr(self.owner, self.name))
         self.live = [True]  # wrapt looks at its truth at each call, without a call of its own; emptied, our wrapper lets everything pass
-        self.wrapper = OurWrapper(self.original, wrapper_of(hook), enabled=cast("bool", self.live))
+        self.wrapper = wrapt.FunctionWrapper(self.original, wrapper_of(hook), enabled=cast("bool", self.live))
         setattr(self.owner, self.name, self.wrapper)
 
     def is_there(self) -> bool:
