@@ -54,8 +54,12 @@ def test_a_trace_is_found_by_the_helper_table_and_from_the_ledger(database: Clie
     trace = "a" * 32
     database.insert_json("otel_traces", [span(trace, START_NS), span(trace, START_NS + 9 * 10**9), span("", START_NS)])
     land(usage() | {"TraceId": trace, "SpanId": "b" * 16})
-    assert database.query("SELECT TraceId, dateDiff('second', min(Start), max(End)) FROM otel_traces_trace_id_ts GROUP BY TraceId").rows == [(trace, 9)]
-    joined = "SELECT SpanName FROM usage INNER JOIN otel_traces ON otel_traces.TraceId = usage.trace_id AND otel_traces.SpanId = usage.span_id LIMIT 1"
+    assert database.query("SELECT TraceId, dateDiff('second', min(Start), max(End)) FROM otel_traces_trace_id_ts GROUP BY TraceId").rows == [
+        (trace, 9)
+    ]
+    joined = (
+        "SELECT SpanName FROM usage INNER JOIN otel_traces ON otel_traces.TraceId = usage.trace_id AND otel_traces.SpanId = usage.span_id LIMIT 1"
+    )
     assert database.query(joined).rows == [("chat gpt-4o-mini",)]
 
 

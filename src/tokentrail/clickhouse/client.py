@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from tokentrail.clickhouse.dsn import Dsn, DsnError, parse_dsn
+from tokentrail.clickhouse.dsn import DEFAULT_DSN, Dsn, DsnError, parse_dsn
+from tokentrail.clickhouse.errors import ClickHouseError, failed, unreachable
 
 __all__ = ["DEFAULT_DSN", "OLDEST_VERSION", "ClickHouseError", "Client", "Result", "connect"]
-
-DEFAULT_DSN: Final = "http://127.0.0.1:8123/tokentrail"
-"""What `tokentrail serve` opens."""
 
 OLDEST_VERSION: Final = (24, 8)
 """The oldest ClickHouse supported: a long-term release whose analyzer (the default since 24.3) prunes columns and pushes filters on `ts` through the
@@ -30,19 +28,8 @@ _ESCAPES: Final = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\
 
 Parameter = str | int | None | Sequence[str]
 
-_UNKNOWN_TABLE, _UNKNOWN_DATABASE, _READONLY = 60, 81, 164
-_AUTHENTICATION = (193, 194, 516)
-_SENTENCE = 400  # characters of an error that are shown
-_CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
+_READONLY = 164
 _INTEGER = re.compile(r"(?:Nullable\(|LowCardinality\(|Array\(|SimpleAggregateFunction\(\w+, )*U?Int\d+\b").match
-
-
-class ClickHouseError(Exception):
-    """A sentence for the user; `code` is ClickHouse's error code where it answered at all."""
-
-    def __init__(self, message: str, code: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +96,7 @@ class HttpClient:
                 autogenerate_session_id=False,
             )
         except Exception as error:
-            raise _unreachable(dsn, error) from None
+            raise unreachable(dsn, error) from None
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
         try:
@@ -123,19 +110,19 @@ class HttpClient:
         try:
             return self._client.raw_query(sql, parameters=dict(parameters or {}), settings=settings, fmt="JSONCompact")
         except Exception as error:
-            raise _failed(error, self.address) from None
+            raise failed(error, self.address) from None
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
         try:
             self._client.command(sql, parameters=dict(parameters or {}))
         except Exception as error:
-            raise _failed(error, self.address) from None
+            raise failed(error, self.address) from None
 
     def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         try:
             self._client.raw_insert(table, insert_block=_lines(rows), fmt="JSONEachRow")
         except Exception as error:
-            raise _failed(error, self.address) from None
+            raise failed(error, self.address) from None
 
     def use(self, database: str) -> None:
         self.database = database
@@ -195,7 +182,7 @@ class EngineClient:
             answer = session.query(sql, "JSONCompact", params={name: _parameter(value) for name, value in (parameters or {}).items()})
         except Exception as error:
             self._renew()
-            raise _failed(error, self.address) from None
+            raise failed(error, self.address) from None
         return _decode(answer.bytes() or b"")
 
     def _renew(self) -> None:
@@ -216,7 +203,7 @@ class EngineClient:
             self._session.query(f"INSERT INTO {identifier(table)} FORMAT JSONEachRow\n{block.decode()}", "Null")
         except Exception as error:
             self._renew()
-            raise _failed(error, self.address) from None
+            raise failed(error, self.address) from None
 
     def use(self, database: str) -> None:
         self.command(f"USE {identifier(database)}")
@@ -309,56 +296,3 @@ def _parameter(value: Parameter) -> str:
     if not isinstance(value, str):
         return "[" + ",".join("'" + item.translate(_ESCAPES) + "'" for item in value) + "]"
     return value.translate(_ESCAPES)
-
-
-def _failed(error: Exception, address: str) -> ClickHouseError:
-    text = str(error)
-    match = _CODE.search(text)
-    if match is None:
-        return ClickHouseError(f"ClickHouse at {address} did not answer: {_first_line(text)}")
-    code = int(match.group(1))
-    said = _first_line(text[match.end() :])
-    if code in (_UNKNOWN_TABLE, _UNKNOWN_DATABASE):
-        said += f" If it is a table of tokentrail, run `tokentrail migrate --dsn {address}`."
-    return ClickHouseError(f"ClickHouse refused the statement (code {code}): {said}", code)
-
-
-def _unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
-    text = str(error)
-    match = _CODE.search(text)
-    code = int(match.group(1)) if match else None
-    if code in _AUTHENTICATION:
-        return ClickHouseError(
-            f"ClickHouse at {dsn.shown} does not know this user or password: give them as {dsn.scheme}://user:password@host:port/database", code
-        )
-    if dsn.port in (9000, 9440) or "is for clickhouse-client program" in text:
-        return ClickHouseError(
-            f"port {dsn.port} of {dsn.host} is not ClickHouse's HTTP interface (native clients use it): HTTP is port 8123, HTTPS 8443"
-        )
-    if match is not None:
-        return ClickHouseError(f"ClickHouse at {dsn.shown} refused the connection (code {code}): {_first_line(text[match.end() :])}", code)
-    reason = _reason(text)
-    if "SSL" in text or "WRONG_VERSION" in text:
-        return ClickHouseError(f"no TLS connection to {dsn.shown}: {reason}; is it http:// there, or is the certificate unknown (?ca_cert=FILE)?")
-    return ClickHouseError(f"no ClickHouse answers at {dsn.shown}: {reason}; is it running? `tokentrail serve` starts one on {DEFAULT_DSN}")
-
-
-def _reason(text: str) -> str:
-    """The innermost cause of a connection that failed, without the layers that wrap it."""
-    for known in (
-        "Connection refused",
-        "timed out",
-        "Name or service not known",
-        "No address associated",
-        "Network is unreachable",
-        "certificate verify failed",
-    ):
-        if known in text:
-            return known
-    return _first_line(text)
-
-
-def _first_line(text: str) -> str:
-    line = text.strip().split("\n", 1)[0]
-    line = re.sub(r" \(for url .*?\)$|\(version [0-9.]+.*\)$", "", line).strip()
-    return line if len(line) <= _SENTENCE else line[:_SENTENCE] + "…"

@@ -1,0 +1,77 @@
+"""What ClickHouse, its drivers and the network say against us, as one sentence for a user."""
+
+from __future__ import annotations
+
+import re
+
+from tokentrail.clickhouse.dsn import DEFAULT_DSN, Dsn
+
+__all__ = ["ClickHouseError", "failed", "unreachable"]
+
+_UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
+_AUTHENTICATION = (193, 194, 516)
+_SENTENCE = 400  # characters of an error that are shown
+_CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
+
+
+class ClickHouseError(Exception):
+    """A sentence for the user; `code` is ClickHouse's error code where it answered at all."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def failed(error: Exception, address: str) -> ClickHouseError:
+    """For a statement that went wrong at `address`: the code and the first line of what was said, and what to do where a table is missing."""
+    text = str(error)
+    match = _CODE.search(text)
+    if match is None:
+        return ClickHouseError(f"ClickHouse at {address} did not answer: {_first_line(text)}")
+    code = int(match.group(1))
+    said = _first_line(text[match.end() :])
+    if code in (_UNKNOWN_TABLE, _UNKNOWN_DATABASE):
+        said += f" If it is a table of tokentrail, run `tokentrail migrate --dsn {address}`."
+    return ClickHouseError(f"ClickHouse refused the statement (code {code}): {said}", code)
+
+
+def unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
+    """For a server that could not be spoken to: the address without its password, the cause, and what to try."""
+    text = str(error)
+    match = _CODE.search(text)
+    code = int(match.group(1)) if match else None
+    if code in _AUTHENTICATION:
+        return ClickHouseError(
+            f"ClickHouse at {dsn.shown} does not know this user or password: give them as {dsn.scheme}://user:password@host:port/database", code
+        )
+    if dsn.port in (9000, 9440) or "is for clickhouse-client program" in text:
+        return ClickHouseError(
+            f"port {dsn.port} of {dsn.host} is not ClickHouse's HTTP interface (native clients use it): HTTP is port 8123, HTTPS 8443"
+        )
+    if match is not None:
+        return ClickHouseError(f"ClickHouse at {dsn.shown} refused the connection (code {code}): {_first_line(text[match.end() :])}", code)
+    reason = _reason(text)
+    if "SSL" in text or "WRONG_VERSION" in text:
+        return ClickHouseError(f"no TLS connection to {dsn.shown}: {reason}; is it http:// there, or is the certificate unknown (?ca_cert=FILE)?")
+    return ClickHouseError(f"no ClickHouse answers at {dsn.shown}: {reason}; is it running? `tokentrail serve` starts one on {DEFAULT_DSN}")
+
+
+def _reason(text: str) -> str:
+    """The innermost cause of a connection that failed, without the layers that wrap it."""
+    for known in (
+        "Connection refused",
+        "timed out",
+        "Name or service not known",
+        "No address associated",
+        "Network is unreachable",
+        "certificate verify failed",
+    ):
+        if known in text:
+            return known
+    return _first_line(text)
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().split("\n", 1)[0]
+    line = re.sub(r" \(for url .*?\)$|\(version [0-9.]+.*\)$", "", line).strip()
+    return line if len(line) <= _SENTENCE else line[:_SENTENCE] + "…"
