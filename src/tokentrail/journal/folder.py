@@ -19,7 +19,6 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -170,8 +169,7 @@ def size_of(root: Path) -> int:
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(msgspec.Struct, frozen=True, gc=False):
     """All before `offset` in `segment` (and all earlier segments) is acknowledged; `last_seq` is the highest number among it."""
 
     segment: str = ""

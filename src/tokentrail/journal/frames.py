@@ -10,8 +10,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 __all__ = ["MARK", "MAX_FRAME", "MAX_PAYLOAD", "Damage", "Frame", "frame", "scan"]
 
@@ -23,17 +24,15 @@ MAX_FRAME: Final = HEADER_BYTES + MAX_PAYLOAD
 _pack = _HEADER.pack
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A good frame: its number, payload and the offset after it."""
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """A good frame: its number, payload and the offset after it. A struct, for one is made of every record: a dataclass takes five times as long."""
 
     number: int
     payload: bytes
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(msgspec.Struct, frozen=True, gc=False):
     """Bytes that are no frame, from `start` to `end`; `tail` if no good frame follows (it may still be being written)."""
 
     start: int

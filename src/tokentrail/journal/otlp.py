@@ -67,114 +67,144 @@ _ZERO_IS_NOT_STATED: Final = ("key_time", "call", "server_port", "attempts")
 _ONE_OF_A_KIND: Final = ("key", "metadata", "operation_id", "response_id", "corrects_key")
 
 SEVERITY_INFO: Final = 9
-_REMEMBERED: Final = 4096
+_REMEMBERED: Final = 1024
+_REMEMBERED_CHARS: Final = 256
 _TRACE_BYTES: Final = 16
 _SPAN_BYTES: Final = 8
 
 
-def _varint(number: int) -> bytes:
-    """A number as protobuf's varint; negative ones as 64-bit two's complement."""
-    number &= 0xFFFFFFFFFFFFFFFF
+def _slow_varint(number: int) -> bytes:
+    """A number as protobuf's varint: seven bits a byte, the lowest first."""
     encoded = bytearray()
-    while number > 127:  # noqa: PLR2004 - seven bits a byte
+    while number > 127:  # noqa: PLR2004
         encoded.append(number & 127 | 128)
         number >>= 7
     encoded.append(number)
     return bytes(encoded)
 
 
-_SHORT: Final = tuple(map(_varint, range(1 << 14)))
+_STEP: Final = 1 << 14
+_LAST: Final = tuple(map(_slow_varint, range(_STEP)))
+_MORE: Final = tuple(bytes((number & 127 | 128, number >> 7 | 128)) for number in range(_STEP))
 
 
-def _length(data: bytes) -> bytes:
-    size = len(data)
-    return _SHORT[size] if size < len(_SHORT) else _varint(size)
+def _varint(number: int) -> bytes:
+    """The same, two bytes at a time; negative numbers as 64-bit two's complement."""
+    if number < 0:
+        number += 1 << 64
+    encoded = b""
+    while number >= _STEP:
+        encoded += _MORE[number & (_STEP - 1)]
+        number >>= 14
+    return encoded + _LAST[number]
 
 
 def _block(tag: bytes, data: bytes) -> bytes:
-    return tag + _length(data) + data
+    """A field with a length: text, bytes or a message."""
+    return tag + _varint(len(data)) + data
 
 
 def _attribute(name: bytes, value: bytes) -> bytes:
-    """`LogRecord.attributes`: KeyValue of a name that is already a field, and an AnyValue."""
-    pair = name + b"\x12" + _length(value) + value
-    return b"\x32" + _length(pair) + pair
-
-
-_remembered: dict[tuple[bytes, str], bytes] = {}
-
-
-def _word(name: bytes, value: str) -> bytes:
-    """An attribute whose few values come again and again (models, tenants): made once."""
-    found = _remembered.get((name, value))
-    if found is None:
-        found = _text(name, value)
-        if len(_remembered) >= _REMEMBERED:
-            _remembered.clear()
-        if len(found) < _REMEMBERED:
-            _remembered[name, value] = found
-    return found
-
-
-def _text(name: bytes, value: str) -> bytes:
-    return _attribute(name, _block(b"\x0a", value.encode("utf-8", "backslashreplace"))) if value else b""
-
-
-def _number(name: bytes, value: int | None) -> bytes:
-    if value is None or value not in INT64:
-        return b""
-    return _attribute(name, b"\x18" + (_SHORT[value] if 0 <= value < len(_SHORT) else _varint(value)))
-
-
-def _stated_number(name: bytes, value: int) -> bytes:
-    return _number(name, value) if value else b""
-
-
-def _flag(name: bytes, value: bool) -> bytes:
-    return _attribute(name, b"\x10\x01") if value else b""
-
-
-def _nothing(_name: bytes, _value: Any) -> bytes:
-    return b""
-
-
-def _how(field: msgspec.structs.FieldInfo) -> tuple[bytes, Callable[[bytes, Any], bytes]]:
-    """The attribute's name as protobuf, and how the field's value is written."""
-    if field.name not in ATTRIBUTES:
-        return b"", _nothing
-    name = _block(b"\x0a", ATTRIBUTES[field.name].encode())
-    if field.type is str:
-        return name, _text if field.name in _ONE_OF_A_KIND else _word
-    if field.type is bool:
-        return name, _flag
-    return name, _stated_number if field.name in _ZERO_IS_NOT_STATED else _number
-
-
-_PLAN: Final = tuple(_how(field) for field in msgspec.structs.fields(Usage))
+    """`LogRecord.attributes`, field 6: a KeyValue of a name (already as its field) and an AnyValue."""
+    return _block(b"\x32", name + _block(b"\x12", value))
 
 
 def _named(name: str) -> bytes:
     return _block(b"\x0a", name.encode())
 
 
-_SEQ: Final = _named(semconv.SEQ)
-_WRITER_ID: Final = _named(semconv.WRITER_ID)
-_LAST_SEQ: Final = _named(semconv.LAST_SEQ)
-_CLOSED_BY: Final = _named(semconv.CLOSED_BY)
-_DAMAGED: Final = _named(semconv.DAMAGED_RANGES)
-_REFUSED: Final = _named(semconv.REFUSED_RANGES)
+# Each attribute has a function of its own. What stands before a value depends on its length alone, so it is made once for each length.
+
+
+def _text(name: str) -> Callable[[str], bytes]:
+    """Writes a text: AnyValue's field 1. An empty one is not stated."""
+    key = _named(name)
+    before = [b"", *(_attribute(key, _block(b"\x0a", bytes(size)))[:-size] for size in range(1, 256))]
+    short = len(before)
+
+    def write(value: str) -> bytes:
+        if not value:
+            return b""
+        data = value.encode("utf-8", "backslashreplace")
+        size = len(data)
+        return before[size] + data if size < short else _attribute(key, _block(b"\x0a", data))
+
+    return write
+
+
+def _word(name: str) -> Callable[[str], bytes]:
+    """Writes a text whose few values come again and again (models, tenants): each is made once."""
+    fresh = _text(name)
+    remembered: dict[str, bytes] = {"": b""}
+
+    def write(value: str) -> bytes:
+        found = remembered.get(value)
+        if found is None:
+            found = fresh(value)
+            if len(remembered) >= _REMEMBERED:
+                remembered.clear()
+            if len(value) <= _REMEMBERED_CHARS:
+                remembered[value] = found
+        return found
+
+    return write
+
+
+def _number(name: str) -> Callable[[int | None], bytes]:
+    """Writes an integer: AnyValue's field 3. `None` is not stated, and neither is what 64 bits do not hold."""
+    key = _named(name)
+    before = [b"", *(_attribute(key, b"\x18" + bytes(size))[:-size] for size in range(1, 11))]
+
+    def write(value: int | None) -> bytes:
+        if value is None or value not in INT64:
+            return b""
+        data = _varint(value)
+        return before[len(data)] + data
+
+    return write
+
+
+def _stated_number(name: str) -> Callable[[int], bytes]:
+    """Writes an integer that is not stated where it is 0."""
+    any_number = _number(name)
+    return lambda value: any_number(value) if value else b""
+
+
+def _flag(name: str) -> Callable[[bool], bytes]:
+    """Writes `true`: AnyValue's field 2. `false` is not stated."""
+    true = _attribute(_named(name), b"\x10\x01")
+    return lambda value: true if value else b""
+
+
+def _writer_of(field: msgspec.structs.FieldInfo) -> Callable[[Any], bytes]:
+    if field.name not in ATTRIBUTES:
+        return lambda _value: b""
+    name = ATTRIBUTES[field.name]
+    if field.type is str:
+        return _text(name) if field.name in _ONE_OF_A_KIND else _word(name)
+    if field.type is bool:
+        return _flag(name)
+    return _stated_number(name) if field.name in _ZERO_IS_NOT_STATED else _number(name)
+
+
+_WRITERS: Final = tuple(_writer_of(field) for field in msgspec.structs.fields(Usage))
+_seq: Final = _number(semconv.SEQ)
+_writer_id: Final = _word(semconv.WRITER_ID)
+_last_seq: Final = _number(semconv.LAST_SEQ)
+_closed_by: Final = _text(semconv.CLOSED_BY)
+_damaged: Final = _text(semconv.DAMAGED_RANGES)
+_refused: Final = _text(semconv.REFUSED_RANGES)
 
 
 def _same_for_all(event: str) -> tuple[bytes, bytes]:
     """What every record of an event begins (severity, event, schema) and ends with (the event's name)."""
-    head = b"\x10" + _varint(SEVERITY_INFO)
-    head += _text(_named(semconv.EVENT), event) + _number(_named(semconv.SCHEMA), semconv.SCHEMA_VERSION)
+    head = b"\x10" + _varint(SEVERITY_INFO) + _text(semconv.EVENT)(event) + _number(semconv.SCHEMA)(semconv.SCHEMA_VERSION)
     return head, _block(b"\x62", f"{semconv.EVENT_NAME_PREFIX}{event}".encode())
 
 
 _USAGE: Final = _same_for_all(semconv.EVENT_USAGE)
-_CLOSING_EVENT: Final = _same_for_all(semconv.EVENT_CLOSING)
-_REFUSED_EVENT: Final = _same_for_all(semconv.EVENT_REFUSED)
+_CLOSING: Final = _same_for_all(semconv.EVENT_CLOSING)
+_REFUSED: Final = _same_for_all(semconv.EVENT_REFUSED)
 
 
 def _ranges(ranges: Iterable[tuple[int, int]]) -> str:
@@ -183,19 +213,18 @@ def _ranges(ranges: Iterable[tuple[int, int]]) -> str:
 
 def log_record(record: Usage | Refused | Closing, number: int, writer_id: str) -> bytes:
     """One record as an entry of `ScopeLogs.log_records`, ready to be put into a request."""
-    writer = _word(_WRITER_ID, writer_id)
     if isinstance(record, Usage):
         head, name = _USAGE
-        values = [write(attribute, value) for (attribute, write), value in zip(_PLAN, msgspec.structs.astuple(record), strict=True)]
-        parts = [head, writer, _number(_SEQ, number), *values, _trace(record), name]
+        values = [write(value) for write, value in zip(_WRITERS, msgspec.structs.astuple(record), strict=True)]
+        parts = [_seq(number), *values, _trace(record)]
     elif isinstance(record, Closing):
-        head, name = _CLOSING_EVENT
-        damaged = _text(_DAMAGED, _ranges(record.damaged))
-        parts = [head, writer, _number(_LAST_SEQ, record.last_seq), _text(_CLOSED_BY, record.closed_by), damaged, name]
+        head, name = _CLOSING
+        parts = [_last_seq(record.last_seq), _closed_by(record.closed_by), _damaged(_ranges(record.damaged))]
     else:
-        head, name = _REFUSED_EVENT
-        parts = [head, writer, _text(_REFUSED, _ranges(record.ranges)), name]
-    return _block(b"\x12", b"".join((b"\x09", (record.ts & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little"), *parts)))
+        head, name = _REFUSED
+        parts = [_refused(_ranges(record.ranges))]
+    time = b"\x09" + (record.ts & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little")
+    return _block(b"\x12", b"".join((time, head, _writer_id(writer_id), *parts, name)))
 
 
 def _trace(usage: Usage) -> bytes:
@@ -216,8 +245,9 @@ _SCOPE: Final = _block(b"\x0a", _named(semconv.SCOPE))
 
 def request(header: Header, log_records: Iterable[bytes]) -> bytes:
     """One ExportLogsServiceRequest with a writer's records, serialized."""
-    attributes = (_text(_named(name), value) if isinstance(value, str) else _number(_named(name), value) for name, value in header.resource.items())
-    # the attributes of a resource are its field 1, those of a log record its field 6
-    resource = b"".join(b"\x0a" + attribute[1:] for attribute in attributes if attribute)
+    pairs = []
+    for name, value in header.resource.items():
+        pairs.append((_named(name), b"\x18" + _varint(value) if isinstance(value, int) else _block(b"\x0a", value.encode())))
+    resource = b"".join(_block(b"\x0a", name + _block(b"\x12", value)) for name, value in pairs)
     scope_logs = b"".join((_SCOPE, *log_records))
     return _block(b"\x0a", _block(b"\x0a", resource) + _block(b"\x12", scope_logs))

@@ -21,8 +21,7 @@ WINDOW: Final = 4 * 1024 * 1024
 """Bytes that are read at once; a file may be as large as its setting says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """A record (or, where `record` is `None`, damage), and the cursor once all up to here is acknowledged."""
 
     record: Record | None

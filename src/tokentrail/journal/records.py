@@ -113,12 +113,19 @@ def decode(payload: bytes) -> Record:
     """The record of a payload; a usage whose fields do not fit is repaired. Raises `msgspec.MsgspecError` for what is no record."""
     try:
         record: Record = _decode(payload)
-    except msgspec.MsgspecError:
-        values = _decode_anything(payload)
-        if isinstance(values, dict) and values.get("event") == "usage" and values.get("key"):
-            return repaired(values)
-        raise
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return _decode_usage_somehow(payload, error)
     return record
+
+
+def _decode_usage_somehow(payload: bytes, error: Exception) -> Usage:
+    try:
+        values = _decode_anything(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        values = None
+    if isinstance(values, dict) and values.get("event") == "usage":
+        return repaired(values)
+    raise msgspec.DecodeError(str(error)) from None
 
 
 def join_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

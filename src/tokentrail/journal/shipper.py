@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+import msgspec
+
 from tokentrail import semconv
 from tokentrail.journal import folder as layout
 from tokentrail.journal import otlp
@@ -65,8 +67,7 @@ class Progress:
             self.done, self.reason = False, other.reason
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
+class _Ready(msgspec.Struct, frozen=True):
     """A record as it is sent; an empty `body` is damage or a file's header, which is only passed by."""
 
     number: int

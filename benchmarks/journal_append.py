@@ -1,0 +1,161 @@
+"""What the journal costs: an append beside a bare write of the same bytes, and how fast the shipper makes requests of what lies there.
+
+python benchmarks/journal_append.py [--appends 50000] [--events 50000]
+
+Both appends are timed one by one, in turns, in one run: the machine's moods hit both. `append` includes the encoding of the usage.
+The shipper sends to a sink in this process that answers at once: its figure is what one core reads, builds and compresses, without a network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from tokentrail.journal import otlp
+from tokentrail.journal.exporter import Answer, Outcome
+from tokentrail.journal.folder import Cursor
+from tokentrail.journal.frames import frame
+from tokentrail.journal.reader import read
+from tokentrail.journal.records import encode_usage
+from tokentrail.journal.shipper import Shipper
+from tokentrail.journal.writer import Writer
+from tokentrail.usage import Usage
+
+USAGE = Usage(
+    key=f"chat:acme:{'a' * 32}:1790000000000000001",
+    key_time=1_790_000_000_000_000_001,
+    ts=1_790_000_000_000_000_001,
+    tenant_id="acme",
+    operation="chat",
+    operation_id="7f0c1d52a8e94b6f",
+    endpoint="chat",
+    gen_ai_operation="chat",
+    provider="openai",
+    request_model="gpt-4o-mini",
+    response_model="gpt-4o-mini-2024-07-18",
+    response_id=f"chatcmpl-{'x' * 29}",
+    model_family="gpt",
+    server_address="api.openai.com",
+    server_port=443,
+    duration_ns=812_345_678,
+    trace_id="a" * 32,
+    span_id="b" * 16,
+    input_tokens=1234,
+    output_tokens=567,
+    cache_read_tokens=128,
+    reasoning_tokens=64,
+    input_source="reported",
+    output_source="reported",
+    input_chars=5432,
+    output_chars=2100,
+    texts=3,
+)
+
+
+def another(number: int) -> Usage:
+    """A usage that differs as calls do, so that compression finds what it finds in earnest."""
+    ts = 1_790_000_000_000_000_001 + number * 1_234_567
+    return replace(
+        USAGE,
+        key=f"chat:tenant-{number % 50}:{os.urandom(16).hex()}:{ts}",
+        key_time=ts,
+        ts=ts,
+        tenant_id=f"tenant-{number % 50}",
+        operation_id=os.urandom(8).hex(),
+        response_id=f"chatcmpl-{os.urandom(15).hex()}",
+        trace_id=os.urandom(16).hex(),
+        span_id=os.urandom(8).hex(),
+        duration_ns=800_000_000 + number * 7919,
+        input_tokens=100 + number * 13 % 4000,
+        output_tokens=10 + number * 7 % 900,
+    )
+
+
+def writer(root: Path) -> Writer:
+    """A writer as a service has it."""
+    return Writer(root, {"service.name": "benchmark"}, segment_bytes=8 << 20, max_bytes=1 << 40)
+
+
+def time_appends(root: Path, appends: int) -> None:
+    """Print the append's time beside the bare write's."""
+    service = writer(root)
+    data = frame(1, encode_usage(USAGE))
+    bare_file = os.open(root.parent / "bare", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+    clock = time.perf_counter_ns
+    bare: list[int] = []
+    full: list[int] = []
+    for _ in range(appends):
+        began = clock()
+        os.write(bare_file, data)
+        between = clock()
+        service.append(encode_usage(USAGE))
+        full.append(clock() - between)
+        bare.append(between - began)
+    os.close(bare_file)
+    service.close()
+    for name, times in (("bare os.write", bare), ("append", full)):
+        cuts = statistics.quantiles(times, n=100)
+        print(f"{name:14} p50 {cuts[49] / 1000:6.2f} us   p99 {cuts[98] / 1000:7.2f} us   ({len(data)} bytes)")
+    print(f"append / bare write: {statistics.median(full) / statistics.median(bare):.2f} (p50); goal: append at most 5 us p50")
+
+
+class Sink:
+    """Takes everything at once; compresses as the exporter does."""
+
+    def __init__(self, *, compress: bool) -> None:
+        self.bytes = 0
+        self._compress = compress
+
+    def send(self, body: bytes) -> Outcome:
+        """Take one request."""
+        self.bytes += len(gzip.compress(body, 1)) if self._compress else len(body)
+        return Outcome(Answer.ACCEPTED)
+
+
+def time_shipping(root: Path, events: int) -> None:
+    """Print how many events a second of CPU reads, builds and ships."""
+    service = writer(root)
+    for number in range(events):
+        service.append(encode_usage(another(number)))
+    service.let_go()
+    began = time.process_time()
+    found = [one for one in read(service.folder, Cursor(), live=False) if one.number]
+    reading = time.process_time() - began
+    began = time.process_time()
+    for one in found:
+        otlp.log_record(one.record, one.number, service.writer_id)
+    building = time.process_time() - began
+    print(f"read           {len(found) / reading:10,.0f} events/s   {reading / len(found) * 1e6:5.1f} us an event")
+    print(f"build OTLP     {len(found) / building:10,.0f} events/s   {building / len(found) * 1e6:5.1f} us an event")
+    for compress in (False, True):
+        (service.folder / "cursor").unlink(missing_ok=True)
+        sink = Sink(compress=compress)
+        began = time.process_time()
+        # as a living writer's folder: the last file stays, so both runs read the same bytes from it
+        progress = Shipper(root, sink).ship_folder(service.folder, live=True)
+        took = time.process_time() - began
+        name = "ship, gzip" if compress else "ship, plain"
+        each = sink.bytes / progress.shipped
+        print(f"{name:14} {progress.shipped / took:10,.0f} events/s   {took / progress.shipped * 1e6:5.1f} us an event   {each:5.0f} bytes an event")
+
+
+def main() -> None:
+    """Measure both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--appends", type=int, default=50_000)
+    parser.add_argument("--events", type=int, default=50_000)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tokentrail-benchmark-") as folder:
+        time_appends(Path(folder) / "appends", given.appends)
+        time_shipping(Path(folder) / "ship", given.events)
+
+
+if __name__ == "__main__":
+    main()
