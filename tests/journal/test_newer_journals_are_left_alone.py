@@ -1,0 +1,61 @@
+"""A journal of a newer tokentrail may say things that this one does not know: it is named, and left to the newer one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.support.journal import abandon, adopt, append, shipper, writer
+from tests.support.otlp_receiver import Otlp
+
+from tokentrail import semconv
+from tokentrail.cli.journal import command
+from tokentrail.journal import writer as writer_module
+from tokentrail.journal.adoption import Adopter
+from tokentrail.journal.folder import segments
+from tokentrail.journal.records import Header
+
+
+@pytest.fixture
+def newer(root: Path, monkeypatch: pytest.MonkeyPatch) -> writer_module.Writer:
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "Header", lambda **fields: Header(**fields, schema=semconv.SCHEMA_VERSION + 1))
+        service = writer(root)
+        append(service, 3)
+    return service
+
+
+def test_of_the_dead_and_of_the_living(root: Path, otlp: Otlp, newer: writer_module.Writer) -> None:
+    said: list[str] = []
+    adopter = Adopter(shipper(root, otlp, complain=said.append))
+    assert not adopter.ship_living().done
+    abandon(newer)
+    before = segments(newer.folder)[0].read_bytes()
+    for _ in range(3):
+        progress = adopter.adopt_dead()
+        assert not progress.done
+    assert otlp.requests == []
+    assert segments(newer.folder)[0].read_bytes() == before
+    assert len(said) == 1
+    assert "newer tokentrail" in said[0]
+
+
+def test_others_are_shipped_all_the_same(root: Path, otlp: Otlp, newer: writer_module.Writer) -> None:
+    abandon(newer)
+    other = writer(root)
+    numbers = append(other, 3)
+    abandon(other)
+    progress = adopt(root, otlp)
+    assert not progress.done
+    assert otlp.numbers(other.writer_id) == numbers
+    assert [path.name for path in root.iterdir()] == [newer.writer_id]
+
+
+def test_the_commands_say_so(root: Path, otlp: Otlp, newer: writer_module.Writer) -> None:
+    abandon(newer)
+    shown = CliRunner().invoke(command, ["status", "--dir", str(root)], env={"COLUMNS": "200"})
+    assert "newer" in shown.output
+    sent = CliRunner().invoke(command, ["ship", "--dir", str(root), "--endpoint", otlp.url])
+    assert sent.exit_code == 1
+    assert "newer tokentrail" in sent.stderr

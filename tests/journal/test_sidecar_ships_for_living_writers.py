@@ -1,0 +1,114 @@
+"""`tokentrail journal ship --watch` beside services that do not ship themselves; of two shippers only one is ever at a folder."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.journal import Program, append, environment, shipper, told, writer
+from tests.support.otlp_receiver import Otlp, status
+from tests.support.waiting import wait_until
+
+from tokentrail import semconv
+from tokentrail.journal.adoption import Adopter
+
+WATCH = "from tokentrail.cli import main; import sys; sys.argv = ['tokentrail', 'journal', 'ship', '--watch', '--interval', '0.05']; main()"
+SERVICE = """
+from tests.support.journal_load import *
+import sys
+for line in sys.stdin:
+    tell(*one())
+    if "flush" in line:
+        from tokentrail import recorder
+        print("flushed", recorder.flush(20), flush=True)
+"""
+
+
+def say(program: Program, line: str) -> None:
+    assert program.process.stdin is not None
+    program.process.stdin.write(line.encode() + b"\n")
+    program.process.stdin.flush()
+
+
+def test_drains_the_living_and_the_dead(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    sidecar = start(WATCH, environment(root, otlp.url))  # before the service: the folder is not there yet
+    services = [start(SERVICE, environment(root, ship="false"), stdin=-1) for _ in range(2)]
+    for service in services:
+        for _ in range(10):
+            say(service, "call")
+    wait_until(lambda: len(otlp.taken) == 20, "the living writers' records", every_s=0.02)
+    say(services[0], "flush")
+    wait_until(lambda: "flushed True" in services[0].lines, "flush sees what the sidecar has shipped", every_s=0.02)
+    services[0].kill()
+    services[1].process.stdin.close()
+    assert services[1].end() == 0, services[1].errors
+    expected = told(services[0].lines) | told(services[1].lines)
+    otlp.wait_closed(expected)
+    for writer_id, numbers in expected.items():
+        assert set(otlp.numbers(writer_id)) == numbers
+    wait_until(lambda: list(root.iterdir()) == [], "nothing is left", every_s=0.02)
+    sidecar.process.send_signal(signal.SIGTERM)
+    assert sidecar.end(5) == 0, sidecar.errors
+    assert sidecar.errors == ""
+
+
+def test_ends_at_once_at_sigterm_also_while_the_collector_is_away(root: Path, start: Callable[..., Program]) -> None:
+    service = writer(root)
+    append(service, 3)
+    sidecar = start(WATCH, environment(root, "http://127.0.0.1:9/v1/logs"))
+    wait_until(lambda: (service.folder / "shipping").exists(), "the sidecar is at it", every_s=0.02)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        sidecar.process.send_signal(number)
+    assert sidecar.end(5) == 0, sidecar.errors
+    assert len(list(service.folder.glob("*.journal"))) == 1
+
+
+def test_two_sidecars_and_a_service_share_a_folder(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    """Where nobody dies nothing is sent twice: so never were two at the same folder."""
+    sidecars = [start(WATCH, environment(root, otlp.url)) for _ in range(2)]
+    services = [
+        start("from tests.support.journal_load import spend; spend(threads=2, calls=400)", environment(root, otlp.url, ship=ship, exit_timeout=10))
+        for ship in ("true", "false", "true", "false")
+    ]
+    for service in services:
+        assert service.end(60) == 0, service.errors
+    expected: dict[str, set[int]] = {}
+    for service in services:
+        expected |= told(service.lines)
+    otlp.wait_closed(expected)
+    wait_until(lambda: list(root.iterdir()) == [], "nothing is left", every_s=0.02)
+    for sidecar in sidecars:
+        sidecar.process.send_signal(signal.SIGTERM)
+        assert sidecar.end(10) == 0, sidecar.errors
+    assert len(expected) == 4
+    for writer_id, numbers in expected.items():
+        assert Counter(otlp.numbers(writer_id)) == Counter(numbers)
+        assert len(otlp.closings(writer_id)) == 1
+        assert semconv.CLOSED_BY not in otlp.closings(writer_id)[0]
+
+
+def test_a_service_that_ships_itself_is_left_to_it(root: Path, otlp: Otlp) -> None:
+    from tokentrail.journal.folder import SHIPPING, Lock
+
+    service = writer(root)
+    append(service, 3)
+    lock = Lock.take(service.folder / SHIPPING)
+    assert lock is not None
+    assert Adopter(shipper(root, otlp)).ship_living().shipped == 0
+    lock.close()
+    assert Adopter(shipper(root, otlp)).ship_living().shipped == 3
+
+
+def test_waits_for_a_collector_that_comes_back(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    otlp.policy = lambda _received: status(503, retry_after="0")
+    service = writer(root)
+    append(service, 3)
+    sidecar = start(WATCH, environment(root, otlp.url))
+    wait_until(lambda: otlp.requests, "a first try", every_s=0.02)
+    otlp.policy = Otlp().policy
+    wait_until(lambda: otlp.numbers(service.writer_id) == [1, 2, 3], "it is tried again", every_s=0.02)
+    sidecar.process.send_signal(signal.SIGTERM)
+    assert sidecar.end(5) == 0
+    assert "503" in sidecar.errors
