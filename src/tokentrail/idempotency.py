@@ -71,11 +71,10 @@ def digest(texts: Iterable[str], secret: bytes = b"") -> str:
         if len(text) > HASHED_WHOLE:
             half = HASHED_WHOLE // 2
             data = (text[:half] + text[-half:]).encode("utf-8", "surrogatepass")
-            state.update(b"cut %d %d:" % (len(text), len(data)))
+            state.update(b"cut %d %d:" % (len(text), len(data)) + data)
         else:
             data = text.encode("utf-8", "surrogatepass")
-            state.update(b"%d:" % len(data))
-        state.update(data)
+            state.update(b"%d:" % len(data) + data)
     return state.hexdigest()
 
 

@@ -34,6 +34,8 @@ _COUNTERS: Final = (
     (semconv.METRIC_REASONING_TOKENS, "Output tokens spent on reasoning"),
 )
 _ERROR: Final = Status(StatusCode.ERROR)
+_USUAL_PORT: Final = 443
+"""Not stated, as in the official instrumentations: the conventions ask for a port only where it is another one."""
 _MOST_SERIES: Final = 2000
 """As many attribute sets as the SDK keeps for an instrument; the rest is one series marked as overflow."""
 _OVERFLOW: Final[tuple[Any, ...]] = ("", "", "", "", "", 0)
@@ -82,7 +84,7 @@ class Telemetry:
             name = f"{operation} {request.model}"
         if request.server_address:
             attributes[semconv.SERVER_ADDRESS] = request.server_address
-        if request.server_port:
+        if request.server_port not in (0, _USUAL_PORT):
             attributes[semconv.SERVER_PORT] = request.server_port
         if request.stream:
             attributes[semconv.REQUEST_STREAM] = True
@@ -108,7 +110,7 @@ class Telemetry:
 
     def _measure(self, usage: Usage, duration: int | None, parent: Context | None) -> None:
         if self._latest:
-            self.count(usage)
+            self._count(usage)
             if duration is not None:
                 name = semconv.METRIC_EMBEDDINGS_DURATION if usage.gen_ai_operation == "embeddings" else semconv.METRIC_DURATION
                 self._histograms[name].record(duration / 1e9, _call_attributes(usage), parent)
@@ -122,7 +124,7 @@ class Telemetry:
                 if value is not None:
                     tokens.record(value, attributes | {semconv.GEN_AI_TOKEN_TYPE: kind}, parent)
 
-    def count(self, usage: Usage) -> None:
+    def _count(self, usage: Usage) -> None:
         """Add to the sums that the token counters report; a call without counts adds 0, as the conventions ask."""
         key = (usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.server_address, usage.server_port)
         with _totals_lock:
@@ -193,12 +195,13 @@ def _attributes(operation: str, provider: str, request_model: str, response_mode
         attributes[semconv.RESPONSE_MODEL] = response_model
     if address:
         attributes[semconv.SERVER_ADDRESS] = address
-    if port:
+    if port not in (0, _USUAL_PORT):
         attributes[semconv.SERVER_PORT] = port
     return attributes
 
 
 def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:  # noqa: C901, PLR0912 - one line an attribute: a loop would cost a call for each
+    """What the answer brought. A subset of 0 tokens is left out, since each attribute costs; it is the ledger that keeps 0 apart from unknown."""
     attributes: dict[str, Any] = {semconv.OPERATION: usage.operation}
     if usage.response_model:
         attributes[semconv.RESPONSE_MODEL] = usage.response_model
@@ -210,19 +213,19 @@ def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:  # noqa: C
         attributes[semconv.INPUT_TOKENS] = usage.input_tokens
     if usage.output_tokens is not None:
         attributes[semconv.OUTPUT_TOKENS] = usage.output_tokens
-    if usage.cache_read_tokens is not None:
+    if usage.cache_read_tokens:
         attributes[semconv.CACHE_READ_TOKENS] = usage.cache_read_tokens
-    if usage.cache_write_tokens is not None:
+    if usage.cache_write_tokens:
         attributes[semconv.CACHE_WRITE_TOKENS] = usage.cache_write_tokens
-    if usage.reasoning_tokens is not None:
+    if usage.reasoning_tokens:
         attributes[semconv.REASONING_TOKENS] = usage.reasoning_tokens
-    if usage.audio_input_tokens is not None:
+    if usage.audio_input_tokens:
         attributes[semconv.AUDIO_INPUT_TOKENS] = usage.audio_input_tokens
-    if usage.audio_output_tokens is not None:
+    if usage.audio_output_tokens:
         attributes[semconv.AUDIO_OUTPUT_TOKENS] = usage.audio_output_tokens
-    if usage.image_input_tokens is not None:
+    if usage.image_input_tokens:
         attributes[semconv.IMAGE_INPUT_TOKENS] = usage.image_input_tokens
-    if usage.image_output_tokens is not None:
+    if usage.image_output_tokens:
         attributes[semconv.IMAGE_OUTPUT_TOKENS] = usage.image_output_tokens
     if usage.time_to_first_chunk_ns is not None:
         attributes[semconv.TIME_TO_FIRST_CHUNK] = usage.time_to_first_chunk_ns / 1e9

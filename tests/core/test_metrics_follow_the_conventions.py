@@ -22,7 +22,6 @@ CALL = {
     "gen_ai.request.model": "gpt-4o-mini",
     "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
     "server.address": "api.openai.com",
-    "server.port": 443,
 }
 USAGE = "gen_ai.client.inference.usage."
 
@@ -41,6 +40,12 @@ def test_the_latest_generation_by_default(sdk: Sdk) -> None:
     assert duration.attributes == CALL
     assert duration.count == 2
     assert {point.name for point in sdk.points} <= LATEST.keys()
+
+
+def test_a_port_is_told_where_it_is_not_the_usual_one(sdk: Sdk) -> None:
+    call(request=a_request(server_address="127.0.0.1", server_port=11434))
+    for point in sdk.points:
+        assert point.attributes["server.port"] == 11434
 
 
 def test_the_legacy_generation(sdk: Sdk, configure: Configure) -> None:

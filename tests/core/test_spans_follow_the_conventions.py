@@ -38,7 +38,6 @@ def test_a_calls_span_has_exactly_the_conventions_attributes(sdk: Sdk) -> None:
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": "gpt-4o-mini",
         "server.address": "api.openai.com",
-        "server.port": 443,
         "tokentrail.tenant_id": "acme",
         "tokentrail.operation": "query",
         "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
@@ -47,7 +46,6 @@ def test_a_calls_span_has_exactly_the_conventions_attributes(sdk: Sdk) -> None:
         "gen_ai.usage.input_tokens": 11,
         "gen_ai.usage.output_tokens": 7,
         "gen_ai.usage.cache_read.input_tokens": 4,
-        "gen_ai.usage.reasoning.output_tokens": 0,
     }
 
 
@@ -194,7 +192,7 @@ def test_a_sampler_may_decide_by_what_is_known_at_the_start(make_sdk: Callable[.
             return super().should_sample(context, trace_id, name, kind, attributes, links)
 
     make_sdk(Sampler(1.0))
-    call()
+    call(request=a_request(server_port=11434))
     assert {"gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "server.address", "server.port"} <= seen[0].keys()
 
 
