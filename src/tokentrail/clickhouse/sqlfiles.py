@@ -14,7 +14,6 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Final
 
 from tokentrail import semconv, vocabulary
 
@@ -24,9 +23,6 @@ _PLACEHOLDER = re.compile(r"\{\{(\w+)(?:\.(\w+))?\}\}")
 _DISTRIBUTED = re.compile(r"^-- distributed: (\w+)(?: by (.+))?$", re.MULTILINE)
 _PIECE = re.compile(r"'(?:[^'\\]|\\.|'')*'|--[^\n]*|;|[^'\-;]+|-", re.DOTALL)
 _CLUSTER_NAME = re.compile(r"[\w.{}-]+").fullmatch
-
-# blocks whose hashes are kept, so that a retried insert of the same block is dropped before it is merged: the second belt, the key is the first
-_DEDUPLICATION_WINDOW: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +98,9 @@ def _setting(name: str, target: Target) -> str:
         "on_cluster": ("", f" ON CLUSTER '{target.cluster}'"),
         "replicated": ("", "Replicated"),
         "local": ("", "_local"),
-        "deduplication_window": (
-            f"non_replicated_deduplication_window = {_DEDUPLICATION_WINDOW}",
-            f"replicated_deduplication_window = {_DEDUPLICATION_WINDOW}",
-        ),
+        # The key alone makes a record count once. Dropping a whole block because it came before would keep a repeat from healing what a failed view
+        # or a deleted row has left out: on servers before 25.x a block that landing knows reaches no view at all.
+        "no_block_deduplication": ("non_replicated_deduplication_window = 0", "replicated_deduplication_window = 0"),
         # one group of replicas over all shards: what was applied is the same everywhere
         "applied_engine": (
             "MergeTree",

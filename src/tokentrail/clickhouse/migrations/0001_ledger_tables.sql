@@ -154,7 +154,7 @@ CREATE TABLE IF NOT EXISTS usage_ledger{{local}}{{on_cluster}}
 ENGINE = {{replicated}}ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(key_ts)
 ORDER BY (key_ts, key_hash)
-SETTINGS {{deduplication_window}}
+SETTINGS {{no_block_deduplication}}
 COMMENT 'The ledger: one row per usage once merged. Read the view `usage` instead';
 
 -- Everything that was ever said for a claimed key: one row per key, rank and set of numbers. More than one set of numbers of a rank is a conflict.

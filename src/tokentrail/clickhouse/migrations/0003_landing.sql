@@ -28,7 +28,7 @@ ENGINE = {{replicated}}MergeTree
 PARTITION BY toDate(arrived_at)
 ORDER BY (ServiceName, Timestamp)
 TTL toDateTime(arrived_at) + INTERVAL 30 DAY
-SETTINGS ttl_only_drop_parts = 1, {{deduplication_window}}
+SETTINGS ttl_only_drop_parts = 1, {{no_block_deduplication}}
 COMMENT 'Records of the ledger as they arrived, kept for 30 days';
 
 -- What a valid record is. Whatever does not fit has a `problem`, is kept whole in quarantine, and takes nothing else of its batch with it.
