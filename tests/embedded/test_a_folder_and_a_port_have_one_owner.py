@@ -56,6 +56,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     assert "is not a folder" in refused("--data", str(tmp_path / "file"))
     assert "is not a folder" in refused("--data", str(tmp_path / "file" / "below"))
     assert "cannot be written" in refused("--data", "/proc/tokentrail")
+    assert "has one of *?{} in its name" in refused("--data", str(tmp_path / "a{b}"), "--http-port", "0", "--otlp-port", "0")
 
 
 def test_a_folder_without_rights(tmp_path: Path) -> None:

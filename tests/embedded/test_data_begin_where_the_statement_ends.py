@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokentrail.embedded.statement import insert_head, select, undecided
+from tokentrail.embedded.statement import insert_head, select, settings_at, undecided
 
 INSERTS = [
     (b"INSERT INTO t FORMAT CSV\n1,2\n", "INSERT INTO t ", "CSV", b"1,2\n"),
@@ -77,6 +77,21 @@ def test_statements_without_data(text: bytes) -> None:
 def test_the_format_is_cut_out(text: bytes, statement: str, written: str, streams: bool) -> None:
     found = select(text)
     assert (found.statement, found.format, found.streams) == (statement, written, streams)
+
+
+@pytest.mark.parametrize(
+    ("before", "clause"),
+    [
+        (b"INSERT INTO t ", b""),
+        (b"INSERT INTO t (settings) ", b"SETTINGS async_insert = 0"),
+        (b"INSERT INTO settings ", b"settings max_threads = 1, async_insert = 0"),
+        (b"INSERT INTO d . settings /* SETTINGS */ ", b"SETTINGS async_insert = 0"),
+        (b"INSERT INTO TABLE settings ", b""),
+        (b"INSERT INTO `SETTINGS` (a) ", b""),
+    ],
+)
+def test_where_the_settings_begin(before: bytes, clause: bytes) -> None:
+    assert settings_at(before + clause) == len(before)
 
 
 @given(st.binary(max_size=300))

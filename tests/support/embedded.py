@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -64,6 +66,15 @@ def new_table(server: Addresses, columns: str = "a UInt64, s String") -> str:
     name = f"t_{uuid.uuid4().hex}"
     ask_text(server, f"CREATE TABLE {name} ({columns}) ENGINE = MergeTree ORDER BY tuple()")
     return name
+
+
+def spooled(server: Addresses) -> list[bytes]:
+    """What has arrived of the INSERTs whose data are not yet all there, or not yet stored."""
+    found = []
+    for path in (Path(server.data) / "spool").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # its request has ended meanwhile
+            found.append(path.read_bytes())
+    return found
 
 
 def connected(base: str) -> socket.socket:

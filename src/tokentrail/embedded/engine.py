@@ -6,6 +6,7 @@ What was seen of chDB 4.4.0 (ClickHouse 26.9) and is relied on here:
 - After a failed statement a session may put what that one had written in front of its next answer. So a session serves one request and is closed.
 - Acknowledged rows survive SIGKILL. They survive a power loss only in tables with `fsync_after_insert = 1, fsync_part_directory = 1`
   (MergeTree settings, off by default in ClickHouse too; an insert of 1,000 rows then takes five times as long).
+- `send_insert` reports success for rows that were refused: it is not used (`tokentrail.embedded.inserts` says what is).
 - The time zone is fixed when the library is loaded, from TZ. Days in partitions and reports must not depend on the laptop: it is loaded under UTC.
 - It leaves SIGTERM and SIGINT alone; it catches the signals of crashes, and SIGTSTP.
 """
@@ -24,6 +25,7 @@ from typing import Any, Final, Literal, Protocol
 
 from tokentrail.embedded.errors import CannotStart, EngineError, Unavailable
 from tokentrail.embedded.lock import FolderLock
+from tokentrail.embedded.spool import Spool
 
 __all__ = ["Engine", "Session"]
 
@@ -43,9 +45,6 @@ class Session(Protocol):
     def send_query(self, sql: str, fmt: str = ..., params: Mapping[str, str] | None = ...) -> Any:
         """Run a SELECT; its answer in pieces."""
 
-    def send_insert(self, query: str, fmt: str = ...) -> Any:
-        """Begin an INSERT without its FORMAT clause; data are appended to it."""
-
     def close(self) -> None:
         """End the session and whatever runs in it."""
 
@@ -55,6 +54,7 @@ class Engine:
 
     def __init__(self, data: Path) -> None:
         self.data = data
+        self.spool = Spool(data / "spool")
         self.state: State = "starting"
         self._lock = FolderLock(data)
         self._keep: Session | None = None  # the engine lives as long as one session does
@@ -68,6 +68,7 @@ class Engine:
 
     def open(self) -> None:
         """Start the engine; it answers only its own process until `ready()`. Raises CannotStart where chDB is not installed or refuses the folder."""
+        self.spool.prepare()
         self._keep = self._start()
 
     def ready(self) -> None:
@@ -119,10 +120,15 @@ class Engine:
                 self._open_sessions -= 1
                 self._changed.notify_all()
 
+    def require_ready(self) -> None:
+        """Raise Unavailable where a session would: for who has something to do before one is opened."""
+        if self.state != "ready":
+            raise Unavailable(f"the embedded ClickHouse is {self.state}: try again")
+
     def _enter(self, *, internal: bool) -> None:
         with self._changed:
-            if not (self.state == "ready" or (internal and self.state == "starting" and self._keep is not None)):
-                raise Unavailable(f"the embedded ClickHouse is {self.state}: try again")
+            if not (internal and self.state == "starting" and self._keep is not None):
+                self.require_ready()
             self._open_sessions += 1
 
     def finish(self, grace: float) -> None:

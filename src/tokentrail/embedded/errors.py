@@ -5,13 +5,26 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["CANNOT_DECOMPRESS", "NOT_IMPLEMENTED", "NO_DATA", "SYNTAX_ERROR", "CannotStart", "ClientGone", "EngineError", "Unavailable"]
+__all__ = [
+    "CANNOT_DECOMPRESS",
+    "CANNOT_WRITE",
+    "NOT_ENOUGH_SPACE",
+    "NOT_IMPLEMENTED",
+    "NO_DATA",
+    "SYNTAX_ERROR",
+    "CannotStart",
+    "ClientGone",
+    "EngineError",
+    "Unavailable",
+]
 
 # Codes as in ClickHouse's ErrorCodes.cpp.
 SYNTAX_ERROR: Final = 62
 NO_DATA: Final = 108
 NOT_IMPLEMENTED: Final = 48
 CANNOT_DECOMPRESS: Final = 271
+CANNOT_WRITE: Final = 75  # CANNOT_WRITE_TO_FILE_DESCRIPTOR
+NOT_ENOUGH_SPACE: Final = 243
 UNKNOWN_EXCEPTION: Final = 1002
 UNAVAILABLE: Final = 439  # CANNOT_SCHEDULE_TASK: what a server answers that is starting or stopping
 
@@ -19,7 +32,7 @@ UNAVAILABLE: Final = 439  # CANNOT_SCHEDULE_TASK: what a server answers that is 
 TRANSIENT: Final = frozenset(
     {
         74,  # CANNOT_READ_FROM_FILE_DESCRIPTOR
-        75,  # CANNOT_WRITE_TO_FILE_DESCRIPTOR
+        CANNOT_WRITE,
         76,  # CANNOT_OPEN_FILE
         202,  # TOO_MANY_SIMULTANEOUS_QUERIES
         209,  # SOCKET_TIMEOUT
@@ -27,7 +40,7 @@ TRANSIENT: Final = frozenset(
         236,  # ABORTED: the engine is shutting down
         241,  # MEMORY_LIMIT_EXCEEDED
         242,  # TABLE_IS_READ_ONLY
-        243,  # NOT_ENOUGH_SPACE
+        NOT_ENOUGH_SPACE,
         252,  # TOO_MANY_PARTS
         319,  # UNKNOWN_STATUS_OF_INSERT
         394,  # QUERY_WAS_CANCELLED: by a stopping server

@@ -6,6 +6,7 @@ GET is read-only, as on the server. Not spoken: users and passwords (any are tak
 
 Where it differs from the server, on purpose:
 - an INSERT without a single byte of data is refused (a sender that lost its body in a retry would be told that all is stored);
+- an INSERT begins when its data are all there, in a file: a client cut off in the middle stores nothing, and a wrong table is told after the body;
 - whatever may pass by itself is 503, not 500 or 404, so that no sender gives up on it;
 - `revision()` in clickhouse-go's hello is 0: the driver then reads Native as of revision 0, which is what chDB writes;
 - a web page that a browser on this machine happens to show cannot use it: foreign `Origin` and `Host` are refused.
@@ -16,7 +17,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,10 +25,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tokentrail.embedded.engine import Engine, Session
-from tokentrail.embedded.errors import NO_DATA, NOT_IMPLEMENTED, ClientGone, EngineError
+from tokentrail.embedded.errors import NOT_IMPLEMENTED, ClientGone, EngineError
 from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.frames import decoded, gzip_stream, in_frames, out_of_frames
-from tokentrail.embedded.statement import Insert, insert_head, select, undecided
+from tokentrail.embedded.inserts import Stored, insert
+from tokentrail.embedded.statement import insert_head, select, undecided
 
 __all__ = ["ClickHouseFront", "from_this_machine"]
 
@@ -122,12 +123,12 @@ class ClickHouseFront:
         answer = Answer(exchange, wishes)
         try:
             text, rest = _head(exchange.query.get("query", "").encode(), _body(exchange, wishes))
-            insert = insert_head(text, whole=True)
+            head = insert_head(text, whole=True)
+            if head is not None and not wishes.parameters:
+                data = chain([text[head.data_at :]], rest)
+                return answer.stored(insert(self._engine, wishes.database, wishes.settings, head.statement, head.format, data))
             with self._engine.session(wishes.database, wishes.settings) as session:
-                if insert is not None and not wishes.parameters:
-                    answer.stored(*_insert(session, insert, chain([text[insert.data_at :]], rest)))
-                else:
-                    _run(session, b"".join([text, *rest]), wishes, answer)
+                _run(session, b"".join([text, *rest]), wishes, answer)
         except ClientGone:
             raise
         except EngineError as error:
@@ -153,20 +154,6 @@ def _head(statement: bytes, body: Iterator[bytes]) -> tuple[bytes, Iterator[byte
         if insert_head(bytes(text), whole=False) is not None or not undecided(bytes(text)):
             break
     return bytes(text), body
-
-
-def _insert(session: Session, insert: Insert, data: Iterator[bytes]) -> tuple[int, int, float]:
-    started = time.monotonic()
-    size = 0
-    with session.send_insert(insert.statement, insert.format) as stream:
-        for piece in data:
-            if piece:
-                size += len(piece)
-                stream.append(piece)
-        if not size:
-            raise EngineError(NO_DATA, "The INSERT came without data: nothing was stored. (NO_DATA_TO_INSERT)")
-        done = stream.finish()
-    return int(done.rows_written), int(done.bytes_written), time.monotonic() - started
 
 
 def _run(session: Session, text: bytes, wishes: Wishes, answer: Answer) -> None:
@@ -226,10 +213,10 @@ class Answer:
             headers = [*headers, ("Content-Encoding", "gzip")]
         self._exchange.reply(status, data, headers)
 
-    def stored(self, rows: int, size: int, seconds: float) -> None:
-        """An INSERT is in the table."""
-        summary = {"read_rows": 0, "read_bytes": 0, "written_rows": rows, "written_bytes": size, "total_rows_to_read": 0}
-        summary |= {"result_rows": rows, "result_bytes": size, "elapsed_ns": int(seconds * 1e9)}
+    def stored(self, done: Stored) -> None:
+        """An INSERT is in the table, and in what its views feed."""
+        summary = {"read_rows": 0, "read_bytes": 0, "written_rows": done.rows, "written_bytes": done.size, "total_rows_to_read": 0}
+        summary |= {"result_rows": done.rows, "result_bytes": done.size, "elapsed_ns": int(done.seconds * 1e9)}
         text = json.dumps({name: str(value) for name, value in summary.items()})
         self._exchange.reply(200, b"", [*self._headers(""), ("X-ClickHouse-Summary", text)])
 

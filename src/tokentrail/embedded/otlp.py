@@ -26,6 +26,7 @@ from tokentrail.embedded.errors import ClientGone, EngineError
 from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.frames import decoded
 from tokentrail.embedded.front import from_this_machine
+from tokentrail.embedded.inserts import insert
 from tokentrail.embedded.otlp_rows import Rows, log_rows, metric_rows, span_rows
 
 __all__ = ["OtlpReceiver"]
@@ -124,11 +125,9 @@ class OtlpReceiver:
         """One INSERT a table; the ledger's is first, so that a failure of another table never hides that it is stored only to be repeated."""
         for table, entries in rows.items():
             if entries:
-                with self._engine.session(self._database, INSERT_SETTINGS) as session:
-                    columns = ", ".join(f"`{name}`" for name in entries[0])
-                    with session.send_insert(f"INSERT INTO `{table}` ({columns})", "JSONEachRow") as stream:
-                        stream.append(msgspec.json.Encoder().encode_lines(entries))
-                        stream.finish()
+                columns = ", ".join(f"`{name}`" for name in entries[0])
+                lines = msgspec.json.Encoder().encode_lines(entries)
+                insert(self._engine, self._database, INSERT_SETTINGS, f"INSERT INTO `{table}` ({columns})", "JSONEachRow", [lines])
 
 
 def _read(exchange: Exchange) -> bytes:

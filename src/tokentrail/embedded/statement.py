@@ -13,7 +13,7 @@ from typing import Final
 
 from tokentrail.embedded.errors import SYNTAX_ERROR, EngineError
 
-__all__ = ["Insert", "Select", "insert_head", "select"]
+__all__ = ["Insert", "Select", "insert_head", "select", "settings_at", "undecided"]
 
 TOKEN: Final = re.compile(
     rb"(?P<space>\s+|--[^\n]*(?:\n|\Z)|#[ !][^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))"
@@ -27,6 +27,7 @@ CLOSING: Final = b")]}"
 READING: Final = frozenset({b"SELECT", b"WITH", b"FROM", b"WATCH", b"EXPLAIN"})
 ORDERING: Final = frozenset({b"ASC", b"DESC", b"NULLS", b"COLLATE", b"WITH"})  # behind a column that happens to be called format
 DATA_START: Final = re.compile(rb"[ \t\f\v]*;?[ \t\f\v]*(?:\r?\n)?")  # what lies between FORMAT's name and the data is no data
+NAMING: Final = frozenset({b"INTO", b"TABLE", b"."})  # before a table that happens to be called settings
 MAX_HEAD: Final = 1 << 20
 
 
@@ -93,6 +94,16 @@ def insert_head(text: bytes, *, whole: bool) -> Insert | None:
             data_at = _data_start(text, name.end)
             return Insert(text[: token.start].decode(), "Values" if spelt.upper() == "VALUES" else spelt, data_at)
     return None
+
+
+def settings_at(head: bytes) -> int:
+    """Where in an INSERT's head its SETTINGS clause begins, or the end where it has none: a clause that names the data's source comes before."""
+    before = b""
+    for token in top_level(head):
+        if token.text == b"SETTINGS" and before not in NAMING:
+            return token.start
+        before = token.text
+    return len(head)
 
 
 def undecided(text: bytes) -> bool:

@@ -1,0 +1,77 @@
+"""Where the data of an INSERT wait until they are whole: one file each, gone with the request.
+
+A client that leaves in the middle leaves a part of such a file, never a part of a table; a body of any size costs memory for one piece.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tokentrail.embedded.errors import CANNOT_WRITE, NOT_ENOUGH_SPACE, CannotStart, EngineError
+
+__all__ = ["Spool", "Spooled"]
+
+PATTERN_SIGNS: Final = "*?{}"
+"""What INFILE reads as a pattern: a file `a{b}` is taken for `ab`, and one that is not there is an INSERT of no rows that succeeds (seen in 26.9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """Data on disk, and how many bytes they are."""
+
+    path: Path
+    size: int
+
+
+class Spool:
+    """The folder of such files, inside the data folder, whose lock keeps other processes out."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def prepare(self) -> None:
+        """Make the folder and empty it of what a killed process left. Raises CannotStart without rights, and where its name reads as a pattern."""
+        if any(sign in str(self.folder) for sign in PATTERN_SIGNS):
+            raise CannotStart(f"the data folder {self.folder.parent} has one of {PATTERN_SIGNS} in its name: choose another one with --data")
+        try:
+            self.folder.mkdir(exist_ok=True)
+            for left in self.folder.iterdir():
+                left.unlink()
+        except OSError as error:
+            raise CannotStart(f"the folder {self.folder} cannot be written ({error.strerror}): choose another one with --data") from error
+
+    @contextmanager
+    def file(self, pieces: Iterable[bytes]) -> Iterator[Spooled]:
+        """All of `pieces` in a file that is there as long as the context. What the disk refuses is an EngineError that may pass."""
+        try:
+            file = tempfile.NamedTemporaryFile(dir=self.folder, prefix="insert-", buffering=0)  # noqa: SIM115 - closed below, errors told apart
+        except OSError as error:
+            raise _refused(error) from error
+        with file:
+            size = 0
+            for piece in pieces:
+                _write(file.fileno(), piece)
+                size += len(piece)
+            yield Spooled(Path(file.name), size)
+
+
+def _write(file: int, piece: bytes) -> None:
+    left = memoryview(piece)
+    while left:
+        try:
+            left = left[os.write(file, left) :]
+        except OSError as error:
+            raise _refused(error) from error
+
+
+def _refused(error: OSError) -> EngineError:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    code, name = (NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE") if full else (CANNOT_WRITE, "CANNOT_WRITE_TO_FILE_DESCRIPTOR")
+    return EngineError(code, f"The data of the INSERT cannot be kept until they are whole: {error.strerror}. ({name})")
