@@ -2,9 +2,9 @@
 
     python benchmarks/chat_call.py [--blocks 40] [--calls 50] [--json]
 
-The HTTP transport is a stand-in that answers with fixed bytes, so that only the client's work is timed: what is added to it is real, SDK exporters that drop
-everything included. CPU is the calling thread's, in blocks that alternate (bare, by hand, tokentrail) within one process; ratios are medians over the rounds.
-Function calls are counted with sys.setprofile and are the same in every run.
+The HTTP transport is a stand-in that answers with fixed bytes, so that only the client's work is timed; what is added to it is real, but for SDK
+exporters that drop everything. CPU is the calling thread's, in blocks that alternate (bare, by hand, tokentrail) within one process; figures are
+medians over the rounds. Function calls are counted with sys.setprofile and are the same in every run.
 """
 
 from __future__ import annotations
