@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.support.journal import Program, programs
 from tests.support.otlp_receiver import Otlp
 

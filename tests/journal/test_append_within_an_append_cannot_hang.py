@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support.journal import Program, adopt, append, environment, told, usage, writer
 from tests.support.otlp_receiver import Otlp
-
 from tokentrail.journal import folder as layout
 from tokentrail.journal import writer as writer_module
 from tokentrail.journal.records import encode

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.support.journal import adopt, append, shipper, writer
 from tests.support.otlp_receiver import Otlp
-
 from tokentrail import semconv
 
 
@@ -24,7 +23,7 @@ def test_shipped_from_two_places(root: Path, otlp: Otlp) -> None:
     said = {}
     for record in otlp.events(service.writer_id, semconv.EVENT_USAGE):
         identity = record.seq
-        values = {name: value for name, value in record.attributes.items()} | {"ts": record.time_unix_nano}
+        values = dict(record.attributes.items()) | {"ts": record.time_unix_nano}
         assert said.setdefault(identity, values) == values, "the same number says something else"
     service.close()
     assert adopt(root, otlp).done

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support.journal import AT_ONCE, abandon, adopt, append, writer
 from tests.support.otlp_receiver import Otlp
-
 from tokentrail.journal import writer as writer_module
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.exporter import Exporter
@@ -61,7 +61,9 @@ def killed_at_step(step: int, root: Path, work: Callable[[Callable[[int], None]]
     return status == 0, numbers
 
 
-def every_step(tmp_path: Path, prepare: Callable[[Path], object], work: Callable[[Path, Callable[[int], None]], None], check: Callable[[Path, list[int]], None]) -> int:
+def every_step(
+    tmp_path: Path, prepare: Callable[[Path], object], work: Callable[[Path, Callable[[int], None]], None], check: Callable[[Path, list[int]], None]
+) -> int:
     step, ended = 0, False
     while not ended:
         root = tmp_path / f"step-{step}"

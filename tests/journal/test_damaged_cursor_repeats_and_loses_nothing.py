@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support.journal import abandon, adopt, append, shipper, writer
 from tests.support.otlp_receiver import Otlp
-
 from tokentrail.journal.folder import Cursor, load_cursor, segments, store_cursor
 
 

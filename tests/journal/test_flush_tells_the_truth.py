@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.support.journal import adopt, append, usage, writer
 from tests.support.otlp_receiver import Otlp, Record, cut, hang, ok, refuses, status
 from tests.support.waiting import wait_until
-
 from tokentrail import semconv
 from tokentrail.journal.background import Background
 from tokentrail.journal.records import encode

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support.journal import Program, environment, told
 from tests.support.otlp_receiver import Otlp
 from tests.support.waiting import wait_until
-
 from tokentrail import semconv
 
 HEAD = """
@@ -160,7 +160,7 @@ def load():
 threads = [threading.Thread(target=load, daemon=True) for _ in range(4)]
 for thread in threads: thread.start()
 
-def fork(): 
+def fork():
     for _ in range(6):
         pid = os.fork()
         if pid == 0:

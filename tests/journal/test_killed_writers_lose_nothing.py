@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+
 from tests.support.journal import Program, environment, told
 from tests.support.otlp_receiver import Otlp, cut
 from tests.support.waiting import wait_until
-
 from tokentrail import semconv
 
 SPEND = "from tests.support.journal_load import spend; spend(threads={threads}, after={after!r})"
@@ -66,6 +67,10 @@ def test_killed_writers_are_drained_by_the_command(root: Path, otlp: Otlp, start
 
 def test_killed_shippers_lose_nothing(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
     expected = spend_and_kill(start, root, otlp.url, rounds=1, ship="false", journal_segment_bytes=262144)
+
+    def enough(wanted: int, ship: Program) -> bool:
+        return len(otlp.requests) >= wanted or ship.process.poll() is not None
+
     many = start("from tests.support.journal_load import spend; spend(calls=4000)", environment(root, otlp.url, ship="false"))
     assert many.end() == 0
     expected |= told(many.lines)
@@ -73,8 +78,8 @@ def test_killed_shippers_lose_nothing(root: Path, otlp: Otlp, start: Callable[..
         # the answer to the last request never comes back, and then the shipper is gone as well
         otlp.script.extend([cut(taken=True)] * 2)
         ship = start(SHIP, environment(root, otlp.url))
-        before = len(otlp.requests)
-        wait_until(lambda wanted=before + requests: len(otlp.requests) >= wanted or ship.process.poll() is not None, "requests", every_s=0.001)
+        wanted = len(otlp.requests) + requests
+        wait_until(partial(enough, wanted, ship), "requests", every_s=0.001)
         ship.kill()
     otlp.script.clear()
     ship = start(SHIP, environment(root, otlp.url))
@@ -83,5 +88,3 @@ def test_killed_shippers_lose_nothing(root: Path, otlp: Otlp, start: Callable[..
         assert set(otlp.numbers(writer_id)) >= numbers
         assert {closing[semconv.LAST_SEQ] for closing in otlp.closings(writer_id)} == {max(otlp.numbers(writer_id))}
     assert list(root.iterdir()) == []
-
-

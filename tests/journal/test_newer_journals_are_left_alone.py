@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from tests.support.journal import abandon, adopt, append, shipper, writer
 from tests.support.otlp_receiver import Otlp
-
 from tokentrail import semconv
 from tokentrail.cli.journal import command
 from tokentrail.journal import writer as writer_module

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.support.journal import AT_ONCE, append, shipper, writer
 from tests.support.otlp_receiver import Otlp, Reply, cut, hang, html, ok, status
-
 from tokentrail.journal.folder import load_cursor
 from tokentrail.retry import RetryPolicy
 
@@ -142,5 +142,3 @@ def test_a_partial_success_that_rejects_nothing_is_a_success(root: Path, otlp: O
     append(service, 2)
     assert shipper(root, otlp).ship_folder(service.folder, live=True).done
     assert len(otlp.requests) == 1
-
-

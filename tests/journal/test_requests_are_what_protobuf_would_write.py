@@ -10,8 +10,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from tests.support import plain_otlp
 
+from tests.support import plain_otlp
 from tokentrail.journal import otlp
 from tokentrail.journal.records import Header
 from tokentrail.usage import Closing, Refused, Usage
@@ -19,7 +19,9 @@ from tokentrail.usage import Closing, Refused, Usage
 TEXTS = st.one_of(st.sampled_from(["", "chat", "gpt-4o-mini", "ü", "\U0001f600" * 50, "x" * 20_000]), st.text(max_size=300))
 NUMBERS = st.one_of(st.sampled_from([0, 1, -1, 127, 128, 16_383, 16_384, 2**31, 2**63 - 1, -(2**63)]), st.integers(-(2**63), 2**63 - 1))
 TIMES = st.integers(0, 2**64 - 1)
-IDS = st.one_of(st.just(("", "")), st.tuples(st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8)).map(lambda two: (two[0].hex(), two[1].hex())))
+IDS = st.one_of(
+    st.just(("", "")), st.tuples(st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8)).map(lambda two: (two[0].hex(), two[1].hex()))
+)
 
 
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
@@ -34,9 +36,9 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
 
 FIELDS = {field.name: values_of(field.type) for field in msgspec.structs.fields(Usage)} | {"ts": TIMES}
 IDS_LEFT = {name: strategy for name, strategy in FIELDS.items() if name not in ("trace_id", "span_id")}
-USAGES = st.tuples(st.fixed_dictionaries({"key": TEXTS, "ts": TIMES}, optional={n: s for n, s in IDS_LEFT.items() if n not in ("key", "ts")}), IDS).map(
-    lambda found: Usage(**found[0], trace_id=found[1][0], span_id=found[1][1])
-)
+USAGES = st.tuples(
+    st.fixed_dictionaries({"key": TEXTS, "ts": TIMES}, optional={n: s for n, s in IDS_LEFT.items() if n not in ("key", "ts")}), IDS
+).map(lambda found: Usage(**found[0], trace_id=found[1][0], span_id=found[1][1]))
 RANGES = st.lists(st.tuples(st.integers(1, 2**40), st.integers(1, 2**40)), max_size=5)
 CLOSINGS = st.builds(Closing, last_seq=st.integers(0, 2**62), ts=TIMES, closed_by=TEXTS, damaged=RANGES)
 REFUSALS = st.builds(Refused, ranges=RANGES.filter(bool), ts=TIMES)

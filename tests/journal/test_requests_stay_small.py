@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.support.journal import abandon, adopt, append, usage, writer
 from tests.support.otlp_receiver import Otlp
-
 from tokentrail import semconv
 from tokentrail.journal.records import encode_usage
 
@@ -38,7 +38,7 @@ def test_many_small_records(root: Path, otlp: Otlp) -> None:
 
 def test_every_attribute_at_its_largest(root: Path, otlp: Otlp) -> None:
     """Attribute names are longer than field names: the size that counts is that of the request."""
-    texts = {name: "\U0001f600" * 100_000 for name in ("tenant_id", "operation", "request_model", "response_model", "error_type", "operation_id")}
+    texts = dict.fromkeys(("tenant_id", "operation", "request_model", "response_model", "error_type", "operation_id"), "😀" * 100000)
     numbers = dict.fromkeys(("cache_read_tokens", "reasoning_tokens", "duration_ns", "input_chars", "texts"), 2**62)
     service = writer(root)
     for number in range(1, 501):

@@ -10,7 +10,6 @@ from pathlib import Path
 from tests.support.journal import Program, append, environment, shipper, told, writer
 from tests.support.otlp_receiver import Otlp, status
 from tests.support.waiting import wait_until
-
 from tokentrail import semconv
 from tokentrail.journal.adoption import Adopter
 
@@ -58,7 +57,7 @@ def test_ends_at_once_at_sigterm_also_while_the_collector_is_away(root: Path, st
     service = writer(root)
     append(service, 3)
     sidecar = start(WATCH, environment(root, "http://127.0.0.1:9/v1/logs"))
-    wait_until(lambda: (service.folder / "shipping").exists(), "the sidecar is at it", every_s=0.02)
+    wait_until((service.folder / "shipping").exists, "the sidecar is at it", every_s=0.02)
     for number in (signal.SIGTERM, signal.SIGINT):
         sidecar.process.send_signal(number)
     assert sidecar.end(5) == 0, sidecar.errors

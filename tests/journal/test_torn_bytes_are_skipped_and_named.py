@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from tests.support.journal import abandon, adopt, append, writer
 from tests.support.otlp_receiver import Otlp, numbers_of
-
 from tokentrail import semconv
 from tokentrail.cli.journal import command
 from tokentrail.journal.folder import segments

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from tests.support.journal import abandon, adopt, append, shipper, usage, writer
 from tests.support.otlp_receiver import Otlp, Record, busy_above, refuses, rejects, status
-
 from tokentrail import semconv
 from tokentrail.cli.journal import command
 from tokentrail.journal.folder import segments
@@ -116,7 +115,7 @@ def test_a_record_that_cannot_be_kept_aside_stays_in_the_journal(root: Path, otl
     progress = adopt(root, otlp)
     assert not progress.done
     assert len(segments(service.folder)) == 1
-    os.unlink(root / "aside")
+    (root / "aside").unlink()
     assert adopt(root, otlp).aside == 1
     assert otlp.numbers(service.writer_id) == [2]
 

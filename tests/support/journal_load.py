@@ -11,7 +11,6 @@ from tokentrail import ledger
 from tokentrail.usage import Usage
 
 
-
 def one(tenant: str = "acme") -> tuple[str, int]:
     """Append one usage; the writer and the number that it got."""
     usage = Usage(key=f"query:{tenant}:{os.urandom(16).hex()}:1790000000000000001", ts=1_790_000_000_000_000_000, tenant_id=tenant, input_tokens=3)
@@ -27,7 +26,7 @@ def tell(writer_id: str, number: int) -> None:
 def spend(threads: int = 1, calls: int = 0, after: str = "") -> None:
     """So many calls in each thread, 0 for ever; once the file `after` is there, so that several programs begin at once."""
     ledger.writer_id()
-    print("ready", flush=True)
+    os.write(1, b"ready\n")
     while after and not Path(after).exists():
         time.sleep(0.001)
 

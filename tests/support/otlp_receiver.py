@@ -139,7 +139,7 @@ class Otlp:
         self._port = port
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Otlp:
+    def __enter__(self) -> Otlp:  # noqa: PYI034 - Self is newer than Python 3.10
         self._http = _Server(("127.0.0.1", self._port), self)
         if self._tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -191,7 +191,9 @@ class Otlp:
     def wait_closed(self, writer_ids: Iterable[str], deadline_s: float = 30.0) -> None:
         """Until each writer's closing record is here."""
         wanted = set(writer_ids)
-        wait_until(lambda: all(self.closings(writer_id) for writer_id in wanted), "closing records of all writers", deadline_s=deadline_s, every_s=0.02)
+        wait_until(
+            lambda: all(self.closings(writer_id) for writer_id in wanted), "closing records of all writers", deadline_s=deadline_s, every_s=0.02
+        )
 
     def answer(self, received: Received) -> Reply:
         with self._lock:

@@ -6,14 +6,16 @@ import _thread
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tokentrail.journal import folder as layout
-from tokentrail.journal.adoption import Adopter, remove
-from tokentrail.journal.exporter import Exporter, endpoint_problem
-from tokentrail.journal.shipper import Shipper
+from tokentrail.journal.endpoint import endpoint_problem
 from tokentrail.journal.writer import Writer
 from tokentrail.settings import Settings
+
+if TYPE_CHECKING:
+    from tokentrail.journal.adoption import Adopter
+    from tokentrail.journal.shipper import Shipper
 
 __all__ = ["Background"]
 
@@ -63,7 +65,14 @@ class Background:
             self._ended.set()
 
     def _ship_until_stopped(self) -> None:
-        from opentelemetry import context  # noqa: PLC0415 - not before the thread runs
+        # loaded by this thread: the HTTP client and protobuf are half of what an import of all this would cost the application. Not while another
+        # thread forks: the child would wait for ever for a module that nobody goes on loading
+        with layout.no_fork():
+            from opentelemetry import context  # noqa: PLC0415
+
+            from tokentrail.journal.adoption import Adopter  # noqa: PLC0415
+            from tokentrail.journal.exporter import Exporter  # noqa: PLC0415
+            from tokentrail.journal.shipper import Shipper  # noqa: PLC0415
 
         threading.current_thread().name = "tokentrail-shipper"
         # our own requests are nobody's spans
@@ -108,6 +117,8 @@ class Background:
         if not progress.done:
             return
         if closed:
+            from tokentrail.journal.adoption import remove  # noqa: PLC0415 - loaded already
+
             remove(writer.folder)
             self._gone = True
         else:

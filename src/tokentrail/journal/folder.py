@@ -87,6 +87,11 @@ class Lock:
                 os.close(fd)
 
 
+def no_fork() -> contextlib.AbstractContextManager[object]:
+    """While it is entered, no other thread of this process forks."""
+    return _no_fork
+
+
 def _before_fork() -> None:
     _no_fork.acquire()
 
