@@ -10,13 +10,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tokentrail import semconv, settings
-from tokentrail.counting.estimator import Estimator
 from tokentrail.journal.background import Background
 from tokentrail.journal.records import encode_usage
 from tokentrail.journal.writer import Writer
 from tokentrail.usage import Usage
+
+if TYPE_CHECKING:
+    from tokentrail.counting.estimator import Estimator
 
 __all__ = ["append", "complain", "estimate_later", "flush", "internal_error", "set_sink"]
 
@@ -132,6 +135,8 @@ def estimate_later(usage: Usage, input_texts: tuple[str, ...], output_texts: tup
     if _estimator is None:
         with _lock:
             if _estimator is None:
+                from tokentrail.counting.estimator import Estimator  # noqa: PLC0415 - not needed where providers state their counts
+
                 _estimator = Estimator(_append_estimate)
     _estimator.submit(usage, input_texts, output_texts)
 

@@ -15,8 +15,10 @@ from tests.support.otlp_receiver import Otlp, hang, status
 from tests.support.waiting import wait_until
 from tokentrail import semconv
 
+# The shipper's modules are loaded first: CPython knows that it ends by SIGINT from a flag which any `exec` in any thread resets, and imports run many.
 HEAD = """
 import os, signal, sys, threading, time
+import tokentrail.journal.adoption
 from tests.support.journal_load import one, tell
 for _ in range(20): tell(*one())
 """
