@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokentrail import semconv, settings
 from tokentrail.journal.background import Background
+from tokentrail.journal.folder import size_of
 from tokentrail.journal.records import encode_usage
 from tokentrail.journal.writer import Writer
 from tokentrail.usage import Usage
@@ -161,6 +163,17 @@ def writer_id() -> str:
 def refused() -> int:
     """How many records this process's writer refused."""
     return 0 if _end is None else _end.writer.refused
+
+
+def progress() -> tuple[str, int, int] | None:
+    """This process's writer: its id, its highest number, how many of its records it refused. `None` before the first record."""
+    end = _end
+    return None if end is None else (end.writer.writer_id, end.writer.last_seq, end.writer.refused)
+
+
+def journal_size() -> int:
+    """Bytes of all records in the journal's folder, those of other processes included."""
+    return size_of(Path(settings.current().journal_dir))
 
 
 def flush(timeout: float) -> bool:

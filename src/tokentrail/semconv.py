@@ -100,10 +100,12 @@ METRIC_EMBEDDINGS_DURATION: Final = "gen_ai.client.embeddings.duration"
 METRIC_EMBEDDINGS_INPUT_TOKENS: Final = "tokentrail.embeddings.usage.input_tokens"
 METRIC_LEGACY_TOKENS: Final = "gen_ai.client.token.usage"
 METRIC_LEGACY_DURATION: Final = "gen_ai.client.operation.duration"
-METRIC_OVERFLOW: Final = "otel.metric.overflow"
 METRIC_JOURNAL_EVENTS: Final = "tokentrail.journal.events"
 METRIC_JOURNAL_BYTES: Final = "tokentrail.journal.size"
 METRIC_INTERNAL_ERRORS: Final = "tokentrail.internal.errors"
+METRIC_OVERFLOW: Final = "otel.metric.overflow"
+OUTCOME: Final = "tokentrail.journal.outcome"
+PLACE: Final = "tokentrail.internal.place"
 
 DURATION_BUCKETS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TOKEN_BUCKETS: Final = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)

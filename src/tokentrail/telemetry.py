@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Status, StatusCode
 
-from tokentrail import semconv, settings
+from tokentrail import self_metrics, semconv, settings
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Attribution
@@ -63,8 +63,8 @@ class Telemetry:
         def histogram(name: str, unit: str, description: str, buckets: tuple[float, ...]) -> None:
             self._histograms[name] = meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=list(buckets))
 
+        _observe(meter)
         if self._latest:
-            _observe_totals(meter)
             histogram(semconv.METRIC_DURATION, "s", "Duration of an inference call", semconv.DURATION_BUCKETS)
             histogram(semconv.METRIC_EMBEDDINGS_DURATION, "s", "Duration of an embeddings call", semconv.DURATION_BUCKETS)
         if self._legacy:
@@ -138,12 +138,13 @@ class Telemetry:
             row[4] += usage.reasoning_tokens or 0
 
 
-def _observe_totals(meter: Meter) -> None:
-    """Let the SDK read the table; once in a process, or two callbacks would report the same sums."""
+def _observe(meter: Meter) -> None:
+    """Let the SDK read what is counted; once in a process, or two callbacks would report the same sums."""
     global _observed  # noqa: PLW0603
     if _observed:
         return
     _observed = True
+    self_metrics.observe_journal(meter)
     for place, (name, description) in enumerate(_COUNTERS):
         meter.create_observable_counter(name, [_observer(place, embeddings=False)], "{token}", description)
     meter.create_observable_counter(semconv.METRIC_EMBEDDINGS_INPUT_TOKENS, [_observer(0, embeddings=True)], "{token}", "Input tokens of embeddings")
@@ -166,6 +167,7 @@ def after_fork() -> None:
     global _totals_lock  # noqa: PLW0603
     _totals_lock = threading.RLock()
     _totals.clear()
+    self_metrics.after_fork()
 
 
 def _series_attributes(key: Key) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.core.conftest import Configure, Sdk
 from tests.support.calls import a_request, an_answer, call
-from tests.support.telemetry_contract import LATEST, LEGACY
+from tests.support.telemetry_contract import LATEST, LEGACY, OURS
 from tokentrail import setup_opentelemetry, telemetry, track_token_usage
 from tokentrail.call import Answer
 
@@ -39,20 +39,20 @@ def test_the_latest_generation_by_default(sdk: Sdk) -> None:
     (duration,) = [point for point in sdk.points if point.name == "gen_ai.client.inference.duration"]
     assert duration.attributes == CALL
     assert duration.count == 2
-    assert {point.name for point in sdk.points} <= LATEST.keys()
+    assert {point.name for point in sdk.points} <= LATEST.keys() | OURS.keys()
 
 
 def test_a_port_is_told_where_it_is_not_the_usual_one(sdk: Sdk) -> None:
     call(request=a_request(server_address="127.0.0.1", server_port=11434))
     for point in sdk.points:
-        assert point.attributes["server.port"] == 11434
+        assert point.attributes.get("server.port") == (None if point.name in OURS else 11434)
 
 
 def test_the_legacy_generation(sdk: Sdk, configure: Configure) -> None:
     configure(metrics="legacy")
     call()
     call(answer=Answer(), ended="error", error=ValueError())
-    points = sdk.points
+    points = [point for point in sdk.points if point.name not in OURS]
     assert {point.name for point in points} == LEGACY.keys()
     tokens = {point.attributes["gen_ai.token.type"]: point for point in points if point.name == "gen_ai.client.token.usage"}
     assert (tokens["input"].value, tokens["output"].value) == (11, 7)
@@ -170,6 +170,23 @@ def test_endless_model_names_stay_bounded(sdk: Sdk, monkeypatch: pytest.MonkeyPa
     assert len(values) == 6
     assert sum(values.values()) == 99
     assert sdk.values(f"{USAGE}input_tokens")[(("otel.metric.overflow", True),)] == 44
+
+
+def test_what_the_journal_took_and_refused(sdk: Sdk, configure: Configure, tmp_path: Path, internal_errors: dict[str, int]) -> None:
+    call()
+    call()
+    taken = sdk.values("tokentrail.journal.events")
+    assert taken == {(("tokentrail.journal.outcome", "written"),): 2, (("tokentrail.journal.outcome", "refused"),): 0}
+    assert only(sdk.values("tokentrail.journal.size"))[1] == sum(file.stat().st_size for file in (tmp_path / "journal").rglob("*") if file.is_file())
+    (tmp_path / "file").write_text("in the way")
+    configure(journal_dir=tmp_path / "file" / "journal")
+    call()
+    internal_errors["here"] = 3
+    assert sdk.values("tokentrail.journal.events") == {
+        (("tokentrail.journal.outcome", "written"),): 2,
+        (("tokentrail.journal.outcome", "refused"),): 1,
+    }
+    assert sdk.values("tokentrail.internal.errors") == {(("tokentrail.internal.place", "here"),): 3}
 
 
 def test_a_signal_handler_in_the_middle_of_an_addition_does_not_wait_for_itself(sdk: Sdk) -> None:
