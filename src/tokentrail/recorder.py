@@ -26,7 +26,7 @@ from tokentrail.models import model_family
 from tokentrail.telemetry import Telemetry
 from tokentrail.usage import Usage
 
-__all__ = ["Call", "do_later", "flush", "internal_error", "record", "set_sink", "start", "start_finisher"]
+__all__ = ["Call", "do_later", "flush", "instruments", "internal_error", "record", "set_sink", "start", "start_finisher"]
 
 _PREFIXES_KEPT = 4096
 
@@ -67,7 +67,7 @@ class Call:
         self._attached: Any = None
         self._settings = in_force
         self._parent = telemetry.current_context()
-        self._telemetry = _telemetry or _instruments(in_force)
+        self._telemetry = _telemetry or instruments()
         self._ts = time_ns()
         self._span = None
         try:
@@ -215,9 +215,11 @@ def secret() -> bytes:
     return _secret
 
 
-def _instruments(in_force: settings.Settings) -> Telemetry:
+def instruments() -> Telemetry:
+    """The spans' and metrics' instruments under the settings in force."""
     global _telemetry  # noqa: PLW0603
     if _telemetry is None:
+        in_force = settings.current()
         try:
             _telemetry = Telemetry(in_force)
         except Exception as failure:
@@ -260,7 +262,7 @@ def record(usage: Usage) -> None:
         block: Attribution | None = attribution.get()
         if block is not None:
             block.add(usage)
-        _instruments(settings.current()).record(usage)
+        instruments().record(usage)
     except Exception as failure:
         internal_error("recorder.record", failure)
 

@@ -26,7 +26,7 @@ Entered = tuple[Token[Attribution | None], Any]
 def begin(block: Attribution, name: str) -> Attribution:
     """Give the block its span, under which the spans of the calls inside will lie."""
     try:
-        block.span = telemetry.start_block(name, block)
+        block.span = recorder.instruments().start_block(name, block)
         if block.span is not None:
             recorder.start_finisher()  # for `end_later`, which may run where no thread can be started
     except Exception as error:

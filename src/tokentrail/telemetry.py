@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tokentrail.call import Answer, Request
     from tokentrail.usage import Usage
 
-__all__ = ["Telemetry", "after_fork", "attach", "detach", "end_block", "start_block"]
+__all__ = ["Telemetry", "after_fork", "attach", "detach", "end_block"]
 
 _COUNTERS: Final = (
     (semconv.METRIC_INPUT_TOKENS, "Input tokens, cached ones included"),
@@ -91,6 +91,20 @@ class Telemetry:
         if attribution is not None and attribution.tenant_id:
             attributes[semconv.TENANT_ID] = attribution.tenant_id
         return tracer.start_span(name, parent, SpanKind.CLIENT, attributes, None, ts)
+
+    def start_block(self, name: str, block: Attribution) -> Span | None:
+        """A span for a `track_tokens` block; it never carries counts, which only leaves do. `None` where there are no spans."""
+        if self._tracer is None:
+            return None
+        attributes = {}
+        if block.tenant_id:
+            attributes[semconv.TENANT_ID] = block.tenant_id
+        if block.operation:
+            attributes[semconv.OPERATION] = block.operation
+        if block.operation_id:
+            attributes[semconv.OPERATION_ID] = block.operation_id
+        span = self._tracer.start_span(name, attributes=attributes)
+        return span if span.get_span_context().is_valid else None
 
     def finish(self, span: Span | None, usage: Usage, answer: Answer, parent: Context) -> None:
         """End the span and add to the metrics. It is as long as the usage says, also where the wall clock was set meanwhile."""
@@ -236,16 +250,6 @@ def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:  # noqa: C
     if usage.error_type:
         attributes[semconv.ERROR_TYPE] = usage.error_type
     return attributes
-
-
-def start_block(name: str, block: Attribution) -> Span | None:
-    """A span for a `track_tokens` block; it never carries counts, which only leaves do. `None` where there are no spans."""
-    in_force = settings.current()
-    if not in_force.spans or in_force.otel_sdk_disabled or in_force.disabled:
-        return None
-    attributes = {semconv.TENANT_ID: block.tenant_id, semconv.OPERATION: block.operation, semconv.OPERATION_ID: block.operation_id}
-    span = trace.get_tracer(semconv.SCOPE).start_span(name, attributes={key: value for key, value in attributes.items() if value})
-    return span if span.get_span_context().is_valid else None
 
 
 def end_block(span: Span, error: BaseException | None = None, end_time: int | None = None) -> None:

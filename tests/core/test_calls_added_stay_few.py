@@ -1,0 +1,85 @@
+"""A guard against regression: how many function calls one recorded call costs, with real spans, metrics and journal. Counted, not timed."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.metrics import _internal as metrics_api
+
+from tests.core.conftest import Sdk
+from tests.support.calls import a_request, an_answer
+from tokentrail import recorder, track_tokens
+from tokentrail.attribution import attribution
+
+
+def counted(action: Callable[[], Any]) -> int:
+    for _ in range(5):
+        action()
+    calls = 0
+
+    def count(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    gc.disable()
+    try:
+        sys.setprofile(count)
+        action()
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+    return calls
+
+
+REQUEST, ANSWER = a_request("Good morning", "How are you?"), an_answer(reasoning_tokens=3)
+
+
+def one_call() -> None:
+    begun = recorder.start(REQUEST)
+    assert begun is not None
+    begun.enter()
+    begun.leave()
+    begun.finish(ANSWER)
+
+
+def test_a_call_with_span_metrics_and_journal(sdk: Sdk) -> None:
+    """Most are the SDK's own: one span with a dozen attributes, and one histogram."""
+    sdk.exporter.export = lambda _spans: None  # type: ignore[assignment,method-assign,return-value]
+    assert counted(one_call) <= 365
+
+
+def test_a_call_without_an_sdk(journal: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", trace.NoOpTracerProvider())
+    monkeypatch.setattr(metrics_api, "_METER_PROVIDER", NoOpMeterProvider())
+    monkeypatch.setattr(recorder, "_telemetry", None)
+    assert counted(one_call) <= 80
+
+
+def test_a_block_without_an_sdk(journal: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", trace.NoOpTracerProvider())
+
+    @track_tokens(operation="query", tenant_id="acme")
+    def work() -> None:
+        assert attribution.get() is not None
+
+    assert counted(work) <= 55
+
+
+def test_a_step_of_a_generator(journal: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", trace.NoOpTracerProvider())
+
+    def plain(steps: int) -> Any:
+        yield from range(steps)
+
+    decorated = track_tokens("chat")(plain)
+
+    def added(steps: int) -> int:
+        return counted(lambda: list(decorated(steps))) - counted(lambda: list(plain(steps)))
+
+    assert added(110) - added(10) <= 100 * 7
