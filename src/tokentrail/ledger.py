@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ LOG_SECONDS = 60.0
 _lock = threading.RLock()
 _end: _End | None = None
 _estimator: Estimator | None = None
+_estimated: _End | None = None  # whose records it completes
 _sink: Callable[[Usage], None] | None = None
 _said: dict[str, float] = {}
 _atexit_armed = False
@@ -133,18 +135,22 @@ def append(usage: Usage) -> int:
 
 def estimate_later(usage: Usage, input_texts: tuple[str, ...], output_texts: tuple[str, ...]) -> None:
     """Count the texts in the background and append the result as a higher rank of the same key; never blocks."""
-    global _estimator  # noqa: PLW0603
-    if _estimator is None:
-        with _lock:
-            if _estimator is None:
-                from tokentrail.counting.estimator import Estimator  # noqa: PLC0415 - not needed where providers state their counts
+    global _estimator, _estimated
+    if _estimator is None or _estimated is not _end:
+        from tokentrail.counting.estimator import Estimator  # noqa: PLC0415 - not needed where providers state their counts
 
-                _estimator = Estimator(_append_estimate)
+        with _lock:
+            if _estimator is None or _estimated is not _end:
+                _estimator, _estimated = Estimator(partial(_append_estimate, _end)), _end
     _estimator.submit(usage, input_texts, output_texts)
 
 
-def _append_estimate(usage: Usage) -> None:
-    append(usage)
+def _append_estimate(end: _End | None, usage: Usage) -> None:
+    """Complete a record of that writer. A call is known by its writer and number, so a later writer must not: the record stays with its sizes."""
+    if _sink is not None:
+        _sink(usage)
+    elif end is not None:
+        end.writer.append(encode_usage(usage))
 
 
 def set_sink(sink: Callable[[Usage], None] | None) -> Callable[[Usage], None] | None:

@@ -61,6 +61,9 @@ def test_one_changed_byte_costs_one_frame(frames: list[tuple[int, bytes]], data:
     at = data.draw(st.integers(0, len(parts[hit]) - 1))
     parts[hit] = parts[hit][:at] + bytes([parts[hit][at] ^ data.draw(st.integers(1, 255))]) + parts[hit][at + 1 :]
     found = [(piece.number, piece.payload) for piece in pieces(b"".join(parts)) if isinstance(piece, Frame)]
+    if at >= len(parts[hit]) - len(frames[hit][1]):
+        wrong = (frames[hit][0], parts[hit][len(parts[hit]) - len(frames[hit][1]) :])
+        assert found.count(wrong) == frames.count(wrong), "a payload that is not what was written"
     # a payload may hold a frame of its own: what is asked is that all others are there, in order
     rest = iter(found)
     assert all(one in rest for one in frames[:hit] + frames[hit + 1 :])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,3 +160,25 @@ def test_a_complaint_that_records_is_no_endless_loop(root: Path) -> None:
     service = writer(root, complain=complain)
     assert append(service, 1) == [-1]
     assert service.refused == 6
+
+
+@pytest.mark.parametrize("after_the_write", [True, False])
+def test_an_interrupt_at_the_write_itself(root: Path, otlp: Otlp, monkeypatch: pytest.MonkeyPatch, after_the_write: bool) -> None:
+    """Written or not, the caller was never told its number: it is named as refused, and the file goes on without torn bytes."""
+    service = writer(root)
+    append(service, 3)
+
+    def interrupted(fd: int, data: bytes) -> int:
+        if after_the_write:
+            os.write(fd, data)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "_write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            append(service, 1)
+    assert append(service, 2) == [5, 6]
+    service.close()
+    assert adopt(root, otlp).done
+    assert otlp.numbers(service.writer_id) == ([1, 2, 3, 4, 5, 6] if after_the_write else [1, 2, 3, 5, 6])
+    assert otlp.refused(service.writer_id) == {4}

@@ -60,7 +60,11 @@ def environment(root: Path, endpoint: str = "", **settings: Any) -> dict[str, st
     """Variables of a program under test: `ship_interval=0.05` becomes TOKENTRAIL_SHIP_INTERVAL."""
     stated = {"journal_dir": root, "endpoint": endpoint or "http://127.0.0.1:9/v1/logs", "ship_interval": 0.05, "adopt_interval": 0.1} | settings
     given = {f"TOKENTRAIL_{name.upper()}": str(value) for name, value in stated.items()}
-    return {name: value for name, value in os.environ.items() if not name.startswith(("TOKENTRAIL_", "OTEL_"))} | given | {"PYTHONPATH": str(ROOT)}
+    return (
+        {name: value for name, value in os.environ.items() if not name.startswith(("TOKENTRAIL_", "OTEL_"))}
+        | given
+        | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
+    )
 
 
 class Program:

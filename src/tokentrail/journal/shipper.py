@@ -227,7 +227,7 @@ class Shipper:
         path = put_aside(self.root, header, ready.number, ready.payload, outcome.reason)
         self._taken_since_aside = False
         self._most, self._before_refusal = self._before_refusal or self._most, 0
-        self.complain(f"record {ready.number} of writer {header.writer_id} was put aside in {path}: {outcome.reason}")
+        self.complain(f"a record that the Collector refuses was put aside in {path}: {outcome.reason}")
 
     def _advance(self, folder: Path, cursor: layout.Cursor) -> None:
         try:
@@ -251,7 +251,8 @@ class Shipper:
         place = (folder.name, found.after.segment, found.after.offset)
         if place not in self._damage_told:
             self._damage_told.add(place)
-            self.complain(f"{found.damaged_bytes} torn bytes in {folder / found.after.segment} before offset {found.after.offset} were skipped")
+            where = f"{folder / found.after.segment} before offset {found.after.offset}"
+            self.complain(f"torn bytes were skipped in the journal: {found.damaged_bytes} in {where}")
 
 
 def _first_half(taken: list[_Ready], bodies: int) -> list[_Ready]:

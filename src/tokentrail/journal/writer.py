@@ -254,7 +254,7 @@ class Writer:
         self._count_refused(number)
         if self._fd >= 0:
             self._cut_back()
-        self._complain(f"the journal in {self.root} refuses: {error.strerror or error} ({self.refused} refused so far)")
+        self._complain(f"the journal refuses records, {self.refused} so far: {self.root}: {error.strerror or error}")
 
     def _count_refused(self, number: int) -> None:
         self.refused += 1
@@ -281,7 +281,7 @@ class Writer:
                     self._put(closing)
             except OSError as error:
                 # whoever adopts the folder closes it then
-                self._complain(f"the journal in {self.root} could not be closed: {error}")
+                self._complain(f"the journal could not be closed, which its adopter will do: {self.root}: {error}")
             finally:
                 self._busy = False
                 self.let_go()

@@ -1,0 +1,61 @@
+"""A call without counts is one call, whatever happens before its estimate is made: the same writer says both, or the estimate is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.journal import Program, adopt, environment
+from tests.support.otlp_receiver import Otlp
+from tokentrail import semconv
+
+CODE = """
+import os, time
+import tokentrail
+from tokentrail import recorder, call, ledger
+request = call.Request("openai", "chat", "chat", model="gpt-4", texts=["one two three"])
+def one():
+    recorder.start(request).finish(call.Answer(model="gpt-4", output_texts=["four five"]))
+one()
+{between}
+one()
+recorder.drain(10)
+ledger._estimator.drain(10)
+"""
+
+
+def calls(otlp: Otlp) -> dict[tuple[str, str, int], list[int | None]]:
+    """Input tokens that were said for each identity (key, writer, call)."""
+    found: dict[tuple[str, str, int], list[int | None]] = {}
+    for writer_id in otlp.writers():
+        for record in otlp.events(writer_id, semconv.EVENT_USAGE):
+            identity = (record.attributes[semconv.KEY], writer_id, record.attributes.get(semconv.CALL, record.seq))
+            found.setdefault(identity, []).append(record.attributes.get(semconv.INPUT_TOKENS))
+    return found
+
+
+def run(root: Path, otlp: Otlp, start: Callable[..., Program], between: str) -> dict[tuple[str, str, int], list[int | None]]:
+    program = start(CODE.format(between=between), environment(root, otlp.url, exit_timeout=10))
+    assert program.end() == 0, program.errors
+    adopt(root, otlp)
+    found = calls(otlp)
+    assert len({key for key, _, _ in found}) == len(found), "one call under two identities"
+    return found
+
+
+def test_by_the_writer_that_recorded_it(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    found = run(root, otlp, start, "")
+    assert len(found) == 2
+    for said in found.values():
+        assert said[0] is None
+        assert said[1] is not None
+        assert len(said) == 2
+
+
+def test_never_by_another_one(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    for between in ("tokentrail.configure(tenant_id='b')", "pid = os.fork()\nif pid: os.waitpid(pid, 0)"):
+        found = run(root, otlp, start, between)
+        assert len(found) >= 2
+        assert all(said[0] is None and len(said) <= 2 for said in found.values())
+        otlp.taken.clear()
+        otlp._by_event.clear()
