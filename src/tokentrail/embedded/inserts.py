@@ -14,12 +14,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from tokentrail.embedded.engine import Engine, quoted
 from tokentrail.embedded.errors import NO_DATA, EngineError
 from tokentrail.embedded.statement import settings_at
 
 __all__ = ["Stored", "insert"]
+
+READING: Final = {"storage_file_read_method": "pread"}
+"""chDB maps files into memory where it may: 1.3 GB of data then took 1.9 GB of memory, and 0.9 GB, of blocks on their way, if they are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def insert(engine: Engine, database: str, settings: Mapping[str, str], head: str
         at = settings_at(raw)
         source = f"FROM INFILE {quoted(str(spooled.path))} COMPRESSION 'none'"
         statement = f"{raw[:at].decode()}\n{source} {raw[at:].decode()}\nFORMAT {written}"
-        with engine.session(database, settings) as session:
+        with engine.session(database, {**READING, **settings}) as session:
             started = time.monotonic()
             done = session.query(statement, "Null")
             return Stored(int(done.rows_read()), int(done.bytes_read()), time.monotonic() - started)
