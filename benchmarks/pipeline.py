@@ -9,6 +9,7 @@ sends to the OTLP receiver of `tokentrail serve`. All processes share this machi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 import time
 from pathlib import Path
@@ -71,15 +72,17 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--direct", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary, ServerProcess.started(Path(temporary) / "clickhouse") as server:
-        folder = Path(temporary)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = stack.enter_context(ServerProcess.started(folder / "clickhouse"))
         fill(folder / "journal", options.events)
-        url, running = server.addresses.otlp, None
+        url = server.addresses.otlp
         if not options.direct:
             built = collector.obtain(print)
             if isinstance(built, Unavailable):
                 raise SystemExit(f"no Collector: {built.reason}")
             running = collector.run(built.program, "gateway", folder=folder / "gateway", settings={"CLICKHOUSE": server.addresses.http})
+            stack.callback(running.terminate)
             url = running.otlp_http_url
         client = connect(server.addresses.dsn)
         began = time.monotonic()
@@ -93,8 +96,6 @@ def main() -> None:
         arrived = time.monotonic() - began
         print(f"{progress.shipped} events: acknowledged {options.events / accepted:,.0f}/s, queryable {options.events / arrived:,.0f}/s")
         client.close()
-        if running is not None:
-            running.terminate()
 
 
 if __name__ == "__main__":
