@@ -132,7 +132,7 @@ class Telemetry:
             attributes = _call_attributes(usage)
             if duration is not None:
                 self._histograms[semconv.METRIC_LEGACY_DURATION].record(duration / 1e9, attributes, parent)
-            attributes.pop(semconv.ERROR_TYPE, None)
+            attributes = {name: value for name, value in attributes.items() if name != semconv.ERROR_TYPE}
             tokens = self._histograms[semconv.METRIC_LEGACY_TOKENS]
             for kind, value in (("input", usage.input_tokens), ("output", usage.output_tokens)):
                 if value is not None:
