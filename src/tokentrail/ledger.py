@@ -8,15 +8,18 @@ import os
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opentelemetry import trace
+
 from tokentrail import semconv, settings
 from tokentrail.journal.background import Background
-from tokentrail.journal.folder import size_of
+from tokentrail.journal.folder import no_fork, size_of
 from tokentrail.journal.records import encode_usage
 from tokentrail.journal.writer import Writer
 from tokentrail.usage import Usage
@@ -51,16 +54,15 @@ def complain(sentence: str, *, about: str = "") -> None:
 
 
 def internal_error(where: str, error: BaseException) -> None:
-    """Count what was swallowed, and log it at most once a minute. Its message stays out: it may hold a prompt."""
+    """Count what was swallowed, and log it at most once a minute. Its message stays out, for it may hold a prompt; at DEBUG the place is shown."""
     internal_errors[where] = internal_errors.get(where, 0) + 1
     complain(f"{type(error).__name__} in {where}; the application is not affected ({internal_errors[where]} so far)", about=where)
-    logger.debug("tokentrail: %s", where, exc_info=error)
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug("tokentrail: %s in %s at\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
 
 
 def resource_attributes() -> dict[str, str | int]:
     """What is the same for all events of this process: settings first, then the OpenTelemetry SDK's resource."""
-    from opentelemetry import trace  # noqa: PLC0415
-
     in_force = settings.current()
     sdk = getattr(getattr(trace.get_tracer_provider(), "resource", None), "attributes", {})
     found: dict[str, str | int] = {str(name): value for name, value in in_force.resource.items()}
@@ -137,8 +139,9 @@ def estimate_later(usage: Usage, input_texts: tuple[str, ...], output_texts: tup
     """Count the texts in the background and append the result as a higher rank of the same key; never blocks."""
     global _estimator, _estimated
     if _estimator is None or _estimated is not _end:
-        from tokentrail.counting.estimator import Estimator  # noqa: PLC0415 - not needed where providers state their counts
-
+        # not needed where providers state their counts; a child that is forked in the middle would wait for ever for the half loaded module
+        with no_fork():
+            from tokentrail.counting.estimator import Estimator  # noqa: PLC0415
         with _lock:
             if _estimator is None or _estimated is not _end:
                 _estimator, _estimated = Estimator(partial(_append_estimate, _end)), _end

@@ -6,18 +6,15 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable
 from contextvars import ContextVar, Token
 from functools import partial
-from queue import SimpleQueue
 from secrets import token_bytes
 from time import perf_counter_ns, time_ns
 from typing import Any
 
 from opentelemetry import trace
 
-from tokentrail import ledger, settings, telemetry
+from tokentrail import finisher, ledger, settings, telemetry
 from tokentrail.attribution import Attribution, attribution
 from tokentrail.call import Answer, Request
 from tokentrail.idempotency import bounded, digest, key_prefix, object_key
@@ -26,7 +23,7 @@ from tokentrail.models import model_family
 from tokentrail.telemetry import Telemetry
 from tokentrail.usage import Usage
 
-__all__ = ["Call", "do_later", "flush", "instruments", "internal_error", "record", "set_sink", "start", "start_finisher"]
+__all__ = ["Call", "flush", "instruments", "internal_error", "record", "set_sink", "start"]
 
 _PREFIXES_KEPT = 4096
 
@@ -34,10 +31,6 @@ _inside: ContextVar[bool] = ContextVar("tokentrail_inside", default=False)
 _prefixes: dict[tuple[str, str], str] = {}
 _telemetry: Telemetry | None = None
 _secret = b""
-_later: SimpleQueue[Callable[[], object]] = SimpleQueue()
-_finisher: threading.Thread | None = None
-_finisher_lock = threading.Lock()
-_left = False  # whether something was left for a finisher that nobody has started
 
 
 class Call:
@@ -112,7 +105,7 @@ class Call:
 
     def finish_later(self, answer: Answer, ended: str = "partial") -> None:
         """Record the call from a finalizer or a signal handler, which may run while this very thread holds a lock: only a queue is touched."""
-        do_later(partial(self.finish, answer, ended))
+        finisher.do_later(partial(self.finish, answer, ended))
 
     def _finish(self, answer: Answer, ended: str, error: BaseException | None) -> None:
         duration = perf_counter_ns() - self._started
@@ -120,8 +113,6 @@ class Call:
         in_force = self._settings
         usage = self._usage(request, answer, ended, error, duration, in_force)
         number = ledger.append(usage)
-        if number == 0:
-            do_later(partial(ledger.append, usage))
         block = self._attribution
         if block is not None:
             block.add(usage)
@@ -236,8 +227,8 @@ def start(request: Request) -> Call | None:
         in_force = settings.current()
         if in_force.disabled:
             return None
-        if _finisher is None and (request.stream or _left):
-            start_finisher()
+        if finisher.running is None and (request.stream or finisher.left):
+            finisher.start()
         return Call(request, in_force)
     except Exception as failure:
         internal_error("recorder.start", failure)
@@ -257,52 +248,13 @@ def record(usage: Usage) -> None:
     try:
         if settings.current().disabled:
             return
-        if ledger.append(usage) == 0:
-            do_later(partial(ledger.append, usage))
+        ledger.append(usage)
         block: Attribution | None = attribution.get()
         if block is not None:
             block.add(usage)
         instruments().record(usage)
     except Exception as failure:
         internal_error("recorder.record", failure)
-
-
-def do_later(action: Callable[[], object]) -> None:
-    """Have the finisher thread do it. Only a queue is touched: callers may be finalizers, whose own thread may hold any lock."""
-    global _left  # noqa: PLW0603
-    _later.put(action)
-    if _finisher is None:
-        _left = True
-
-
-def start_finisher() -> None:
-    """Start the thread that does what finalizers leave, unless it runs."""
-    global _finisher, _left  # noqa: PLW0603
-    if _finisher is not None:
-        return
-    with _finisher_lock:
-        if _finisher is None:
-            _finisher = threading.Thread(target=_do_queued, args=(_later,), name="tokentrail-finisher", daemon=True)
-            _finisher.start()
-            _left = False
-
-
-def _do_queued(queue: SimpleQueue[Callable[[], object]]) -> None:
-    while True:
-        try:
-            queue.get()()
-        except Exception as failure:
-            internal_error("recorder.finisher", failure)
-
-
-def drain(timeout: float) -> bool:
-    """Wait until what finalizers left is recorded, or the time (seconds) is up."""
-    if _finisher is None and _later.empty():
-        return True
-    start_finisher()
-    done = threading.Event()
-    _later.put(done.set)
-    return done.wait(timeout)
 
 
 def flush(timeout: float = 30.0) -> bool:
@@ -313,17 +265,13 @@ def flush(timeout: float = 30.0) -> bool:
     from time import monotonic  # noqa: PLC0415
 
     deadline = monotonic() + timeout
-    drain(timeout)
+    finisher.drain(timeout)
     return ledger.flush(max(0.0, deadline - monotonic()))
 
 
 def _after_fork_in_child() -> None:
-    """Threads do not come along; what was queued is the parent's; a random secret is made anew."""
-    global _later, _left, _finisher, _finisher_lock, _secret  # noqa: PLW0603
-    _later = SimpleQueue()
-    _left = False
-    _finisher = None
-    _finisher_lock = threading.Lock()
+    """A random secret is made anew, and sums begin at nothing."""
+    global _secret  # noqa: PLW0603
     _secret = b""
     telemetry.after_fork()
 
@@ -336,4 +284,4 @@ def _renew(_settings: settings.Settings) -> None:
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
 settings.on_change(_renew)
-ledger.before_close(lambda: drain(settings.current().exit_timeout))
+ledger.before_close(lambda: finisher.drain(settings.current().exit_timeout))

@@ -50,6 +50,7 @@ class Settings:
     provider_hosts: Mapping[str, str] = _setting(dict, "provider by host or host:port: `llm.internal:8000=vllm`")
     include_usage: bool = _setting(True, "ask providers known to accept it for usage in streams, and hide it from a caller who did not ask")
     estimate: bool = _setting(True, "count texts in the background where the provider states no counts")
+    tokenizer_download: bool = _setting(False, "let tiktoken download a vocabulary that is not on this machine")
     content_hash_secret: str = _setting(
         "",
         "shared secret (up to 64 bytes) of the content hash in automatic keys: equal prompts have equal hashes in every process that has it; "

@@ -14,7 +14,7 @@ from contextvars import Token
 from time import time_ns
 from typing import Any
 
-from tokentrail import ledger, recorder, telemetry
+from tokentrail import finisher, ledger, recorder, telemetry
 from tokentrail.attribution import Attribution, attribution
 
 __all__ = ["attributed", "begin", "end", "end_later", "enter", "leave"]
@@ -28,7 +28,7 @@ def begin(block: Attribution, name: str) -> Attribution:
     try:
         block.span = recorder.instruments().start_block(name, block)
         if block.span is not None:
-            recorder.start_finisher()  # for `end_later`, which may run where no thread can be started
+            finisher.start()  # for `end_later`, which may run where no thread can be started
     except Exception as error:
         ledger.internal_error("track_tokens: its span", error)
     return block
@@ -62,7 +62,7 @@ def end(block: Attribution, error: BaseException | None = None) -> None:
 def end_later(block: Attribution) -> None:
     """End the block's span from another thread: a finalizer may run while its own thread holds one of the SDK's locks."""
     if block.span is not None:
-        recorder.do_later(functools.partial(telemetry.end_block, block.span, None, time_ns()))
+        finisher.do_later(functools.partial(telemetry.end_block, block.span, None, time_ns()))
 
 
 def attributed(function: Any, make_block: MakeBlock) -> Any:

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from tests.support.telemetry_contract import Point, check_point, check_span, points_of
-from tokentrail import ledger, recorder, self_metrics, settings, telemetry
+from tokentrail import finisher, ledger, recorder, self_metrics, settings, telemetry
 
 Configure = Callable[..., settings.Settings]
 
@@ -31,7 +31,7 @@ def configure(tmp_path: Path) -> Iterator[Configure]:
     before = settings.current()
     settings.configure(journal_dir=tmp_path / "journal", ship=False, estimate=False)
     yield settings.configure
-    recorder.drain(5.0)
+    finisher.drain(5.0)
     settings._current = before
     for listener in settings._listeners:
         listener(before)
@@ -56,7 +56,7 @@ class Sdk:
     @property
     def spans(self) -> list[ReadableSpan]:
         """The spans that have ended, in that order."""
-        recorder.drain(5.0)
+        finisher.drain(5.0)
         return list(self.exporter.get_finished_spans())
 
     def span(self, name: str) -> ReadableSpan:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.core.conftest import Sdk
 from tests.support.calls import a_request, an_answer, call
-from tokentrail import recorder, track_tokens
+from tokentrail import finisher, recorder, track_tokens
 from tokentrail.attribution import attribution
 from tokentrail.testing import Usages
 
@@ -287,5 +287,5 @@ def test_a_stream_that_ends_after_the_block_belongs_to_it(tokentrail_usages: Usa
     assert spent.calls == 0
     threading.Thread(target=begun.finish, args=(an_answer(),)).start()
     tokentrail_usages.wait_for(1)
-    recorder.drain(5)
+    finisher.drain(5)
     assert (tenants(tokentrail_usages), spent.input_tokens) == (["acme"], 11)

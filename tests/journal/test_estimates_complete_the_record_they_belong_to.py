@@ -12,14 +12,14 @@ from tokentrail import semconv
 CODE = """
 import os, time
 import tokentrail
-from tokentrail import recorder, call, ledger
+from tokentrail import call, finisher, ledger, recorder
 request = call.Request("openai", "chat", "chat", model="gpt-4", texts=["one two three"])
 def one():
     recorder.start(request).finish(call.Answer(model="gpt-4", output_texts=["four five"]))
 one()
 {between}
 one()
-recorder.drain(10)
+finisher.drain(10)
 ledger._estimator.drain(10)
 """
 

@@ -130,7 +130,7 @@ def count_tokens(content: Countable, *, model: str = "", provider: str = "", dow
     choice = choose(model, provider)
     encoding = None
     if choice.vocabulary is not None:
-        allowed = getattr(settings.current(), "tokenizer_download", False) if download is None else download
+        allowed = settings.current().tokenizer_download if download is None else download
         encoding = vocabularies.load(choice.vocabulary, download=allowed)
     if encoding is not None:
         ready = encoding

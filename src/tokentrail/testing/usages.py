@@ -160,11 +160,11 @@ def _standing(usage: Usage) -> tuple[int, int]:
 
 
 def _settle(timeout: float) -> bool:
-    from tokentrail import ledger, recorder  # noqa: PLC0415 - see `collect_usages`
+    from tokentrail import finisher, ledger  # noqa: PLC0415 - see `collect_usages`
 
     deadline = time.monotonic() + timeout
     estimator = ledger._estimator  # noqa: SLF001 - `flush` would wait for the Collector too
-    return recorder.drain(timeout) and (estimator is None or estimator.drain(max(0.0, deadline - time.monotonic())))
+    return finisher.drain(timeout) and (estimator is None or estimator.drain(max(0.0, deadline - time.monotonic())))
 
 
 @contextmanager
