@@ -211,3 +211,31 @@ if __name__ == "__main__":
     ship = start("from tokentrail.cli import main; import sys; sys.argv = ['tokentrail', 'journal', 'ship']; main()", environment(root, otlp.url))
     assert ship.end() == 0, ship.errors
     assert_whole(otlp, expected)
+
+
+def test_fork_at_the_first_record(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    """The shipper's thread loads its modules just then: a child must not inherit one that is half loaded, with a lock that nobody opens."""
+    code = """
+first = threading.Thread(target=lambda: tell(*one()))
+first.start()
+for number in range(6):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(15)
+        tell(*one())
+        import urllib3, google.protobuf.message, opentelemetry.proto.collector.logs.v1.logs_service_pb2
+        os._exit(0)
+    status = os.waitpid(pid, 0)[1]
+    assert status == 0, status
+    time.sleep(0.01 * number)
+first.join()
+"""
+    programs = [start(HEAD + code, environment(root, otlp.url)) for _ in range(4)]
+    expected: dict[str, set[int]] = {}
+    for program in programs:
+        assert program.end(60) == 0, program.errors
+        expected |= told(program.lines)
+    assert len(expected) == 28
+    ship = start("from tokentrail.cli import main; import sys; sys.argv = ['tokentrail', 'journal', 'ship']; main()", environment(root, otlp.url))
+    assert ship.end() == 0, ship.errors
+    assert_whole(otlp, expected)

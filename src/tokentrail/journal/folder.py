@@ -204,3 +204,12 @@ def store_cursor(folder: Path, cursor: Cursor) -> None:
     fresh = folder / f"{CURSOR}.new"
     fresh.write_bytes(frame(0, _encode_cursor(cursor)))
     fresh.replace(folder / CURSOR)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name in the folder survive power loss."""
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

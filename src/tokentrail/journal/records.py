@@ -13,7 +13,7 @@ from tokentrail.idempotency import bounded, claimed_key
 from tokentrail.journal.frames import MAX_PAYLOAD
 from tokentrail.usage import Closing, Refused, Usage
 
-__all__ = ["Header", "Record", "decode", "encode", "encode_usage", "gaps", "join_ranges", "repaired"]
+__all__ = ["Header", "Record", "as_text", "decode", "encode", "encode_usage", "gaps", "join_ranges", "repaired"]
 
 LONG_PAYLOAD: Final = 4 * 1024
 MAX_METADATA_BYTES: Final = 16 * 1024
@@ -76,7 +76,7 @@ def repaired(values: Mapping[str, Any]) -> Usage:
     fitting: dict[str, Any] = {}
     for name, field in _FIELDS.items():
         if field.type is str:
-            fitting[name] = _text(values.get(name, field.default))
+            fitting[name] = as_text(values.get(name, field.default))
         elif field.type is bool:
             fitting[name] = bool(values.get(name, field.default))
         else:
@@ -90,7 +90,8 @@ def repaired(values: Mapping[str, Any]) -> Usage:
     return Usage(**fitting)
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Text that UTF-8 can hold, of whatever it is."""
     if value is None or value is msgspec.NODEFAULT:
         return ""
     try:

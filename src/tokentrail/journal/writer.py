@@ -14,7 +14,7 @@ from typing import Final
 
 from tokentrail.journal import folder as layout
 from tokentrail.journal.frames import MAX_FRAME, MAX_PAYLOAD, frame
-from tokentrail.journal.records import Header, encode, join_ranges
+from tokentrail.journal.records import Header, as_text, encode, join_ranges
 from tokentrail.usage import Closing, Refused
 
 __all__ = ["Writer"]
@@ -50,7 +50,7 @@ class Writer:
         self.refused = 0
         self.closed = False
         self.last_written = 0
-        self._resource = {_clean(name): _clean(value) if isinstance(value, str) else value for name, value in resource.items()}
+        self._resource = {as_text(name): as_text(value) if isinstance(value, str) else value for name, value in resource.items()}
         self._segment_bytes = min(segment_bytes, max(max_bytes // 4, 4096))
         self._max_bytes = max_bytes
         self._fsync = fsync
@@ -65,6 +65,7 @@ class Writer:
         self._seq = 0
         self._untold: list[tuple[int, int]] = []  # refused numbers that no Refused record has told yet
         self._retry_at = 0.0
+        self._why = ""  # no file could be begun
         self._look_at = 0.0
 
     @property
@@ -167,9 +168,13 @@ class Writer:
                 self._move(first_seq)
         if self._fd < 0 or self._size + frame_bytes > self._segment_bytes:
             if now < self._retry_at:
-                raise OSError(errno.EAGAIN, "no new file could be begun a moment ago")
+                raise OSError(errno.EAGAIN, self._why)
             self._retry_at = now + RETRY_SECONDS
-            self._begin_segment(first_seq)
+            try:
+                self._begin_segment(first_seq)
+            except OSError as error:
+                self._why = error.strerror or str(error)
+                raise
             self._retry_at = 0.0
         if self._untold:
             self._put(frame(0, encode(Refused(ranges=self._untold, ts=time.time_ns()))))
@@ -196,7 +201,7 @@ class Writer:
         lock.path = self.folder / layout.ALIVE
         self._alive = lock
         if self._fsync:
-            _sync_folder(self.root)
+            layout.sync_folder(self.root)
 
     def _begin_segment(self, first_seq: int) -> None:
         """Begin the next file; the one before stays in use if that fails."""
@@ -214,7 +219,7 @@ class Writer:
         try:
             self._put(frame(0, encode(Header(writer_id=self.writer_id, created=time.time_ns(), first_seq=first_seq, resource=self._resource))))
             if self._fsync:
-                _sync_folder(self.folder)
+                layout.sync_folder(self.folder)
         except BaseException:
             # a file without a header would say nothing of whose its records are
             self._leave_segment()
@@ -254,7 +259,7 @@ class Writer:
         self._count_refused(number)
         if self._fd >= 0:
             self._cut_back()
-        self._complain(f"the journal refuses records, {self.refused} so far: {self.root}: {error.strerror or error}")
+        self._complain(f"the journal refuses records: {self.root}: {error.strerror or error} ({self.refused} so far)")
 
     def _count_refused(self, number: int) -> None:
         self.refused += 1
@@ -291,16 +296,3 @@ class Writer:
         self._leave_segment()
         if self._alive is not None:
             self._alive.close()
-
-
-def _clean(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in the folder survive power loss."""
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
