@@ -132,15 +132,18 @@ def test_a_fork_never_falls_between_opening_a_lock_and_knowing_it(root: Path) ->
     for taker in takers:
         taker.start()
     read, write = os.pipe()
+    born, tell = os.pipe()
     children = []
     try:
         for _ in range(40):
             pid = os.fork()
             if pid == 0:
                 os.close(write)
+                os.write(tell, b"x")
                 os.read(read, 1)  # until the parent has seen that the locks are free
                 os._exit(0)
             children.append(pid)
+            os.read(born, 1)
         running = False
         for taker in takers:
             taker.join()
