@@ -35,7 +35,6 @@ class Background:
         self._ended.set()
         self._stopping = False
         self._lock: layout.Lock | None = None
-        self._aside = 0
         self._acknowledged_seq = 0
         self._gone = False  # all is acknowledged, and the folder removed
         self._adopt_at = 0.0
@@ -112,7 +111,6 @@ class Background:
                 return
         closed = writer.closed
         progress = shipper.ship_folder(writer.folder, live=not closed, patient=not self._stopping)
-        self._aside += progress.aside
         self._acknowledged_seq = shipper.cursor(writer.folder).last_seq
         if not progress.done:
             return
@@ -153,7 +151,8 @@ class Background:
                 nudge = now + 50 * LOOK_SECONDS
                 self._wake.set()
             self._ended_or(min(LOOK_SECONDS, deadline - now))
-        return not self._writer.untold and not self._aside
+        # a record is put aside before the cursor passes it, by this process or a sidecar
+        return not self._writer.untold and not any((self._writer.root / layout.ASIDE).glob(f"{self._writer.writer_id}-*.json"))
 
     def _acknowledged(self, target: int) -> bool:
         folder = self._writer.folder
