@@ -95,8 +95,9 @@ def test_good_records_arrive_and_torn_ones_are_named(root: Path, otlp: Otlp, dam
     [path] = segments(dead.folder)
     torn = damage(path)
     status = CliRunner().invoke(command, ["status", "--dir", str(root), "--json"])
-    assert status.exit_code == 1, status.output
-    [seen] = json.loads(status.output)["writers"]
+    assert status.exit_code == 2, status.output
+    assert f"the journal {root} is damaged" in status.stderr
+    [seen] = json.loads(status.stdout)["writers"]
     assert seen["damaged_bytes"] > 0
     assert {number for low, high in seen["missing"] for number in range(low, high + 1)} == torn
     said: list[str] = []
@@ -184,3 +185,16 @@ def test_files_larger_than_what_is_read_at_once(root: Path, otlp: Otlp, monkeypa
     overwrite(path, torn[0] + 30, b"\0\0\0")
     assert adopt(root, otlp).done
     assert otlp.numbers(dead.writer_id) == [number for number in range(1, 33) if number != torn[2]]
+
+
+def test_ship_sends_all_that_is_whole_and_says_in_one_sentence_what_is_not(root: Path, otlp: Otlp) -> None:
+    dead = writer(root)
+    append(dead, 20)
+    abandon(dead)
+    [path] = segments(dead.folder)
+    torn = zeros_within(path)
+    shipped = CliRunner().invoke(command, ["ship", "--dir", str(root), "--endpoint", otlp.url])
+    assert shipped.exit_code == 2, shipped.output
+    assert shipped.stderr.splitlines()[-1].startswith(f"Error: the journal {root} is damaged")
+    assert set(otlp.numbers(dead.writer_id)) == set(range(1, 21)) - torn
+    assert CliRunner().invoke(command, ["ship", "--dir", str(root), "--endpoint", otlp.url]).exit_code == 0

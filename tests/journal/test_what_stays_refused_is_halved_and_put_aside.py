@@ -130,10 +130,10 @@ def test_a_damaged_file_aside_is_named_and_the_others_are_sent(root: Path, otlp:
     (root / "aside" / f"{'0' * 32}-1.json").write_text("{")
     otlp.policy = refuses(lambda _record: False)
     shown = CliRunner().invoke(command, ["status", "--dir", str(root)])
-    assert shown.exit_code == 1
-    assert "damaged" in shown.output
+    assert shown.exit_code == 2
+    assert "damaged" in shown.stderr
     sent = CliRunner().invoke(command, ["ship", "--dir", str(root), "--endpoint", otlp.url, "--aside"])
-    assert sent.exit_code == 1
+    assert sent.exit_code == 2
     assert "damaged" in sent.stderr
     assert set(otlp.numbers(service.writer_id)) == {1, 2}
 

@@ -66,7 +66,9 @@ def command() -> None:
 @_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def status(directory: str | None, as_json: bool) -> None:
-    """List the writers with what waits. Exit code 1 if records are torn, missing or put aside.
+    """List the writers with what waits.
+
+    Exit code 1 if records are missing or put aside, 2 if the journal is damaged (what is torn is skipped, the records around it are whole).
 
     \b
     Example:  tokentrail journal status --json
@@ -76,11 +78,15 @@ def status(directory: str | None, as_json: bool) -> None:
         found = journal_status(root)
     except OSError as error:
         raise Misuse(_no_rights(root, error)) from None
-    wrong = bool(found["aside"]) or any(writer["damaged_bytes"] or writer["missing"] for writer in found["writers"])
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
         _print_status(found)
+    damaged = [f"{writer['damaged_bytes']} bytes of writer {writer['writer_id']}" for writer in found["writers"] if writer["damaged_bytes"]]
+    damaged += [kept["file"] for kept in found["aside"] if kept["damaged"]]
+    if damaged:
+        raise Misuse(f"the journal {root} is damaged: {', '.join(damaged)} cannot be read and are skipped; look at this disk.")
+    wrong = bool(found["aside"]) or any(writer["missing"] for writer in found["writers"])
     click.get_current_context().exit(1 if wrong else 0)
 
 
@@ -123,7 +129,8 @@ def _no_rights(root: Path, error: OSError) -> str:
 def ship(directory: str | None, endpoint: str | None, watch: bool, interval: float, aside: bool) -> None:
     """Send what waits: the journals of dead processes, and with --watch those of living ones that do not ship themselves.
 
-    Exit code 1 if something still waits at the end. --watch ends at SIGTERM or Ctrl-C, after the request under way.
+    Exit code 1 if something still waits at the end, 2 if a part of the journal is damaged (all the rest is sent). --watch ends at SIGTERM or
+    Ctrl-C, after the request under way.
 
     \b
     Example:  tokentrail journal ship --endpoint http://localhost:4318/v1/logs
@@ -145,7 +152,7 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
         return
     try:
         progress = adopter.adopt_dead(patient=False)
-        retried, refused = _ship_aside(root, exporter) if aside else (0, 0)
+        retried, refused, damaged = _ship_aside(root, exporter) if aside else (0, 0, [])
     except OSError as error:
         raise Misuse(_no_rights(root, error)) from None
     click.echo(f"{progress.shipped + retried:,} records sent to {endpoint_of(in_force)}, {progress.adopted} journals of ended processes")
@@ -153,6 +160,10 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
         click.echo(f"{progress.aside} records were refused for good and put aside in {root / 'aside'}", err=True)
     if not progress.done:
         click.echo(f"the rest waits: {progress.reason}", err=True)
+    if shipper.damaged_bytes:
+        damaged.append(f"{shipper.damaged_bytes} bytes")
+    if damaged:
+        raise Misuse(f"the journal {root} is damaged: {', '.join(damaged)} could not be read and were skipped; look at this disk.")
     click.get_current_context().exit(0 if progress.done and not refused and not progress.aside else 1)
 
 
@@ -191,18 +202,21 @@ def _watch(adopter: Adopter, stop: _Stop, interval: float) -> None:
         stop.wait(interval)
 
 
-def _ship_aside(root: Path, exporter: Exporter) -> tuple[int, int]:
-    """Send what was put aside, one by one: how many were taken, and how many stay."""
+def _ship_aside(root: Path, exporter: Exporter) -> tuple[int, int, list[str]]:
+    """Send what was put aside, one by one: how many were taken, how many stay, and the files that cannot be read."""
     sent = stay = 0
+    damaged: list[str] = []
     for kept in read_aside(root):
         if isinstance(kept, Damaged):
             reason = f"the file is damaged: {kept.reason}"
+            damaged.append(str(kept.path))
         else:
             try:
                 record = decode(kept.payload)
                 body = b"" if isinstance(record, Header) else log_record(record, kept.number, kept.header.writer_id)
             except msgspec.MsgspecError as error:
                 reason = f"the record is damaged: {error}"
+                damaged.append(str(kept.path))
             else:
                 outcome = exporter.send(request(kept.header, [body]))
                 if outcome.answer is Answer.ACCEPTED:
@@ -212,4 +226,4 @@ def _ship_aside(root: Path, exporter: Exporter) -> tuple[int, int]:
                 reason = outcome.reason
         stay += 1
         click.echo(f"{kept.path}: {reason}", err=True)
-    return sent, stay
+    return sent, stay, damaged

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tokentrail.journal.folder import no_fork
-
 if TYPE_CHECKING:
     import tiktoken
 
@@ -132,6 +130,8 @@ def _found(vocabulary: Vocabulary) -> bytes | None:
 
 
 def _open(vocabulary: Vocabulary, *, download: bool) -> tiktoken.Encoding | None:
+    from tokentrail.journal.folder import no_fork  # noqa: PLC0415 - most who count texts have no journal
+
     # not while another thread forks: the child would wait for ever for a module that nobody goes on loading
     with no_fork():
         import tiktoken  # noqa: PLC0415 - its import and memory are for those who need it

@@ -102,6 +102,7 @@ class Shipper:
         self._accepted_in_a_row = 0
         self._taken_since_aside = False
         self._unstored: dict[Path, layout.Cursor] = {}
+        self.damaged_bytes = 0
         self._damage_told: set[tuple[str, str, int]] = set()
 
     def cursor(self, folder: Path) -> layout.Cursor:
@@ -251,6 +252,7 @@ class Shipper:
         place = (folder.name, found.after.segment, found.after.offset)
         if place not in self._damage_told:
             self._damage_told.add(place)
+            self.damaged_bytes += found.damaged_bytes
             where = f"{folder / found.after.segment} before offset {found.after.offset}"
             self.complain(f"torn bytes were skipped in the journal: {found.damaged_bytes} in {where}")
 

@@ -67,9 +67,9 @@ def journal_status(root: Path) -> dict[str, Any]:
         "size_bytes": layout.size_of(root),
         "writers": [asdict(_status(folder)) for folder in layout.writer_folders(root)],
         "aside": [
-            {"file": str(kept.path), "writer_id": kept.header.writer_id, "seq": kept.number, "reason": kept.reason}
+            {"file": str(kept.path), "writer_id": kept.header.writer_id, "seq": kept.number, "reason": kept.reason, "damaged": False}
             if isinstance(kept, Aside)
-            else {"file": str(kept.path), "writer_id": "", "seq": 0, "reason": f"the file is damaged: {kept.reason}"}
+            else {"file": str(kept.path), "writer_id": "", "seq": 0, "reason": f"the file is damaged: {kept.reason}", "damaged": True}
             for kept in read_aside(root)
         ],
     }
