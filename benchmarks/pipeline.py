@@ -14,6 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
+from event import USAGE
+
 from tokentrail import settings
 from tokentrail.clickhouse.client import connect
 from tokentrail.demo import collector
@@ -25,7 +28,6 @@ from tokentrail.journal.exporter import Exporter
 from tokentrail.journal.records import encode
 from tokentrail.journal.shipper import Shipper
 from tokentrail.journal.writer import Writer
-from tokentrail.usage import Usage
 
 
 def fill(journal: Path, events: int) -> None:
@@ -35,33 +37,9 @@ def fill(journal: Path, events: int) -> None:
     for number in range(events):
         ts = began + number * 1000
         tenant = f"tenant-{number % 50}"
-        usage = Usage(
-            key=f"query:{tenant}:{digest([str(number)])}:{ts:019d}",
-            key_time=ts,
-            ts=ts,
-            tenant_id=tenant,
-            operation="query",
-            endpoint="chat",
-            gen_ai_operation="chat",
-            provider="openai",
-            request_model="gpt-4o-mini",
-            response_model="gpt-4o-mini-2024-07-18",
-            response_id=f"chatcmpl-{number}",
-            model_family="gpt",
-            server_address="api.openai.com",
-            duration_ns=812_345_678,
-            trace_id=f"{number + 1:032x}",
-            span_id=f"{number + 1:016x}",
-            input_tokens=1234,
-            output_tokens=567,
-            cache_read_tokens=128,
-            reasoning_tokens=64,
-            input_source="reported",
-            output_source="reported",
-            input_chars=5432,
-            output_chars=2100,
-            texts=2,
-        )
+        key = f"query:{tenant}:{digest([str(number)])}:{ts:019d}"
+        own = {"key": key, "key_time": ts, "ts": ts, "tenant_id": tenant, "operation": "query", "trace_id": f"{number + 1:032x}"}
+        usage = msgspec.structs.replace(USAGE, **own)
         writer.append(encode(usage))
     writer.close()
 

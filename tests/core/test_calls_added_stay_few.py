@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,29 +10,9 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.metrics import _internal as metrics_api
 
 from tests.core.conftest import Sdk
-from tests.support.calls import a_request, an_answer
+from tests.support.calls import a_request, an_answer, counted
 from tokentrail import recorder, track_tokens
 from tokentrail.attribution import attribution
-
-
-def counted(action: Callable[[], Any]) -> int:
-    for _ in range(5):
-        action()
-    calls = 0
-
-    def count(_frame: Any, event: str, _argument: Any) -> None:
-        nonlocal calls
-        calls += event in {"call", "c_call"}
-
-    gc.disable()
-    try:
-        sys.setprofile(count)
-        action()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
-    return calls
-
 
 REQUEST, ANSWER = a_request("Good morning", "How are you?"), an_answer(reasoning_tokens=3)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import openai
 import pytest
 
+from tests.support.calls import counted
 from tests.support.scripted import chunks, completion, sse
 from tokentrail import recorder
 from tokentrail.instrumentation import instrument, uninstrument
@@ -30,25 +29,6 @@ def client_of(answer: bytes, kind: str) -> openai.OpenAI:
     headers = {"content-type": kind}
     transport = http.MockTransport(lambda _request: http.Response(200, headers=headers, content=answer))
     return openai.OpenAI(api_key="none", base_url="https://api.openai.com/v1", http_client=http.Client(transport=transport))
-
-
-def counted(action: Callable[[], Any]) -> int:
-    for _ in range(3):
-        action()
-    calls = 0
-
-    def count(_frame: Any, event: str, _argument: Any) -> None:
-        nonlocal calls
-        calls += event in {"call", "c_call"}
-
-    gc.disable()
-    try:
-        sys.setprofile(count)
-        action()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
-    return calls
 
 
 @pytest.fixture(autouse=True)
