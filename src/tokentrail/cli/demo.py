@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
 from collections.abc import Mapping
@@ -14,9 +15,13 @@ from rich.table import Table
 from tokentrail.cli.errors import Misuse
 from tokentrail.clickhouse.client import connect
 from tokentrail.clickhouse.report import report
-from tokentrail.demo.show import LIVE_PROVIDERS, Outcome, start_and_run
+from tokentrail.demo.show import LIVE_PROVIDERS, ExampleFailed, Outcome, start_and_run
+from tokentrail.embedded.errors import CannotStart
 
 __all__ = ["command"]
+
+_NEEDED = ("chdb", "lz4", "uvicorn", "openai", "groq", "ollama", "opentelemetry.sdk")
+"""What the parts import: the server is a process of its own, and the example too."""
 
 
 @click.command(name="demo")
@@ -33,6 +38,9 @@ def command(keep: bool, live: str) -> None:
               KEEP=1 tokentrail demo
               OPENAI_API_KEY=… LIVE=openai tokentrail demo
     """
+    missing = [module for module in _NEEDED if not _is_there(module)]
+    if missing:
+        raise Misuse(f'`tokentrail demo` needs {", ".join(missing)}, which is not installed: pip install "tokentrail[demo]".')
     wanted = [name.strip() for name in live.split(",") if name.strip()]
     for name in wanted:
         if name not in LIVE_PROVIDERS:
@@ -42,10 +50,25 @@ def command(keep: bool, live: str) -> None:
             raise Misuse(f"LIVE={live} calls the real {name}, and {variable} is not set.")
     console = Console(width=max(Console().width, 120))
     began = time.monotonic()
-    outcome = start_and_run(
-        lambda line: console.print(line, highlight=False, markup=False), live=wanted, show=lambda seen: _show(console, seen, keep, began), keep=keep
-    )
+    try:
+        outcome = start_and_run(
+            lambda line: console.print(line, highlight=False, markup=False),
+            live=wanted,
+            show=lambda seen: _show(console, seen, keep, began),
+            keep=keep,
+        )
+    except CannotStart as error:
+        raise Misuse(str(error)) from None
+    except ExampleFailed as error:
+        raise click.ClickException(str(error)) from None
     click.get_current_context().exit(0 if outcome.equal and outcome.verification.ok else 1)
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _number(value: object) -> str:

@@ -16,6 +16,8 @@ _EXTRAS = {
     "chdb": "embedded",
     "clickhouse_cityhash": "embedded",
     "clickhouse_connect": "cli",
+    "click": "cli",
+    "rich": "cli",
     "lz4": "embedded",
     "uvicorn": "embedded",
     "backports": "embedded",

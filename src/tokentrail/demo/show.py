@@ -25,7 +25,7 @@ from tokentrail.demo.child import StartFailed
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.testing.replay import ReplayServer
 
-__all__ = ["LIVE_PROVIDERS", "Demo", "Outcome", "start_and_run"]
+__all__ = ["LIVE_PROVIDERS", "Demo", "ExampleFailed", "Outcome", "start_and_run"]
 
 LIVE_PROVIDERS = {"openai": "OPENAI_API_KEY", "groq": "GROQ_API_KEY", "ollama": ""}
 """Providers of the example, and the variable with the key that the real one needs."""
@@ -33,6 +33,10 @@ LOCAL_PROVIDER = "llama_cpp"
 _VARIABLES = {"openai": ("OPENAI_BASE_URL", "OPENAI_API_KEY"), "groq": ("GROQ_BASE_URL", "GROQ_API_KEY"), "ollama": ("OLLAMA_HOST", "")}
 ARRIVAL_SECONDS = 60.0
 CHUNK_DELAY = 0.005
+
+
+class ExampleFailed(RuntimeError):  # noqa: N818 - reads as the sentence that it is
+    """The example did not come to its end."""
 
 
 @dataclass(slots=True)
@@ -179,7 +183,7 @@ def _run_example(demo: Demo, replays: Mapping[str, ReplayServer], model: local_m
     environment["TOKENTRAIL_PROVIDER_HOSTS"] = ",".join(f"{host}={name}" for host, name in hosts.items())
     finished = subprocess.run([sys.executable, str(example_path()), *runs], env=environment, timeout=600, check=False)  # noqa: S603 - our own example
     if finished.returncode != 0:
-        raise RuntimeError(f"the example ended with exit code {finished.returncode}")
+        raise ExampleFailed(f"the example ended with exit code {finished.returncode}: what it said stands above")
     return {name: None if tokens is None else (tokens[0], tokens[1]) for name, tokens in json.loads(tally.read_text()).items()}
 
 
