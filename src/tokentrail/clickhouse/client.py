@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from tokentrail.clickhouse.dsn import DEFAULT_DSN, Dsn, DsnError, parse_dsn
+from tokentrail.clickhouse.dsn import DEFAULT_DSN, LOCK_FILE, Dsn, DsnError, parse_dsn
 from tokentrail.clickhouse.errors import ClickHouseError, failed, unreachable
 
 __all__ = ["DEFAULT_DSN", "OLDEST_VERSION", "ClickHouseError", "Client", "Result", "connect"]
@@ -246,7 +246,7 @@ def _settle(client: Client, database: str, *, may_be_missing: bool) -> None:
 def _refuse_if_served(folder: Path) -> None:
     """Say who holds the folder, where its holder left a lock file; chDB itself can only say that it could not start."""
     try:
-        with (folder / "tokentrail.lock").open() as file:
+        with (folder / LOCK_FILE).open() as file:
             holder = file.read(64).strip()
             if holder == str(os.getpid()):
                 return

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-__all__ = ["DEFAULT_DSN", "Dsn", "DsnError", "parse_dsn"]
+__all__ = ["DEFAULT_DSN", "LOCK_FILE", "Dsn", "DsnError", "parse_dsn"]
 
 DEFAULT_DSN: Final = "http://127.0.0.1:8123/tokentrail"
 """What `tokentrail serve` opens."""
+
+LOCK_FILE: Final = "tokentrail.lock"
+"""In an embedded engine's folder: locked by the process that serves it, whose id it holds."""
 
 DEFAULT_DATABASE: Final = "tokentrail"
 _PORTS: Final = {"http": 8123, "https": 8443}

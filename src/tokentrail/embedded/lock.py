@@ -13,11 +13,11 @@ import re
 from pathlib import Path
 from typing import Final
 
+from tokentrail.clickhouse.dsn import LOCK_FILE
 from tokentrail.embedded.errors import CannotStart
 
 __all__ = ["FolderLock"]
 
-FILE_NAME: Final = "tokentrail.lock"
 ENGINE_FILE: Final = "status"
 PROCESS: Final = re.compile(r"\d+")
 
@@ -31,7 +31,7 @@ class FolderLock:
 
     def acquire(self) -> None:
         """Take the lock, or raise CannotStart with the reason: taken (and by which process), not a folder, no rights."""
-        path = self.folder / FILE_NAME
+        path = self.folder / LOCK_FILE
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
