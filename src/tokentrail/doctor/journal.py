@@ -1,0 +1,35 @@
+"""Whether the journal can be written, and how full it is."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tokentrail import settings
+from tokentrail.doctor.finding import Finding
+from tokentrail.journal import folder as layout
+
+__all__ = ["check_journal"]
+
+
+def check_journal(in_force: settings.Settings) -> Iterator[Finding]:
+    """The journal's folder: rights, size and bound."""
+    root = Path(in_force.journal_dir)
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=root, prefix=".doctor-") as probe:
+            probe.write(b"x")
+            probe.flush()
+        size = layout.size_of(root)
+    except OSError as error:
+        yield Finding(
+            "journal", "wrong", f"{root} cannot be written ({error.strerror}): set TOKENTRAIL_JOURNAL_DIR to a folder on a volume that stays"
+        )
+        return
+    room = in_force.journal_max_bytes - size
+    if room < in_force.journal_segment_bytes:
+        yield Finding("journal", "wrong", f"{root} holds {size:,} bytes and is at its bound of {in_force.journal_max_bytes:,}: events are refused")
+    else:
+        writers = len(list(layout.writer_folders(root)))
+        yield Finding("journal", "ok", f"{root} can be written; {size:,} bytes of {writers} processes lie there (tokentrail journal status)")
