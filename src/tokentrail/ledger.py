@@ -6,7 +6,6 @@ import atexit
 import logging
 import os
 import socket
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
-from tokentrail import semconv, settings
+from tokentrail import semconv, settings, threads
 from tokentrail.journal.background import Background
 from tokentrail.journal.folder import no_fork, size_of
 from tokentrail.journal.records import encode_usage
@@ -33,7 +32,7 @@ logger = logging.getLogger("tokentrail")
 
 LOG_SECONDS = 60.0
 
-_lock = threading.RLock()
+_lock = threads.RLock()
 _end: _End | None = None
 _estimator: Estimator | None = None
 _estimated: _End | None = None  # whose records it completes
@@ -218,7 +217,7 @@ def close() -> None:
 def _after_fork_in_child() -> None:
     """The child is a writer of its own: new identity, numbers and locks; the parent's files are closed, never unlocked."""
     global _lock, _end  # noqa: PLW0603
-    _lock = threading.RLock()
+    _lock = threads.RLock()
     end, _end = _end, None
     if end is not None:
         end.background.let_go()
@@ -239,3 +238,4 @@ def _renew(_settings: settings.Settings) -> None:
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
 settings.on_change(_renew)
+threads.at_end(close)

@@ -227,7 +227,7 @@ def start(request: Request) -> Call | None:
         in_force = settings.current()
         if in_force.disabled:
             return None
-        if finisher.running is None and (request.stream or finisher.left):
+        if not finisher.running and (request.stream or finisher.left):
             finisher.start()
         return Call(request, in_force)
     except Exception as failure:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import os
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+from tokentrail import threads
 from tokentrail.vocabulary import parse_operation
 
 __all__ = ["Settings", "configure", "current", "from_environment"]
@@ -213,7 +213,7 @@ def from_environment(environ: Mapping[str, str], wrong: Callable[[str], None]) -
 
 
 _current: Settings | None = None
-_lock = threading.RLock()
+_lock = threads.RLock()
 _listeners: list[Callable[[Settings], None]] = []
 
 
@@ -247,7 +247,7 @@ def on_change(listener: Callable[[Settings], None]) -> None:
 
 def _renew_lock() -> None:
     global _lock  # noqa: PLW0603 - another thread of the parent may have held it
-    _lock = threading.RLock()
+    _lock = threads.RLock()
 
 
 os.register_at_fork(after_in_child=_renew_lock)

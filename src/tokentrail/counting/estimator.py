@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import _thread
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Final
 
 import msgspec
 
+from tokentrail import threads
 from tokentrail.counting.tokens import TokenCount, count_tokens
 from tokentrail.models import model_family
 from tokentrail.usage import Usage, source_of
@@ -79,6 +77,15 @@ class _Entry:
     characters: int
 
 
+class _Mark:
+    """A place in the queue: it is passed when all that was submitted before is done."""
+
+    __slots__ = ("passed",)
+
+    def __init__(self) -> None:
+        self.passed = False
+
+
 class Estimator:
     """Counts what is submitted on a thread of its own and gives each completed usage to `append`.
 
@@ -97,8 +104,8 @@ class Estimator:
 
     def reset_after_fork(self) -> None:
         """Begin anew in a forked child: no thread came along, and what waits is the parent's to count."""
-        self._pending: deque[_Entry | threading.Event] = deque()  # the first is the one being counted
-        self._wake: SimpleQueue[None] = SimpleQueue()  # one item for each pending one
+        self._pending: deque[_Entry | _Mark] = deque()  # the first is the one being counted
+        self._wake: threads.SimpleQueue[bool] = threads.SimpleQueue()  # one item for each pending one
         self._unstarted: deque[None] = deque([None])  # whoever takes the item starts the thread
         self.dropped = 0  # counted without a lock: without the GIL two drops in one instant may count as one
         self.failed = 0
@@ -121,33 +128,30 @@ class Estimator:
         """Wait until all that was submitted before is counted and appended; False if `timeout` seconds were not enough. Not for finalizers."""
         if not self._pending:
             return True
-        done = threading.Event()
-        self._put(done)
-        return done.wait(timeout)
+        mark = _Mark()
+        self._put(mark)
+        return threads.wait_until(lambda: mark.passed, timeout)
 
-    def _put(self, item: _Entry | threading.Event) -> None:
+    def _put(self, item: _Entry | _Mark) -> None:
         self._pending.append(item)
-        self._wake.put(None)
+        self._wake.put(True)
         try:
             self._unstarted.pop()
         except IndexError:
             return
-        try:
-            # threading.Thread would take the module's lock and wait for the thread to run: both can hang in a finalizer
-            _thread.start_new_thread(self._run, (self._pending, self._wake))
-        except RuntimeError:  # no more threads, or the interpreter is going down: the next submit tries again
+        # a native thread: counting a long text would keep a hub of greenlets
+        if not threads.start_native(self._run, self._pending, self._wake):  # the next submit tries again
             self._unstarted.append(None)
 
-    def _run(self, pending: deque[_Entry | threading.Event], wake: SimpleQueue[None]) -> None:
-        while True:
-            wake.get()
+    def _run(self, pending: deque[_Entry | _Mark], wake: threads.SimpleQueue[bool]) -> None:
+        while threads.get(wake):
             item = pending[0]
             if isinstance(item, _Entry):
                 self._complete(item)
                 self._warn()
             pending.popleft()  # only now: it counts as waiting while it is counted
-            if isinstance(item, threading.Event):
-                item.set()
+            if isinstance(item, _Mark):
+                item.passed = True
             del item  # no text is kept while the thread waits for the next
 
     def _complete(self, entry: _Entry) -> None:
@@ -168,5 +172,5 @@ class Estimator:
             self._warned_of = dropped
 
 
-def _characters(waiting: Sequence[_Entry | threading.Event]) -> int:
+def _characters(waiting: Sequence[_Entry | _Mark]) -> int:
     return sum([item.characters for item in waiting if isinstance(item, _Entry)])

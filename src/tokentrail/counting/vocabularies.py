@@ -11,11 +11,12 @@ import hashlib
 import logging
 import os
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from tokentrail import threads
 
 if TYPE_CHECKING:
     import tiktoken
@@ -152,14 +153,14 @@ def _open(vocabulary: Vocabulary, *, download: bool) -> tiktoken.Encoding | None
 
 
 _INSTALL: Final = "pip install 'tokentrail[tokenizers-offline]'"
-_lock = threading.RLock()  # a signal's handler may count while its own thread loads
+_lock = threads.RLock()  # a signal's handler may count while its own thread loads
 _encodings: dict[str, tiktoken.Encoding] = {}
 _problems: dict[tuple[str, bool], str] = {}
 
 
 def _renew_lock() -> None:
     global _lock  # noqa: PLW0603 - a lock that another thread of the parent held stays locked in a forked child for ever
-    _lock = threading.RLock()
+    _lock = threads.RLock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -5,11 +5,10 @@ Nothing is imported for it: a module that the application has not imported yet i
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from importlib.metadata import distributions, entry_points
 
-from tokentrail import ledger
+from tokentrail import ledger, threads
 from tokentrail.instrumentation import patching
 from tokentrail.providers import Provider
 
@@ -17,7 +16,7 @@ __all__ = ["ENTRY_POINTS", "clashes", "instrument", "instrumented", "providers",
 
 ENTRY_POINTS = "tokentrail.providers"
 
-_lock = threading.RLock()
+_lock = threads.RLock()
 _on: dict[str, Provider] = {}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from tokentrail.journal import folder as layout
 from tokentrail.journal.endpoint import endpoint_problem
 from tokentrail.journal.writer import Writer
 from tokentrail.settings import Settings
+from tokentrail.threads import application_has_ended, start, wait_until
 
 if TYPE_CHECKING:
     from tokentrail.journal.adoption import Adopter
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Background"]
 
+LONGEST_WAIT_SECONDS: Final = 1.0
+"""Between two looks of the thread whether the application has ended."""
 LOOK_SECONDS: Final = 0.01
 """Between two looks of a waiting flush at how far the journal is acknowledged, by this process or a sidecar."""
 
@@ -48,10 +50,7 @@ class Background:
             self._complain(f"{problem}; records stay in the journal {self._writer.root}")
             return
         self._ended.clear()
-        try:
-            # threading.Thread takes the module's lock and waits: a first record that comes from a finalizer may hold it already
-            _thread.start_new_thread(self._run, ())
-        except RuntimeError:
+        if not start(self._run):
             self._ended.set()
 
     def _run(self) -> None:
@@ -125,11 +124,11 @@ class Background:
     def _pause(self, seconds: float, asked: bool) -> bool:
         """Wait; true when it is time to stop. A flush cuts the wait short, unless the server asked for it."""
         end = time.monotonic() + seconds
-        while not self._stopping:
+        while not self._stopping and not application_has_ended():
             left = end - time.monotonic()
             if left <= 0:
                 break
-            woken = self._wake.wait(left)
+            woken = self._wake.wait(min(left, LONGEST_WAIT_SECONDS))
             self._wake.clear()
             if woken and not asked:
                 break
@@ -164,13 +163,13 @@ class Background:
         if self._ended.is_set():
             time.sleep(seconds)
         else:
-            self._ended.wait(seconds)
+            wait_until(self._ended.is_set, seconds)
 
     def stop(self, timeout: float) -> None:
         """One more try for what waits, the closing record included; then end. What remains is adopted later."""
         self._stopping = True
         self._wake.set()
-        self._ended.wait(timeout)
+        wait_until(self._ended.is_set, timeout)
 
     def let_go(self) -> None:
         """Close the lock: at the end, or in a forked child, where it is the parent's."""

@@ -17,7 +17,6 @@ import contextlib
 import fcntl
 import os
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -25,6 +24,7 @@ from typing import Final
 import msgspec
 
 from tokentrail.journal.frames import Frame, frame, scan
+from tokentrail.threads import RLock
 
 __all__ = ["ALIVE", "ASIDE", "SHIPPING", "Cursor", "Lock", "is_alive", "load_cursor", "segments", "size_of", "store_cursor", "writer_folders"]
 
@@ -37,7 +37,7 @@ _WRITER = re.compile(r"[0-9a-f]{32}").fullmatch
 _BEGUN = re.compile(r"\.[0-9a-f]{32}").fullmatch
 
 _held: set[Lock] = set()
-_no_fork = threading.RLock()
+_no_fork = RLock()
 
 
 class Lock:
@@ -102,7 +102,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     global _no_fork  # noqa: PLW0603 - the inherited one is held by the fork itself
-    _no_fork = threading.RLock()
+    _no_fork = RLock()
     for lock in tuple(_held):
         lock.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from typing import Final
 from tokentrail.journal import folder as layout
 from tokentrail.journal.frames import MAX_FRAME, MAX_PAYLOAD, frame
 from tokentrail.journal.records import Header, as_text, encode, join_ranges
+from tokentrail.threads import RLock
 from tokentrail.usage import Closing, Refused
 
 __all__ = ["Writer"]
@@ -55,7 +55,7 @@ class Writer:
         self._max_bytes = max_bytes
         self._fsync = fsync
         self._complain = complain
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._busy = False
         self._nested: list[tuple[int, bytes]] = []
         self._alive: layout.Lock | None = None
