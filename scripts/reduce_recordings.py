@@ -69,7 +69,7 @@ def _kind(recording: dict[str, Any]) -> str:
     flags = recording["flags"]
     words = ["stream" if recording["stream"] else "plain"]
     words += ["with include_usage"] if flags.get("include_usage") else []
-    told = ("cached", "cache_write", "reasoning", "tool_call", "multi_choice", "media", "error")
+    told = ("cached", "cache_write", "reasoning", "tool_call", "multi_choice", "media", "refusal", "incomplete", "error")
     words += [name.replace("_", " ") for name in told if flags.get(name)]
     words += [] if flags["has_usage"] else ["no usage"]
     return ", ".join(words)

@@ -47,9 +47,11 @@ def _do_queued(queue: SimpleQueue[Callable[[], object]]) -> None:
 
 
 def drain(timeout: float) -> bool:
-    """Wait until what finalizers left is done, or the time (seconds) is up."""
+    """Wait until what finalizers left is done, or the time (seconds) is up. The thread itself does not wait: it would wait for itself."""
     if running is None and _later.empty():
         return True
+    if running is threading.current_thread():
+        return False
     start()
     done = threading.Event()
     _later.put(done.set)
