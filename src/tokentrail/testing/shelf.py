@@ -40,10 +40,9 @@ class Shelf:
         for recording in self.by_id.values():
             for path in _paths(recording):
                 self._equal[recording.provider, recording.method, path, _canonical(recording.request)].append(recording)
-                place = (recording.provider, recording.method)
                 streams = _wants_stream(recording.provider, path, recording.request)
                 for each in {path, _bare(path)}:
-                    self._similar[*place, each, streams].append(recording)
+                    self._similar[recording.provider, recording.method, each, streams].append(recording)
 
     def find(self, provider: str, method: str, path: str, request: Any, name: str | None = None) -> Match | None:
         """Find the recording that is named; else the next of an equal request; else the next of those that fit best."""
@@ -99,8 +98,10 @@ class _Wish:
         )
 
     def fit(self, recording: Recording) -> tuple[object, ...]:
-        """How well a recording answers, the weightiest first: it succeeded; usage in its stream was asked for as it is here; it states usage;
-        it is of the kind that was asked for (words, unless tools, choices, media or a structure are); it has the same model.
+        """How well a recording answers; the weightiest first.
+
+        It succeeded; usage in its stream was asked for as it is here; it states usage; it is of the kind that was asked for (words, unless tools,
+        choices, media or a structure are); it has the same model.
         """
         flags = recording.flags
         body = recording.request if isinstance(recording.request, dict) else {}
