@@ -20,6 +20,8 @@ __all__ = ["Usages", "collect_usages"]
 PATIENCE = 5.0
 """Seconds that reading collected usages may wait for those that are on their way."""
 
+_BETWEEN_LOOKS = 0.1  # seconds; a look for abandoned streams may take some hundredths
+
 
 class Usages(Sequence[Usage]):
     """A list of usages as the ledger would hold them, in the order in which they were recorded.
@@ -148,12 +150,15 @@ class Usages(Sequence[Usage]):
 
     async def wait_for_async(self, count: int, timeout: float = 5.0) -> Usages:
         """Do the same without holding up the event loop (which has to run for an abandoned async stream to be recorded)."""
-        deadline = time.monotonic() + timeout
-        if self._settles is not None:
-            _record_abandoned_streams()
+        now = time.monotonic()
+        deadline, look = now + timeout, now
         while len(self._kept) < count:
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if now > deadline:
                 raise AssertionError(self._too_few(count, timeout))
+            if self._settles is not None and now >= look:  # the loop closes what was left, and only then can it be collected
+                _record_abandoned_streams()
+                look = now + _BETWEEN_LOOKS
             await asyncio.sleep(0.005)
         return self
 
