@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+from tokentrail.host_rules import rules_of
 from tokentrail.vocabulary import parse_operation
 
 __all__ = ["Settings", "configure", "current", "from_environment"]
@@ -47,7 +48,11 @@ class Settings:
     disabled: bool = _setting(False, "stops everything: no journal, no spans, no metrics; `track_token_usage` still returns a key")
     tenant_id: str = _setting("", "the tenant where no decorator names one")
     operations: Mapping[str, str] = _setting(dict, "operation by endpoint where no decorator names one: `chat=query,embeddings=vector_search`")
-    provider_hosts: Mapping[str, str] = _setting(dict, "provider by host or host:port: `llm.internal:8000=vllm`")
+    provider_hosts: Mapping[str, str] = _setting(
+        dict,
+        "provider by `host`, `host:port`, pattern or path: `vllm.internal:8000=vllm,*.llm.internal=litellm,gw.internal/groq=groq`; "
+        "the most specific one wins (see services.md)",
+    )
     include_usage: bool = _setting(True, "ask providers known to accept it for usage in streams, and hide it from a caller who did not ask")
     estimate: bool = _setting(True, "count texts in the background where the provider states no counts")
     tokenizer_download: bool = _setting(False, "let tiktoken download a vocabulary that is not on this machine")
@@ -132,6 +137,8 @@ _KINDS: Final = {"bool": "True or False", "int": "a whole number", "float": "a n
 
 def check(name: str, value: Any) -> None:
     """Raise `ValueError` with one sentence if the value cannot be that setting's."""
+    if name == "provider_hosts":
+        rules_of(value)
     if name == "metrics" and value not in (*METRIC_GENERATIONS, "none"):
         raise ValueError(f"metrics={value!r}: use latest, legacy, both or none")
     if name == "compression" and value not in ("gzip", "none"):
