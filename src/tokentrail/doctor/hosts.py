@@ -53,7 +53,7 @@ def check_hosts(in_force: settings.Settings, dsn: str | None) -> Iterator[Findin
             f'TOKENTRAIL_PROVIDER_HOSTS="{place}=…"',
         )
     if len(unnamed) > SHOWN:
-        yield Finding("provider hosts", "note", f"and {len(unnamed) - SHOWN:,} more servers; a pattern names several, as in *.internal=vllm")
+        yield Finding("provider hosts", "note", f"and {len(unnamed) - SHOWN:,} more; a pattern names several servers, as in *.internal=vllm")
 
 
 def _in_journal(root: Path) -> Calls:
