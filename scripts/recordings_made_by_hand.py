@@ -59,7 +59,8 @@ def _exchange(name: str, place: tuple[str, str, str], request: Any, body: Any, *
         else None,
         "usage_raw": usage,
         "usage_events": 0 if counts == (None, None) else 1,
-        "flags": {"error": status >= FAILED or more.pop("failed", False), "has_usage": counts != (None, None), "ended": more.pop("ended", True)},
+        "flags": {"error": status >= FAILED or more.pop("failed", False), "has_usage": counts != (None, None), "ended": more.pop("ended", True)}
+        | {name: True for name in ("reasoning", "refusal", "incomplete", "tool_call") if more.pop(name, False)},
         "hardness": 1,
     }
 
@@ -132,7 +133,7 @@ def _cut_short() -> list[dict[str, Any]]:
     }
     schema = {"type": "json_schema", "json_schema": {"name": "lorem", "strict": True, "schema": {"type": "object", "properties": {}}}}
     request = {"model": _MODEL["openai"], "messages": _ASK, "response_format": schema}
-    page = {"documented_at": "OpenAI guide: Structured outputs, refusals"}
+    page = {"documented_at": "OpenAI guide: Structured outputs, refusals", "refusal": True}
     refused = _exchange("refusal", ("openai", "chat", _CHAT["openai"]), request, refusal, counts=(79, 11), usage=usage, **page)
     usage = {
         "input_tokens": 19,
@@ -157,7 +158,7 @@ def _cut_short() -> list[dict[str, Any]]:
         "usage": usage,
     }
     request = {"model": "gpt-5-mini", "input": turned(RING, 80), "max_output_tokens": 64}
-    page = {"documented_at": "OpenAI guide: Reasoning models, handling incomplete responses"}
+    page = {"documented_at": "OpenAI guide: Reasoning models, handling incomplete responses", "incomplete": True, "reasoning": True}
     incomplete = _exchange("incomplete", ("openai", "responses", "/v1/responses"), request, response, counts=(19, 64), usage=usage, **page)
     incomplete["expected"] |= {"cached_input_tokens": 0, "reasoning_tokens": 64}
     return [refused, incomplete]
@@ -197,7 +198,9 @@ def _ollama_chats() -> list[dict[str, Any]]:
     missing = {"error": "model 'loremipsum' not found"}
     ask = {"model": "loremipsum", "messages": _ASK, "stream": False}
     return [
-        _exchange("tool-call", ("ollama", "ollama_chat", "/api/chat"), called_by | {"tools": [tool]}, called, counts=(169, 15), **page),
+        _exchange(
+            "tool-call", ("ollama", "ollama_chat", "/api/chat"), called_by | {"tools": [tool]}, called, counts=(169, 15), tool_call=True, **page
+        ),
         _exchange("thinking", ("ollama", "ollama_chat", "/api/chat"), called_by | {"think": True}, thought, counts=(22, 9), **page),
         _exchange("404-no-such-model", ("ollama", "ollama_chat", "/api/chat"), ask, missing, status=404, **page),
         _exchange(

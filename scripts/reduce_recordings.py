@@ -69,7 +69,7 @@ def _kind(recording: dict[str, Any]) -> str:
     flags = recording["flags"]
     words = ["stream" if recording["stream"] else "plain"]
     words += ["with include_usage"] if flags.get("include_usage") else []
-    told = ("cached", "cache_write", "reasoning", "tool_call", "multi_choice", "media", "error")
+    told = ("cached", "cache_write", "reasoning", "tool_call", "multi_choice", "media", "refusal", "incomplete", "error")
     words += [name.replace("_", " ") for name in told if flags.get(name)]
     words += [] if flags["has_usage"] else ["no usage"]
     return ", ".join(words)
@@ -112,26 +112,46 @@ with ReplayServer() as server:
 Or as a process: `python -m tokentrail.testing.replay --port 8900` (`--help` tells of delays and faults).
 
 A request is answered by the recording it names (header `x-replay-id`, or a URL from `server.url(provider, recording=…)`), else by the recording of
-an equal request, else by one of the same provider, path and kind (stream or not; with or without `include_usage`; the same model if there is
-one), in turn. The answer says which in `x-replay-id`, and how it was found in `x-replay-match`: `id`, `exact` or `loose`. The counts that the
-provider stated are in `server.recordings[id].expected`, and what was asked of the server is in `server.served`.
+an equal request, else by the most similar one of the same provider, path and kind (stream or not), in turn where several fit equally well. Most
+similar is, in this order: one that succeeded; one whose stream was asked for usage as this one is (`include_usage`); one that states usage; one that
+answers in words, unless tools, choices, media or a structure were asked for; one of the same model. The answer says which in `x-replay-id`, and how
+it was found in `x-replay-match`: `id`, `exact` or `loose`. The counts that the provider stated are in `server.recordings[id].expected`, and what was
+asked of the server is in `server.served`.
 
 ```python
-from tokentrail.testing import Faults
+from openai import OpenAI
+from tokentrail.testing import Faults, ReplayServer
 
-url = server.url("openai", faults=Faults(fail_first=2, fail_status=429, retry_after=1))   # an SDK's retries
-url = server.url("openai", faults=Faults(cut_after=3))                                    # a stream that breaks off
-url = server.url("openai", faults=Faults(hang_after=3))                                   # … or says nothing more
+with ReplayServer() as server:
+    retried = server.url("openai", faults=Faults(fail_first=2, fail_status=429, retry_after=0.1))    # an SDK's retries
+    cut = server.url("openai", faults=Faults(cut_after=3))                                          # a stream that breaks off
+    silent = server.url("openai", faults=Faults(hang_after=3))                                      # … or says nothing more
+    answer = OpenAI(base_url=retried, api_key="none").embeddings.create(model="text-embedding-ada-002", input="hello")
+    print(len(server.served), answer.usage.prompt_tokens)                                           # 3 requests, 2 tokens
 ```
+
+A program that makes its client itself (`OpenAI()`) needs no change: with the server as a process,
+`OPENAI_BASE_URL=http://127.0.0.1:8900/openai/v1 OPENAI_API_KEY=none python app.py` talks to it, without a key and without a cent.
 
 In pytest there are two fixtures: `tokentrail_replay` is such a server, and `tokentrail_usages` collects every usage that is recorded during the
 test, in memory, instead of the journal:
 
 ```python
+from openai import OpenAI
+from tokentrail import track_tokens
+
+@track_tokens(operation="query", tenant_id="acme")                    # your own code
+def ask(client):
+    return client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "hello"}])
+
 def test_a_question_costs_what_the_provider_says(tokentrail_usages, tokentrail_replay):
-    ask(base_url=tokentrail_replay.url("openai"))                 # your own code
-    assert tokentrail_usages.by("tenant_id")["acme"].input_tokens == 41
+    ask(OpenAI(base_url=tokentrail_replay.url("openai"), api_key="none"))
+    assert tokentrail_usages.by("tenant_id")["acme"].input_tokens == 9
 ```
+
+Reading `tokentrail_usages` waits by itself, up to five seconds, for what is on its way: streams that nobody reads any more, and estimates. What a
+call records late stays with the test in which it began. Calls that other threads are still making are waited for with `.wait_for(2)` or
+`await tokentrail_usages.wait_for_async(2)`; the second one also where an async stream was left, whose end needs the event loop.
 
 The recordings are *reduced*: structure, counts, ids, model names and finish reasons are the provider's; every text (prompts, answers, tool
 names and arguments, error messages, media, vectors) is filler of the same length. Vectors have as many components, but need not have as many

@@ -12,13 +12,11 @@ from tokentrail.attribution import Attribution, Spent, attribution
 from tokentrail.idempotency import bounded
 from tokentrail.metadata import metadata_text
 from tokentrail.steps import Entered, attributed, begin, end, enter, leave
-from tokentrail.vocabulary import Operation, parse_operation
+from tokentrail.vocabulary import OperationLike, parse_operation
 
 __all__ = ["track_tokens"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-OperationLike = Operation | str
 
 
 class Tracking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +14,8 @@ __all__ = ["do_later", "drain", "start"]
 
 _later: threads.SimpleQueue[Callable[[], object]] = threads.SimpleQueue()
 _unstarted: deque[None] = deque([None])  # the caller that takes the item starts the thread
-running = False
+running = 0
+"""The thread's identity (`_thread.get_ident`); 0: it does not run."""
 left = False
 """Whether something was left for a thread that nobody has started."""
 
@@ -50,9 +52,11 @@ def _do_queued(queue: threads.SimpleQueue[Callable[[], object]]) -> None:
 
 
 def drain(timeout: float) -> bool:
-    """Wait until what finalizers left is done, or the time (seconds) is up."""
+    """Wait until what finalizers left is done, or the time (seconds) is up. The thread itself does not wait: it would wait for itself."""
     if not running and _later.empty():
         return True
+    if running == _thread.get_ident():
+        return False
     start()
     done: list[None] = []
     _later.put(lambda: done.append(None))
@@ -64,7 +68,7 @@ def _after_fork_in_child() -> None:
     global _later, _unstarted, running, left  # noqa: PLW0603
     _later = threads.SimpleQueue()
     _unstarted = deque([None])
-    running = False
+    running = 0
     left = False
 
 

@@ -16,7 +16,7 @@ from secrets import token_hex
 from typing import Final
 from urllib.parse import quote, unquote
 
-from tokentrail.vocabulary import KeyKind, Operation, parse_operation
+from tokentrail.vocabulary import KeyKind, Operation, OperationLike, parse_operation
 
 __all__ = [
     "Key",
@@ -148,7 +148,7 @@ def nanoseconds(timestamp: datetime | int, name: str = "timestamp") -> int:
     return number
 
 
-def idempotency_key(operation: Operation | str, tenant_id: str, *texts: str, timestamp: datetime | int) -> str:
+def idempotency_key(operation: OperationLike, tenant_id: str, *texts: str, timestamp: datetime | int) -> str:
     """Build `{operation}:{tenant_id}:{content_hash}:{timestamp}`; two services that give the same arguments get the same key.
 
     `timestamp`: an aware `datetime`, or UTC nanoseconds as an int. Raises `ValueError` for an operation that is not in the vocabulary,

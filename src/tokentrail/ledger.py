@@ -10,7 +10,6 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ from tokentrail.usage import Usage
 if TYPE_CHECKING:
     from tokentrail.counting.estimator import Estimator
 
-__all__ = ["append", "complain", "estimate_later", "flush", "internal_error", "set_sink"]
+__all__ = ["append", "complain", "drain_estimates", "estimate_later", "flush", "internal_error", "set_sink"]
 
 logger = logging.getLogger("tokentrail")
 
@@ -35,8 +34,9 @@ LOG_SECONDS = 60.0
 _lock = threads.RLock()
 _end: _End | None = None
 _estimator: Estimator | None = None
-_estimated: _End | None = None  # whose records it completes
-_sink: Callable[[Usage], None] | None = None
+sink: Callable[[Usage], None] | None = None
+"""What takes usages instead of the journal (tests). A call reads it when it begins, and both its record and its estimate go there: neither a late
+stream nor a late estimate lands in another collection, or completes a record of the journal that is not its own."""
 _said: dict[str, float] = {}
 _atexit_armed = False
 _before_close: list[Callable[[], object]] = []
@@ -121,10 +121,10 @@ def _begin() -> Writer:
     return end.writer
 
 
-def append(usage: Usage) -> int:
-    """Put one usage into the journal before returning. Its number, or minus its number if the journal refused it."""
-    if _sink is not None:
-        _sink(usage)
+def append(usage: Usage, to: Callable[[Usage], None] | None = None) -> int:
+    """Put one usage into the journal (or give it to the sink `to`) before returning. Its number, or minus its number if the journal refused it."""
+    if to is not None:
+        to(usage)
         return 1
     payload = encode_usage(usage)
     end = _end
@@ -134,32 +134,36 @@ def append(usage: Usage) -> int:
     return number
 
 
-def estimate_later(usage: Usage, input_texts: tuple[str, ...], output_texts: tuple[str, ...]) -> None:
-    """Count the texts in the background and append the result as a higher rank of the same key; never blocks."""
-    global _estimator, _estimated
-    if _estimator is None or _estimated is not _end:
+def estimate_later(usage: Usage, input_texts: tuple[str, ...], output_texts: tuple[str, ...], to: Callable[[Usage], None] | None = None) -> None:
+    """Count the texts in the background and append the result, where the record went (`to`), as a higher rank of the same key; never blocks."""
+    global _estimator  # noqa: PLW0603 - one process has one estimator
+    if _estimator is None:
         # not needed where providers state their counts; a child that is forked in the middle would wait for ever for the half loaded module
         with no_fork():
             from tokentrail.counting.estimator import Estimator  # noqa: PLC0415
         with _lock:
-            if _estimator is None or _estimated is not _end:
-                _estimator, _estimated = Estimator(partial(_append_estimate, _end)), _end
-    _estimator.submit(usage, input_texts, output_texts)
+            if _estimator is None:
+                _estimator = Estimator(_append_estimate)
+    _estimator.submit(usage, input_texts, output_texts, to or _end)
 
 
-def _append_estimate(end: _End | None, usage: Usage) -> None:
+def _append_estimate(usage: Usage, to: Callable[[Usage], None] | _End | None) -> None:
     """Complete a record of that writer. A call is known by its writer and number, so a later writer must not: the record stays with its sizes."""
-    if _sink is not None:
-        _sink(usage)
-    elif end is not None:
-        end.writer.append(encode_usage(usage))
+    if isinstance(to, _End):
+        to.writer.append(encode_usage(usage))
+    elif to is not None:
+        to(usage)
 
 
-def set_sink(sink: Callable[[Usage], None] | None) -> Callable[[Usage], None] | None:
-    """Give usages to `sink` instead of the journal (tests); `None` gives them to the journal again. Returns the sink before."""
-    global _sink
-    before, _sink = _sink, sink
-    return before
+def drain_estimates(timeout: float) -> bool:
+    """Wait until the estimates that were asked for are counted and appended, or the time (seconds) is up. True if they are."""
+    return _estimator is None or _estimator.drain(timeout)
+
+
+def set_sink(to: Callable[[Usage], None] | None) -> None:
+    """Give the usages of calls that begin from now on to `to` instead of the journal (tests); `None` gives them to the journal again."""
+    global sink  # noqa: PLW0603
+    sink = to
 
 
 def writer_id() -> str:
@@ -187,8 +191,7 @@ def journal_size() -> int:
 def flush(timeout: float) -> bool:
     """Wait until estimates are counted and all that is in the journal is acknowledged, or the time (seconds) is up."""
     deadline = time.monotonic() + timeout
-    if _estimator is not None:
-        _estimator.drain(max(0.0, deadline - time.monotonic()))
+    drain_estimates(timeout)
     end = _end
     return end is None or end.background.flush(max(0.0, deadline - time.monotonic()))
 
@@ -206,8 +209,7 @@ def close() -> None:
             action()
         except Exception as error:
             internal_error("ledger.close", error)
-    if _estimator is not None:
-        _estimator.drain(max(0.0, deadline - time.monotonic()))
+    drain_estimates(max(0.0, deadline - time.monotonic()))
     end = _end
     if end is not None:
         end.writer.close()

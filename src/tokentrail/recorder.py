@@ -45,6 +45,7 @@ class Call:
         "_parent",
         "_request",
         "_settings",
+        "_sink",
         "_span",
         "_started",
         "_telemetry",
@@ -59,6 +60,7 @@ class Call:
         self._entered: Token[bool] | None = None
         self._attached: Any = None
         self._settings = in_force
+        self._sink = ledger.sink
         self._parent = telemetry.current_context()
         self._telemetry = _telemetry or instruments()
         self._ts = time_ns()
@@ -112,7 +114,7 @@ class Call:
         request = self._request
         in_force = self._settings
         usage = self._usage(request, answer, ended, error, duration, in_force)
-        number = ledger.append(usage)
+        number = ledger.append(usage, self._sink)
         block = self._attribution
         if block is not None:
             block.add(usage)
@@ -124,7 +126,7 @@ class Call:
     def _estimate(self, usage: Usage, number: int, answer: Answer) -> None:
         from msgspec.structs import replace  # noqa: PLC0415 - not needed by most calls
 
-        ledger.estimate_later(replace(usage, call=number), tuple(self._request.texts), tuple(answer.output_texts))
+        ledger.estimate_later(replace(usage, call=number), tuple(self._request.texts), tuple(answer.output_texts), self._sink)
 
     def _usage(self, request: Request, answer: Answer, ended: str, error: BaseException | None, duration: int, in_force: settings.Settings) -> Usage:
         block = self._attribution
@@ -248,7 +250,7 @@ def record(usage: Usage) -> None:
     try:
         if settings.current().disabled:
             return
-        ledger.append(usage)
+        ledger.append(usage, ledger.sink)
         block: Attribution | None = attribution.get()
         if block is not None:
             block.add(usage)

@@ -8,11 +8,12 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote
 
 from tokentrail import threads
-from tokentrail.vocabulary import parse_operation
+from tokentrail.host_rules import rules_of
+from tokentrail.vocabulary import OperationLike, parse_operation
 
 __all__ = ["Settings", "configure", "current", "from_environment"]
 
@@ -20,6 +21,10 @@ logger = logging.getLogger("tokentrail")
 
 MIB: Final = 1024 * 1024
 METRIC_GENERATIONS: Final = ("latest", "legacy", "both")
+
+MetricNames: TypeAlias = Literal["latest", "legacy", "both", "none"]
+Compression: TypeAlias = Literal["gzip", "none"]
+Protocol: TypeAlias = Literal["http/protobuf", "http/json", "grpc"]  # the specification's
 
 
 def default_journal_dir() -> str:
@@ -47,7 +52,11 @@ class Settings:
     disabled: bool = _setting(False, "stops everything: no journal, no spans, no metrics; `track_token_usage` still returns a key")
     tenant_id: str = _setting("", "the tenant where no decorator names one")
     operations: Mapping[str, str] = _setting(dict, "operation by endpoint where no decorator names one: `chat=query,embeddings=vector_search`")
-    provider_hosts: Mapping[str, str] = _setting(dict, "provider by host or host:port: `llm.internal:8000=vllm`")
+    provider_hosts: Mapping[str, str] = _setting(
+        dict,
+        "provider by `host`, `host:port`, pattern or path: `vllm.internal:8000=vllm,*.llm.internal=litellm,gw.internal/groq=groq`; "
+        "the most specific one wins (see services.md)",
+    )
     include_usage: bool = _setting(True, "ask providers known to accept it for usage in streams, and hide it from a caller who did not ask")
     estimate: bool = _setting(True, "count texts in the background where the provider states no counts")
     tokenizer_download: bool = _setting(False, "let tiktoken download a vocabulary that is not on this machine")
@@ -132,6 +141,8 @@ _KINDS: Final = {"bool": "True or False", "int": "a whole number", "float": "a n
 
 def check(name: str, value: Any) -> None:
     """Raise `ValueError` with one sentence if the value cannot be that setting's."""
+    if name == "provider_hosts":
+        rules_of(value)
     if name == "metrics" and value not in (*METRIC_GENERATIONS, "none"):
         raise ValueError(f"metrics={value!r}: use latest, legacy, both or none")
     if name == "compression" and value not in ("gzip", "none"):
@@ -227,14 +238,50 @@ def current() -> Settings:
     return _current
 
 
-def configure(**settings: Any) -> Settings:
-    """Change settings by name, before or between calls; see docs/settings.md for all of them.
+_UNCHANGED: Any = object()
+
+
+def configure(
+    *,
+    disabled: bool = _UNCHANGED,
+    tenant_id: str = _UNCHANGED,
+    operations: Mapping[str, OperationLike] = _UNCHANGED,
+    provider_hosts: Mapping[str, str] = _UNCHANGED,
+    include_usage: bool = _UNCHANGED,
+    estimate: bool = _UNCHANGED,
+    tokenizer_download: bool = _UNCHANGED,
+    content_hash_secret: str = _UNCHANGED,
+    spans: bool = _UNCHANGED,
+    metrics: MetricNames = _UNCHANGED,
+    journal_dir: str | Path = _UNCHANGED,
+    journal_max_bytes: int = _UNCHANGED,
+    journal_segment_bytes: int = _UNCHANGED,
+    journal_fsync: bool = _UNCHANGED,
+    ship: bool = _UNCHANGED,
+    ship_interval: float = _UNCHANGED,
+    adopt_interval: float = _UNCHANGED,
+    exit_timeout: float = _UNCHANGED,
+    endpoint: str = _UNCHANGED,
+    headers: Mapping[str, str] = _UNCHANGED,
+    protocol: Protocol = _UNCHANGED,
+    certificate: str | Path = _UNCHANGED,
+    client_certificate: str | Path = _UNCHANGED,
+    client_key: str | Path = _UNCHANGED,
+    timeout: float = _UNCHANGED,
+    compression: Compression = _UNCHANGED,
+    service_name: str = _UNCHANGED,
+    environment: str = _UNCHANGED,
+    resource: Mapping[str, str] = _UNCHANGED,
+    otel_sdk_disabled: bool = _UNCHANGED,
+) -> Settings:
+    """Change settings by name, before or between calls; see docs/settings.md for all of them. What is left out stays as it is.
 
     Raises `ValueError` or `TypeError` with one sentence for a setting that does not exist or cannot have that value; nothing is changed then.
     """
+    changes = {name: value for name, value in locals().items() if value is not _UNCHANGED}
     global _current  # noqa: PLW0603
     with _lock:
-        changed = _current = current().with_(**settings)
+        changed = _current = current().with_(**changes)
     for listener in _listeners:
         listener(changed)
     return changed

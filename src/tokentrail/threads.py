@@ -55,15 +55,15 @@ def are_greenlets() -> bool:
     return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
 
 
-def start(run: Callable[..., object], *arguments: Any) -> bool:
-    """Start a thread of the kind that the application uses. False where none can be started: too many, or the interpreter is going down.
+def start(run: Callable[..., object], *arguments: Any) -> int:
+    """Start a thread of the kind that the application uses: its identity. 0 where none can be started: too many, or the interpreter is going down.
 
     `threading.Thread` is not used: its `start` takes the module's lock and waits, and a finalizer that comes here may hold that lock.
     """
     return _start(_thread.start_new_thread, run, arguments, are_greenlets())
 
 
-def start_native(run: Callable[..., object], *arguments: Any) -> bool:
+def start_native(run: Callable[..., object], *arguments: Any) -> int:
     """Start a thread of the operating system, also beside gevent. It must not touch the application's locks.
 
     Beside eventlet it is a greenlet: eventlet exchanges the locks of a process for its own, which only one thread may use (seen with 0.41: a lock
@@ -73,12 +73,11 @@ def start_native(run: Callable[..., object], *arguments: Any) -> bool:
     return _start(native, run, arguments, not isinstance(native, BuiltinFunctionType))
 
 
-def _start(starter: Callable[..., object], run: Callable[..., object], arguments: tuple[Any, ...], greenlet: bool) -> bool:
+def _start(starter: Callable[..., int], run: Callable[..., object], arguments: tuple[Any, ...], greenlet: bool) -> int:
     try:
-        starter(run if greenlet else _run, arguments if greenlet else (run, arguments))
+        return starter(run if greenlet else _run, arguments if greenlet else (run, arguments))
     except RuntimeError:
-        return False
-    return True
+        return 0
 
 
 def _run(run: Callable[..., object], arguments: tuple[Any, ...]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from enum import Enum
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 __all__ = [
     "OPERATION_BATCH",
@@ -24,10 +24,14 @@ __all__ = [
     "TOKEN_TYPE_FINE_TUNING",
     "TOKEN_TYPE_LLM",
     "Ended",
+    "EndedLike",
     "KeyKind",
     "Operation",
+    "OperationLike",
     "Source",
+    "SourceLike",
     "TokenType",
+    "TokenTypeLike",
     "clickhouse_enum",
     "parse_ended",
     "parse_operation",
@@ -99,6 +103,15 @@ class KeyKind(Word):
     OPAQUE = "opaque"
     OBJECT = "object"
 
+
+# The same words for type checkers and editors, which need them written out (a test holds them equal to the lists above). A `str` that is only known
+# at run time is none of them: `Operation(text)` makes it one, or says what is wrong.
+TokenTypeLike: TypeAlias = TokenType | Literal["llm", "embedding", "fine_tuning"]
+OperationLike: TypeAlias = (
+    Operation | Literal["query", "chat", "summarize", "vector_search", "generation", "classification", "extraction", "batch", "internal"]
+)
+SourceLike: TypeAlias = Source | Literal["unknown", "estimated", "reported"]
+EndedLike: TypeAlias = Ended | Literal["complete", "partial", "error"]
 
 TOKEN_TYPE_LLM = TokenType.LLM
 TOKEN_TYPE_EMBEDDING = TokenType.EMBEDDING

@@ -137,7 +137,7 @@ def test_secrets_are_never_shown() -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"tennant_id": "x"}, "no setting 'tennant_id'"),
+        ({"tennant_id": "x"}, "unexpected keyword argument 'tennant_id'"),
         ({"disabled": "yes"}, "disabled='yes': True or False"),
         ({"disabled": 1}, "disabled=1: True or False"),
         ({"timeout": "10"}, "timeout='10': a number"),

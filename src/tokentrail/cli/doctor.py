@@ -15,6 +15,7 @@ from tokentrail.clickhouse.client import DEFAULT_DSN
 from tokentrail.doctor.clickhouse import check_clickhouse
 from tokentrail.doctor.collector import check_collector
 from tokentrail.doctor.finding import Finding
+from tokentrail.doctor.hosts import check_hosts
 from tokentrail.doctor.journal import check_journal
 from tokentrail.doctor.sdks import check_sdks
 from tokentrail.doctor.spans import check_spans
@@ -26,9 +27,9 @@ __all__ = ["command"]
 @click.option("--dsn", envvar="TOKENTRAIL_CLICKHOUSE_DSN", default=DEFAULT_DSN, show_default=True, metavar="DSN", help="The ledger's ClickHouse.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def command(dsn: str, as_json: bool) -> None:
-    """Check settings, SDKs, other instrumentations, the journal, the Collector's address and the ledger's tables. Changes nothing.
+    """Check settings, SDKs, other instrumentations, the journal, the Collector's address, the ledger's tables, and who answers.
 
-    Run it as the service's user, with the service's variables. Exit code 1 if something is wrong.
+    Changes nothing. Run it as the service's user, with the service's variables. Exit code 1 if something is wrong.
 
     \b
     Example:  OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 tokentrail doctor
@@ -42,6 +43,7 @@ def command(dsn: str, as_json: bool) -> None:
         lambda: check_journal(in_force),
         lambda: check_collector(in_force),
         lambda: check_clickhouse(dsn),
+        lambda: check_hosts(in_force, None if any((f.what, f.state) == ("ClickHouse", "wrong") for f in findings) else dsn),
     )
     for check in checks:
         findings += check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import time
 from collections import deque
@@ -75,6 +76,7 @@ class _Entry:
     input_texts: Sequence[str]
     output_texts: Sequence[str]
     characters: int
+    where: tuple[object, ...]
 
 
 class _Mark:
@@ -87,7 +89,7 @@ class _Mark:
 
 
 class Estimator:
-    """Counts what is submitted on a thread of its own and gives each completed usage to `append`.
+    """Counts what is submitted on a thread of its own and gives each completed usage to `append`, with the `where` that it was submitted with.
 
     `submit` may be called from a finalizer, which runs between any two steps of a thread, also of one that holds a lock: so nothing here takes
     one. The bounds are looked at and not reserved: threads that submit in the same instant may exceed them by one text each.
@@ -96,7 +98,7 @@ class Estimator:
     in `dropped`: its row keeps its text sizes, without tokens. `failed` counts those whose counting or `append` raised.
     """
 
-    def __init__(self, append: Callable[[Usage], None], max_pending_chars: int = 16 * 1024 * 1024, max_pending: int = 256) -> None:
+    def __init__(self, append: Callable[..., None], max_pending_chars: int = 16 * 1024 * 1024, max_pending: int = 256) -> None:
         self._append = append
         self._max_pending_chars = max_pending_chars
         self._max_pending = max_pending
@@ -107,12 +109,13 @@ class Estimator:
         self._pending: deque[_Entry | _Mark] = deque()  # the first is the one being counted
         self._wake: threads.SimpleQueue[bool] = threads.SimpleQueue()  # one item for each pending one
         self._unstarted: deque[None] = deque([None])  # whoever takes the item starts the thread
+        self._thread = 0  # its identity: it must not wait for itself
         self.dropped = 0  # counted without a lock: without the GIL two drops in one instant may count as one
         self.failed = 0
         self._warned_of = 0
         self._next_warning = 0.0
 
-    def submit(self, usage: Usage, input_texts: Sequence[str], output_texts: Sequence[str]) -> None:
+    def submit(self, usage: Usage, input_texts: Sequence[str], output_texts: Sequence[str], *where: object) -> None:
         """Count later; `usage.call` must already name the record that is to be completed. Never blocks, never raises."""
         try:
             characters = sum(map(len, input_texts)) + sum(map(len, output_texts))
@@ -120,14 +123,19 @@ class Estimator:
             if len(waiting) >= self._max_pending or characters + _characters(waiting) > self._max_pending_chars:
                 self.dropped += 1
                 return
-            self._put(_Entry(usage, tuple(input_texts), tuple(output_texts), characters))
+            self._put(_Entry(usage, tuple(input_texts), tuple(output_texts), characters, where))
         except Exception:
             self.failed += 1  # not logged: a logging handler takes locks, and this may be a finalizer
 
     def drain(self, timeout: float) -> bool:
-        """Wait until all that was submitted before is counted and appended; False if `timeout` seconds were not enough. Not for finalizers."""
+        """Wait until all that was submitted before is counted and appended; False if `timeout` seconds were not enough. Not for finalizers.
+
+        The counting thread itself (in `append`) does not wait: what it is counting cannot be done before it goes on.
+        """
         if not self._pending:
             return True
+        if _thread.get_ident() == self._thread:
+            return False
         mark = _Mark()
         self._put(mark)
         return threads.wait_until(lambda: mark.passed, timeout)
@@ -144,6 +152,8 @@ class Estimator:
             self._unstarted.append(None)
 
     def _run(self, pending: deque[_Entry | _Mark], wake: threads.SimpleQueue[bool]) -> None:
+        if pending is self._pending:
+            self._thread = _thread.get_ident()
         while threads.get(wake):
             item = pending[0]
             if isinstance(item, _Entry):
@@ -158,7 +168,7 @@ class Estimator:
         try:
             better = completed(entry.usage, entry.input_texts, entry.output_texts)
             if better is not None:
-                self._append(better)
+                self._append(better, *entry.where)
         except BaseException as error:
             self.failed += 1
             # the type alone: an error's message may quote the text

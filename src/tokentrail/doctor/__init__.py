@@ -7,4 +7,5 @@
 | `journal`    | the journal's folder                                                   |
 | `collector`  | the address that records are shipped to                                |
 | `clickhouse` | the ledger's tables                                                    |
+| `hosts`      | servers that were called, and whose provider only the SDK named        |
 """

@@ -25,7 +25,7 @@ from tokentrail.call import Answer
 from tokentrail.instrumentation.calls import COUNTS, sound
 from tokentrail.providers import Chunks, Exchange, Reading
 
-__all__ = ["Following", "end_all", "follow", "follow_async", "watch_close", "watch_close_async"]
+__all__ = ["Following", "any_open", "end_all", "follow", "follow_async", "watch_close", "watch_close_async"]
 
 CUT_SHORT = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
 """What ends a stream from outside: what came until then is partial, not an error."""
@@ -222,6 +222,11 @@ def _tell(following: Following, response: Any) -> None:
         following.closed(response)
     except Exception as failure:
         recorder.internal_error("stream", failure)
+
+
+def any_open() -> bool:
+    """Whether there are streams that are not recorded yet: read by nobody any more, perhaps, and waiting for the garbage collector."""
+    return bool(_open)
 
 
 def end_all() -> None:

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from tokentrail.testing.faults import Faults, Plan, Served
-from tokentrail.testing.recording import Recording, Shelf, read_recordings
+from tokentrail.testing.recording import Recording, read_recordings
+from tokentrail.testing.shelf import Shelf
 
 __all__ = ["ReplayServer", "main"]
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, overload
 
@@ -14,6 +17,11 @@ from tokentrail.vocabulary import KeyKind, Source
 
 __all__ = ["Usages", "collect_usages"]
 
+PATIENCE = 5.0
+"""Seconds that reading collected usages may wait for those that are on their way."""
+
+_BETWEEN_LOOKS = 0.1  # seconds; a look for abandoned streams may take some hundredths
+
 
 class Usages(Sequence[Usage]):
     """A list of usages as the ledger would hold them, in the order in which they were recorded.
@@ -21,12 +29,16 @@ class Usages(Sequence[Usage]):
     What is told twice counts once, as in the ledger: a later record that completes an earlier one (an estimate) replaces it, and of several records
     with one claimed key the best source wins, then the earliest. `recorded` has every record, also those. Safe to use from several threads.
 
+    Usages that are being collected wait, whenever they are read, for what is on its way: streams that nobody reads any more are recorded, and calls
+    without counts are estimated. `AssertionError` if that takes more than five seconds. Parts of them (slices, `by`, `where`) are as they were taken.
+
     The sums (`input_tokens`, `output_tokens`, `cache_read_tokens`, `cache_write_tokens`, `reasoning_tokens`, `calls`) are those of SQL: of what is
     stated, `None` if there are usages and none states it, and 0 if there are no usages.
     """
 
-    def __init__(self, usages: Iterable[Usage] = ()) -> None:
-        self.recorded: list[Usage] = []
+    def __init__(self, usages: Iterable[Usage] = (), *, settles: Callable[[float], bool] | None = None) -> None:
+        self._settles = settles  # waits at most these seconds for what is on its way; None: nothing is
+        self._recorded: list[Usage] = []
         self._kept: list[Usage] = []
         self._place: dict[str, int] = {}  # of the latest usage with this key
         self._changed = threading.Condition()
@@ -36,7 +48,7 @@ class Usages(Sequence[Usage]):
     def append(self, usage: Usage) -> None:
         """Take a usage: this is the sink that the recorder calls, in the thread of the call."""
         with self._changed:
-            self.recorded.append(usage)
+            self._recorded.append(usage)
             place = self._place.get(usage.key)
             if place is None or not _completes(usage):
                 self._place[usage.key] = len(self._kept)
@@ -45,24 +57,37 @@ class Usages(Sequence[Usage]):
                 self._kept[place] = usage
             self._changed.notify_all()
 
+    @property
+    def recorded(self) -> list[Usage]:
+        """Every record, in order, also those that another one replaces."""
+        self._wait()
+        with self._changed:
+            return list(self._recorded)
+
     @overload
     def __getitem__(self, index: int) -> Usage: ...
     @overload
     def __getitem__(self, index: slice) -> Usages: ...
     def __getitem__(self, index: int | slice) -> Usage | Usages:
+        self._wait()
         with self._changed:
             return Usages(self._kept[index]) if isinstance(index, slice) else self._kept[index]
 
     def __iter__(self) -> Iterator[Usage]:
+        self._wait()
         with self._changed:
             return iter(list(self._kept))
 
     def __len__(self) -> int:
+        self._wait()
         return len(self._kept)
 
     def __repr__(self) -> str:
-        lines = (f"{u.operation} {u.tenant_id} {u.provider}/{u.request_model} {u.input_tokens}+{u.output_tokens} {u.source} {u.ended}" for u in self)
-        return f"<Usages {len(self)}: {'; '.join(lines)}>"
+        """What there is now: a debugger, or the sentence of an error, must not wait."""
+        with self._changed:
+            kept = list(self._kept)
+        lines = (f"{u.operation} {u.tenant_id} {u.provider}/{u.request_model} {u.input_tokens}+{u.output_tokens} {u.source} {u.ended}" for u in kept)
+        return f"<Usages {len(kept)}: {'; '.join(lines)}>"
 
     def total(self, field: str) -> int | None:
         """Sum up a field of `Usage`: of what is stated; `None` if no usage states it; 0 if there is no usage."""
@@ -116,6 +141,8 @@ class Usages(Sequence[Usage]):
 
     def wait_for(self, count: int, timeout: float = 5.0) -> Usages:
         """Wait until there are at least `count` usages; `AssertionError` that shows what came if `timeout` seconds were not enough."""
+        if self._settles is not None:
+            _record_abandoned_streams()
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._kept) >= count, timeout):
                 raise AssertionError(self._too_few(count, timeout))
@@ -123,28 +150,46 @@ class Usages(Sequence[Usage]):
 
     async def wait_for_async(self, count: int, timeout: float = 5.0) -> Usages:
         """Do the same without holding up the event loop (which has to run for an abandoned async stream to be recorded)."""
-        deadline = time.monotonic() + timeout
-        while len(self) < count:
-            if time.monotonic() > deadline:
+        now = time.monotonic()
+        deadline, look = now + timeout, now
+        while len(self._kept) < count:
+            now = time.monotonic()
+            if now > deadline:
                 raise AssertionError(self._too_few(count, timeout))
+            if self._settles is not None and now >= look:  # the loop closes what was left, and only then can it be collected
+                _record_abandoned_streams()
+                look = now + _BETWEEN_LOOKS
             await asyncio.sleep(0.005)
         return self
 
-    def settle(self, timeout: float = 5.0) -> Usages:
+    def settle(self, timeout: float = PATIENCE) -> Usages:
         """Wait until what is done in the background is done: abandoned streams are recorded, and calls without counts are estimated.
 
-        `AssertionError` if `timeout` seconds were not enough.
+        Reading usages does it too; this is for those who need to wait longer. `AssertionError` if `timeout` seconds were not enough.
         """
-        if not _settle(timeout):
-            raise AssertionError(f"usages were still being counted after {timeout:g} s: {self!r}")
+        if self._settles is not None and not self._settles(timeout):
+            raise AssertionError(self._unsettled(timeout))
         return self
+
+    def _wait(self) -> None:
+        """Settle before reading. Threads that do what is waited for go on at once: there is nothing that they could wait for."""
+        begun = time.monotonic()
+        if self._settles is not None and not self._settles(PATIENCE) and time.monotonic() - begun >= PATIENCE:
+            raise AssertionError(self._unsettled(PATIENCE))
+
+    def _unsettled(self, timeout: float) -> str:
+        return f"usages were still being counted after {timeout:g} s (settle(timeout=…) waits longer): {self!r}"
 
     def clear(self) -> None:
         """Forget everything so far."""
         with self._changed:
-            self.recorded.clear()
+            self._recorded.clear()
             self._kept.clear()
             self._place.clear()
+
+    def renew_lock(self) -> None:
+        """Take another lock, in a forked child: a thread of the parent may have held the old one."""
+        self._changed = threading.Condition()
 
     def _too_few(self, count: int, timeout: float) -> str:
         return f"{len(self._kept)} of {count} usages were recorded in {timeout:g} s: {self._kept}"
@@ -159,27 +204,48 @@ def _standing(usage: Usage) -> tuple[int, int]:
     return Source(usage.source).number, -usage.ts
 
 
+def _record_abandoned_streams() -> None:
+    """Have the streams recorded that nobody holds any more: an SDK's response is a circle of references, which only the collector of these finds."""
+    streams = sys.modules.get("tokentrail.instrumentation.streams")
+    if streams is not None and streams.any_open():
+        gc.collect()
+
+
 def _settle(timeout: float) -> bool:
     from tokentrail import finisher, ledger  # noqa: PLC0415 - see `collect_usages`
 
     deadline = time.monotonic() + timeout
-    estimator = ledger._estimator  # noqa: SLF001 - `flush` would wait for the Collector too
-    return finisher.drain(timeout) and (estimator is None or estimator.drain(max(0.0, deadline - time.monotonic())))
+    _record_abandoned_streams()
+    return finisher.drain(timeout) and ledger.drain_estimates(max(0.0, deadline - time.monotonic()))
+
+
+_collecting: list[Usages] = []
 
 
 @contextmanager
 def collect_usages() -> Iterator[Usages]:
-    """Collect every usage that this process records meanwhile, instead of writing it to the journal.
+    """Collect every usage whose call begins meanwhile in this process, instead of writing it to the journal.
 
-    Collections may be nested: the innermost one gets the usages. What `@track_tokens` and `instrument()` do is not changed. Leaving waits (at most
-    five seconds) for estimates that are still being counted, so that they do not end up in the journal.
+    Collections may be nested: the innermost one gets the usages. What `@track_tokens` and `instrument()` do is not changed. A stream that ends, or an
+    estimate that is counted, after the collection was left still belongs to it: nothing of it is in the journal or in the next collection.
     """
-    from tokentrail import recorder  # noqa: PLC0415 - the recorder loads settings and telemetry: only when usages are collected
+    from tokentrail import finisher, recorder  # noqa: PLC0415 - the recorder loads settings and telemetry: only when usages are collected
 
-    usages = Usages()
-    previous = recorder.set_sink(usages.append)
+    usages = Usages(settles=_settle)
+    _collecting.append(usages)
+    recorder.set_sink(usages.append)
     try:
         yield usages
     finally:
-        _settle(5.0)
-        recorder.set_sink(previous)
+        _record_abandoned_streams()  # some calls begin only where their stream ends
+        finisher.drain(PATIENCE)
+        _collecting[:] = [other for other in _collecting if other is not usages]  # collections of several threads may end in any order
+        recorder.set_sink(_collecting[-1].append if _collecting else None)
+
+
+def _after_fork_in_child() -> None:
+    for usages in _collecting:
+        usages.renew_lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

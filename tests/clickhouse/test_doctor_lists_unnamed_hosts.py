@@ -1,0 +1,94 @@
+"""`tokentrail doctor` lists the servers, of the journal and of the ledger, whose provider only the SDK named; it only reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.calls import a_request, call
+from tests.support.ledger_rows import Land, usage
+from tokentrail import semconv, settings
+from tokentrail.doctor import hosts
+from tokentrail.doctor.finding import Finding
+from tokentrail.doctor.hosts import check_hosts
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[settings.Settings]:
+    """A journal with calls to a known server, to two unknown ones, and to one that was named by the setting."""
+    before = settings.current()
+    in_force = settings.configure(journal_dir=tmp_path / "journal", ship=False, estimate=False, provider_hosts={"*.known:8000": "vllm"})
+    servers = [("api.openai.com", 0), ("vllm.internal", 8000), ("vllm.internal", 8000), ("::1", 4000), ("a.known", 8000)]
+    for address, port in servers:
+        call(request=a_request(server_address=address, server_port=port))
+    yield in_force
+    settings.configure(**{name: getattr(before, name) for name in ("journal_dir", "ship", "estimate", "provider_hosts")})
+
+
+def said(findings: Iterator[Finding]) -> list[tuple[str, str]]:
+    return [(finding.state, finding.sentence) for finding in findings]
+
+
+AFTER = "recorded as openai, after the SDK that was used; name who answers there: TOKENTRAIL_PROVIDER_HOSTS="
+
+
+def test_the_journals_servers(journal: settings.Settings) -> None:
+    root = Path(journal.journal_dir)
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    assert said(check_hosts(journal, None)) == [
+        ("note", f'vllm.internal:8000: 2 calls are {AFTER}"vllm.internal:8000=…"'),
+        ("note", f'[::1]:4000: 1 call is {AFTER}"[::1]:4000=…"'),
+    ]
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+
+
+def test_what_is_named_is_no_longer_listed(journal: settings.Settings) -> None:
+    named = journal.with_(provider_hosts={"*.internal": "vllm", "[::1]:4000": "litellm", "*.known": "vllm"})
+    assert said(check_hosts(named, None)) == [("ok", "who answers is known of every server that was called")]
+
+
+def test_many_servers_are_cut_short(journal: settings.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "SHOWN", 1)
+    assert said(check_hosts(journal, None))[1:] == [("note", "and 1 more; a pattern names several servers, as in *.internal=vllm")]
+
+
+def test_no_journal_is_no_finding(tmp_path: Path) -> None:
+    assert said(check_hosts(settings.Settings(journal_dir=str(tmp_path / "nowhere")), None)) == []
+
+
+def test_the_ledgers_last_days(tmp_path: Path, dsn: str, land: Land) -> None:
+    where = {semconv.PROVIDER: "openai", semconv.SERVER_ADDRESS: "litellm.internal", semconv.SERVER_PORT: 4000}
+    known = {semconv.PROVIDER: "openai", semconv.SERVER_ADDRESS: "api.openai.com"}
+    now = time.time_ns()
+    old = {**where, semconv.SERVER_ADDRESS: "old.internal"}
+    land(
+        usage(ts=now, more=where),
+        usage(seq=2, ts=now, more=where),
+        usage(seq=3, ts=now, more=known),
+        usage(seq=4, ts=now - 30 * 86400 * 10**9, more=old),
+    )
+    empty = settings.Settings(journal_dir=str(tmp_path / "journal"))
+    assert said(check_hosts(empty, dsn)) == [("note", f'litellm.internal:4000: 2 calls are {AFTER}"litellm.internal:4000=…"')]
+
+
+def test_a_ledger_that_cannot_be_asked_hides_nothing(journal: settings.Settings, tmp_path: Path) -> None:
+    assert len(said(check_hosts(journal, f"chdb://{tmp_path}/nothing"))) == 2
+
+
+def test_the_command(journal: settings.Settings, tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")} | {
+        "TOKENTRAIL_JOURNAL_DIR": journal.journal_dir,
+        "TOKENTRAIL_ENDPOINT": "http://127.0.0.1:9/v1/logs",
+        "TOKENTRAIL_PROVIDER_HOSTS": "*.known=vllm,[::1]=six",
+    }
+    command = [sys.executable, "-m", "tokentrail", "doctor", "--json", "--dsn", f"chdb://{tmp_path}/nothing"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    found = [finding for finding in json.loads(done.stdout) if finding["what"] == "provider hosts"]
+    assert [(finding["state"], finding["sentence"].partition(":8000:")[0]) for finding in found] == [("note", "vllm.internal")]
