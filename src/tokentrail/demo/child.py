@@ -57,7 +57,7 @@ class Child:
                 self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
         deadline = time.monotonic() + timeout_s
-        while not _answers(self.health_url):
+        while not answers(self.health_url):
             code = self._process.poll()
             if code is not None:
                 raise StartFailed(f"{self.name} ended with code {code}; its last words: {last_words(self.log)}")
@@ -108,7 +108,7 @@ def free_port() -> int:
     raise StartFailed(f"no free port between {LOWEST_PORT} and {HIGHEST_PORT} on 127.0.0.1")
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     """Ask without urllib, which would send a loopback request to the proxy of the environment."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=2.0)

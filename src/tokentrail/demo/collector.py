@@ -18,6 +18,7 @@ from tokentrail.demo.cache import Progress, Unavailable, made_once
 from tokentrail.demo.child import Child, StartFailed, free_port
 from tokentrail.demo.go_toolchain import Go, find_go
 from tokentrail.demo.steps import last_words, run_step
+from tokentrail.deploy.collector import config_folder
 
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
 PROGRAM = "tokentrail-collector"
@@ -59,15 +60,6 @@ class Collector(Child):
             log=folder / f"{config.stem}.log",
             health_url=f"http://{health}/",
         )
-
-
-def config_folder() -> Path:
-    """Return the folder with manifest.yaml, gateway.yaml and agent.yaml: inside the installed wheel, or at the root of a checkout."""
-    here = Path(__file__).resolve().parent
-    for place in (here / "collector-config", here.parents[2] / "collector-config"):
-        if (place / "manifest.yaml").is_file():
-            return place
-    raise FileNotFoundError("collector-config is neither in the installed package nor in a checkout: tokentrail is not installed completely")
 
 
 def obtain(progress: Progress) -> Built | Unavailable:
