@@ -29,7 +29,7 @@ __all__ = ["DemoScreen", "program"]
 NO_TERMINAL = 160
 """Columns that a table may take where standard output is no terminal."""
 WIDE = 140
-"""Columns from which on everything has a column; a narrower table names provider and model in one, and leaves to the lines below how calls were counted."""
+"""Columns from which on everything has a column; below it provider and model share one, and how calls were counted stands in the lines below."""
 
 
 def program() -> str:
