@@ -31,6 +31,9 @@ NO_TERMINAL = 160
 WIDE = 140
 """Columns from which on everything has a column; below it provider and model share one, and how calls were counted stands in the lines below."""
 
+ROWS = "SELECT ts, tenant_id, model, input_tokens, output_tokens, source FROM usage LIMIT 5"
+"""A question whose answer fits a terminal: the view has some fifty columns."""
+
 
 def program() -> str:
     """Return `tokentrail` as it can be typed in any folder: by its name where the shell finds this very one, else by its whole path."""
@@ -95,7 +98,7 @@ class DemoScreen:
             self.say(f"{name}: process {pid}")
         self.say("\nlook around, from another terminal:")
         self.say(f"  {here} report --dsn {demo.dsn} --by tenant_id,model")
-        self.say(f'  {here} sql --dsn {demo.dsn} "SELECT * FROM usage LIMIT 5"')
+        self.say(f'  {here} sql --dsn {demo.dsn} "{ROWS}"')
         self.say(f"  {here} verify --dsn {demo.dsn}")
         self.say(f"\nEverything runs until Ctrl-C here, or:\n  kill {os.getpid()}")
 
@@ -109,7 +112,7 @@ class DemoScreen:
         self.say(f"  {here} serve")
         self.say("and then, from another terminal, what they spent, the ledger itself, the proof that nothing is missing:")
         self.say(f"  {here} report --by tenant_id,model")
-        self.say(f'  {here} sql "SELECT * FROM usage"')
+        self.say(f'  {here} sql "{ROWS}"')
         self.say(f"  {here} verify")
 
 

@@ -65,6 +65,7 @@ class Parts:
         folder = self.folder / ("receiver" if built is None else "collector")
         folder.mkdir()
         demo = Demo(folder, RECEIVER if built is None else COLLECTOR)
+        self.screen.say("starting ClickHouse, embedded in a process of this machine" + (f", and {COLLECTOR}" if built else ""))
         server = stack.enter_context(ServerProcess.started(folder / "clickhouse", log=folder / "serve.log"))
         demo.dsn, demo.clickhouse_url, demo.otlp_url = server.addresses.dsn, server.addresses.http, server.addresses.otlp
         demo.pids["tokentrail serve"] = server.addresses.pid
