@@ -5,8 +5,6 @@ BIN := $(VENV)/bin
 # What must not be skipped: make test REQUIRE="collector local-model"
 REQUIRE ?=
 PYTEST_ARGS ?=
-# Modules are compiled when they are first imported: most of what is installed never is.
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: demo test lint format test-ollama docs bench clean help
 
@@ -43,16 +41,9 @@ bench: $(VENV)/ready ## Measure what README's figures say, on this machine, in o
 clean: ## Remove the environment (the caches of Collector and model stay in the user's cache folder)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# What a demo needs, and nothing else.
+# What a demo needs, and nothing else; on top of it what tests, style and types need.
 $(VENV)/demo-ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "tokentrail needs Python 3.10 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …")'
-	@echo "setting up $(VENV) (once; a minute or two)"
-	@$(PYTHON) -m venv $(VENV) || { echo "the module venv is missing: install python3-venv, or make PYTHON=… with another Python"; exit 1; }
-	@$(PIP) --upgrade "pip>=25.1"
-	@$(PIP) --constraint constraints.txt --editable ".[demo]"
-	@touch $@
+	@$(PYTHON) scripts/environment.py $(VENV) demo
 
-# On top of it what tests, style and types need.
 $(VENV)/ready: $(VENV)/demo-ready
-	@$(PIP) --constraint constraints.txt --group test --group lint
-	@touch $@
+	@$(PYTHON) scripts/environment.py $(VENV) test
