@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from itertools import chain
 from typing import Any, Final
 
 from tokentrail.clickhouse import ranges
@@ -92,8 +91,6 @@ class Look:
     rest: list[Completed]
     """The settled writers that are not among `writers`, added up by the database."""
     lost_keys: list[dict[str, Any]]
-    arriving: bool
-    """Whether a record arrived within the last minute."""
 
     @property
     def absent(self) -> bool:
@@ -113,7 +110,6 @@ def look(client: Client, *, all_writers: bool) -> Look:
         writers=[_writer(row, lost_calls.get(row["writer_id"], ()), lost_quarantine.get(row["writer_id"], ())) for row in rows],
         rest=[Completed(**{field.name: row[field.name] for field in fields(Completed)}) for row in sums],
         lost_keys=client.query(query("lost_keys")).dicts(),
-        arriving=any(row["arriving"] for row in chain(rows, sums)),
     )
 
 

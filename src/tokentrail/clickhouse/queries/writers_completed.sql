@@ -5,8 +5,7 @@ SELECT
     sum(events) AS events,
     countIf(notEmpty(closed_by)) AS closed_by_others,
     min(first_heard) AS first_heard,
-    max(last_heard) AS last_heard,
-    max(arriving) AS arriving
+    max(last_heard) AS last_heard
 FROM ({{queries.writers_heard}})
 WHERE NOT ({all:UInt8} = 1 OR NOT plain OR has({named:Array(String)}, writer_id))
 GROUP BY service_name

@@ -27,7 +27,6 @@ SELECT
     host_name,
     first_heard,
     last_heard,
-    last_heard > now64(3, 'UTC') - toIntervalMinute(1) AS arriving,
     bitmapCardinality(numbers) AS events,
     if(events = 0, 0, bitmapMax(numbers)) AS highest,
     last_seqs,
