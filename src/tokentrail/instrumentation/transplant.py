@@ -5,7 +5,7 @@ that they put back. An attribute that is replaced afterwards is then never looke
 holds the function; so the order of instrumentations, and which of them are switched off again, does not matter.
 
 The code is that of a stand-in, in which one constant is exchanged for what it needs; nothing is added to the globals of the SDK's module. What the
-function looks like (`inspect.signature`, `getsource`, `iscoroutinefunction`, pickling) stays: `__wrapped__` leads to a function with the code as it was.
+function looks like (`inspect.signature`, `getsource`, `iscoroutinefunction`, pickling) stays: `__wrapped__` leads to a copy with the code as it was.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Transplant:
 def _copy_of(function: FunctionType) -> FunctionType:
     """Make a function with the code as it is now, under the same name."""
     copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
-    copy.__kwdefaults__ = function.__kwdefaults__  # type: ignore[assignment] - None is what a function without them has
+    copy.__kwdefaults__ = function.__kwdefaults__
     copy.__qualname__ = function.__qualname__
     copy.__module__ = function.__module__
     copy.__doc__ = function.__doc__
