@@ -115,6 +115,14 @@ class Telemetry:
             span.end(usage.ts + duration)
         self._measure(usage, duration, parent)
 
+    def finish_unspent(self, span: Span | None, end: int, error: BaseException | None) -> None:
+        """End the span of a call whose answer came from a call inside it, which has its own span and counts."""
+        if span is not None:
+            if error is not None:
+                span.set_attribute(semconv.ERROR_TYPE, error_type(error))
+                span.set_status(_ERROR)
+            span.end(end)
+
     def record(self, usage: Usage) -> None:
         """Add a usage recorded by hand: its tokens, and its duration where it states one. Corrections have no place in sums that only grow."""
         if usage.corrects_key or not usage.gen_ai_operation:

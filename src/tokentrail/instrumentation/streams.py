@@ -12,7 +12,6 @@ The caller keeps the SDK's own objects: only the iterator inside them is another
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import os
 import weakref
@@ -22,13 +21,10 @@ from typing import Any
 
 from tokentrail import ledger, recorder
 from tokentrail.call import Answer
-from tokentrail.instrumentation.calls import COUNTS, sound
+from tokentrail.instrumentation.calls import COUNTS, ended_by, sound
 from tokentrail.providers import Chunks, Exchange, Reading
 
 __all__ = ["Following", "any_open", "end_all", "follow", "follow_async", "watch_close", "watch_close_async"]
-
-CUT_SHORT = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
-"""What ends a stream from outside: what came until then is partial, not an error."""
 
 _open: dict[int, weakref.ref[Following]] = {}
 """The streams that are not recorded yet. Whoever takes one out of here records it: that is what makes it once. A forked child owns none."""
@@ -75,7 +71,7 @@ class Following:
         if reading is None:
             return
         answer, ended = reading
-        if error is not None and not isinstance(error, CUT_SHORT):
+        if error is not None and ended_by(error) == "error":  # else what came until then is partial
             ended = "error"
             self._add_what_the_error_says(answer, error)
         call = self.exchange.call or self.begin()
