@@ -140,7 +140,7 @@ class Call:
         if block is not None:
             block.add(usage)
         unstated = usage.input_source != "reported" or usage.output_source != "reported"
-        if unstated and number > 0 and in_force.estimate and (usage.ended != "error" or answer.output_texts):
+        if unstated and number > 0 and in_force.estimate and (usage.ended != "error" or any(answer.output_texts)):
             self._estimate(request, usage, number, answer)
         self._telemetry.finish(self._span, usage, answer, self._parent)
 
@@ -207,7 +207,7 @@ class Call:
             # embeddings have no output, so their source is their input's
             output_source=input_source if embedding and answer.output_tokens is None else output_source,
             input_chars=sum(map(len, texts)),
-            output_chars=sum(map(len, answer.output_texts)),
+            output_chars=sum(map(len, answer.output_texts)) if answer.output_texts else None,  # no text known is not 0 characters
             texts=len(texts),
         )
 
