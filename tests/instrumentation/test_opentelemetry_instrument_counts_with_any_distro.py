@@ -90,7 +90,9 @@ def test_a_grpc_exporter_that_is_installed_stays_the_sdks_choice(tmp_path: Path)
     assert found["endpoint"] == "http://localhost:4318/v1/logs", "a distro's default is not the user's wish"
 
 
-@pytest.mark.parametrize(("endpoint", "ships_to"), [("http://collector:4318", "http://collector:4318/v1/logs"), ("http://collector:4317", "http://collector:4317")])
+@pytest.mark.parametrize(
+    ("endpoint", "ships_to"), [("http://collector:4318", "http://collector:4318/v1/logs"), ("http://collector:4317", "http://collector:4317")]
+)
 def test_an_endpoint_says_what_the_default_does_not(tmp_path: Path, endpoint: str, ships_to: str) -> None:
     distribution(tmp_path / "exporter", "exporter", GRPC_EXPORTER, "[opentelemetry_traces_exporter]\notlp_proto_grpc = exporter:Spans\n")
     found, _ = run(tmp_path, PYTHONPATH=str(tmp_path / "exporter"), OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
@@ -137,7 +139,9 @@ def test_an_instrumentation_that_is_left_out_is_not_armed(tmp_path: Path, left_o
 
 
 def test_initialize_without_the_command(tmp_path: Path) -> None:
-    program = "import runpy, sys; from opentelemetry.instrumentation.auto_instrumentation import initialize; initialize(); runpy.run_path(sys.argv[1])"
+    program = (
+        "import runpy, sys; from opentelemetry.instrumentation.auto_instrumentation import initialize; initialize(); runpy.run_path(sys.argv[1])"
+    )
     found, errors = run(tmp_path, sys.executable, "-c", program, OTEL_PYTHON_DISTRO="tokentrail")
     assert errors == ""
     assert (found["armed"], found["sdk"]) == (ALL, True)
