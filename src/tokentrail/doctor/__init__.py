@@ -2,9 +2,13 @@
 
 | file         | looks at                                                              |
 |--------------|-----------------------------------------------------------------------|
+| `hooks`      | whether `opentelemetry-instrument` has armed the hooks                 |
 | `sdks`       | provider SDKs, their patched functions, other instrumentations        |
 | `spans`      | the OpenTelemetry SDK                                                  |
 | `journal`    | the journal's folder                                                   |
 | `collector`  | the address that records are shipped to                                |
 | `clickhouse` | the ledger's tables                                                    |
+
+`inside` runs them (ClickHouse's excepted) in this interpreter, or in the application's: `application` starts that one, and the folder `injected` is
+what makes it answer.
 """

@@ -1,9 +1,9 @@
 """One unary gRPC call at a time over one HTTP/2 connection: a socket and the package h2, nothing else.
 
-grpcio is left alone on purpose. Its threads do not live on in a forked child, and what is done about that belongs to the whole process. Seen while a
-parent kept calling (grpcio 1.85.3, Linux): with GRPC_ENABLE_FORK_SUPPORT=0 8 of 8 forked children hung in their first call; with 1 a call of the parent
-failed; without the variable each fork wrote to standard error, and a child ran into its deadline. A socket that a child never touches has none of that,
-and an application's own grpcio is not disturbed.
+grpcio is left alone on purpose. Its threads do not live on in a forked child, and what is done about that belongs to the whole process. Seen while
+a parent kept calling (grpcio 1.85.3, Linux): with GRPC_ENABLE_FORK_SUPPORT=0 8 of 8 forked children hung in their first call; with 1 a call of the
+parent failed; without the variable each fork wrote to standard error, and a child ran into its deadline. A socket that a child never touches has none
+of that, and an application's own grpcio is not disturbed.
 
 Sources: "gRPC over HTTP2" (PROTOCOL-HTTP2.md) for framing, headers and reset codes; "HTTP to gRPC Status Code Mapping".
 """
