@@ -69,14 +69,15 @@ class Background:
             from opentelemetry import context  # noqa: PLC0415
 
             from tokentrail.journal.adoption import Adopter  # noqa: PLC0415
-            from tokentrail.journal.exporter import Exporter  # noqa: PLC0415
+            from tokentrail.journal.exporter import exporter_for  # noqa: PLC0415
             from tokentrail.journal.shipper import Shipper  # noqa: PLC0415
+
+            exporter = exporter_for(self._settings)  # loads the client of the settings' protocol
 
         threading.current_thread().name = "tokentrail-shipper"
         # our own requests are nobody's spans
         for name in ("suppress_instrumentation", "suppress_http_instrumentation"):
             context.attach(context.set_value(name, True))
-        exporter = Exporter(self._settings)
         shipper = Shipper(self._writer.root, exporter, wait=self._pause, complain=self._complain)
         adopter = Adopter(shipper, own_id=self._writer.writer_id)
         while not self._gone:

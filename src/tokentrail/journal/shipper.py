@@ -22,7 +22,7 @@ from tokentrail.journal.records import Header, encode
 from tokentrail.retry import RetryPolicy
 from tokentrail.usage import Closing
 
-__all__ = ["Progress", "Shipper"]
+__all__ = ["Progress", "Sends", "Shipper"]
 
 MAX_REQUEST_BYTES: Final = 3_000_000
 """Of a request before compression: the Collector's own limit for gRPC between agent and gateway is 4 MB."""
