@@ -86,7 +86,6 @@ def make_sdk(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         monkeypatch.setattr(metrics_api, "_METER_PROVIDER", sdk.metering)
         monkeypatch.setattr(telemetry, "_observed", False)
         monkeypatch.setattr(telemetry, "_totals", {})
-        monkeypatch.setattr(self_metrics, "_seen", {})
         monkeypatch.setattr(recorder, "_telemetry", None)
         return sdk
 
