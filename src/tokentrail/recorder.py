@@ -135,19 +135,15 @@ class Call:
                 self._telemetry.finish_unspent(self._span, self._ts + duration, error)
                 return
         usage = self._usage(request, answer, ended, error, duration, in_force)
-        number = ledger.append(usage, self._sink)
+        unstated = usage.input_source != "reported" or usage.output_source != "reported"
+        if unstated and in_force.estimate and (usage.ended != "error" or any(answer.output_texts)):
+            ledger.append_and_estimate(usage, tuple(request.texts), tuple(answer.output_texts), self._sink)
+        else:
+            ledger.append(usage, self._sink)
         block = self._attribution
         if block is not None:
             block.add(usage)
-        unstated = usage.input_source != "reported" or usage.output_source != "reported"
-        if unstated and number > 0 and in_force.estimate and (usage.ended != "error" or any(answer.output_texts)):
-            self._estimate(request, usage, number, answer)
         self._telemetry.finish(self._span, usage, answer, self._parent)
-
-    def _estimate(self, request: Request, usage: Usage, number: int, answer: Answer) -> None:
-        from msgspec.structs import replace  # noqa: PLC0415 - not needed by most calls
-
-        ledger.estimate_later(replace(usage, call=number), tuple(request.texts), tuple(answer.output_texts), self._sink)
 
     def _usage(self, request: Request, answer: Answer, ended: str, error: BaseException | None, duration: int, in_force: settings.Settings) -> Usage:
         block = self._attribution
@@ -296,8 +292,8 @@ def flush(timeout: float = 30.0) -> bool:
     from time import monotonic  # noqa: PLC0415
 
     deadline = monotonic() + timeout
-    finisher.drain(timeout)
-    return ledger.flush(max(0.0, deadline - monotonic()))
+    finished = finisher.drain(timeout)
+    return ledger.flush(max(0.0, deadline - monotonic())) and finished
 
 
 def _after_fork_in_child() -> None:

@@ -198,6 +198,11 @@ def load(vocabulary: Vocabulary, *, download: bool = False) -> tiktoken.Encoding
     return encoding
 
 
+def is_loaded(vocabulary: Vocabulary) -> bool:
+    """Whether `load` answers at once."""
+    return vocabulary.name in _encodings or bool(problem(vocabulary))
+
+
 def problem(vocabulary: Vocabulary) -> str:
     """Why `load` answered None, as one sentence; "" where it did not."""
     return _problems.get((vocabulary.name, True)) or _problems.get((vocabulary.name, False)) or ""
