@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from tokentrail.providers import Provider
 from tokentrail.providers.openai import CHAT, EMBEDDINGS
+from tokentrail.providers.probes import probe_stainless
 from tokentrail.providers.stainless import Endpoint, hooks_of
 
 __all__ = ["PROVIDER"]
@@ -23,4 +25,5 @@ PROVIDER: Final = Provider(
     package="groq",
     hooks=hooks_of("groq._base_client", "groq", find),
     clashes=("opentelemetry-instrumentation-groq", "openinference-instrumentation-groq", "openlit"),
+    probe=partial(probe_stainless, "groq", "Groq"),
 )

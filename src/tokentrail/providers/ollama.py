@@ -19,6 +19,7 @@ from tokentrail.instrumentation.streams import Following, follow, follow_async
 from tokentrail.providers import Exchange, Hook, Provider, Reading
 from tokentrail.providers.hosts import server_of
 from tokentrail.providers.openai_shape import texts_of_chat, texts_of_message, texts_of_prompt
+from tokentrail.providers.probes import probe_ollama
 
 __all__ = ["PROVIDER"]
 
@@ -178,4 +179,5 @@ PROVIDER: Final = Provider(
         Hook("ollama._client", "AsyncClient._request", opens=partial(_open_request, is_async=True), is_async=True),
     ),
     clashes=("opentelemetry-instrumentation-ollama", "openlit"),
+    probe=probe_ollama,
 )
