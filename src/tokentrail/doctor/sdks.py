@@ -74,7 +74,9 @@ def _check(provider: Provider, sdk: str) -> Iterator[Finding]:
         elif probed.counted != probed.calls:
             yield Finding(name, "wrong", f"{sdk}: of {probed.calls} calls to a listener here {probed.counted} were counted{_blame(layers)}")
         else:
-            yield Finding(name, "ok", f"{sdk}: all {len(provider.hooks)} functions are patched, {probed.calls} calls to a listener here were counted once each")
+            yield Finding(
+                name, "ok", f"{sdk}: all {len(provider.hooks)} functions are patched, {probed.calls} calls to a listener here were counted once each"
+            )
     yield from (_finding_of(name, each) for each in layers)
 
 
