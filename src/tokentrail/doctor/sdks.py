@@ -1,42 +1,102 @@
-"""Which provider SDKs are installed, whether their functions can be patched, and which other distributions patch them."""
+"""Which provider SDKs are installed, whether a call of them is counted, and which other instrumentations are there.
+
+What is said of a call is tried: the SDK makes calls at a listener of this machine, and the recorder says how many reached it (see `probe`).
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from tokentrail.doctor.finding import Finding, version_of
+
+if TYPE_CHECKING:
+    from tokentrail.instrumentation.layers import Layers
+    from tokentrail.providers import Hook, Provider
 
 __all__ = ["check_sdks"]
 
 
-def check_sdks() -> Iterator[Finding]:
-    """Which provider SDKs are there, whether their functions can be patched, and who else patches them."""
+def check_sdks(*, switch_on: bool = True) -> Iterator[Finding]:
+    """Which provider SDKs are there, whether their calls are counted once, and who else patches them.
+
+    With `switch_on` the hooks that are off are put on for the check, and taken off after it. Without, inside an application's process, hooks stay as
+    they are, and an SDK that the application has not imported is not imported.
+    """
     from tokentrail.instrumentation import clashes, instrument, instrumented, providers, uninstrument  # noqa: PLC0415 - loads wrapt
 
     found = providers()
     versions = {name: version_of(provider.package) for name, provider in found.items()}
-    instrument()
-    for name, provider in sorted(found.items()):
-        version = versions[name]
-        if version is None:
-            yield Finding(name, "note", f"the SDK {provider.package} is not installed")
-            continue
-        unpatched = [f"{hook.module}:{hook.name}" for hook in provider.hooks if not _imports(hook.module)]
-        unpatched = unpatched or [place for place in (f"{hook.module}:{hook.name}" for hook in provider.hooks) if place not in instrumented()[name]]
-        if unpatched:
-            yield Finding(name, "wrong", f"{provider.package} {version}: {', '.join(unpatched)} cannot be patched, calls through it are not counted")
-        else:
-            yield Finding(name, "ok", f"{provider.package} {version}: all {len(provider.hooks)} functions are patched")
-    uninstrument()
+    on_before = set(instrumented())
+    if switch_on:
+        instrument()
+    try:
+        for name, provider in sorted(found.items()):
+            version = versions[name]
+            if version is None:
+                yield Finding(name, "note", f"the SDK {provider.package} is not installed")
+            elif not switch_on and not any(hook.module in sys.modules for hook in provider.hooks):
+                yield Finding(name, "note", f"{provider.package} {version} is not imported here")
+            elif name not in instrumented():
+                yield Finding(name, "wrong", f"{provider.package} {version}: the hooks are off here, calls through it are not counted")
+            else:
+                yield from _check(provider, f"{provider.package} {version}")
+    finally:
+        if switch_on:
+            uninstrument(set(instrumented()) - on_before)
     for name, others in clashes().items():
-        yield Finding(
-            name,
-            "note",
-            f"{', '.join(others)} also makes spans and metrics of these calls: the ledger counts once, dashboards over spans may count twice",
-        )
+        sentence = f"{', '.join(others)}, where switched on, also makes spans and metrics of these calls: dashboards over spans may count twice"
+        yield Finding(name, "note", f"{sentence}, the ledger does not, in whatever order they are switched on")
     if not any(versions.values()):
         yield Finding("SDKs", "wrong", 'no provider SDK is installed in this environment: pip install "tokentrail[openai]", for example')
+
+
+def _check(provider: Provider, sdk: str) -> Iterator[Finding]:
+    """Look at one SDK whose hooks are on."""
+    from tokentrail.doctor.probe import probe  # noqa: PLC0415 - needs a listener
+    from tokentrail.instrumentation.layers import layers_over  # noqa: PLC0415 - loads wrapt
+
+    name = provider.name
+    unpatched = _unpatched(provider.hooks)
+    if unpatched:
+        yield Finding(name, "wrong", f"{sdk}: {', '.join(unpatched)} cannot be patched, calls through it are not counted")
+        return
+    layers = [each for hook in provider.hooks for each in layers_over(hook)]
+    if provider.probe is None:
+        yield Finding(name, "ok", f"{sdk}: all {len(provider.hooks)} functions are patched")
+    else:
+        probed = probe(provider.probe)
+        if probed.error is not None:
+            error = f"{type(probed.error).__name__}: {probed.error}"
+            yield Finding(name, "wrong", f"{sdk}: all {len(provider.hooks)} functions are patched, but a call to a listener here failed: {error}")
+        elif probed.counted != probed.calls:
+            yield Finding(name, "wrong", f"{sdk}: of {probed.calls} calls to a listener here {probed.counted} were counted{_blame(layers)}")
+        else:
+            yield Finding(
+                name, "ok", f"{sdk}: all {len(provider.hooks)} functions are patched, {probed.calls} calls to a listener here were counted once each"
+            )
+    yield from (_finding_of(name, each) for each in layers)
+
+
+def _blame(layers: Iterable[Layers]) -> str:
+    hidden = [f"{each.place} is {', '.join(each.modules)}'s" for each in layers if not each.leads_to_the_function]
+    return f": {'; '.join(hidden)}" if hidden else ""
+
+
+def _finding_of(name: str, layers: Layers) -> Finding:
+    whose = ", ".join(layers.modules) or "somebody"
+    if layers.leads_to_the_function:
+        return Finding(name, "note", f"{layers.place} is wrapped by {whose}, which calls the function that tokentrail has patched")
+    return Finding(name, "wrong", f"{layers.place} was replaced by {whose}: the function that tokentrail has patched is not seen behind it")
+
+
+def _unpatched(hooks: Iterable[Hook]) -> list[str]:
+    from tokentrail.instrumentation.patching import is_on  # noqa: PLC0415 - loads wrapt
+
+    missing = [hook for hook in hooks if not _imports(hook.module)] or [hook for hook in hooks if not is_on(hook)]
+    return [f"{hook.module}:{hook.name}" for hook in missing]
 
 
 def _imports(module: str) -> bool:

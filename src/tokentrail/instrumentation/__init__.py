@@ -71,7 +71,7 @@ def instrumented() -> dict[str, list[str]]:
 
 
 def clashes() -> dict[str, list[str]]:
-    """For each provider: installed distributions that patch its SDK too. Their spans and metrics tell of the same calls; the ledger does not mind."""
+    """For each provider: installed distributions that patch its SDK too. Their spans and metrics tell of the same calls."""
     installed = {(dist.metadata["Name"] or "").lower().replace("_", "-") for dist in distributions()}
     found = {name: [other for other in provider.clashes if other in installed] for name, provider in _known().items()}
     return {name: others for name, others in found.items() if others}

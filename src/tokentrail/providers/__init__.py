@@ -78,12 +78,16 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An SDK: its name in `instrument([...])`, its distribution, its hooks, and the distributions that patch it too and would count twice."""
+    """An SDK: its name in `instrument([...])`, its distribution, its hooks, and the distributions that patch it too.
+
+    `probe` makes calls with the SDK at a base URL, one in each way that it has (sync, async), and answers how many: `tokentrail doctor` tries it.
+    """
 
     name: str
     package: str
     hooks: tuple[Hook, ...]
     clashes: tuple[str, ...] = field(default=())
+    probe: Callable[[str], int] | None = None
 
 
 under_way: ContextVar[Exchange | None] = ContextVar("tokentrail_exchange", default=None)

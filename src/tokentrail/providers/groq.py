@@ -5,10 +5,12 @@ Its streams state their usage unasked, in `x_groq` of the last chunk.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from tokentrail.providers import Provider
 from tokentrail.providers.openai import JOBS, PATHS
+from tokentrail.providers.probes import probe_stainless
 from tokentrail.providers.routes import Routes
 from tokentrail.providers.stainless import hooks_of
 
@@ -19,4 +21,5 @@ PROVIDER: Final = Provider(
     package="groq",
     hooks=hooks_of("groq._base_client", "groq", Routes(PATHS, jobs=JOBS, prefix="/openai/v1")),
     clashes=("opentelemetry-instrumentation-groq", "openinference-instrumentation-groq", "openlit"),
+    probe=partial(probe_stainless, "groq", "Groq"),
 )

@@ -20,6 +20,7 @@ from tokentrail.providers import Exchange, Hook, Provider, Reading
 from tokentrail.providers.hosts import server_of
 from tokentrail.providers.known_text import KNOWN_EMPTY
 from tokentrail.providers.openai_shape import texts_of_chat, texts_of_message, texts_of_prompt
+from tokentrail.providers.probes import probe_ollama
 
 __all__ = ["PROVIDER"]
 
@@ -188,4 +189,5 @@ PROVIDER: Final = Provider(
         Hook("ollama._client", "AsyncClient._request", opens=partial(_open_request, is_async=True), is_async=True),
     ),
     clashes=("opentelemetry-instrumentation-ollama", "openlit"),
+    probe=probe_ollama,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from tokentrail.providers import Provider
@@ -16,6 +17,7 @@ from tokentrail.providers.openai_shape import (
     texts_of_completion,
     texts_of_embeddings,
 )
+from tokentrail.providers.probes import probe_stainless
 from tokentrail.providers.routes import Routes
 from tokentrail.providers.stainless import Endpoint, hooks_of
 
@@ -83,4 +85,5 @@ PROVIDER: Final = Provider(
         "langfuse",
         "logfire",
     ),
+    probe=partial(probe_stainless, "openai", "OpenAI"),
 )

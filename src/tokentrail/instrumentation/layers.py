@@ -1,0 +1,86 @@
+"""What Python finds where a hook's function is called: others' wrappers over it, on its class, on subclasses, on single objects."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FunctionType, MethodType
+from typing import Any
+
+from tokentrail.instrumentation.patching import owner_of
+from tokentrail.instrumentation.transplant import plain_function
+from tokentrail.providers import Hook
+
+__all__ = ["Layers", "layers_over"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """One place where a function is found: the modules whose wrappers are called first, and whether the hook's function is behind them."""
+
+    place: str
+    modules: tuple[str, ...]
+    leads_to_the_function: bool
+
+
+def layers_over(hook: Hook) -> Iterator[Layers]:
+    """Look at every place where somebody has put something else than the function itself; nothing is imported, nothing is called."""
+    module = sys.modules.get(hook.module)
+    if module is None:
+        return
+    owner, name = owner_of(hook, module)
+    function = plain_function(owner, name)
+    if function is None:
+        return
+    for place, found in _places(owner, name):
+        modules, last = _walk(found, function)
+        if modules or last is not function:
+            yield Layers(f"{place}.{name}", tuple(modules), last is function)
+
+
+def _places(owner: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every class, and every living object of such a class, that has an entry of its own under the name."""
+    if not isinstance(owner, type):
+        yield owner.__name__, vars(owner).get(name)
+        return
+    for kind in (owner, *_subclasses(owner)):
+        if name in vars(kind):
+            yield f"{kind.__module__}.{kind.__qualname__}", vars(kind)[name]
+    for thing in gc.get_objects():
+        kind = type(thing)
+        if kind is not type and issubclass(kind, owner) and name in getattr(thing, "__dict__", ()):
+            yield f"an object of {kind.__module__}.{kind.__qualname__}", vars(thing)[name]
+
+
+def _subclasses(kind: type) -> Iterator[type]:
+    below: type
+    for below in type.__subclasses__(kind):
+        yield below
+        yield from _subclasses(below)
+
+
+def _walk(found: Any, function: FunctionType) -> tuple[list[str], Any]:
+    """Follow wrappers inwards, each named by its module."""
+    modules: list[str] = []
+    for _ in range(50):
+        if isinstance(found, MethodType):
+            found = found.__func__
+        if found is function:
+            break
+        modules.append(_module_of(found))
+        inner = getattr(found, "__wrapped__", None)
+        if inner is None:
+            break
+        found = inner
+    return list(dict.fromkeys(module for module in modules if not module.startswith("tokentrail."))), found
+
+
+def _module_of(found: Any) -> str:
+    wrapper = getattr(found, "_self_wrapper", None)  # wrapt's: the proxy itself says the module of what it stands for
+    if wrapper is not None:
+        return str(getattr(wrapper, "__module__", None) or type(wrapper).__module__)
+    if type(found) is FunctionType:
+        return str(found.__globals__.get("__name__", "?"))
+    return str(type(found).__module__)

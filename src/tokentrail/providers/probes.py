@@ -1,0 +1,49 @@
+"""Small calls that a provider's SDK makes at a listener of this machine: `tokentrail doctor` looks whether they reach the hooks."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from typing import Any, Final
+
+__all__ = ["ANSWER", "probe_ollama", "probe_stainless"]
+
+MESSAGES: Final = [{"role": "user", "content": "doctor"}]
+ANSWER: Final[dict[str, Any]] = {
+    "id": "doctor",
+    "object": "chat.completion",
+    "created": 0,
+    "model": "doctor",
+    "choices": [],
+    "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    "message": {"role": "assistant", "content": ""},
+    "done": True,
+}
+"""A chat's answer in OpenAI's shape and in Ollama's."""
+
+_HTTP: Final[dict[str, Any]] = {"trust_env": False, "verify": False}
+"""No proxy of the environment has business with this machine, and reading all certificates for plain HTTP takes longer than the rest."""
+
+
+def probe_stainless(package: str, kind: str, url: str) -> int:
+    """Make one sync and one async chat call with an SDK that Stainless generates; `kind` is its client's class. The answer: how many."""
+    sdk = import_module(package)
+    given: dict[str, Any] = {"api_key": "none", "base_url": url, "max_retries": 0, "timeout": 10.0}
+    asking, asking_later = sdk.DefaultHttpxClient(**_HTTP), sdk.DefaultAsyncHttpxClient(**_HTTP)
+
+    async def ask() -> None:
+        async with getattr(sdk, f"Async{kind}")(**given, http_client=asking_later) as client:
+            await client.chat.completions.create(model="doctor", messages=MESSAGES)
+
+    with getattr(sdk, kind)(**given, http_client=asking) as client:
+        client.chat.completions.create(model="doctor", messages=MESSAGES)
+    asyncio.run(ask())
+    return 2
+
+
+def probe_ollama(url: str) -> int:
+    """Do the same with Ollama's SDK."""
+    sdk = import_module("ollama")
+    sdk.Client(host=url, timeout=10.0, **_HTTP).chat(model="doctor", messages=MESSAGES)
+    asyncio.run(sdk.AsyncClient(host=url, timeout=10.0, **_HTTP).chat(model="doctor", messages=MESSAGES))
+    return 2

@@ -1,0 +1,100 @@
+"""A call that its own code ends by an error is `error`; one that is ended from outside (cancelled, killed, interrupted) is `partial`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from tests.support.scripted import chunks, completion, sse
+from tokentrail.instrumentation import instrument
+from tokentrail.testing import Usages
+
+http = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx
+ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+
+
+class GreenletExit(BaseException):
+    """As greenlet throws it into a greenlet that is killed."""
+
+
+class Timeout(BaseException):
+    """As gevent and eventlet raise it."""
+
+
+OUTSIDE = [GreenletExit, Timeout, KeyboardInterrupt, SystemExit, asyncio.CancelledError]
+
+
+class Cut(http.SyncByteStream):  # type: ignore[misc]
+    """A body during which the reading code is thrown out."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from sse(chunks("a", "b", usage=True), done=False)[:2]
+        raise self.error
+
+
+class Transport(http.BaseTransport):  # type: ignore[misc]
+    def __init__(self, error: type[BaseException], *, stream: bool) -> None:
+        self.error, self.stream = error, stream
+
+    def handle_request(self, request: Any) -> Any:
+        if not self.stream:
+            raise self.error
+        return http.Response(200, headers={"content-type": "text/event-stream"}, stream=Cut(self.error), request=request)
+
+
+def client_of(error: type[BaseException], *, stream: bool) -> openai.OpenAI:
+    http_client = http.Client(transport=Transport(error, stream=stream))
+    return openai.OpenAI(base_url="http://server.invalid", api_key="none", max_retries=0, http_client=http_client)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("error", OUTSIDE)
+def test_ended_from_outside(usages: Usages, error: type[BaseException], stream: bool) -> None:
+    instrument()
+    with pytest.raises(error):
+        list(client_of(error, stream=stream).chat.completions.create(**ASK, stream=stream))
+    assert [usage.ended for usage in usages.recorded] == ["partial"]
+    assert usages.recorded[0].error_type.endswith(error.__name__)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_ended_by_an_error(usages: Usages, stream: bool) -> None:
+    instrument()
+    with pytest.raises((openai.APIConnectionError, ValueError)):
+        list(client_of(ValueError, stream=stream).chat.completions.create(**ASK, stream=stream))
+    assert [usage.ended for usage in usages.recorded] == ["error"]
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+async def test_a_task_that_is_cancelled_or_dropped_while_it_waits(usages: Usages, dropped: bool) -> None:
+    instrument()
+    there = asyncio.Event()
+
+    class Never(http.AsyncBaseTransport):  # type: ignore[misc]
+        async def handle_async_request(self, request: Any) -> Any:
+            there.set()
+            await asyncio.get_running_loop().create_future()
+            return http.Response(200, json=completion(), request=request)
+
+    client = openai.AsyncOpenAI(base_url="http://server.invalid", api_key="none", http_client=http.AsyncClient(transport=Never()))
+    if dropped:
+        client._platform = "Linux"  # else a thread is asked first
+        call = client.chat.completions.create(**ASK)
+        while not there.is_set():
+            call.send(None)  # type: ignore[attr-defined]
+        call.close()  # type: ignore[attr-defined]
+    else:
+        task = asyncio.ensure_future(client.chat.completions.create(**ASK))
+        await there.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    usages.settle()
+    assert [usage.ended for usage in usages.recorded] == ["partial"]
