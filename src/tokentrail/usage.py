@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Closing", "Refused", "Usage", "source_of"]
+__all__ = ["Closing", "Refused", "Usage", "rank_of", "source_of"]
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="usage", tag_field="event"):
@@ -74,6 +74,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
         """The weaker of `input_source` and `output_source`."""
         return source_of(self.input_source, self.output_source)
 
+    @property
+    def rank(self) -> tuple[int, int]:
+        """What decides which of two records of one key counts; see `rank_of`."""
+        return rank_of(self.input_source, self.output_source)
+
     def as_dict(self) -> dict[str, Any]:
         """All fields, with `source`."""
         return msgspec.structs.asdict(self) | {"source": self.source}
@@ -101,3 +106,12 @@ _RANK = {"unknown": 0, "estimated": 1, "reported": 2}
 def source_of(input_source: str, output_source: str) -> str:
     """The weaker of two sources: a usage is only as good as its worse half."""
     return min(input_source, output_source, key=lambda source: _RANK.get(source, 0))
+
+
+def rank_of(input_source: str, output_source: str) -> tuple[int, int]:
+    """The rank of a record among those of its key: its worse half, then its better one. The higher one counts.
+
+    So a record with one half estimated replaces the one with none, and is replaced by one with both. ClickHouse computes the same (`version`).
+    """
+    halves = _RANK.get(input_source, 0), _RANK.get(output_source, 0)
+    return min(halves), max(halves)

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import itertools
 import random
+from typing import Any
 
 import pytest
 
 from tests.support.ledger_rows import START_NS, Land, Row, Total, claimed, usage
 from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.verify import verify
+from tokentrail.usage import rank_of, source_of
 
 DAY = 86_400 * 10**9
 
@@ -136,6 +140,48 @@ def test_a_record_is_as_good_as_its_worse_half(land: Land, database: Client, swa
     assert database.query("SELECT source, input_source, output_source FROM usage WHERE idempotency_key = 'other'").rows == [
         ("unknown", "reported", "unknown")
     ]
+
+
+RANKED = sorted(itertools.product(("unknown", "estimated", "reported"), repeat=2), key=lambda halves: rank_of(*halves))
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("kind", ["automatic", "opaque"])
+def test_the_record_with_the_better_half_counts_as_python_ranks_it(land: Land, database: Client, kind: str, swap: bool) -> None:
+    def said(key: int, halves: tuple[str, str], *, first: bool) -> Row:
+        given: dict[str, Any] = {"seq": 2 * key + first, "input_tokens": key, "output_tokens": int(first)}
+        more = {semconv.INPUT_SOURCE: halves[0], semconv.OUTPUT_SOURCE: halves[1]}
+        if kind == "opaque":  # the weaker record is the earlier one, which would count if both were alike
+            return claimed(f"k{key}", ts=START_NS + (not first), more=more, **given)
+        return usage(call=2 * key, ts=START_NS + key, more=more, **given)
+
+    pairs = [(weak, strong) for weak, strong in itertools.combinations(RANKED, 2) if rank_of(*weak) < rank_of(*strong)]
+    records = [(said(key, weak, first=True), said(key, strong, first=False)) for key, (weak, strong) in enumerate(pairs, 1)]
+    land(*(pair[swap] for pair in records))
+    land(*(pair[not swap] for pair in records))
+    found = database.query("SELECT input_tokens, input_source, output_source, source FROM usage ORDER BY input_tokens").rows
+    assert found == [(key, *strong, source_of(*strong)) for key, (_, strong) in enumerate(pairs, 1)]
+    assert verify(database).conflicts == [], "a completed half is no conflict"
+
+
+def test_an_unknown_row_its_half_estimate_and_the_reported_counts_in_any_order(land: Land, database: Client) -> None:
+    halves = {semconv.INPUT_SOURCE: "unknown", semconv.OUTPUT_SOURCE: "estimated"}
+    for number, order in enumerate(itertools.permutations(range(3))):
+        records = [
+            claimed(f"k{number}", seq=10 * number + 1, ts=START_NS, source="unknown", input_tokens=None, output_tokens=None),
+            claimed(f"k{number}", seq=10 * number + 2, ts=START_NS, input_tokens=None, output_tokens=7, more=halves),
+            claimed(f"k{number}", seq=10 * number + 3, ts=START_NS + 10**9, input_tokens=11, output_tokens=8),
+        ]
+        for place in order:
+            if place < 2:
+                land(records[place])
+        counts = "SELECT input_tokens, output_tokens FROM usage WHERE idempotency_key = {key:String}"
+        assert database.query(counts, {"key": f"k{number}"}).rows == [(None, 7)]
+        land(records[2])
+        for place in order:
+            land(records[place])
+        assert database.query(counts, {"key": f"k{number}"}).rows == [(11, 8)]
+    assert verify(database).conflicts == []
 
 
 @pytest.mark.parametrize("kind", ["automatic", "opaque"])

@@ -35,8 +35,18 @@ def test_what_was_reported_stays() -> None:
 def test_nothing_is_appended_that_does_not_raise_the_rank() -> None:
     assert completed(CALL, [], []) is None
     assert completed(CALL, [""], [""]) is None
-    assert completed(CALL, ["a prompt"], []) is None, "half a call stays unknown"
-    assert completed(CALL, [], ["an answer"]) is None
+
+
+def test_each_half_is_counted_on_its_own_and_the_other_stays_unknown() -> None:
+    image_alone = completed(CALL, [], ["hello world"])
+    assert image_alone == replaced(CALL, output_tokens=2, output_source="estimated", tokenizer="o200k_base")
+    no_text_came = completed(CALL, ["hello world"], [])
+    assert no_text_came == replaced(CALL, input_tokens=9, input_source="estimated", tokenizer="o200k_base")
+    for half in (image_alone, no_text_came):
+        assert half is not None
+        assert half.source == "unknown"
+        assert CALL.rank < half.rank < replaced(CALL, input_source="estimated", output_source="estimated").rank
+        assert completed(half, [], []) is None
 
 
 def test_an_abandoned_stream_has_the_output_it_had() -> None:
@@ -44,8 +54,10 @@ def test_an_abandoned_stream_has_the_output_it_had() -> None:
     better = completed(cut, ["hello world"], [])
     assert better is not None
     assert (better.input_tokens, better.output_tokens, better.source) == (9, 0, "estimated")
-    assert completed(replaced(cut, output_chars=None), ["hello world"], []) is None, "what is not stated is not 0"
-    assert completed(replaced(cut, ended="error"), ["hello world"], []) is None, "a failed call without an answer was not paid for"
+    for unproven in (replaced(cut, output_chars=None), replaced(cut, ended="complete"), replaced(cut, ended="error")):
+        half = completed(unproven, ["hello world"], [])
+        assert half is not None
+        assert (half.input_tokens, half.output_tokens, half.output_source) == (9, None, "unknown"), "what is not known to be text is not 0"
 
 
 def test_an_embedding_has_no_output_and_still_rises() -> None:

@@ -15,7 +15,7 @@ import msgspec
 from tokentrail import threads
 from tokentrail.counting.tokens import TokenCount, count_tokens, is_ready
 from tokentrail.models import model_family
-from tokentrail.usage import Usage, source_of
+from tokentrail.usage import Usage
 from tokentrail.vocabulary import Ended, Source, TokenType
 
 __all__ = ["Estimator", "completed"]
@@ -40,16 +40,18 @@ def _count_input(usage: Usage, texts: Sequence[str]) -> TokenCount | None:
 
 
 def _count_output(usage: Usage, texts: Sequence[str]) -> TokenCount | None:
-    # a stream that was left before its first word has 0, which is known; a whole answer without text has something else (a call, a picture)
+    # a stream that was left before its first word has 0, if it is known to be text: then it has characters, 0 of them. NULL characters prove nothing,
+    # and a whole answer without text has something else (a call, a picture)
     if not any(texts) and not (usage.ended == Ended.PARTIAL and usage.output_chars == 0):
         return None
     return count_tokens(texts, model=_model(usage), provider=usage.provider)
 
 
 def completed(usage: Usage, input_texts: Sequence[str], output_texts: Sequence[str]) -> Usage | None:
-    """Answer the usage with the halves counted that were not stated, or None if that does not raise its rank.
+    """Answer the usage with the halves counted that were not stated and can be, or None if none can. That always raises its rank.
 
-    What was stated stays. Embeddings have no output: theirs is never counted, and its source follows the input's, so that the rank can rise.
+    What was stated stays, and a half that cannot be counted (an image alone, an answer that is no text) stays unknown. Embeddings have no output:
+    theirs is never counted, and its source follows the input's.
     """
     counts = {}
     changes: dict[str, object] = {}
@@ -66,8 +68,7 @@ def completed(usage: Usage, input_texts: Sequence[str], output_texts: Sequence[s
     changes["tokenizer"] = min(found.values(), key=lambda tokens: tokens.exact).tokenizer  # the weaker, like the source
     if embedding and usage.output_source == Source.UNKNOWN:
         changes["output_source"] = changes["input_source"]
-    better = msgspec.structs.replace(usage, **changes)
-    return better if Source(source_of(better.input_source, better.output_source)).number > Source(usage.source).number else None
+    return msgspec.structs.replace(usage, **changes)
 
 
 def _nowhere(_usage: Usage) -> None:

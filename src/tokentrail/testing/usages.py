@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, overload
 
 from tokentrail.usage import Usage
-from tokentrail.vocabulary import KeyKind, Source
+from tokentrail.vocabulary import KeyKind
 
 __all__ = ["Usages", "collect_usages"]
 
@@ -200,8 +200,8 @@ def _completes(usage: Usage) -> bool:
     return usage.key_kind != KeyKind.AUTOMATIC or usage.call != 0
 
 
-def _standing(usage: Usage) -> tuple[int, int]:
-    return Source(usage.source).number, -usage.ts
+def _standing(usage: Usage) -> tuple[tuple[int, int], int]:
+    return usage.rank, -usage.ts
 
 
 def _record_abandoned_streams() -> None:

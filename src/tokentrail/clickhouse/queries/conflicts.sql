@@ -40,8 +40,8 @@ WITH
     )
 SELECT
     key,
-    ['unknown', 'estimated', 'reported'][rank + 1] AS source,
-    toBool((key_hash, key_ts, rank, calls, ifNull(input_tokens, -1), ifNull(output_tokens, -1), ifNull(cache_read_tokens, -1), ifNull(cache_write_tokens, -1),
+    ['unknown', 'estimated', 'reported'][bitAnd(rank, 3) + 1] AS source,
+    toBool((key_hash, key_ts, bitAnd(rank, 3), calls, ifNull(input_tokens, -1), ifNull(output_tokens, -1), ifNull(cache_read_tokens, -1), ifNull(cache_write_tokens, -1),
         ifNull(reasoning_tokens, -1)) IN
     (
         SELECT key_hash, key_ts, rank, calls, ifNull(input_tokens, -1), ifNull(output_tokens, -1), ifNull(cache_read_tokens, -1),
