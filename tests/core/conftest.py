@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from tests.support.telemetry_contract import Point, check_point, check_span, points_of
-from tokentrail import finisher, ledger, recorder, self_metrics, settings, telemetry
+from tokentrail import finisher, ledger, recorder, settings, telemetry
 
 Configure = Callable[..., settings.Settings]
 
