@@ -149,13 +149,7 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     """
     in_force = strict_settings(endpoint=endpoint)
     root = _folder(directory, may_come=watch)
-    problem = endpoint_problem(in_force)
-    if problem:
-        raise Misuse(problem)
-    if watch and without_locks:
-        raise Misuse("--without-locks says that no service writes to the journal, and --watch that some do: give one of them.")
-    if not interval > 0:
-        raise Misuse(f"--interval is {interval}: seconds above 0.")
+    _refuse_misuse(in_force, watch=watch, without_locks=without_locks, interval=interval)
     stop = _Stop()
     exporter = Exporter(in_force)
     said: list[str] = []
@@ -185,6 +179,16 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     if damaged:
         raise Misuse(f"the journal {root} is damaged: {', '.join(damaged)} could not be read and were skipped; look at this disk.")
     click.get_current_context().exit(0 if progress.done and not refused and not progress.aside else 1)
+
+
+def _refuse_misuse(in_force: settings.Settings, *, watch: bool, without_locks: bool, interval: float) -> None:
+    problem = endpoint_problem(in_force)
+    if problem:
+        raise Misuse(problem)
+    if watch and without_locks:
+        raise Misuse("--without-locks says that no service writes to the journal, and --watch that some do: give one of them.")
+    if not interval > 0:
+        raise Misuse(f"--interval is {interval}: seconds above 0.")
 
 
 class _Stop:
