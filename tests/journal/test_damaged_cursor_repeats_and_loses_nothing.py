@@ -23,7 +23,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "garbage": lambda path: path.write_bytes(b"\0" * 100),
     "another digit": other_digit,
-    "torn": lambda path: path.write_bytes(path.read_bytes()[:-3]),
+    "torn": lambda path: path.write_bytes(path.read_bytes().rstrip(b"\0")[:-3]),
 }
 
 

@@ -68,7 +68,8 @@ def command() -> None:
 def status(directory: str | None, as_json: bool) -> None:
     """List the writers with what waits.
 
-    Exit code 1 if records are missing or put aside, 2 if the journal is damaged (what is torn is skipped, the records around it are whole).
+    Exit code 1 if records are missing, refused or put aside, or if the file system has no locks; 2 if the journal is damaged (what is torn is
+    skipped, the records around it are whole).
 
     \b
     Example:  tokentrail journal status --json
@@ -86,7 +87,7 @@ def status(directory: str | None, as_json: bool) -> None:
     damaged += [kept["file"] for kept in found["aside"] if kept["damaged"]]
     if damaged:
         raise Misuse(f"the journal {root} is damaged: {', '.join(damaged)} cannot be read and are skipped; look at this disk.")
-    wrong = bool(found["aside"]) or any(writer["missing"] for writer in found["writers"])
+    wrong = bool(found["aside"]) or not found["locks"] or any(writer["missing"] or writer["untold"] for writer in found["writers"])
     click.get_current_context().exit(1 if wrong else 0)
 
 
@@ -99,7 +100,9 @@ def _print_status(found: dict[str, Any]) -> None:
         table = Table("writer", "service", "pid", "state", "records", "waiting", "bytes", "last append", "wrong")
         for writer in found["writers"]:
             wrong = [f"{writer['damaged_bytes']} torn bytes"] if writer["damaged_bytes"] else []
-            wrong += [f"missing {low}-{high}" if high > low else f"missing {low}" for low, high in writer["missing"]]
+            for what in ("missing", "untold"):
+                word = "missing" if what == "missing" else "refused"
+                wrong += [f"{word} {low}-{high}" if high > low else f"{word} {low}" for low, high in writer[what]]
             table.add_row(
                 writer["writer_id"][:12],
                 writer["service_name"],
@@ -112,8 +115,16 @@ def _print_status(found: dict[str, Any]) -> None:
                 ", ".join(wrong),
             )
         console.print(table)
+    if not found["locks"]:
+        console.print(f"The file system of {found['folder']} has no locks: {_NO_LOCKS}", highlight=False)
     for kept in found["aside"]:
         console.print(f"put aside: {kept['file']}: {kept['reason']}", highlight=False)
+
+
+_NO_LOCKS = (
+    "nobody can see which writers live, and no process adopts what others left. Once no service writes there, send it with "
+    "tokentrail journal ship --without-locks."
+)
 
 
 def _no_rights(root: Path, error: OSError) -> str:
@@ -126,7 +137,8 @@ def _no_rights(root: Path, error: OSError) -> str:
 @click.option("--watch", is_flag=True, help="Go on for ever, for living writers too (their setting ship=false).")
 @click.option("--interval", default=1.0, show_default=True, metavar="SECONDS", help="With --watch: between two looks.")
 @click.option("--aside", is_flag=True, help="Try again the records that were put aside.")
-def ship(directory: str | None, endpoint: str | None, watch: bool, interval: float, aside: bool) -> None:
+@click.option("--without-locks", is_flag=True, help="Send journals on a file system without locks. Only while no service writes there.")
+def ship(directory: str | None, endpoint: str | None, watch: bool, interval: float, aside: bool, without_locks: bool) -> None:
     """Send what waits: the journals of dead processes, and with --watch those of living ones that do not ship themselves.
 
     Exit code 1 if something still waits at the end, 2 if a part of the journal is damaged (all the rest is sent). --watch ends at SIGTERM or
@@ -137,15 +149,17 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     """
     in_force = strict_settings(endpoint=endpoint)
     root = _folder(directory, may_come=watch)
-    problem = endpoint_problem(in_force)
-    if problem:
-        raise Misuse(problem)
-    if not interval > 0:
-        raise Misuse(f"--interval is {interval}: seconds above 0.")
+    _refuse_misuse(in_force, watch=watch, without_locks=without_locks, interval=interval)
     stop = _Stop()
     exporter = exporter_for(in_force)
-    shipper = Shipper(root, exporter, wait=stop.wait, complain=lambda sentence: click.echo(sentence, err=True))
-    adopter = Adopter(shipper, name="journal ship")
+    said: list[str] = []
+
+    def complain(sentence: str) -> None:
+        said.append(sentence)
+        click.echo(sentence, err=True)
+
+    shipper = Shipper(root, exporter, wait=stop.wait, complain=complain)
+    adopter = Adopter(shipper, name="journal ship", without_locks=without_locks)
     if watch:
         stop.listen()
         _watch(adopter, stop, interval)
@@ -159,12 +173,22 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     if progress.aside:
         click.echo(f"{progress.aside} records were refused for good and put aside in {root / 'aside'}", err=True)
     if not progress.done:
-        click.echo(f"the rest waits: {progress.reason}", err=True)
+        click.echo("the rest waits" if progress.reason in said else f"the rest waits: {progress.reason}", err=True)
     if shipper.damaged_bytes:
         damaged.append(f"{shipper.damaged_bytes} bytes")
     if damaged:
         raise Misuse(f"the journal {root} is damaged: {', '.join(damaged)} could not be read and were skipped; look at this disk.")
     click.get_current_context().exit(0 if progress.done and not refused and not progress.aside else 1)
+
+
+def _refuse_misuse(in_force: settings.Settings, *, watch: bool, without_locks: bool, interval: float) -> None:
+    problem = endpoint_problem(in_force)
+    if problem:
+        raise Misuse(problem)
+    if watch and without_locks:
+        raise Misuse("--without-locks says that no service writes to the journal, and --watch that some do: give one of them.")
+    if not interval > 0:
+        raise Misuse(f"--interval is {interval}: seconds above 0.")
 
 
 class _Stop:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tokentrail import settings
 from tokentrail.doctor.finding import Finding
 from tokentrail.journal import folder as layout
+from tokentrail.journal.locks import has_locks
 
 __all__ = ["check_journal"]
 
@@ -21,12 +22,20 @@ def check_journal(in_force: settings.Settings) -> Iterator[Finding]:
         with tempfile.NamedTemporaryFile(dir=root, prefix=".doctor-") as probe:
             probe.write(b"x")
             probe.flush()
+            locks = has_locks(probe.fileno(), root)
         size = layout.size_of(root)
     except OSError as error:
         yield Finding(
             "journal", "wrong", f"{root} cannot be written ({error.strerror}): set TOKENTRAIL_JOURNAL_DIR to a folder on a volume that stays"
         )
         return
+    if not locks:
+        yield Finding(
+            "journal",
+            "wrong",
+            f"the file system of {root} has no locks: each process writes and ships its own events, but what a killed one leaves waits until you "
+            "run `tokentrail journal ship --without-locks` while no service writes there; set TOKENTRAIL_JOURNAL_DIR to a folder on a local volume",
+        )
     room = in_force.journal_max_bytes - size
     if room < in_force.journal_segment_bytes:
         yield Finding("journal", "wrong", f"{root} holds {size:,} bytes and is at its bound of {in_force.journal_max_bytes:,}: events are refused")

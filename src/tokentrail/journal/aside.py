@@ -13,6 +13,7 @@ import msgspec
 
 from tokentrail.journal import folder as layout
 from tokentrail.journal.records import Header, encode
+from tokentrail.journal.volume import check_fits
 
 __all__ = ["Aside", "Damaged", "put_aside", "read_aside"]
 
@@ -53,7 +54,9 @@ def put_aside(root: Path, header: Header, number: int, payload: bytes, reason: s
         "payload": base64.b64encode(payload).decode(),
     }
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(kept))
+    text = json.dumps(kept)
+    check_fits(len(text))
+    fresh.write_text(text)
     fresh.replace(path)
     return path
 

@@ -14,7 +14,7 @@ from tokentrail.journal.frames import frame
 from tokentrail.journal.locks import Lock
 from tokentrail.journal.records import Header, encode
 from tokentrail.journal.refusals import Refusals
-from tokentrail.journal.volume import CANNOT_GROW, largest_file, process_limit
+from tokentrail.journal.volume import CANNOT_GROW, check_fits, largest_file, process_limit
 
 __all__ = ["Files"]
 
@@ -82,9 +82,7 @@ class Files:
         """Write the rest of a frame of which a part was taken, or raise why it is not taken. A good record must not land behind torn bytes."""
         try:
             while written < len(data):
-                limit = process_limit()
-                if limit is not None and self.size + written >= limit:
-                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))  # noqa: TRY301 - trying would be answered by SIGXFSZ
+                check_fits(self.size + written + 1)
                 taken = write(self.fd, data[written:])
                 if not taken:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - a file that takes nothing is full
@@ -126,8 +124,7 @@ class Files:
         if layout.size_of(self.root) + limit > self._max_bytes:
             raise OSError(errno.ENOSPC, f"the journal is at its bound of {self._max_bytes} bytes (setting journal_max_bytes)")
         header = frame(0, encode(self.header(first_seq)))
-        if limit < len(header):
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        check_fits(len(header))
         self._number += 1  # of a file that could not be begun too, for it may still be there
         path = layout.segment_path(self.folder, self._number)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)

@@ -23,7 +23,7 @@ import msgspec
 
 from tokentrail.journal.frames import Frame, frame, scan
 from tokentrail.journal.locks import Lock, NoLocks, is_locked, no_fork
-from tokentrail.journal.volume import CANNOT_GROW
+from tokentrail.journal.volume import CANNOT_GROW, check_fits
 
 __all__ = [
     "ALIVE",
@@ -151,6 +151,7 @@ def store_cursor(folder: Path, cursor: Cursor) -> None:
     """Replace the cursor in one step; on a full disk write over the old one. Raises `OSError` where there is none to be written over."""
     data = frame(0, _encode_cursor(cursor)).ljust(CURSOR_BYTES, b"\0")
     path, fresh = folder / CURSOR, folder / f"{CURSOR}.new"
+    check_fits(len(data))
     try:
         fresh.write_bytes(data)
         fresh.replace(path)

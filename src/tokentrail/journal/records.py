@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -143,10 +144,11 @@ def join_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 def coarsened(ranges: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]]:
     """At most so many ranges that hold all numbers of the given ones: the nearest neighbours are joined."""
     joined = join_ranges(ranges)
-    while len(joined) > most:
-        nearest = min(range(1, len(joined)), key=lambda place: joined[place][0] - joined[place - 1][1])
-        joined[nearest - 1 : nearest + 1] = [(joined[nearest - 1][0], joined[nearest][1])]
-    return joined
+    if len(joined) <= most:
+        return joined
+    widest = sorted(range(1, len(joined)), key=lambda place: joined[place - 1][1] - joined[place][0])[: most - 1]
+    cuts = [0, *sorted(widest), len(joined)]
+    return [(joined[begin][0], joined[end - 1][1]) for begin, end in itertools.pairwise(cuts)]
 
 
 def gaps(first: int, last: int, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -24,7 +24,7 @@ _RANGES = re.compile(r"refused\.(\d{1,19}-\d{1,19}(?:,\d{1,19}-\d{1,19})*)").ful
 
 def _name(ranges: list[tuple[int, int]]) -> str:
     """The file's name. Ranges that do not fit are joined: a number in between that arrived is not taken for a refused one."""
-    for most in range(len(ranges), 0, -1):
+    for most in range(min(len(ranges), MAX_NAME_BYTES // 4), 0, -1):
         text = ",".join(f"{low}-{high}" for low, high in coarsened(ranges, most))
         if len(text) <= MAX_NAME_BYTES:
             return f"{NAME}.{text}"

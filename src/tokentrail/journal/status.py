@@ -22,30 +22,40 @@ class WriterStatus:
     writer_id: str
     service_name: str
     pid: int
-    state: str  # alive | closed | dead | newer (written by a newer tokentrail, and left to it)
+    state: str  # alive | closed | dead | unknown (no locks, and no closing record) | newer (written by a newer tokentrail, and left to it)
     records: int
     waiting: int
     last_seq: int
     missing: list[tuple[int, int]]
+    untold: list[tuple[int, int]]  # refused, and no record in the journal tells so
     damaged_bytes: int
     size_bytes: int
     age_seconds: float
 
 
-def _status(folder: Path) -> WriterStatus:
-    alive = layout.is_alive(folder)
-    summary = summarize(folder, live=alive)
+def _alive(folder: Path) -> bool | None:
+    """Whether the folder's writer lives; `None` where the file system has no locks, so that nobody can know."""
+    try:
+        return layout.is_alive(folder)
+    except layout.NoLocks:
+        return None
+
+
+def _status(folder: Path, alive: bool | None) -> WriterStatus:
+    summary = summarize(folder, live=alive is not False)
+    ended = "closed" if summary.closed else "unknown" if alive is None else "dead"
     resource = summary.header.resource
     seen = [found for found in map(_size_and_time, layout.segments(folder)) if found]
     return WriterStatus(
         writer_id=folder.name,
         service_name=str(resource.get(semconv.SERVICE_NAME, "")),
         pid=int(resource.get(semconv.PROCESS_PID, 0)),
-        state="alive" if alive else "newer" if not summary.readable else "closed" if summary.closed else "dead",
+        state="alive" if alive else "newer" if not summary.readable else ended,
         records=summary.records,
         waiting=summary.waiting,
         last_seq=summary.last_seq,
         missing=summary.missing,
+        untold=summary.untold,
         damaged_bytes=summary.damaged_bytes,
         size_bytes=sum(size for size, _ in seen),
         age_seconds=max(0.0, time.time() - max((changed for _, changed in seen), default=time.time())),
@@ -61,11 +71,16 @@ def _size_and_time(path: Path) -> tuple[int, float] | None:
 
 
 def journal_status(root: Path) -> dict[str, Any]:
-    """All writers and all records put aside, as plain values. Raises `OSError` for a folder without rights."""
+    """All writers and all records put aside, as plain values; `locks` is false where the file system has none.
+
+    Raises `OSError` for a folder without rights.
+    """
+    folders = [(folder, _alive(folder)) for folder in layout.writer_folders(root)]
     return {
         "folder": str(root),
+        "locks": all(alive is not None for _, alive in folders),
         "size_bytes": layout.size_of(root),
-        "writers": [asdict(_status(folder)) for folder in layout.writer_folders(root)],
+        "writers": [asdict(_status(folder, alive)) for folder, alive in folders],
         "aside": [
             {"file": str(kept.path), "writer_id": kept.header.writer_id, "seq": kept.number, "reason": kept.reason, "damaged": False}
             if isinstance(kept, Aside)

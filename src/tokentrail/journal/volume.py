@@ -8,7 +8,7 @@ import resource
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CANNOT_GROW", "largest_file", "process_limit", "reason"]
+__all__ = ["CANNOT_GROW", "check_fits", "largest_file", "process_limit", "reason"]
 
 CANNOT_GROW: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Answers of a file that takes nothing more, while another one, or the same after others were removed, may."""
@@ -21,6 +21,13 @@ def process_limit() -> int | None:
     """Bytes that a file of this process may have (`ulimit -f`, RLIMIT_FSIZE); `None` without a limit. Writing beyond it raises SIGXFSZ."""
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     return None if limit == resource.RLIM_INFINITY else limit
+
+
+def check_fits(size: int) -> None:
+    """Raise `OSError` for a file beyond the process's limit: trying to write it would be answered by SIGXFSZ, which can be the process's end."""
+    limit = process_limit()
+    if limit is not None and size > limit:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 
 def largest_file(folder: Path, wanted: int) -> int:
