@@ -6,11 +6,25 @@ import errno
 import os
 import shutil
 import sys
+import traceback
 from typing import Final
+
+import click
 
 from tokentrail.cli.errors import Misuse
 
-__all__ = ["BROKEN_PIPE", "INTERRUPTED", "close_quietly", "is_terminal", "refuse_binary", "rule_sign", "terminal_width", "write_bytes", "write_text"]
+__all__ = [
+    "BROKEN_PIPE",
+    "INTERRUPTED",
+    "close_quietly",
+    "is_terminal",
+    "raised_by_echo",
+    "refuse_binary",
+    "rule_sign",
+    "terminal_width",
+    "write_bytes",
+    "write_text",
+]
 
 BROKEN_PIPE: Final = 141
 """The exit code of a program whose reader left (`| head`), as a shell sees it of those that SIGPIPE ends: 128 + 13."""
@@ -63,6 +77,12 @@ def write_bytes(data: bytes) -> None:
 def write_text(text: str) -> None:
     """The same for text; what the terminal's encoding lacks is shown as a question mark."""
     write_bytes(text.encode(sys.stdout.encoding or "utf-8", "replace"))
+
+
+def raised_by_echo(error: OSError) -> bool:
+    """Whether `click.echo` met the error: then standard output (or standard error) does not take what is printed."""
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and any(code is click.echo.__code__ for code in frames[-2:])
 
 
 def close_quietly() -> None:

@@ -47,7 +47,8 @@ def shown(value: Any) -> str:
         return "-"
     if is_number(value):
         return f"{value:,}"
-    return "".join(map(_visible, plain(value).replace("\r\n", "\n")))
+    text = plain(value)
+    return text if text.isprintable() else "".join(map(_visible, text.replace("\r\n", "\n")))
 
 
 def _visible(sign: str) -> str:

@@ -141,14 +141,17 @@ class EngineClient:
     """The embedded engine on a folder, in this process. One folder a process, and one process a folder."""
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
+        from tokentrail.embedded.library import opener  # noqa: PLC0415 - it belongs to the engine
+
         try:
-            from chdb.session import Session  # noqa: PLC0415 - an extra, and two seconds to load
+            self._opened: Callable[[Path], Any] = opener()
         except ImportError:
             raise ClickHouseError("the embedded ClickHouse needs chdb: pip install 'tokentrail[embedded]'") from None
+        except Exception as error:
+            raise ClickHouseError(f"chDB cannot be loaded: {error}") from None
         self.database = ""
         self.address = f"chdb://{folder}"
         self._folder = folder
-        self._session_type: Any = Session  # chDB states no types
         if not create and not folder.is_dir():
             raise ClickHouseError(f"there is no folder {folder}: `tokentrail migrate --dsn {self.address}` makes one")
         try:
@@ -160,7 +163,7 @@ class EngineClient:
 
     def _open(self) -> Any:
         try:
-            return self._session_type(str(self._folder))
+            return self._opened(self._folder)
         except Exception as error:
             if "already initialized with path" in str(error):
                 raise ClickHouseError(f"cannot open {self._folder}: this process already has an embedded engine on another folder") from None
