@@ -90,15 +90,11 @@ def test_relative_paths_mean_the_users_working_directory(tmp_path: Path) -> None
 def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    program = f"import os, sys; os.rmdir({str(gone)!r}); exec(sys.argv.pop(1))"
-    given = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    ran = subprocess.run(
-        [sys.executable, "-c", program, PROGRAM, "client", str(tmp_path / "data")],
-        cwd=gone,
-        env=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
+    program = f"import os, sys; os.rmdir({str(gone)!r}); from tokentrail.cli import main; main()"
+    for arguments in (["report", "--dsn", f"chdb://{tmp_path}"], ["serve", "--data", str(tmp_path / "data"), "--http-port", "0", "--otlp-port", "0"]):
+        ran = subprocess.run([sys.executable, "-c", program, *arguments], cwd=gone, capture_output=True, text=True, timeout=60, check=False)
+        assert (ran.returncode, ran.stderr) == (
+            2,
+            "Error: chDB cannot be loaded: the working directory is not there any more: change to another one\n",
+        )
+        gone.mkdir()

@@ -39,6 +39,10 @@ def opener() -> Callable[[Path], Any]:
 @contextmanager
 def _nothing_around() -> Iterator[None]:
     """UTC, and an empty folder as working directory and home. Other threads see that too, for the seconds that it takes."""
+    try:
+        os.getcwd()  # noqa: PTH109 - only asked whether it is there
+    except FileNotFoundError:  # chDB could not open a folder from there either
+        raise FileNotFoundError("the working directory is not there any more: change to another one") from None
     here = os.open(".", getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC)
     try:
         with tempfile.TemporaryDirectory(prefix="tokentrail-") as empty:
