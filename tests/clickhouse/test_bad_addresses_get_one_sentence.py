@@ -36,7 +36,7 @@ from tokentrail.clickhouse.dsn import parse_dsn
         ("chdb://folder", "absolute folder"),
         ("chdb://", "absolute folder"),
         ("chdb:///nowhere/at/all", "no folder /nowhere/at/all"),
-        ("http://no-such-host.invalid/db", "no ClickHouse answers"),
+        ("http://no-such-host.invalid/db", "the host no-such-host.invalid of http://no-such-host.invalid:8123/db cannot be resolved"),
     ],
 )
 def test_a_wrong_address_is_misuse_and_says_what_to_write(dsn: str, said: str) -> None:

@@ -16,4 +16,15 @@ def main() -> None:
             raise
         sys.stderr.write('Error: the command line needs click and rich: pip install "tokentrail[cli]" (or "tokentrail[embedded]" with ClickHouse).\n')
         sys.exit(2)
-    cli(prog_name="tokentrail")
+    from tokentrail.cli import stdout  # noqa: PLC0415 - same
+
+    try:
+        cli(prog_name="tokentrail")
+    except KeyboardInterrupt:
+        sys.exit(stdout.INTERRUPTED)
+    except OSError as error:
+        if not stdout.raised_by_echo(error):
+            raise
+        stdout.close_quietly()
+        sys.stderr.write(f"Error: standard output cannot be written: {error.strerror}.\n")
+        sys.exit(2)

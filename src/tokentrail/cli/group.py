@@ -9,6 +9,8 @@ import click
 
 from tokentrail import __version__
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.stdout import BROKEN_PIPE, INTERRUPTED, close_quietly
+from tokentrail.cli.suggest import Group
 
 __all__ = ["cli"]
 
@@ -42,7 +44,7 @@ _COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Lists commands without importing them, so that `--help` and `journal` are quick and need no more than they use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
@@ -65,11 +67,16 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Turn a missing extra that shows itself late into one sentence."""
+        """Run a command; end as other programs do where its reader or its user leaves, and with one sentence where an extra is missing."""
         try:
             return super().invoke(ctx)
         except ImportError as error:
             raise missing(error, ctx.invoked_subcommand or "this command") from None
+        except BrokenPipeError:
+            close_quietly()
+            ctx.exit(BROKEN_PIPE)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
 
 
 def missing(error: ImportError, command: str) -> Misuse:

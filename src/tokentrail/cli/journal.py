@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from tokentrail import settings
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.output import print_table
+from tokentrail.cli.suggest import Group
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.aside import Damaged, read_aside
 from tokentrail.journal.exporter import Answer, endpoint_of, endpoint_problem, exporter_for
@@ -52,7 +52,7 @@ def _folder(given: str | None, *, may_come: bool = False) -> Path:
 _dir_option = click.option("--dir", "directory", metavar="DIR", help="The journal's folder. [default: setting journal_dir]")
 
 
-@click.group(name="journal")
+@click.group(name="journal", cls=Group)
 def command() -> None:
     """What waits on this machine's disk, and ship it.
 
@@ -92,33 +92,26 @@ def status(directory: str | None, as_json: bool) -> None:
 
 
 def _print_status(found: dict[str, Any]) -> None:
-    console = Console()
-    console.print(f"{found['folder']}: {found['size_bytes']:,} bytes", highlight=False)
-    if not found["writers"]:
-        console.print("Nothing waits.")
+    click.echo(f"{found['folder']}: {found['size_bytes']:,} bytes")
+    if found["writers"]:
+        headings = ["writer", "service", "pid", "state", "records", "waiting", "bytes", "last append", "wrong"]
+        rows = [_row(writer) for writer in found["writers"]]
+        kept = [at for at, name in enumerate(headings) if name != "wrong" or any(row[at] for row in rows)]
+        print_table([headings[at] for at in kept], [[row[at] for at in kept] for row in rows])
     else:
-        table = Table("writer", "service", "pid", "state", "records", "waiting", "bytes", "last append", "wrong")
-        for writer in found["writers"]:
-            wrong = [f"{writer['damaged_bytes']} torn bytes"] if writer["damaged_bytes"] else []
-            for what in ("missing", "untold"):
-                word = "missing" if what == "missing" else "refused"
-                wrong += [f"{word} {low}-{high}" if high > low else f"{word} {low}" for low, high in writer[what]]
-            table.add_row(
-                writer["writer_id"][:12],
-                writer["service_name"],
-                str(writer["pid"] or ""),
-                writer["state"],
-                f"{writer['records']:,}",
-                f"{writer['waiting']:,}",
-                f"{writer['size_bytes']:,}",
-                f"{writer['age_seconds']:.0f} s ago",
-                ", ".join(wrong),
-            )
-        console.print(table)
+        click.echo("Nothing waits.")
     if not found["locks"]:
-        console.print(f"The file system of {found['folder']} has no locks: {_NO_LOCKS}", highlight=False)
-    for kept in found["aside"]:
-        console.print(f"put aside: {kept['file']}: {kept['reason']}", highlight=False)
+        click.echo(f"The file system of {found['folder']} has no locks: {_NO_LOCKS}")
+    for kept_aside in found["aside"]:
+        click.echo(f"put aside: {kept_aside['file']}: {kept_aside['reason']}")
+
+
+def _row(writer: dict[str, Any]) -> list[Any]:
+    wrong = [f"{writer['damaged_bytes']:,} torn bytes"] if writer["damaged_bytes"] else []
+    for what, word in (("missing", "missing"), ("untold", "refused")):
+        wrong += [f"{word} {low}-{high}" if high > low else f"{word} {low}" for low, high in writer[what]]
+    said = [writer["writer_id"], writer["service_name"], str(writer["pid"] or ""), writer["state"]]
+    return [*said, writer["records"], writer["waiting"], writer["size_bytes"], f"{writer['age_seconds']:.0f} s ago", ", ".join(wrong)]
 
 
 _NO_LOCKS = (

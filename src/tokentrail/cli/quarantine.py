@@ -9,6 +9,7 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.output import echo_rows, format_option, print_table
+from tokentrail.cli.suggest import Group
 from tokentrail.clickhouse import quarantine
 
 __all__ = ["command"]
@@ -16,7 +17,7 @@ __all__ = ["command"]
 _reason_option = click.option("--reason", default="", help="Only records whose reason starts like this.")
 
 
-@click.group(name="quarantine")
+@click.group(name="quarantine", cls=Group)
 def command() -> None:
     """Records that the ledger did not understand: they are kept whole, with the reason.
 

@@ -6,7 +6,8 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
-from tokentrail.cli.output import echo_rows, format_option, print_table
+from tokentrail.cli.output import echo_batches, format_option, limit_option, print_table
+from tokentrail.cli.suggest import did_you_mean
 from tokentrail.clickhouse.report import DIMENSIONS, MEASURES, UnknownDimensionError, parse_time, report
 
 __all__ = ["command"]
@@ -14,12 +15,18 @@ __all__ = ["command"]
 _HEADINGS = {name: name.removesuffix("_tokens").removesuffix("_calls").replace("_", " ") for name in MEASURES}
 """In a table the columns stand side by side: tokens first, then calls and what is known of them."""
 
+_SHORT = {"reasoning": "reas.", "reported": "rep.", "estimated": "est.", "unknown": "unk.", "partial": "part."}
+"""The same where the terminal is narrow."""
+
+_ALWAYS = ("input_tokens", "output_tokens", "calls")
+"""What a table shows even if it is 0 or unstated everywhere."""
+
 
 def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
     by = [name.strip() for name in value.split(",") if name.strip()]
     for name in by:
         if name not in DIMENSIONS:
-            raise click.BadParameter(f"there is no dimension {name!r}. Use some of {', '.join(DIMENSIONS)}.")
+            raise click.BadParameter(f"there is no dimension {name!r}.{did_you_mean(name, DIMENSIONS)} Use some of {', '.join(DIMENSIONS)}.")
     return list(dict.fromkeys(by))
 
 
@@ -37,11 +44,13 @@ def _time(_context: click.Context, _parameter: click.Parameter, value: str | Non
 @click.option("--to", "end", callback=_time, help="Up to this date or time, itself excluded.")
 @click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be repeated.")
 @format_option
-def command(*, dsn: str, by: list[str], start: str | None, end: str | None, tenants: tuple[str, ...], output_format: str) -> None:
+@limit_option
+def command(*, dsn: str, by: list[str], start: str | None, end: str | None, tenants: tuple[str, ...], output_format: str, limit: int | None) -> None:
     """Tokens and calls, each counted once.
 
     `model` is the model that answered, or the requested one where the answer names none. A dash (null in JSON) means that nobody stated the number.
     `reported_calls`, `estimated_calls` and `unknown_calls` say where the counts come from; `partial_calls` were cut short, `error_calls` failed.
+    A table leaves out measures that are 0 or unstated in every row; json and csv have them all.
 
     \b
     Example:
@@ -53,15 +62,20 @@ def command(*, dsn: str, by: list[str], start: str | None, end: str | None, tena
     try:
         with opened(dsn) as client:
             rows = report(client, by, **bounds, tenants=tenants)
-            whole = report(client, (), **bounds, tenants=tenants) if output_format == "table" and rows and by else []
+            whole = report(client, (), **bounds, tenants=tenants)[0] if output_format == "table" and rows and by else None
     except UnknownDimensionError as error:
         raise Misuse(str(error)) from None
-    columns = [*by, *MEASURES]
-    values = [[row[name] for name in columns] for row in rows]
-    if output_format != "table":
-        echo_rows(columns, values, output_format)
-    elif not rows:
-        click.echo("no usage in this range")
+    if output_format in ("table", "vertical"):
+        if not rows:
+            click.echo("no usage in this range")
+            return
+        measures = [name for name in MEASURES if name in _ALWAYS or any(row[name] for row in rows)]
+        headings = [_HEADINGS.get(name, name) for name in [*by, *measures]]
     else:
-        footer = ["total", *[""] * (len(by) - 1), *(whole[0][name] for name in MEASURES)] if whole else None
-        print_table([_HEADINGS.get(name, name) for name in columns], values, footer=footer)
+        measures, headings = list(MEASURES), [*by, *MEASURES]
+    values = [[row[name] for name in [*by, *measures]] for row in rows]
+    if output_format != "table":
+        echo_batches(headings, [values], output_format, limit=limit)
+        return
+    footer = ["total", *[""] * (len(by) - 1), *(whole[name] for name in measures)] if whole else None
+    print_table(headings, values, footer=footer, short=_SHORT, limit=limit)

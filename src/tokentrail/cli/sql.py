@@ -2,34 +2,102 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 
 import click
 
 from tokentrail.cli.address import dsn_option, opened
-from tokentrail.cli.output import echo_rows, format_option
+from tokentrail.cli.errors import Misuse
+from tokentrail.cli.output import FORMATS, echo_batches, limit_option
+from tokentrail.cli.stdout import refuse_binary, write_bytes
+from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.errors import READONLY, ClickHouseError
+from tokentrail.clickhouse.rows import Batches
+from tokentrail.clickhouse.streams import ROWS, Stream
 
 __all__ = ["command"]
+
+_NO_OUTFILE, _UNKNOWN_FORMAT = 196, 73
 
 
 @click.command(name="sql")
 @click.argument("statement")
 @dsn_option
 @click.option("--write", is_flag=True, help="Allow a statement that changes something.")
-@format_option
-def command(*, statement: str, dsn: str, write: bool, output_format: str) -> None:
+@click.option(
+    "--format",
+    "output_format",
+    default="table",
+    show_default=True,
+    metavar="|".join([*FORMATS, "FORMAT"]),
+    help="How to write the rows; also any format of ClickHouse, e.g. Parquet.",
+)
+@click.option("--json", "output_format", flag_value="json", help="The same as --format json.")
+@limit_option
+def command(*, statement: str, dsn: str, write: bool, output_format: str, limit: int | None) -> None:
     """Run STATEMENT (- reads it from standard input) in the ledger's database and print its rows.
 
-    It is run read-only: ClickHouse itself refuses whatever would change something, unless --write is given.
+    It is run read-only: ClickHouse itself refuses whatever would change something, unless --write is given. Rows are printed as they come; a table
+    shows the first 1,000, and stands as one block a row where the terminal is too narrow. A FORMAT clause is honoured: its bytes are passed through.
 
     \b
     Example:
         tokentrail sql "SELECT tenant_id, sum(input_tokens) FROM usage GROUP BY tenant_id"
+        tokentrail sql "SELECT * FROM usage" --format csv > usage.csv
+        tokentrail sql "SELECT * FROM usage FORMAT Parquet" > usage.parquet
     """
-    text = (sys.stdin.read() if statement == "-" else statement).strip().rstrip(";").strip()
+    text = _read(statement).strip().rstrip(";").strip()
     if not text:
         raise click.UsageError("there is no statement to run.")
     with opened(dsn) as client:
-        result = client.query(text, read_only=not write)
-    if result.columns:
-        echo_rows(result.columns, result.rows, output_format)
+        try:
+            _run(client, text, write=write, output_format=output_format, limit=limit)
+        except ClickHouseError as error:
+            raise _advised(error, write=write, output_format=output_format) from None
+
+
+def _read(statement: str) -> str:
+    if statement != "-":
+        return statement
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise Misuse(f"the statement on standard input is no text: byte {error.start} does not fit {error.encoding}.") from None
+
+
+def _run(client: Client, text: str, *, write: bool, output_format: str, limit: int | None) -> None:
+    ours = output_format in FORMATS
+    wanted = ROWS if ours else output_format
+    with client.stream(text, wanted, read_only=not write) as answer:
+        if not ours or answer.format != ROWS or _names_rows(text):
+            _pass_through(answer, limit)
+            return
+        batches = Batches(answer)
+        if batches.columns:
+            echo_batches(batches.columns, batches, output_format, limit=limit)
+
+
+def _names_rows(text: str) -> bool:
+    """Whether the statement itself asks for the very format that rows are read in."""
+    return ROWS.lower() in text.lower()
+
+
+def _pass_through(answer: Stream, limit: int | None) -> None:
+    if limit:
+        raise Misuse(f"--limit cuts rows, not bytes of {answer.format}: write LIMIT {limit} into the statement.")
+    refuse_binary(answer.format)
+    for piece in answer.pieces:
+        write_bytes(piece)
+
+
+def _advised(error: ClickHouseError, *, write: bool, output_format: str) -> Misuse:
+    said = str(error)
+    if error.code == READONLY and not write:
+        return Misuse(f"{said} `tokentrail sql` reads only: give --write to change something.")
+    if error.code == _NO_OUTFILE:
+        return Misuse(f'{said} The file would lie where ClickHouse runs: redirect standard output, `… FORMAT CSV" > file.csv`.')
+    if error.code == _UNKNOWN_FORMAT:
+        meant = difflib.get_close_matches(output_format.lower(), FORMATS, n=1)
+        return Misuse(f"{said}{f' Did you mean {meant[0]}?' if meant and output_format not in FORMATS else ''}")
+    return Misuse(said)

@@ -10,13 +10,16 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from tokentrail.clickhouse.dsn import DEFAULT_DSN, LOCK_FILE, Dsn, DsnError, parse_dsn
-from tokentrail.clickhouse.errors import ClickHouseError, failed, unreachable
+from tokentrail.clickhouse.errors import READONLY, ClickHouseError, failed, unreachable
+from tokentrail.clickhouse.rows import Result, decode
+from tokentrail.clickhouse.streams import Stream, in_sentences, of_response, request
 
 __all__ = ["DEFAULT_DSN", "OLDEST_VERSION", "ClickHouseError", "Client", "Result", "connect"]
 
@@ -28,20 +31,7 @@ _ESCAPES: Final = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\
 
 Parameter = str | int | None | Sequence[str]
 
-_READONLY = 164
-_INTEGER = re.compile(r"(?:Nullable\(|LowCardinality\(|Array\(|SimpleAggregateFunction\(\w+, )*U?Int\d+\b").match
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A query's answer: column names, and rows as tuples in their order."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-
-    def dicts(self) -> list[dict[str, Any]]:
-        """The rows as one dictionary each."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+_Answer = TypeVar("_Answer")
 
 
 class Client(Protocol):
@@ -57,6 +47,12 @@ class Client(Protocol):
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
         """Run one statement and return its rows. `parameters` fill `{name:Type}`; `read_only` makes the engine refuse whatever would write."""
+
+    def stream(self, sql: str, written: str, *, read_only: bool = False) -> AbstractContextManager[Stream]:
+        """Run one statement and give its answer while it is made, in the format that the statement names, else in `written`.
+
+        Leaving the context before the end stops the query.
+        """
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
         """Run one statement that returns no rows."""
@@ -99,16 +95,25 @@ class HttpClient:
             raise unreachable(dsn, error) from None
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
-        try:
-            return _decode(self._raw(sql, parameters, {"readonly": "2"} if read_only else None))
-        except ClickHouseError as error:
-            if not read_only or error.code != _READONLY or "'readonly' setting" not in str(error):
-                raise
-            return _decode(self._raw(sql, parameters, None))  # the user is a read-only one already, and may not say so again
-
-    def _raw(self, sql: str, parameters: Mapping[str, Parameter] | None, settings: dict[str, Any] | None) -> bytes:
-        try:
+        def ask(settings: dict[str, str]) -> bytes:
             return self._client.raw_query(sql, parameters=dict(parameters or {}), settings=settings, fmt="JSONCompact")
+
+        return decode(self._asked(ask, read_only=read_only))
+
+    @contextmanager
+    def stream(self, sql: str, written: str, *, read_only: bool = False) -> Iterator[Stream]:
+        with closing(self._asked(partial(request, self._client, sql, written), read_only=read_only)) as response:
+            yield of_response(response, written)
+
+    def _asked(self, ask: Callable[[dict[str, str]], _Answer], *, read_only: bool) -> _Answer:
+        try:
+            return ask({"readonly": "2"} if read_only else {})
+        except Exception as error:
+            refused = failed(error, self.address)
+            if not read_only or refused.code != READONLY or "'readonly' setting" not in str(refused):
+                raise refused from None
+        try:
+            return ask({})  # the user is a read-only one already, and may not say so again
         except Exception as error:
             raise failed(error, self.address) from None
 
@@ -136,14 +141,17 @@ class EngineClient:
     """The embedded engine on a folder, in this process. One folder a process, and one process a folder."""
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
+        from tokentrail.embedded.library import opener  # noqa: PLC0415 - it belongs to the engine
+
         try:
-            from chdb.session import Session  # noqa: PLC0415 - an extra, and two seconds to load
+            self._opened: Callable[[Path], Any] = opener()
         except ImportError:
             raise ClickHouseError("the embedded ClickHouse needs chdb: pip install 'tokentrail[embedded]'") from None
+        except Exception as error:
+            raise ClickHouseError(f"chDB cannot be loaded: {error}") from None
         self.database = ""
         self.address = f"chdb://{folder}"
         self._folder = folder
-        self._session_type: Any = Session  # chDB states no types
         if not create and not folder.is_dir():
             raise ClickHouseError(f"there is no folder {folder}: `tokentrail migrate --dsn {self.address}` makes one")
         try:
@@ -155,7 +163,7 @@ class EngineClient:
 
     def _open(self) -> Any:
         try:
-            return self._session_type(str(self._folder))
+            return self._opened(self._folder)
         except Exception as error:
             if "already initialized with path" in str(error):
                 raise ClickHouseError(f"cannot open {self._folder}: this process already has an embedded engine on another folder") from None
@@ -173,6 +181,21 @@ class EngineClient:
         finally:
             session.close()
 
+    @contextmanager
+    def stream(self, sql: str, written: str, *, read_only: bool = False) -> Iterator[Stream]:
+        from tokentrail.embedded.pieces import EngineError, answer  # noqa: PLC0415 - it belongs to the engine
+
+        with closing(self._open()) as session:
+            try:
+                self._use(session)
+                if read_only:
+                    session.query("SET readonly = 2")
+                spelt, pieces = answer(session, sql.encode(), written)
+            except (RuntimeError, EngineError) as error:
+                raise failed(error, self.address) from None
+            with closing(pieces):
+                yield Stream(spelt, in_sentences(pieces))
+
     def _use(self, session: Any) -> None:
         if self.database:
             session.query(f"USE {identifier(self.database)}")
@@ -183,7 +206,7 @@ class EngineClient:
         except Exception as error:
             self._renew()
             raise failed(error, self.address) from None
-        return _decode(answer.bytes() or b"")
+        return decode(answer.bytes() or b"")
 
     def _renew(self) -> None:
         """After a failed statement chDB may put what that one had written in front of the session's next answer: take another session."""
@@ -266,25 +289,6 @@ def identifier(name: str) -> str:
 
 def _lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
     return b"".join(json.dumps(dict(row)).encode() + b"\n" for row in rows)
-
-
-def _decode(answer: bytes) -> Result:
-    if not answer.strip():
-        return Result((), [])
-    decoded = json.loads(answer)
-    columns = tuple(column["name"] for column in decoded["meta"])
-    # servers before 25.8 quote 64-bit integers, and a read-only user may not change that setting
-    quoted = [position for position, column in enumerate(decoded["meta"]) if _INTEGER(column["type"])]
-    for row in decoded["data"]:
-        for position in quoted:
-            row[position] = _integers(row[position])
-    return Result(columns, [tuple(row) for row in decoded["data"]])
-
-
-def _integers(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_integers(item) for item in value]
-    return int(value) if isinstance(value, str) else value
 
 
 def _parameter(value: Parameter) -> str:

@@ -6,12 +6,15 @@ import re
 
 from tokentrail.clickhouse.dsn import DEFAULT_DSN, Dsn
 
-__all__ = ["ClickHouseError", "failed", "unreachable"]
+__all__ = ["READONLY", "ClickHouseError", "broke_off", "failed", "unreachable"]
+
+READONLY = 164  # the error code
 
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
 _AUTHENTICATION = (193, 194, 516)
+_UNRESOLVED = ("Name or service not known", "No address associated", "Temporary failure in name resolution", "nodename nor servname provided")
 _SENTENCE = 400  # characters of an error that are shown
-_CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
+_CODE = re.compile(r"Code: (\d+)\. DB::Exception: (?:Code: \d+\. DB::Exception: )*")
 
 
 class ClickHouseError(Exception):
@@ -35,6 +38,15 @@ def failed(error: Exception, address: str) -> ClickHouseError:
     return ClickHouseError(f"ClickHouse refused the statement (code {code}): {said}", code)
 
 
+def broke_off(text: str) -> ClickHouseError:
+    """For an answer that ended in its middle, by what the server or the network said last."""
+    match = _CODE.search(text)
+    if match is None:
+        return ClickHouseError(f"the answer broke off, what came of it is not whole: {_first_line(text)}")
+    code = int(match.group(1))
+    return ClickHouseError(f"the answer broke off (code {code}), what came of it is not whole: {_first_line(text[match.end() :])}", code)
+
+
 def unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
     """For a server that could not be spoken to: the address without its password, the cause, and what to try."""
     text = str(error)
@@ -51,6 +63,8 @@ def unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
     if match is not None:
         return ClickHouseError(f"ClickHouse at {dsn.shown} refused the connection (code {code}): {_first_line(text[match.end() :])}", code)
     reason = _reason(text)
+    if any(known in text for known in _UNRESOLVED):
+        return ClickHouseError(f"the host {dsn.host} of {dsn.shown} cannot be resolved ({reason}): is its name right, and is there a network?")
     if "SSL" in text or "WRONG_VERSION" in text:
         return ClickHouseError(f"no TLS connection to {dsn.shown}: {reason}; is it http:// there, or is the certificate unknown (?ca_cert=FILE)?")
     return ClickHouseError(f"no ClickHouse answers at {dsn.shown}: {reason}; is it running? `tokentrail serve` starts one on {DEFAULT_DSN}")
@@ -58,14 +72,7 @@ def unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
 
 def _reason(text: str) -> str:
     """The innermost cause of a connection that failed, without the layers that wrap it."""
-    for known in (
-        "Connection refused",
-        "timed out",
-        "Name or service not known",
-        "No address associated",
-        "Network is unreachable",
-        "certificate verify failed",
-    ):
+    for known in ("Connection refused", "timed out", *_UNRESOLVED, "Network is unreachable", "No route to host", "certificate verify failed"):
         if known in text:
             return known
     return _first_line(text)

@@ -95,7 +95,9 @@ def migrate(client: Client, target: Target) -> list[Step]:
             try:
                 client.command(statement)
             except ClickHouseError as error:
-                raise MigrationError(f"{step.kind.value} {step.name} stopped at «{statement[:60]}…»: {error}", error.code) from error
+                raise MigrationError(
+                    f"{step.kind.value} {step.name} stopped at «{' '.join(statement.split())[:60]}…»: {error}", error.code
+                ) from error
         client.insert_json(
             "migrations",
             [{"name": step.name, "checksum": step.checksum, "cluster": target.cluster, "package": getattr(tokentrail, "__version__", "")}],

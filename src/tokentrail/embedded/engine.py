@@ -7,14 +7,12 @@ What was seen of chDB 4.4.0 (ClickHouse 26.9) and is relied on here:
 - Acknowledged rows survive SIGKILL. They survive a power loss only in tables with `fsync_after_insert = 1, fsync_part_directory = 1`
   (MergeTree settings, off by default in ClickHouse too; an insert of 1,000 rows then takes five times as long).
 - `send_insert` reports success for rows that were refused: it is not used (`tokentrail.embedded.inserts` says what is).
-- The time zone is fixed when the library is loaded, from TZ. Days in partitions and reports must not depend on the laptop: it is loaded under UTC.
 - It leaves SIGTERM and SIGINT alone; it catches the signals of crashes, and SIGTSTP.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import re
 import threading
 import time
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 from tokentrail.embedded.errors import CannotStart, EngineError, Unavailable
+from tokentrail.embedded.library import opener
 from tokentrail.embedded.lock import FolderLock
 from tokentrail.embedded.spool import Spool
 
@@ -83,7 +82,7 @@ class Engine:
     def _start(self) -> Session:
         session_type = _load()
         try:
-            session = session_type(str(self.data))
+            session = session_type(self.data)
             zone = str(session.query("SELECT timezone()", "TabSeparated").data()).strip()
         except Exception as error:
             if "already initialized with path" in str(error):
@@ -102,7 +101,7 @@ class Engine:
         self._enter(internal=internal)
         session = None
         try:
-            session = _load()(str(self.data))
+            session = _load()(self.data)
             if database and database != "default":
                 session.query(f"USE `{database.replace(chr(92), chr(92) * 2).replace('`', chr(92) + '`')}`")
             # what forbids changes comes last
@@ -162,20 +161,13 @@ class Engine:
                 self._changed.wait(0.2)
 
 
-def _load() -> Callable[[str], Session]:
-    zone = os.environ.get("TZ")
-    os.environ["TZ"] = "UTC"
+def _load() -> Callable[[Path], Session]:
     try:
-        from chdb import session  # noqa: PLC0415 - 550 MB of library, loaded only where it is served
+        return opener()
     except ImportError as error:
         raise CannotStart('chDB is not installed: pip install "tokentrail[embedded]"') from error
-    finally:
-        if zone is None:
-            os.environ.pop("TZ", None)
-        else:
-            os.environ["TZ"] = zone
-    opened: Callable[[str], Session] = session.Session
-    return opened
+    except Exception as error:
+        raise CannotStart(f"chDB cannot be loaded: {_first_line(error)}") from error
 
 
 def _name(name: str) -> str:

@@ -11,6 +11,7 @@ __all__ = [
     "NOT_ENOUGH_SPACE",
     "NOT_IMPLEMENTED",
     "NO_DATA",
+    "NO_OUTFILE",
     "SYNTAX_ERROR",
     "CannotStart",
     "ClientGone",
@@ -21,6 +22,7 @@ __all__ = [
 # Codes as in ClickHouse's ErrorCodes.cpp.
 SYNTAX_ERROR: Final = 62
 NO_DATA: Final = 108
+NO_OUTFILE: Final = 196
 NOT_IMPLEMENTED: Final = 48
 CANNOT_DECOMPRESS: Final = 271
 CANNOT_WRITE: Final = 75  # CANNOT_WRITE_TO_FILE_DESCRIPTOR
@@ -70,9 +72,9 @@ class EngineError(Exception):
     """
 
     def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
         self.code = code
         self.message = message if message.startswith("Code: ") else f"Code: {code}. DB::Exception: {message}"
+        super().__init__(self.message)
 
     @classmethod
     def of(cls, error: BaseException) -> EngineError:

@@ -19,6 +19,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -29,6 +30,7 @@ from tokentrail.embedded.errors import NOT_IMPLEMENTED, ClientGone, EngineError
 from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.frames import decoded, gzip_stream, in_frames, out_of_frames
 from tokentrail.embedded.inserts import Stored, insert
+from tokentrail.embedded.pieces import in_pieces, may_come_in_pieces
 from tokentrail.embedded.statement import insert_head, select, undecided
 
 __all__ = ["ClickHouseFront", "from_this_machine"]
@@ -43,7 +45,7 @@ CONTENT_TYPES: Final = {
     "JSON": "application/json; charset=UTF-8",
     "JSONCompact": "application/json; charset=UTF-8",
     "JSONEachRow": "application/x-ndjson; charset=UTF-8",
-    "JSONCompactEachRow": "application/x-ndjson; charset=UTF-8",
+    **dict.fromkeys(["JSONCompactEachRow", "JSONCompactEachRowWithNamesAndTypes"], "application/x-ndjson; charset=UTF-8"),
     "CSV": "text/csv; charset=UTF-8; header=absent",
     "CSVWithNames": "text/csv; charset=UTF-8; header=present",
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
@@ -53,11 +55,6 @@ CONTENT_TYPES: Final = {
         ["Native", "RowBinary", "RowBinaryWithNames", "RowBinaryWithNamesAndTypes", "Parquet", "ORC", "Avro"], "application/octet-stream"
     ),
     **dict.fromkeys(["Arrow", "ArrowStream"], "application/octet-stream"),
-}
-# chDB writes a piece of an answer as a document of its own: only formats without head and foot may be streamed.
-STREAMED: Final = {
-    *("Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "LineAsString", "RawBLOB"),
-    *("JSONEachRow", "NDJSON", "JSONLines", "JSONCompactEachRow", "JSONStringsEachRow", "JSONCompactStringsEachRow"),
 }
 HELLO: Final = re.compile(r"SELECT\s+displayName\(\),\s*version\(\),\s*revision\(\),\s*timezone\(\)\Z", re.IGNORECASE)
 LOOPBACK_NAMES: Final = frozenset({"localhost", "::1", "host.docker.internal", "host.containers.internal"})
@@ -162,8 +159,9 @@ def _run(session: Session, text: bytes, wishes: Wishes, answer: Answer) -> None:
     parameters = dict(wishes.parameters) or None
     if written == "Native" and HELLO.match(asked.statement):
         return answer.whole(_hello(session), written)
-    if asked.streams and written in STREAMED and "extremes" not in wishes.settings:
-        return answer.streamed((chunk.bytes() for chunk in session.send_query(asked.statement, written, params=parameters)), written)
+    if asked.streams and may_come_in_pieces(written) and "extremes" not in wishes.settings:
+        with closing(in_pieces(session, asked.statement, written, parameters)) as pieces:
+            return answer.streamed(pieces, written)
     result = session.query(asked.statement, written, params=parameters)
     return answer.whole(result.bytes() or b"", written)
 

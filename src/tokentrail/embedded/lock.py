@@ -7,6 +7,7 @@ only there for people and error messages.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -48,8 +49,19 @@ class FolderLock:
             raise CannotStart(f"the data folder {self.folder} cannot be locked ({error.strerror}): choose one on a local disk") from error
         self._file = file
         self._check_engine()
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        self._sign(file)
+
+    def _sign(self, file: int) -> None:
+        """Write the process into the lock's file, for people and sentences."""
+        signature = f"{os.getpid()}\n".encode()
+        try:
+            os.ftruncate(file, 0)
+            reason = "" if os.pwrite(file, signature, 0) == len(signature) else os.strerror(errno.ENOSPC)
+        except OSError as error:
+            reason = str(error.strerror)
+        if reason:
+            self.release()
+            raise CannotStart(f"the data folder {self.folder} cannot be written ({reason}): choose another one with --data")
 
     def _check_engine(self) -> None:
         try:

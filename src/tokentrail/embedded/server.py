@@ -10,6 +10,7 @@ of giving up.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from tokentrail.clickhouse.client import ClickHouseError, EngineClient
 from tokentrail.clickhouse.migrate import migrate as run_migrations
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.embedded.engine import Engine
-from tokentrail.embedded.errors import CannotStart
+from tokentrail.embedded.errors import NOT_ENOUGH_SPACE, CannotStart
 from tokentrail.embedded.front import ClickHouseFront
 from tokentrail.embedded.listener import Listener, bind
 from tokentrail.embedded.otlp import OtlpReceiver
@@ -140,6 +141,8 @@ def migrate(engine: Engine) -> None:
         finally:
             client.close()
     except ClickHouseError as error:
+        if error.code == NOT_ENOUGH_SPACE or os.strerror(errno.ENOSPC) in str(error):
+            raise CannotStart(f"the disk of the data folder {engine.data} is full: make room there, or choose another one with --data") from error
         raise CannotStart(f"the tables in {engine.data} cannot be brought up to date: {error}") from error
 
 

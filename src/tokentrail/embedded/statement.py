@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tokentrail.embedded.errors import SYNTAX_ERROR, EngineError
+from tokentrail.embedded.errors import NO_OUTFILE, SYNTAX_ERROR, EngineError
 
 __all__ = ["Insert", "Select", "insert_head", "select", "settings_at", "undecided"]
 
@@ -123,7 +123,11 @@ def _data_start(text: bytes, after: int) -> int:
 
 
 def select(text: bytes) -> Select:
-    """Cut the FORMAT clause out of a statement without data. Raises EngineError for an empty text and for a second statement behind a semicolon."""
+    """Cut the FORMAT clause out of a statement without data.
+
+    Raises EngineError for an empty text, for a second statement behind a semicolon, and for INTO OUTFILE: as on the server, for the file would
+    be written where the engine runs.
+    """
     tokens = list(top_level(text))
     end = next((index for index, token in enumerate(tokens) if token.text == b";"), len(tokens))
     if end < len(tokens) and any(token.text != b";" for token in tokens[end:]):
@@ -133,9 +137,12 @@ def select(text: bytes) -> Select:
     del tokens[end:]
     if not tokens:
         raise EngineError(SYNTAX_ERROR, "Empty query. (SYNTAX_ERROR)")
+    threes = zip(tokens, tokens[1:], tokens[2:], strict=False)
+    if any((into.text, outfile.text, name.text[:1]) == (b"INTO", b"OUTFILE", b"'") for into, outfile, name in threes):
+        raise EngineError(NO_OUTFILE, "INTO OUTFILE is not allowed. (INTO_OUTFILE_NOT_ALLOWED)")
     words = {token.text for token in tokens}
     reads = tokens[0].text in {b"SELECT", b"WITH", b"("} and b"INSERT" not in words
-    streams = reads and not words & {b"TOTALS", b"EXTREMES", b"OUTFILE"}
+    streams = reads and not words & {b"TOTALS", b"EXTREMES"}
     for token, name in zip(tokens[-2::-1], tokens[:0:-1], strict=True):
         follows = tokens[tokens.index(name) + 1 :]
         if token.text == b"FORMAT" and name.text[:1].isalpha() and name.text not in ORDERING and (not follows or follows[0].text == b"SETTINGS"):
