@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: $(VENV)/ready ## See it all work on this machine, without a key (KEEP=1 to look around, LIVE=openai,groq,ollama for the real thing)
+demo: $(VENV)/demo-ready ## See it all work on this machine, without a key (KEEP=1 to look around, LIVE=openai,groq,ollama for the real thing)
 	@$(BIN)/tokentrail demo
 
 test: lint ## Everything: style, types, tests with the real Collector, ClickHouse engine and a real small model
@@ -31,13 +31,19 @@ test-ollama: $(VENV)/ready ## The same against a real Ollama, built from its Go 
 	@TOKENTRAIL_REQUIRE="ollama" $(BIN)/python -m tests.support.prepare
 	TOKENTRAIL_REQUIRE="ollama" $(BIN)/python -m pytest tests/local_model $(PYTEST_ARGS)
 
-clean: ## Remove the environment (the caches of Collector and model stay in the user's cache folder)
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+docs: $(VENV)/ready ## Write the pages that are made from the code: settings and data dictionary
+	$(BIN)/python scripts/settings_page.py
+	$(BIN)/python scripts/dictionary_page.py
 
-$(VENV)/ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "tokentrail needs Python 3.10 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …")'
-	@echo "setting up $(VENV) (once; a minute or two)"
-	@$(PYTHON) -m venv $(VENV) || { echo "the module venv is missing: install python3-venv, or make PYTHON=… with another Python"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group test --group lint --editable ".[demo]"
-	@touch $@
+bench: $(VENV)/ready ## Measure what README's figures say, on this machine, in one table (some minutes)
+	@$(BIN)/python benchmarks/figures.py
+
+clean: ## Remove the environment (the caches of Collector and model stay in the user's cache folder)
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# What a demo needs, and nothing else; on top of it what tests, style and types need.
+$(VENV)/demo-ready: pyproject.toml constraints.txt
+	@$(PYTHON) scripts/environment.py $(VENV) demo
+
+$(VENV)/ready: $(VENV)/demo-ready
+	@$(PYTHON) scripts/environment.py $(VENV) test

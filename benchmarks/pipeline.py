@@ -20,7 +20,7 @@ from event import USAGE
 from tokentrail import settings
 from tokentrail.clickhouse.client import connect
 from tokentrail.demo import collector
-from tokentrail.demo.cache import Unavailable
+from tokentrail.demo.cache import Progress, Unavailable
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.idempotency import digest
 from tokentrail.journal.adoption import Adopter
@@ -56,7 +56,7 @@ def main() -> None:
         fill(folder / "journal", options.events)
         url = server.addresses.otlp
         if not options.direct:
-            built = collector.obtain(print)
+            built = collector.obtain(Progress(print))
             if isinstance(built, Unavailable):
                 raise SystemExit(f"no Collector: {built.reason}")
             running = collector.run(built.program, "gateway", folder=folder / "gateway", settings={"CLICKHOUSE": server.addresses.http})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
+
+from tokentrail import threads
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -16,7 +17,7 @@ __all__ = ["Attribution", "Spent", "attribution"]
 
 _RANK = {"unknown": 0, "estimated": 1, "reported": 2}
 
-_adding = threading.RLock()
+_adding = threads.RLock()
 """One lock for all totals: a signal handler that spends in the middle of its own thread's `add` must not wait for itself, and a forked child needs
 a new one."""
 
@@ -102,7 +103,7 @@ attribution: ContextVar[Attribution | None] = ContextVar("tokentrail_attribution
 
 def _renew_lock() -> None:
     global _adding  # noqa: PLW0603 - another thread of the parent may have held it
-    _adding = threading.RLock()
+    _adding = threads.RLock()
 
 
 os.register_at_fork(after_in_child=_renew_lock)

@@ -42,7 +42,7 @@ class Answer:
     image_output_tokens: int | None = None
     consumed_input_tokens: int | None = None
     consumed_output_tokens: int | None = None
-    output_texts: Sequence[str] = ()  # measured, counted where no count is stated, then let go
+    output_texts: Sequence[str] = ()  # measured, counted where none is stated, then let go; none: not known to be text, (""): known to be empty
     attempts: int = 1
     object_id: str = ""  # a provider's job (batch, background response): its id and …
     object_created: int = 0  # … its creation, unix seconds, make the key

@@ -179,10 +179,10 @@ def _arm() -> None:
     global _armed  # noqa: PLW0603
     if _armed or settings.current().disabled:
         return
-    _armed = True
     try:
         from tokentrail.instrumentation import instrument  # noqa: PLC0415 - wrapt comes with it
 
         instrument()
     except Exception as error:
         ledger.internal_error("instrument", error)
+    _armed = True  # not before: a child forked meanwhile, and another thread's first call, would go on without hooks

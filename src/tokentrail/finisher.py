@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import os
-import threading
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
 
+from tokentrail import threads
 from tokentrail.ledger import internal_error
 
 __all__ = ["do_later", "drain", "start"]
 
-_later: SimpleQueue[Callable[[], object]] = SimpleQueue()
-_lock = threading.Lock()
-running: threading.Thread | None = None
+_later: threads.SimpleQueue[Callable[[], object]] = threads.SimpleQueue()
+_unstarted: deque[None] = deque([None])  # the caller that takes the item starts the thread
+running = 0
+"""The thread's identity (`_thread.get_ident`); 0: it does not run."""
 left = False
 """Whether something was left for a thread that nobody has started."""
 
@@ -22,48 +24,51 @@ def do_later(action: Callable[[], object]) -> None:
     """Have the thread do it."""
     global left  # noqa: PLW0603 - one process has one finisher
     _later.put(action)
-    if running is None:
+    if not running:
         left = True
 
 
 def start() -> None:
     """Start the thread, unless it runs. Not for finalizers, which is why what they leave may wait for the next call."""
     global running, left  # noqa: PLW0603
-    if running is not None:
+    try:
+        _unstarted.pop()
+    except IndexError:
         return
-    with _lock:
-        if running is None:
-            running = threading.Thread(target=_do_queued, args=(_later,), name="tokentrail-finisher", daemon=True)
-            running.start()
-            left = False
+    running = threads.start(_do_queued, _later)
+    if running:
+        left = False
+    else:
+        _unstarted.append(None)
 
 
-def _do_queued(queue: SimpleQueue[Callable[[], object]]) -> None:
-    while True:
+def _do_queued(queue: threads.SimpleQueue[Callable[[], object]]) -> None:
+    while (action := threads.get(queue)) is not None:
         try:
-            queue.get()()
+            action()
         except Exception as failure:
             internal_error("finisher", failure)
+        del action  # it may hold an answer
 
 
 def drain(timeout: float) -> bool:
     """Wait until what finalizers left is done, or the time (seconds) is up. The thread itself does not wait: it would wait for itself."""
-    if running is None and _later.empty():
+    if not running and _later.empty():
         return True
-    if running is threading.current_thread():
+    if running == _thread.get_ident():
         return False
     start()
-    done = threading.Event()
-    _later.put(done.set)
-    return done.wait(timeout)
+    done: list[None] = []
+    _later.put(lambda: done.append(None))
+    return threads.wait_until(lambda: bool(done), timeout)
 
 
 def _after_fork_in_child() -> None:
     """Threads do not come along; what was queued is the parent's."""
-    global _later, _lock, running, left  # noqa: PLW0603
-    _later = SimpleQueue()
-    _lock = threading.Lock()
-    running = None
+    global _later, _unstarted, running, left  # noqa: PLW0603
+    _later = threads.SimpleQueue()
+    _unstarted = deque([None])
+    running = 0
     left = False
 
 

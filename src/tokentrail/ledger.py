@@ -1,4 +1,4 @@
-"""This process's end of the ledger: the one writer, its shipper and its estimator; renewed after a fork."""
+"""This process's end of the ledger: the writer in force, its shipper and the estimator, and what former settings left; renewed after a fork."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import atexit
 import logging
 import os
 import socket
-import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from opentelemetry import trace
 
-from tokentrail import semconv, settings
-from tokentrail.journal.background import Background
+from tokentrail import semconv, settings, threads
+from tokentrail.journal.background import Background, flush_all
+from tokentrail.journal.ends import End, Former
 from tokentrail.journal.folder import no_fork, size_of
 from tokentrail.journal.records import encode_usage
 from tokentrail.journal.writer import Writer
@@ -26,14 +27,15 @@ from tokentrail.usage import Usage
 if TYPE_CHECKING:
     from tokentrail.counting.estimator import Estimator
 
-__all__ = ["append", "complain", "drain_estimates", "estimate_later", "flush", "internal_error", "set_sink"]
+__all__ = ["append", "append_and_estimate", "complain", "drain_estimates", "flush", "internal_error", "set_sink"]
 
 logger = logging.getLogger("tokentrail")
 
 LOG_SECONDS = 60.0
 
-_lock = threading.RLock()
-_end: _End | None = None
+_lock = threads.RLock()
+_end: End | None = None
+_former = Former()
 _estimator: Estimator | None = None
 sink: Callable[[Usage], None] | None = None
 """What takes usages instead of the journal (tests). A call reads it when it begins, and both its record and its estimate go there: neither a late
@@ -86,40 +88,51 @@ def _resource() -> dict[str, str | int]:
         return {semconv.SERVICE_NAME: "unknown_service", semconv.PROCESS_PID: os.getpid()}
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """A writer, and the thread that ships what it writes."""
-
-    writer: Writer
-    background: Background
-
-
-def _begin() -> Writer:
-    """This process's writer; begun if there is none, or the last one is closed.
+def _begin() -> End:
+    """This process's writer and its shipper; begun if there is none, or the last one is closed.
 
     A finalizer may come here while its own thread does: so all that takes long, allocates or locks is done before or after the exchange.
     """
     global _end, _atexit_armed  # noqa: PLW0603 - one process has one writer
-    in_force = settings.current()
-    writer = Writer(
-        in_force.journal_dir,
-        _resource(),
-        segment_bytes=in_force.journal_segment_bytes,
-        max_bytes=in_force.journal_max_bytes,
-        fsync=in_force.journal_fsync,
-        complain=complain,
-    )
-    fresh = _End(writer, Background(writer, in_force, complain))
-    with _lock:
-        if _end is None or _end.writer.closed:
-            _end = fresh
-        end = _end
-        arm, _atexit_armed = not _atexit_armed, True
-    if arm:
-        atexit.register(close)
-    if end is fresh:
-        end.background.start()
-    return end.writer
+    while True:
+        in_force = settings.current()
+        writer = Writer(
+            in_force.journal_dir,
+            _resource(),
+            segment_bytes=in_force.journal_segment_bytes,
+            max_bytes=in_force.journal_max_bytes,
+            fsync=in_force.journal_fsync,
+            complain=complain,
+        )
+        fresh = End(writer, Background(writer, in_force, complain, former=_left, hand_over=_take_over))
+        with _lock:
+            if settings.current() is not in_force:
+                continue  # `configure()` came in between: what it retired has been retired
+            end = _end
+            if end is None or end.writer.closed:
+                if end is not None:
+                    _former.add(end)
+                _end = end = fresh
+            arm, _atexit_armed = not _atexit_armed, True
+        if arm:
+            atexit.register(close)
+        if end is fresh:
+            end.background.start()
+        return end
+
+
+def _left() -> list[Background]:
+    """The shippers of former writers of which something still waits."""
+    return [end.background for end in _former.waiting()]
+
+
+def _take_over() -> None:
+    """A former writer's shipper could not send all: see that there is one in force, which goes on with it."""
+    try:
+        if settings.current().ship and _end is None:
+            _begin()
+    except Exception as error:
+        internal_error("ledger.take_over", error)
 
 
 def append(usage: Usage, to: Callable[[Usage], None] | None = None) -> int:
@@ -131,34 +144,63 @@ def append(usage: Usage, to: Callable[[Usage], None] | None = None) -> int:
     end = _end
     number = end.writer.append(payload) if end is not None else 0
     while number == 0:  # closed, by another thread perhaps: the next writer takes it
-        number = _begin().append(payload)
+        number = _begin().writer.append(payload)
     return number
 
 
-def estimate_later(usage: Usage, input_texts: tuple[str, ...], output_texts: tuple[str, ...], to: Callable[[Usage], None] | None = None) -> None:
-    """Count the texts in the background and append the result, where the record went (`to`), as a higher rank of the same key; never blocks."""
+def append_and_estimate(usage: Usage, input_texts: tuple[str, ...], output_texts: tuple[str, ...], to: Callable[[Usage], None] | None = None) -> int:
+    """Append likewise; then count the texts in the background and append the result, where the record went, as a higher rank of the same key."""
+    if to is not None:
+        to(usage)
+        _estimate(replace(usage, call=1), input_texts, output_texts, to, _nothing)
+        return 1
+    payload = encode_usage(usage)
+    while True:
+        end = _end or _begin()
+        if end.writer.closed:
+            end = _begin()
+        end.expect()
+        submitted = False
+        try:
+            number = end.writer.append(payload)
+            if number > 0:
+                _estimate(replace(usage, call=number), input_texts, output_texts, partial(_complete, end), end.settle)
+                submitted = True
+        finally:
+            if not submitted:
+                end.settle()
+        if number:
+            return number
+
+
+def _nothing() -> None:
+    pass
+
+
+def _complete(end: End, usage: Usage) -> None:
+    """Complete a record of that writer: a call is known by its writer and number, so a later writer must not."""
+    end.writer.append(encode_usage(usage))
+
+
+def _estimate(
+    usage: Usage, input_texts: tuple[str, ...], output_texts: tuple[str, ...], complete: Callable[[Usage], None], settle: Callable[[], None]
+) -> None:
     global _estimator  # noqa: PLW0603 - one process has one estimator
     if _estimator is None:
         # not needed where providers state their counts; a child that is forked in the middle would wait for ever for the half loaded module
         with no_fork():
             from tokentrail.counting.estimator import Estimator  # noqa: PLC0415
         with _lock:
-            if _estimator is None:
-                _estimator = Estimator(_append_estimate)
-    _estimator.submit(usage, input_texts, output_texts, to or _end)
+            _estimator = _estimator or Estimator()
+    _estimator.submit(usage, input_texts, output_texts, complete, settle)
 
 
-def _append_estimate(usage: Usage, to: Callable[[Usage], None] | _End | None) -> None:
-    """Complete a record of that writer. A call is known by its writer and number, so a later writer must not: the record stays with its sizes."""
-    if isinstance(to, _End):
-        to.writer.append(encode_usage(usage))
-    elif to is not None:
-        to(usage)
+def drain_estimates(timeout: float, *, load: bool = True) -> bool:
+    """Wait until the estimates that were asked for are counted and appended, or the time (seconds) is up. True if they are.
 
-
-def drain_estimates(timeout: float) -> bool:
-    """Wait until the estimates that were asked for are counted and appended, or the time (seconds) is up. True if they are."""
-    return _estimator is None or _estimator.drain(timeout)
+    Without `load`, at the process's end, no vocabulary is loaded from now on.
+    """
+    return _estimator is None or _estimator.drain(timeout, load=load)
 
 
 def set_sink(to: Callable[[Usage], None] | None) -> None:
@@ -169,19 +211,16 @@ def set_sink(to: Callable[[Usage], None] | None) -> None:
 
 def writer_id() -> str:
     """The id of this process's writer; made if there is none yet."""
-    end = _end
-    return (end.writer if end is not None else _begin()).writer_id
+    return (_end or _begin()).writer.writer_id
 
 
-def refused() -> int:
-    """How many records this process's writer refused."""
-    return 0 if _end is None else _end.writer.refused
-
-
-def progress() -> tuple[str, int, int] | None:
-    """This process's writer: its id, its highest number, how many of its records it refused. `None` before the first record."""
-    end = _end
-    return None if end is None else (end.writer.writer_id, end.writer.last_seq, end.writer.refused)
+def counts() -> tuple[int, int]:
+    """How many numbers all writers of this process gave so far, and how many of these records their journals refused."""
+    with _lock:
+        numbers, refused = _former.counts()
+        if _end is not None:
+            numbers, refused = numbers + _end.writer.last_seq, refused + _end.writer.refused
+        return numbers, refused
 
 
 def journal_size() -> int:
@@ -190,11 +229,17 @@ def journal_size() -> int:
 
 
 def flush(timeout: float) -> bool:
-    """Wait until estimates are counted and all that is in the journal is acknowledged, or the time (seconds) is up."""
+    """Wait until estimates are counted and all that this process wrote, also under former settings, is acknowledged, or the time (seconds) is up."""
     deadline = time.monotonic() + timeout
-    drain_estimates(timeout)
-    end = _end
-    return end is None or end.background.flush(max(0.0, deadline - time.monotonic()))
+    counted = drain_estimates(max(0.0, deadline - time.monotonic()))
+    acknowledged = flush_all([end.background for end in _ends()], max(0.0, deadline - time.monotonic()))
+    return counted and acknowledged and not _former.put_aside
+
+
+def _ends() -> list[End]:
+    """All of which something may wait, the one in force last."""
+    with _lock:
+        return [*_former.waiting(), *([_end] if _end is not None else [])]
 
 
 def before_close(action: Callable[[], object]) -> None:
@@ -203,41 +248,50 @@ def before_close(action: Callable[[], object]) -> None:
 
 
 def close() -> None:
-    """Write the closing record and try once more to ship, within `exit_timeout`; a later append begins a new writer."""
+    """Write the closing records and try once more to ship, within `exit_timeout`; a later append begins a new writer."""
     deadline = time.monotonic() + settings.current().exit_timeout
     for action in _before_close:
         try:
             action()
         except Exception as error:
             internal_error("ledger.close", error)
-    drain_estimates(max(0.0, deadline - time.monotonic()))
-    end = _end
-    if end is not None:
+    drain_estimates(max(0.0, deadline - time.monotonic()), load=False)
+    for end in _ends():
         end.writer.close()
+    if _left():
+        _take_over()
+    ends = _ends()
+    for end in ends:
+        end.background.ask_to_stop()
+    for end in reversed(ends):
         end.background.stop(max(0.0, deadline - time.monotonic()))
 
 
 def _after_fork_in_child() -> None:
     """The child is a writer of its own: new identity, numbers and locks; the parent's files are closed, never unlocked."""
     global _lock, _end  # noqa: PLW0603
-    _lock = threading.RLock()
+    _lock = threads.RLock()
     end, _end = _end, None
     if end is not None:
-        end.background.let_go()
-        end.writer.let_go()
+        end.let_go()
+    _former.forget()
     if _estimator is not None:
         _estimator.reset_after_fork()
 
 
 def _renew(_settings: settings.Settings) -> None:
-    """After `configure()`: the next record begins a new writer under the new settings."""
-    global _end
+    """After `configure()`: the next record begins a new writer under the new settings. The former one is kept until all of it is acknowledged."""
+    global _end  # noqa: PLW0603
     with _lock:
-        end, _end = _end, None
+        end = _end
+        if end is not None:
+            _former.add(end)
+        _end = None
     if end is not None:
-        end.writer.close()
-        end.background.stop(0.0)  # it ships what waits and ends; nobody waits for it
+        end.retire()
+        _former.waiting()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
 settings.on_change(_renew)
+threads.at_end(close)

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from contextvars import ContextVar, Token
+import sys
+from contextvars import Token
 from functools import partial
 from secrets import token_bytes
 from time import perf_counter_ns, time_ns
@@ -14,7 +15,7 @@ from typing import Any
 
 from opentelemetry import trace
 
-from tokentrail import finisher, ledger, settings, telemetry
+from tokentrail import finisher, ledger, nesting, settings, telemetry
 from tokentrail.attribution import Attribution, attribution
 from tokentrail.call import Answer, Request
 from tokentrail.idempotency import bounded, digest, key_prefix, object_key
@@ -27,7 +28,6 @@ __all__ = ["Call", "flush", "instruments", "internal_error", "record", "set_sink
 
 _PREFIXES_KEPT = 4096
 
-_inside: ContextVar[bool] = ContextVar("tokentrail_inside", default=False)
 _prefixes: dict[tuple[str, str], str] = {}
 _telemetry: Telemetry | None = None
 _secret = b""
@@ -41,6 +41,7 @@ class Call:
         "_attribution",
         "_entered",
         "_first_chunk",
+        "_inner",
         "_open",
         "_parent",
         "_request",
@@ -50,6 +51,7 @@ class Call:
         "_started",
         "_telemetry",
         "_ts",
+        "said",
     )
 
     def __init__(self, request: Request, in_force: settings.Settings) -> None:
@@ -57,7 +59,9 @@ class Call:
         self._attribution = attribution.get()
         self._open = [True]
         self._first_chunk = 0
-        self._entered: Token[bool] | None = None
+        self._entered: Token[Call | nesting.Probe | None] | None = None
+        self._inner: nesting.Inner | None = None
+        self.said: nesting.Said | None = None
         self._attached: Any = None
         self._settings = in_force
         self._sink = ledger.sink
@@ -72,8 +76,8 @@ class Call:
         self._started = perf_counter_ns()
 
     def enter(self) -> None:
-        """Make the span current, and every wrapped call inside a part of this one: only leaves count."""
-        self._entered = _inside.set(True)
+        """Make the span current, and let wrapped calls inside know of this one: only leaves count."""
+        self._entered = nesting.inside.set(self)
         if self._span is not None:
             self._attached = telemetry.attach(self._span, self._parent)
 
@@ -83,11 +87,22 @@ class Call:
         entered, self._entered = self._entered, None
         if entered is not None:
             try:
-                _inside.reset(entered)
+                nesting.inside.reset(entered)
             except ValueError:
                 return
         if attached is not None:
             telemetry.detach(attached)
+
+    def is_open(self) -> bool:
+        """Whether the call is not recorded yet."""
+        return bool(self._open)
+
+    def holds(self, inner: Call) -> None:
+        """Note a call that begins while this one is under way, and whether it is a part of this one."""
+        part = nesting.is_part(self, sys._getframe(2))  # noqa: SLF001 - only the stack knows
+        if part is not False:
+            self._inner = self._inner or nesting.no_inner()
+            self._inner.append((inner, part is True))
 
     def first_chunk(self) -> None:
         """Note when a stream began to answer."""
@@ -111,22 +126,24 @@ class Call:
 
     def _finish(self, answer: Answer, ended: str, error: BaseException | None) -> None:
         duration = perf_counter_ns() - self._started
-        request = self._request
+        request, self._request = self._request, _NOTHING  # a task begun inside this call holds it as long as it lives, but no prompt
         in_force = self._settings
+        self.said = ended, answer.response_id, answer.input_tokens, answer.output_tokens
+        if self._inner is not None:
+            inner, self._inner = self._inner, None
+            if nesting.spent_inside(inner, answer):
+                self._telemetry.finish_unspent(self._span, self._ts + duration, error)
+                return
         usage = self._usage(request, answer, ended, error, duration, in_force)
-        number = ledger.append(usage, self._sink)
+        unstated = usage.input_source != "reported" or usage.output_source != "reported"
+        if unstated and in_force.estimate and (usage.ended != "error" or any(answer.output_texts)):
+            ledger.append_and_estimate(usage, tuple(request.texts), tuple(answer.output_texts), self._sink)
+        else:
+            ledger.append(usage, self._sink)
         block = self._attribution
         if block is not None:
             block.add(usage)
-        unstated = usage.input_source != "reported" or usage.output_source != "reported"
-        if unstated and number > 0 and in_force.estimate and (usage.ended != "error" or answer.output_texts):
-            self._estimate(usage, number, answer)
         self._telemetry.finish(self._span, usage, answer, self._parent)
-
-    def _estimate(self, usage: Usage, number: int, answer: Answer) -> None:
-        from msgspec.structs import replace  # noqa: PLC0415 - not needed by most calls
-
-        ledger.estimate_later(replace(usage, call=number), tuple(self._request.texts), tuple(answer.output_texts), self._sink)
 
     def _usage(self, request: Request, answer: Answer, ended: str, error: BaseException | None, duration: int, in_force: settings.Settings) -> Usage:
         block = self._attribution
@@ -186,9 +203,12 @@ class Call:
             # embeddings have no output, so their source is their input's
             output_source=input_source if embedding and answer.output_tokens is None else output_source,
             input_chars=sum(map(len, texts)),
-            output_chars=sum(map(len, answer.output_texts)),
+            output_chars=sum(map(len, answer.output_texts)) if answer.output_texts else None,  # no text known is not 0 characters
             texts=len(texts),
         )
+
+
+_NOTHING = Request(provider="", endpoint="", gen_ai_operation="")
 
 
 def _prefix(operation: str, tenant: str) -> str:
@@ -222,16 +242,21 @@ def instruments() -> Telemetry:
 
 
 def start(request: Request) -> Call | None:
-    """Begin a call; `None` where nothing is to be recorded: switched off, or already inside a wrapped call. Never raises."""
+    """Begin a call; `None` where nothing is to be recorded: switched off, or only looked at. Never raises."""
     try:
-        if _inside.get():
+        outer = nesting.inside.get()
+        if isinstance(outer, nesting.Probe):
+            outer.reached.append(request)
             return None
         in_force = settings.current()
         if in_force.disabled:
             return None
-        if finisher.running is None and (request.stream or finisher.left):
+        if not finisher.running and (request.stream or finisher.left):
             finisher.start()
-        return Call(request, in_force)
+        call = Call(request, in_force)
+        if outer is not None and outer.is_open():
+            outer.holds(call)
+        return call  # noqa: TRY300
     except Exception as failure:
         internal_error("recorder.start", failure)
         return None
@@ -267,8 +292,8 @@ def flush(timeout: float = 30.0) -> bool:
     from time import monotonic  # noqa: PLC0415
 
     deadline = monotonic() + timeout
-    finisher.drain(timeout)
-    return ledger.flush(max(0.0, deadline - monotonic()))
+    finished = finisher.drain(timeout)
+    return ledger.flush(max(0.0, deadline - monotonic())) and finished
 
 
 def _after_fork_in_child() -> None:

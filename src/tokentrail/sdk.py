@@ -7,7 +7,7 @@ from typing import Any
 
 from tokentrail import semconv, settings
 
-__all__ = ["setup_opentelemetry"]
+__all__ = ["is_set", "setup_opentelemetry"]
 
 logger = logging.getLogger("tokentrail")
 
@@ -33,7 +33,7 @@ def setup_opentelemetry(*, service_name: str = "", environment: str = "", resour
         raise ImportError('setup_opentelemetry() needs the OpenTelemetry SDK: pip install "tokentrail[auto]"') from error
     from opentelemetry import metrics, trace  # noqa: PLC0415
 
-    if _is_set(trace.get_tracer_provider()) or _is_set(metrics.get_meter_provider()):
+    if is_set(trace.get_tracer_provider()) or is_set(metrics.get_meter_provider()):
         logger.info("tokentrail: an OpenTelemetry SDK is set up already and stays as it is")
         return False
     in_force = settings.current()
@@ -50,6 +50,6 @@ def setup_opentelemetry(*, service_name: str = "", environment: str = "", resour
     return True
 
 
-def _is_set(provider: Any) -> bool:
+def is_set(provider: Any) -> bool:
     """Whether anybody has set it; the API's proxies stand for what nobody has set yet."""
     return "Proxy" not in type(provider).__name__ or not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))

@@ -5,7 +5,6 @@ All are read when the SDK exports; the call path does nothing for them.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -13,10 +12,6 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from tokentrail import ledger, semconv, settings
 
 __all__ = ["after_fork", "observe_journal"]
-
-_seen: dict[str, tuple[int, int]] = {}
-"""Per writer of this process its highest number and how many it refused: a new one begins after each `configure()`."""
-_seen_lock = threading.Lock()  # only exporters' threads look
 
 
 def observe_journal(meter: Meter) -> None:
@@ -34,12 +29,7 @@ def _off() -> bool:
 def _events(_options: CallbackOptions) -> Iterable[Observation]:
     if _off():
         return []
-    with _seen_lock:
-        end = ledger.progress()
-        if end is not None:
-            writer_id, last_seq, refused = end
-            _seen[writer_id] = last_seq, refused
-        numbers, refused = (sum(column) for column in zip((0, 0), *_seen.values(), strict=True))
+    numbers, refused = ledger.counts()
     return [Observation(numbers - refused, {semconv.OUTCOME: "written"}), Observation(refused, {semconv.OUTCOME: "refused"})]
 
 
@@ -53,7 +43,4 @@ def _errors(_options: CallbackOptions) -> Iterable[Observation]:
 
 def after_fork() -> None:
     """The parent tells of its own."""
-    global _seen_lock  # noqa: PLW0603
-    _seen_lock = threading.Lock()
-    _seen.clear()
     ledger.internal_errors.clear()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import os
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote
 
+from tokentrail import threads
 from tokentrail.host_rules import rules_of
 from tokentrail.vocabulary import OperationLike, parse_operation
 
@@ -78,11 +78,18 @@ class Settings:
     exit_timeout: float = _setting(2.0, "seconds that a program's end may wait for the shipper; nothing is lost without it")
     endpoint: str = _setting(
         "",
-        "OTLP/HTTP address for logs, with its path; empty: `http://localhost:4318/v1/logs`. To the general variable `/v1/logs` is added",
+        "OTLP address for logs. Over HTTP with its path; empty: `http://localhost:4318/v1/logs`; to the general variable `/v1/logs` is added. "
+        "Over gRPC `http://host:4317`, `https://host:4317` (TLS), `host:4317` or `unix:/path`; empty: `http://localhost:4317`",
         *_otlp("ENDPOINT"),
     )
+    insecure: bool = _setting(False, "over gRPC, to an address without `http://` or `https://`: no TLS", *_otlp("INSECURE"))
     headers: Mapping[str, str] = _setting(dict, "headers of the shipper's requests: `authorization=Bearer%20…`", *_otlp("HEADERS"), secret=True)
-    protocol: str = _setting("http/protobuf", "only `http/protobuf` can be shipped; with another one records stay in the journal", *_otlp("PROTOCOL"))
+    protocol: str = _setting(
+        "http/protobuf",
+        "`http/protobuf`, or `grpc` with the extra `tokentrail[grpc]` (without that extra and without an `endpoint`: http/protobuf); "
+        "with another one records stay in the journal",
+        *_otlp("PROTOCOL"),
+    )
     certificate: str = _setting("", "file with the CA certificate", *_otlp("CERTIFICATE"))
     client_certificate: str = _setting("", "file with the client's certificate", *_otlp("CLIENT_CERTIFICATE"))
     client_key: str = _setting("", "file with the client's key", *_otlp("CLIENT_KEY"))
@@ -224,7 +231,7 @@ def from_environment(environ: Mapping[str, str], wrong: Callable[[str], None]) -
 
 
 _current: Settings | None = None
-_lock = threading.RLock()
+_lock = threads.RLock()
 _listeners: list[Callable[[Settings], None]] = []
 
 
@@ -294,7 +301,7 @@ def on_change(listener: Callable[[Settings], None]) -> None:
 
 def _renew_lock() -> None:
     global _lock  # noqa: PLW0603 - another thread of the parent may have held it
-    _lock = threading.RLock()
+    _lock = threads.RLock()
 
 
 os.register_at_fork(after_in_child=_renew_lock)

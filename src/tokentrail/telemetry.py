@@ -7,7 +7,6 @@ had counted would otherwise be exported twice.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from contextvars import Token
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Status, StatusCode
 
-from tokentrail import self_metrics, semconv, settings
+from tokentrail import self_metrics, semconv, settings, threads
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Attribution
@@ -43,7 +42,7 @@ _OVERFLOW: Final[tuple[Any, ...]] = ("", "", "", "", "", 0)
 Key = tuple[Any, ...]
 
 _totals: dict[Key, list[int]] = {}
-_totals_lock = threading.RLock()  # a signal handler may come in the middle of its own thread's addition
+_totals_lock = threads.RLock()  # a signal handler may come in the middle of its own thread's addition
 _observed = False
 
 
@@ -116,6 +115,14 @@ class Telemetry:
             span.end(usage.ts + duration)
         self._measure(usage, duration, parent)
 
+    def finish_unspent(self, span: Span | None, end: int, error: BaseException | None) -> None:
+        """End the span of a call whose answer came from a call inside it, which has its own span and counts."""
+        if span is not None:
+            if error is not None:
+                span.set_attribute(semconv.ERROR_TYPE, error_type(error))
+                span.set_status(_ERROR)
+            span.end(end)
+
     def record(self, usage: Usage) -> None:
         """Add a usage recorded by hand: its tokens, and its duration where it states one. Corrections have no place in sums that only grow."""
         if usage.corrects_key or not usage.gen_ai_operation:
@@ -179,7 +186,7 @@ def _observer(place: int, *, embeddings: bool) -> Callable[[CallbackOptions], It
 def after_fork() -> None:
     """Start the sums anew in a forked child: the parent reports its own."""
     global _totals_lock  # noqa: PLW0603
-    _totals_lock = threading.RLock()
+    _totals_lock = threads.RLock()
     _totals.clear()
     self_metrics.after_fork()
 

@@ -16,6 +16,12 @@ from tokentrail.clickhouse.sqlfiles import Target
 _numbers = itertools.count(1)
 
 
+@pytest.fixture(autouse=True)
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests look for as absent does not come: it is looked for once more and not for seconds."""
+    monkeypatch.setattr("tokentrail.clickhouse.verify.PATIENCE", 0.001)
+
+
 @pytest.fixture(scope="session")
 def engine_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an engine without any database of ours. Kept open: an engine lives as long as one of its sessions."""

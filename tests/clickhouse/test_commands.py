@@ -85,7 +85,10 @@ def test_verify_of_a_whole_ledger_is_fine(run: Run, land: Land) -> None:
     assert writer("w2") in result.stdout
     assert writer("w1") not in result.stdout
     assert writer("w1") in run("verify", "--all").stdout
-    assert json.loads(run("verify", "--json").stdout)["ok"] is True
+    told = json.loads(run("verify", "--json").stdout)
+    assert (told["ok"], [each["writer_id"] for each in told["writers"]]) == (True, [writer("w2")])
+    every = json.loads(run("verify", "--all", "--json").stdout)["writers"]
+    assert sorted(each["writer_id"] for each in every) == sorted([writer("w1"), writer("w2")])
 
 
 def test_verify_of_nothing_is_fine(run: Run, database: Client) -> None:

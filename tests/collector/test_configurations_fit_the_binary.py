@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tokentrail.demo.collector import PREFIX, config_folder
+from tokentrail.demo.collector import PREFIX
+from tokentrail.deploy.collector import config_folder
 
 CONFIGS = ("gateway.yaml", "agent.yaml")
 SERVE_PORTS = {8123, 4318}

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import tokentrail
-from tokentrail.demo.collector import config_folder
+from tokentrail.deploy.collector import config_folder
 
-WHERE = "from tokentrail.demo.collector import config_folder; print(config_folder())"
+WHERE = "from tokentrail.deploy.collector import config_folder; print(config_folder())"
 
 
 def asked_with(package_root: Path) -> str:
@@ -25,12 +25,12 @@ def test_found_in_an_installed_package_and_in_a_checkout(tmp_path: Path) -> None
     shutil.copytree(source, installed / "tokentrail", ignore=shutil.ignore_patterns("__pycache__"))
     assert "not installed completely" in asked_with(installed)
 
-    shutil.copytree(config_folder(), installed / "tokentrail" / "demo" / "collector-config")
-    assert asked_with(installed) == str(installed / "tokentrail" / "demo" / "collector-config")
+    shutil.copytree(config_folder(), installed / "tokentrail" / "deploy" / "collector-config")
+    assert asked_with(installed) == str(installed / "tokentrail" / "deploy" / "collector-config")
     assert (source.parents[1] / "collector-config" / "manifest.yaml").is_file()
     assert config_folder() == source.parents[1] / "collector-config"
 
 
 def test_the_wheel_takes_them_along() -> None:
     pyproject = (Path(tokentrail.__file__).parents[2] / "pyproject.toml").read_text("utf-8")
-    assert '"collector-config" = "tokentrail/demo/collector-config"' in pyproject
+    assert '"collector-config" = "tokentrail/deploy/collector-config"' in pyproject

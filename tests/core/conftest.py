@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from tests.support.telemetry_contract import Point, check_point, check_span, points_of
-from tokentrail import finisher, ledger, recorder, self_metrics, settings, telemetry
+from tokentrail import finisher, ledger, recorder, settings, telemetry
 
 Configure = Callable[..., settings.Settings]
 
@@ -86,7 +86,6 @@ def make_sdk(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         monkeypatch.setattr(metrics_api, "_METER_PROVIDER", sdk.metering)
         monkeypatch.setattr(telemetry, "_observed", False)
         monkeypatch.setattr(telemetry, "_totals", {})
-        monkeypatch.setattr(self_metrics, "_seen", {})
         monkeypatch.setattr(recorder, "_telemetry", None)
         return sdk
 

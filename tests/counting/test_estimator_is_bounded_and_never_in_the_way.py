@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.forked import exit_code_of_child
 from tests.support.waiting import wait_until
-from tokentrail.counting import estimator as module
+from tokentrail import threads
 from tokentrail.counting.estimator import Estimator
 from tokentrail.usage import Usage
 
@@ -211,7 +211,7 @@ def test_a_thread_that_cannot_start_is_tried_again(monkeypatch: pytest.MonkeyPat
     appended: list[Usage] = []
     estimator = Estimator(appended.append)
     with monkeypatch.context() as patch:
-        patch.setattr(module._thread, "start_new_thread", refused)
+        patch.setattr(threads._thread, "start_new_thread", refused)
         estimator.submit(CALL, ["a"], ["b"])
     assert estimator.failed == 0
     estimator.submit(CALL, ["a"], ["b"])

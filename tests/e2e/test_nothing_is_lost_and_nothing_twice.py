@@ -93,7 +93,7 @@ def test_kills_forks_exits_and_a_minute_without_collector(world: World, services
     assert not list(journal.glob("*/*.journal"))
 
     dsn = f"{store.url}/tokentrail"
-    proof = tokentrail("verify", "--dsn", dsn, "--json")
+    proof = tokentrail("verify", "--dsn", dsn, "--all", "--json")
     assert proof.returncode == 0, proof.stdout + proof.stderr
     writers = json.loads(proof.stdout)["writers"]
     assert len(writers) == 3 + 1 + 1 + 4 + 1  # the forking one and its three children

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
 import groq
@@ -31,11 +32,16 @@ CLASSES = [
 
 
 def everything() -> dict[tuple[type, str], Any]:
-    return {(kind, name): value for kind in CLASSES for name, value in vars(kind).items() if callable(value)}
+    return {(kind, name): (value, inside(value)) for kind in CLASSES for name, value in vars(kind).items() if callable(value)}
+
+
+def inside(value: Any) -> Any:
+    """What makes a function behave as it does: our hooks leave the object in its place."""
+    return (value.__code__, value.__defaults__, value.__kwdefaults__, dict(vars(value))) if type(value) is FunctionType else None
 
 
 def same(before: dict[Any, Any], after: dict[Any, Any]) -> bool:
-    return before.keys() == after.keys() and all(after[place] is value for place, value in before.items())
+    return before.keys() == after.keys() and all(after[place][0] is value[0] and after[place][1] == value[1] for place, value in before.items())
 
 
 def test_every_function_is_the_same_object_again() -> None:
@@ -53,7 +59,7 @@ def test_every_function_is_the_same_object_again() -> None:
 def test_one_provider_at_a_time() -> None:
     before = everything()
     instrument(["groq"])
-    changed = {kind.__module__.partition(".")[0] for (kind, name), value in everything().items() if before[kind, name] is not value}
+    changed = {kind.__module__.partition(".")[0] for (kind, name), value in everything().items() if before[kind, name] != value}
     assert changed == {"groq"}
     assert list(instrumented()) == ["groq"]
     instrument("ollama")

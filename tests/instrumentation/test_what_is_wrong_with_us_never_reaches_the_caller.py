@@ -33,7 +33,7 @@ def swallowed() -> Any:
 def test_a_reader_that_fails(place: str, usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    monkeypatch.setitem(openai_provider._BY_PATH, "/chat/completions", replace(openai_provider.CHAT, **{place: broken}))
+    monkeypatch.setitem(openai_provider.ROUTES.known, "/chat/completions", replace(openai_provider.CHAT, **{place: broken}))
     instrument()
     with ScriptedServer(completion()) as server:
         answer = openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK)

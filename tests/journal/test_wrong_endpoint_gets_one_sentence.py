@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from tokentrail.settings import Settings, from_environment
 
 SHIP = "from tokentrail.cli import main; import sys; sys.argv = ['tokentrail', 'journal', 'ship'{more}]; main()"
 WRONG = {
-    "grpc": ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"}, "OTLP/HTTP"),
+    "port 4318": ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, "OTLP/HTTP port (4318)"),
+    "grpc of another kind": ({"TOKENTRAIL_PROTOCOL": "grpc", "TOKENTRAIL_ENDPOINT": "ftp://collector:4317"}, "http://host:4317"),
     "port 4317": ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"}, "gRPC port"),
     "http/json": ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "http/protobuf"),
     "no scheme": ({"TOKENTRAIL_ENDPOINT": "collector:4318"}, "http://host:4318/v1/logs"),
@@ -77,6 +79,40 @@ def test_of_a_variable(root: Path, start: Callable[..., Program], variable: tupl
     assert program.end() == 2
     assert "Traceback" not in program.errors
     assert len(program.errors.strip().splitlines()) == 1
+
+
+NO_EXTRA = "import sys; sys.modules['h2'] = None; "
+
+
+def test_grpc_without_its_extra_names_the_extra(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    variables = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"}
+    stated = {name: value for name, value in environment(root).items() if name != "TOKENTRAIL_ENDPOINT"} | variables
+    command = start(NO_EXTRA + SHIP.format(more=""), stated)
+    assert command.end() == 2
+    assert 'pip install "tokentrail[grpc]"' in command.errors
+    assert len(command.errors.strip().splitlines()) == 1
+    service = start(NO_EXTRA + "from tests.support.journal_load import spend; spend(calls=20)", stated)
+    assert service.end() == 0
+    assert service.errors.count("tokentrail: ") == 1, service.errors
+    assert 'pip install "tokentrail[grpc]"' in service.errors
+    [(writer_id, numbers)] = told(service.lines).items()
+    assert adopt(root, otlp).done
+    assert set(otlp.numbers(writer_id)) == numbers
+
+
+def test_grpc_that_nobody_gave_an_address_for_is_shipped_over_http_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As OpenTelemetry's distro sets it for everybody who sets nothing."""
+    from tokentrail.journal.endpoint import endpoint_of, protocol_of, why_not_grpc
+
+    by_default = from_environment({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, pytest.fail)
+    assert (protocol_of(by_default), endpoint_of(by_default)) == ("grpc", "http://localhost:4317")
+    monkeypatch.setitem(sys.modules, "h2", None)
+    assert (protocol_of(by_default), endpoint_of(by_default)) == ("http/protobuf", "http://localhost:4318/v1/logs")
+    assert endpoint_problem(by_default) is None
+    assert 'pip install "tokentrail[grpc]"' in why_not_grpc(by_default)
+    with_an_address = by_default.with_(endpoint="http://collector:4317")
+    assert protocol_of(with_an_address) == "grpc"
+    assert 'pip install "tokentrail[grpc]"' in (endpoint_problem(with_an_address) or "")
 
 
 def test_a_folder_of_another_user(start: Callable[..., Program], tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -1,4 +1,4 @@
-"""`with_raw_response` and `with_streaming_response` are one record each: with counts if the body was there or parsed, without if it never was."""
+"""`with_raw_response` and `with_streaming_response` are one record each: with counts however the body is read, without if it never was."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_raw_stream_read_as_lines(usages: Usages) -> None:
         del raw
         gc.collect()
         usages.wait_for(1)
-    assert [row[1:] for row in recorded(usages)] == [(None, None, None)]
+    assert recorded(usages) == [("complete", 40, 11, 4)]
 
 
 async def test_raw_stream_async(usages: Usages) -> None:
@@ -109,7 +109,7 @@ def test_streaming_response_that_is_not_parsed(lines: bool, usages: Usages) -> N
     ):
         if lines:
             assert list(response.iter_lines())
-    assert recorded(usages) == [("complete" if lines else "partial", None, None, None)]
+    assert recorded(usages) == [("complete", 40, 11, 4) if lines else ("partial", None, None, None)]
 
 
 def test_streaming_response_parsed_into_a_stream(usages: Usages) -> None:

@@ -12,14 +12,14 @@ import pytest
 from tests.support.require import require
 from tests.support.store import Store
 from tokentrail.demo import collector
-from tokentrail.demo.cache import Unavailable
+from tokentrail.demo.cache import Progress, Unavailable
 from tokentrail.demo.child import Child
 from tokentrail.demo.collector import Collector
 
 
 @pytest.fixture(scope="session")
 def collector_binary() -> Path:
-    built = collector.obtain(print)
+    built = collector.obtain(Progress(print))
     if isinstance(built, Unavailable):
         require("collector", str(built))
     return built.program

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.support.otlp_receiver import Otlp
 from tokentrail.journal.adoption import Adopter
-from tokentrail.journal.exporter import Exporter
+from tokentrail.journal.exporter import exporter_for
 from tokentrail.journal.records import encode
 from tokentrail.journal.shipper import Progress, Shipper
 from tokentrail.journal.writer import Writer
@@ -47,8 +47,9 @@ def abandon(left: Writer) -> None:
 
 def shipper(root: Path, otlp: Otlp, **options: Any) -> Shipper:
     """A shipper that does not wait between its tries."""
-    settings = Settings(endpoint=otlp.url, timeout=options.pop("timeout", 5.0), compression=options.pop("compression", "gzip"))
-    return Shipper(root, Exporter(settings), **({"policy": AT_ONCE} | options))
+    own = {name: options.pop(name) for name in ("timeout", "compression") if name in options}
+    settings = Settings(endpoint=otlp.url, protocol=otlp.protocol, **({"timeout": 5.0} | own))
+    return Shipper(root, exporter_for(settings), **({"policy": AT_ONCE} | options))
 
 
 def adopt(root: Path, otlp: Otlp, **options: Any) -> Progress:

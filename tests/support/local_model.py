@@ -8,14 +8,14 @@ import pytest
 
 from tests.support.require import require
 from tokentrail.demo import local_model as local
-from tokentrail.demo.cache import Unavailable
+from tokentrail.demo.cache import Progress, Unavailable
 from tokentrail.demo.child import StartFailed
 from tokentrail.demo.local_model import LocalModel
 
 
 @pytest.fixture(scope="session")
 def local_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalModel]:
-    installed = local.obtain(print)
+    installed = local.obtain(Progress(print))
     if isinstance(installed, Unavailable):
         require("local-model", str(installed))
     try:

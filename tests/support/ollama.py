@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.require import require, required
 from tokentrail.demo import local_model
-from tokentrail.demo.cache import Progress, Unavailable, made_once
+from tokentrail.demo.cache import Progress, Unavailable, made_once, remove_tree
 from tokentrail.demo.child import Child, free_port
 from tokentrail.demo.go_toolchain import find_go
 from tokentrail.demo.local_model import Installed
@@ -94,17 +94,20 @@ def build(installed: Installed, progress: Progress) -> Path | Unavailable:
     """Return Ollama's program from the cache; the first time it is built."""
 
     def make(staging: Path) -> Unavailable | None:
-        go = find_go(progress)
+        scratch = staging / "scratch"
+        scratch.mkdir()
+        go = find_go(scratch, progress)
         if isinstance(go, Unavailable):
             return go
         if shutil.which("cc") is None and shutil.which("gcc") is None:
             return Unavailable("Ollama", "its build needs a C compiler")
         flags = f"-s -w -X=github.com/ollama/ollama/version.Version={VERSION}"
         command = [str(go.program), "install", "-trimpath", "-ldflags", flags, f"github.com/ollama/ollama@v{VERSION}"]
-        environment = go.environment(staging / "bin") | {"CGO_ENABLED": "1"}
-        return run_step(
-            f"building Ollama {VERSION} (once; about 2 minutes)", command, log=staging / "build.log", progress=progress, environment=environment
-        )
+        environment = go.environment(scratch, installs_into=staging / "bin") | {"CGO_ENABLED": "1"}
+        step = f"building Ollama {VERSION} (once; about 2 minutes)"
+        failed = run_step(step, command, log=scratch / "build.log", progress=progress, environment=environment)
+        remove_tree(scratch)
+        return failed
 
     folder = made_once("ollama", VERSION, make, progress)
     if isinstance(folder, Unavailable):
@@ -124,10 +127,10 @@ def build(installed: Installed, progress: Progress) -> Path | Unavailable:
 def ollama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ollama]:
     if not required("ollama"):
         pytest.skip("ollama: only on request, by `make test-ollama`")
-    installed = local_model.obtain(print)
+    installed = local_model.obtain(Progress(print))
     if isinstance(installed, Unavailable):
         require("ollama", str(installed))
-    program = build(installed, print)
+    program = build(installed, Progress(print))
     if isinstance(program, Unavailable):
         require("ollama", str(program))
     running = Ollama(program, tmp_path_factory.mktemp("ollama"))

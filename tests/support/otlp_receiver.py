@@ -19,7 +19,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from tests.support.waiting import wait_until
 from tokentrail import semconv
 
-__all__ = ["Otlp", "Received", "Record", "Reply", "busy_above", "cut", "hang", "html", "ok", "refuses", "rejects", "status"]
+__all__ = ["Otlp", "Received", "Record", "Reply", "busy_above", "cut", "hang", "html", "ok", "records_of", "refuses", "rejects", "status"]
 
 PROTOBUF = "application/x-protobuf"
 
@@ -128,6 +128,8 @@ def busy_above(records: int) -> Policy:
 
 class Otlp:
     """`with Otlp() as otlp`: `otlp.url` takes log requests. Answers come from `script` in order, then from `policy`."""
+
+    protocol = "http/protobuf"
 
     def __init__(self, policy: Policy | None = None, *, tls: tuple[Path, Path] | None = None, port: int = 0) -> None:
         self.policy: Policy = policy or (lambda _received: ok())
@@ -241,7 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = self.server.otlp.answer(Received(self.path, headers, len(body), list(_records(body))))
+        reply = self.server.otlp.answer(Received(self.path, headers, len(body), list(records_of(body))))
         if reply.cut:
             self.close_connection = True
             return
@@ -253,7 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body)
 
 
-def _records(body: bytes) -> Iterable[Record]:
+def records_of(body: bytes) -> Iterable[Record]:
     for resource_logs in ExportLogsServiceRequest.FromString(body).resource_logs:
         resource = _values(resource_logs.resource.attributes)
         for scope_logs in resource_logs.scope_logs:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tests.support.require import required
 from tokentrail.demo import collector, local_model
-from tokentrail.demo.cache import Unavailable
+from tokentrail.demo.cache import Progress, Unavailable
 
 
 def say(line: str) -> None:
@@ -15,13 +15,14 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    for result in (collector.obtain(say), local_model.obtain(say)):
+    progress = Progress(say)
+    for result in (collector.obtain(progress), local_model.obtain(progress)):
         if isinstance(result, Unavailable):
             say(str(result))
         elif isinstance(result, local_model.Installed) and required("ollama"):
             from tests.support import ollama
 
-            built = ollama.build(result, say)
+            built = ollama.build(result, progress)
             if isinstance(built, Unavailable):
                 say(str(built))
 

@@ -4,49 +4,50 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 import click
 from rich.console import Console
 
 from tokentrail import settings
+from tokentrail.cli.errors import Misuse
 from tokentrail.clickhouse.client import DEFAULT_DSN
+from tokentrail.doctor.application import CannotAsk, ask_application
 from tokentrail.doctor.clickhouse import check_clickhouse
-from tokentrail.doctor.collector import check_collector
-from tokentrail.doctor.finding import Finding
 from tokentrail.doctor.hosts import check_hosts
-from tokentrail.doctor.journal import check_journal
-from tokentrail.doctor.sdks import check_sdks
-from tokentrail.doctor.spans import check_spans
+from tokentrail.doctor.inside import service_checks
 
 __all__ = ["command"]
 
 
-@click.command(name="doctor")
+@click.command(name="doctor", context_settings={"allow_interspersed_args": False})
 @click.option("--dsn", envvar="TOKENTRAIL_CLICKHOUSE_DSN", default=DEFAULT_DSN, show_default=True, metavar="DSN", help="The ledger's ClickHouse.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def command(dsn: str, as_json: bool) -> None:
-    """Check settings, SDKs, other instrumentations, the journal, the Collector's address, the ledger's tables, and who answers.
+@click.argument("application", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND ...]")
+def command(dsn: str, as_json: bool, application: tuple[str, ...]) -> None:
+    """Check settings, SDKs, other instrumentations, the journal, the Collector's address, the ledger's tables, and who answers. Changes nothing.
 
-    Changes nothing. Run it as the service's user, with the service's variables. Exit code 1 if something is wrong.
+    Run it as the service's user, with the service's variables. With the COMMAND that starts the application, the application's own Python
+    interpreter is asked: its packages, and the environment as opentelemetry-instrument leaves it. That interpreter ends before the program's first
+    line, so what the program sets by tokentrail.configure() is not seen.
+
+    Exit code 1 if something is wrong, 2 if COMMAND starts no Python interpreter that can be asked.
 
     \b
     Example:  OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 tokentrail doctor
+              tokentrail doctor -- opentelemetry-instrument python app.py
     """
-    wrong: list[str] = []
-    in_force = settings.from_environment(os.environ, wrong.append)
-    findings = [Finding("settings", "wrong", sentence) for sentence in wrong] or [Finding("settings", "ok", "the environment can be read")]
-    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        check_sdks,
-        lambda: check_spans(in_force),
-        lambda: check_journal(in_force),
-        lambda: check_collector(in_force),
-        lambda: check_clickhouse(dsn),
-        lambda: check_hosts(in_force, None if any((f.what, f.state) == ("ClickHouse", "wrong") for f in findings) else dsn),
-    )
-    for check in checks:
-        findings += check()
+    if application:
+        try:
+            findings = ask_application(application)
+        except CannotAsk as error:
+            raise Misuse(str(error)) from None
+    else:
+        findings = list(service_checks())
+    tables = list(check_clickhouse(dsn))
+    findings += tables
+    in_force = settings.from_environment(os.environ, lambda _sentence: None)  # what is wrong in it was found above
+    findings += check_hosts(in_force, None if any(finding.state == "wrong" for finding in tables) else dsn)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

@@ -19,10 +19,10 @@ from tokentrail import settings
 from tokentrail.cli.errors import Misuse
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.aside import Damaged, read_aside
-from tokentrail.journal.exporter import Answer, Exporter, endpoint_of, endpoint_problem
+from tokentrail.journal.exporter import Answer, endpoint_of, endpoint_problem, exporter_for
 from tokentrail.journal.otlp import log_record, request
 from tokentrail.journal.records import Header, decode
-from tokentrail.journal.shipper import Progress, Shipper
+from tokentrail.journal.shipper import Progress, Sends, Shipper
 from tokentrail.journal.status import journal_status
 
 __all__ = ["command"]
@@ -122,7 +122,7 @@ def _no_rights(root: Path, error: OSError) -> str:
 
 @command.command()
 @_dir_option
-@click.option("--endpoint", metavar="URL", help="OTLP/HTTP address for logs. [default: TOKENTRAIL_ENDPOINT, OTEL_EXPORTER_OTLP_*, localhost:4318]")
+@click.option("--endpoint", metavar="URL", help="OTLP address for logs. [default: TOKENTRAIL_ENDPOINT, OTEL_EXPORTER_OTLP_*, localhost:4318]")
 @click.option("--watch", is_flag=True, help="Go on for ever, for living writers too (their setting ship=false).")
 @click.option("--interval", default=1.0, show_default=True, metavar="SECONDS", help="With --watch: between two looks.")
 @click.option("--aside", is_flag=True, help="Try again the records that were put aside.")
@@ -143,7 +143,7 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     if not interval > 0:
         raise Misuse(f"--interval is {interval}: seconds above 0.")
     stop = _Stop()
-    exporter = Exporter(in_force)
+    exporter = exporter_for(in_force)
     shipper = Shipper(root, exporter, wait=stop.wait, complain=lambda sentence: click.echo(sentence, err=True))
     adopter = Adopter(shipper, name="journal ship")
     if watch:
@@ -202,7 +202,7 @@ def _watch(adopter: Adopter, stop: _Stop, interval: float) -> None:
         stop.wait(interval)
 
 
-def _ship_aside(root: Path, exporter: Exporter) -> tuple[int, int, list[str]]:
+def _ship_aside(root: Path, exporter: Sends) -> tuple[int, int, list[str]]:
     """Send what was put aside, one by one: how many were taken, how many stay, and the files that cannot be read."""
     sent = stay = 0
     damaged: list[str] = []

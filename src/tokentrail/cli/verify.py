@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 
 import click
 
@@ -16,10 +17,13 @@ __all__ = ["command"]
 
 @click.command(name="verify")
 @dsn_option
-@click.option("--all", "all_writers", is_flag=True, help="List every writer, not only open ones and those with something to say.")
+@click.option("--all", "all_writers", is_flag=True, help="List every writer, those that are closed and complete too.")
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
 def command(*, dsn: str, all_writers: bool, as_json: bool) -> None:
     """Check that all that every process wrote has arrived and is still there.
+
+    Writers (one a process) are listed while they are open, and if anything is off with them. Those that are closed and complete are one line for each
+    service, with their number; --all lists them one by one. --json follows the same rule.
 
     Every writer numbers its records from 1 and says at its end how many there were. Exit code 1 if numbers are missing, refused or damaged, if
     rows are gone, if different numbers were said for one key, or if anything lies in quarantine. Numbers that are still on their way are named
@@ -30,22 +34,27 @@ def command(*, dsn: str, all_writers: bool, as_json: bool) -> None:
         tokentrail verify --json
     """
     with opened(dsn) as client:
-        verification = verify(client)
+        verification = verify(client, all_writers=all_writers)
     if as_json:
         click.echo(json.dumps(verification.as_dict(), indent=2, ensure_ascii=False))
     else:
-        _show(verification, all_writers=all_writers)
+        _show(verification)
     sys.exit(0 if verification.ok else 1)
 
 
-def _show(verification: Verification, *, all_writers: bool) -> None:
-    writers = verification.writers
-    listed = [writer for writer in writers if all_writers or writer.state != "complete" or _remarks(writer)]
-    if listed:
+def _show(verification: Verification) -> None:
+    if verification.writers:
         print_table(
             ["writer", "service", "state", "records", "last number", "last heard", "remarks"],
-            [[w.writer_id, w.service_name, w.state, w.events, w.last_seq, w.last_heard, _remarks(w)] for w in listed],
+            [[w.writer_id, w.service_name, w.state, w.events, w.last_seq, w.last_heard, _remarks(w)] for w in verification.writers],
             title="writers",
+        )
+    if verification.completed:
+        columns = ["service_name", "writers", "events", "closed_by_others", "first_heard", "last_heard"]
+        print_table(
+            ["service", "writers", "records", "closed by others", "first heard", "last heard"],
+            [[getattr(service, name) for name in columns] for service in verification.completed],
+            title="closed and complete (--all lists each)",
         )
     if verification.conflicts:
         columns = ["key", "source", "counts", "calls", "input_tokens", "output_tokens", "tenants", "key_ts", "first_ts", "writer_id"]
@@ -53,10 +62,11 @@ def _show(verification: Verification, *, all_writers: bool) -> None:
     if verification.quarantine:
         columns = ["reason", "records", "first", "last"]
         print_table(columns, [[row[name] for name in columns] for row in verification.quarantine], title="quarantine (tokentrail quarantine list)")
-    states = [writer.state for writer in writers]
+    states = Counter(writer.state for writer in verification.writers if not writer.settled)
+    states["complete"] += sum(service.writers for service in verification.completed)
     click.echo(
-        f"{len(writers)} writers: {states.count('complete')} complete, {states.count('open')} open, {states.count('missing')} with missing numbers, "
-        f"{states.count('lost')} with lost rows"
+        f"{states.total()} writers: {states['complete']} complete, {states['open']} open, {states['missing']} with missing numbers, "
+        f"{states['lost']} with lost rows"
     )
     for finding in verification.findings:
         click.echo(f"✗ {finding}")

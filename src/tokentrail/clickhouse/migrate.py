@@ -112,7 +112,8 @@ def _applied(client: Client, database: str) -> dict[str, tuple[str, str]]:
     ).rows
     if not exists:
         return {}
-    latest = "SELECT name, argMax(checksum, applied_at), argMax(cluster, applied_at)"
+    # two that were applied in one millisecond: the same one each time this is asked
+    latest = "SELECT name, argMax((checksum, cluster), (applied_at, checksum, cluster))"
     return {
-        name: (checksum, cluster) for name, checksum, cluster in client.query(f"{latest} FROM {identifier(database)}.migrations GROUP BY name").rows
+        name: (checksum, cluster) for name, (checksum, cluster) in client.query(f"{latest} FROM {identifier(database)}.migrations GROUP BY name").rows
     }

@@ -45,7 +45,5 @@ def replay(client: Client, *, reason: str = "") -> Replayed:
     chosen = {"reason": reason, "now": moment["now"]}
     client.command(query("quarantine_replay"), chosen)
     client.command(query("quarantine_mark"), chosen)
-    ((remaining,),) = client.query(
-        "SELECT count() FROM quarantine FINAL WHERE replayed_at IS NULL AND version = {now:DateTime64(3, 'UTC')}", chosen
-    ).rows
+    ((remaining,),) = client.query(query("quarantine_remaining"), {"now": moment["now"]}).rows
     return Replayed(moment["records"], remaining)

@@ -5,6 +5,7 @@ What stands in double braces is filled in here and nowhere else:
 - `{{SEQ}}` an attribute's name from `tokentrail.semconv` as a literal, `{{SEQ.name}}` the same without quotes;
 - `{{Operation.type}}`, `.words`, `.numbers` a vocabulary's Enum8 and the two lists that map a text to it;
 - `{{on_cluster}}`, `{{replicated}}`, `{{local}}` what a cluster needs, empty on a single server;
+- `{{queries.writers_heard}}` in a query: another query, to be read from;
 - `-- distributed: TABLE by EXPRESSION` on a cluster adds the Distributed table over `TABLE_local` at the file's end.
 """
 
@@ -20,6 +21,7 @@ from tokentrail import semconv, vocabulary
 __all__ = ["Target", "names", "query", "read", "render", "statements"]
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)(?:\.(\w+))?\}\}")
+_QUERY = re.compile(r"\{\{queries\.(\w+)\}\}")
 _DISTRIBUTED = re.compile(r"^-- distributed: (\w+)(?: by (.+))?$", re.MULTILINE)
 _PIECE = re.compile(r"'(?:[^'\\]|\\.|'')*'|--[^\n]*|;|[^'\-;]+|-", re.DOTALL)
 _CLUSTER_NAME = re.compile(r"[\w.{}-]+").fullmatch
@@ -53,7 +55,7 @@ def read(folder: str, name: str) -> str:
 def query(name: str) -> str:
     """A file of `queries/` as one statement, without its comments."""
     (statement,) = statements(read("queries", name))
-    return statement
+    return _QUERY.sub(lambda match: query(match[1]), statement)
 
 
 def render(text: str, target: Target) -> str:

@@ -11,44 +11,18 @@ Three questions, each answered exactly:
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
-from tokentrail.clickhouse import ranges
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.ranges import Range
 from tokentrail.clickhouse.sqlfiles import query
+from tokentrail.clickhouse.writers import Completed, Writer, absent_in_both, completed, look
 
-__all__ = ["Verification", "Writer", "verify"]
+__all__ = ["Completed", "Verification", "Writer", "verify"]
 
-_HIGHEST = 2**64 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """What was heard of one writer. Ranges are of its numbers, as text `7-9,12`; times are UTC."""
-
-    writer_id: str
-    state: str
-    """`complete` (closed, all there), `open` (not closed, all there so far), `missing` (numbers never arrived), `lost` (they did, rows are gone)."""
-    events: int
-    last_seq: int
-    missing: str
-    refused: str
-    damaged: str
-    lost_calls: str
-    """Call numbers that arrived and are not in the ledger."""
-    lost_quarantine: str
-    """Numbers that were put in quarantine and are not there."""
-    after_closing: str
-    """Numbers heard that are higher than the closing record's: a copied volume, or a journal closed while its process still ran."""
-    closed: bool
-    closed_by: list[str]
-    first_heard: str
-    last_heard: str
-    service_name: str
-    environment: str
-    host_name: str
+PATIENCE: Final = 5.0
+"""Seconds within which what seems to be absent is looked for again, while records arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +30,9 @@ class Verification:
     """All that is known. `ok` is false if anything is missing, lost, contradictory, refused, damaged or not understood."""
 
     writers: list[Writer]
+    """All of them, or those that are not settled."""
+    completed: list[Completed]
+    """The settled ones, each service's in one."""
     conflicts: list[dict[str, Any]]
     lost_keys: list[dict[str, Any]]
     quarantine: list[dict[str, Any]]
@@ -89,6 +66,7 @@ class Verification:
         return {
             "ok": self.ok,
             "findings": self.findings,
+            "completed": [asdict(service) for service in self.completed],
             "writers": [asdict(writer) for writer in self.writers],
             "conflicts": self.conflicts,
             "lost_keys": self.lost_keys,
@@ -96,57 +74,24 @@ class Verification:
         }
 
 
-def verify(client: Client) -> Verification:
-    """Ask all three questions. Reads only."""
-    lost_calls = {row["writer_id"]: row["calls"] for row in client.query(query("lost_calls")).dicts()}
-    lost_quarantine = {row["writer_id"]: row["seqs"] for row in client.query(query("lost_quarantine")).dicts()}
-    writers = [
-        _writer(row, lost_calls.get(row["writer_id"], []), lost_quarantine.get(row["writer_id"], []))
-        for row in client.query(query("writers")).dicts()
-    ]
+def verify(client: Client, *, all_writers: bool = True) -> Verification:
+    """Ask all three questions. Reads only; takes some seconds longer if something seems to be absent while records arrive."""
+    found = look(client, all_writers=all_writers)
+    deadline, pause = time.monotonic() + PATIENCE, 0.1
+    while found.absent and time.monotonic() < deadline and _arriving(client):
+        time.sleep(pause)
+        pause *= 2
+        found = absent_in_both(found, look(client, all_writers=all_writers))
     return Verification(
-        writers=writers,
+        writers=[writer for writer in found.writers if all_writers or not writer.settled],
+        completed=completed(found),
         conflicts=client.query(query("conflicts")).dicts(),
-        lost_keys=client.query(query("lost_keys")).dicts(),
+        lost_keys=found.lost_keys,
         quarantine=client.query(query("quarantine_reasons")).dicts(),
     )
 
 
-def _writer(row: dict[str, Any], lost_calls: list[int], lost_quarantine: list[int]) -> Writer:
-    gaps = [(low + 1, high - 1) for low, high in zip(row["gap_after"], row["gap_before"], strict=True)]
-    refused = _all(row["refused"])
-    damaged = _all(row["damaged"])
-    missing = ranges.subtract(gaps, refused + damaged)
-    # what arrived in spite of it was not lost: only numbers that were not heard count as refused or damaged
-    unheard = [*gaps, (row["end"] + 1, _HIGHEST)]
-    closed = bool(row["last_seqs"])
-    closing = max(row["last_seqs"], default=0)
-    late = ranges.subtract([(closing + 1, row["highest"])], gaps) if closed and row["highest"] > closing else []
-    lost = bool(lost_calls or lost_quarantine)
-    return Writer(
-        writer_id=row["writer_id"],
-        state="missing" if missing else "lost" if lost else "complete" if closed else "open",
-        events=row["events"],
-        last_seq=row["end"],
-        missing=ranges.write(missing),
-        refused=ranges.write(ranges.intersect(refused, unheard)),
-        damaged=ranges.write(ranges.intersect(damaged, unheard)),
-        lost_calls=ranges.write(_numbers(lost_calls)),
-        lost_quarantine=ranges.write(_numbers(lost_quarantine)),
-        after_closing=ranges.write(late),
-        closed=closed,
-        closed_by=row["closed_by"],
-        first_heard=row["first_heard"],
-        last_heard=row["last_heard"],
-        service_name=row["service_name"],
-        environment=row["environment"],
-        host_name=row["host_name"],
-    )
-
-
-def _all(texts: list[str]) -> list[Range]:
-    return ranges.join(one for text in texts for one in ranges.parse(text))
-
-
-def _numbers(numbers: list[int]) -> list[Range]:
-    return ranges.join((number, number) for number in numbers)
+def _arriving(client: Client) -> bool:
+    """Whether a record arrived within the last minute, so that what seems to be absent may be on its way from one table to the next."""
+    ((records,),) = client.query(query("arriving")).rows
+    return bool(records)

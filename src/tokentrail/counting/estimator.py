@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import _thread
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Final
 
 import msgspec
 
-from tokentrail.counting.tokens import TokenCount, count_tokens
+from tokentrail import threads
+from tokentrail.counting.tokens import TokenCount, count_tokens, is_ready
 from tokentrail.models import model_family
 from tokentrail.usage import Usage, source_of
 from tokentrail.vocabulary import Ended, Source, TokenType
@@ -71,17 +70,35 @@ def completed(usage: Usage, input_texts: Sequence[str], output_texts: Sequence[s
     return better if Source(source_of(better.input_source, better.output_source)).number > Source(usage.source).number else None
 
 
+def _nowhere(_usage: Usage) -> None:
+    pass
+
+
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     usage: Usage
     input_texts: Sequence[str]
     output_texts: Sequence[str]
     characters: int
-    where: tuple[object, ...]
+    append: Callable[[Usage], None]
+    settle: Callable[[], None]
+
+
+class _Mark:
+    """A place in the queue: it is passed when all that was submitted before is done."""
+
+    __slots__ = ("passed",)
+
+    def __init__(self) -> None:
+        self.passed = False
 
 
 class Estimator:
-    """Counts what is submitted on a thread of its own and gives each completed usage to `append`, with the `where` that it was submitted with.
+    """Counts what is submitted on a thread of its own and gives each completed usage to the `append` that came with it, else to its own.
 
     `submit` may be called from a finalizer, which runs between any two steps of a thread, also of one that holds a lock: so nothing here takes
     one. The bounds are looked at and not reserved: threads that submit in the same instant may exceed them by one text each.
@@ -90,7 +107,7 @@ class Estimator:
     in `dropped`: its row keeps its text sizes, without tokens. `failed` counts those whose counting or `append` raised.
     """
 
-    def __init__(self, append: Callable[..., None], max_pending_chars: int = 16 * 1024 * 1024, max_pending: int = 256) -> None:
+    def __init__(self, append: Callable[[Usage], None] = _nowhere, max_pending_chars: int = 16 * 1024 * 1024, max_pending: int = 256) -> None:
         self._append = append
         self._max_pending_chars = max_pending_chars
         self._max_pending = max_pending
@@ -98,8 +115,9 @@ class Estimator:
 
     def reset_after_fork(self) -> None:
         """Begin anew in a forked child: no thread came along, and what waits is the parent's to count."""
-        self._pending: deque[_Entry | threading.Event] = deque()  # the first is the one being counted
-        self._wake: SimpleQueue[None] = SimpleQueue()  # one item for each pending one
+        self._may_load = True
+        self._pending: deque[_Entry | _Mark] = deque()  # the first is the one being counted
+        self._wake: threads.SimpleQueue[bool] = threads.SimpleQueue()  # one item for each pending one
         self._unstarted: deque[None] = deque([None])  # whoever takes the item starts the thread
         self._thread = 0  # its identity: it must not wait for itself
         self.dropped = 0  # counted without a lock: without the GIL two drops in one instant may count as one
@@ -107,67 +125,86 @@ class Estimator:
         self._warned_of = 0
         self._next_warning = 0.0
 
-    def submit(self, usage: Usage, input_texts: Sequence[str], output_texts: Sequence[str], *where: object) -> None:
-        """Count later; `usage.call` must already name the record that is to be completed. Never blocks, never raises."""
+    def submit(
+        self,
+        usage: Usage,
+        input_texts: Sequence[str],
+        output_texts: Sequence[str],
+        append: Callable[[Usage], None] | None = None,
+        settle: Callable[[], None] = _nothing,
+    ) -> None:
+        """Count later; `usage.call` must already name the record that is to be completed. `settle` is called once there is nothing more to come.
+
+        Never blocks, never raises.
+        """
+        submitted = False
         try:
             characters = sum(map(len, input_texts)) + sum(map(len, output_texts))
             waiting = tuple(self._pending)
             if len(waiting) >= self._max_pending or characters + _characters(waiting) > self._max_pending_chars:
                 self.dropped += 1
                 return
-            self._put(_Entry(usage, tuple(input_texts), tuple(output_texts), characters, where))
+            self._put(_Entry(usage, tuple(input_texts), tuple(output_texts), characters, append or self._append, settle))
+            submitted = True
         except Exception:
             self.failed += 1  # not logged: a logging handler takes locks, and this may be a finalizer
+        finally:
+            if not submitted:
+                settle()
 
-    def drain(self, timeout: float) -> bool:
+    def drain(self, timeout: float, *, load: bool = True) -> bool:
         """Wait until all that was submitted before is counted and appended; False if `timeout` seconds were not enough. Not for finalizers.
 
-        The counting thread itself (in `append`) does not wait: what it is counting cannot be done before it goes on.
+        The counting thread itself (in `append`) does not wait: what it is counting cannot be done before it goes on. Without `load`, at the
+        process's end, no vocabulary is loaded from now on: a usage that needs one keeps its text sizes.
         """
+        self._may_load = self._may_load and load
         if not self._pending:
             return True
         if _thread.get_ident() == self._thread:
             return False
-        done = threading.Event()
-        self._put(done)
-        return done.wait(timeout)
+        mark = _Mark()
+        self._put(mark)
+        return threads.wait_until(lambda: mark.passed, timeout)
 
-    def _put(self, item: _Entry | threading.Event) -> None:
+    def _put(self, item: _Entry | _Mark) -> None:
         self._pending.append(item)
-        self._wake.put(None)
+        self._wake.put(True)
         try:
             self._unstarted.pop()
         except IndexError:
             return
-        try:
-            # threading.Thread would take the module's lock and wait for the thread to run: both can hang in a finalizer
-            _thread.start_new_thread(self._run, (self._pending, self._wake))
-        except RuntimeError:  # no more threads, or the interpreter is going down: the next submit tries again
+        # a native thread: counting a long text would keep a hub of greenlets
+        if not threads.start_native(self._run, self._pending, self._wake):  # the next submit tries again
             self._unstarted.append(None)
 
-    def _run(self, pending: deque[_Entry | threading.Event], wake: SimpleQueue[None]) -> None:
+    def _run(self, pending: deque[_Entry | _Mark], wake: threads.SimpleQueue[bool]) -> None:
         if pending is self._pending:
             self._thread = _thread.get_ident()
-        while True:
-            wake.get()
+        while threads.get(wake):
             item = pending[0]
             if isinstance(item, _Entry):
                 self._complete(item)
                 self._warn()
             pending.popleft()  # only now: it counts as waiting while it is counted
-            if isinstance(item, threading.Event):
-                item.set()
+            if isinstance(item, _Mark):
+                item.passed = True
             del item  # no text is kept while the thread waits for the next
 
     def _complete(self, entry: _Entry) -> None:
         try:
-            better = completed(entry.usage, entry.input_texts, entry.output_texts)
+            usage = entry.usage
+            if not self._may_load and not is_ready(_model(usage), usage.provider):
+                return
+            better = completed(usage, entry.input_texts, entry.output_texts)
             if better is not None:
-                self._append(better, *entry.where)
+                entry.append(better)
         except BaseException as error:
             self.failed += 1
             # the type alone: an error's message may quote the text
             logger.warning("tokentrail: a usage could not be estimated: %s", type(error).__name__)
+        finally:
+            entry.settle()
 
     def _warn(self) -> None:
         dropped = self.dropped
@@ -177,5 +214,5 @@ class Estimator:
             self._warned_of = dropped
 
 
-def _characters(waiting: Sequence[_Entry | threading.Event]) -> int:
+def _characters(waiting: Sequence[_Entry | _Mark]) -> int:
     return sum([item.characters for item in waiting if isinstance(item, _Entry)])

@@ -148,6 +148,12 @@ def count_tokens(content: Countable, *, model: str = "", provider: str = "", dow
     return TokenCount(_total(items, choice.priming, bytes_rule), BYTES_RULE)
 
 
+def is_ready(model: str, provider: str) -> bool:
+    """Whether `count_tokens` would count for this model without loading anything first."""
+    vocabulary = choose(model, provider).vocabulary
+    return vocabulary is None or vocabularies.is_loaded(vocabulary)
+
+
 def estimate_prompt_tokens(content: Countable, *, model: str = "", provider: str = "") -> TokenCount:
     """Count like `count_tokens`, which replaces it.
 

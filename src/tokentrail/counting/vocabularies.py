@@ -11,11 +11,12 @@ import hashlib
 import logging
 import os
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from tokentrail import threads
 
 if TYPE_CHECKING:
     import tiktoken
@@ -152,14 +153,14 @@ def _open(vocabulary: Vocabulary, *, download: bool) -> tiktoken.Encoding | None
 
 
 _INSTALL: Final = "pip install 'tokentrail[tokenizers-offline]'"
-_lock = threading.RLock()  # a signal's handler may count while its own thread loads
+_lock = threads.RLock()  # a signal's handler may count while its own thread loads
 _encodings: dict[str, tiktoken.Encoding] = {}
 _problems: dict[tuple[str, bool], str] = {}
 
 
 def _renew_lock() -> None:
     global _lock  # noqa: PLW0603 - a lock that another thread of the parent held stays locked in a forked child for ever
-    _lock = threading.RLock()
+    _lock = threads.RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -195,6 +196,11 @@ def load(vocabulary: Vocabulary, *, download: bool = False) -> tiktoken.Encoding
         _open_once(vocabulary, download=download)
         encoding = _encodings.get(vocabulary.name)
     return encoding
+
+
+def is_loaded(vocabulary: Vocabulary) -> bool:
+    """Whether `load` answers at once."""
+    return vocabulary.name in _encodings or bool(problem(vocabulary))
 
 
 def problem(vocabulary: Vocabulary) -> str:

@@ -8,15 +8,13 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-Progress = Callable[[str], None]
-"""Takes one line for a person to read; `print` will do."""
+from tokentrail.demo.progress import GivenUp, Progress
 
-WAITING_LINE_EVERY_S = 15.0
+__all__ = ["GivenUp", "Progress", "Unavailable", "cache_folder", "made_already", "made_once", "remove_tree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +37,22 @@ def cache_folder() -> Path:
     return Path.home() / ("Library/Caches/tokentrail" if sys.platform == "darwin" else ".cache/tokentrail")
 
 
+def made_already(name: str, version: str) -> Path | None:
+    """Return the folder `name/version` of the cache if it was made before."""
+    final = cache_folder() / name / version
+    return final if final.is_dir() else None
+
+
 def made_once(name: str, version: str, make: Callable[[Path], Unavailable | None], progress: Progress) -> Path | Unavailable:
     """Return the folder `name/version` of the cache; where it does not exist yet, `make` fills it.
 
     `make` gets an empty folder beside the final one, which is renamed when it is done: what stands under the final name is always whole. Nothing of a
-    failed or killed attempt is ever used. A second process waits for the first one and takes its result.
+    failed or killed attempt is ever used. A second process waits for the first one and takes its result. Raises GivenUp if `progress` was given up.
     """
+    if made := made_already(name, version):
+        return made
     place = cache_folder() / name
     final = place / version
-    if final.is_dir():
-        return final
     try:
         place.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(place / f"{version}.lock", name, progress):
@@ -62,31 +66,38 @@ def made_once(name: str, version: str, make: Callable[[Path], Unavailable | None
                     return refused
                 staging.rename(final)
             finally:
-                shutil.rmtree(staging, ignore_errors=True)
+                remove_tree(staging)
     except OSError as error:
         return Unavailable(name, f"the cache folder {place} cannot be used ({error}); TOKENTRAIL_CACHE_DIR names another one")
     return final
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder, also one in which Go keeps modules: their folders are read-only."""
+    for place, _folders, _files in os.walk(folder):
+        with contextlib.suppress(OSError):
+            Path(place).chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _one_at_a_time(lock: Path, name: str, progress: Progress) -> Iterator[None]:
     """Hold the lock; the kernel gives it back if this process is killed."""
     with lock.open("w") as handle:
-        began = said = time.monotonic()
+        waiting = False
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                now = time.monotonic()
-                if said == began or now - said >= WAITING_LINE_EVERY_S:
-                    progress(f"another process is making {name}; waiting for it ({now - began:.0f} s)")
-                    said = now
-                time.sleep(0.2)
+                if not waiting:
+                    progress(f"another process is making {name}; waiting for it")
+                waiting = True
+                progress.pause(0.2)
         yield
 
 
 def _remove_leftovers(place: Path, version: str) -> None:
     """Remove what a killed attempt left; called under the lock, so nobody works in there."""
     for leftover in place.glob(f"{version}.part-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        remove_tree(leftover)

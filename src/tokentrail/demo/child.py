@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http
 import http.client
 import random
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tokentrail.demo.guard import end_group, start_guarded
 from tokentrail.demo.steps import last_words
 
 LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
@@ -25,7 +27,7 @@ class StartFailed(RuntimeError):  # noqa: N818 - reads as the sentence that it i
 
 
 class Child:
-    """One server process: start, kill, start again on the same ports and folders. Used by one thread."""
+    """One server process: start, kill, start again on the same ports and folders. Used by one thread. Ends with the program that started it."""
 
     def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path, health_url: str) -> None:
         self.name = name
@@ -52,15 +54,13 @@ class Child:
         if self.running:
             return
         with self.log.open("ab") as output:
-            # a session of its own: Ctrl-C in the terminal reaches the program that owns the server, which then stops it in order
-            self._process = subprocess.Popen(  # noqa: S603 - our own commands
-                self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-            )
+            self._process = start_guarded(self._command, output=output, environment=self._environment)
         deadline = time.monotonic() + timeout_s
-        while not _answers(self.health_url):
+        while not answers(self.health_url):
             code = self._process.poll()
             if code is not None:
-                raise StartFailed(f"{self.name} ended with code {code}; its last words: {last_words(self.log)}")
+                end_group(self._process)
+                raise StartFailed(f"{self.name} ended {_way(code)}; its last words: {last_words(self.log)}")
             if time.monotonic() > deadline:
                 self.kill()
                 raise StartFailed(f"{self.name} was not healthy after {timeout_s:.0f} s; its last words: {last_words(self.log)}")
@@ -81,14 +81,13 @@ class Child:
 
     def _end(self, how: signal.Signals, grace_s: float) -> None:
         process = self._process
-        if process is None or process.poll() is not None:
+        if process is None:
             return
-        process.send_signal(how)
-        try:
-            process.wait(timeout=grace_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process.poll() is None:
+            process.send_signal(how)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=grace_s)
+        end_group(process)
 
 
 def free_port() -> int:
@@ -108,7 +107,12 @@ def free_port() -> int:
     raise StartFailed(f"no free port between {LOWEST_PORT} and {HIGHEST_PORT} on 127.0.0.1")
 
 
-def _answers(url: str) -> bool:
+def _way(code: int) -> str:
+    """How a process ended: a signal such as SIGILL says more than its number (the program was built for another processor)."""
+    return f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
+
+
+def answers(url: str) -> bool:
     """Ask without urllib, which would send a loopback request to the proxy of the environment."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=2.0)

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokentrail.demo.cache import Progress, Unavailable, made_once
+from tokentrail.demo.cache import Progress, Unavailable, made_already, made_once, remove_tree
 from tokentrail.demo.child import Child, StartFailed, free_port
 from tokentrail.demo.go_toolchain import Go, find_go
 from tokentrail.demo.steps import last_words, run_step
+from tokentrail.deploy.collector import config_folder
 
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
 PROGRAM = "tokentrail-collector"
@@ -61,24 +62,20 @@ class Collector(Child):
         )
 
 
-def config_folder() -> Path:
-    """Return the folder with manifest.yaml, gateway.yaml and agent.yaml: inside the installed wheel, or at the root of a checkout."""
-    here = Path(__file__).resolve().parent
-    for place in (here / "collector-config", here.parents[2] / "collector-config"):
-        if (place / "manifest.yaml").is_file():
-            return place
-    raise FileNotFoundError("collector-config is neither in the installed package nor in a checkout: tokentrail is not installed completely")
-
-
 def obtain(progress: Progress) -> Built | Unavailable:
     """Return the Collector of our manifest from the cache; the first time it is built, which takes some minutes and needs the Go module proxy."""
-    manifest = (config_folder() / "manifest.yaml").read_bytes()
-    machine = f"{platform.system()}-{platform.machine()}".lower()
-    digest = hashlib.sha256(b"\0".join([manifest, BUILDER.encode(), machine.encode()])).hexdigest()[:16]
-    folder = made_once("collector", digest, lambda staging: _build(staging, manifest, progress), progress)
+    digest = _digest()
+    folder = made_once("collector", digest, lambda staging: _build(staging, progress), progress)
     if isinstance(folder, Unavailable):
         return Unavailable("the official Collector", folder.reason)
     return Built(folder / PROGRAM, digest)
+
+
+def built_already() -> Built | None:
+    """Return the Collector of our manifest if it is in the cache."""
+    digest = _digest()
+    folder = made_already("collector", digest)
+    return None if folder is None else Built(folder / PROGRAM, digest)
 
 
 def run(
@@ -109,31 +106,38 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
-def _build(staging: Path, manifest: bytes, progress: Progress) -> Unavailable | None:
-    go = find_go(progress)
+def _digest() -> str:
+    manifest = (config_folder() / "manifest.yaml").read_bytes()
+    machine = f"{platform.system()}-{platform.machine()}".lower()
+    return hashlib.sha256(b"\0".join([manifest, BUILDER.encode(), machine.encode()])).hexdigest()[:16]
+
+
+def _build(staging: Path, progress: Progress) -> Unavailable | None:
+    """Leave the program in `staging`, and nothing else: Go, its caches and the sources are needed by the build alone."""
+    scratch = staging / "scratch"
+    scratch.mkdir()
+    go = find_go(scratch, progress)
     if isinstance(go, Unavailable):
         return go
-    sources = staging / "sources"
-    sources.mkdir()
-    (sources / "manifest.yaml").write_bytes(manifest)
-    failed = _run_builder(go, sources, progress)
+    failed = _run_builder(go, scratch, progress)
     if failed is None:
-        (sources / "build" / PROGRAM).rename(staging / PROGRAM)
+        (scratch / "build" / PROGRAM).rename(staging / PROGRAM)
         failed = _refuses_its_configurations(staging / PROGRAM)
-    shutil.rmtree(sources)
+    remove_tree(scratch)
     return failed
 
 
-def _run_builder(go: Go, sources: Path, progress: Progress) -> Unavailable | None:
-    environment = go.environment(sources) | {"CGO_ENABLED": "0"}
-    log = sources / "build.log"
-    step = f"installing the Collector's builder (Go {go.version} from {go.origin})"
+def _run_builder(go: Go, scratch: Path, progress: Progress) -> Unavailable | None:
+    shutil.copy(config_folder() / "manifest.yaml", scratch)
+    environment = go.environment(scratch, installs_into=scratch) | {"CGO_ENABLED": "0"}
+    log = scratch / "build.log"
+    step = f"building the Collector 1/2: its builder (Go {go.version}, {go.origin})"
     failed = run_step(step, [str(go.program), "install", BUILDER], log=log, progress=progress, environment=environment)
     if failed is not None:
         return failed
-    step = "building the official Collector (once; about 3 minutes on 2 cores)"
-    command = [str(sources / "builder"), "--config", "manifest.yaml"]
-    return run_step(step, command, log=log, progress=progress, environment=environment, folder=sources)
+    step = "building the Collector 2/2: all of it (about 4 minutes on 2 cores)"
+    command = [str(scratch / "builder"), "--config", "manifest.yaml"]
+    return run_step(step, command, log=log, progress=progress, environment=environment, folder=scratch)
 
 
 def _refuses_its_configurations(program: Path) -> Unavailable | None:

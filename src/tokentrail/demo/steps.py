@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tokentrail.demo.cache import Progress, Unavailable
+from tokentrail.demo.guard import end_group, start_guarded
 
-LINE_EVERY_S = 15.0
+NICENESS = 10
+"""A long step leaves the processor to whatever else a person runs, the first part of the demo above all."""
+POLL_S = 0.1
 LAST_WORDS = 400  # characters of a failed step's output that are worth repeating
 
 
@@ -28,32 +30,25 @@ def run_step(
     folder: Path | None = None,
     deadline_s: float = 1800.0,
 ) -> Unavailable | None:
-    """Run a command to its end; None if it succeeded, else a reason that stands for itself. Says that it is still at work every 15 seconds."""
+    """Run a command to its end; None if it succeeded, else a reason that stands for itself. Raises GivenUp, with nothing left running."""
     progress(f"{what} …")
-    began = said = time.monotonic()
+    began = time.monotonic()
     try:
         with log.open("ab") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own commands
-                list(command), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment, cwd=folder, start_new_session=True
-            )
+            process = start_guarded(command, output=output, environment=environment, folder=folder)
     except OSError as error:
         return Unavailable(what, f"{command[0]} does not start ({error})")
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PGRP, process.pid, NICENESS)
     try:
-        while True:
-            try:
-                code = process.wait(timeout=1.0)
-                break
-            except subprocess.TimeoutExpired:
-                now = time.monotonic()
-                if now - began > deadline_s:
-                    return Unavailable(what, f"{what} was not done after {deadline_s:.0f} s; its last words: {last_words(log)}")
-                if now - said >= LINE_EVERY_S:
-                    progress(f"{what} … still at work after {now - began:.0f} s")
-                    said = now
+        while process.poll() is None:
+            progress.pause(POLL_S)
+            if time.monotonic() - began > deadline_s:
+                return Unavailable(what, f"{what} was not done after {deadline_s:.0f} s; its last words: {last_words(log)}")
     finally:
-        _end_group(process)
-    if code != 0:
-        return Unavailable(what, f"{what} ended with code {code}; its last words: {last_words(log)}")
+        end_group(process)
+    if process.returncode != 0:
+        return Unavailable(what, f"{what} ended with code {process.returncode}; its last words: {last_words(log)}")
     return None
 
 
@@ -67,7 +62,7 @@ def last_words(log: Path) -> str:
 
 
 def install_wheels(what: str, requirements: Sequence[str], target: Path, *, log: Path, progress: Progress) -> Unavailable | None:
-    """Put pinned wheels, and nothing that they depend on, into a folder of their own. Never compiles.
+    """Put pinned wheels, and nothing that they depend on, into a folder of their own. Never compiles, and leaves no copy in the installer's cache.
 
     A requirement may carry `--hash=sha256:…` as in a requirements file; then all of them must.
     """
@@ -75,16 +70,9 @@ def install_wheels(what: str, requirements: Sequence[str], target: Path, *, log:
     listed.write_text("".join(f"{requirement}\n" for requirement in requirements), "utf-8")
     common = ["install", "--no-deps", "--only-binary=:all:", "--target", str(target), "--requirement", str(listed)]
     if importlib.util.find_spec("pip") is not None:
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *common, "--no-compile", "--quiet"]
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *common, "--no-compile", "--no-cache-dir", "--quiet"]
     elif (uv := shutil.which("uv")) is not None:
-        command = [uv, "pip", *common, "--python", sys.executable, "--quiet"]
+        command = [uv, "pip", *common, "--python", sys.executable, "--no-cache", "--quiet"]
     else:
         return Unavailable(what, f"neither pip (for {sys.executable}) nor uv is installed")
     return run_step(what, command, log=log, progress=progress, deadline_s=900.0)
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing running when a step is interrupted: compilers start compilers, so the whole group goes."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from tokentrail import settings
 from tokentrail.doctor.finding import Finding
-from tokentrail.journal.exporter import Answer, Exporter, endpoint_of, endpoint_problem
+from tokentrail.journal.endpoint import GRPC, endpoint_of, endpoint_problem, protocol_of, why_not_grpc
+from tokentrail.journal.exporter import Answer, exporter_for
 
 __all__ = ["check_collector"]
 
@@ -17,10 +18,12 @@ def check_collector(in_force: settings.Settings) -> Iterator[Finding]:
     if problem:
         yield Finding("Collector", "wrong", problem)
         return
-    exporter = Exporter(in_force)
+    if reason := why_not_grpc(in_force):
+        yield Finding("Collector", "note", f"{reason}; the journal is shipped over OTLP/HTTP to {endpoint_of(in_force)}")
+    exporter = exporter_for(in_force)
     outcome = exporter.send(b"")  # an export request without records
     exporter.close()
     if outcome.answer is Answer.ACCEPTED:
-        yield Finding("Collector", "ok", f"{endpoint_of(in_force)} takes OTLP over HTTP")
+        yield Finding("Collector", "ok", f"{endpoint_of(in_force)} takes OTLP over {'gRPC' if protocol_of(in_force) == GRPC else 'HTTP'}")
     else:
         yield Finding("Collector", "wrong", f"{outcome.reason}; events wait in the journal until it answers (a laptop: tokentrail serve)")

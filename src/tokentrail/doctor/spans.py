@@ -2,23 +2,62 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Final
+
+from opentelemetry import trace
 
 from tokentrail import settings
 from tokentrail.doctor.finding import Finding, version_of
+from tokentrail.doctor.hooks import under_opentelemetry_instrument
+from tokentrail.sdk import is_set
 
 __all__ = ["check_spans"]
+
+WHAT: Final = "spans and metrics"
+PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
 
 
 def check_spans(in_force: settings.Settings) -> Iterator[Finding]:
     """The OpenTelemetry SDK and its distro; spans and metrics are optional, the ledger is not."""
     if in_force.disabled:
         yield Finding("tokentrail", "note", "TOKENTRAIL_DISABLED is set: nothing is recorded")
-    if version_of("opentelemetry-sdk") is None:
-        yield Finding("spans and metrics", "note", 'no OpenTelemetry SDK is installed: only the ledger is written (pip install "tokentrail[auto]")')
+    version = version_of("opentelemetry-sdk")
+    if version is None:
+        yield Finding(WHAT, "note", 'no OpenTelemetry SDK is installed: only the ledger is written (pip install "tokentrail[auto]")')
     elif in_force.otel_sdk_disabled:
-        yield Finding("spans and metrics", "note", "OTEL_SDK_DISABLED is set: only the ledger is written")
+        yield Finding(WHAT, "note", "OTEL_SDK_DISABLED is set: only the ledger is written")
+    elif under_opentelemetry_instrument():
+        yield _as_set_up(version)
     elif version_of("opentelemetry-distro") is None:
-        yield Finding("spans and metrics", "note", "opentelemetry-distro is not installed: `opentelemetry-instrument` then sends no spans")
+        yield Finding(WHAT, "note", "opentelemetry-distro is not installed: `opentelemetry-instrument` then sends no spans")
     else:
-        yield Finding("spans and metrics", "ok", f"opentelemetry-sdk {version_of('opentelemetry-sdk')}")
+        yield from _before_opentelemetry_instrument(version)
+
+
+def _as_set_up(version: str) -> Finding:
+    """The SDK as `opentelemetry-instrument` has set it up in this interpreter."""
+    protocol = os.environ.get(PROTOCOL, "grpc")
+    if is_set(trace.get_tracer_provider()):
+        return Finding(WHAT, "ok", f"opentelemetry-sdk {version} is set up; what goes over OTLP goes over {protocol} ({PROTOCOL})")
+    return Finding(WHAT, "wrong", f"opentelemetry-instrument has set up no SDK: only the ledger is written ({PROTOCOL} is {protocol})")
+
+
+def _before_opentelemetry_instrument(version: str) -> Iterator[Finding]:
+    """What `opentelemetry-instrument` would make of this environment."""
+    stated = os.environ.get(PROTOCOL)
+    has_grpc = any(point.name == "otlp_proto_grpc" for point in entry_points(group="opentelemetry_traces_exporter"))
+    if stated == "grpc" and not has_grpc:
+        sentence = f"{PROTOCOL} is grpc, and opentelemetry-exporter-otlp-proto-grpc is not installed: `opentelemetry-instrument` then sends no spans"
+        yield Finding(WHAT, "note", sentence)
+        return
+    yield Finding(WHAT, "ok", f"opentelemetry-sdk {version}")
+    if stated is None and has_grpc:
+        yield Finding(
+            WHAT,
+            "note",
+            f"`opentelemetry-instrument` sets {PROTOCOL} to grpc where nothing is set (opentelemetry-distro): "
+            "see what the application sees with `tokentrail doctor -- opentelemetry-instrument python app.py`",
+        )

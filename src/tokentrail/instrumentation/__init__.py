@@ -5,11 +5,11 @@ Nothing is imported for it: a module that the application has not imported yet i
 
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Iterable
 from importlib.metadata import distributions, entry_points
 
-from tokentrail import ledger
+from tokentrail import ledger, threads
 from tokentrail.instrumentation import patching
 from tokentrail.providers import Provider
 
@@ -17,7 +17,7 @@ __all__ = ["ENTRY_POINTS", "clashes", "instrument", "instrumented", "providers",
 
 ENTRY_POINTS = "tokentrail.providers"
 
-_lock = threading.RLock()
+_lock = threads.RLock()
 _on: dict[str, Provider] = {}
 
 
@@ -49,10 +49,9 @@ def instrument(providers: Iterable[str] | None = None) -> None:
             raise ValueError(f"tokentrail has no provider {name!r}: there are {', '.join(sorted(known))}")
     with _lock:
         for name in names:
-            if name not in _on:
-                _on[name] = known[name]
-                for hook in known[name].hooks:
-                    patching.put_on(hook)
+            provider = _on.setdefault(name, known[name])
+            for hook in provider.hooks:
+                patching.put_on(hook)  # again, where another thread was at it when this process was forked
 
 
 def uninstrument(providers: Iterable[str] | None = None) -> None:
@@ -86,3 +85,12 @@ def _known() -> dict[str, Provider]:
     if _providers is None:
         _providers = providers()
     return _providers
+
+
+def _after_fork_in_child() -> None:
+    """The thread that was inside `instrument` at the fork is not there to leave the lock."""
+    global _lock  # noqa: PLW0603 - a lock cannot be made anew in its place
+    _lock = threads.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -6,13 +6,14 @@ Every step of ours runs under a guard that counts and logs; the SDK's result and
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from tokentrail import recorder
 from tokentrail.call import Answer
 from tokentrail.providers import Exchange, Hook, under_way
 
-__all__ = ["COUNTS", "sound", "wrapper_of"]
+__all__ = ["COUNTS", "ended_by", "sound", "wrapper_of"]
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -47,7 +48,7 @@ def _around(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
     def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         exchange = _begin(where, opens, instance, args, kwargs)
         if exchange is None:
-            return wrapped(*args, **kwargs)
+            return _pass(wrapped, args, kwargs)
         call = exchange.call
         token = under_way.set(exchange)
         if call is not None:
@@ -70,7 +71,7 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
     async def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         exchange = _begin(where, opens, instance, args, kwargs)
         if exchange is None:
-            return await wrapped(*args, **kwargs)
+            return await _pass_async(wrapped, args, kwargs)
         call = exchange.call
         token = under_way.set(exchange)
         if call is not None:
@@ -80,7 +81,7 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
         except GeneratorExit:
             # the task was dropped while it waited: this runs in whoever's context, where nothing of ours was set, and maybe in a finalizer
             if call is not None:
-                call.finish_later(Answer(), "error")
+                call.finish_later(Answer(), "partial")
             raise
         except BaseException as error:
             _leave(exchange, token)
@@ -90,6 +91,28 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
         return _answered(where, exchange, result)
 
     return wrapper
+
+
+def _pass(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call what is not recorded. Its retries are not those of an exchange under way, from whose event hook it may be called."""
+    if under_way.get() is None:
+        return wrapped(*args, **kwargs)
+    token = under_way.set(None)
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        under_way.reset(token)
+
+
+async def _pass_async(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if under_way.get() is None:
+        return await wrapped(*args, **kwargs)
+    token = under_way.set(None)
+    try:
+        return await wrapped(*args, **kwargs)
+    finally:
+        with suppress(ValueError):  # dropped while it waited: another context, where nothing was set
+            under_way.reset(token)
 
 
 def _leave(exchange: Exchange, token: Any) -> None:
@@ -141,7 +164,16 @@ def _failed(where: str, exchange: Exchange, error: BaseException) -> None:
     except Exception as failure:
         recorder.internal_error(where, failure)
     if exchange.call is not None:
-        exchange.call.finish(sound(answer or Answer(), exchange.attempts), "error", error)
+        exchange.call.finish(sound(answer or Answer(), exchange.attempts), ended_by(error), error)
+
+
+def ended_by(error: BaseException) -> str:
+    """How a call ended that raised: with an error, or cut short from outside.
+
+    Python's own line between the two: what is no `Exception` ends the code that runs, whatever that code does (`CancelledError` of asyncio and trio,
+    `KeyboardInterrupt`, `SystemExit`, `GreenletExit`, the `Timeout` of gevent and eventlet, `GeneratorExit`, a group of them).
+    """
+    return "error" if isinstance(error, Exception) else "partial"
 
 
 def sound(answer: Answer, attempts: int) -> Answer:

@@ -1,8 +1,14 @@
-"""One function patched, one function restored."""
+"""One function patched, one function restored.
+
+A plain function of the SDK's own is transplanted (see `transplant`). What is not plain (static, a class method, inherited, a generator, decorated) is
+wrapped where it stands, which another instrumentation may shadow.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from importlib import import_module
 from types import ModuleType
 from typing import Any, cast
@@ -11,9 +17,10 @@ import wrapt
 
 from tokentrail import ledger
 from tokentrail.instrumentation.calls import wrapper_of
+from tokentrail.instrumentation.transplant import Transplant, can_be_transplanted, plain_function
 from tokentrail.providers import Hook
 
-__all__ = ["is_on", "put_on", "take_off"]
+__all__ = ["is_on", "owner_of", "put_on", "take_off"]
 
 Place = tuple[str, str]
 
@@ -27,21 +34,34 @@ _buried: dict[Place, Patch] = {}
 class Patch:
     """A patched function: where it lives, what was there before, and whether our wrapper does anything."""
 
-    __slots__ = ("live", "name", "original", "own", "owner", "wrapper")
+    __slots__ = ("applied", "live", "name", "original", "own", "owner", "transplant", "wrapper")
 
     def __init__(self, hook: Hook, module: ModuleType) -> None:
-        self.owner: Any = module
-        *path, self.name = hook.name.split(".")
-        for step in path:
-            self.owner = getattr(self.owner, step)
+        self.owner, self.name = owner_of(hook, module)
         self.own = self.name in vars(self.owner)  # else inherited: restoring means deleting
         self.original = vars(self.owner).get(self.name, getattr(self.owner, self.name))
-        self.live = [True]  # wrapt looks at its truth at each call, without a call of its own; emptied, our wrapper lets everything pass
-        self.wrapper = wrapt.FunctionWrapper(self.original, wrapper_of(hook), enabled=cast("bool", self.live))
-        setattr(self.owner, self.name, self.wrapper)
+        self.live = [True]  # looked at by each call for its truth, without a call of its own; emptied, our wrapper lets everything pass
+        self.applied = False
+        self.transplant: Transplant | None = None
+        self.wrapper: Any = None
+        function = plain_function(self.owner, self.name)
+        if function is not None and can_be_transplanted(function, is_async=hook.is_async):
+            self.transplant = Transplant(function, wrapper_of(hook), self.live, of_class=isinstance(self.owner, type), is_async=hook.is_async)
+        else:
+            self.wrapper = wrapt.FunctionWrapper(self.original, wrapper_of(hook), enabled=cast("bool", self.live))
+
+    def apply(self) -> None:
+        """Put the wrapper there, if it is not there by now."""
+        if self.transplant is not None:
+            self.transplant.apply()
+        elif not self.applied and not self.is_there():
+            setattr(self.owner, self.name, self.wrapper)
+        self.applied = True
 
     def is_there(self) -> bool:
         """Whether our wrapper is called when the function is, under whatever others have put over it."""
+        if self.transplant is not None:
+            return self.transplant.is_in_force()
         function = vars(self.owner).get(self.name)
         while function is not None and function is not self.wrapper:
             function = getattr(function, "__wrapped__", None)
@@ -50,6 +70,8 @@ class Patch:
     def restore(self) -> bool:
         """Put back what was there. If somebody has patched over it meanwhile, his patch stays, ours is switched off, and this is False."""
         self.live.clear()
+        if self.transplant is not None:
+            return self.transplant.restore()
         if vars(self.owner).get(self.name) is not self.wrapper:
             return False
         if self.own:
@@ -59,15 +81,24 @@ class Patch:
         return True
 
 
+def owner_of(hook: Hook, module: ModuleType) -> tuple[Any, str]:
+    """Find the class or module in which the function lives, and the function's own name."""
+    owner: Any = module
+    *path, name = hook.name.split(".")
+    for step in path:
+        owner = getattr(owner, step)
+    return owner, name
+
+
 def put_on(hook: Hook) -> None:
-    """Patch the function, now if its module is imported, else as soon as it is."""
+    """Patch the function, now if its module is imported, else as soon as it is. Doing it again completes what a fork has cut short."""
     place = (hook.module, hook.name)
     _armed.add(place)
     if hook.module in sys.modules:
         _patch(hook, import_module(hook.module))  # waits for a thread that is still importing it
     elif place not in _awaited:
-        _awaited.add(place)
         wrapt.register_post_import_hook(lambda imported: _patch(hook, imported), hook.module)
+        _awaited.add(place)  # after it: twice does nothing, never would be a hook lost
 
 
 def take_off(hook: Hook) -> None:
@@ -80,20 +111,34 @@ def take_off(hook: Hook) -> None:
 
 
 def is_on(hook: Hook) -> bool:
-    """Whether the function is patched now."""
-    return (hook.module, hook.name) in _patched
+    """Whether the function is patched now, and the wrapper is still reached through it."""
+    patch = _patched.get((hook.module, hook.name))
+    return patch is not None and patch.is_there()
 
 
 def _patch(hook: Hook, module: ModuleType) -> None:
     place = (hook.module, hook.name)
     try:
-        if place not in _armed or place in _patched:
+        if place not in _armed:
             return
-        patch = _buried.pop(place, None)
-        if patch is not None and patch.is_there():
-            patch.live.append(True)
-        else:
-            patch = Patch(hook, module)
-        _patched[place] = patch
+        patch = _patched.get(place)
+        if patch is None:
+            patch = _buried.pop(place, None)
+            if patch is not None and patch.is_there():
+                patch.live.append(True)
+            else:
+                patch = Patch(hook, module)
+            _patched[place] = patch  # before it is applied: a child forked in between finds and completes it
+        patch.apply()
     except Exception as error:  # an SDK that looks different from all versions known: said once, and the application goes on
         ledger.internal_error(f"patching {hook.module}:{hook.name}", error)
+
+
+def _after_fork_in_child() -> None:
+    """A thread that was within wrapt's registration of import hooks is not there to leave its lock: no import of the child would come back."""
+    importer = vars(sys.modules["wrapt.importer"])
+    if "_post_import_hooks_lock" in importer:  # wrapt has no hook for forks
+        importer["_post_import_hooks_lock"] = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -2,17 +2,18 @@
 
 | the stream                          | who notices                                                                   |
 |-------------------------------------|-------------------------------------------------------------------------------|
-| is read to its end, fails, is cancelled | the generator that stands in for the SDK's iterator                       |
+| is read to its end, fails, is cancelled | the generator that stands in for the SDK's iterator, or for the body's bytes |
 | is closed (`close()`, `with`)       | the response's `close`, which all of an SDK's helpers come down to            |
 | is dropped, read or not             | `Following.__del__`: only the stand-in and the response hold it               |
 | is still open when the process ends | `end_all`, before the journal is closed                                       |
 
+SDKs and HTTP clients close a response in their own cleanup too, some before their iterator ends, some while it is let go. Such a close says nothing:
+while a stand-in is inside a step, the stand-in's own end says more (complete, or the error); a close between two steps is the caller's.
 The caller keeps the SDK's own objects: only the iterator inside them is another one.
 """
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import os
 import weakref
@@ -22,30 +23,27 @@ from typing import Any
 
 from tokentrail import ledger, recorder
 from tokentrail.call import Answer
-from tokentrail.instrumentation.calls import COUNTS, sound
+from tokentrail.instrumentation.calls import COUNTS, ended_by, sound
 from tokentrail.providers import Chunks, Exchange, Reading
 
-__all__ = ["Following", "any_open", "end_all", "follow", "follow_async", "watch_close", "watch_close_async"]
-
-CUT_SHORT = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
-"""What ends a stream from outside: what came until then is partial, not an error."""
+__all__ = ["Following", "any_open", "end_all", "follow", "follow_async", "follow_body", "watch_close"]
 
 _open: dict[int, weakref.ref[Following]] = {}
 """The streams that are not recorded yet. Whoever takes one out of here records it: that is what makes it once. A forked child owns none."""
 
 
 class Following:
-    """One stream, or unread response, under way. `chunks` is None until a raw response is parsed into a stream."""
+    """One stream, or unread response, under way. `stepping`: a stand-in waits for the SDK's next chunk, or the body's next bytes."""
 
-    __slots__ = ("__weakref__", "chunks", "context", "exchange", "inner", "response", "was_consumed")
+    __slots__ = ("__weakref__", "chunks", "context", "exchange", "replaced", "response", "stepping")
 
-    def __init__(self, exchange: Exchange, chunks: Chunks | None, inner: Any = None) -> None:
+    def __init__(self, exchange: Exchange, chunks: Chunks) -> None:
         self.exchange = exchange
         self.chunks = chunks
-        self.inner = inner  # the SDK's generator: whether it runs tells who closes the response
         self.context: Context | None = None if exchange.call is not None else copy_context()  # who spends is who made the call, not who reads
-        self.was_consumed = False
-        self.response: Any = None  # whose `close` is ours while this is open
+        self.response: Any = None  # whose methods are ours while this is open: …
+        self.replaced: tuple[str, ...] = ()  # … these
+        self.stepping = False
         _open[id(self)] = weakref.ref(self)
 
     def end(self, *, exhausted: bool = False, error: BaseException | None = None, later: bool = False) -> None:
@@ -54,28 +52,34 @@ class Following:
             return
         reading: Reading | None
         try:
-            if self.chunks is not None:
-                reading = self.chunks.reading(exhausted=exhausted)
-            else:
-                reading = (Answer(), "complete" if self.was_consumed else "partial")
+            reading = self.chunks.reading(exhausted=exhausted)
         except Exception as failure:
             recorder.internal_error("stream", failure)
             reading = (Answer(), "partial")
         self._record(reading, error, later=later)
 
+    def end_with(self, reading: Reading | None) -> None:
+        """Record what came whole, if nobody has."""
+        if self._take():
+            self._record(reading)
+
     def _take(self) -> bool:
         """Be the one who records this; leave the response as the SDK made it."""
+        self.release()
+        return _open.pop(id(self), None) is not None
+
+    def release(self) -> None:
+        """Give the response its own methods back."""
         response, self.response = self.response, None
         if response is not None:
-            for name in ("close", "aclose"):
+            for name in self.replaced:
                 vars(response).pop(name, None)
-        return _open.pop(id(self), None) is not None
 
     def _record(self, reading: Reading | None, error: BaseException | None = None, *, later: bool = False) -> None:
         if reading is None:
             return
         answer, ended = reading
-        if error is not None and not isinstance(error, CUT_SHORT):
+        if error is not None and ended_by(error) == "error":  # else what came until then is partial
             ended = "error"
             self._add_what_the_error_says(answer, error)
         call = self.exchange.call or self.begin()
@@ -103,27 +107,6 @@ class Following:
             self.exchange.call = self.context.run(recorder.start, self.exchange.request)
         return self.exchange.call
 
-    def closed(self, response: Any) -> None:
-        """Note that the response was closed by the caller."""
-        if self.chunks is not None:
-            self.end()
-            return
-        read = _has_body(response)
-        if not read and response.is_stream_consumed and not self.was_consumed:
-            self.was_consumed = True  # the HTTP client closes at the body's end, and may be about to keep the body: it is closed again, or dropped
-            return
-        if self._take():
-            self._record(self._unparsed(response) if read else (Answer(), "complete" if self.was_consumed else "partial"))
-
-    def _unparsed(self, response: Any) -> Reading | None:
-        """Read a response whose body the caller has, in whatever way he parses it."""
-        try:
-            if self.exchange.read_raw is not None:
-                return self.exchange.read_raw(self.exchange, response)
-        except Exception as failure:
-            recorder.internal_error("stream", failure)
-        return Answer(), "complete"
-
     def __del__(self) -> None:
         try:
             self.end(later=True)
@@ -131,16 +114,10 @@ class Following:
             recorder.internal_error("stream", failure)
 
 
-def _has_body(response: Any) -> bool:
-    try:
-        return response.content is not None
-    except Exception:
-        return False  # httpx.ResponseNotRead
-
-
 def follow(inner: Iterator[Any], following: Following) -> Generator[Any, None, None]:
     """Stand in for the SDK's iterator: the same chunks, without those that only we asked for."""
-    absorb, first = following.chunks.absorb, True  # type: ignore[union-attr]
+    absorb, first = following.chunks.absorb, True
+    following.stepping = True
     try:
         for chunk in inner:
             try:
@@ -152,7 +129,9 @@ def follow(inner: Iterator[Any], following: Following) -> Generator[Any, None, N
                     continue
             except Exception as failure:
                 recorder.internal_error("stream", failure)
+            following.stepping = False
             yield chunk
+            following.stepping = True
     except GeneratorExit:
         raise  # dropped: `Following.__del__` is next
     except BaseException as error:
@@ -163,7 +142,8 @@ def follow(inner: Iterator[Any], following: Following) -> Generator[Any, None, N
 
 async def follow_async(inner: AsyncIterator[Any], following: Following) -> AsyncGenerator[Any, None]:
     """Do the same for an async stream."""
-    absorb, first = following.chunks.absorb, True  # type: ignore[union-attr]
+    absorb, first = following.chunks.absorb, True
+    following.stepping = True
     try:
         async for chunk in inner:
             try:
@@ -175,8 +155,11 @@ async def follow_async(inner: AsyncIterator[Any], following: Following) -> Async
                     continue
             except Exception as failure:
                 recorder.internal_error("stream", failure)
+            following.stepping = False
             yield chunk
+            following.stepping = True
     except GeneratorExit:
+        following.stepping = False  # dropped while it waited: nobody steps any more
         raise
     except BaseException as error:
         following.end(error=error)
@@ -184,42 +167,109 @@ async def follow_async(inner: AsyncIterator[Any], following: Following) -> Async
     following.end(exhausted=True)
 
 
-def watch_close(response: Any, following: Following) -> None:
-    """Let a sync HTTP response tell when the caller closes it. While the SDK's generator runs, it is the one that closes: its own end says more.
+def watch_close(response: Any, following: Following, *, is_async: bool) -> None:
+    """Let an HTTP response tell when the caller closes it, between two steps.
 
     The response is held, not weakly referred to: the SDK closes it from finalizers too.
     """
-    close = response.close
     following.response = response
+    following.replaced = ("aclose",) if is_async else ("close",)
+    if is_async:
+        aclose = response.aclose
 
-    def close_and_tell() -> None:
-        try:
-            close()
-        finally:
-            if following.inner is None or not following.inner.gi_running:
-                _tell(following, response)
+        async def aclose_and_tell() -> None:
+            try:
+                await aclose()
+            finally:
+                _tell(following)
 
-    response.close = close_and_tell
+        response.aclose = aclose_and_tell
+    else:
+        close = response.close
 
+        def close_and_tell() -> None:
+            try:
+                close()
+            finally:
+                _tell(following)
 
-def watch_close_async(response: Any, following: Following) -> None:
-    """Do the same for an async HTTP response."""
-    aclose = response.aclose
-    following.response = response
-
-    async def aclose_and_tell() -> None:
-        try:
-            await aclose()
-        finally:
-            if following.inner is None or not following.inner.ag_running:
-                _tell(following, response)
-
-    response.aclose = aclose_and_tell
+        response.close = close_and_tell
 
 
-def _tell(following: Following, response: Any) -> None:
+def _tell(following: Following) -> None:
     try:
-        following.closed(response)
+        if not following.stepping:
+            following.end()
+    except Exception as failure:
+        recorder.internal_error("stream", failure)
+
+
+def follow_body(response: Any, following: Following, *, is_async: bool) -> None:
+    """Follow the bytes of a response that nobody has read, however the caller reads them: `read()`, lines and texts all come down to `iter_bytes`.
+
+    The bytes are absorbed as chunks, decoded (`iter_bytes`); of a caller who reads `iter_raw` only the end is seen.
+    """
+    watch_close(response, following, is_async=is_async)
+    name, stand_in = ("aiter_bytes", _parts_async) if is_async else ("iter_bytes", _parts)
+    parts = getattr(response, name)
+    raw_name = name.replace("bytes", "raw")
+    raw = getattr(response, raw_name)
+
+    def of_bytes(*args: Any, **kwargs: Any) -> Any:
+        return stand_in(parts(*args, **kwargs), following, following.chunks.absorb)
+
+    def of_raw(*args: Any, **kwargs: Any) -> Any:
+        if following.stepping:
+            return raw(*args, **kwargs)  # `iter_bytes` asks
+        return stand_in(raw(*args, **kwargs), following, _encoded)
+
+    setattr(response, name, of_bytes)
+    setattr(response, raw_name, of_raw)
+    following.replaced += (name, raw_name)
+
+
+def _encoded(_part: bytes) -> None:
+    """Bytes as they came over the wire, maybe compressed: not looked into."""
+
+
+def _parts(inner: Iterator[bytes], following: Following, absorb: Any) -> Generator[bytes, None, None]:
+    following.stepping = True
+    try:
+        for part in inner:
+            _absorb_part(following, absorb, part)
+            following.stepping = False
+            yield part
+            following.stepping = True
+    except GeneratorExit:
+        raise  # left: whoever reads closes the response next, or drops it
+    except BaseException as error:
+        following.end(error=error)
+        raise
+    following.end(exhausted=True)
+
+
+async def _parts_async(inner: AsyncIterator[bytes], following: Following, absorb: Any) -> AsyncGenerator[bytes, None]:
+    following.stepping = True
+    try:
+        async for part in inner:
+            _absorb_part(following, absorb, part)
+            following.stepping = False
+            yield part
+            following.stepping = True
+    except GeneratorExit:
+        following.stepping = False
+        raise
+    except BaseException as error:
+        following.end(error=error)
+        raise
+    following.end(exhausted=True)
+
+
+def _absorb_part(following: Following, absorb: Any, part: bytes) -> None:
+    try:
+        if following.exchange.call is not None:
+            following.exchange.call.first_chunk()
+        absorb(part)
     except Exception as failure:
         recorder.internal_error("stream", failure)
 
@@ -239,4 +289,4 @@ def end_all() -> None:
 
 os.register_at_fork(after_in_child=_open.clear)
 ledger.before_close(end_all)
-atexit.register(end_all)
+atexit.register(ledger.close)  # where nothing was recorded before, only this writes what `end_all` finds

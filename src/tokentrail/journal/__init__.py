@@ -1,6 +1,7 @@
 """The durable journal: a usage is on disk before the wrapped call returns, and stays there until the Collector has taken it.
 
 `frames` how a record lies in a file · `records` what it says · `folder` which files there are, and their locks · `writer` append ·
-`reader` read, skipping what is torn · `otlp` records as OTLP · `exporter` one request, and what its answer means · `shipper` from folder to
+`reader` read, skipping what is torn · `otlp` records as OTLP · `exporter` one request over HTTP, and what its answer
+means · `grpc_exporter`, `grpc_call` the same over gRPC · `endpoint` where to · `shipper` from folder to
 Collector · `aside` what it refuses for good · `adoption` what dead writers left · `background` the thread · `status` what lies where.
 """

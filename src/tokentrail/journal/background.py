@@ -2,42 +2,98 @@
 
 from __future__ import annotations
 
-import _thread
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tokentrail.journal import folder as layout
 from tokentrail.journal.endpoint import endpoint_problem
 from tokentrail.journal.writer import Writer
+from tokentrail.retry import RetryPolicy
 from tokentrail.settings import Settings
+from tokentrail.threads import application_has_ended, start, wait_until
 
 if TYPE_CHECKING:
     from tokentrail.journal.adoption import Adopter
     from tokentrail.journal.shipper import Shipper
 
-__all__ = ["Background"]
+__all__ = ["Background", "flush_all"]
 
+LONGEST_WAIT_SECONDS: Final = 1.0
+"""Between two looks of the thread whether the application has ended."""
 LOOK_SECONDS: Final = 0.01
 """Between two looks of a waiting flush at how far the journal is acknowledged, by this process or a sidecar."""
+NUDGE_SECONDS: Final = 0.5
+"""Between two times that a waiting flush cuts the shipper's pause short: a Collector that is away is not helped by more requests."""
+LAST_SECONDS: Final = 60.0
+"""At the process's end: how long the last thread waits for the last request of a former one. What the process's end itself waits is a setting."""
 
 
 class Background:
-    """One per writer; made anew after a fork. Without the setting `ship` it has no thread, and `flush` waits for the sidecar."""
+    """One per writer; made anew after a fork. Without the setting `ship` it has no thread, and `flush` waits for the sidecar.
 
-    def __init__(self, writer: Writer, settings: Settings, complain: Callable[[str], None]) -> None:
+    When settings change, the writer is retired: its thread ships what waits to the address that was in force, once its writer is closed. What is
+    not taken there is left to the thread of the writer after it, which asks `former` for it; `hand_over` makes sure that there is one.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        settings: Settings,
+        complain: Callable[[str], None],
+        *,
+        former: Callable[[], Sequence[Background]] = tuple,
+        hand_over: Callable[[], object] = lambda: None,
+    ) -> None:
         self._writer = writer
         self._settings = settings
         self._complain = complain
+        self._former = former
+        self._hand_over = hand_over
         self._wake = threading.Event()
         self._ended = threading.Event()
         self._ended.set()
+        self._retired = False
         self._stopping = False
         self._lock: layout.Lock | None = None
         self._acknowledged_seq = 0
         self._gone = False  # all is acknowledged, and the folder removed
         self._adopt_at = 0.0
+        self._former_at = 0.0
+        self._former_tries = 0
+        self._policy = RetryPolicy()
+
+    @property
+    def running(self) -> bool:
+        """Whether its thread has not ended."""
+        return not self._ended.is_set()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of this writer waits any more, and no thread of its own is at work."""
+        return self._writer.closed and not self.running and (self._gone or (not self._writer.folder.exists() and self.told))
+
+    @property
+    def told(self) -> bool:
+        """Whether the journal or the Collector knows of each refused record. An adopter tells what stands in the journal's names."""
+        return not self._writer.refusals.untold or self._gone or (self._writer.closed and not self._unwritten and not self._writer.folder.exists())
+
+    @property
+    def _unwritten(self) -> bool:
+        """Whether there are refusals that this process alone knows of."""
+        return bool(self._writer.refusals.untold) and not (self._writer.opened and self._writer.refusals.kept)
+
+    @property
+    def _over(self) -> bool:
+        """Whether the next pass is the last one."""
+        return self._stopping or (self._retired and self._writer.closed)
+
+    @property
+    def put_aside(self) -> bool:
+        """Whether the Collector refused a record of this writer for good."""
+        return any((self._writer.root / layout.ASIDE).glob(f"{self._writer.writer_id}-*.json"))
 
     def start(self) -> None:
         """Start the thread. Where none can be started (the interpreter is going down), the journal waits to be adopted."""
@@ -48,10 +104,7 @@ class Background:
             self._complain(f"{problem}; records stay in the journal {self._writer.root}")
             return
         self._ended.clear()
-        try:
-            # threading.Thread takes the module's lock and waits: a first record that comes from a finalizer may hold it already
-            _thread.start_new_thread(self._run, ())
-        except RuntimeError:
+        if not start(self._run):
             self._ended.set()
 
     def _run(self) -> None:
@@ -62,6 +115,8 @@ class Background:
         finally:
             self.let_go()
             self._ended.set()
+            if self._retired and not self._stopping and not self.finished:
+                self._hand_over()
 
     def _ship_until_stopped(self) -> None:
         # loaded by this thread: the HTTP client and protobuf are half of what an import of all this would cost the application. Not while another
@@ -70,20 +125,27 @@ class Background:
             from opentelemetry import context  # noqa: PLC0415
 
             from tokentrail.journal.adoption import Adopter  # noqa: PLC0415
-            from tokentrail.journal.exporter import Exporter  # noqa: PLC0415
+            from tokentrail.journal.exporter import exporter_for  # noqa: PLC0415
             from tokentrail.journal.shipper import Shipper  # noqa: PLC0415
+
+            exporter = exporter_for(self._settings)  # loads the client of the settings' protocol
 
         threading.current_thread().name = "tokentrail-shipper"
         # our own requests are nobody's spans
         for name in ("suppress_instrumentation", "suppress_http_instrumentation"):
             context.attach(context.set_value(name, True))
-        exporter = Exporter(self._settings)
-        shipper = Shipper(self._writer.root, exporter, wait=self._pause, complain=self._complain)
+
+        def shipper_of(root: Path) -> Shipper:
+            return Shipper(root, exporter, wait=self._pause, complain=self._complain)
+
+        shipper = shipper_of(self._writer.root)
         adopter = Adopter(shipper, own_id=self._writer.writer_id)
-        while not self._gone:
-            last = self._stopping
+        while True:
+            last = self._over
             try:
-                self._pass(shipper, adopter)
+                self._ship_own(shipper, adopter)
+                self._ship_former(lambda root: adopter if root == self._writer.root else Adopter(shipper_of(root)), last=last)
+                self._adopt(adopter, last=last)
             except Exception as error:
                 self._complain(f"the shipper failed and goes on: {type(error).__name__}: {error}")
             if last:
@@ -91,89 +153,144 @@ class Background:
             self._pause(self._settings.ship_interval, False)
         exporter.close()
 
-    def _pass(self, shipper: Shipper, adopter: Adopter) -> None:
-        self._ship_own(shipper)
+    def _adopt(self, adopter: Adopter, *, last: bool) -> None:
         now = time.monotonic()
-        if now >= self._adopt_at and not self._stopping:
+        if now >= self._adopt_at and not last and not self._over:
             self._adopt_at = now + self._settings.adopt_interval
             adopter.adopt_dead(patient=False)
 
-    def _ship_own(self, shipper: Shipper) -> None:
+    def _ship_own(self, shipper: Shipper, adopter: Adopter) -> None:
         writer = self._writer
+        if self._gone:
+            return
         if not writer.opened:
+            self._tell_unwritten(adopter)
             return
         if self._lock is not None and not self._lock.holds():  # somebody removed the folder, and the writer made it anew
             self.let_go()
         if self._lock is None:
-            self._lock = layout.Lock.take(writer.folder / layout.SHIPPING)
+            self._lock = layout.Lock.take(writer.folder / layout.SHIPPING, by_name=True)
             if self._lock is None:  # a sidecar is at it, or an adopter has it shipped and removed
-                self._gone = writer.closed and not writer.folder.exists()
+                if writer.closed and not writer.folder.exists():
+                    self._tell_unwritten(adopter)
                 return
-        closed = writer.closed
-        progress = shipper.ship_folder(writer.folder, live=not closed, patient=not self._stopping)
-        self._acknowledged_seq = shipper.cursor(writer.folder).last_seq
-        if not progress.done:
+        if writer.closed:
+            self._gone = adopter.finish(writer.folder, patient=not self._over, refused=writer.refusals.untold).done
             return
-        if closed:
-            from tokentrail.journal.adoption import remove  # noqa: PLC0415 - loaded already
-
-            remove(writer.folder)
-            self._gone = True
-        else:
+        progress = shipper.ship_folder(writer.folder, live=True, patient=not self._over)
+        self._acknowledged_seq = shipper.cursor(writer.folder).last_seq
+        if progress.done:
             writer.begin_anew(shipper.cursor(writer.folder))
+
+    def _tell_unwritten(self, adopter: Adopter) -> None:
+        """At the end of a writer that could not even make its folder, its refusals are known to this process alone."""
+        writer = self._writer
+        if writer.closed and self._unwritten:
+            self._gone = adopter.tell(writer.header, writer.refusals.untold, writer.last_seq)
+
+    def _ship_former(self, adopter_of: Callable[[Path], Adopter], *, last: bool) -> None:
+        """Ship what this process's former writers left, whose own threads could not: to the address that is in force now."""
+        if self._retired or (time.monotonic() < self._former_at and not last):
+            return
+        for left in self._former():
+            if left is self:
+                continue
+            if last:
+                left._ended.wait(LAST_SECONDS)  # noqa: SLF001 - one of our own kind
+            if left.running or left.finished:
+                continue
+            if not left._take_up(adopter_of(left._writer.root)):  # noqa: SLF001 - one of our own kind
+                self._former_tries += 1
+                self._former_at = time.monotonic() + self._policy.next_delay(self._former_tries, None)
+                return
+        self._former_tries = 0
+
+    def _take_up(self, adopter: Adopter) -> bool:
+        """Have this retired writer's folder shipped by another thread's adopter: false where nothing is taken now."""
+        if not self._writer.folder.exists():
+            self._tell_unwritten(adopter)
+            return self.finished
+        progress = adopter.adopt(self._writer.folder, patient=False, own=True)
+        if progress is not None and progress.done:
+            self._gone = not self._unwritten
+        return progress is None or progress.done
 
     def _pause(self, seconds: float, asked: bool) -> bool:
         """Wait; true when it is time to stop. A flush cuts the wait short, unless the server asked for it."""
         end = time.monotonic() + seconds
-        while not self._stopping:
+        while not self._over and not application_has_ended():
             left = end - time.monotonic()
             if left <= 0:
                 break
-            woken = self._wake.wait(left)
+            woken = self._wake.wait(min(left, LONGEST_WAIT_SECONDS))
             self._wake.clear()
             if woken and not asked:
                 break
-        return self._stopping
+        return self._over
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was recorded so far is acknowledged, or the time (seconds) is up.
 
         True if it is. False also where the journal had to refuse a record that nobody has been told of, or the Collector refused one for good.
         """
-        target = self._writer.last_written
-        deadline = time.monotonic() + timeout
-        nudge = 0.0
-        while not self._acknowledged(target):
-            now = time.monotonic()
-            if now >= deadline:
-                return False
-            if now >= nudge:  # at once, then less often: a Collector that is away is not helped by more requests
-                nudge = now + 50 * LOOK_SECONDS
-                self._wake.set()
-            self._ended_or(min(LOOK_SECONDS, deadline - now))
-        # a record is put aside before the cursor passes it, by this process or a sidecar
-        return not self._writer.untold and not any((self._writer.root / layout.ASIDE).glob(f"{self._writer.writer_id}-*.json"))
+        return flush_all([self], timeout)
 
-    def _acknowledged(self, target: int) -> bool:
+    @property
+    def target(self) -> int:
+        """The number up to which a flush that begins now waits."""
+        return self._writer.last_written
+
+    def has_acknowledged(self, target: int) -> bool:
+        """Whether all up to that number is."""
         folder = self._writer.folder
         if self._gone or max(self._acknowledged_seq, layout.load_cursor(folder).last_seq) >= target:
             return True
         return self._writer.closed and not folder.exists()
 
-    def _ended_or(self, seconds: float) -> None:
-        if self._ended.is_set():
-            time.sleep(seconds)
-        else:
-            self._ended.wait(seconds)
+    def nudge(self) -> None:
+        """Cut the pause short that the thread makes now."""
+        self._former_at = 0.0
+        self._wake.set()
 
-    def stop(self, timeout: float) -> None:
-        """One more try for what waits, the closing record included; then end. What remains is adopted later."""
+    def retire(self) -> None:
+        """Let the thread end once the writer is closed and what waits was sent."""
+        self._retired = True
+        self._wake.set()
+        if not self.running and not self.finished:
+            self._hand_over()
+
+    def ask_to_stop(self) -> None:
+        """One more try for what waits, the closing record included; then the thread ends. What remains is adopted later."""
         self._stopping = True
         self._wake.set()
-        self._ended.wait(timeout)
+
+    def stop(self, timeout: float) -> None:
+        """Ask to stop, and wait for it at most so many seconds."""
+        self.ask_to_stop()
+        wait_until(self._ended.is_set, timeout)
 
     def let_go(self) -> None:
         """Close the lock: at the end, or in a forked child, where it is the parent's."""
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.close()
+
+
+def flush_all(backgrounds: Sequence[Background], timeout: float) -> bool:
+    """Wait for all of them as `Background.flush` does for one."""
+    waiting = [(background, background.target) for background in backgrounds]
+    deadline = time.monotonic() + timeout
+    nudge_at = 0.0
+    while True:
+        waiting = [(background, target) for background, target in waiting if not background.has_acknowledged(target)]
+        if not waiting:
+            # a record is put aside before the cursor passes it, by this process or a sidecar
+            return all(background.told and not background.put_aside for background in backgrounds)
+        now = time.monotonic()
+        if now >= deadline:
+            return False
+        if now >= nudge_at:
+            nudge_at = now + NUDGE_SECONDS
+            for background in backgrounds:
+                background.nudge()
+        time.sleep(min(LOOK_SECONDS, deadline - now))

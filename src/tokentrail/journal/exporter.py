@@ -7,16 +7,19 @@ import gzip
 import time
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import urllib3
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
-from tokentrail.journal.endpoint import DEFAULT_ENDPOINT, endpoint_of, endpoint_problem
+from tokentrail.journal.endpoint import DEFAULT_ENDPOINT, GRPC, endpoint_of, endpoint_problem, protocol_of, why_not_grpc
 from tokentrail.settings import Settings
 
-__all__ = ["DEFAULT_ENDPOINT", "Answer", "Exporter", "Outcome", "endpoint_of", "endpoint_problem"]
+if TYPE_CHECKING:
+    from tokentrail.journal.grpc_exporter import GrpcExporter
+
+__all__ = ["DEFAULT_ENDPOINT", "Answer", "Exporter", "Outcome", "endpoint_of", "endpoint_problem", "exporter_for", "outcome_of_response"]
 
 MAX_ANSWER: Final = 64 * 1024
 
@@ -54,11 +57,33 @@ def _seconds(header: str | None) -> float | None:
         return None
 
 
+def exporter_for(settings: Settings) -> Exporter | GrpcExporter:
+    """The exporter of the settings' protocol; `endpoint_problem` says beforehand whether that protocol can be shipped."""
+    if protocol_of(settings) != GRPC:
+        return Exporter(settings)
+    from tokentrail.journal.grpc_exporter import GrpcExporter  # noqa: PLC0415 - its packages belong to an extra
+
+    return GrpcExporter(settings)
+
+
+def outcome_of_response(said: str, response: bytes) -> Outcome:
+    """The meaning of an answer that says success: only one that rejects nothing is one."""
+    try:
+        parsed = ExportLogsServiceResponse.FromString(response)
+    except DecodeError:
+        return Outcome(Answer.MISTAKEN, f"{said} with something that is no OTLP answer")
+    rejected = parsed.partial_success.rejected_log_records
+    if rejected:
+        return Outcome(Answer.REFUSED, f"{said} but rejected {rejected} records: {parsed.partial_success.error_message}")
+    return Outcome(Answer.ACCEPTED)
+
+
 class Exporter:
-    """Sends requests to one address."""
+    """Sends requests to one address over OTLP/HTTP."""
 
     def __init__(self, settings: Settings) -> None:
         self.endpoint = endpoint_of(settings)
+        self._hint = f" ({reason})" if (reason := why_not_grpc(settings)) else ""
         self._gzip = settings.compression == "gzip"
         self._headers = {"content-type": "application/x-protobuf", "user-agent": "tokentrail"} | dict(settings.headers)
         if self._gzip:
@@ -82,7 +107,7 @@ class Exporter:
                 response.close()  # the rest is of no interest, and the next request must not find it
             response.release_conn()
         except Exception as error:  # urllib3's, the socket's, TLS's, and ValueError for headers that are none
-            return Outcome(Answer.AWAY, f"{self.endpoint}: {type(error).__name__}: {error}")
+            return Outcome(Answer.AWAY, f"{self.endpoint}: {type(error).__name__}: {error}{self._hint}")
         return self._meaning(response.status, response.headers.get("content-type", ""), answer, response.headers.get("retry-after"))
 
     def _meaning(self, status: int, content_type: str, answer: bytes, retry_after: str | None) -> Outcome:
@@ -99,14 +124,7 @@ class Exporter:
         # "The server MUST set Content-Type: application/x-protobuf" (OTLP/HTTP response); whatever else says 200 has stored nothing
         if "protobuf" not in content_type:
             return Outcome(Answer.MISTAKEN, f"{said} with {content_type or 'no content type'}: this is no OTLP/HTTP address for logs")
-        try:
-            parsed = ExportLogsServiceResponse.FromString(answer)
-        except DecodeError:
-            return Outcome(Answer.MISTAKEN, f"{said} with something that is no OTLP answer")
-        rejected = parsed.partial_success.rejected_log_records
-        if rejected:
-            return Outcome(Answer.REFUSED, f"{said} but rejected {rejected} records: {parsed.partial_success.error_message}")
-        return Outcome(Answer.ACCEPTED)
+        return outcome_of_response(said, answer)
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,23 +1,20 @@
-"""Which files a journal has, and their locks.
+"""Which files a journal has.
 
     <journal>/<writer id>/alive            locked (flock) as long as the writer lives
-    <journal>/<writer id>/shipping         locked by whoever ships this writer's records
+    <journal>/<writer id>/shipping         locked by the one process that ships this writer's records
     <journal>/<writer id>/00000001.journal, 00000002.journal, …   the records
     <journal>/<writer id>/cursor           how far they are acknowledged
+    <journal>/<writer id>/refused.7-18     an empty file: its name tells which numbers were refused, where no record could
     <journal>/aside/<writer id>-<number>.json    single records that the Collector refuses for good
 
-A lock is tied to the open file: the kernel gives it back when the process dies, however it dies. A forked child inherits every open file, also
-those of journals that its parent is adopting: it must *close* them (unlocking there would free the parent's lock), else what the parent leaves
-looks alive as long as the child lives. So all locks are known here, and no fork falls between opening one and knowing it.
+Whatever else lies there is nobody's of these, and is left alone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -25,105 +22,50 @@ from typing import Final
 import msgspec
 
 from tokentrail.journal.frames import Frame, frame, scan
+from tokentrail.journal.locks import Lock, NoLocks, is_locked, no_fork
+from tokentrail.journal.volume import CANNOT_GROW
 
-__all__ = ["ALIVE", "ASIDE", "SHIPPING", "Cursor", "Lock", "is_alive", "load_cursor", "segments", "size_of", "store_cursor", "writer_folders"]
+__all__ = [
+    "ALIVE",
+    "ASIDE",
+    "SHIPPING",
+    "Cursor",
+    "Lock",
+    "NoLocks",
+    "is_alive",
+    "load_cursor",
+    "no_fork",
+    "segments",
+    "size_of",
+    "store_cursor",
+    "without_locks",
+    "writer_folders",
+]
 
 ALIVE: Final = "alive"
 SHIPPING: Final = "shipping"
 ASIDE: Final = "aside"
 CURSOR: Final = "cursor"
+CURSOR_BYTES: Final = 512
+"""A cursor's file always has them, so that a new cursor fits over an old one where the disk is full."""
 SUFFIX: Final = ".journal"
 _WRITER = re.compile(r"[0-9a-f]{32}").fullmatch
 _BEGUN = re.compile(r"\.[0-9a-f]{32}").fullmatch
-
-_held: set[Lock] = set()
-_no_fork = threading.RLock()
+_SEGMENT = re.compile(r"[0-9]{8,}\.journal").fullmatch
 
 
-class Lock:
-    """An exclusive lock on a file, held until `close()` or the process's end."""
-
-    __slots__ = ("_fd", "path")
-
-    def __init__(self, path: Path, fd: int) -> None:
-        self.path = path
-        self._fd = fd
-
-    @classmethod
-    def take(cls, path: Path) -> Lock | None:
-        """The lock, or `None` if somebody holds it or its folder is gone. Raises `OSError` for a folder without rights."""
-        with _no_fork:
-            try:
-                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except FileNotFoundError:
-                return None
-            lock = cls(path, fd)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(fd)
-                return None
-            _held.add(lock)
-            # whoever held it may have removed the file in between: a lock on a removed file is nobody's
-            if lock.holds():
-                return lock
-            lock.close()
-            return None
-
-    def holds(self) -> bool:
-        """Whether the locked file still is the one that everybody sees at the path."""
-        try:
-            ours, there = os.fstat(self._fd), self.path.stat()
-        except OSError:
-            return False
-        return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
-
-    def close(self) -> None:
-        """Give the lock back; in a forked child, let go of the inherited file without freeing the parent's lock."""
-        with _no_fork:
-            _held.discard(self)
-            fd, self._fd = self._fd, -1
-            if fd >= 0:
-                os.close(fd)
-
-
-def no_fork() -> contextlib.AbstractContextManager[object]:
-    """While it is entered, no other thread of this process forks."""
-    return _no_fork
-
-
-def _before_fork() -> None:
-    _no_fork.acquire()
-
-
-def _after_fork_in_parent() -> None:
-    _no_fork.release()
-
-
-def _after_fork_in_child() -> None:
-    global _no_fork  # noqa: PLW0603 - the inherited one is held by the fork itself
-    _no_fork = threading.RLock()
-    for lock in tuple(_held):
-        lock.close()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+def without_locks(root: Path, error: OSError) -> str:
+    """One sentence on a journal whose file system has no locks."""
+    return (
+        f"the file system of the journal {root} has no locks ({error.strerror}): each process ships what it writes itself, but what others left "
+        "cannot be adopted, since nobody can see whether its writer lives. Use a local volume, or run `tokentrail journal ship --without-locks` "
+        "while nothing writes there"
+    )
 
 
 def is_alive(folder: Path) -> bool:
-    """Whether the folder's writer still runs (its lock is held)."""
-    with _no_fork:
-        try:
-            fd = os.open(folder / ALIVE, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
-        return False
+    """Whether the folder's writer still runs (its lock is held). Raises `NoLocks` where nobody can know."""
+    return is_locked(folder / ALIVE)
 
 
 def _age(entry: os.DirEntry[str]) -> int:
@@ -136,7 +78,7 @@ def _age(entry: os.DirEntry[str]) -> int:
 def writer_folders(root: Path) -> list[Path]:
     """The folders of all writers, oldest first."""
     try:
-        found = [entry for entry in os.scandir(root) if _WRITER(entry.name)]
+        found = [entry for entry in os.scandir(root) if _WRITER(entry.name) and entry.is_dir()]
     except FileNotFoundError:
         return []
     return [Path(entry.path) for entry in sorted(found, key=_age)]
@@ -146,14 +88,14 @@ def abandoned_beginnings(root: Path, older_than: float) -> Iterator[Path]:
     """Folders that a writer began and did not live to name, last touched before that time (unix seconds)."""
     with contextlib.suppress(FileNotFoundError):
         for entry in os.scandir(root):
-            if _BEGUN(entry.name) and _age(entry) < older_than * 1e9:
+            if _BEGUN(entry.name) and entry.is_dir() and _age(entry) < older_than * 1e9:
                 yield Path(entry.path)
 
 
 def segments(folder: Path) -> list[Path]:
     """A writer's files in the order they were written."""
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
+        return [Path(entry.path) for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if _SEGMENT(entry.name) and entry.is_file()]
     except FileNotFoundError:
         return []
 
@@ -167,7 +109,7 @@ def size_of(root: Path) -> int:
     """Bytes of all records in the journal: those of other processes and those put aside included."""
     total = 0
     for folder in [*writer_folders(root), root / ASIDE]:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for entry in os.scandir(folder):
                 with contextlib.suppress(FileNotFoundError):
                     total += entry.stat().st_size
@@ -175,12 +117,18 @@ def size_of(root: Path) -> int:
 
 
 class Cursor(msgspec.Struct, frozen=True, gc=False):
-    """All before `offset` in `segment` (and all earlier segments) is acknowledged; `last_seq` is the highest number among it."""
+    """All before `offset` in `segment` (and all earlier segments) is acknowledged.
+
+    `last_seq` is the highest number among it, that of a refusal included; `damaged` are numbers up to it that could not be read, as ranges;
+    `closed` says that the writer's own closing record is among it.
+    """
 
     segment: str = ""
     offset: int = 0
     last_seq: int = 0
     shipped: int = 0
+    damaged: tuple[tuple[int, int], ...] = ()
+    closed: bool = False
 
 
 _encode_cursor = msgspec.json.Encoder().encode
@@ -200,10 +148,21 @@ def load_cursor(folder: Path) -> Cursor:
 
 
 def store_cursor(folder: Path, cursor: Cursor) -> None:
-    """Replace the cursor in one step. Raises `OSError` where the disk takes nothing more."""
-    fresh = folder / f"{CURSOR}.new"
-    fresh.write_bytes(frame(0, _encode_cursor(cursor)))
-    fresh.replace(folder / CURSOR)
+    """Replace the cursor in one step; on a full disk write over the old one. Raises `OSError` where there is none to be written over."""
+    data = frame(0, _encode_cursor(cursor)).ljust(CURSOR_BYTES, b"\0")
+    path, fresh = folder / CURSOR, folder / f"{CURSOR}.new"
+    try:
+        fresh.write_bytes(data)
+        fresh.replace(path)
+    except OSError as error:
+        if error.errno not in CANNOT_GROW:
+            raise
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        # torn by a crash it has a wrong checksum, and records are repeated
+        with path.open("r+b", buffering=0) as file:
+            if file.write(data) != len(data):
+                raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,11 +12,14 @@ import msgspec
 from tokentrail import semconv
 from tokentrail.journal import folder as layout
 from tokentrail.journal.frames import MAX_FRAME, Damage, Frame, scan
-from tokentrail.journal.records import Header, Record, decode, gaps
+from tokentrail.journal.records import Header, Record, coarsened, decode, gaps
+from tokentrail.journal.refusals import load_refused
 from tokentrail.usage import Closing, Refused
 
 __all__ = ["Found", "Summary", "header_of", "read", "summarize"]
 
+MAX_DAMAGED_RANGES: Final = 16
+"""Of a cursor, which lies in a file of fixed size. A number between two ranges that arrived is not taken for a damaged one."""
 WINDOW: Final = 4 * 1024 * 1024
 """Bytes that are read at once; a file may be as large as its setting says."""
 
@@ -34,17 +37,43 @@ class Found(msgspec.Struct, frozen=True):
 def read(folder: Path, cursor: layout.Cursor, *, live: bool) -> Iterator[Found]:
     """All records after the cursor, in order. In a live writer's last file the reader stops at bytes that are no frame yet."""
     paths = layout.segments(folder)
+    first = True
     for path in paths:
         if path.name < cursor.segment:
             continue
         start = cursor.offset if path.name == cursor.segment else 0
         for piece, end in _pieces(path, start, growing=live and path == paths[-1]):
-            if isinstance(piece, Damage):
-                cursor = layout.Cursor(path.name, end, cursor.last_seq, cursor.shipped)
-                yield Found(None, 0, cursor, damaged_bytes=piece.end - piece.start)
-            else:
-                cursor = layout.Cursor(path.name, end, max(cursor.last_seq, piece.number), cursor.shipped + (piece.number > 0))
-                yield _found(piece, cursor)
+            found = Found(None, 0, cursor, damaged_bytes=piece.end - piece.start) if isinstance(piece, Damage) else _found(piece, cursor)
+            if first and isinstance(found.record, Header) and not cursor.last_seq:
+                # no cursor, and the files before were acknowledged and removed: their numbers are not damaged
+                cursor = msgspec.structs.replace(cursor, last_seq=found.record.first_seq - 1)
+            first = False
+            cursor = passed(cursor, found, path.name, end)
+            yield Found(found.record, found.number, cursor, found.payload, found.damaged_bytes)
+
+
+def passed(cursor: layout.Cursor, found: Found, segment: str, offset: int) -> layout.Cursor:
+    """The cursor behind what was found: a number that was left out before it, and not refused, cannot be read any more."""
+    record, number = found.record, found.number
+    last_seq, damaged, closed = cursor.last_seq, cursor.damaged, cursor.closed
+    if number == last_seq + 1 and record is not None:
+        last_seq = number
+    elif isinstance(record, Refused):
+        last_seq, damaged = _heard(cursor, record.ranges)
+    elif isinstance(record, Closing):
+        last_seq, damaged = _heard(cursor, [], record.last_seq)
+        closed = True
+    elif number:
+        last_seq, damaged = _heard(cursor, [(number, number)] if record is not None else [], number)
+    return layout.Cursor(segment, offset, last_seq, cursor.shipped + (number > 0), damaged, closed)
+
+
+def _heard(cursor: layout.Cursor, ranges: list[tuple[int, int]], highest: int = 0) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """The highest number, and the damaged ones, once those of `ranges` are known and none above `highest` was given before."""
+    highest = max([highest, *(high for _, high in ranges)])
+    left_out = gaps(cursor.last_seq + 1, highest, ranges)
+    damaged = tuple(coarsened([*cursor.damaged, *left_out], MAX_DAMAGED_RANGES)) if left_out else cursor.damaged
+    return max(cursor.last_seq, highest), damaged
 
 
 def _pieces(path: Path, start: int, *, growing: bool) -> Iterator[tuple[Frame | Damage, int]]:
@@ -103,7 +132,10 @@ def header_of(folder: Path) -> Header:
 
 @dataclass(slots=True)
 class Summary:
-    """What a writer's folder holds: for adoption and for `tokentrail journal status`. `missing`: numbers that are neither here nor told."""
+    """What a writer's folder holds: for adoption and for `tokentrail journal status`.
+
+    `missing`: numbers that no Collector has, and that are neither here nor told. `untold`: numbers that were refused, as no record tells.
+    """
 
     writer_id: str
     header: Header
@@ -113,6 +145,7 @@ class Summary:
     closed: bool = False
     damaged_bytes: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)
+    untold: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def readable(self) -> bool:
@@ -120,32 +153,24 @@ class Summary:
         return self.header.schema <= semconv.SCHEMA_VERSION
 
 
-def summarize(folder: Path, *, live: bool = False) -> Summary:
-    """Read a folder once, from its first file to its end, whatever is acknowledged already."""
-    cursor = layout.load_cursor(folder)
-    summary = Summary(folder.name, header_of(folder), last_seq=cursor.last_seq)
-    known: list[tuple[int, int]] = []  # numbers that were found or told, as ranges
-    before = -1  # the number before the first that may be found here
+def summarize(folder: Path, *, live: bool = False, cursor: layout.Cursor | None = None) -> Summary:
+    """Read a folder once, from its first file to its end, whatever is acknowledged already (up to the cursor, else the stored one)."""
+    cursor = cursor or layout.load_cursor(folder)
+    summary = Summary(folder.name, header_of(folder), untold=load_refused(folder))
+    end, first = cursor, True
     for found in read(folder, layout.Cursor(), live=live):
         summary.damaged_bytes += found.damaged_bytes
-        record = found.record
-        if isinstance(record, Header):
-            before = record.first_seq - 1 if before < 0 and not known else before
-            summary.last_seq = max(summary.last_seq, record.first_seq - 1)
-        elif isinstance(record, Refused):
-            known.extend(record.ranges)
-        elif isinstance(record, Closing):
-            summary.closed = True
-            summary.last_seq = max(summary.last_seq, record.last_seq)
-        elif record is not None:
-            if known and known[-1][1] == found.number - 1:
-                known[-1] = (known[-1][0], found.number)
-            else:
-                known.append((found.number, found.number))
+        waits = (found.after.segment, found.after.offset) > (cursor.segment, cursor.offset)
+        if found.number and found.record is not None:
             summary.records += 1
-            summary.waiting += (found.after.segment, found.after.offset) > (cursor.segment, cursor.offset)
-    summary.last_seq = max([summary.last_seq, *(high for _, high in known)])
-    # with a torn first header: what is acknowledged may have been removed with its file
-    first = before if before >= 0 else min([cursor.last_seq, *(low - 1 for low, _ in known)])
-    summary.missing = gaps(first + 1, summary.last_seq, known)
+            summary.waiting += waits
+        if waits:
+            if first and not end.last_seq and isinstance(found.record, Header):
+                end = msgspec.structs.replace(end, last_seq=found.record.first_seq - 1)
+            first = False
+            end = passed(end, found, found.after.segment, found.after.offset)
+    if summary.untold:  # refused after all that is here, or between: the records around them say no word of them
+        end = passed(end, Found(Refused(ranges=summary.untold, ts=0), 0, end), end.segment, end.offset)
+    summary.last_seq, summary.closed = end.last_seq, end.closed
+    summary.missing = [pair for low, high in end.damaged for pair in gaps(low, high, summary.untold)]
     return summary

@@ -13,7 +13,7 @@ from tokentrail.idempotency import bounded, claimed_key
 from tokentrail.journal.frames import MAX_PAYLOAD
 from tokentrail.usage import Closing, Refused, Usage
 
-__all__ = ["Header", "Record", "as_text", "decode", "encode", "encode_usage", "gaps", "join_ranges", "repaired"]
+__all__ = ["Header", "Record", "as_text", "coarsened", "decode", "encode", "encode_usage", "gaps", "join_ranges", "repaired"]
 
 LONG_PAYLOAD: Final = 4 * 1024
 MAX_METADATA_BYTES: Final = 16 * 1024
@@ -137,6 +137,15 @@ def join_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
             joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
         else:
             joined.append((low, high))
+    return joined
+
+
+def coarsened(ranges: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """At most so many ranges that hold all numbers of the given ones: the nearest neighbours are joined."""
+    joined = join_ranges(ranges)
+    while len(joined) > most:
+        nearest = min(range(1, len(joined)), key=lambda place: joined[place][0] - joined[place - 1][1])
+        joined[nearest - 1 : nearest + 1] = [(joined[nearest - 1][0], joined[nearest][1])]
     return joined
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -20,9 +20,9 @@ from tokentrail.journal.exporter import Answer, Outcome
 from tokentrail.journal.reader import Found, header_of, read
 from tokentrail.journal.records import Header, encode
 from tokentrail.retry import RetryPolicy
-from tokentrail.usage import Closing
+from tokentrail.usage import Closing, Refused
 
-__all__ = ["Progress", "Shipper"]
+__all__ = ["Progress", "Sends", "Shipper"]
 
 MAX_REQUEST_BYTES: Final = 3_000_000
 """Of a request before compression: the Collector's own limit for gRPC between agent and gateway is 4 MB."""
@@ -109,14 +109,14 @@ class Shipper:
         """How far the folder's records are acknowledged."""
         return self._unstored.get(folder) or layout.load_cursor(folder)
 
-    def ship_folder(self, folder: Path, *, live: bool, patient: bool = True, closing: Closing | None = None) -> Progress:
-        """Send all that waits in a folder whose `shipping` lock the caller holds, and then the closing record, if one is given.
+    def ship_folder(self, folder: Path, *, live: bool, patient: bool = True, made_up: Iterable[Refused | Closing] = ()) -> Progress:
+        """Send all that waits in a folder whose `shipping` lock the caller holds, and then the records that are made up on the way out.
 
         Not patient: stop where the Collector does not answer, or takes nothing. Raises `OSError` if the folder cannot be read.
         """
         progress = Progress()
         header: Header | None = None
-        source = self._ready(folder, self.cursor(folder), live=live, closing=closing)
+        source = self._ready(folder, self.cursor(folder), live=live, made_up=made_up)
         waiting: deque[_Ready] = deque()
         while True:
             taken = self._take(waiting, source)
@@ -133,7 +133,12 @@ class Shipper:
             if not progress.done:
                 return progress
 
-    def _ready(self, folder: Path, cursor: layout.Cursor, *, live: bool, closing: Closing | None) -> Iterator[_Ready]:
+    def tell(self, header: Header, records: Iterable[Refused | Closing]) -> bool:
+        """Send what a writer without a folder has to say: it could not write at all."""
+        bodies = [otlp.log_record(record, 0, header.writer_id) for record in records]
+        return self._exporter.send(otlp.request(header, bodies)).answer is Answer.ACCEPTED
+
+    def _ready(self, folder: Path, cursor: layout.Cursor, *, live: bool, made_up: Iterable[Refused | Closing]) -> Iterator[_Ready]:
         """What waits in the folder, as it is sent."""
         for found in read(folder, cursor, live=live):
             cursor = found.after
@@ -144,8 +149,8 @@ class Shipper:
                 yield _Ready(0, b"", cursor)
             else:
                 yield _Ready(found.number, otlp.log_record(found.record, found.number, folder.name), cursor, found.payload)
-        if closing is not None:
-            yield _Ready(0, otlp.log_record(closing, 0, folder.name), cursor, encode(closing))
+        for record in made_up:
+            yield _Ready(0, otlp.log_record(record, 0, folder.name), cursor, encode(record))
 
     def _take(self, waiting: deque[_Ready], source: Iterator[_Ready]) -> list[_Ready]:
         """The next records that fit into one request; they stay in `waiting` until they are acknowledged."""

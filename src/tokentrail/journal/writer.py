@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -13,8 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from tokentrail.journal import folder as layout
+from tokentrail.journal.files import Files
 from tokentrail.journal.frames import MAX_FRAME, MAX_PAYLOAD, frame
-from tokentrail.journal.records import Header, as_text, encode, join_ranges
+from tokentrail.journal.records import Header, as_text, encode
+from tokentrail.journal.refusals import Refusals
+from tokentrail.journal.volume import CANNOT_GROW, reason
+from tokentrail.threads import RLock
 from tokentrail.usage import Closing, Refused
 
 __all__ = ["Writer"]
@@ -31,7 +33,7 @@ _monotonic = time.monotonic
 class Writer:
     """Appends records for one process; made anew after a fork. What cannot be written is refused: numbered, counted, and told in a record later.
 
-    Nothing is on disk before the first append. `refused` counts the records that were refused; `complain` is told why.
+    Nothing is on disk before the first append. `refusals` knows the numbers of the records that were refused; `complain` is told why.
     """
 
     def __init__(
@@ -47,23 +49,24 @@ class Writer:
         self.root = Path(root)
         self.writer_id = uuid.uuid4().hex
         self.folder = self.root / self.writer_id
-        self.refused = 0
+        self.refusals = Refusals()
         self.closed = False
         self.last_written = 0
-        self._resource = {as_text(name): as_text(value) if isinstance(value, str) else value for name, value in resource.items()}
-        self._segment_bytes = min(segment_bytes, max(max_bytes // 4, 4096))
-        self._max_bytes = max_bytes
+        self._files = Files(
+            self.folder,
+            {as_text(name): as_text(value) if isinstance(value, str) else value for name, value in resource.items()},
+            self.refusals,
+            segment_bytes=segment_bytes,
+            max_bytes=max_bytes,
+            fsync=fsync,
+            complain=complain,
+        )
         self._fsync = fsync
         self._complain = complain
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._busy = False
-        self._nested: list[tuple[int, bytes]] = []
-        self._alive: layout.Lock | None = None
-        self._fd = -1
-        self._size = 0
-        self._segment = 0
+        self._nested: list[tuple[int, bytes]] = []  # number 0: close
         self._seq = 0
-        self._untold: list[tuple[int, int]] = []  # refused numbers that no Refused record has told yet
         self._retry_at = 0.0
         self._why = ""  # no file could be begun
         self._look_at = 0.0
@@ -76,12 +79,17 @@ class Writer:
     @property
     def opened(self) -> bool:
         """Whether anything lies on disk."""
-        return self._alive is not None
+        return self._files.alive is not None
 
     @property
-    def untold(self) -> bool:
-        """Whether records were refused that the journal does not know of yet."""
-        return bool(self._untold)
+    def refused(self) -> int:
+        """How many records were refused."""
+        return self.refusals.count
+
+    @property
+    def header(self) -> Header:
+        """Whose records these are."""
+        return self._files.header(1)
 
     def append(self, payload: bytes) -> int:
         """Append a record: its number if it is on disk, minus its number if it was refused, 0 if this writer is closed.
@@ -102,197 +110,167 @@ class Writer:
             finally:
                 self._busy = False
                 if self._nested:
-                    self._append_nested()
+                    self._do_nested()
 
     def _append(self, number: int, payload: bytes) -> bool:
+        files = self._files
+        data = b""
         try:
             data = frame(number, payload)
             size = len(data)
             if size > MAX_FRAME:
-                raise OSError(errno.EFBIG, f"a record of {len(payload)} bytes is larger than {MAX_PAYLOAD}")  # noqa: TRY301 - refused like any other
-            if self._untold or self._size + size > self._segment_bytes or self._fd < 0 or _monotonic() >= self._look_at:
+                raise OSError(errno.EMSGSIZE, f"a record of {len(payload)} bytes is larger than {MAX_PAYLOAD}")  # noqa: TRY301 - refused like any other
+            if self.refusals.untold or files.size + size > files.limit or files.fd < 0 or _monotonic() >= self._look_at:
                 self._prepare(size, number)
-            written = _write(self._fd, data)
+            written = _write(files.fd, data)
             if written != size:
-                self._short(written, size)
+                files.complete(data, written)
             if self._fsync:
-                os.fsync(self._fd)
-            self._size += size
+                os.fsync(files.fd)
+            files.size += size
             self.last_written = number
         except OSError as error:
-            self._refuse(number, error)
-            return False
+            return self._append_elsewhere(number, data, error)
         except BaseException:
             self._interrupted(number)
             raise
         return True
 
-    def _append_nested(self) -> None:
+    def _append_elsewhere(self, number: int, data: bytes, error: OSError) -> bool:
+        """Write into a new file what this one cannot take; what that cannot take either is refused."""
+        try:
+            if error.errno in CANNOT_GROW and not self._files.fresh:
+                self._files.cannot_grow = True
+                self._files.cut_back()
+                try:
+                    self._next_file(number)
+                    self._tell_refusals()
+                    self._files.put(data)
+                    if self._fsync:
+                        os.fsync(self._files.fd)
+                except OSError as again:
+                    error = error if again.errno == errno.EAGAIN else again
+                else:
+                    self.last_written = number
+                    return True
+            self._refuse(number, error)
+        except BaseException:
+            self._interrupted(number)
+            raise
+        return False
+
+    def _do_nested(self) -> None:
         self._busy = True
+        close = False
         try:
             while self._nested:
-                self._append(*self._nested.pop(0))
+                number, payload = self._nested.pop(0)
+                if number:
+                    self._append(number, payload)
+                else:
+                    close = True
         finally:
             self._busy = False
-
-    def _put(self, data: bytes) -> None:
-        """Write a frame that has no number."""
-        written = _write(self._fd, data)
-        if written != len(data):
-            self._short(written, len(data))
-        self._size += written
-
-    def _short(self, written: int, size: int) -> None:
-        """A full disk took a part: a good record must not land behind torn bytes."""
-        self._cut_back()
-        raise OSError(errno.ENOSPC, f"only {written} of {size} bytes were taken: the disk is full")
-
-    def _cut_back(self) -> None:
-        try:
-            os.ftruncate(self._fd, self._size)
-        except OSError:
-            self._leave_segment()
-
-    def _leave_segment(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        if close:
+            self.close()
 
     def _prepare(self, frame_bytes: int, first_seq: int) -> None:
         """All that is not needed for most appends: open, begin the next file, tell what was refused, see whether the file is still there."""
+        files = self._files
         now = _monotonic()
-        if self._fd >= 0 and now >= self._look_at:
+        if files.fd >= 0 and now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
-            if os.fstat(self._fd).st_nlink == 0:
-                self._move(first_seq)
-        if self._fd < 0 or self._size + frame_bytes > self._segment_bytes:
-            if now < self._retry_at:
-                raise OSError(errno.EAGAIN, self._why)
-            self._retry_at = now + RETRY_SECONDS
-            try:
-                self._begin_segment(first_seq)
-            except OSError as error:
-                self._why = error.strerror or str(error)
-                raise
-            self._retry_at = 0.0
-        if self._untold:
-            self._put(frame(0, encode(Refused(ranges=self._untold, ts=time.time_ns()))))
-            self._untold = []
+            if files.removed:
+                files.write_again()
+            files.look_at_limit()
+        if files.fd < 0 or (files.size + frame_bytes > files.limit and not files.fresh):
+            self._next_file(first_seq)
+        self._tell_refusals()
 
-    def _open(self) -> None:
-        """Make the folder so that nobody ever sees it without its lock held: under another name first."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.folder.is_dir():  # only its lock file was removed
-            self._alive = layout.Lock.take(self.folder / layout.ALIVE)
-            if self._alive is None:
-                raise OSError(errno.EAGAIN, f"cannot lock {self.folder / layout.ALIVE}")
-            return
-        fresh = self.root / f".{self.writer_id}"
-        fresh.mkdir(mode=0o700, exist_ok=True)
-        lock = layout.Lock.take(fresh / layout.ALIVE)
-        if lock is None:
-            raise OSError(errno.EAGAIN, f"cannot lock {fresh / layout.ALIVE}")
+    def _next_file(self, first_seq: int) -> None:
+        now = _monotonic()
+        if now < self._retry_at:
+            raise OSError(errno.EAGAIN, self._why)
         try:
-            fresh.rename(self.folder)
-        except OSError:
-            lock.close()
+            self._files.replace(first_seq, layout.load_cursor(self.folder))
+        except OSError as error:
+            self._why, self._retry_at = reason(error), now + RETRY_SECONDS
             raise
-        lock.path = self.folder / layout.ALIVE
-        self._alive = lock
-        if self._fsync:
-            layout.sync_folder(self.root)
+        self._retry_at, self._look_at = 0.0, now + LOOK_SECONDS
 
-    def _begin_segment(self, first_seq: int) -> None:
-        """Begin the next file; the one before stays in use if that fails."""
-        if self._alive is not None and not self._alive.holds():
-            self._alive.close()
-            self._alive = None
-        if self._alive is None:
-            self._open()
-        if layout.size_of(self.root) + self._segment_bytes > self._max_bytes:
-            raise OSError(errno.ENOSPC, f"the journal is at its bound of {self._max_bytes} bytes (setting journal_max_bytes)")
-        self._segment += 1
-        path = layout.segment_path(self.folder, self._segment)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        before, self._fd, self._size = (self._fd, self._size), fd, 0
-        try:
-            self._put(frame(0, encode(Header(writer_id=self.writer_id, created=time.time_ns(), first_seq=first_seq, resource=self._resource))))
-            if self._fsync:
-                layout.sync_folder(self.folder)
-        except BaseException:
-            # a file without a header would say nothing of whose its records are
-            self._leave_segment()
-            self._fd, self._size = before
-            path.unlink(missing_ok=True)
-            raise
-        if before[0] >= 0:
-            os.close(before[0])
-        self._look_at = _monotonic() + LOOK_SECONDS
+    def _tell_refusals(self) -> None:
+        ranges = self.refusals.untold
+        if ranges:
+            self._files.put(frame(0, encode(Refused(ranges=ranges, ts=time.time_ns()))))
+            self.refusals.told(ranges)
+            self.refusals.keep(self.folder)
 
     def begin_anew(self, acknowledged: layout.Cursor) -> None:
-        """Begin the next file if all of a large one is acknowledged, so that it can be removed: a hundred idle processes would fill the journal."""
+        """Begin the next file if all of one that is large, or cannot grow, is acknowledged: a hundred idle processes would fill the journal."""
         with self._lock:
-            current = layout.segment_path(self.folder, self._segment).name
-            if self._busy or self._fd < 0 or (acknowledged.segment, acknowledged.offset) != (current, self._size):
-                return
-            if self._size * 8 < self._segment_bytes:
+            if self._busy or self.closed or not self._files.is_acknowledged(acknowledged) or not self._files.worth_leaving:
                 return
             self._busy = True
             try:
-                self._begin_segment(self._seq + 1)
+                self._files.replace(self._seq + 1, acknowledged)
+                self._retry_at = 0.0
             except OSError:
-                return  # the one in use still is
+                return  # the next append tries again
             finally:
                 self._busy = False
                 if self._nested:
-                    self._append_nested()
-
-    def _move(self, first_seq: int) -> None:
-        """Somebody removed the folder at run time: what the open file still holds goes into a new one."""
-        kept = os.pread(self._fd, self._size, 0)
-        self._begin_segment(first_seq)
-        self._put(kept)
-        self._complain(f"somebody removed {self.folder} while it was in use: what was still open was written again")
+                    self._do_nested()
 
     def _refuse(self, number: int, error: OSError) -> None:
         self._count_refused(number)
-        if self._fd >= 0:
-            self._cut_back()
-        self._complain(f"the journal refuses records: {self.root}: {error.strerror or error} ({self.refused} so far)")
+        self._files.cut_back()
+        self._complain(f"the journal refuses records: {self.root}: {reason(error)} ({self.refused} so far)")
 
     def _count_refused(self, number: int) -> None:
-        self.refused += 1
-        self._untold = join_ranges([*self._untold, (number, number)])
+        self.refusals.add(number)
+        if self._files.alive is not None:
+            self.refusals.keep(self.folder)
 
     def _interrupted(self, number: int) -> None:
         """Something was raised into an append (a signal handler, no memory): nobody knows how far it came, so the file is left as it is."""
         if self.last_written != number:
             self._count_refused(number)
-        self._leave_segment()
+        self._files.leave()
 
     def close(self) -> None:
-        """Write the closing record, if anything was ever written, and let go of the files."""
+        """Write the closing record, if anything was ever written or refused, and let go of the files.
+
+        Where it cannot be written, the shipper makes one: the journal, and the name that tells of refusals, hold enough.
+        """
         with self._lock:
-            if self.closed or self._busy:
+            if self.closed:
+                return
+            if self._busy:  # a signal handler within an append of its own thread: that append closes
+                self._nested.append((0, b""))
                 return
             self.closed = True
             self._busy = True
             try:
-                if self._alive is not None:
-                    self._retry_at = self._look_at = 0.0
-                    closing = frame(0, encode(Closing(last_seq=self._seq, ts=time.time_ns())))
-                    self._prepare(len(closing), self._seq + 1)
-                    self._put(closing)
+                if self.opened or self.refusals.untold:
+                    self._put_closing(frame(0, encode(Closing(last_seq=self._seq, ts=time.time_ns()))))
             except OSError as error:
-                # whoever adopts the folder closes it then
-                self._complain(f"the journal could not be closed, which its adopter will do: {self.root}: {error}")
+                self._complain(f"the closing record does not fit into the journal {self.root}: {reason(error)}; the shipper makes one")
             finally:
                 self._busy = False
                 self.let_go()
 
+    def _put_closing(self, closing: bytes) -> None:
+        self._retry_at = self._look_at = 0.0
+        try:
+            self._prepare(len(closing), self._seq + 1)
+            self._files.put(closing)
+        except OSError as error:
+            if error.errno not in CANNOT_GROW:
+                raise
+            self._next_file(self._seq + 1)
+            self._tell_refusals()
+            self._files.put(closing)
+
     def let_go(self) -> None:
         """Close the files without a word: in a forked child, where they are the parent's."""
-        self._leave_segment()
-        if self._alive is not None:
-            self._alive.close()
+        self._files.release()

@@ -49,7 +49,7 @@ class Exchange:
 
     `deferred`: whether there is something to record shows only in the answer (polling a job), so nothing is started before.
     `deliver` takes over where an answer is not simply there when the function returns (streams, raw responses): it gets this exchange and the
-    function's result, and returns what the caller gets. `read_raw` reads an HTTP response that nobody parsed. `read_error` finds what an exception
+    function's result, and returns what the caller gets. `read_error` finds what an exception
     says of the usage: billed errors count.
     """
 
@@ -58,7 +58,6 @@ class Exchange:
     kwargs: dict[str, Any]
     read: Callable[[Any], Reading | None]
     deliver: Callable[[Exchange, Any], Any] | None = None
-    read_raw: Callable[[Exchange, Any], Reading | None] | None = None
     read_error: Callable[[Exchange, BaseException], Answer | None] | None = None
     deferred: bool = False
     attempts: int = 1  # the SDK's own retries are one call

@@ -18,6 +18,7 @@ from tokentrail.call import Answer, Request
 from tokentrail.instrumentation.streams import Following, follow, follow_async
 from tokentrail.providers import Exchange, Hook, Provider, Reading
 from tokentrail.providers.hosts import server_of
+from tokentrail.providers.known_text import KNOWN_EMPTY
 from tokentrail.providers.openai_shape import texts_of_chat, texts_of_message, texts_of_prompt
 
 __all__ = ["PROVIDER"]
@@ -109,19 +110,28 @@ def _texts(response: Any) -> list[str]:
     return texts
 
 
+def _has_others(chunk: Any) -> bool:
+    message = getattr(chunk, "message", None)
+    return any(getattr(place, name, None) for place in (chunk, message) for name in ("tool_calls", "images", "image", "completed"))
+
+
 class OllamaChunks:
     """What is gathered from a stream: texts, and the counts of the chunk that says `done`."""
 
-    __slots__ = ("last", "model", "texts")
+    __slots__ = ("last", "model", "others", "texts")
 
     def __init__(self) -> None:
         self.last: Any = None
         self.model = ""
+        self.others = False  # calls of tools, images: what came beside texts
         self.texts: list[str] = []
 
     def absorb(self, chunk: Any) -> bool:
         """Take a chunk's texts, and keep the last chunk."""
-        self.texts += _texts(chunk)
+        said = _texts(chunk)
+        self.texts += said
+        if not said and not self.texts:
+            self.others = self.others or _has_others(chunk)
         self.model = chunk.model or self.model
         if chunk.done:
             self.last = chunk
@@ -129,7 +139,7 @@ class OllamaChunks:
 
     def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream without a last word was cut short
         """Say what is known."""
-        answer = Answer(model=self.model, output_texts=self.texts)
+        answer = Answer(model=self.model, output_texts=self.texts or (KNOWN_EMPTY if self.model and not self.others else ()))
         if self.last is None:
             return answer, "partial"
         if reason := getattr(self.last, "done_reason", None):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from tokentrail.providers import Provider
 from tokentrail.providers.openai_responses import ResponseEvents, read_background, read_response, texts_of_response_request
@@ -16,18 +16,19 @@ from tokentrail.providers.openai_shape import (
     texts_of_completion,
     texts_of_embeddings,
 )
+from tokentrail.providers.routes import Routes
 from tokentrail.providers.stainless import Endpoint, hooks_of
 
-__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "PROVIDER", "RESPONSES"]
+__all__ = ["CHAT", "JOBS", "PATHS", "PROVIDER", "ROUTES"]
 
-CHAT: Final = Endpoint("chat", "chat", "chat", texts_of_chat, read_chat, lambda asked: ChatChunks(asked=asked), asks=True, parses=True)
+CHAT: Final = Endpoint("chat", "chat", "chat", texts_of_chat, read_chat, ChatChunks, asks=True, parses=True)
 COMPLETIONS: Final = Endpoint(
     "completions",
     "text_completion",
     "generation",
     texts_of_completion,
     read_completion,
-    lambda asked: CompletionChunks(asked=asked),
+    CompletionChunks,
     asks=True,
 )
 EMBEDDINGS: Final = Endpoint(
@@ -44,7 +45,7 @@ BACKGROUND: Final = Endpoint(
     "generation",
     texts_of_response_request,
     read_background,
-    lambda _asked: ResponseEvents(background=True),
+    lambda body, _asked: ResponseEvents(body, background=True),
     deferred=True,
 )
 RESPONSES: Final = Endpoint(
@@ -53,43 +54,26 @@ RESPONSES: Final = Endpoint(
     "generation",
     texts_of_response_request,
     read_response,
-    lambda _asked: ResponseEvents(),
+    lambda body, _asked: ResponseEvents(body),
     parses=True,
     background=BACKGROUND,
 )
-_BY_PATH: Final = {
-    "/chat/completions": CHAT,
-    "/responses": RESPONSES,
-    "/responses/compact": RESPONSES,
-    "/completions": COMPLETIONS,
-    "/embeddings": EMBEDDINGS,
+PATHS: Final = {
+    "chat/completions": CHAT,
+    "responses": RESPONSES,
+    "responses/compact": RESPONSES,
+    "completions": COMPLETIONS,
+    "embeddings": EMBEDDINGS,
 }
-_JOBS: Final = "/responses/"
+JOBS: Final = {"responses": BACKGROUND}
+"""A response that is retrieved or cancelled counts only as a job."""
 
-
-def find(options: Any) -> Endpoint | None:
-    """Find the endpoint of a request by its path. A response that is retrieved or cancelled counts only as a job."""
-    endpoint = _BY_PATH.get(options.url) or _find_written_otherwise(options)
-    return endpoint if endpoint is not None and (endpoint is BACKGROUND or options.method.lower() == "post") else None
-
-
-def _find_written_otherwise(options: Any) -> Endpoint | None:
-    """Find what is asked for by id, with a query (`/responses?beta=true`), or by a whole URL or without the first slash (`client.post(...)`)."""
-    path = options.url.partition("?")[0].strip("/")
-    if "://" in path:
-        return next((endpoint for known, endpoint in _BY_PATH.items() if path.endswith(known)), None)
-    path = f"/{path}"
-    if path in _BY_PATH or not path.startswith(_JOBS):
-        return _BY_PATH.get(path)
-    job = path[len(_JOBS) :]
-    polled = options.method.lower() == "get" and "/" not in job
-    return BACKGROUND if polled or job.endswith("/cancel") else None
-
+ROUTES: Final = Routes(PATHS, jobs=JOBS)
 
 PROVIDER: Final = Provider(
     name="openai",
     package="openai",
-    hooks=hooks_of("openai._base_client", "openai", find),
+    hooks=hooks_of("openai._base_client", "openai", ROUTES),
     clashes=(
         "opentelemetry-instrumentation-openai",
         "opentelemetry-instrumentation-openai-v2",

@@ -13,7 +13,8 @@ from typing import Any
 
 from tokentrail.call import Answer
 from tokentrail.providers import Reading
-from tokentrail.providers.openai_shape import fields_of, items_of, texts_of_parts
+from tokentrail.providers.known_text import KNOWN_EMPTY, response_in_text
+from tokentrail.providers.openai_shape import Body, fields_of, items_of, texts_of_parts
 
 __all__ = ["ResponseEvents", "add_counts", "read_background", "read_response", "texts_of_response_request"]
 
@@ -108,16 +109,20 @@ def read_background(response: Any) -> Reading | None:
 class ResponseEvents:
     """What is gathered from a stream of events. `background`: whether only a job's terminal state is recorded."""
 
-    __slots__ = ("background", "failed", "response", "texts")
+    __slots__ = ("background", "body", "failed", "others", "response", "texts")
 
-    def __init__(self, *, background: bool = False) -> None:
+    def __init__(self, body: Mapping[str, Any], *, background: bool = False) -> None:
         self.background = background
+        self.body = body
+        self.others = False  # something else than text came
         self.failed = False
         self.response: Any = None  # the newest snapshot: created, in progress, terminal
         self.texts: list[str] = []
 
     def absorb(self, event: Any) -> bool:
         """Take an event's text, or the snapshot that it carries."""
+        if type(event) is dict:
+            event = Body.of(event)  # the caller asked for dictionaries
         try:
             kind = event.type
             if kind in _DELTAS:
@@ -127,6 +132,10 @@ class ResponseEvents:
                 self.response = event.response
             elif kind == "error":
                 self.failed = True
+            elif kind == "response.output_item.added":
+                self.others = self.others or event.item.type != "message"
+            elif kind not in _ABOUT_TEXT:
+                self.others = True
         except (AttributeError, TypeError):
             return False  # an event of another shape says nothing of what was spent
         return False
@@ -136,7 +145,7 @@ class ResponseEvents:
         if self.background:
             return read_background(self.response)
         answer = _answer(self.response)
-        answer.output_texts = answer.output_texts or self.texts
+        answer.output_texts = answer.output_texts or self.texts or (KNOWN_EMPTY if not self.others and response_in_text(self.body) else ())
         return answer, "error" if self.failed else _ended(self.response, "") or "partial"
 
 
@@ -150,6 +159,17 @@ _DELTAS = frozenset(
         "response.custom_tool_call_input.delta",
         "response.mcp_call_arguments.delta",
         "response.code_interpreter_call_code.delta",
+    }
+)
+_ABOUT_TEXT = frozenset(
+    {
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.output_text.done",
+        "response.output_text.annotation.added",
+        "response.refusal.done",
+        "keepalive",
     }
 )
 _SNAPSHOTS = frozenset(

@@ -11,6 +11,7 @@ from typing import Any
 
 from tokentrail.call import Answer
 from tokentrail.providers import Reading
+from tokentrail.providers.known_text import KNOWN_EMPTY, chat_in_text
 
 __all__ = ["Body", "ChatChunks", "CompletionChunks", "add_counts", "read_chat", "read_completion", "read_embeddings", "texts_of_chat"]
 
@@ -185,24 +186,36 @@ def read_embeddings(response: Any) -> Reading:
 
 
 class CompletionChunks:
-    """What is gathered from a stream of text completions. `asked`: the usage was asked for by us, and is kept from the caller."""
+    """What is gathered from a stream of text completions. `asked`: the usage was asked for by us, and is kept from the caller.
 
-    __slots__ = ("answer", "asked", "reasons", "texts", "usage")
+    `body` is the request: of a stream without any text, it says whether nothing else can have been answered.
+    """
 
-    def __init__(self, *, asked: bool = False) -> None:
+    __slots__ = ("answer", "asked", "body", "reasons", "silent", "texts", "usage")
+
+    def __init__(self, body: Mapping[str, Any], asked: bool) -> None:
         self.answer = Answer()
         self.asked = asked
+        self.body = body
         self.reasons: list[str] = []
         self.texts: list[str] = []
+        self.silent: list[Any] = []  # deltas that came before the first text
         self.usage: Any = None
 
     def absorb(self, chunk: Any) -> bool:
         """Take a chunk's texts and usage."""
-        choices = getattr(chunk, "choices", None)
+        seen = Body.of(chunk) if type(chunk) is dict else chunk  # the caller asked for dictionaries
+        choices = getattr(seen, "choices", None)
         for choice in items_of(choices):
             self._take(fields_of(choice))
-        self._name(chunk)
-        return self._take_usage(chunk, choices)
+        self._name(seen)
+        usage = usage_in(seen)
+        if usage is not None:
+            self.usage = usage
+            return self.asked and not choices
+        if self.asked:
+            forget_usage(chunk)
+        return False
 
     def _take(self, choice: Mapping[str, Any]) -> None:
         if (text := choice.get("text")) and isinstance(text, str):
@@ -214,23 +227,25 @@ class CompletionChunks:
         self.answer.model = self.answer.model or getattr(chunk, "model", None) or ""
         self.answer.response_id = self.answer.response_id or getattr(chunk, "id", None) or ""
 
-    def _take_usage(self, chunk: Any, choices: Any) -> bool:
-        usage = usage_in(chunk)
-        if usage is not None:
-            self.usage = usage
-            return self.asked and not choices
-        if self.asked:
-            forget_usage(chunk)
-        return False
-
     def reading(self, *, exhausted: bool) -> Reading:
         """Say what is known: complete if the model said its last word and, where the caller stopped reading, its usage is known too."""
-        self.answer.output_texts = self.texts
+        self.answer.output_texts = self.texts or (KNOWN_EMPTY if self._is_known_empty() else ())
         self.answer.finish_reasons = self.reasons
         if self.usage is not None:
             add_counts(self.answer, self.usage)
         known = self.usage is not None
         return self.answer, "complete" if (exhausted and (self.reasons or known)) or (self.reasons and known) else "partial"
+
+    def _is_known_empty(self) -> bool:
+        return True
+
+
+def _says_nothing(delta: Any) -> bool:
+    """Whether a delta without text has nothing else either: no tool call, no audio, no image, nothing that is not known here."""
+    return not any(value for name, value in fields_of(delta).items() if name not in _NO_CONTENT)
+
+
+_NO_CONTENT = frozenset({"role", "content", "refusal", "name"})
 
 
 class ChatChunks(CompletionChunks):
@@ -244,9 +259,14 @@ class ChatChunks(CompletionChunks):
             choices, usage = chunk.choices, chunk.usage
             said: list[str] = []
             reasons: list[str] = []
+            silent: list[Any] = []
             for choice in choices:
                 text = choice.delta.content
-                said += (text,) if text and type(text) is str else texts_of_message(choice.delta)
+                if text and type(text) is str:
+                    said += (text,)
+                else:
+                    said += texts_of_message(choice.delta)
+                    silent += (choice.delta,)
                 if choice.finish_reason:
                     reasons += (choice.finish_reason,)
                     usage = usage if usage is not None else usage_in(chunk)
@@ -256,6 +276,8 @@ class ChatChunks(CompletionChunks):
             return super().absorb(chunk)  # content filters' results, errors, whatever a gateway adds
         self.texts += said
         self.reasons += reasons
+        if not self.texts:
+            self.silent += silent
         if usage is not None:
             self.usage = usage
             return self.asked and not choices
@@ -268,12 +290,19 @@ class ChatChunks(CompletionChunks):
 
     def _take(self, choice: Mapping[str, Any]) -> None:
         self.texts += texts_of_message(choice.get("delta"))
+        self.silent += (choice.get("delta"),)
         if reason := choice.get("finish_reason"):
             self.reasons += (reason,)
+
+    def _is_known_empty(self) -> bool:
+        return chat_in_text(self.body) and all(map(_says_nothing, self.silent))
 
 
 def forget_usage(chunk: Any) -> None:
     """Let a chunk forget the `"usage": null` that only our asking put there: else it shows in `to_json()` and `model_fields_set`."""
+    if type(chunk) is dict:
+        chunk.pop("usage", None)
+        return
     try:
         chunk.__pydantic_fields_set__.discard("usage")
     except AttributeError:

@@ -12,17 +12,18 @@ untouched. The request is seen as it goes out: a generator of messages has been 
 from __future__ import annotations
 
 import copy
-import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from tokentrail.call import Answer, Request
-from tokentrail.instrumentation.streams import Following, follow, follow_async, watch_close, watch_close_async
 from tokentrail.providers import Chunks, Exchange, Hook, Reading
 from tokentrail.providers.hosts import Server, server_of
 from tokentrail.providers.openai_shape import Body
+from tokentrail.providers.routes import Routes
+from tokentrail.providers.stainless_answers import deliver
 from tokentrail.settings import current
 
 __all__ = ["Endpoint", "hooks_of"]
@@ -40,7 +41,9 @@ class Endpoint:
     operation: str
     texts: Callable[[Mapping[str, Any]], Sequence[str]]
     read: Callable[[Any], Reading | None]
-    chunks: Callable[[bool], Chunks] | None = None  # made for a stream; True: the usage in it was asked for by us
+    chunks: Callable[[Mapping[str, Any], bool], Chunks] | None = (
+        None  # made for a stream, from the request; True: the usage in it was asked for by us
+    )
     asks: bool = False  # takes `stream_options.include_usage`
     parses: bool = False  # the SDK parses what was answered further, which may raise after it was billed
     token_type: str = "llm"  # noqa: S105 - a kind of token
@@ -48,16 +51,12 @@ class Endpoint:
     deferred: bool = False
 
 
-Finder = Callable[[Any], Endpoint | None]
-"""From a request's options to its endpoint; None: not ours."""
-
-
-def hooks_of(module: str, sdk: str, find: Finder) -> tuple[Hook, ...]:
+def hooks_of(module: str, sdk: str, routes: Routes[Endpoint]) -> tuple[Hook, ...]:
     """Make the hooks of an SDK: `module` is its `_base_client`, `sdk` the provider where a client's host is not known."""
-    opens = partial(_open_request, sdk, find)
+    types = module.partition(".")[0] + ".types."
     return (
-        Hook(module, "SyncAPIClient.request", opens=opens),
-        Hook(module, "AsyncAPIClient.request", opens=opens, is_async=True),
+        Hook(module, "SyncAPIClient.request", opens=partial(_open_request, sdk, types, len(types), routes, False)),
+        Hook(module, "AsyncAPIClient.request", opens=partial(_open_request, sdk, types, len(types), routes, True), is_async=True),
         Hook(module, "BaseClient._calculate_retry_timeout", observes=_count_retry),
     )
 
@@ -66,25 +65,34 @@ def _count_retry(exchange: Exchange) -> None:
     exchange.attempts += 1
 
 
-def _open_request(sdk: str, find: Finder, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
-    options = args[1] if len(args) > 1 else kwargs["options"]
-    endpoint = find(options)
+def _open_request(
+    sdk: str, types: str, width: int, routes: Routes[Endpoint], is_async: bool, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Exchange | None:
+    cast_to, options = args if len(args) > 1 else (args[0] if args else kwargs["cast_to"], kwargs["options"])
+    asked, model = client.base_url, ""
+    endpoint = routes.known.get(options.url)
     if endpoint is None:
+        found = routes.find(client, options)
+        if found is None:
+            return None
+        endpoint, asked, model = found
+    elif options.method != "post" and options.method.lower() != "post":
         return None
     body = options.json_data
-    if not isinstance(body, dict):
-        body = {}
+    if type(body) is not dict or options.extra_json:
+        body = _body_of(options)
     if endpoint.background is not None and body.get("background"):
         endpoint = endpoint.background
-    server = server_of(client.base_url, sdk)
-    streams = bool(kwargs.get("stream"))
+    server = server_of(asked, sdk)
+    told = bool(kwargs.get("stream"))  # the SDK is told that it streams
+    streams = told or body.get("stream") is True
     request = Request(
         provider=server.provider,
         endpoint=endpoint.name,
         gen_ai_operation=endpoint.gen_ai_operation,
         token_type=endpoint.token_type,
         operation=endpoint.operation,
-        model=body.get("model") or "",
+        model=body.get("model") or model,
         stream=streams,
         server_address=server.address,
         server_port=server.port,
@@ -92,17 +100,36 @@ def _open_request(sdk: str, find: Finder, client: Any, args: tuple[Any, ...], kw
     )
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, read_error=_read_error, deferred=endpoint.deferred)
     headers = options.headers
-    raw = headers.get(RAW) if headers else None  # also falsy: the SDK's "not given"
-    if raw:
-        _expect_raw(exchange, endpoint, unread=streams or raw != "true")
-    elif streams and endpoint.chunks is not None:
-        asked = endpoint.asks and server.asked_for_usage and _may_ask(client, options, body, server)
-        if asked:
-            _replace_options(exchange, options, json_data={**body, "stream_options": {"include_usage": True}})
-        exchange.deliver = partial(_deliver_stream, endpoint.chunks(asked))
+    raw = bool(headers and headers.get(RAW))  # headers may be the SDK's "not given", which is falsy
+    if streams or raw or cast_to is None or cast_to.__module__[:width] != types:
+        asks = told and not raw and endpoint.asks and _may_ask(client, options, body, server) and not _is_http(cast_to)
+        if asks:
+            _replace_options(exchange, options, json_data={**options.json_data, "stream_options": {"include_usage": True}})
+        chunks = endpoint.chunks(body, asks) if endpoint.chunks is not None else None
+        exchange.deliver = partial(deliver, chunks, is_async)
     elif endpoint.parses and callable(options.post_parser):
         _remember_billed(exchange, options)
     return exchange
+
+
+def _body_of(options: Any) -> dict[str, Any]:
+    """The JSON object that is sent, where it is not simply `json_data`: with `extra_body`, or given as bytes."""
+    body = options.json_data
+    if body is None:
+        body = getattr(options, "content", None)  # since openai 2
+    if isinstance(body, (bytes, bytearray, str)):
+        try:
+            body = json.loads(body)
+        except ValueError:
+            return {}
+    if not isinstance(body, Mapping):
+        body = {}
+    return {**body, **options.extra_json} if isinstance(options.extra_json, Mapping) else dict(body)
+
+
+def _is_http(cast_to: Any) -> bool:
+    """Whether the caller takes the HTTP response itself: an extra chunk cannot be hidden in its bytes."""
+    return str(getattr(cast_to, "__module__", "")).startswith("httpx")
 
 
 def _replace_options(exchange: Exchange, options: Any, **changes: Any) -> None:
@@ -118,7 +145,7 @@ def _replace_options(exchange: Exchange, options: Any, **changes: Any) -> None:
 
 def _may_ask(client: Any, options: Any, body: Mapping[str, Any], server: Server) -> bool:
     """Whether a stream may be asked for its usage: not if the caller decided about `stream_options`, not an Azure API that is too old for it."""
-    if "stream_options" in body or "stream_options" in (options.extra_json or ()) or not current().include_usage:
+    if not server.asked_for_usage or "stream_options" in body or not isinstance(options.json_data, dict) or not current().include_usage:
         return False
     version = getattr(client, "_api_version", None)
     return server.provider != "azure.ai.openai" or not isinstance(version, str) or not version[:1].isdigit() or version >= AZURE_ACCEPTS_SINCE
@@ -158,82 +185,3 @@ def _error_chunk(error: BaseException) -> Any:
             return Body.of(trace.tb_frame.f_locals.get("data"))
         trace = trace.tb_next
     return None
-
-
-def _deliver_stream(chunks: Chunks, exchange: Exchange, stream: Any) -> Any:
-    """Put our stand-in between the caller and the SDK's iterator; the stream stays the SDK's own object."""
-    _follow(stream, Following(exchange, chunks))
-    return stream
-
-
-def _follow(stream: Any, following: Following) -> None:
-    inner = stream._iterator  # noqa: SLF001 - the one place through which `for`, `next()` and all helpers read
-    if hasattr(inner, "__anext__"):
-        following.inner = inner if inspect.isasyncgen(inner) else None
-        stream._iterator = follow_async(inner, following)  # noqa: SLF001
-        watch_close_async(stream.response, following)
-    else:
-        following.inner = inner if inspect.isgenerator(inner) else None
-        stream._iterator = follow(inner, following)  # noqa: SLF001
-        watch_close(stream.response, following)
-
-
-def _expect_raw(exchange: Exchange, endpoint: Endpoint, *, unread: bool) -> None:
-    exchange.read_raw = _read_body
-    if unread:
-        exchange.deliver = partial(_deliver_unread, endpoint)
-    else:
-        exchange.deliver = _deliver_read
-
-
-def _read_body(exchange: Exchange, response: Any) -> Reading | None:
-    """Read the body of an HTTP response, which the caller parses as he likes, or not at all."""
-    body = Body.parse(response.content)
-    return exchange.read(body) if isinstance(body, Body) else (Answer(), "complete")
-
-
-def _deliver_read(exchange: Exchange, raw: Any) -> Any:
-    """Record a raw response (`with_raw_response`) whose body is there already."""
-    Following(exchange, None).closed(raw.http_response)
-    return raw
-
-
-def _deliver_unread(endpoint: Endpoint, exchange: Exchange, raw: Any) -> Any:
-    """Wait for what becomes of a raw response whose body nobody has read: parsed into a stream, read, or closed.
-
-    What is read as bytes or lines is not looked into: such a call is recorded without counts.
-    """
-    following = Following(exchange, None)
-    response = raw.http_response
-    if inspect.iscoroutinefunction(type(raw).close) if hasattr(type(raw), "close") else hasattr(response.stream, "__aiter__"):
-        watch_close_async(response, following)
-    else:
-        watch_close(response, following)
-    if exchange.request.stream and endpoint.chunks is not None:
-        _watch_parse(raw, following, endpoint.chunks(False))
-    return raw
-
-
-def _watch_parse(raw: Any, following: Following, chunks: Chunks) -> None:
-    """Follow the stream that a raw response is parsed into. Our `parse` takes itself off then, and with it its hold on the response."""
-    parse = raw.parse
-
-    def adopt(parsed: Any) -> Any:
-        vars(raw).pop("parse", None)
-        if following.chunks is None and hasattr(parsed, "_iterator"):
-            following.chunks = chunks
-            _follow(parsed, following)
-        return parsed
-
-    if inspect.iscoroutinefunction(parse):
-
-        async def parse_async(*args: Any, **kwargs: Any) -> Any:
-            return adopt(await parse(*args, **kwargs))
-
-        raw.parse = parse_async
-    else:
-
-        def parse_sync(*args: Any, **kwargs: Any) -> Any:
-            return adopt(parse(*args, **kwargs))
-
-        raw.parse = parse_sync

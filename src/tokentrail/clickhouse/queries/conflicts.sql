@@ -5,7 +5,7 @@ WITH
     (
         SELECT
             key_hash, key_ts, rank, numbers,
-            any(key) AS key,
+            min(key) AS key,
             arraySort(groupUniqArrayArray(tenants)) AS tenants,
             min(first_ts) AS first_ts,
             max(last_ts) AS last_ts,
@@ -61,4 +61,4 @@ SELECT
     writer_id
 FROM said
 WHERE key_hash GLOBAL IN (SELECT key_hash FROM contested)
-ORDER BY key, rank, first_ts, numbers
+ORDER BY key, rank, first_ts, key_ts, numbers

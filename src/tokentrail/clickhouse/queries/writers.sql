@@ -1,39 +1,5 @@
--- Every writer that was heard of, with the gaps in its numbers. A gap is a pair of numbers that were heard (or 0, or the end) with none between them.
--- Only writers whose numbers do not simply run from 1 to the end are unfolded into arrays.
-WITH
-    heard AS
-    (
-        SELECT
-            writer_id,
-            groupBitmapMergeState(seqs) AS numbers,
-            arraySort(groupUniqArrayArray(refused)) AS refused,
-            arraySort(groupUniqArrayArray(damaged)) AS damaged,
-            arraySort(groupUniqArrayArray(last_seqs)) AS last_seqs,
-            arraySort(groupUniqArrayArray(closed_by)) AS closed_by,
-            min(first_heard) AS first_heard,
-            max(last_heard) AS last_heard,
-            max(service_name) AS service_name,
-            max(environment) AS environment,
-            max(host_name) AS host_name
-        FROM deliveries
-        GROUP BY writer_id
-    )
-SELECT
-    writer_id,
-    service_name,
-    environment,
-    host_name,
-    first_heard,
-    last_heard,
-    bitmapCardinality(numbers) AS events,
-    if(events = 0, 0, bitmapMax(numbers)) AS highest,
-    last_seqs,
-    closed_by,
-    refused,
-    damaged,
-    greatest(highest, if(empty(last_seqs), 0, arrayMax(last_seqs))) AS end,
-    if(events = end, [], arrayConcat([toUInt64(0)], bitmapToArray(numbers), [end + 1])) AS fence,
-    arrayFilter((low, high) -> high > low + 1, arrayPopBack(fence), arrayPopFront(fence)) AS gap_after,
-    arrayFilter((high, low) -> high > low + 1, arrayPopFront(fence), arrayPopBack(fence)) AS gap_before
-FROM heard
+-- The writers of whom something is to be said, and those that are named; `all` asks for every one.
+SELECT * EXCEPT (closing, plain, fence)
+FROM ({{queries.writers_heard}})
+WHERE {all:UInt8} = 1 OR NOT plain OR has({named:Array(String)}, writer_id)
 ORDER BY last_heard, writer_id

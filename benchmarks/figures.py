@@ -1,0 +1,66 @@
+"""All figures of this machine in one table: `make bench`, or `python benchmarks/figures.py [--quick] [NAME …]`.
+
+Each benchmark runs by itself, one after the other, in a process of its own; its lines stand beside its command. What cannot run here says so in its
+lines, and the exit code is then 1. `estimate_error.py` is not among them: it needs a folder of recorded traffic. `--quick` takes small sizes, to see
+that all of them run; its figures mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+HERE = Path(__file__).parent
+WITHOUT_TERMINAL = 160
+BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
+    "chat_call.py": ([], ["--blocks", "3", "--calls", "2"]),
+    "import_cost.py": ([], ["--rounds", "1"]),
+    "journal_append.py": ([], ["--appends", "200", "--events", "200"]),
+    "pipeline.py": ([], ["--events", "200", "--direct"]),
+    "report_query.py": ([], ["--rows", "20000", "--rounds", "1"]),
+}
+"""Arguments of a run, and of one that is only to show that the benchmark works."""
+
+
+def figures(name: str, arguments: list[str]) -> tuple[str, bool]:
+    """What a benchmark printed, and whether it came to its end."""
+    ran = subprocess.run([sys.executable, str(HERE / name), *arguments], capture_output=True, text=True, check=False)
+    said = ran.stdout.strip()
+    if ran.returncode != 0:
+        why = (ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"])[-1]
+        said = f"{said}\n{why}".strip()
+    return said, ran.returncode == 0
+
+
+def main() -> None:
+    """Run them, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("names", nargs="*", default=list(BENCHMARKS), choices=list(BENCHMARKS), metavar="NAME", help=", ".join(BENCHMARKS))
+    asked = parser.parse_args()
+    table = Table("command", "figures", box=SIMPLE_HEAD, pad_edge=False)
+    complete = True
+    for name in asked.names:
+        whole, small = BENCHMARKS[name]
+        arguments = small if asked.quick else whole
+        print(f"{name} …", file=sys.stderr, flush=True)
+        said, ended = figures(name, arguments)
+        complete = complete and ended
+        table.add_row(Text(" ".join(["python", f"benchmarks/{name}", *arguments]), overflow="fold"), Text(said, overflow="fold"))
+        table.add_section()
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WITHOUT_TERMINAL
+    console.print(table)
+    sys.exit(0 if complete else 1)
+
+
+if __name__ == "__main__":
+    main()

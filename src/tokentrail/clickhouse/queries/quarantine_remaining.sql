@@ -1,0 +1,5 @@
+-- How many of the records that were put back at this moment came back into quarantine.
+SELECT count() AS records
+FROM quarantine FINAL
+WHERE replayed_at IS NULL AND version = {now:DateTime64(3, 'UTC')}
+SETTINGS load_balancing = 'in_order', prefer_localhost_replica = 0

@@ -1,0 +1,93 @@
+"""examples/quickstart.py as a process of its own, its SDKs led to the replays and the local model."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tokentrail.demo import local_model
+from tokentrail.demo.guard import end_group, start_guarded
+from tokentrail.demo.outcome import Demo, Tokens
+from tokentrail.testing.replay import ReplayServer
+
+__all__ = ["LIVE_PROVIDERS", "LOCAL_PROVIDER", "ExampleFailed", "example_path", "run_example"]
+
+LIVE_PROVIDERS = {"openai": "OPENAI_API_KEY", "groq": "GROQ_API_KEY", "ollama": ""}
+"""Providers of the example, and the variable with the key that the real one needs."""
+LOCAL_PROVIDER = "llama_cpp"
+_VARIABLES = {"openai": ("OPENAI_BASE_URL", "OPENAI_API_KEY"), "groq": ("GROQ_BASE_URL", "GROQ_API_KEY"), "ollama": ("OLLAMA_HOST", "")}
+_UNWANTED = (
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "TOKENTRAIL_ENDPOINT",
+    "TOKENTRAIL_DISABLED",
+    "OTEL_SDK_DISABLED",
+)
+"""Variables of the user's shell that would lead the example elsewhere."""
+DEADLINE_SECONDS = 600.0
+
+
+class ExampleFailed(RuntimeError):  # noqa: N818 - reads as the sentence that it is
+    """The example did not come to its end."""
+
+
+def example_path() -> Path:
+    """The example: in the installed wheel beside this file, in a checkout in examples/."""
+    here = Path(__file__).resolve().parent
+    for place in (here / "quickstart.py", here.parents[2] / "examples" / "quickstart.py"):
+        if place.is_file():
+            return place
+    raise FileNotFoundError("examples/quickstart.py is neither in the installed package nor in a checkout: tokentrail is not installed completely")
+
+
+def run_example(
+    demo: Demo, replays: Mapping[str, ReplayServer], model: local_model.LocalModel | None, say: Callable[[str], None]
+) -> dict[str, Tokens | None]:
+    """Run the example to its end; by operation id what its callers were shown. Each line that the example prints goes to `say`."""
+    tally = demo.folder / "answered.json"
+    runs = ["openai", "groq", "ollama", "manual", *(["local"] if model else [])]
+    process = start_guarded(
+        [sys.executable, str(example_path()), *runs], output=subprocess.PIPE, environment=_environment(demo, tally, replays, model)
+    )
+    watchdog = threading.Timer(DEADLINE_SECONDS, process.kill)
+    watchdog.start()
+    try:
+        if process.stdout is not None:
+            with process.stdout as lines:
+                for line in lines:
+                    say(line.decode(errors="replace").rstrip("\n"))
+        code = process.wait()
+    finally:
+        watchdog.cancel()
+        end_group(process)
+    if code != 0:
+        raise ExampleFailed(f"the example ended with exit code {code}: what it said stands above")
+    return {name: None if tokens is None else (tokens[0], tokens[1]) for name, tokens in json.loads(tally.read_text()).items()}
+
+
+def _environment(demo: Demo, tally: Path, replays: Mapping[str, ReplayServer], model: local_model.LocalModel | None) -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
+    hosts = {}
+    for name, replay in replays.items():
+        address, key = _VARIABLES[name]
+        environment[address] = replay.url(name)
+        if key:
+            environment[key] = "replayed"
+        hosts[f"127.0.0.1:{replay.port}"] = name
+    if model is not None:
+        environment["LOCAL_MODEL_URL"] = model.base_url
+        hosts[model.url.removeprefix("http://")] = LOCAL_PROVIDER
+    return environment | {
+        "QUICKSTART_TALLY": str(tally),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": demo.otlp_url,
+        "TOKENTRAIL_JOURNAL_DIR": str(demo.folder / "journal"),
+        "TOKENTRAIL_ENVIRONMENT": "demo",
+        "TOKENTRAIL_SHIP_INTERVAL": "0.2",
+        "TOKENTRAIL_PROVIDER_HOSTS": ",".join(f"{host}={name}" for host, name in hosts.items()),
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,1 @@
+"""Files that run in production beside the library: `tokentrail export` writes them where they are deployed from."""

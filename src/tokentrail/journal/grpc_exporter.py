@@ -1,0 +1,131 @@
+"""One OTLP/gRPC request, and what its status means; the same answers as over HTTP, so the shipper does not know the difference.
+
+Sources: OTLP specification 1.9, "OTLP/gRPC Response", "Failures" and "OTLP/gRPC Throttling"; `google.rpc.Status` in `grpc-status-details-bin`.
+
+Where the specification says "drop", the shipper keeps: nothing is lost because of an answer. So INTERNAL and UNKNOWN, a server's own faults, are
+tried again like HTTP's 500, and RESOURCE_EXHAUSTED without a pause, which says "too large" or "quota", is halved and tried again, never put aside.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+
+from tokentrail.journal.endpoint import Target, grpc_target
+from tokentrail.journal.exporter import Answer, Outcome, outcome_of_response
+from tokentrail.journal.grpc_call import Answered, Channel, NotGrpc
+from tokentrail.settings import Settings
+
+__all__ = ["GrpcExporter"]
+
+METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+NAMES: Final = (
+    *(
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+    ),
+    *("FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
+)
+"""Status names by their code (google.rpc.Code)."""
+RETRYABLE: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"})
+KEPT: Final = frozenset({"RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN"})
+OWN_HEADERS: Final = frozenset({"te", "content-type", "user-agent", "host", "connection", "content-length", "transfer-encoding"})
+"""Of HTTP/2 and gRPC, not of the user."""
+_NAME = re.compile(r"[0-9a-z_.\-]+").fullmatch
+_VALUE = re.compile(r"[\x20-\x7e]*").fullmatch
+
+
+class GrpcExporter:
+    """Sends requests to one gRPC server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._target = grpc_target(settings)
+        self.endpoint = str(self._target)
+        self._settings = settings
+        self._channel: Channel | None = None
+
+    def send(self, body: bytes) -> Outcome:
+        """Call Export with one serialized ExportLogsServiceRequest; never raises."""
+        packed = self._settings.compression == "gzip"
+        try:
+            metadata = list(_metadata(self._settings.headers))
+            if self._channel is None:
+                self._channel = Channel(self._target, context=_context(self._target, self._settings))
+            message = gzip.compress(body, 1) if packed else body
+            answered = self._channel.call(METHOD, metadata, message, compressed=packed, timeout=self._settings.timeout)
+        except NotGrpc as error:
+            return Outcome(Answer.MISTAKEN, f"{self.endpoint}: {error}: this is no OTLP/gRPC address")
+        except TimeoutError:
+            return Outcome(Answer.AWAY, f"{self.endpoint}: no answer within {self._settings.timeout:g} seconds")
+        except Exception as error:  # the socket's, TLS's, h2's
+            return Outcome(Answer.AWAY, f"{self.endpoint}: {type(error).__name__}: {error}")
+        return self._meaning(answered)
+
+    def _meaning(self, answered: Answered) -> Outcome:
+        name = NAMES[answered.status] if answered.status < len(NAMES) else f"status {answered.status}"
+        said = f"{self.endpoint} answered {name}"
+        if name == "OK":
+            return outcome_of_response(said, answered.body)
+        said += f": {answered.message[:200]}" if answered.message else ""
+        if name in RETRYABLE or name in KEPT or name not in NAMES:
+            return Outcome(Answer.BUSY, said, _retry_delay(answered.details))
+        if name == "INVALID_ARGUMENT":
+            return Outcome(Answer.REFUSED, said)
+        return Outcome(Answer.MISTAKEN, f"{said}: this is no OTLP/gRPC address for logs, or the credentials are wrong")
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._channel is not None:
+            self._channel.close()
+
+
+def _metadata(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The user's headers as gRPC takes them. Raises `NotGrpc` for one that cannot be sent; its value may be a secret and is not shown."""
+    for name, value in headers.items():
+        lower = name.lower()
+        if lower in OWN_HEADERS or lower.startswith("grpc-"):
+            continue
+        if not _NAME(lower) or not _VALUE(value):
+            raise NotGrpc(f"the header {name!r} cannot be sent (letters, digits and _-. in its name, printable ASCII in its value)")
+        yield lower, value
+
+
+def _context(target: Target, settings: Settings) -> ssl.SSLContext | None:
+    if not target.tls:
+        return None
+    context = ssl.create_default_context(cafile=settings.certificate or None)
+    if settings.client_certificate:
+        context.load_cert_chain(settings.client_certificate, settings.client_key or None)
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def _retry_delay(details: str) -> float | None:
+    """Seconds that the server asks to wait: `RetryInfo` among the status's details."""
+    if not details:
+        return None
+    try:
+        status = Status.FromString(base64.b64decode(details + "=" * (-len(details) % 4)))
+        for detail in status.details:
+            info = RetryInfo()
+            if detail.Unpack(info):
+                return max(0.0, float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9))
+    except (binascii.Error, ValueError, DecodeError):
+        return None
+    return None

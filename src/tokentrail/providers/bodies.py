@@ -1,0 +1,98 @@
+"""HTTP bodies that the SDK did not parse: JSON, or server-sent events, read as the SDK's own objects would be.
+
+They come about by `with_raw_response`, `with_streaming_response` (`read()`, `iter_lines()`, …), `cast_to=httpx.Response`, and by a request whose body
+says `"stream": true` where the SDK was not told that it streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from tokentrail.call import Answer
+from tokentrail.providers import Chunks, Reading
+from tokentrail.providers.openai_shape import Body
+
+__all__ = ["BodyReader"]
+
+MOST_KEPT: Final = 16 * 1024 * 1024
+"""Bytes of one JSON body, or of one line of events, that are kept until they are whole; what is longer is not looked into."""
+
+
+class BodyReader:
+    """What is gathered from a body while its bytes pass by: a JSON value when it is whole, events one by one.
+
+    `deferred`: a body that tells nothing is no call (a job that is polled).
+    """
+
+    __slots__ = ("_chunks", "_data", "_deferred", "_done", "_events", "_failed", "_parts", "_read", "_size")
+
+    def __init__(self, read: Callable[[Any], Reading | None], chunks: Chunks | None, *, deferred: bool = False) -> None:
+        self._read = read
+        self._chunks = chunks
+        self._deferred = deferred
+        self._parts: list[bytes] = []  # of the JSON value, or of the line that is not whole yet
+        self._size = 0
+        self._data: list[bytes] = []  # the lines of the event that is not whole yet
+        self._events: bool | None = None  # None: nothing has come yet
+        self._done = False
+        self._failed = False
+
+    def absorb(self, part: bytes) -> bool:
+        """Take the next bytes, decoded."""
+        if self._events is None and (begun := part.lstrip(b"\xef\xbb\xbf \t\r\n")):
+            self._events = begun[:1] not in b'{["'
+        if self._size <= MOST_KEPT:
+            self._size += len(part)
+            self._parts.append(part)
+        if self._events and b"\n" in part:
+            *lines, rest = b"".join(self._parts).split(b"\n")
+            self._parts, self._size = [rest], len(rest)
+            for line in lines:
+                self._take_line(line.rstrip(b"\r"))
+        return False
+
+    def _take_line(self, line: bytes) -> None:
+        if line.startswith(b"data:"):
+            self._data.append(line[5:].strip())
+        elif not line and self._data:
+            data, self._data = b"\n".join(self._data), []
+            self._take_event(data)
+
+    def _take_event(self, data: bytes) -> None:
+        if data.startswith(b"[DONE]"):
+            self._done = True
+            return
+        try:
+            event = Body.parse(data)
+        except ValueError:
+            return
+        if isinstance(event, Body) and self._chunks is not None:
+            self._failed = self._failed or bool(event.error)
+            self._chunks.absorb(event)
+
+    def reading(self, *, exhausted: bool) -> Reading | None:
+        """Say what is known. Events end with their own last word too, a JSON value with the body's last byte."""
+        nothing = None if self._deferred else (Answer(), "complete" if exhausted else "partial")
+        if self._events and self._chunks is not None:
+            if exhausted:
+                self._take_line(b"".join(self._parts).rstrip(b"\r"))
+                self._take_line(b"")
+            reading = self._chunks.reading(exhausted=exhausted or self._done)
+            return (reading[0], "error") if reading is not None and self._failed else reading
+        if not exhausted or self._size > MOST_KEPT:
+            return nothing
+        try:
+            body = Body.parse(b"".join(self._parts))
+        except ValueError:  # empty, or no JSON
+            return nothing
+        return self._read(body) if isinstance(body, Body) else nothing
+
+    def whole(self, value: Any) -> Reading | None:
+        """Read a body that came whole: its bytes, or what the SDK made of them (a text, a dictionary, a model of the caller's)."""
+        if isinstance(value, (str, bytes)):
+            self.absorb(value.encode() if isinstance(value, str) else value)
+            return self.reading(exhausted=True)
+        if value is None or isinstance(value, (list, tuple)):
+            return None if self._deferred else (Answer(), "complete")
+        return self._read(Body.of(value))

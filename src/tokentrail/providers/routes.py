@@ -1,0 +1,72 @@
+"""From a request's method and URL to its endpoint, in whatever form the path is written.
+
+    /chat/completions    chat/completions/    /v1//chat/completions?beta=true    https://gateway/team/v1/chat/completions    /responses/resp_1/cancel
+    /openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21           /openai/v1/embeddings
+
+The last steps of the path decide, for what stands before them is the host's business: a gateway's prefix, a version, a deployment. Only what makes a
+model answer is an endpoint: listing, files, counting (`/responses/input_tokens`), stored completions (`/chat/completions/{id}`) are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Final, Generic, TypeVar
+
+__all__ = ["Routes"]
+
+E = TypeVar("E")
+
+_NAMED_IN_PATH: Final = ("deployments", "engines")
+_NO_IDS: Final = frozenset({"input_tokens", "compact"})
+
+
+class Routes(Generic[E]):
+    """The endpoints of a provider by path. `jobs`: endpoints of objects that are asked for by id (`GET {path}/{id}`, `POST {path}/{id}/cancel`).
+
+    `known` has the paths as the SDK itself writes them, below `prefix`: these need no look at the URL.
+    """
+
+    def __init__(self, paths: Mapping[str, E], *, jobs: Mapping[str, E], prefix: str = "") -> None:
+        self.known: Final[dict[str, E]] = {f"{prefix}/{path}": endpoint for path, endpoint in paths.items()}
+        self._paths = {tuple(path.split("/")): endpoint for path, endpoint in paths.items()}
+        self._longest = max(map(len, self._paths))
+        self._jobs = jobs
+
+    def find(self, client: Any, options: Any) -> tuple[E, Any, str] | None:
+        """Find the endpoint of a request that is written otherwise, whose host answers, and the model where the path names one (a deployment).
+
+        The URL is the SDK's own: the client merges, prefixes and replaces paths. A whole URL need not be on the client's host.
+        """
+        method = options.method.lower()
+        if method not in {"post", "get"}:
+            return None
+        try:
+            url = client._prepare_url(options.url)  # noqa: SLF001 - what the request goes to, Azure's rewriting included
+        except Exception:  # no URL: the SDK raises the same in a moment
+            return None
+        steps = [step for step in url.path.split("/") if step]
+        endpoint = self._by_path(steps) if method == "post" else None
+        if endpoint is None:
+            endpoint = self._by_id(method, steps)
+        if endpoint is None:
+            return None
+        model = next((after for before, after in pairwise(steps) if before in _NAMED_IN_PATH), "")
+        base = client.base_url
+        return endpoint, base if (url.host, url.port) == (base.host, base.port) else url, model
+
+    def _by_path(self, steps: list[str]) -> E | None:
+        for length in range(min(self._longest, len(steps)), 0, -1):
+            endpoint = self._paths.get(tuple(steps[-length:]))
+            if endpoint is not None:
+                return endpoint
+        return None
+
+    def _by_id(self, method: str, steps: list[str]) -> E | None:
+        if method == "post":
+            if steps[-1:] != ["cancel"]:
+                return None
+            steps = steps[:-1]
+        if len(steps) < 2 or steps[-1] in _NO_IDS:  # noqa: PLR2004 - the path's last step, and the id
+            return None
+        return self._jobs.get(steps[-2])

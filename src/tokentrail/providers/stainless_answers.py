@@ -1,0 +1,76 @@
+"""What a Stainless client's `request` returns: streams, raw responses, HTTP responses, whatever a caller casts to; and how each is read or followed.
+
+What comes back decides, not what was asked for: a raw response (`with_raw_response`) is read at once if its body is there, however its SDK marks it
+(openai's older wrapper sends `true` in the header, all newer ones `raw`); a body that is still to be read is followed while the caller reads it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from tokentrail.instrumentation.streams import Following, follow, follow_async, follow_body, watch_close
+from tokentrail.providers import Chunks, Exchange
+from tokentrail.providers.bodies import BodyReader
+
+__all__ = ["deliver"]
+
+
+def deliver(chunks: Chunks | None, is_async: bool, exchange: Exchange, answer: Any) -> Any:
+    """Read or follow whatever the SDK returned, and give it to the caller; `chunks` for a stream of this endpoint, if it has any."""
+    if chunks is not None and hasattr(answer, "_iterator"):
+        _follow(answer, Following(exchange, chunks), is_async=is_async)
+        return answer
+    reader = BodyReader(exchange.read, chunks, deferred=exchange.deferred)
+    following = Following(exchange, reader)
+    response = getattr(answer, "http_response", answer)
+    is_http = hasattr(response, "is_stream_consumed")
+    value = _content(response) if is_http else answer
+    if is_http and value is None:
+        follow_body(response, following, is_async=is_async)
+        if chunks is not None and exchange.request.stream and hasattr(answer, "parse"):
+            _watch_parse(answer, following, chunks, is_async=is_async)
+    else:
+        following.end_with(reader.whole(value))
+    return answer
+
+
+def _follow(stream: Any, following: Following, *, is_async: bool) -> None:
+    """Put a stand-in between the caller and the SDK's iterator; the stream stays the SDK's own object."""
+    inner = stream._iterator  # noqa: SLF001 - the one place through which `for`, `next()` and all helpers read
+    stream._iterator = follow_async(inner, following) if is_async else follow(inner, following)  # noqa: SLF001
+    watch_close(stream.response, following, is_async=is_async)
+
+
+def _content(response: Any) -> bytes | None:
+    """The body of an HTTP response that has been read."""
+    try:
+        return bytes(response.content)
+    except Exception:
+        return None  # httpx.ResponseNotRead
+
+
+def _watch_parse(raw: Any, following: Following, chunks: Chunks, *, is_async: bool) -> None:
+    """Follow the stream that a raw response is parsed into. Our `parse` takes itself off then, and with it its hold on the response."""
+    parse = raw.parse
+
+    def adopt(parsed: Any) -> Any:
+        vars(raw).pop("parse", None)
+        if following.chunks is not chunks and hasattr(parsed, "_iterator"):
+            following.release()
+            following.chunks = chunks
+            _follow(parsed, following, is_async=is_async)
+        return parsed
+
+    if inspect.iscoroutinefunction(parse):
+
+        async def parse_async(*args: Any, **kwargs: Any) -> Any:
+            return adopt(await parse(*args, **kwargs))
+
+        raw.parse = parse_async
+    else:
+
+        def parse_sync(*args: Any, **kwargs: Any) -> Any:
+            return adopt(parse(*args, **kwargs))
+
+        raw.parse = parse_sync

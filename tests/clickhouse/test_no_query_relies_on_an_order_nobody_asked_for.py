@@ -1,0 +1,122 @@
+"""ClickHouse promises no order of bitmaps, groups and rows but the one that is asked for: parallel merges put them in another one each time."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support.ledger_rows import Land, claimed, closing, usage, writer
+from tokentrail.clickhouse import sqlfiles
+from tokentrail.clickhouse.client import Client, connect
+from tokentrail.clickhouse.verify import verify
+
+SOURCES = Path(sqlfiles.__file__).parents[1]
+READ = [(folder, name) for folder in ("queries", "definitions") for name in sqlfiles.names(folder)]
+SOME = re.compile(r"\b(any|anyLast|anyHeavy|first_value|last_value|any_value|topK|groupArraySample)(If|OrNull)?\(")
+"""Functions that answer with whichever value they met first, last or often."""
+
+
+def text(folder: str, name: str) -> str:
+    (statement,) = sqlfiles.statements(sqlfiles.read(folder, name))
+    return statement
+
+
+@pytest.mark.parametrize(
+    "numbers", [[5, 1, 4], [0, 4, 5, 7, 1, 2, 3, 8], [*range(60, 1, -1), 99]], ids=["three", "eight", "more than a small set holds"]
+)
+def test_numbers_that_were_heard_in_another_order_are_not_missing(land: Land, database: Client, numbers: list[int]) -> None:
+    heard = [number + 1 for number in numbers]
+    land(*(usage(seq=seq) for seq in heard), closing(max(heard)))
+    absent = set(range(1, max(heard) + 1)) - set(heard)
+    ((found, missing),) = [(each.events, each.missing) for each in verify(database).writers]
+    assert (found, missing) == (len(heard), ",".join(f"{first}-{last}" if first != last else str(first) for first, last in spans(absent)))
+
+
+def test_numbers_that_came_in_many_parts_are_not_missing(land: Land, database: Client) -> None:
+    database.command("SYSTEM STOP MERGES deliveries")
+    for name in ("w1", "w2"):
+        records = [usage(by=name, seq=seq) for seq in range(1, 21) if seq != 11] + [closing(20, by=name)]
+        random.Random(name).shuffle(records)
+        for record in records:
+            land(record)
+    for threads in (1, 2, 8):
+        database.command(f"SET max_threads = {threads}")
+        assert verify(database).findings == [f"writer {each.writer_id}: numbers 11 never arrived" for each in verify(database).writers]
+
+
+def test_bitmaps_and_groups_are_sorted_before_anything_is_read_from_them() -> None:
+    for folder, name in READ:
+        for function in re.finditer(r"(\w+\()?\b(?:bitmapToArray|groupArray\w*|groupUniqArray\w*)\(", text(folder, name)):
+            assert function[1] == "arraySort(", f"{folder}/{name}: {function[0]}"
+
+
+def test_no_query_takes_whichever_value_comes_first() -> None:
+    for folder, name in READ:
+        assert SOME.findall(text(folder, name)) == [], f"{folder}/{name}"
+
+
+def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
+    for name in sqlfiles.names("queries"):
+        statement = text("queries", name)
+        if "LIMIT" in statement:
+            assert re.search(r"ORDER BY [^()]*\bLIMIT", statement), name
+        if statement.startswith("INSERT") or name in (
+            "writers_heard",
+            "quarantine_now",
+            "quarantine_remaining",
+            "arriving",
+        ):  # writes; is read from; one row
+            continue
+        assert re.search(r"(ORDER BY [^()]*|\{\{order\}\})(LIMIT \S+)?$", statement), name
+
+
+def test_python_holds_no_such_query_either() -> None:
+    for path in SOURCES.rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert re.findall(r"bitmapToArray|groupArray|groupUniqArray|anyLast|argM(?:ax|in)\(\w", source) == [], path
+
+
+def test_a_record_that_arrives_at_this_moment_is_not_gone(dsn: str, database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An insert reaches the ledger and what proves it one after the other."""
+    monkeypatch.setattr("tokentrail.clickhouse.verify.PATIENCE", 60.0)
+    looks = threading.Event()
+
+    def arrive() -> None:
+        client = connect(dsn)
+        number = 0
+        while not looks.is_set():
+            seqs = range(number + 1, number + 6)
+            rows = [usage(seq=seq) for seq in seqs] + [claimed(f"k{seq}", by="w2", seq=seq) for seq in seqs]
+            client.insert_json("usage_landing", [*rows, *(usage(by="w3", seq=seq, input_tokens="many") for seq in seqs)])
+            number += 5
+        client.close()
+
+    arriving = threading.Thread(target=arrive)
+    arriving.start()
+    try:
+        found = [finding for _ in range(10) for finding in verify(database).findings if "in quarantine: bad count" not in finding]
+    finally:
+        looks.set()
+        arriving.join()
+    assert found == []
+    assert [each.writer_id for each in verify(database).writers if each.state == "open"] == [each.writer_id for each in verify(database).writers]
+
+
+def test_what_is_gone_while_records_arrive_is_named_all_the_same(land: Land, database: Client) -> None:
+    land(usage(seq=1), usage(seq=3), claimed("k", by="w2"))
+    database.command("TRUNCATE TABLE usage_ledger")
+    assert verify(database).findings == [
+        f"writer {writer('w1')}: numbers 2 never arrived",
+        f"writer {writer('w1')}: numbers 1,3 arrived, but their calls are not in the ledger",
+        "claimed key 'k' arrived and is not in the ledger",
+    ]
+
+
+def spans(numbers: set[int]) -> list[tuple[int, int]]:
+    starts = sorted(number for number in numbers if number - 1 not in numbers)
+    ends = sorted(number for number in numbers if number + 1 not in numbers)
+    return list(zip(starts, ends, strict=True))

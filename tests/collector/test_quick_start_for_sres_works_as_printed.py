@@ -1,0 +1,107 @@
+"""The README's commands for SREs, run as they stand from an installed wheel; only addresses are replaced, for each test has ports of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.store import Store
+from tests.support.waiting import wait_until
+from tests.support.wheel import ROOT, InstalledWheel
+from tokentrail.demo.child import free_port
+from tokentrail.demo.collector import PREFIX
+from tokentrail.deploy.collector import config_folder, gateway_url
+
+APPLICATION = """python -c '
+import tokentrail
+tokentrail.track_token_usage(token_type="llm", operation="query", tenant_id="acme", provider="groq", model="llama-3.1-8b", input_tokens=12, output_tokens=5)
+assert tokentrail.flush(timeout=60), "not shipped"
+'"""
+
+
+def quick_start() -> list[str]:
+    section = (ROOT / "README.md").read_text("utf-8").partition("## Quick start: SREs")[2]
+    block = re.search(r"```sh\n(.*?)```", section, re.DOTALL)
+    return block.group(1).splitlines()
+
+
+def test_its_endpoint_is_where_its_gateway_listens() -> None:
+    config = yaml.safe_load((config_folder() / "gateway.yaml").read_text("utf-8"))
+    listens = re.fullmatch(r"\$\{env:TOKENTRAIL_COLLECTOR_OTLP_HTTP:-(.*)\}", config["receivers"]["otlp"]["protocols"]["http"]["endpoint"]).group(1)
+    assert gateway_url() == f"http://{listens}"
+    commands = "\n".join(quick_start())
+    assert commands.index("--config ./collector/gateway.yaml") < commands.index(f"export OTEL_EXPORTER_OTLP_ENDPOINT=http://{listens}")
+    readme = (config_folder() / "README.md").read_text("utf-8")
+    assert f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{listens} " in readme
+    assert f"| `TOKENTRAIL_COLLECTOR_OTLP_HTTP` | {listens} |" in readme
+
+
+def test_every_document_names_the_port_that_is_listened_on() -> None:
+    """The containers' example listens where applications look by themselves, and says so."""
+    port = gateway_url().rpartition(":")[2]
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), config_folder() / "README.md"]:
+        for found in re.findall(r"OTEL_EXPORTER_OTLP_ENDPOINT=\S*?:(\d+)", page.read_text("utf-8")):
+            assert found in {port, "4318"}, page
+    gateway = yaml.safe_load((config_folder() / "compose.yaml").read_text("utf-8"))["services"]["gateway"]
+    assert gateway["environment"][PREFIX + "OTLP_HTTP"] == "0.0.0.0:4318"
+    assert "127.0.0.1:4318:4318" in gateway["ports"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    running = Store(tmp_path / "clickhouse", log=tmp_path / "clickhouse.log")
+    running.start()
+    yield running
+    running.kill()
+
+
+def test_usage_of_a_service_arrives(collector_binary: Path, installed_wheel: InstalledWheel, store: Store, tmp_path: Path) -> None:
+    listens, health = f"127.0.0.1:{free_port()}", free_port()
+    shims = tmp_path / "bin"
+    shims.mkdir()
+    (shims / "otelcol-contrib").symlink_to(collector_binary)
+    lines = [line for line in quick_start() if not line.startswith("pip install ")]
+    lines.insert(next(number for number, line in enumerate(lines) if line.startswith("tokentrail doctor")), "read _started")
+    script = "\n".join(["set -e", *lines, APPLICATION, "kill $!", "wait $! || true"])
+    for printed, actual in (("@clickhouse:8123", f"@127.0.0.1:{store.port}"), ("//clickhouse:8123", f"//127.0.0.1:{store.port}")):
+        assert printed in script
+        script = script.replace(printed, actual)
+    script = script.replace(gateway_url(), f"http://{listens}")
+    environment = installed_wheel.environment(
+        HOME=str(tmp_path / "home"),
+        TOKENTRAIL_JOURNAL_DIR=str(tmp_path / "journal"),
+        **{PREFIX + "OTLP_HTTP": listens, PREFIX + "OTLP_GRPC": f"127.0.0.1:{free_port()}"},
+        **{PREFIX + "HEALTH": f"127.0.0.1:{health}", PREFIX + "METRICS_PORT": str(free_port())},
+    )
+    environment = {**environment, "PATH": f"{shims}{os.pathsep}{environment['PATH']}"}
+    for unwanted in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "XDG_STATE_HOME"):
+        environment.pop(unwanted, None)
+    output = (tmp_path / "output").open("w+")
+    shell = subprocess.Popen(
+        ["bash", "-c", script], env=environment, cwd=tmp_path, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        wait_until(lambda: shell.poll() is not None or healthy(health), "the gateway that the README starts", deadline_s=120)
+        shell.communicate(b"\n", timeout=120)
+        said = (tmp_path / "output").read_text()
+        assert shell.returncode == 0, said
+        rows = wait_until(lambda: store.query("SELECT tenant_id, model, input_tokens, output_tokens FROM usage"), "the usage in the ledger")
+        assert rows == [["acme", "llama-3.1-8b", "12", "5"]]
+        assert (tmp_path / "home" / ".local/state/tokentrail/gateway/ledger").is_dir()
+    finally:
+        if shell.poll() is None:
+            os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait()
+        output.close()
+
+
+def healthy(port: int) -> bool:
+    from tokentrail.demo.child import answers
+
+    return answers(f"http://127.0.0.1:{port}/")

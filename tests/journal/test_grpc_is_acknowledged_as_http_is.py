@@ -1,0 +1,284 @@
+"""Over OTLP/gRPC the same rules hold: only OK without rejections moves the cursor, whatever a status asks for is done, and nothing is lost."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+
+from tests.support.grpc_receiver import GrpcOtlp, refuses_with, said
+from tests.support.journal import append, shipper, usage, writer
+from tests.support.otlp_receiver import Otlp, Received, Record, Reply, ok
+from tokentrail import semconv
+from tokentrail.journal.endpoint import endpoint_problem
+from tokentrail.journal.exporter import Answer, exporter_for
+from tokentrail.journal.folder import load_cursor
+from tokentrail.journal.records import encode
+from tokentrail.settings import Settings, from_environment
+
+CODES = [code.name for code in grpc.StatusCode if code.name != "OK"]
+KEEP_ALL = ("UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND", "FAILED_PRECONDITION", "ALREADY_EXISTS")
+
+
+@pytest.fixture
+def otlp() -> Iterator[GrpcOtlp]:
+    with GrpcOtlp() as receiver:
+        yield receiver
+
+
+def send(otlp: Otlp, body: bytes = b"", **settings: object) -> object:
+    exporter = exporter_for(Settings(**({"endpoint": otlp.url, "protocol": "grpc", "timeout": 5.0} | settings)))
+    try:
+        return exporter.send(body)
+    finally:
+        exporter.close()
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_is_sent_again_until_it_is_taken(root: Path, otlp: GrpcOtlp, code: str) -> None:
+    service = writer(root)
+    append(service, 5)
+    cursors = []
+    otlp.script.extend([said(code)] * 2)
+    original = otlp.answer
+    otlp.answer = lambda received: (cursors.append(load_cursor(service.folder).last_seq), original(received))[1]  # type: ignore[method-assign]
+    assert shipper(root, otlp).ship_folder(service.folder, live=True).done
+    assert cursors[:3] == [0, 0, 0], "advanced before it was acknowledged"
+    assert otlp.numbers(service.writer_id) == [1, 2, 3, 4, 5]
+    assert load_cursor(service.folder).last_seq == 5
+    assert not (root / "aside").exists()
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code != "INVALID_ARGUMENT"])
+def test_is_never_given_up(root: Path, otlp: GrpcOtlp, code: str) -> None:
+    service = writer(root)
+    append(service, 3)
+    otlp.policy = lambda _received: said(code)
+    told: list[str] = []
+    waits = iter([False] * 12 + [True])
+    progress = shipper(root, otlp, wait=lambda _seconds, _asked: next(waits), complain=told.append).ship_folder(service.folder, live=True)
+    assert not progress.done
+    assert f"{otlp.url} answered {code}: not now" in progress.reason
+    assert told
+    assert ("credentials" in progress.reason) == (code in KEEP_ALL)
+    assert otlp.taken == []
+    assert not (root / "aside").exists()
+    otlp.policy = lambda _received: ok()
+    assert shipper(root, otlp).ship_folder(service.folder, live=True).done
+    assert otlp.numbers(service.writer_id) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("code", "delay"), [("UNAVAILABLE", 7.5), ("RESOURCE_EXHAUSTED", 3), ("UNAVAILABLE", 0), ("UNAVAILABLE", 100_000)])
+def test_a_server_that_asks_for_a_pause_gets_it(root: Path, otlp: GrpcOtlp, code: str, delay: float) -> None:
+    service = writer(root)
+    append(service, 1)
+    otlp.script.append(said(code, retry_delay=delay))
+    waits: list[tuple[float, bool]] = []
+    assert shipper(root, otlp, wait=lambda seconds, asked: bool(waits.append((seconds, asked)))).ship_folder(service.folder, live=True).done
+    [(seconds, asked)] = waits
+    assert min(delay, 300) <= seconds <= max(min(delay, 300), 0.01)
+    assert asked
+
+
+def test_details_that_cannot_be_read_ask_for_nothing(otlp: GrpcOtlp) -> None:
+    otlp.script.append(Reply(14, {"grpc-status-details-bin": b"\xff\xff\xff"}, b"broken", lambda _record: False))  # type: ignore[dict-item]
+    outcome = send(otlp)
+    assert (outcome.answer, outcome.retry_after) == (Answer.BUSY, None)
+
+
+def bad(record: Record) -> bool:
+    return record.attributes.get(semconv.REQUEST_MODEL) == "poison"
+
+
+def rejects(received: Received) -> Reply:
+    answer = ExportLogsServiceResponse()
+    answer.partial_success.rejected_log_records = sum(map(bad, received.records))
+    answer.partial_success.error_message = "malformed"
+    return Reply(body=answer.SerializeToString(), keep=lambda record: not bad(record))
+
+
+@pytest.mark.parametrize("policy", [refuses_with("INVALID_ARGUMENT", bad), rejects], ids=["INVALID_ARGUMENT", "partial success"])
+def test_one_bad_record_is_put_aside_and_the_others_arrive(root: Path, otlp: GrpcOtlp, policy: object) -> None:
+    otlp.policy = policy  # type: ignore[assignment]
+    service = writer(root)
+    append(service, 30)
+    service.append(encode(usage(31, request_model="poison")))
+    append(service, 20)
+    progress = shipper(root, otlp).ship_folder(service.folder, live=True)
+    assert (progress.done, progress.aside) == (True, 1)
+    assert set(otlp.numbers(service.writer_id)) == set(range(1, 52)) - {31}
+    [kept] = (root / "aside").glob("*-31.json")
+    assert "malformed" in kept.read_text()
+
+
+def test_a_server_that_refuses_everything_moves_nothing_aside(root: Path, otlp: GrpcOtlp) -> None:
+    otlp.policy = lambda _received: said("INVALID_ARGUMENT")
+    service = writer(root)
+    append(service, 3)
+    waits = iter([False] * 15 + [True])
+    assert not shipper(root, otlp, wait=lambda _seconds, _asked: next(waits)).ship_folder(service.folder, live=True).done
+    assert not (root / "aside").exists()
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_what_is_too_large_for_the_server_is_halved(root: Path, compression: str) -> None:
+    with GrpcOtlp(options={"grpc.max_receive_message_length": 40_000}) as otlp:
+        service = writer(root)
+        append(service, 400)
+        assert shipper(root, otlp, compression=compression).ship_folder(service.folder, live=True).done
+        assert otlp.numbers(service.writer_id) == list(range(1, 401))
+        assert max(request.size for request in otlp.requests) <= 40_000
+        assert not (root / "aside").exists()
+
+
+def test_large_requests_pass_the_servers_window(root: Path, otlp: GrpcOtlp) -> None:
+    service = writer(root, segment_bytes=8 << 20)
+    records = append(service, 300, metadata='{"text": "' + "m" * 16_000 + '"}')
+    assert shipper(root, otlp, compression="none").ship_folder(service.folder, live=True).done
+    assert otlp.numbers(service.writer_id) == records
+    assert 1_000_000 < max(request.size for request in otlp.requests) <= 3_000_000
+
+
+def test_a_server_that_never_answers_is_left_after_the_timeout(root: Path, otlp: GrpcOtlp) -> None:
+    release = threading.Event()
+    try:
+        otlp.script.append(Reply(14, {}, b"", lambda _record: False, release=release))
+        service = writer(root)
+        append(service, 3)
+        assert shipper(root, otlp, timeout=0.3).ship_folder(service.folder, live=True).done
+        assert otlp.numbers(service.writer_id) == [1, 2, 3]
+    finally:
+        release.set()
+
+
+def test_a_connection_that_the_server_ended_is_renewed_at_once(root: Path) -> None:
+    service = writer(root)
+    with GrpcOtlp() as first:
+        waits: list[float] = []
+        ships = shipper(root, first, wait=lambda seconds, _asked: bool(waits.append(seconds)))
+        append(service, 2)
+        assert ships.ship_folder(service.folder, live=True).done
+        port = int(first.url.rpartition(":")[2])
+    with GrpcOtlp(address=f"127.0.0.1:{port}") as second:
+        append(service, 2)
+        assert ships.ship_folder(service.folder, live=True).done
+        assert (first.numbers(service.writer_id), second.numbers(service.writer_id)) == ([1, 2], [3, 4])
+    assert waits == []
+
+
+def test_a_server_that_is_away_is_waited_for(root: Path) -> None:
+    with GrpcOtlp() as gone:
+        port = int(gone.url.rpartition(":")[2])
+    back: list[GrpcOtlp] = []
+    waits: list[float] = []
+
+    def wait(seconds: float, _asked: bool) -> bool:
+        waits.append(seconds)
+        if len(waits) == 4:
+            back.append(GrpcOtlp(address=f"127.0.0.1:{port}").__enter__())
+        return False
+
+    service = writer(root)
+    append(service, 3)
+    assert shipper(root, gone, wait=wait).ship_folder(service.folder, live=True).done
+    assert back[0].numbers(service.writer_id) == [1, 2, 3]
+    back[0].close()
+
+
+def test_headers_become_metadata(otlp: GrpcOtlp) -> None:
+    headers = {"Authorization": "Bearer a b", "x-tenant": "acme", "Content-Type": "text/plain", "grpc-timeout": "1n"}
+    assert send(otlp, headers=headers).answer is Answer.ACCEPTED
+    [request] = otlp.requests
+    assert (request.headers["authorization"], request.headers["x-tenant"]) == ("Bearer a b", "acme")
+    assert request.headers["user-agent"] == "tokentrail"
+
+
+@pytest.mark.parametrize("headers", [{"x-secret": "PLANTED\nbreak"}, {"x-secret": "PLANTED\u20ac"}, {"x secret": "PLANTED"}])
+def test_a_header_that_is_none_is_named_and_its_value_is_not(otlp: GrpcOtlp, headers: dict[str, str]) -> None:
+    outcome = send(otlp, headers=headers)
+    assert outcome.answer is Answer.MISTAKEN
+    assert next(iter(headers)) in outcome.reason
+    assert "PLANTED" not in outcome.reason
+    assert otlp.requests == []
+
+
+def test_an_http_server_is_told_apart() -> None:
+    with Otlp() as web:
+        outcome = send(web, endpoint=web.url.replace("/v1/logs", ""))
+    # its answer is read, or the socket is gone before that
+    assert outcome.answer in (Answer.MISTAKEN, Answer.AWAY)
+    assert "no OTLP/gRPC address" in outcome.reason or "is this the gRPC port?" in outcome.reason
+
+
+def test_a_server_that_hangs_up_is_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            listening.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        outcome = exporter_for(Settings(endpoint=f"http://127.0.0.1:{listening.getsockname()[1]}", protocol="grpc", timeout=5.0)).send(b"")
+    assert outcome.answer is Answer.AWAY
+
+
+def test_a_unix_socket(tmp_path: Path) -> None:
+    with GrpcOtlp(address=f"unix:{tmp_path}/otlp.sock") as otlp:
+        assert send(otlp).answer is Answer.ACCEPTED
+        assert send(otlp, endpoint=f"unix://{tmp_path}/otlp.sock").answer is Answer.ACCEPTED
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("server", "client"):
+        command = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+        ]
+        command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")]
+        subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def test_tls_with_certificates_of_ones_own(certificates: Path) -> None:
+    key, chain, client = ((certificates / name).read_bytes() for name in ("server.key", "server.pem", "client.pem"))
+    credentials = grpc.ssl_server_credentials([(key, chain)], client, require_client_auth=True)
+    with GrpcOtlp(tls=credentials) as otlp:
+        variables = {
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.url.removeprefix("https://"),  # without a scheme it is TLS
+            "OTEL_EXPORTER_OTLP_CERTIFICATE": str(certificates / "server.pem"),
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(certificates / "client.pem"),
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(certificates / "client.key"),
+        }
+        settings = from_environment(variables, pytest.fail)
+        assert endpoint_problem(settings) is None
+        exporter = exporter_for(settings)
+        assert exporter.send(b"").answer is Answer.ACCEPTED
+        exporter.close()
+        untrusted = send(otlp)
+        assert untrusted.answer is Answer.AWAY
+        assert "CERTIFICATE_VERIFY_FAILED" in untrusted.reason
+
+
+def test_a_plain_address_without_a_scheme(otlp: GrpcOtlp) -> None:
+    variables = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_INSECURE": "true"}
+    settings = from_environment(variables | {"OTEL_EXPORTER_OTLP_ENDPOINT": otlp.url.removeprefix("http://")}, pytest.fail)
+    assert endpoint_problem(settings) is None
+    assert exporter_for(settings).send(b"").answer is Answer.ACCEPTED

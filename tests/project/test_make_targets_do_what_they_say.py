@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.waiting import wait_until
+from tests.support.wheel import ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+PHONY = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE).group(1).split())
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_every_target_has_a_line_of_help() -> None:
+    listed = {line.split()[0] for line in make("help").stdout.splitlines()}
+    assert listed == PHONY
+
+
+@pytest.mark.parametrize("target", sorted(PHONY))
+def test_every_target_runs_something(target: str) -> None:
+    would = make("--dry-run", "--always-make", target)
+    assert would.returncode == 0, would.stderr
+    recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    assert recipe, f"{target} has no commands"
+    assert would.stdout.strip()
+
+
+def setting_up(python: Path, venv: Path, kind: str) -> list[str]:
+    """Set an environment up with a program in the place of Python."""
+    program = f"import sys; sys.executable = {str(python)!r}; sys.argv[0] = 'scripts/environment.py'; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+    return [sys.executable, "-c", program, str(venv), kind]
+
+
+def installs(target: str, tmp_path: Path) -> list[str]:
+    """What pip is asked for, told by a Python that stands in for the environment's."""
+    venv = tmp_path / "venv"
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\n[ "$2" = venv ] && mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && exit 0\n[ "$2" = pip ] && echo "$@" && exit 0\nexec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    for kind in ["demo"] if target == "demo" else ["demo", "test"]:
+        told = subprocess.run(setting_up(python, venv, kind), cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert (venv / ("demo-ready" if target == "demo" else "ready")).exists()
+    return told.splitlines()
+
+
+def test_a_demo_installs_only_its_extra(tmp_path: Path) -> None:
+    told = "\n".join(installs("demo", tmp_path))
+    assert "--constraint constraints.txt --editable .[demo]" in told
+    assert "--group" not in told
+    assert "scripts/environment.py .venv demo" in make("--dry-run", "--always-make", "demo").stdout
+    assert "scripts/environment.py .venv test" not in make("--dry-run", "--always-make", "demo").stdout
+
+
+def test_tests_come_on_top(tmp_path: Path) -> None:
+    (told,) = installs("test", tmp_path)
+    assert told.endswith("--constraint constraints.txt --group test --group lint")
+    assert "scripts/environment.py .venv test" in make("--dry-run", "--always-make", "test").stdout
+
+
+def test_two_at_once_set_up_one_environment(tmp_path: Path) -> None:
+    """The second waits, and finds it done."""
+    begun, go_on = tmp_path / "begun", tmp_path / "go-on"
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\n[ "$2" = venv ] && mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && exit 0\n'
+        f"echo x >> {begun}\nwhile [ ! -e {go_on} ]; do sleep 0.05; done\n"
+    )
+    python.chmod(0o755)
+    command = setting_up(python, tmp_path / "venv", "demo")
+    first = subprocess.Popen(command, cwd=ROOT)
+    wait_until(begun.exists, "the first at work")
+    second = subprocess.Popen(command, cwd=ROOT)
+    go_on.touch()
+    assert first.wait(60) == 0
+    assert second.wait(60) == 0
+    assert begun.read_text() == "x\n" * 2, "two steps, each once"
+
+
+def test_bench_measures_with_every_benchmark_that_needs_nothing() -> None:
+    files = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"event.py", "estimate_error.py", "figures.py"}
+    ran = subprocess.run(
+        [sys.executable, "benchmarks/figures.py", "--quick", "journal_append.py"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "python benchmarks/journal_append.py" in ran.stdout
+    assert re.search(r"append +p50 +\d+\.\d+ us", ran.stdout), ran.stdout
+    says = subprocess.run(
+        [sys.executable, "benchmarks/figures.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    assert all(name in says for name in files)
+
+
+def test_a_benchmark_that_fails_is_told() -> None:
+    program = (
+        "import sys; sys.path.insert(0, 'benchmarks'); import figures; "
+        "figures.BENCHMARKS['report_query.py'] = (['--rows', 'none'],) * 2; sys.argv = ['figures.py', 'report_query.py']; figures.main()"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 1
+    assert "invalid int value" in ran.stdout

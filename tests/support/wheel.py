@@ -1,0 +1,43 @@
+"""The package as users have it: a wheel, built and installed into a folder of its own, far from any checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class InstalledWheel:
+    """Where the wheel was installed, and how programs find it."""
+
+    site: Path
+
+    @property
+    def program(self) -> Path:
+        return self.site / "bin" / "tokentrail"
+
+    def environment(self, **more: str) -> Mapping[str, str]:
+        path = os.pathsep.join([str(self.site / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+        return {**os.environ, "PATH": path, "PYTHONPATH": str(self.site), **more}
+
+
+@pytest.fixture(scope="session")
+def installed_wheel(tmp_path_factory: pytest.TempPathFactory) -> InstalledWheel:
+    """The build runs where the checkout is and writes outside of it; nothing is downloaded."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT, check=True, timeout=120, capture_output=True
+    )
+    (wheel,) = folder.glob("*.whl")
+    site = folder / "site"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile", "--target", str(site), str(wheel)]
+    subprocess.run(command, check=True, timeout=120, capture_output=True)
+    return InstalledWheel(site)
