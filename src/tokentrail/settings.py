@@ -269,6 +269,7 @@ def configure(
     adopt_interval: float = _UNCHANGED,
     exit_timeout: float = _UNCHANGED,
     endpoint: str = _UNCHANGED,
+    insecure: bool = _UNCHANGED,
     headers: Mapping[str, str] = _UNCHANGED,
     protocol: Protocol = _UNCHANGED,
     certificate: str | Path = _UNCHANGED,
