@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.calls import a_request, call
+from tests.support.calls import a_request, an_answer, call
 from tests.support.ledger_rows import Land, usage
-from tokentrail import semconv, settings
+from tokentrail import ledger, semconv, settings
 from tokentrail.doctor import hosts
 from tokentrail.doctor.finding import Finding
 from tokentrail.doctor.hosts import check_hosts
@@ -57,6 +57,14 @@ def test_what_is_named_is_no_longer_listed(journal: settings.Settings) -> None:
 def test_many_servers_are_cut_short(journal: settings.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "SHOWN", 1)
     assert said(check_hosts(journal, None))[1:] == [("note", "and 1 more; a pattern names several servers, as in *.internal=vllm")]
+
+
+def test_an_estimate_is_no_call_of_its_own(journal: settings.Settings) -> None:
+    settings.configure(estimate=True)
+    unstated = an_answer(input_tokens=None, output_tokens=None, output_texts=["some words"])
+    call(request=a_request(server_address="estimated.internal", server_port=1), answer=unstated)
+    assert ledger.drain_estimates(30)
+    assert ("note", f'estimated.internal:1: 1 call is {AFTER}"estimated.internal:1=…"') in said(check_hosts(journal, None))
 
 
 def test_no_journal_is_no_finding(tmp_path: Path) -> None:
