@@ -22,6 +22,7 @@ from tokentrail.journal.ends import End, Former
 from tokentrail.journal.folder import no_fork, size_of
 from tokentrail.journal.records import encode_usage
 from tokentrail.journal.writer import Writer
+from tokentrail.program import program_name
 from tokentrail.usage import Usage
 
 if TYPE_CHECKING:
@@ -64,11 +65,11 @@ def internal_error(where: str, error: BaseException) -> None:
 
 
 def resource_attributes() -> dict[str, str | int]:
-    """What is the same for all events of this process: settings first, then the OpenTelemetry SDK's resource."""
+    """What is the same for all events of this process: settings first, then the OpenTelemetry SDK's resource, then the program's name."""
     in_force = settings.current()
     sdk = getattr(getattr(trace.get_tracer_provider(), "resource", None), "attributes", {})
     found: dict[str, str | int] = {str(name): value for name, value in in_force.resource.items()}
-    found[semconv.SERVICE_NAME] = in_force.service_name or str(sdk.get(semconv.SERVICE_NAME, "unknown_service"))
+    found[semconv.SERVICE_NAME] = in_force.service_name or _named(sdk.get(semconv.SERVICE_NAME)) or program_name()
     environment = in_force.environment or str(sdk.get(semconv.ENVIRONMENT, ""))
     if environment:
         found[semconv.ENVIRONMENT] = environment
@@ -80,12 +81,17 @@ def resource_attributes() -> dict[str, str | int]:
     return found
 
 
+def _named(service: object) -> str:
+    """The SDK's name of the service; the SDK says `unknown_service:python` where nobody has named it."""
+    return "" if service is None or str(service).partition(":")[0] == "unknown_service" else str(service)
+
+
 def _resource() -> dict[str, str | int]:
     try:
         return resource_attributes()
     except Exception as error:  # an SDK's own resource may be anything; the usage counts without its service's name
         internal_error("ledger.resource_attributes", error)
-        return {semconv.SERVICE_NAME: "unknown_service", semconv.PROCESS_PID: os.getpid()}
+        return {semconv.SERVICE_NAME: program_name(), semconv.PROCESS_PID: os.getpid()}
 
 
 def _begin() -> End:

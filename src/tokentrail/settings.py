@@ -100,7 +100,9 @@ class Settings:
         *_otlp("TIMEOUT"),
     )
     compression: str = _setting("gzip", "`gzip` or `none`", *_otlp("COMPRESSION"))
-    service_name: str = _setting("", "`service.name` of the events; else the OpenTelemetry SDK's", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES")
+    service_name: str = _setting(
+        "", "`service.name` of the events; else the OpenTelemetry SDK's, else the program's name", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"
+    )
     environment: str = _setting("", "`deployment.environment.name` of the events", "OTEL_RESOURCE_ATTRIBUTES")
     resource: Mapping[str, str] = _setting(dict, "further resource attributes: `team=search,region=eu`", "OTEL_RESOURCE_ATTRIBUTES")
     otel_sdk_disabled: bool = _setting(False, "stops spans and metrics, not the ledger", "OTEL_SDK_DISABLED")

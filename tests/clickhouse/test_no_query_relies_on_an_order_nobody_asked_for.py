@@ -64,7 +64,7 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
         statement = text("queries", name)
         if "LIMIT" in statement:
             assert re.search(r"ORDER BY [^()]*\bLIMIT", statement), name
-        if statement.startswith("INSERT") or name in (
+        if statement.startswith(("INSERT", "SETTINGS")) or name in (
             "writers_heard",
             "quarantine_now",
             "quarantine_remaining",

@@ -5,7 +5,7 @@ What stands in double braces is filled in here and nowhere else:
 - `{{SEQ}}` an attribute's name from `tokentrail.semconv` as a literal, `{{SEQ.name}}` the same without quotes;
 - `{{Operation.type}}`, `.words`, `.numbers` a vocabulary's Enum8 and the two lists that map a text to it;
 - `{{on_cluster}}`, `{{replicated}}`, `{{local}}` what a cluster needs, empty on a single server;
-- `{{queries.writers_heard}}` in a query: another query, to be read from;
+- `{{queries.writers_heard}}` in a query: another file of `queries/`, in its place;
 - `-- distributed: TABLE by EXPRESSION` on a cluster adds the Distributed table over `TABLE_local` at the file's end.
 """
 

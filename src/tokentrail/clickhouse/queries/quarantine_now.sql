@@ -2,4 +2,4 @@
 SELECT toString(greatest(now64(3, 'UTC'), ifNull(maxOrNull(version), now64(3, 'UTC')) + toIntervalMillisecond(1))) AS now, countIf(replayed_at IS NULL) AS records
 FROM quarantine FINAL
 WHERE startsWith(reason, {reason:String})
-SETTINGS load_balancing = 'in_order', prefer_localhost_replica = 0
+{{queries.quarantine_settings}}

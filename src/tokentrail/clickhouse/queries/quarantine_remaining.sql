@@ -2,4 +2,4 @@
 SELECT count() AS records
 FROM quarantine FINAL
 WHERE replayed_at IS NULL AND version = {now:DateTime64(3, 'UTC')}
-SETTINGS load_balancing = 'in_order', prefer_localhost_replica = 0
+{{queries.quarantine_settings}}
