@@ -29,7 +29,7 @@ def test_a_ledger_row_leads_to_its_trace(world: World, tmp_path: Path) -> None:
     app.write_text(APP)
     with ReplayServer(providers=["openai"]) as replay:
         settings = environment_for(replay_url=replay.url("openai"), replay_port=replay.port, otlp=gateway.otlp_http_url, journal=tmp_path / "journal")
-        settings |= {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_METRIC_EXPORT_INTERVAL": "500", "TOKENTRAIL_EXIT_TIMEOUT": "10"}
+        settings |= {"OTEL_METRIC_EXPORT_INTERVAL": "500", "TOKENTRAIL_EXIT_TIMEOUT": "10"}
         instrument = Path(sys.executable).with_name("opentelemetry-instrument")
         command = [str(instrument), sys.executable, str(app)]
         ran = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=120, check=False)

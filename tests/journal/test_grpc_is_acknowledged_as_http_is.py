@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import threading
@@ -20,6 +21,7 @@ from tokentrail.journal.endpoint import endpoint_problem
 from tokentrail.journal.exporter import Answer, exporter_for
 from tokentrail.journal.folder import load_cursor
 from tokentrail.journal.records import encode
+from tokentrail.journal.shipper import Shipper
 from tokentrail.settings import Settings, from_environment
 
 CODES = [code.name for code in grpc.StatusCode if code.name != "OK"]
@@ -170,6 +172,57 @@ def test_a_connection_that_the_server_ended_is_renewed_at_once(root: Path) -> No
         assert ships.ship_folder(service.folder, live=True).done
         assert (first.numbers(service.writer_id), second.numbers(service.writer_id)) == ([1, 2], [3, 4])
     assert waits == []
+
+
+class Between:
+    """Something between client and server that forwards bytes, and cuts a connection at its client's next word when `cut` is set."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.cut = threading.Event()
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client = self._listening.accept()[0]
+                self.connections += 1
+                server = socket.create_connection(("127.0.0.1", self._port))
+                threading.Thread(target=self._forward, args=(client, server, True), daemon=True).start()
+                threading.Thread(target=self._forward, args=(server, client, False), daemon=True).start()
+
+    def _forward(self, source: socket.socket, sink: socket.socket, of_client: bool) -> None:
+        with contextlib.suppress(OSError):
+            while received := source.recv(65536):
+                if of_client and self.cut.is_set():
+                    self.cut.clear()
+                    break
+                sink.sendall(received)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listening.close()
+
+
+def test_a_connection_that_is_cut_at_a_request_is_renewed_at_once(root: Path, otlp: GrpcOtlp) -> None:
+    between = Between(int(otlp.url.rpartition(":")[2]))
+    service = writer(root)
+    waits: list[float] = []
+    exporter = exporter_for(Settings(endpoint=between.url, protocol="grpc", timeout=5.0))
+    ships = Shipper(root, exporter, wait=lambda seconds, _asked: bool(waits.append(seconds)))
+    append(service, 2)
+    assert ships.ship_folder(service.folder, live=True).done
+    between.cut.set()
+    append(service, 2)
+    assert ships.ship_folder(service.folder, live=True).done
+    assert otlp.numbers(service.writer_id) == [1, 2, 3, 4]
+    assert (between.connections, waits) == (2, [])
+    between.close()
 
 
 def test_a_server_that_is_away_is_waited_for(root: Path) -> None:

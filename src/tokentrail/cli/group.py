@@ -20,6 +20,7 @@ _EXTRAS = {
     "clickhouse_connect": "cli",
     "click": "cli",
     "rich": "cli",
+    "h2": "grpc",
     "lz4": "embedded",
     "uvicorn": "embedded",
     "backports": "embedded",
