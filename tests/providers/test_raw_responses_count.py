@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
+import groq
 import openai
 import pytest
 
@@ -13,6 +14,14 @@ from tokentrail.testing import Usages
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 STREAM = sse(chunks("lorem", usage=True))
+
+
+EMBEDDINGS = {
+    "object": "list",
+    "model": "e",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+    "usage": {"prompt_tokens": 3, "total_tokens": 3},
+}
 
 
 def recorded(usages: Usages) -> list[Any]:
@@ -39,15 +48,44 @@ async def test_raw_async(usages: Usages) -> None:
 
 
 def test_raw_embeddings(usages: Usages) -> None:
-    answer = {
-        "object": "list",
-        "model": "e",
-        "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
-        "usage": {"prompt_tokens": 3, "total_tokens": 3},
-    }
-    with ScriptedServer(answer) as server:
+    with ScriptedServer(EMBEDDINGS) as server:
         openai.OpenAI(base_url=server.url, api_key="none").embeddings.with_raw_response.create(model="e", input="hello")
     assert [(u.input_tokens, u.output_tokens, u.token_type, u.source) for u in usages.recorded] == [(3, None, "embedding", "reported")]
+
+
+@pytest.mark.parametrize("ask_header", ["raw", "true"])
+def test_raw_as_each_sdk_marks_it(ask_header: str, usages: Usages) -> None:
+    """Stainless' SDKs send `raw`, openai's older wrapper `true`; openai's newer one is used for its binary answers."""
+    with ScriptedServer(completion()) as server, openai.OpenAI(base_url=server.url, api_key="none") as client:
+        raw = client.chat.completions.create(**ASK, extra_headers={"X-Stainless-Raw-Response": ask_header})
+        assert recorded(usages) == [("complete", 40, 11, 4)]
+        assert raw.parse().usage.prompt_tokens == 40
+
+
+def test_groqs_raw_is_recorded_when_it_returns(usages: Usages) -> None:
+    with ScriptedServer(completion()) as server, groq.Groq(base_url=server.url, api_key="none") as client:
+        raw = client.chat.completions.with_raw_response.create(**ASK)
+        assert recorded(usages) == [("complete", 40, 11, 4)]
+        assert raw.parse().usage.prompt_tokens == 40
+        with client.chat.completions.with_streaming_response.create(**ASK) as response:
+            assert response.parse().usage.completion_tokens == 11
+    assert recorded(usages) == [("complete", 40, 11, 4)] * 2
+
+
+async def test_groqs_raw_async(usages: Usages) -> None:
+    with ScriptedServer(completion()) as server:
+        async with groq.AsyncGroq(base_url=server.url, api_key="none") as client:
+            raw = await client.chat.completions.with_raw_response.create(**ASK)
+            assert recorded(usages) == [("complete", 40, 11, 4)]
+            assert (await raw.parse()).usage.prompt_tokens == 40
+    assert len(usages.recorded) == 1
+
+
+async def test_groqs_raw_embeddings(usages: Usages) -> None:
+    with ScriptedServer(EMBEDDINGS) as server:
+        groq.Groq(base_url=server.url, api_key="none").embeddings.with_raw_response.create(model="e", input="hello")
+        await groq.AsyncGroq(base_url=server.url, api_key="none").embeddings.with_raw_response.create(model="e", input="hello")
+    assert [(u.input_tokens, u.output_tokens, u.token_type, u.source) for u in usages.recorded] == [(3, None, "embedding", "reported")] * 2
 
 
 def test_raw_stream_that_is_parsed(usages: Usages) -> None:

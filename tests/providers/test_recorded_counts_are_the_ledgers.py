@@ -1,5 +1,7 @@
 """What a recorded answer states is what the ledger holds: through the real SDKs, over HTTP, sync and async, every shipped recording.
 
+How it ended, and where each half of the counts comes from, follow from the recording too.
+
 Where the whole corpus of recordings lies beside the repository, all of its exchanges of these providers as well.
 """
 
@@ -26,7 +28,11 @@ COUNTED = {"chat", "responses", "responses_get", "completions", "embeddings", "o
 
 def counts(usages: Usages) -> list[tuple[object, ...]]:
     return [
-        (u.input_tokens, u.output_tokens, u.cache_read_tokens, u.cache_write_tokens, u.reasoning_tokens, u.response_model or None)
+        (
+            *(u.ended, u.input_source, u.output_source, u.source),
+            *(u.input_tokens, u.output_tokens, u.cache_read_tokens, u.cache_write_tokens, u.reasoning_tokens),
+            u.response_model or None,
+        )
         for u in usages.recorded
     ]
 
@@ -45,13 +51,27 @@ def expected(recording: Recording) -> list[tuple[object, ...]]:
 def totals(recording: Recording) -> tuple[object, ...]:
     stated, own = recording.expected_totals or {}, recording.expected
     cached = (own["cached_input_tokens"], own["cache_write_tokens"], own["reasoning_tokens"])
-    return (stated.get("input_total"), stated.get("output_total"), *cached, own["model"])
+    given, answered = stated.get("input_total"), stated.get("output_total")
+    sources = ["unknown" if count is None else "reported" for count in (given, answered)]
+    if recording.endpoint in {"embeddings", "ollama_embed"} and answered is None:
+        sources[1] = sources[0]  # embeddings have no output: their source is their input's
+    return (ended(recording), *sources, min(sources, key=["unknown", "reported"].index), given, answered, *cached, own["model"])
+
+
+def ended(recording: Recording) -> str:
+    """How the provider ended it: an error, a stream without a last word, a job that was cancelled."""
+    if recording.flags["error"]:
+        return "error"
+    if recording.stream:
+        return "complete" if recording.flags["ended"] else "partial"
+    answer = json.loads(recording.body)
+    return {"failed": "error", "cancelled": "partial"}.get(answer.get("status", ""), "complete")
 
 
 def held(usages: Usages, recording: Recording) -> None:
     found, wanted = counts(usages), expected(recording)
     if recording.expected_totals is None:  # the model's name of an answer without usage is no matter of the recording's `expected`
-        found, wanted = [row[:5] for row in found], [row[:5] for row in wanted]
+        found, wanted = [row[:-1] for row in found], [row[:-1] for row in wanted]
     assert found == wanted, recording.id
 
 
@@ -87,8 +107,12 @@ def test_the_whole_corpus() -> None:
                         asyncio.run(ask_async(recording, url))
                     else:
                         ask(recording, url)
-                except (*error_types(), json.JSONDecodeError):
+                except error_types():
+                    assert recording.flags["error"]
+                except json.JSONDecodeError:  # what the SDK makes of an event that is no JSON: for its caller the call has failed
                     assert recording.expected_totals is None
+                    assert [usage.ended for usage in usages.recorded] == ["error"]
+                    continue
                 held(usages, recording)
             compared += recording.expected_totals is not None
     assert compared > 250
