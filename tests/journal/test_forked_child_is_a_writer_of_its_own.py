@@ -63,8 +63,8 @@ sys.stdin.read()
     assert sorted(map(len, expected.values())) == [5, 10]
     child = next(writer_id for writer_id, numbers in expected.items() if len(numbers) == 5)
     otlp.wait_closed([child])
-    [parent] = [path.name for path in root.iterdir()]
-    assert parent != child
+    [parent] = expected.keys() - {child}
+    wait_until(lambda: [path.name for path in root.iterdir()] == [parent], "the child's folder is removed", every_s=0.01)
     program.process.stdin.close()
     assert program.end() == 0, program.errors
     assert_whole(otlp, expected)
