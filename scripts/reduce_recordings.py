@@ -149,7 +149,7 @@ def test_a_question_costs_what_the_provider_says(tokentrail_usages, tokentrail_r
     assert tokentrail_usages.by("tenant_id")["acme"].input_tokens == 9
 ```
 
-Reading `tokentrail_usages` waits by itself, up to five seconds, for what is on its way: streams that nobody reads any more, and estimates. What a
+Reading `tokentrail_usages` waits by itself, up to 30 seconds, for what is on its way: streams that nobody reads any more, and estimates. What a
 call records late stays with the test in which it began. Calls that other threads are still making are waited for with `.wait_for(2)` or
 `await tokentrail_usages.wait_for_async(2)`; the second one also where an async stream was left, whose end needs the event loop.
 

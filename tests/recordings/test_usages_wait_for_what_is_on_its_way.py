@@ -18,7 +18,6 @@ from tests.support.calls import a_request, an_answer, journal_of
 from tests.support.forked import exit_code_of_child
 from tests.support.waiting import wait_until
 from tokentrail import finisher, ledger, recorder, settings
-from tokentrail.call import Answer
 from tokentrail.counting import estimator
 from tokentrail.instrumentation import instrument, uninstrument
 from tokentrail.testing import ReplayServer, Usages, collect_usages
@@ -165,7 +164,7 @@ def test_a_late_stream_stays_in_the_collection_in_which_it_began() -> None:
         with collect_usages() as inner:
             begun_inside = begin()
             record(begun_outside)
-        begun_inside.finish_later(Answer(model="gpt-4"))
+        begun_inside.finish_later(an_answer(**UNSTATED))
         assert finisher.drain(30)
         with collect_usages() as next_one:
             record()

@@ -17,7 +17,7 @@ from tokentrail.vocabulary import KeyKind
 
 __all__ = ["Usages", "collect_usages"]
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 """Seconds that reading collected usages may wait for those that are on their way."""
 
 _BETWEEN_LOOKS = 0.1  # seconds; a look for abandoned streams may take some hundredths
@@ -30,7 +30,8 @@ class Usages(Sequence[Usage]):
     with one claimed key the best source wins, then the earliest. `recorded` has every record, also those. Safe to use from several threads.
 
     Usages that are being collected wait, whenever they are read, for what is on its way: streams that nobody reads any more are recorded, and calls
-    without counts are estimated. `AssertionError` if that takes more than five seconds. Parts of them (slices, `by`, `where`) are as they were taken.
+    without counts are estimated. `AssertionError` if that takes more than 30 seconds (a tokenizer's first use may take some on a busy machine).
+    Parts of them (slices, `by`, `where`) are as they were taken.
 
     The sums (`input_tokens`, `output_tokens`, `cache_read_tokens`, `cache_write_tokens`, `reasoning_tokens`, `calls`) are those of SQL: of what is
     stated, `None` if there are usages and none states it, and 0 if there are no usages.
