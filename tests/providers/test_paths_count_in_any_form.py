@@ -124,9 +124,7 @@ class Mine(openai.BaseModel):
     id: str
 
 
-@pytest.mark.parametrize(
-    "cast_to", [object, dict[str, Any], str, bytes, http.Response, openai.BaseModel, Mine, openai.types.chat.ChatCompletion]
-)
+@pytest.mark.parametrize("cast_to", [object, dict[str, Any], str, bytes, http.Response, openai.BaseModel, Mine, openai.types.chat.ChatCompletion])
 async def test_whatever_it_is_cast_to(cast_to: Any, server: ScriptedServer, usages: Usages) -> None:
     with openai.OpenAI(base_url=server.url, api_key="none", max_retries=0) as client:
         assert client.post("/v1/chat/completions", body=CHAT, cast_to=cast_to) is not None
