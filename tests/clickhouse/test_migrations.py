@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
-from tests.support.ledger_rows import usage
-from tokentrail import vocabulary
+from tests.support.ledger_rows import START_NS, Row, claimed, usage
+from tokentrail import semconv, vocabulary
 from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import ClickHouseError, Client, connect
 from tokentrail.clickhouse.migrate import Kind, MigrationError, migrate, plan, steps
@@ -33,6 +34,34 @@ def test_a_second_run_does_nothing(database: Client) -> None:
     target = Target(database.database)
     assert plan(database, target) == []
     assert migrate(database, target) == []
+
+
+def test_records_from_before_half_estimates_keep_their_rank(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, target = connect(dsn, create=True), Target(database_of(dsn))
+    half = {semconv.INPUT_SOURCE: "unknown", semconv.OUTPUT_SOURCE: "estimated"}
+    before_and_after = {
+        "k1": ("unknown", "reported"),
+        "k2": ("reported", "estimated"),
+        "k3": ("estimated", "estimated"),
+        "k4": ("reported", "unknown"),
+    }
+
+    def told(after: int) -> list[Row]:
+        """The records of all keys, whose input says when each was told."""
+        given: dict[str, Any] = {"ts": START_NS + after, "input_tokens": after}
+        rows = [claimed(key, seq=10 * after + number, source=said[after], **given) for number, (key, said) in enumerate(before_and_after.items(), 1)]
+        return [*rows, claimed("half", seq=10 * after + 9, source="unknown", more=half if after else {}, **given)]
+
+    with monkeypatch.context() as before:
+        names = sqlfiles.names
+        before.setattr(sqlfiles, "names", lambda folder: [name for name in names(folder) if name < "0007" or not name[:4].isdigit()])
+        migrate(client, target)
+        client.insert_json("usage_landing", told(0))
+    assert "0007_half_estimates" in [step.name for step in migrate(client, target)]
+    client.insert_json("usage_landing", told(1))
+    winners = client.query("SELECT idempotency_key, input_tokens FROM usage ORDER BY idempotency_key").rows
+    assert winners == [("half", 1), ("k1", 1), ("k2", 0), ("k3", 0), ("k4", 0)]
+    client.close()
 
 
 def test_planning_changes_nothing(dsn: str) -> None:

@@ -291,7 +291,10 @@ def test_no_words_of_a_stream_that_was_left_are_0_only_if_it_is_known_to_be_word
     stream: list[bytes], more: dict[str, Any], output: tuple[int | None, str], usages: Usages
 ) -> None:
     settings.configure(estimate=True)
-    with ScriptedServer(stream) as server, openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**(ASK | more)) as answered:
+    with (
+        ScriptedServer(stream) as server,
+        openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK, extra_body=more) as answered,
+    ):
         next(answered)
     usages.settle()
     (usage,) = usages
