@@ -97,6 +97,7 @@ class Journal(RuleBasedStateMachine):
     def bytes_lost(self, place: float) -> None:
         """Of a record that nobody has acknowledged, and that is not the last one: of that nobody could know."""
         assert self.living
+        self.appended(4)
         cursor = load_cursor(self.living.folder)
         waiting = [
             (path, start, end, number)
