@@ -244,8 +244,9 @@ def flush(timeout: float) -> bool:
 
 def _ends() -> list[End]:
     """All of which something may wait, the one in force last."""
-    with _lock:
-        return [*_former.waiting(), *([_end] if _end is not None else [])]
+    end = _end  # looked at first: one that is retired now is among the former ones then
+    former = _former.waiting()
+    return former if end is None or end in former else [*former, end]
 
 
 def before_close(action: Callable[[], object]) -> None:

@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from tests.support.telemetry_contract import Point, check_point, check_span, points_of
 from tokentrail import finisher, ledger, recorder, settings, telemetry
+from tokentrail.journal.ends import Former
 
 Configure = Callable[..., settings.Settings]
 
@@ -86,6 +87,7 @@ def make_sdk(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         monkeypatch.setattr(metrics_api, "_METER_PROVIDER", sdk.metering)
         monkeypatch.setattr(telemetry, "_observed", False)
         monkeypatch.setattr(telemetry, "_totals", {})
+        monkeypatch.setattr(ledger, "_former", Former())
         monkeypatch.setattr(recorder, "_telemetry", None)
         return sdk
 

@@ -11,6 +11,7 @@ from tests.support.journal import abandon, adopt, append, shipper, writer
 from tests.support.otlp_receiver import Otlp
 from tokentrail import semconv
 from tokentrail.cli.journal import command
+from tokentrail.journal import files as files_module
 from tokentrail.journal import writer as writer_module
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.folder import segments
@@ -20,7 +21,7 @@ from tokentrail.journal.records import Header
 @pytest.fixture
 def newer(root: Path, monkeypatch: pytest.MonkeyPatch) -> writer_module.Writer:
     with monkeypatch.context() as patch:
-        patch.setattr(writer_module, "Header", lambda **fields: Header(**fields, schema=semconv.SCHEMA_VERSION + 1))
+        patch.setattr(files_module, "Header", lambda **fields: Header(**fields, schema=semconv.SCHEMA_VERSION + 1))
         service = writer(root)
         append(service, 3)
     return service

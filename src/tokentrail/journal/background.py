@@ -241,8 +241,10 @@ class Background:
         return self._writer.last_written
 
     def has_acknowledged(self, target: int) -> bool:
-        """Whether all up to that number is."""
+        """Whether all up to that number is, and of a closed writer all that it refused is told."""
         folder = self._writer.folder
+        if self._writer.closed and not self.told:
+            return False  # its shipper, or the one after it, is about to tell what was refused
         if self._gone or max(self._acknowledged_seq, layout.load_cursor(folder).last_seq) >= target:
             return True
         return self._writer.closed and not folder.exists()
