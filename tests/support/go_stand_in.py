@@ -10,16 +10,19 @@ import stat
 from pathlib import Path
 
 GO = """#!/bin/sh
+counters="${TEST_TELEMETRY_DIR:-$HOME/.config/go/telemetry}"
+mkdir -p "$counters" && echo x > "$counters/$1"
 [ "$1" = version ] && { echo "go version go1.99.0 linux/amd64"; exit 0; }
 [ -n "$GO_STAND_IN_REFUSES" ] && { echo "go: go.opentelemetry.io/collector/cmd/builder@v0.161.0: module lookup disabled by GOPROXY=off" >&2; exit 1; }
 cp "$GO_STAND_IN/builder" "$GOBIN/builder"
-for place in "$GOMODCACHE" "$GOCACHE" "$GOPATH" "${TEST_TELEMETRY_DIR:-$HOME/.config/go/telemetry}"; do
+for place in "$GOMODCACHE" "$GOCACHE" "$GOPATH" "$counters"; do
     mkdir -p "$place/read/only" && echo x > "$place/read/only/file" && chmod 444 "$place/read/only/file" && chmod 555 "$place/read/only" "$place/read"
 done
 """
 BUILDER = """#!/bin/sh
 echo $$ > "$GO_STAND_IN/building"
 while [ ! -e "$GO_STAND_IN/go-on" ]; do sleep 0.1; done
+mktemp -d > /dev/null
 mkdir build && cp "$GO_STAND_IN_COLLECTOR" build/tokentrail-collector
 """
 

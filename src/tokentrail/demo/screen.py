@@ -56,8 +56,8 @@ class DemoScreen:
         self._began = time.monotonic()
 
     def say(self, line: str) -> None:
-        """Print a line; the terminal wraps what is longer, so that it can be copied whole."""
-        self._console.print(Text(line), soft_wrap=True)
+        """Print a line. A sentence is wrapped between words; what stands in is to be copied whole, so the terminal itself wraps that."""
+        self._console.print(Text(line), soft_wrap=line.startswith("  ") or not self._console.is_terminal)
 
     @contextlib.contextmanager
     def building(self) -> Iterator[Progress]:

@@ -11,7 +11,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -52,11 +52,11 @@ class Screen(Protocol):
 
 
 class Parts:
-    """What both runs of the example use: the replays of the providers that are not called for real, and the model."""
+    """What both runs of the example have in common: which providers are called for real, and the model."""
 
-    def __init__(self, folder: Path, replays: Mapping[str, ReplayServer], model: local_model.LocalModel | None, screen: Screen) -> None:
+    def __init__(self, folder: Path, live: Sequence[str], model: local_model.LocalModel | None, screen: Screen) -> None:
         self.folder = folder
-        self.replays = replays
+        self.live = live
         self.model = model
         self.screen = screen
 
@@ -76,9 +76,12 @@ class Parts:
             stack.callback(running.terminate)
             demo.otlp_url = running.otlp_http_url
             demo.pids["Collector"] = running.pid
+        # one server for each, so that each provider is known by its own address; new ones in each run, so that both are answered alike
+        replayed = [name for name in LIVE_PROVIDERS if name not in self.live]
+        replays = {name: stack.enter_context(ReplayServer(delay=CHUNK_DELAY, providers=[name])) for name in replayed}
         before = _served(self.model)
         self.screen.say(f"examples/quickstart.py, through {demo.through}: openai, groq, ollama; sync, async, streams, one abandoned, one that fails")
-        answered = run_example(demo, self.replays, self.model, self.screen.say)
+        answered = run_example(demo, replays, self.model, self.screen.say)
         after = _served(self.model)
         says = None if before is None or after is None else (after[0] - before[0], after[1] - before[1])
         return _look(demo, answered, says)
@@ -95,9 +98,7 @@ def start_and_run(screen: Screen, *, live: list[str], keep: bool) -> bool:
         if built is None:
             build = waiting.enter_context(BackgroundBuild(waiting.enter_context(screen.building())))
         model = _start_model(folder, stack, screen)
-        # one server for each, so that each provider is known by its own address
-        replays = {name: stack.enter_context(ReplayServer(delay=CHUNK_DELAY, providers=[name])) for name in LIVE_PROVIDERS if name not in live}
-        parts = Parts(folder, replays, model, screen)
+        parts = Parts(folder, live, model, screen)
         run = stack.enter_context(contextlib.ExitStack())
         if build is None:
             outcomes = [_run_built(parts, run, built)]
@@ -202,7 +203,9 @@ def _ended_by_signals() -> Iterator[None]:
     def end(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # nohup ignores the end of the terminal, and so must the demo
+    heeded = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in heeded}
     try:
         yield
     finally:
@@ -217,5 +220,6 @@ def _wait_for_a_signal() -> None:
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, ask)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, ask)
     stop.wait()

@@ -14,7 +14,7 @@ from pathlib import Path
 from tokentrail.demo.cache import Progress, Unavailable
 from tokentrail.demo.guard import end_group, start_guarded
 
-NICENESS = 10
+NICENESS = 5
 """A long step leaves the processor to whatever else a person runs, the first part of the demo above all."""
 POLL_S = 0.1
 LAST_WORDS = 400  # characters of a failed step's output that are worth repeating
@@ -28,7 +28,7 @@ def run_step(
     progress: Progress,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
-    deadline_s: float = 1800.0,
+    deadline_s: float = 7200.0,
 ) -> Unavailable | None:
     """Run a command to its end; None if it succeeded, else a reason that stands for itself. Raises GivenUp, with nothing left running."""
     progress(f"{what} …")
