@@ -9,6 +9,7 @@ from typing import Any
 import openai
 import pytest
 
+from tests.support.programs import run
 from tests.support.scripted import chunks, completion, sse
 from tokentrail.instrumentation import instrument
 from tokentrail.testing import Usages
@@ -98,3 +99,49 @@ async def test_a_task_that_is_cancelled_or_dropped_while_it_waits(usages: Usages
             await task
     usages.settle()
     assert [usage.ended for usage in usages.recorded] == ["partial"]
+
+
+GREENLETS = """
+from gevent import monkey; monkey.patch_all()
+import json, socket
+import gevent, openai, tokentrail
+from tests.support.scripted import chunks, sse
+from tokentrail.testing import collect_usages
+
+listener = socket.create_server(("127.0.0.1", 0))
+held = []
+def begin_to_answer():
+    while True:
+        connection, _ = listener.accept()
+        asked = connection.recv(65536)
+        if b"text/event-stream" in asked or b'"stream":true' in asked.replace(b" ", b""):
+            connection.sendall(b"HTTP/1.1 200 OK\\r\\ncontent-type: text/event-stream\\r\\n\\r\\n" + sse(chunks("a"), done=False)[0])
+        held.append(connection)
+gevent.spawn(begin_to_answer)
+tokentrail.instrument()
+client = openai.OpenAI(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", api_key="none", max_retries=0)
+
+def ask(stream):
+    answer = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hello"}], stream=stream)
+    for _ in answer: pass
+
+def ask_in_time(stream):
+    with gevent.Timeout(1, False):
+        ask(stream)
+
+with collect_usages() as usages:
+    for stream in (False, True):
+        before = len(held)
+        asking = gevent.spawn(ask, stream)
+        while len(held) == before: gevent.sleep(0.01)
+        asking.kill()
+        gevent.spawn(ask_in_time, stream).join()
+    usages.settle()
+    print(json.dumps([(usage.stream, usage.ended, usage.error_type) for usage in usages.recorded]))
+"""
+
+
+def test_greenlets_that_are_killed_or_out_of_time() -> None:
+    pytest.importorskip("gevent")
+    killed, late = ["partial", "greenlet.GreenletExit"], ["partial", "gevent.timeout.Timeout"]
+    assert run(GREENLETS) == [[False, *killed], [False, *late], [True, *killed], [True, *late]]
