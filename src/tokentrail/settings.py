@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from tokentrail import threads
 from tokentrail.host_rules import rules_of
@@ -168,6 +168,19 @@ def check(name: str, value: Any) -> None:
         raise ValueError("journal_dir is empty: give a folder")
 
 
+def _check_url(endpoint: str) -> None:
+    """Raise `ValueError` with one sentence if an address of OTLP/HTTP is none; an empty one is the default."""
+    try:
+        parts = urlsplit(endpoint)
+        _ = parts.port
+        usable = not endpoint or (parts.scheme in ("http", "https") and bool(parts.hostname))
+    except ValueError:
+        usable = False
+    if not usable:
+        meant = "" if "://" in endpoint else f"; is http://{endpoint.partition('/')[0]}/v1/logs meant?"
+        raise ValueError(f"endpoint={endpoint!r}: an http(s) address with scheme, host and path is needed{meant}")
+
+
 def parse_pairs(text: str) -> dict[str, str]:
     """`a=1,b=2` as in W3C baggage and OTEL_EXPORTER_OTLP_HEADERS: values may be percent-encoded."""
     pairs = {}
@@ -291,7 +304,10 @@ def configure(
     changes = {name: value for name, value in locals().items() if value is not _UNCHANGED}
     global _current  # noqa: PLW0603
     with _lock:
-        changed = _current = current().with_(**changes)
+        changed = current().with_(**changes)
+        if "endpoint" in changes and changed.protocol == "http/protobuf":  # only now: the protocol may be among the changes
+            _check_url(changed.endpoint)
+        _current = changed
     for listener in _listeners:
         listener(changed)
     return changed

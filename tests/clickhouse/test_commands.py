@@ -61,6 +61,22 @@ def test_sql_prints_tables_json_and_csv(run: Run, land: Land) -> None:
     assert "usage_ledger" in run("sql", "SHOW TABLES").stdout
 
 
+def test_the_engine_in_this_process_streams_and_honours_formats_too(run: Run, database: Client) -> None:
+    assert database
+    many = "SELECT number AS n FROM numbers(200000)"
+    assert run("sql", f"{many} FORMAT TSVWithNames").stdout == "n\n" + "".join(f"{n}\n" for n in range(200_000))
+    assert run("sql", many, "--format", "csv").stdout.count("\n") == 200_001
+    assert run("sql", f"{many} WHERE n > 200000 FORMAT CSVWithNames").stdout == '"n"\n'
+    assert run("sql", "SELECT 1 FORMAT Parquet").stdout_bytes.startswith(b"PAR1")
+    table = run("sql", "SELECT number FROM numbers(100000000000)")
+    assert (table.exit_code, table.stdout.splitlines()[-1], "the first 1,000 rows are shown" in table.stderr) == (0, "   999", True)
+    broken = run("sql", "SELECT throwIf(number = 200000) FROM numbers(300000) SETTINGS max_block_size = 1000", "--format", "csv")
+    assert (broken.exit_code, broken.stderr.startswith("Error: the answer broke off (code 395)")) == (2, True)
+    refused = run("sql", "SELECT 1 INTO OUTFILE '/tmp/never' FORMAT CSV", "--write")
+    assert (refused.exit_code, "redirect standard output" in refused.stderr) == (2, True)
+    assert run("sql", "SELECT 1").stdout.split()[-1] == "1"
+
+
 @pytest.mark.parametrize(
     "statement", ["TRUNCATE TABLE usage_ledger", "INSERT INTO migrations (name) VALUES ('x')", "SET readonly = 0", "DROP TABLE quarantine"]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.journal import AT_ONCE, Program, abandon, adopt, append, environment, told, writer
-from tests.support.otlp_receiver import Otlp
+from tests.support.otlp_receiver import Otlp, ok, status
 from tokentrail.journal.exporter import Answer, Exporter, endpoint_problem
 from tokentrail.journal.shipper import Shipper
 from tokentrail.settings import Settings, from_environment
@@ -39,7 +40,7 @@ def test_of_a_command(root: Path, start: Callable[..., Program], variables: dict
     assert program.errors.startswith("Error: ")
 
 
-@pytest.mark.parametrize(("variables", "says"), list(WRONG.values())[:3] + list(WRONG.values())[-2:])
+@pytest.mark.parametrize(("variables", "says"), list(WRONG.values())[:4] + list(WRONG.values())[-2:])
 def test_of_a_service(root: Path, otlp: Otlp, start: Callable[..., Program], variables: dict[str, str], says: str) -> None:
     stated = {name: value for name, value in environment(root).items() if name != "TOKENTRAIL_ENDPOINT"}
     program = start("from tests.support.journal_load import spend; spend(calls=50)", stated | variables)
@@ -174,6 +175,25 @@ def test_a_header_that_is_none_loses_nothing(root: Path, otlp: Otlp) -> None:
     outcome = Exporter(Settings(endpoint=otlp.url, headers={"x-broken": "line\nbreak", "x-\u20ac": "\u20ac"})).send(b"")
     assert outcome.answer is Answer.AWAY
     assert outcome.reason
+
+
+def test_why_nobody_was_reached_is_in_words() -> None:
+    unresolved = Exporter(Settings(endpoint="http://no-such-host.invalid:4318/v1/logs")).send(b"")
+    assert unresolved.answer is Answer.AWAY
+    assert unresolved.reason.startswith("http://no-such-host.invalid:4318/v1/logs: the host no-such-host.invalid cannot be resolved (")
+    assert "HTTPConnection" not in unresolved.reason
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}/v1/logs"
+        assert Exporter(Settings(endpoint=endpoint)).send(b"").reason == f"{endpoint}: Connection refused"
+
+
+@pytest.mark.parametrize("path", ["", "/"])
+def test_an_endpoint_without_its_path_is_told_the_path(path: str) -> None:
+    with Otlp(lambda received: ok() if received.path == "/v1/logs" else status(404)) as otlp:
+        outcome = Exporter(Settings(endpoint=otlp.url.removesuffix("/v1/logs") + path)).send(b"")
+    assert outcome.answer is Answer.MISTAKEN
+    assert f"its path is missing, is {otlp.url} meant?" in outcome.reason
 
 
 @pytest.fixture(scope="module")

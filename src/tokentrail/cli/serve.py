@@ -16,7 +16,7 @@ __all__ = ["command"]
 
 
 @click.command(name="serve")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data; made where it is missing.  [default: the user's data folder]")
+@click.option("--data", help="Folder of the data; made where it is missing.  [default: the user's data folder]")
 @click.option(
     "--http-port", type=click.IntRange(0, 65535), default=8123, show_default=True, help="Port of ClickHouse's HTTP interface; 0: any free one."
 )
@@ -24,7 +24,7 @@ __all__ = ["command"]
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on: there are no users and no TLS.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Write the addresses here as JSON when all is ready; removed at the end.")
 @click.option("--until-stdin-ends", is_flag=True, help="Stop when standard input ends, so with the program that started this one.")
-def command(*, data: Path | None, http_port: int, otlp_port: int, host: str, ready_file: Path | None, until_stdin_ends: bool) -> None:
+def command(*, data: str | None, http_port: int, otlp_port: int, host: str, ready_file: Path | None, until_stdin_ends: bool) -> None:
     """Serve an embedded ClickHouse (HTTP) and an OTLP/HTTP receiver that fills its tables, until Ctrl-C or SIGTERM.
 
     Tables are brought up to date at the start. An acknowledged row survives the kill of this process; for a power loss too, set
@@ -40,6 +40,8 @@ def command(*, data: Path | None, http_port: int, otlp_port: int, host: str, rea
         from tokentrail.embedded.server import Server  # noqa: PLC0415
     except ImportError as error:
         raise Misuse(f'{error.name} is not installed: pip install "tokentrail[embedded]"') from error
+    if data == "":
+        raise Misuse("--data is empty: name the folder of the data.")
     server = Server(data or default_data(), http_port=http_port, otlp_port=otlp_port, host=host)
     try:
         serve(server, ready_file=ready_file, until_stdin_ends=until_stdin_ends, announce=_announce)

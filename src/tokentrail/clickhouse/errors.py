@@ -75,7 +75,8 @@ def _reason(text: str) -> str:
     for known in ("Connection refused", "timed out", *_UNRESOLVED, "Network is unreachable", "No route to host", "certificate verify failed"):
         if known in text:
             return known
-    return _first_line(text)
+    tls = re.search(r"\[SSL[^\]]*\] ([\w ]+)", text)
+    return tls.group(1) if tls else _first_line(text)
 
 
 def _first_line(text: str) -> str:

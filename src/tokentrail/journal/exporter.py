@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import urllib3
 from google.protobuf.message import DecodeError
@@ -78,6 +79,20 @@ def outcome_of_response(said: str, response: bytes) -> Outcome:
     return Outcome(Answer.ACCEPTED)
 
 
+def cause_of(error: Exception, endpoint: str) -> str:
+    """Why nobody could be asked, in words: what the network said, without the layers that wrap it."""
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return f"the host {urlsplit(endpoint).hostname} cannot be resolved ({_strerror(error)})"
+    if isinstance(error, urllib3.exceptions.NewConnectionError):
+        return _strerror(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _strerror(error: BaseException) -> str:
+    below = error.__cause__ or error.__context__
+    return str(getattr(below, "strerror", None) or below or error)
+
+
 class Exporter:
     """Sends requests to one address over OTLP/HTTP."""
 
@@ -107,7 +122,7 @@ class Exporter:
                 response.close()  # the rest is of no interest, and the next request must not find it
             response.release_conn()
         except Exception as error:  # urllib3's, the socket's, TLS's, and ValueError for headers that are none
-            return Outcome(Answer.AWAY, f"{self.endpoint}: {type(error).__name__}: {error}{self._hint}")
+            return Outcome(Answer.AWAY, f"{self.endpoint}: {cause_of(error, self.endpoint)}{self._hint}")
         return self._meaning(response.status, response.headers.get("content-type", ""), answer, response.headers.get("retry-after"))
 
     def _meaning(self, status: int, content_type: str, answer: bytes, retry_after: str | None) -> Outcome:
@@ -118,7 +133,9 @@ class Exporter:
             return Outcome(Answer.BUSY, said, _seconds(retry_after))
         if status in (400, 413, 422):
             return Outcome(Answer.REFUSED, f"{said}: {answer[:200].decode('utf-8', 'replace')}")
-        return Outcome(Answer.MISTAKEN, f"{said}: this is no OTLP/HTTP address for logs, or the credentials are wrong")
+        bare = urlsplit(self.endpoint).path in ("", "/")
+        meant = f"; its path is missing, is {self.endpoint.rstrip('/')}/v1/logs meant?" if bare else ""
+        return Outcome(Answer.MISTAKEN, f"{said}: this is no OTLP/HTTP address for logs, or the credentials are wrong{meant}")
 
     def _success(self, said: str, content_type: str, answer: bytes) -> Outcome:
         # "The server MUST set Content-Type: application/x-protobuf" (OTLP/HTTP response); whatever else says 200 has stored nothing
