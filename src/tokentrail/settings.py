@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from tokentrail import threads
+from tokentrail.environment import NAMED, PARSERS, READERS
 from tokentrail.host_rules import rules_of
 from tokentrail.vocabulary import OperationLike, parse_operation
 
@@ -117,14 +118,13 @@ class Settings:
             checked[name] = _fitting(name, kinds[name], value)
             check(name, checked[name])
         if "resource" in checked:  # what has a setting of its own
-            service, *environments = (checked["resource"].pop(key, "") for key in _NAMED)
+            service, *environments = (checked["resource"].pop(key, "") for key in NAMED)
             for name, value in (("service_name", service), ("environment", next(filter(None, environments), ""))):
                 if value:
                     checked.setdefault(name, value)
         return replace(self, **checked)
 
 
-_NAMED: Final = ("service.name", "deployment.environment.name", "deployment.environment")
 _SECRETS: Final = frozenset(f.name for f in fields(Settings) if not f.repr)
 _PATHS: Final = ("journal_dir", "certificate", "client_certificate", "client_key")
 
@@ -181,47 +181,6 @@ def _check_url(endpoint: str) -> None:
         raise ValueError(f"endpoint={endpoint!r}: an http(s) address with scheme, host and path is needed{meant}")
 
 
-def parse_pairs(text: str) -> dict[str, str]:
-    """`a=1,b=2` as in W3C baggage and OTEL_EXPORTER_OTLP_HEADERS: values may be percent-encoded."""
-    pairs = {}
-    for number, item in enumerate(text.split(","), 1):
-        name, separator, value = item.partition("=")
-        if item.strip() and not separator:
-            raise ValueError(f"item {number} of its list is not name=value")  # unquoted: it may be a secret
-        if name.strip():
-            pairs[name.strip()] = unquote(value.strip())
-    return pairs
-
-
-def parse_bool(text: str) -> bool:
-    """`1 true yes on` and `0 false no off`, in any case; raises `ValueError` for anything else."""
-    word = text.strip().lower()
-    if word in ("1", "true", "yes", "on"):
-        return True
-    if word in ("", "0", "false", "no", "off"):
-        return False
-    raise ValueError(f"{text!r} is neither true nor false")
-
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "bool": parse_bool,
-    "int": int,
-    "float": float,
-    "str": str,
-    "Mapping[str, str]": parse_pairs,
-}
-
-
-_READ: dict[tuple[str, str], Callable[[str], Any]] = {
-    ("endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT"): lambda text: text.rstrip("/") + "/v1/logs",
-    ("service_name", "OTEL_RESOURCE_ATTRIBUTES"): lambda text: parse_pairs(text).get("service.name", ""),
-    ("environment", "OTEL_RESOURCE_ATTRIBUTES"): lambda text: next(filter(None, map(parse_pairs(text).get, _NAMED[1:])), ""),
-    ("resource", "OTEL_RESOURCE_ATTRIBUTES"): lambda text: {name: value for name, value in parse_pairs(text).items() if name not in _NAMED},
-    ("otel_sdk_disabled", "OTEL_SDK_DISABLED"): lambda text: text.strip().lower() == "true",
-}
-"""Standard variables that are not simply the setting's value."""
-
-
 def from_environment(environ: Mapping[str, str], wrong: Callable[[str], None]) -> Settings:
     """Settings from variables; an empty one is as good as none. What cannot be used keeps its default and is told to `wrong` as one sentence."""
     settings = Settings()
@@ -231,7 +190,7 @@ def from_environment(environ: Mapping[str, str], wrong: Callable[[str], None]) -
             text = environ.get(variable, "")
             if not text.strip():
                 continue
-            read = _READ.get((f.name, variable), _PARSERS[str(f.type)])
+            read = READERS.get((f.name, variable), PARSERS[str(f.type)])
             try:
                 value = read(text)
                 if value == "":
