@@ -1,4 +1,4 @@
-"""A truth outside our process: `llama-server` counts for itself what it serves."""
+"""A truth outside our process: llama.cpp's server counts for itself what it serves."""
 
 from __future__ import annotations
 

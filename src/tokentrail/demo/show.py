@@ -70,7 +70,7 @@ class Parts:
         demo.dsn, demo.clickhouse_url, demo.otlp_url = server.addresses.dsn, server.addresses.http, server.addresses.otlp
         demo.pids["tokentrail serve"] = server.addresses.pid
         if self.model is not None:
-            demo.pids["llama-server"] = self.model.pid
+            demo.pids["local model"] = self.model.pid
         if built is not None:
             running = collector.run(built.program, "gateway", folder=folder / "gateway", settings={"CLICKHOUSE": demo.clickhouse_url})
             stack.callback(running.terminate)

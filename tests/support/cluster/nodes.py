@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.waiting import wait_until
-from tokentrail.clickhouse.client import ClickHouseError, Parameter, Result, _decode, _lines, _parameter, identifier
+from tokentrail.clickhouse.client import ClickHouseError, Parameter, _lines, _parameter, identifier
+from tokentrail.clickhouse.rows import Result, decode
 from tokentrail.demo.child import free_port
 
 ROOT = Path(__file__).parents[3]
@@ -124,7 +125,7 @@ class NodeClient:
         return self.nodes.ask(next(self._turn) if number is None else number, sql, settings=self.settings, parameters=given, **more)
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
-        return _decode(self._ask(sql, parameters=parameters))
+        return decode(self._ask(sql, parameters=parameters))
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
         if not _ON_CLUSTER.search(sql):
