@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
 import sys
+import chdb  # loaded by something else, and so in the time zone of the machine, as a server may be
 from tests.support.ledger_rows import START_NS, claimed, usage
 from tokentrail.clickhouse.client import connect
 from tokentrail.clickhouse.migrate import migrate
