@@ -22,6 +22,7 @@ class Request:
     server_address: str = ""
     server_port: int = 0
     texts: Sequence[str] = ()
+    sends: bool = False  # the SDK's function sends the request itself, and is not built upon another SDK
 
 
 @dataclass(slots=True)

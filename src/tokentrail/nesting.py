@@ -1,12 +1,14 @@
 """Only leaves count: which of two calls under way, one begun while the other one runs, is the one that was spent.
 
-| begun while an SDK's function (the outer call) runs | the outer call's answer comes from it | recorded |
-|---|---|---|
-| in a transport of its client, or by the function itself | yes | the inner call |
-| in a signal handler, a finalizer, an event hook, a log handler | no | both |
-| in another task or thread that has inherited the context | yes, if it says the same | the inner call, or both |
+| begun while an SDK's function (the outer call) runs | recorded |
+|---|---|
+| the outer call is answered what the inner one was: the same response id | the inner call |
+| a part of the outer call, whose function only asks other SDKs | the inner call |
+| a part of the outer call, with its counts and model, where one of them has no id; or the outer call states nothing | the inner call |
+| anything else: a guard's, a judge's, a cache's, a signal handler's, a finalizer's, an event hook's own call | both |
 
-The inner call is always a call of its own. The outer one is left out if an inner call that is a part of it was answered, or still is open.
+The inner call is always a call of its own. A part is what a transport of the outer call's client, or the outer function itself, began on its
+stack. A function that sends its request itself (`Request.sends`) may be answered by the network whatever was begun inside it.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ ASIDE: Final = ("aiohttp.tracing", "botocore.hooks", "httpcore", "logging", "ope
 ASIDE_IN_HTTP: Final = frozenset({"_send_handling_redirects", "_send_handling_auth"})
 """The functions of an HTTP client that call event hooks and authentication; a transport is called by others."""
 
-Said = tuple[str, str, int | None, int | None]
-"""How a call ended, its answer's id, and its tokens in and out."""
+Said = tuple[str, str, int | None, int | None, str]
+"""How a call ended, its answer's id, its tokens in and out, and the model that answered."""
 Inner = deque[tuple["Call", bool]]
 """The last calls that began inside a call, and whether each is a part of it for certain."""
 
@@ -84,7 +86,7 @@ def is_part(outer: Call, frame: FrameType | None) -> bool | None:
 
 def _verdict_of(frame: FrameType, module: str) -> bool | None:
     """What this frame says of the ones that it has called: None is nothing."""
-    if module.startswith(ASIDE) or _breaks_in(frame):
+    if any(module == name or module.startswith(f"{name}.") for name in ASIDE) or _breaks_in(frame):
         return False
     package, _, name = module.partition(".")
     if package not in HTTP:
@@ -111,18 +113,21 @@ def _breaks_in(frame: FrameType) -> bool:
     return any(getattr(callback, "__code__", None) is code for callback in gc.callbacks)
 
 
-def spent_inside(inner: Inner, answer: Answer) -> bool:
-    """Whether what a call was answered is what calls inside it were answered."""
-    for call, certain in inner:
-        said = call.said
-        if (said is None and certain) or (said is not None and said[0] != "error" and (certain or _same(said, answer))):
-            return True
-    return False
+def spent_inside(inner: Inner, answer: Answer, *, sends: bool) -> bool:
+    """Whether what a call was answered is what a call inside it was answered. `sends`: the outer call's function sends its request itself."""
+    return any(_is_answer_of(call.said, answer, is_part, sends) for call, is_part in inner)
 
 
-def _same(said: Said, answer: Answer) -> bool:
-    """Whether two answers are one: by their id, and by their counts where one of them has no id."""
-    _, response_id, tokens_in, tokens_out = said
-    if response_id and answer.response_id:
-        return bool(response_id == answer.response_id)
-    return tokens_in is not None and tokens_in == answer.input_tokens and tokens_out == answer.output_tokens
+def _is_answer_of(said: Said | None, answer: Answer, is_part: bool, sends: bool) -> bool:
+    is_only_part = is_part and (not sends or (not answer.response_id and answer.input_tokens is None and answer.output_tokens is None))
+    if said is None:  # the inner call is a stream that is still open
+        return is_only_part
+    ended, response_id, tokens_in, tokens_out, model = said
+    if ended == "error":
+        return False
+    if response_id and response_id == answer.response_id:
+        return True
+    if is_only_part:
+        return True
+    same_counts = tokens_in is not None and tokens_in == answer.input_tokens and tokens_out == answer.output_tokens
+    return is_part and same_counts and not (response_id and answer.response_id) and (not model or not answer.model or model == answer.model)

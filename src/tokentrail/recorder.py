@@ -128,10 +128,10 @@ class Call:
         duration = perf_counter_ns() - self._started
         request, self._request = self._request, _NOTHING  # a task begun inside this call holds it as long as it lives, but no prompt
         in_force = self._settings
-        self.said = ended, answer.response_id, answer.input_tokens, answer.output_tokens
+        self.said = ended, answer.response_id, answer.input_tokens, answer.output_tokens, answer.model
         if self._inner is not None:
             inner, self._inner = self._inner, None
-            if nesting.spent_inside(inner, answer):
+            if nesting.spent_inside(inner, answer, sends=request.sends):
                 self._telemetry.finish_unspent(self._span, self._ts + duration, error)
                 return
         usage = self._usage(request, answer, ended, error, duration, in_force)

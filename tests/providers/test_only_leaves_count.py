@@ -254,3 +254,48 @@ def test_an_sdk_that_is_built_upon_another_one(usages: Usages, monkeypatch: pyte
     finally:
         patching.take_off(hook)
     assert [(usage.provider, usage.input_tokens) for usage in usages.recorded] == [("openai", 40)]
+
+
+class Begins:
+    """Where a call of its own begins inside another one: each is paid, whatever the stack looks like."""
+
+    @staticmethod
+    def in_a_transport(ask: Callable[[], object], client: Any) -> None:
+        """A guard, or a cache that embeds the prompt, and then the real server."""
+        sent = client._client._transport.handle_request
+
+        def handle_request(request: Any) -> Any:
+            ask()
+            return sent(request)
+
+        client._client._transport.handle_request = handle_request
+
+    @staticmethod
+    def in_an_overridden_method(ask: Callable[[], object], client: Any) -> None:
+        """The SDK's own extension point."""
+        prepare = client._prepare_options
+
+        def prepare_options(options: Any) -> Any:
+            ask()
+            return prepare(options)
+
+        client._prepare_options = prepare_options
+
+
+@pytest.mark.parametrize("begins", [Begins.in_a_transport, Begins.in_an_overridden_method])
+def test_a_call_within_a_call_that_goes_to_its_own_server_is_another_spend(usages: Usages, begins: Callable[..., None]) -> None:
+    guard = completion(id="chatcmpl-guard", model="guard", usage={"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8})
+    with ScriptedServer(guard) as small, ScriptedServer(completion()) as large:
+        asker = openai.OpenAI(base_url=small.url, api_key="none")
+        client = openai.OpenAI(base_url=large.url, api_key="none")
+        begins(lambda: asker.chat.completions.create(**ASK), client)
+        client.chat.completions.create(**ASK)
+    assert sorted((usage.response_model, usage.input_tokens) for usage in usages) == [("gpt-4o-mini-2024-07-18", 40), ("guard", 7)]
+
+
+def test_code_that_runs_for_the_sdk_can_be_a_key_as_any_other(usages: Usages) -> None:
+    """Profilers and debuggers keep what they know by the code object."""
+    from openai._base_client import SyncAPIClient
+
+    seen = {SyncAPIClient.request.__code__: 1}
+    assert seen[SyncAPIClient.request.__code__] == 1

@@ -17,7 +17,7 @@ import wrapt
 
 from tokentrail import ledger
 from tokentrail.instrumentation.calls import wrapper_of
-from tokentrail.instrumentation.transplant import Transplant, can_be_transplanted, plain_function
+from tokentrail.instrumentation.transplant import Live, Transplant, can_be_transplanted, plain_function
 from tokentrail.providers import Hook
 
 __all__ = ["is_on", "owner_of", "put_on", "take_off"]
@@ -40,7 +40,7 @@ class Patch:
         self.owner, self.name = owner_of(hook, module)
         self.own = self.name in vars(self.owner)  # else inherited: restoring means deleting
         self.original = vars(self.owner).get(self.name, getattr(self.owner, self.name))
-        self.live = [True]  # looked at by each call for its truth, without a call of its own; emptied, our wrapper lets everything pass
+        self.live = Live([True])  # emptied, our wrapper lets everything pass
         self.applied = False
         self.transplant: Transplant | None = None
         self.wrapper: Any = None

@@ -14,10 +14,16 @@ import inspect
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-__all__ = ["Transplant", "can_be_transplanted", "plain_function"]
+__all__ = ["Live", "Transplant", "can_be_transplanted", "plain_function"]
 
 _MARK = "tokentrail: the parts of a transplant"
 _NEITHER = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+
+
+class Live(list[bool]):
+    """Whether a wrapper does anything: each call looks at its truth, without a call of its own. Hashable, since code and its constants are."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
 
 # Each of these is never called: its code is. The literal is what `_MARK` says; a name would be looked up in the SDK's module.
@@ -81,7 +87,7 @@ class Transplant:
 
     __slots__ = ("code", "function", "live", "original")
 
-    def __init__(self, function: FunctionType, wrapper: Any, live: list[bool], *, of_class: bool, is_async: bool) -> None:
+    def __init__(self, function: FunctionType, wrapper: Any, live: Live, *, of_class: bool, is_async: bool) -> None:
         self.function = function
         self.live = live
         self.original = _copy_of(function)

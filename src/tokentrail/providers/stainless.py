@@ -97,6 +97,7 @@ def _open_request(
         server_address=server.address,
         server_port=server.port,
         texts=endpoint.texts(body),
+        sends=True,
     )
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, read_error=_read_error, deferred=endpoint.deferred)
     headers = options.headers
