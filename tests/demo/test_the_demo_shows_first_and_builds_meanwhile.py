@@ -16,7 +16,7 @@ from tests.support.processes import descendants
 from tests.support.waiting import wait_until
 
 RECEIVER, COLLECTOR = "through the embedded OTLP receiver", "through the official Collector"
-EQUAL = r"reported rows: the SDKs answered .*: equal to the token"
+EQUAL = r"calls whose callers were shown counts: the SDKs answered .*: equal to the token"
 
 
 def commands(said: str, after: str) -> list[str]:
@@ -48,6 +48,7 @@ def test_first_the_receiver_then_the_collector_and_it_stays_with_keep(machine: F
     wait_until(lambda: demo.poll() is not None or "or:\n  kill " in machine.said(), "the second table", deadline_s=120)
     second = machine.said()[len(first) :]
     assert f"tokens by tenant, operation, provider and model, {COLLECTOR}" in second, second
+    assert "1 cut short, 1 failed" in second
     assert len(re.findall(EQUAL, second)) == 1, second  # the real model may find other words the second time
     assert "verify: nothing is missing" in second
 

@@ -38,11 +38,11 @@ def command(*, dsn: str, all_writers: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(verification.as_dict(), indent=2, ensure_ascii=False))
     else:
-        _show(verification)
+        _show(verification, listed=all_writers)
     sys.exit(0 if verification.ok else 1)
 
 
-def _show(verification: Verification) -> None:
+def _show(verification: Verification, *, listed: bool) -> None:
     if verification.writers:
         print_table(
             ["writer", "service", "state", "records", "last number", "last heard", "remarks"],
@@ -54,7 +54,7 @@ def _show(verification: Verification) -> None:
         print_table(
             ["service", "writers", "records", "closed by others", "first heard", "last heard"],
             [[getattr(service, name) for name in columns] for service in verification.completed],
-            title="closed and complete (--all lists each)",
+            title="closed and complete" if listed else "closed and complete (--all lists each)",
         )
     if verification.conflicts:
         columns = ["key", "source", "counts", "calls", "input_tokens", "output_tokens", "tenants", "key_ts", "first_ts", "writer_id"]

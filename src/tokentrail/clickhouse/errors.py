@@ -15,6 +15,7 @@ _AUTHENTICATION = (193, 194, 516)
 _UNRESOLVED = ("Name or service not known", "No address associated", "Temporary failure in name resolution", "nodename nor servname provided")
 _SENTENCE = 400  # characters of an error that are shown
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: (?:Code: \d+\. DB::Exception: )*")
+_STATUS = re.compile(r"HTTP (?:driver received HTTP )?status (?:code )?(\d{3})")
 
 
 class ClickHouseError(Exception):
@@ -67,6 +68,11 @@ def unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
         return ClickHouseError(f"the host {dsn.host} of {dsn.shown} cannot be resolved ({reason}): is its name right, and is there a network?")
     if "SSL" in text or "WRONG_VERSION" in text:
         return ClickHouseError(f"no TLS connection to {dsn.shown}: {reason}; is it http:// there, or is the certificate unknown (?ca_cert=FILE)?")
+    status = _STATUS.search(text)
+    if status is not None:
+        return ClickHouseError(
+            f"what answers at {dsn.shown} refused with HTTP status {status.group(1)}: {_first_line(text[status.end() :].lstrip(', :'))}"
+        )
     return ClickHouseError(f"no ClickHouse answers at {dsn.shown}: {reason}; is it running? `tokentrail serve` starts one on {DEFAULT_DSN}")
 
 

@@ -50,7 +50,10 @@ def check_sdks(*, switch_on: bool = True) -> Iterator[Finding]:
         sentence = f"{', '.join(others)}, where switched on, also makes spans and metrics of these calls: dashboards over spans may count twice"
         yield Finding(name, "note", f"{sentence}, the ledger does not, in whatever order they are switched on")
     if not any(versions.values()):
-        yield Finding("SDKs", "wrong", 'no provider SDK is installed in this environment: pip install "tokentrail[openai]", for example')
+        sentence = (
+            "no provider SDK is installed in this environment, which is fine where no service runs; `tokentrail doctor -- COMMAND` asks a service's"
+        )
+        yield Finding("SDKs", "note", f'{sentence} (an SDK comes with pip install "tokentrail[openai]", for example)')
 
 
 def _check(provider: Provider, sdk: str) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ _IGNORED_QUERY = {"alt", "beta", "key", "stream"}
 _STREAM_VERBS = ("streamGenerateContent", "converse-stream", "invoke-with-response-stream", "streamRawPredict")
 _MEDIA = ('"image_url"', '"input_image"', '"input_audio"', '"input_file"', '"images"', '"audio"')
 _FAILED = 400
+_NO_SUCH_MODEL = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ class _Wish:
     def fit(self, recording: Recording) -> tuple[object, ...]:
         """How well a recording answers; the weightiest first.
 
-        It succeeded; usage in its stream was asked for as it is here; it states usage; it is of the kind that was asked for (words, unless tools,
-        choices, media or a structure are); it has the same model.
+        It says that this very model does not exist; it succeeded; usage in its stream was asked for as it is here; it states usage; it is of the kind
+        that was asked for (words, unless tools, choices, media or a structure are); it has the same model.
         """
         flags = recording.flags
         body = recording.request if isinstance(recording.request, dict) else {}
@@ -113,6 +114,7 @@ class _Wish:
             bool(flags.get("incomplete")),
         ]
         return (
+            recording.status == _NO_SUCH_MODEL and body.get("model") == self.model,
             recording.status < _FAILED and not flags.get("error"),
             _asks_for_usage(body) == self.usage,
             recording.expected_totals is not None,
