@@ -153,7 +153,10 @@ def _compared(outcome: Outcome) -> Iterator[str]:
     held = [sum(column) for column in zip(*(tokens for _, _, tokens in outcome.compared), strict=True)]
     different = [name for name, tokens, stored in outcome.compared if tokens != stored]
     verdict = "equal to the token" if not different else f"DIFFERENT in: {', '.join(different)}"
-    yield f"calls whose callers were shown counts: the SDKs answered {said[0]:,} in + {said[1]:,} out, ClickHouse holds {held[0]:,} in + {held[1]:,} out: {verdict}"
+    yield (
+        f"calls whose callers were shown counts: the SDKs answered {said[0]:,} in + {said[1]:,} out, "
+        f"ClickHouse holds {held[0]:,} in + {held[1]:,} out: {verdict}"
+    )
     if outcome.model_says is not None and outcome.model_stored is not None:
         word = "equal" if outcome.model_says == outcome.model_stored else "DIFFERENT"
         yield (
