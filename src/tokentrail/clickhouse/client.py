@@ -78,6 +78,7 @@ class HttpClient:
         logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # its errors come back as ours, once
         self.database = ""
         self.address = dsn.shown
+        self._limits: bool | None = None
         try:
             self._client = clickhouse_connect.get_client(
                 host=dsn.host,
@@ -107,15 +108,24 @@ class HttpClient:
 
     def _asked(self, ask: Callable[[dict[str, str]], _Answer], *, read_only: bool) -> _Answer:
         try:
-            return ask({"readonly": "2"} if read_only else {})
-        except Exception as error:
-            refused = failed(error, self.address)
-            if not read_only or refused.code != READONLY or "'readonly' setting" not in str(refused):
-                raise refused from None
-        try:
-            return ask({})  # the user is a read-only one already, and may not say so again
+            return ask({"readonly": "2"} if read_only and self._may_be_limited() else {})
         except Exception as error:
             raise failed(error, self.address) from None
+
+    def _may_be_limited(self) -> bool:
+        """Whether a statement may be sent as read-only. A user whose profile is read-only may not say so again, and needs not.
+
+        It is found out with a statement of no effect: a refusal of the user's own statement may come from a `SETTINGS readonly = 0` in it.
+        """
+        if self._limits is None:
+            try:
+                self._client.raw_query("SELECT 1", settings={"readonly": "2"}, fmt="Null")
+                self._limits = True
+            except Exception as error:
+                if failed(error, self.address).code != READONLY:
+                    raise
+                self._limits = False
+        return self._limits
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
         try:
