@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,6 +103,18 @@ def test_a_statement_cannot_lift_read_only_by_its_own_settings(served: str, over
     told = CliRunner().invoke(cli, ["sql", statement, "--dsn", f"{served}/second"])
     assert (told.exit_code, "code 164" in told.stderr) == (2, True)
     assert over_http.query("SELECT a FROM victim").rows == [(1,)]
+
+
+@pytest.mark.parametrize("before", ["", "WITH 1 AS k "])
+def test_nothing_is_written_into_a_file_either(over_http: Client, database: Client, tmp_path: Path, before: str) -> None:
+    statement = f"{before}INSERT INTO FUNCTION file('{tmp_path}/made.csv', 'CSV', 'a Int8') SELECT 1"
+    for client in (over_http, database):
+        with pytest.raises(ClickHouseError, match="READONLY"):
+            client.query(statement, read_only=True)
+        with pytest.raises(ClickHouseError, match="READONLY"), client.stream(statement, "CSV", read_only=True) as answer:
+            list(answer.pieces)
+    assert list(tmp_path.iterdir()) == []
+    assert over_http.query("SELECT 1 SETTINGS max_threads = 1", read_only=True).rows == [(1,)]
 
 
 def test_a_user_who_is_read_only_already_can_read(served: str, over_http: Client, monkeypatch: pytest.MonkeyPatch) -> None:
