@@ -23,6 +23,7 @@ from tests.support.embedded import number
 from tests.support.terminal import TOKENTRAIL, assert_one_sentence, at_terminal, tokentrail
 from tests.support.waiting import wait_until
 from tokentrail.cli.group import cli
+from tokentrail.cli.output import _numbered
 from tokentrail.embedded.server import Addresses
 
 TWO = "SELECT number AS n, 'a,b' AS t FROM numbers(2)"
@@ -65,6 +66,16 @@ def test_a_format_clause_is_honoured_byte_by_byte(served: str, clause: str, want
 def test_what_only_looks_like_one_is_none(served: str, statement: str) -> None:
     (row,) = json.loads(sql(served, statement, "--json").stdout)
     assert list(row) == ["format"]
+
+
+def test_json_keeps_columns_of_one_name(served: str) -> None:
+    statement = "SELECT l.t, r.t, 3 AS t_1, s.t FROM (SELECT 1 AS t) l CROSS JOIN (SELECT 2 AS t) r CROSS JOIN (SELECT 4 AS t) s"
+    columns = sql(served, statement, "--format", "csv").stdout.decode().splitlines()[0].split(",")
+    (row,) = json.loads(sql(served, statement, "--json").stdout)
+    assert list(row.values()) == [1, 2, 3, 4], columns
+    (row,) = json.loads(sql(served, "SELECT 1 AS a, u.a FROM (SELECT 3 AS a) AS u", "--json").stdout)
+    assert len(row) == 2
+    assert _numbered(["a", "a", "a_1", "a"]) == ["a", "a_2", "a_1", "a_3"]
 
 
 def test_any_format_of_clickhouse_can_be_named_as_an_option(served: str) -> None:

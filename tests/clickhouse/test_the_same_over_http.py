@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from tests.support.ledger_rows import claimed, closing, usage
 from tokentrail import semconv
 from tokentrail.cli.group import cli
 from tokentrail.clickhouse import quarantine
-from tokentrail.clickhouse.client import ClickHouseError, Client, connect
+from tokentrail.clickhouse.client import ClickHouseError, Client, HttpClient, connect
 from tokentrail.clickhouse.migrate import migrate, plan
 from tokentrail.clickhouse.report import report
 from tokentrail.clickhouse.sqlfiles import Target
@@ -80,6 +83,62 @@ def test_read_only_is_enforced_by_the_server(over_http: Client) -> None:
     with pytest.raises(ClickHouseError, match="READONLY"):
         over_http.query("TRUNCATE TABLE usage_ledger", read_only=True)
     assert over_http.query("SELECT sum(calls) FROM usage").rows == [(3,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE victim SETTINGS readonly = 0",
+        "TRUNCATE TABLE victim SETTINGS readonly=0",
+        "INSERT INTO victim SELECT 7 SETTINGS readonly=0",
+        "ALTER TABLE victim DELETE WHERE 1 SETTINGS readonly=0, mutations_sync=1",
+    ],
+)
+def test_a_statement_cannot_lift_read_only_by_its_own_settings(served: str, over_http: Client, statement: str) -> None:
+    over_http.command("CREATE TABLE IF NOT EXISTS victim (a Int8) ENGINE = MergeTree ORDER BY a AS SELECT 1")
+    with pytest.raises(ClickHouseError, match="READONLY"):
+        over_http.query(statement, read_only=True)
+    with pytest.raises(ClickHouseError, match="READONLY"), over_http.stream(statement, "CSV", read_only=True):
+        pass
+    told = CliRunner().invoke(cli, ["sql", statement, "--dsn", f"{served}/second"])
+    assert (told.exit_code, "code 164" in told.stderr) == (2, True)
+    assert over_http.query("SELECT a FROM victim").rows == [(1,)]
+
+
+@pytest.mark.parametrize("before", ["", "WITH 1 AS k "])
+def test_nothing_is_written_into_a_file_either(over_http: Client, database: Client, tmp_path: Path, before: str) -> None:
+    statement = f"{before}INSERT INTO FUNCTION file('{tmp_path}/made.csv', 'CSV', 'a Int8') SELECT 1"
+    for client in (over_http, database):
+        with pytest.raises(ClickHouseError, match="READONLY"):
+            client.query(statement, read_only=True)
+        with pytest.raises(ClickHouseError, match="READONLY"), client.stream(statement, "CSV", read_only=True) as answer:
+            list(answer.pieces)
+    assert list(tmp_path.iterdir()) == []
+    assert over_http.query("SELECT 1 SETTINGS max_threads = 1", read_only=True).rows == [(1,)]
+
+
+def test_a_user_who_is_read_only_already_can_read(served: str, over_http: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile of such a user is put on the wire: the embedded server has no users."""
+    client = connect(f"{served}/second")
+    assert isinstance(client, HttpClient)
+    ask, stream = client._client.raw_query, client._client.raw_stream
+
+    def limited(way: Any) -> Any:
+        def call(sql: str, *arguments: Any, settings: dict[str, str], **more: Any) -> Any:
+            if "readonly" in settings:
+                raise DatabaseError("Code: 164. DB::Exception: Cannot modify 'readonly' setting in readonly mode. (READONLY)")
+            return way(sql, *arguments, settings={"readonly": "1"}, **more)
+
+        return call
+
+    monkeypatch.setattr(client._client, "raw_query", limited(ask))
+    monkeypatch.setattr(client._client, "raw_stream", limited(stream))
+    assert client.query("SELECT 1", read_only=True).rows == [(1,)]
+    with client.stream("SELECT 2", "CSV", read_only=True) as answer:
+        assert b"".join(answer.pieces) == b"2\n"
+    with pytest.raises(ClickHouseError, match="READONLY"):
+        client.query("TRUNCATE TABLE usage_ledger", read_only=True)
+    client.close()
 
 
 def test_errors_have_their_code_and_one_line(over_http: Client) -> None:

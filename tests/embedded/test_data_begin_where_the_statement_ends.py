@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tokentrail.embedded.errors import EngineError
 from tokentrail.embedded.statement import insert_head, select, settings_at, undecided
 
 INSERTS = [
@@ -77,6 +78,39 @@ def test_statements_without_data(text: bytes) -> None:
 def test_the_format_is_cut_out(text: bytes, statement: str, written: str, streams: bool) -> None:
     found = select(text)
     assert (found.statement, found.format, found.streams) == (statement, written, streams)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1 INTO OUTFILE 'f'",
+        "SELECT 1 INTO OUTFILE $$f$$ TRUNCATE FORMAT CSV",
+        "SELECT 1 INTO OUTFILE $tag$f$tag$",
+        "SELECT 1 into /* x */ outfile \u2018f\u2019 TRUNCATE",
+        "SELECT 1 INTO\u00a0OUTFILE\u3000'f'",
+        "SELECT 1 AS a$$, 2 AS b INTO OUTFILE 'f' SETTINGS x = $$",
+        "SELECT $a$', ($a$, \u2018(\u2019, \u201c[\u201d INTO OUTFILE 'f'",
+        "SELECT 9a$$ ($$ INTO OUTFILE 'f'",
+        "(SELECT 1) INTO OUTFILE 'f'",
+    ],
+)
+def test_no_file_is_written_whatever_the_quotes(text: str) -> None:
+    with pytest.raises(EngineError, match="INTO_OUTFILE_NOT_ALLOWED"):
+        select(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT $$ INTO OUTFILE 'f' $$",
+        "SELECT \u2018 INTO OUTFILE \u2019, \u201cINTO OUTFILE\u201d",
+        "INSERT INTO outfile SELECT 1",
+        "SELECT $a$ $$ ; ' FORMAT CSV $a$",
+    ],
+)
+def test_what_is_quoted_is_no_clause(text: str) -> None:
+    found = select(text.encode())
+    assert (found.statement, found.format) == (text, "")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain, count, islice
 from typing import Any, Final, TypeVar
 
 import click
@@ -94,11 +94,23 @@ class _Bounded:
 
 def _json(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[bytes]:
     between = b"[\n"
+    names = _numbered(columns)
     for batch in batches:
         if batch:
-            yield between + b",\n".join(_JSON.encode(dict(zip(columns, row, strict=True))) for row in batch)
+            yield between + b",\n".join(_JSON.encode(dict(zip(names, row, strict=True))) for row in batch)
             between = b",\n"
     yield b"[]\n" if between == b"[\n" else b"\n]\n"
+
+
+def _numbered(columns: Sequence[str]) -> list[str]:
+    """The columns' names, each once: an object holds a name once, so a repeated one is numbered (a, a_1, a_2), past names that are there already."""
+    names: list[str] = []
+    taken = set(columns)
+    for name in columns:
+        numbered = (f"{name}_{number}" for number in count(1))
+        names.append(name if name not in names else next(each for each in numbered if each not in taken))
+        taken.add(names[-1])
+    return names
 
 
 def _csv(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[bytes]:

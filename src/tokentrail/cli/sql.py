@@ -40,6 +40,7 @@ def command(*, statement: str, dsn: str, write: bool, output_format: str, limit:
 
     It is run read-only: ClickHouse itself refuses whatever would change something, unless --write is given. Rows are printed as they come; a table
     shows the first 1,000, and stands as one block a row where the terminal is too narrow. A FORMAT clause is honoured: its bytes are passed through.
+    In json a name that comes again is numbered: a, a_1, a_2.
 
     \b
     Example:

@@ -29,6 +29,8 @@ two branches of the view `usage`, and takes lambdas as aliases in materialized v
 
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
 
+_MAKING: Final = re.compile(r"\b(?:INSERT|CREATE|ATTACH)\b", re.IGNORECASE | re.ASCII)
+
 Parameter = str | int | None | Sequence[str]
 
 _Answer = TypeVar("_Answer")
@@ -78,6 +80,7 @@ class HttpClient:
         logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # its errors come back as ours, once
         self.database = ""
         self.address = dsn.shown
+        self._limits: bool | None = None
         try:
             self._client = clickhouse_connect.get_client(
                 host=dsn.host,
@@ -98,24 +101,33 @@ class HttpClient:
         def ask(settings: dict[str, str]) -> bytes:
             return self._client.raw_query(sql, parameters=dict(parameters or {}), settings=settings, fmt="JSONCompact")
 
-        return decode(self._asked(ask, read_only=read_only))
+        return decode(self._asked(ask, sql, read_only=read_only))
 
     @contextmanager
     def stream(self, sql: str, written: str, *, read_only: bool = False) -> Iterator[Stream]:
-        with closing(self._asked(partial(request, self._client, sql, written), read_only=read_only)) as response:
+        with closing(self._asked(partial(request, self._client, sql, written), sql, read_only=read_only)) as response:
             yield of_response(response, written)
 
-    def _asked(self, ask: Callable[[dict[str, str]], _Answer], *, read_only: bool) -> _Answer:
+    def _asked(self, ask: Callable[[dict[str, str]], _Answer], sql: str, *, read_only: bool) -> _Answer:
         try:
-            return ask({"readonly": "2"} if read_only else {})
-        except Exception as error:
-            refused = failed(error, self.address)
-            if not read_only or refused.code != READONLY or "'readonly' setting" not in str(refused):
-                raise refused from None
-        try:
-            return ask({})  # the user is a read-only one already, and may not say so again
+            return ask({"readonly": _level(sql)} if read_only and self._may_be_limited() else {})
         except Exception as error:
             raise failed(error, self.address) from None
+
+    def _may_be_limited(self) -> bool:
+        """Whether a statement may be sent as read-only. A user whose profile is read-only may not say so again, and needs not.
+
+        It is found out with a statement of no effect: a refusal of the user's own statement may come from a `SETTINGS readonly = 0` in it.
+        """
+        if self._limits is None:
+            try:
+                self._client.raw_query("SELECT 1", settings={"readonly": "2"}, fmt="Null")
+                self._limits = True
+            except Exception as error:
+                if failed(error, self.address).code != READONLY:
+                    raise
+                self._limits = False
+        return self._limits
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
         try:
@@ -176,7 +188,7 @@ class EngineClient:
         session = self._open()  # a session of its own: once read-only, a session stays it
         try:
             self._use(session)
-            session.query("SET readonly = 2")
+            session.query(f"SET readonly = {_level(sql)}")
             return self._run(session, sql, parameters)
         finally:
             session.close()
@@ -189,7 +201,7 @@ class EngineClient:
             try:
                 self._use(session)
                 if read_only:
-                    session.query("SET readonly = 2")
+                    session.query(f"SET readonly = {_level(sql)}")
                 spelt, pieces = answer(session, sql.encode(), written)
             except (RuntimeError, EngineError) as error:
                 raise failed(error, self.address) from None
@@ -280,6 +292,11 @@ def _refuse_if_served(folder: Path) -> None:
         ) from None
     except OSError:
         return  # nobody ever served it, or it is not ours to read: chDB decides
+
+
+def _level(sql: str) -> str:
+    """How read-only a statement is run: 2 lets it have settings of its own, but also INSERT INTO FUNCTION file(…) and temporary tables; 1 not."""
+    return "1" if _MAKING.search(sql) else "2"
 
 
 def identifier(name: str) -> str:
