@@ -11,15 +11,17 @@ import sys
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
+from unittest import mock
 
 import openai
 import pytest
+import wrapt
 
 from tests.support.programs import run
 from tests.support.scripted import ScriptedServer, chunks, completion, sse
 from tokentrail.call import Answer, Request
 from tokentrail.doctor.sdks import check_sdks
-from tokentrail.instrumentation import instrument, patching, uninstrument
+from tokentrail.instrumentation import instrument, instrumented, patching, uninstrument
 from tokentrail.providers import Exchange, Hook
 from tokentrail.testing import Usages
 
@@ -153,6 +155,62 @@ def test_a_patch_of_one_client(usages: Usages, server: ScriptedServer, ours_firs
     uninstrument()
     client.chat.completions.create(**ASK)
     assert len(usages.recorded) == 2
+
+
+def held_by_a_proxy(original: Any) -> Any:
+    return wrapt.FunctionWrapper(wrapped(original), lambda inner, _instance, args, kwargs: inner(*args, **kwargs))
+
+
+def named_as_a_global(original: Any) -> Any:
+    names: dict[str, Any] = {"original": original}
+    exec("def request(self, *args, **kwargs): return original(self, *args, **kwargs)", names)
+    return names["request"]
+
+
+def held_as_a_default(original: Any) -> Any:
+    def request(self: Any, *args: Any, _original: Any = original, **kwargs: Any) -> Any:
+        return _original(self, *args, **kwargs)
+
+    return request
+
+
+def held_by_a_mock(original: Any) -> Any:
+    return mock.create_autospec(original, side_effect=original)
+
+
+def seen_by_nobody(original: Any) -> Any:
+    held = [original]
+
+    def request(*args: Any, **kwargs: Any) -> Any:
+        return held[0](*args, **kwargs)
+
+    return request
+
+
+@pytest.mark.parametrize("patched", [wrapped, held_by_a_proxy, named_as_a_global, held_as_a_default, held_by_a_mock, seen_by_nobody])
+@pytest.mark.parametrize("again", [True, False])
+def test_a_patch_of_the_base_class_that_was_there_first_and_goes(usages: Usages, server: ScriptedServer, patched: Any, again: bool) -> None:
+    kind: Any = openai._base_client.SyncAPIClient
+    original = kind.request
+    before = (original.__code__, dict(vars(original)))
+    client = openai.OpenAI(base_url=server.url, api_key="none")
+    with pytest.MonkeyPatch.context() as theirs:
+        theirs.setattr(kind, "request", patched(original))
+        instrument()
+        client.chat.completions.create(**ASK)
+        assert len(usages.recorded) == 1
+        instrument()
+        client.chat.completions.create(**ASK)
+        assert len(usages.recorded) == 2
+    if again or patched is seen_by_nobody:
+        instrument()
+    client.chat.completions.create(**ASK)
+    assert len(usages.recorded) == 3
+    assert "openai._base_client:SyncAPIClient.request" in instrumented()["openai"]
+    uninstrument()
+    client.chat.completions.create(**ASK)
+    assert len(usages.recorded) == 3
+    assert (kind.request, kind.request.__code__, vars(kind.request)) == (original, *before)
 
 
 def test_the_function_looks_as_before() -> None:
