@@ -9,6 +9,8 @@ import json
 import pickle
 import sys
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 from unittest import mock
@@ -279,6 +281,39 @@ def test_every_kind_of_function_can_be_hooked(usages: Usages, monkeypatch: pytes
     assert len(usages.recorded) == 1
     patching.take_off(hook)
     assert (call(), len(usages.recorded), patching.is_on(hook)) == (plain, 1, False)
+
+
+@pytest.mark.parametrize("armed_between", [True, False])
+def test_a_module_that_is_imported_anew(usages: Usages, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, armed_between: bool) -> None:
+    (tmp_path / "tests_anew_sdk.py").write_text(SDK)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def opens(_instance: Any, args: Any, kwargs: Any) -> Exchange:
+        request = Request(provider="x", endpoint="chat", gen_ai_operation="chat", model="m", texts=[args[-1]])
+        return Exchange(request, args, kwargs, lambda _result: (Answer(input_tokens=1), "complete"))
+
+    hook = Hook("tests_anew_sdk", "Client.ask", opens=opens)
+    patching.put_on(hook)
+    clients: list[Any] = []
+    try:
+        for _ in range(3):
+            monkeypatch.delitem(sys.modules, "tests_anew_sdk", raising=False)
+            if armed_between:
+                patching.put_on(hook)
+            sdk = import_module("tests_anew_sdk")
+            if not armed_between:
+                patching.put_on(hook)
+            assert patching.is_on(hook)
+            clients.append(sdk.Client("c"))
+            before = len(usages.recorded)
+            assert [client.ask("q") for client in clients] == ["c q"] * len(clients)
+            assert len(usages.recorded) == before + len(clients)
+    finally:
+        patching.take_off(hook)
+    before = len(usages.recorded)
+    assert [client.ask("q") for client in clients] == ["c q"] * 3
+    assert len(usages.recorded) == before
+    assert not any(hasattr(type(client).ask, "__wrapped__") for client in clients)
 
 
 def test_code_that_another_tool_has_put_over_ours_stays(usages: Usages, server: ScriptedServer) -> None:

@@ -29,6 +29,8 @@ _awaited: set[Place] = set()
 _patched: dict[Place, Patch] = {}
 _buried: dict[Place, Patch] = {}
 """Switched off, but still there: another instrumentation has wrapped our wrapper."""
+_former: dict[Place, list[Patch]] = {}
+"""Of modules that have been imported anew since: their clients may live on, and their calls count."""
 
 
 class Patch:
@@ -104,8 +106,13 @@ def put_on(hook: Hook) -> None:
     if hook.module in sys.modules:
         _patch(hook, import_module(hook.module))  # waits for a thread that is still importing it
     elif place not in _awaited:
-        wrapt.register_post_import_hook(lambda imported: _patch(hook, imported), hook.module)
+        wrapt.register_post_import_hook(lambda imported: _imported(hook, imported), hook.module)
         _awaited.add(place)  # after it: twice does nothing, never would be a hook lost
+
+
+def _imported(hook: Hook, module: ModuleType) -> None:
+    _awaited.discard((hook.module, hook.name))  # wrapt tells once: of a module that is imported anew, `put_on` asks again
+    _patch(hook, module)
 
 
 def take_off(hook: Hook) -> None:
@@ -115,12 +122,15 @@ def take_off(hook: Hook) -> None:
     patch = _patched.pop(place, None)
     if patch is not None and not patch.restore():
         _buried[place] = patch
+    for former in _former.pop(place, ()):
+        former.restore()
 
 
 def is_on(hook: Hook) -> bool:
     """Whether the function is patched now, and the wrapper is still reached through it."""
     patch = _patched.get((hook.module, hook.name))
-    return patch is not None and patch.is_there()
+    module = sys.modules.get(hook.module)
+    return patch is not None and module is not None and patch.is_of(hook, module) and patch.is_there()
 
 
 def _patch(hook: Hook, module: ModuleType) -> None:
@@ -129,12 +139,15 @@ def _patch(hook: Hook, module: ModuleType) -> None:
         if place not in _armed:
             return
         patch = _patched.get(place)
-        if patch is not None and not patch.is_there():  # never applied, or taken off with another tool's function
+        if patch is not None and not patch.is_of(hook, module):
+            _former.setdefault(place, []).append(patch)
+            patch = None
+        elif patch is not None and not patch.is_there():  # never applied, or taken off with another tool's function
             patch.restore()
             patch = None
         if patch is None:
             patch = _buried.pop(place, None)
-            if patch is not None and patch.is_there():
+            if patch is not None and patch.is_of(hook, module) and patch.is_there():
                 patch.live.append(True)
             else:
                 patch = Patch(hook, module)
