@@ -9,17 +9,21 @@ import json
 import pickle
 import sys
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
+from unittest import mock
 
 import openai
 import pytest
+import wrapt
 
 from tests.support.programs import run
 from tests.support.scripted import ScriptedServer, chunks, completion, sse
 from tokentrail.call import Answer, Request
 from tokentrail.doctor.sdks import check_sdks
-from tokentrail.instrumentation import instrument, patching, uninstrument
+from tokentrail.instrumentation import instrument, instrumented, patching, uninstrument
 from tokentrail.providers import Exchange, Hook
 from tokentrail.testing import Usages
 
@@ -155,6 +159,62 @@ def test_a_patch_of_one_client(usages: Usages, server: ScriptedServer, ours_firs
     assert len(usages.recorded) == 2
 
 
+def held_by_a_proxy(original: Any) -> Any:
+    return wrapt.FunctionWrapper(wrapped(original), lambda inner, _instance, args, kwargs: inner(*args, **kwargs))
+
+
+def named_as_a_global(original: Any) -> Any:
+    names: dict[str, Any] = {"original": original}
+    exec("def request(self, *args, **kwargs): return original(self, *args, **kwargs)", names)
+    return names["request"]
+
+
+def held_as_a_default(original: Any) -> Any:
+    def request(self: Any, *args: Any, _original: Any = original, **kwargs: Any) -> Any:
+        return _original(self, *args, **kwargs)
+
+    return request
+
+
+def held_by_a_mock(original: Any) -> Any:
+    return mock.create_autospec(original, side_effect=original)
+
+
+def seen_by_nobody(original: Any) -> Any:
+    held = [original]
+
+    def request(*args: Any, **kwargs: Any) -> Any:
+        return held[0](*args, **kwargs)
+
+    return request
+
+
+@pytest.mark.parametrize("patched", [wrapped, held_by_a_proxy, named_as_a_global, held_as_a_default, held_by_a_mock, seen_by_nobody])
+@pytest.mark.parametrize("again", [True, False])
+def test_a_patch_of_the_base_class_that_was_there_first_and_goes(usages: Usages, server: ScriptedServer, patched: Any, again: bool) -> None:
+    kind: Any = openai._base_client.SyncAPIClient
+    original = kind.request
+    before = (original.__code__, dict(vars(original)))
+    client = openai.OpenAI(base_url=server.url, api_key="none")
+    with pytest.MonkeyPatch.context() as theirs:
+        theirs.setattr(kind, "request", patched(original))
+        instrument()
+        client.chat.completions.create(**ASK)
+        assert len(usages.recorded) == 1
+        instrument()
+        client.chat.completions.create(**ASK)
+        assert len(usages.recorded) == 2
+    if again or patched is seen_by_nobody:
+        instrument()
+    client.chat.completions.create(**ASK)
+    assert len(usages.recorded) == 3
+    assert "openai._base_client:SyncAPIClient.request" in instrumented()["openai"]
+    uninstrument()
+    client.chat.completions.create(**ASK)
+    assert len(usages.recorded) == 3
+    assert (kind.request, kind.request.__code__, vars(kind.request)) == (original, *before)
+
+
 def test_the_function_looks_as_before() -> None:
     kinds = (openai._base_client.SyncAPIClient, openai._base_client.AsyncAPIClient)
 
@@ -221,6 +281,39 @@ def test_every_kind_of_function_can_be_hooked(usages: Usages, monkeypatch: pytes
     assert len(usages.recorded) == 1
     patching.take_off(hook)
     assert (call(), len(usages.recorded), patching.is_on(hook)) == (plain, 1, False)
+
+
+@pytest.mark.parametrize("armed_between", [True, False])
+def test_a_module_that_is_imported_anew(usages: Usages, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, armed_between: bool) -> None:
+    (tmp_path / "tests_anew_sdk.py").write_text(SDK)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def opens(_instance: Any, args: Any, kwargs: Any) -> Exchange:
+        request = Request(provider="x", endpoint="chat", gen_ai_operation="chat", model="m", texts=[args[-1]])
+        return Exchange(request, args, kwargs, lambda _result: (Answer(input_tokens=1), "complete"))
+
+    hook = Hook("tests_anew_sdk", "Client.ask", opens=opens)
+    patching.put_on(hook)
+    clients: list[Any] = []
+    try:
+        for _ in range(3):
+            monkeypatch.delitem(sys.modules, "tests_anew_sdk", raising=False)
+            if armed_between:
+                patching.put_on(hook)
+            sdk = import_module("tests_anew_sdk")
+            if not armed_between:
+                patching.put_on(hook)
+            assert patching.is_on(hook)
+            clients.append(sdk.Client("c"))
+            before = len(usages.recorded)
+            assert [client.ask("q") for client in clients] == ["c q"] * len(clients)
+            assert len(usages.recorded) == before + len(clients)
+    finally:
+        patching.take_off(hook)
+    before = len(usages.recorded)
+    assert [client.ask("q") for client in clients] == ["c q"] * 3
+    assert len(usages.recorded) == before
+    assert not any(hasattr(type(client).ask, "__wrapped__") for client in clients)
 
 
 def test_code_that_another_tool_has_put_over_ours_stays(usages: Usages, server: ScriptedServer) -> None:

@@ -17,7 +17,7 @@ import wrapt
 
 from tokentrail import ledger
 from tokentrail.instrumentation.calls import wrapper_of
-from tokentrail.instrumentation.transplant import Live, Transplant, can_be_transplanted, plain_function
+from tokentrail.instrumentation.transplant import Live, Transplant, behind_it, can_be_transplanted, plain_function
 from tokentrail.providers import Hook
 
 __all__ = ["is_on", "owner_of", "put_on", "take_off"]
@@ -29,12 +29,14 @@ _awaited: set[Place] = set()
 _patched: dict[Place, Patch] = {}
 _buried: dict[Place, Patch] = {}
 """Switched off, but still there: another instrumentation has wrapped our wrapper."""
+_former: dict[Place, list[Patch]] = {}
+"""Of modules that have been imported anew since: their clients may live on, and their calls count."""
 
 
 class Patch:
     """A patched function: where it lives, what was there before, and whether our wrapper does anything."""
 
-    __slots__ = ("applied", "live", "name", "original", "own", "owner", "transplant", "wrapper")
+    __slots__ = ("applied", "is_of_the_sdk", "live", "name", "original", "own", "owner", "transplant", "wrapper")
 
     def __init__(self, hook: Hook, module: ModuleType) -> None:
         self.owner, self.name = owner_of(hook, module)
@@ -43,9 +45,11 @@ class Patch:
         self.live = Live([True])  # emptied, our wrapper lets everything pass
         self.applied = False
         self.transplant: Transplant | None = None
+        self.is_of_the_sdk = False  # else another tool's function, which may be taken off with our wrapper
         self.wrapper: Any = None
-        function = plain_function(self.owner, self.name)
+        function = plain_function(self.owner, self.name, module)
         if function is not None and can_be_transplanted(function, is_async=hook.is_async):
+            self.is_of_the_sdk = function.__globals__ is vars(module)
             self.transplant = Transplant(function, wrapper_of(hook), self.live, of_class=isinstance(self.owner, type), is_async=hook.is_async)
         else:
             self.wrapper = wrapt.FunctionWrapper(self.original, wrapper_of(hook), enabled=cast("bool", self.live))
@@ -60,12 +64,17 @@ class Patch:
 
     def is_there(self) -> bool:
         """Whether our wrapper is called when the function is, under whatever others have put over it."""
-        if self.transplant is not None:
-            return self.transplant.is_in_force()
-        function = vars(self.owner).get(self.name)
-        while function is not None and function is not self.wrapper:
-            function = getattr(function, "__wrapped__", None)
-        return function is not None
+        if self.transplant is None:
+            return self.leads_to(self.wrapper)
+        return self.transplant.is_in_force() and (self.is_of_the_sdk or self.leads_to(self.transplant.function))
+
+    def leads_to(self, function: Any) -> bool:
+        """Whether what is in the place now is the function, or may call it."""
+        return any(behind is function for behind in behind_it(vars(self.owner).get(self.name)))
+
+    def is_of(self, hook: Hook, module: ModuleType) -> bool:
+        """Whether this is the module's class as it is now, and not that of a module that has been imported anew since."""
+        return owner_of(hook, module)[0] is self.owner
 
     def restore(self) -> bool:
         """Put back what was there. If somebody has patched over it meanwhile, his patch stays, ours is switched off, and this is False."""
@@ -97,8 +106,13 @@ def put_on(hook: Hook) -> None:
     if hook.module in sys.modules:
         _patch(hook, import_module(hook.module))  # waits for a thread that is still importing it
     elif place not in _awaited:
-        wrapt.register_post_import_hook(lambda imported: _patch(hook, imported), hook.module)
+        wrapt.register_post_import_hook(lambda imported: _imported(hook, imported), hook.module)
         _awaited.add(place)  # after it: twice does nothing, never would be a hook lost
+
+
+def _imported(hook: Hook, module: ModuleType) -> None:
+    _awaited.discard((hook.module, hook.name))  # wrapt tells once: of a module that is imported anew, `put_on` asks again
+    _patch(hook, module)
 
 
 def take_off(hook: Hook) -> None:
@@ -108,12 +122,15 @@ def take_off(hook: Hook) -> None:
     patch = _patched.pop(place, None)
     if patch is not None and not patch.restore():
         _buried[place] = patch
+    for former in _former.pop(place, ()):
+        former.restore()
 
 
 def is_on(hook: Hook) -> bool:
     """Whether the function is patched now, and the wrapper is still reached through it."""
     patch = _patched.get((hook.module, hook.name))
-    return patch is not None and patch.is_there()
+    module = sys.modules.get(hook.module)
+    return patch is not None and module is not None and patch.is_of(hook, module) and patch.is_there()
 
 
 def _patch(hook: Hook, module: ModuleType) -> None:
@@ -122,9 +139,15 @@ def _patch(hook: Hook, module: ModuleType) -> None:
         if place not in _armed:
             return
         patch = _patched.get(place)
+        if patch is not None and not patch.is_of(hook, module):
+            _former.setdefault(place, []).append(patch)
+            patch = None
+        elif patch is not None and not patch.is_there():  # never applied, or taken off with another tool's function
+            patch.restore()
+            patch = None
         if patch is None:
             patch = _buried.pop(place, None)
-            if patch is not None and patch.is_there():
+            if patch is not None and patch.is_of(hook, module) and patch.is_there():
                 patch.live.append(True)
             else:
                 patch = Patch(hook, module)

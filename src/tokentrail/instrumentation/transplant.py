@@ -11,10 +11,18 @@ function looks like (`inspect.signature`, `getsource`, `iscoroutinefunction`, pi
 from __future__ import annotations
 
 import inspect
-from types import CodeType, FunctionType, MethodType
-from typing import Any
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, Final
 
-__all__ = ["Live", "Transplant", "can_be_transplanted", "plain_function"]
+__all__ = ["Live", "Transplant", "behind_it", "can_be_transplanted", "plain_function"]
+
+_MOST_SEEN: Final = 200
+_LOOKED_INTO: Final = {FunctionType, MethodType, partial}
+"""What else a function holds or names (lazy objects, mocks) is not asked anything, but for proxies of wrapt's."""
 
 _MARK = "tokentrail: the parts of a transplant"
 _NEITHER = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
@@ -62,16 +70,58 @@ async def _async_function(*args: Any, **kwargs: Any) -> Any:
 _STAND_INS = {(True, False): _method, (True, True): _async_method, (False, False): _function, (False, True): _async_function}
 
 
-def plain_function(owner: Any, name: str) -> FunctionType | None:
-    """Find the SDK's function below the proxies (wrapt's) that others have put in its place; None where there is none of its own."""
+def plain_function(owner: Any, name: str, module: ModuleType | None = None) -> FunctionType | None:
+    """Find the SDK's function below what others have put in its place; None where there is none of its own.
+
+    With the SDK's module: plain functions that come from elsewhere are looked behind too, and only if nothing is there, the outermost is the answer.
+    """
     found = vars(owner).get(name)
-    for _ in range(50):  # a chain of proxies has an end, whatever somebody built
-        if type(found) is FunctionType:
-            return found
-        if found is None or type(found) in {staticmethod, classmethod, property}:
+    if found is None or type(found) in {staticmethod, classmethod, property}:
+        return None
+    first: FunctionType | None = None
+    for behind in behind_it(found):
+        if type(behind) is FunctionType:
+            if module is None:
+                return behind
+            qualified = f"{owner.__qualname__}.{name}" if isinstance(owner, type) else name
+            if behind.__globals__ is vars(module) and (first is None or behind.__qualname__ == qualified):
+                return behind
+            first = first or behind
+        elif first is None and type(behind) in {staticmethod, classmethod, property}:
             return None
-        found = getattr(found, "__wrapped__", None)
-    return None
+    return first
+
+
+def behind_it(found: Any) -> Iterator[Any]:
+    """Give what stands in a function's place, and then what it may call: what it wraps, else what a plain function holds or names."""
+    seen: dict[int, Any] = {}
+    waiting = deque([found])
+    while waiting and len(seen) < _MOST_SEEN:  # a chain of proxies has an end, whatever somebody built
+        here = waiting.popleft()
+        if here is None or id(here) in seen:
+            continue
+        seen[id(here)] = here
+        yield here
+        if type(here) is FunctionType:
+            waiting.extend(value for value in _held_by(here) if type(value) in _LOOKED_INTO or hasattr(type(value), "__wrapped__"))
+        elif type(here) is MethodType:
+            waiting.append(here.__func__)
+        elif type(here) is partial:
+            waiting.append(here.func)
+        else:
+            waiting.append(getattr(here, "__wrapped__", None))
+
+
+def _held_by(function: FunctionType) -> Iterator[Any]:
+    yield vars(function).get("__wrapped__")
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # empty yet
+            yield cell.cell_contents
+    yield from function.__defaults__ or ()
+    yield from (function.__kwdefaults__ or {}).values()
+    yield from vars(function).values()  # as the functions that `mock` makes hold their `side_effect`
+    for name in function.__code__.co_names:
+        yield function.__globals__.get(name)
 
 
 def can_be_transplanted(function: FunctionType, *, is_async: bool) -> bool:
