@@ -15,6 +15,8 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.errors import READONLY, ClickHouseError
 from tokentrail.clickhouse.rows import Batches
 from tokentrail.clickhouse.streams import ROWS, Stream
+from tokentrail.embedded.errors import EngineError
+from tokentrail.embedded.statement import select
 
 __all__ = ["command"]
 
@@ -81,7 +83,10 @@ def _run(client: Client, text: str, *, write: bool, output_format: str, limit: i
 
 def _names_rows(text: str) -> bool:
     """Whether the statement itself asks for the very format that rows are read in."""
-    return ROWS.lower() in text.lower()
+    try:
+        return select(text.encode()).format.lower() == ROWS.lower()
+    except EngineError:  # ClickHouse took what is no statement to us
+        return False
 
 
 def _pass_through(answer: Stream, limit: int | None) -> None:
