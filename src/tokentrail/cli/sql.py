@@ -63,6 +63,8 @@ def command(*, statement: str, dsn: str, write: bool, output_format: str, limit:
 def _read(statement: str) -> str:
     if statement != "-":
         return statement
+    if sys.stdin is None:
+        raise Misuse("standard input is closed: give it the statement, or write the statement in place of -.")
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
