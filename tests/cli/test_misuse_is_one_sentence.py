@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from tests.support.journal import abandon, append, writer
-from tests.support.terminal import at_terminal
+from tests.support.terminal import TOKENTRAIL, Ran, assert_one_sentence, at_terminal
 from tokentrail.cli.group import cli
 
 MISUSE = [
@@ -37,6 +39,15 @@ def test_it_says_so(served: str, arguments: list[str], said: str) -> None:
     (error,) = (line for line in ran.stderr.splitlines() if line.startswith("Error: "))
     assert said in error
     assert isinstance(ran.exception, SystemExit)
+
+
+@pytest.mark.parametrize("command", ["sql", "count"])
+def test_a_closed_standard_input_is_told(served: str, command: str) -> None:
+    given = {**os.environ, "TOKENTRAIL_CLICKHOUSE_DSN": served}
+    ran = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", *TOKENTRAIL, command, "-"], capture_output=True, text=True, env=given, timeout=60, check=False
+    )
+    assert_one_sentence(Ran(ran.returncode, ran.stdout, ran.stderr), "standard input is closed")
 
 
 def test_a_server_without_tls_is_told_in_words(served: str) -> None:

@@ -68,6 +68,12 @@ def test_what_only_looks_like_one_is_none(served: str, statement: str) -> None:
     assert list(row) == ["format"]
 
 
+def test_a_format_named_in_a_text_is_no_clause(served: str) -> None:
+    statement = "SELECT 'JSONCompactEachRowWithNamesAndTypes' AS x"
+    assert sql(served, statement, "--format", "csv").stdout == b"x\nJSONCompactEachRowWithNamesAndTypes\n"
+    assert json.loads(sql(served, statement, "--json").stdout) == [{"x": "JSONCompactEachRowWithNamesAndTypes"}]
+
+
 def test_json_keeps_columns_of_one_name(served: str) -> None:
     statement = "SELECT l.t, r.t, 3 AS t_1, s.t FROM (SELECT 1 AS t) l CROSS JOIN (SELECT 2 AS t) r CROSS JOIN (SELECT 4 AS t) s"
     columns = sql(served, statement, "--format", "csv").stdout.decode().splitlines()[0].split(",")

@@ -15,6 +15,8 @@ __all__ = ["command"]
 
 
 def _read(file: str) -> str:
+    if file == "-" and sys.stdin is None:
+        raise click.BadParameter("standard input is closed: name a file, or give it the text.", param_hint="FILE")
     try:
         with click.open_file(file, "rb") as opened:
             data = opened.read()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, islice
 from typing import Any, Final, TypeVar
@@ -149,7 +150,8 @@ def _block(columns: Sequence[str], rows: Sequence[Row], *, first: int) -> Iterat
     yield table(names, values, width=width, rule=rule) or "".join(vertical(names, values, rule=rule, first=first))
     if len(kept) < len(columns):
         empty = [name for at, name in enumerate(columns) if at not in kept]
-        yield f"left out, empty in every row: {', '.join(empty)}\n"
+        said = f"left out, empty in every row: {', '.join(empty)}"
+        yield (said if width is None else textwrap.fill(said, width, break_long_words=False, break_on_hyphens=False)) + "\n"
 
 
 def _blocks(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[str]:

@@ -15,6 +15,8 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.errors import READONLY, ClickHouseError
 from tokentrail.clickhouse.rows import Batches
 from tokentrail.clickhouse.streams import ROWS, Stream
+from tokentrail.embedded.errors import EngineError
+from tokentrail.embedded.statement import select
 
 __all__ = ["command"]
 
@@ -61,6 +63,8 @@ def command(*, statement: str, dsn: str, write: bool, output_format: str, limit:
 def _read(statement: str) -> str:
     if statement != "-":
         return statement
+    if sys.stdin is None:
+        raise Misuse("standard input is closed: give it the statement, or write the statement in place of -.")
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
@@ -81,7 +85,10 @@ def _run(client: Client, text: str, *, write: bool, output_format: str, limit: i
 
 def _names_rows(text: str) -> bool:
     """Whether the statement itself asks for the very format that rows are read in."""
-    return ROWS.lower() in text.lower()
+    try:
+        return select(text.encode()).format.lower() == ROWS.lower()
+    except EngineError:  # ClickHouse took what is no statement to us
+        return False
 
 
 def _pass_through(answer: Stream, limit: int | None) -> None:
