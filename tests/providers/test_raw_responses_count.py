@@ -168,3 +168,22 @@ async def test_streaming_response_parsed_into_an_async_stream_and_left(usages: U
             async for _ in await response.parse():
                 break
     assert recorded(usages) == [("partial", None, None, None)]
+
+
+def test_streaming_response_that_one_parses_and_another_reads_as_lines(usages: Usages) -> None:
+    with (
+        ScriptedServer(STREAM) as server,
+        openai.OpenAI(base_url=server.url, api_key="none").chat.completions.with_streaming_response.create(**ASK, stream=True) as response,
+    ):
+        response.parse()
+        assert list(response.iter_lines())
+    assert recorded(usages) == [("complete", 40, 11, 4)]
+
+
+async def test_streaming_response_that_one_parses_and_another_reads_as_lines_async(usages: Usages) -> None:
+    with ScriptedServer(STREAM) as server:
+        client = openai.AsyncOpenAI(base_url=server.url, api_key="none")
+        async with client.chat.completions.with_streaming_response.create(**ASK, stream=True) as response:
+            await response.parse()
+            assert [line async for line in response.iter_lines()]
+    assert recorded(usages) == [("complete", 40, 11, 4)]

@@ -7,6 +7,7 @@ What comes back decides, not what was asked for: a raw response (`with_raw_respo
 from __future__ import annotations
 
 import inspect
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from tokentrail.instrumentation.streams import Following, follow, follow_async, follow_body, watch_close
@@ -57,9 +58,8 @@ def _watch_parse(raw: Any, following: Following, chunks: Chunks, *, is_async: bo
     def adopt(parsed: Any) -> Any:
         vars(raw).pop("parse", None)
         if following.chunks is not chunks and hasattr(parsed, "_iterator"):
-            following.release()
-            following.chunks = chunks
-            _follow(parsed, following, is_async=is_async)
+            inner = parsed._iterator  # noqa: SLF001
+            parsed._iterator = _once_read_async(parsed, inner, following, chunks) if is_async else _once_read(parsed, inner, following, chunks)  # noqa: SLF001
         return parsed
 
     if inspect.iscoroutinefunction(parse):
@@ -74,3 +74,21 @@ def _watch_parse(raw: Any, following: Following, chunks: Chunks, *, is_async: bo
             return adopt(parse(*args, **kwargs))
 
         raw.parse = parse_sync
+
+
+def _once_read(parsed: Any, inner: Any, following: Following, chunks: Chunks) -> Iterator[Any]:
+    """Turn from the bytes to the parsed stream at its first step: who parses (a tracer) need not be who reads, and maybe reads lines."""
+    _turn(parsed, following, chunks, is_async=False)
+    yield from follow(inner, following)
+
+
+async def _once_read_async(parsed: Any, inner: Any, following: Following, chunks: Chunks) -> AsyncIterator[Any]:
+    _turn(parsed, following, chunks, is_async=True)
+    async for chunk in follow_async(inner, following):
+        yield chunk
+
+
+def _turn(parsed: Any, following: Following, chunks: Chunks, *, is_async: bool) -> None:
+    following.release()
+    following.chunks = chunks
+    watch_close(parsed.response, following, is_async=is_async)
