@@ -141,6 +141,12 @@ def _take_over() -> None:
         internal_error("ledger.take_over", error)
 
 
+def _resume_former() -> None:
+    """Begin a shipper where something of former settings waits and no thread is at it: shipping was off, or nobody answered."""
+    if any(not background.running for background in _left()):
+        _take_over()
+
+
 def append(usage: Usage, to: Callable[[Usage], None] | None = None) -> int:
     """Put one usage into the journal (or give it to the sink `to`) before returning. Its number, or minus its number if the journal refused it."""
     if to is not None:
@@ -237,6 +243,7 @@ def journal_size() -> int:
 def flush(timeout: float) -> bool:
     """Wait until estimates are counted and all that this process wrote, also under former settings, is acknowledged, or the time (seconds) is up."""
     deadline = time.monotonic() + timeout
+    _resume_former()
     counted = drain_estimates(max(0.0, deadline - time.monotonic()))
     acknowledged = flush_all([end.background for end in _ends()], max(0.0, deadline - time.monotonic()))
     return counted and acknowledged and not _former.put_aside
@@ -296,7 +303,7 @@ def _renew(_settings: settings.Settings) -> None:
         _end = None
     if end is not None:
         end.retire()
-        _former.waiting()
+    _resume_former()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

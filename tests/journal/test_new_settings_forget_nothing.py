@@ -21,7 +21,7 @@ from tests.support.journal_load import one, tell
 from tokentrail import ledger, settings
 
 def seen(**facts): os.write(1, (json.dumps(facts) + "\\n").encode())
-def threads(): return sum(thread.name == "tokentrail-shipper" for thread in threading.enumerate())
+def threads(): return len(os.listdir("/proc/self/task")) - 1
 AWAY = "http://127.0.0.1:9/v1/logs"
 """
 
@@ -50,6 +50,23 @@ seen(flushed=tokentrail.flush(30))
     [(writer_id, numbers)] = expected.items()
     assert set(otlp.numbers(writer_id)) == numbers
     assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize("between", ["ship=False", "disabled=True"])
+def test_what_waits_is_sent_when_shipping_is_on_again_without_a_new_record(
+    root: Path, otlp: Otlp, start: Callable[..., Program], between: str
+) -> None:
+    code = f"""
+for _ in range(3): tell(*one())
+tokentrail.configure(ship=False)
+while threads(): time.sleep(0.01)
+tokentrail.configure(ship=True, endpoint=os.environ["RIGHT"])
+seen(flushed=tokentrail.flush(30), listed=threading.active_count())
+"""
+    expected, [after] = run(start, environment(root) | {"RIGHT": otlp.url}, code)
+    assert after == {"flushed": True, "listed": 1}  # no thread that has ended, or is none of `threading`'s, is kept in its list
+    [(writer_id, numbers)] = expected.items()
+    assert set(otlp.numbers(writer_id)) == numbers
 
 
 STILL_WAITING = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,8 +13,10 @@ import pytest
 
 from tests.support.journal import AT_ONCE, append, shipper, writer
 from tests.support.otlp_receiver import Otlp, Reply, cut, hang, html, ok, status
+from tokentrail.journal.exporter import Answer, Exporter
 from tokentrail.journal.folder import load_cursor
 from tokentrail.retry import RetryPolicy
+from tokentrail.settings import Settings
 
 ANSWERS: dict[str, Reply] = {
     "302": status(302, location="http://127.0.0.1:9/"),
@@ -142,3 +146,31 @@ def test_a_partial_success_that_rejects_nothing_is_a_success(root: Path, otlp: O
     append(service, 2)
     assert shipper(root, otlp).ship_folder(service.folder, live=True).done
     assert len(otlp.requests) == 1
+
+
+def test_an_answer_that_trickles_in_is_given_up_after_the_time_for_one_request() -> None:
+    """A byte every 20 ms for ever: each `recv` is in time, the whole never is."""
+    gone = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def trickle() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 10000\r\n\r\n")
+            with contextlib.suppress(OSError):
+                while not gone.wait(0.02):
+                    connection.sendall(b"x")
+
+    thread = threading.Thread(target=trickle, daemon=True)
+    thread.start()
+    exporter = Exporter(Settings(endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}/v1/logs", timeout=0.3))
+    try:
+        outcome = exporter.send(b"")
+        assert outcome.answer is Answer.AWAY
+        assert "not whole" in outcome.reason
+    finally:
+        gone.set()
+        exporter.close()
+        listener.close()
+        thread.join(10)

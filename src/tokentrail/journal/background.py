@@ -130,7 +130,6 @@ class Background:
 
             exporter = exporter_for(self._settings)  # loads the client of the settings' protocol
 
-        threading.current_thread().name = "tokentrail-shipper"
         # our own requests are nobody's spans
         for name in ("suppress_instrumentation", "suppress_http_instrumentation"):
             context.attach(context.set_value(name, True))
