@@ -52,11 +52,8 @@ seen(flushed=tokentrail.flush(30))
     assert list(root.iterdir()) == []
 
 
-@pytest.mark.parametrize("between", ["ship=False", "disabled=True"])
-def test_what_waits_is_sent_when_shipping_is_on_again_without_a_new_record(
-    root: Path, otlp: Otlp, start: Callable[..., Program], between: str
-) -> None:
-    code = f"""
+def test_what_waits_is_sent_when_shipping_is_on_again_without_a_new_record(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    code = """
 for _ in range(3): tell(*one())
 tokentrail.configure(ship=False)
 while threads(): time.sleep(0.01)

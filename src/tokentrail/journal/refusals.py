@@ -17,6 +17,7 @@ from tokentrail.journal.records import coarsened, join_ranges
 __all__ = ["Refusals", "load_refused", "refused_files"]
 
 NAME: Final = "refused"
+HIGHEST: Final = 2**63 - 1
 MAX_NAME_BYTES: Final = 200
 """File systems allow 255; some that encrypt names allow less."""
 _RANGES = re.compile(r"refused\.(\d{1,19}-\d{1,19}(?:,\d{1,19}-\d{1,19})*)").fullmatch
@@ -46,7 +47,7 @@ def load_refused(folder: Path) -> list[tuple[int, int]]:
         for part in match[1].split(",") if match else ():
             low, _, high = part.partition("-")
             found.append((int(low), int(high)))
-    return join_ranges(pair for pair in found if pair[0] <= pair[1])
+    return join_ranges(pair for pair in found if pair[0] <= pair[1] <= HIGHEST)  # a name that no writer has given tells nothing
 
 
 class Refusals:
