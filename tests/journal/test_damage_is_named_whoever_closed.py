@@ -133,3 +133,30 @@ def test_stray_files_stop_nothing(root: Path, otlp: Otlp, stray: Callable[[Path,
     assert adopt(root, otlp).done
     assert otlp.numbers(service.writer_id) == numbers
     assert damaged(otlp, service.writer_id) == set()
+
+
+@pytest.mark.parametrize("spoiled", [{20}, {19, 20}])
+def test_the_last_records_of_a_killed_writer(root: Path, otlp: Otlp, spoiled: set[int]) -> None:
+    """A whole frame whose bytes are wrong was written before the kill; half of one was being written."""
+    service = writer(root)
+    append(service, 20)
+    abandon(service)
+    [path] = segments(service.folder)
+    for _start, end, number in frames(path):
+        if number in spoiled:
+            overwrite(path, end - 1, b"\xff")
+    assert adopt(root, otlp).done
+    assert set(otlp.numbers(service.writer_id)) == set(range(1, 21)) - spoiled
+    assert damaged(otlp, service.writer_id) == spoiled
+
+
+def test_half_a_record_at_the_kill_is_no_damage(root: Path, otlp: Otlp) -> None:
+    service = writer(root)
+    append(service, 20)
+    abandon(service)
+    [path] = segments(service.folder)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 5)
+    assert adopt(root, otlp).done
+    assert damaged(otlp, service.writer_id) == set()
+    assert max(closing[semconv.LAST_SEQ] for closing in otlp.closings(service.writer_id)) == 19

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["MARK", "MAX_FRAME", "MAX_PAYLOAD", "Damage", "Frame", "frame", "scan"]
+__all__ = ["HEADER_BYTES", "MARK", "MAX_FRAME", "MAX_PAYLOAD", "Damage", "Frame", "frame", "scan", "spoiled_number"]
 
 MARK: Final = b"\xf7TT\x01"
 MAX_PAYLOAD: Final = 64 * 1024
@@ -33,11 +33,15 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 
 
 class Damage(msgspec.Struct, frozen=True, gc=False):
-    """Bytes that are no frame, from `start` to `end`; `tail` if no good frame follows (it may still be being written)."""
+    """Bytes that are no frame, from `start` to `end`; `tail` if no good frame follows (it may still be being written).
+
+    `number` is the last one that was written there, where that can be seen in a tail.
+    """
 
     start: int
     end: int
     tail: bool
+    number: int = 0
 
 
 def frame(number: int, payload: bytes) -> bytes:
@@ -58,6 +62,17 @@ def _frame_at(data: bytes, offset: int) -> Frame | None:
     return Frame(number, payload, end)
 
 
+def spoiled_number(data: bytes, offset: int, end: int) -> int:
+    """The last number among damaged bytes whose frame is whole by its length: it was written, and then spoiled. 0 where there is none."""
+    number = 0
+    while 0 <= (offset := data.find(MARK, offset, end)) <= end - HEADER_BYTES:
+        _, length, _, stated = _HEADER.unpack_from(data, offset)
+        if length <= MAX_PAYLOAD and offset + HEADER_BYTES + length <= end:
+            number = stated
+        offset += 1
+    return number
+
+
 def scan(data: bytes, offset: int = 0) -> Iterator[Frame | Damage]:
     """The frames of a file's bytes from `offset` on. Torn bytes come as `Damage`, never as an error."""
     while offset < len(data):
@@ -67,7 +82,7 @@ def scan(data: bytes, offset: int = 0) -> Iterator[Frame | Damage]:
             while found is None:
                 offset = data.find(MARK, offset + 1)
                 if offset < 0:
-                    yield Damage(start, len(data), tail=True)
+                    yield Damage(start, len(data), tail=True, number=spoiled_number(data, start, len(data)))
                     return
                 found = _frame_at(data, offset)
             yield Damage(start, offset, tail=False)

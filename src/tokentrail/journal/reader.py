@@ -11,7 +11,7 @@ import msgspec
 
 from tokentrail import semconv
 from tokentrail.journal import folder as layout
-from tokentrail.journal.frames import MAX_FRAME, Damage, Frame, scan
+from tokentrail.journal.frames import HEADER_BYTES, MAX_FRAME, Damage, Frame, scan
 from tokentrail.journal.records import Header, Record, coarsened, decode, gaps
 from tokentrail.journal.refusals import load_refused
 from tokentrail.usage import Closing, Refused
@@ -43,7 +43,7 @@ def read(folder: Path, cursor: layout.Cursor, *, live: bool) -> Iterator[Found]:
             continue
         start = cursor.offset if path.name == cursor.segment else 0
         for piece, end in _pieces(path, start, growing=live and path == paths[-1]):
-            found = Found(None, 0, cursor, damaged_bytes=piece.end - piece.start) if isinstance(piece, Damage) else _found(piece, cursor)
+            found = _damage(piece, cursor) if isinstance(piece, Damage) else _found(piece, cursor)
             if first and isinstance(found.record, Header) and not cursor.last_seq:
                 # no cursor, and the files before were acknowledged and removed: their numbers are not damaged
                 cursor = msgspec.structs.replace(cursor, last_seq=found.record.first_seq - 1)
@@ -104,6 +104,13 @@ def _pieces(path: Path, start: int, *, growing: bool) -> Iterator[tuple[Frame | 
             start += taken
             if last:
                 return
+
+
+def _damage(piece: Damage, cursor: layout.Cursor) -> Found:
+    """Damage at a file's end: its last number is taken for true if so many frames may have lain there."""
+    size = piece.end - piece.start
+    may_be = piece.tail and cursor.last_seq < piece.number <= cursor.last_seq + size // HEADER_BYTES
+    return Found(None, piece.number if may_be else 0, cursor, damaged_bytes=size)
 
 
 def _found(piece: Frame, cursor: layout.Cursor) -> Found:
