@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell starts its background jobs so, and every program that a test starts and interrupts would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHOWN = ("openai", "groq", "ollama", "opentelemetry-sdk", "chdb-core", "clickhouse-connect", "wrapt", "msgspec")
 

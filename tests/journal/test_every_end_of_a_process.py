@@ -18,7 +18,6 @@ from tokentrail import semconv
 # The shipper's modules are loaded first: CPython knows that it ends by SIGINT from a flag which any `exec` in any thread resets, and imports run many.
 HEAD = """
 import os, signal, sys, threading, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with SIGINT ignored
 import tokentrail.journal.adoption
 from tests.support.journal_load import one, tell
 for _ in range(20): tell(*one())
