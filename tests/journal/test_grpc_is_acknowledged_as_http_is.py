@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
+from tests.support.certificates import make_certificates
 from tests.support.grpc_receiver import GrpcOtlp, refuses_with, said
 from tests.support.journal import append, shipper, usage, writer
 from tests.support.otlp_receiver import Otlp, Received, Record, Reply, ok
@@ -288,25 +288,7 @@ def test_a_unix_socket(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("certificates")
-    for name in ("server", "client"):
-        command = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=127.0.0.1",
-        ]
-        command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")]
-        subprocess.run(command, check=True, capture_output=True)
-    return folder
+    return make_certificates(tmp_path_factory.mktemp("certificates"), "server", "client")
 
 
 def test_tls_with_certificates_of_ones_own(certificates: Path) -> None:

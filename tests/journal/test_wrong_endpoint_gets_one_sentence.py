@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import make_certificates
 from tests.support.journal import AT_ONCE, Program, abandon, adopt, append, environment, told, writer
 from tests.support.otlp_receiver import Otlp, ok, status
 from tokentrail.journal.exporter import Answer, Exporter, endpoint_problem
@@ -198,25 +198,7 @@ def test_an_endpoint_without_its_path_is_told_the_path(path: str) -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("certificates")
-    for name in ("server", "other"):
-        command = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=127.0.0.1",
-        ]
-        command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")]
-        subprocess.run(command, check=True, capture_output=True)
-    return folder
+    return make_certificates(tmp_path_factory.mktemp("certificates"), "server", "other")
 
 
 def test_tls_with_a_certificate_of_ones_own(root: Path, certificates: Path) -> None:
