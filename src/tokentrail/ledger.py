@@ -121,7 +121,7 @@ def _begin() -> End:
                 _end = end = fresh
             arm, _atexit_armed = not _atexit_armed, True
         if arm:
-            atexit.register(close)
+            atexit.register(close_at_exit)
         if end is fresh:
             end.background.start()
         return end
@@ -207,12 +207,9 @@ def _estimate(
     _estimator.submit(usage, input_texts, output_texts, complete, settle)
 
 
-def drain_estimates(timeout: float, *, load: bool = True) -> bool:
-    """Wait until the estimates that were asked for are counted and appended, or the time (seconds) is up. True if they are.
-
-    Without `load`, at the process's end, no vocabulary is loaded from now on.
-    """
-    return _estimator is None or _estimator.drain(timeout, load=load)
+def drain_estimates(timeout: float) -> bool:
+    """Wait until the estimates that were asked for are counted and appended, or the time (seconds) is up. True if they are."""
+    return _estimator is None or _estimator.drain(timeout)
 
 
 def set_sink(to: Callable[[Usage], None] | None) -> None:
@@ -269,7 +266,7 @@ def close() -> None:
             action()
         except Exception as error:
             internal_error("ledger.close", error)
-    drain_estimates(max(0.0, deadline - time.monotonic()), load=False)
+    drain_estimates(max(0.0, deadline - time.monotonic()))
     for end in _ends():
         end.writer.close()
     if _left():
@@ -279,6 +276,13 @@ def close() -> None:
         end.background.ask_to_stop()
     for end in reversed(ends):
         end.background.stop(max(0.0, deadline - time.monotonic()))
+
+
+def close_at_exit() -> None:
+    """Close at the process's end: no vocabulary is loaded from now on, because loading outlives the interpreter."""
+    if _estimator is not None:
+        _estimator.stop_loading()
+    close()
 
 
 def _after_fork_in_child() -> None:
@@ -308,4 +312,4 @@ def _renew(_settings: settings.Settings) -> None:
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
 settings.on_change(_renew)
-threads.at_end(close)
+threads.at_end(close_at_exit)

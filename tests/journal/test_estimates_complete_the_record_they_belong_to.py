@@ -13,9 +13,9 @@ CODE = """
 import os, time
 import tokentrail
 from tokentrail import call, finisher, ledger, recorder
-request = call.Request("openai", "chat", "chat", model="gpt-4", texts=["one two three"])
-def one():
-    recorder.start(request).finish(call.Answer(model="gpt-4", output_texts=["four five"]))
+def one(model="gpt-4"):
+    request = call.Request("openai", "chat", "chat", model=model, texts=["one two three"])
+    recorder.start(request).finish(call.Answer(model=model, output_texts=["four five"]))
 one()
 {between}
 one()
@@ -59,3 +59,9 @@ def test_never_by_another_one(root: Path, otlp: Otlp, start: Callable[..., Progr
         assert all(said[0] is None and len(said) <= 2 for said in found.values())
         otlp.taken.clear()
         otlp._by_event.clear()
+
+
+def test_also_with_another_vocabulary_after_a_close(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    found = run(root, otlp, start, "ledger.close()\none('gpt-4o')")
+    assert len(found) == 3
+    assert [len(said) for said in found.values()] == [2, 2, 2], found

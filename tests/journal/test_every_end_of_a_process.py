@@ -87,9 +87,9 @@ from tests.support.journal_load import one, tell
 for _ in range(20): tell(*one())
 import atexit
 from tokentrail import ledger
-atexit.unregister(ledger.close)
+atexit.unregister(ledger.close_at_exit)
 began = time.monotonic()
-ledger.close()
+ledger.close_at_exit()
 print("closed", time.monotonic() - began)
 """
     began = time.monotonic()

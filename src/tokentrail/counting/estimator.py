@@ -153,13 +153,15 @@ class Estimator:
             if not submitted:
                 settle()
 
-    def drain(self, timeout: float, *, load: bool = True) -> bool:
+    def stop_loading(self) -> None:
+        """Load no vocabulary from now on, at the process's end: a usage that needs another one keeps its text sizes."""
+        self._may_load = False
+
+    def drain(self, timeout: float) -> bool:
         """Wait until all that was submitted before is counted and appended; False if `timeout` seconds were not enough. Not for finalizers.
 
-        The counting thread itself (in `append`) does not wait: what it is counting cannot be done before it goes on. Without `load`, at the
-        process's end, no vocabulary is loaded from now on: a usage that needs one keeps its text sizes.
+        The counting thread itself (in `append`) does not wait: what it is counting cannot be done before it goes on.
         """
-        self._may_load = self._may_load and load
         if not self._pending:
             return True
         if _thread.get_ident() == self._thread:

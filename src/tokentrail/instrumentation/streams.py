@@ -289,4 +289,4 @@ def end_all() -> None:
 
 os.register_at_fork(after_in_child=_open.clear)
 ledger.before_close(end_all)
-atexit.register(ledger.close)  # where nothing was recorded before, only this writes what `end_all` finds
+atexit.register(ledger.close_at_exit)  # where nothing was recorded before, only this writes what `end_all` finds
