@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tokentrail.forks import no_fork
+
 if TYPE_CHECKING:
     from tokentrail.attribution import Spent
     from tokentrail.by_hand import track_token_usage
@@ -92,7 +94,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tokentrail' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"tokentrail.{_HOMES.get(name, 'vocabulary')}"), name)
+    with no_fork():
+        value = getattr(importlib.import_module(f"tokentrail.{_HOMES.get(name, 'vocabulary')}"), name)
     globals()[name] = value
     return value
 

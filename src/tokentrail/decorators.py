@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 
 from tokentrail import ledger, settings
 from tokentrail.attribution import Attribution, Spent, attribution
+from tokentrail.forks import no_fork
 from tokentrail.idempotency import bounded
 from tokentrail.metadata import metadata_text
 from tokentrail.steps import Entered, attributed, begin, end, enter, leave
@@ -180,7 +181,8 @@ def _arm() -> None:
     if _armed or settings.current().disabled:
         return
     try:
-        from tokentrail.instrumentation import instrument  # noqa: PLC0415 - wrapt comes with it
+        with no_fork():
+            from tokentrail.instrumentation import instrument  # noqa: PLC0415 - wrapt comes with it
 
         instrument()
     except Exception as error:

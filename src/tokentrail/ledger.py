@@ -17,9 +17,10 @@ from msgspec.structs import replace
 from opentelemetry import trace
 
 from tokentrail import semconv, settings, threads
+from tokentrail.forks import no_fork
 from tokentrail.journal.background import Background, flush_all
 from tokentrail.journal.ends import End, Former
-from tokentrail.journal.folder import no_fork, size_of
+from tokentrail.journal.folder import size_of
 from tokentrail.journal.records import encode_usage
 from tokentrail.journal.writer import Writer
 from tokentrail.program import program_name

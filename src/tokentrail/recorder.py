@@ -10,7 +10,7 @@ import sys
 from contextvars import Token
 from functools import partial
 from secrets import token_bytes
-from time import perf_counter_ns, time_ns
+from time import monotonic, perf_counter_ns, time_ns
 from typing import Any
 
 from opentelemetry import trace
@@ -289,8 +289,6 @@ def flush(timeout: float = 30.0) -> bool:
 
     For short-lived programs; nothing depends on it, since what is not shipped stays in the journal.
     """
-    from time import monotonic  # noqa: PLC0415
-
     deadline = monotonic() + timeout
     finished = finisher.drain(timeout)
     return ledger.flush(max(0.0, deadline - monotonic())) and finished

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from tokentrail import semconv, settings
+from tokentrail.forks import no_fork
 
 __all__ = ["is_set", "setup_opentelemetry"]
 
@@ -21,6 +22,11 @@ def setup_opentelemetry(*, service_name: str = "", environment: str = "", resour
     An SDK that the program has set up already, even one of its two halves, is never replaced: then nothing happens and the answer is false. Raises
     `ImportError` with one sentence where the SDK is not installed. Usage events do not need it: they travel by the journal.
     """
+    with no_fork():  # the exporters import their HTTP client when they are made
+        return _set_up(service_name, environment, resource)
+
+
+def _set_up(service_name: str, environment: str, resource: dict[str, str] | None) -> bool:
     try:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415

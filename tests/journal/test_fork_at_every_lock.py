@@ -22,7 +22,7 @@ import gc, os, queue, signal, sys, threading, time
 import tokentrail
 from tests.support.calls import a_request, an_answer, call
 from tokentrail import finisher, ledger, recorder
-from tokentrail.journal import locks as journal_locks
+from tokentrail import forks
 
 def everything():
     tokentrail.instrument()
@@ -70,7 +70,7 @@ for home, name, value in found.values():
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait(30)
-    if value is journal_locks._no_fork: threading.Timer(0.1, release.set).start()  # a fork waits for this one
+    if value is forks._guard.lock: threading.Timer(0.1, release.set).start()  # a fork waits for this one
     pid = os.fork()
     if pid == 0:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

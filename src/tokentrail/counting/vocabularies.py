@@ -7,7 +7,9 @@ brings, else from tiktoken's own cache folder (`TIKTOKEN_CACHE_DIR`), and is dow
 from __future__ import annotations
 
 import binascii
+import gzip
 import hashlib
+import importlib.metadata
 import logging
 import os
 import re
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tokentrail import threads
+from tokentrail.forks import no_fork
 
 if TYPE_CHECKING:
     import tiktoken
@@ -68,8 +71,6 @@ class DamagedVocabulary(Exception):  # noqa: N818 - it names what was found
 
 
 def _data_file(vocabulary: Vocabulary) -> Path | None:
-    import importlib.metadata  # noqa: PLC0415 - 30 modules, for those who count
-
     try:
         distribution = importlib.metadata.distribution(DATA_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
@@ -91,8 +92,6 @@ def _unpacked(path: Path) -> bytes:
     if path.suffix != ".gz":
         with path.open("rb") as file:
             return file.read(_LARGEST_FILE)
-    import gzip  # noqa: PLC0415 - for those who count
-
     with gzip.open(path) as packed:
         return packed.read(_LARGEST_FILE)
 
@@ -131,8 +130,6 @@ def _found(vocabulary: Vocabulary) -> bytes | None:
 
 
 def _open(vocabulary: Vocabulary, *, download: bool) -> tiktoken.Encoding | None:
-    from tokentrail.journal.folder import no_fork  # noqa: PLC0415 - most who count texts have no journal
-
     # not while another thread forks: the child would wait for ever for a module that nobody goes on loading
     with no_fork():
         import tiktoken  # noqa: PLC0415 - its import and memory are for those who need it

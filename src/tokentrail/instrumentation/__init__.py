@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from importlib.metadata import distributions, entry_points
 
 from tokentrail import ledger, threads
+from tokentrail.forks import no_fork
 from tokentrail.instrumentation import patching
 from tokentrail.providers import Provider
 
@@ -83,7 +84,8 @@ _providers: dict[str, Provider] | None = None
 def _known() -> dict[str, Provider]:
     global _providers  # noqa: PLW0603 - reading the entry points of all distributions takes milliseconds
     if _providers is None:
-        _providers = providers()
+        with no_fork():
+            _providers = providers()
     return _providers
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tokentrail.forks import no_fork
 from tokentrail.journal import folder as layout
 from tokentrail.journal.endpoint import endpoint_problem
 from tokentrail.journal.writer import Writer
@@ -121,7 +122,9 @@ class Background:
     def _ship_until_stopped(self) -> None:
         # loaded by this thread: the HTTP client and protobuf are half of what an import of all this would cost the application. Not while another
         # thread forks: the child would wait for ever for a module that nobody goes on loading
-        with layout.no_fork():
+        with no_fork():
+            import encodings.idna  # noqa: F401, PLC0415 - else the first name that is looked up imports it
+
             from opentelemetry import context  # noqa: PLC0415
 
             from tokentrail.journal.adoption import Adopter  # noqa: PLC0415

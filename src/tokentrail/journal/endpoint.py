@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit
 
+from tokentrail.forks import no_fork
 from tokentrail.settings import Settings
 
 __all__ = ["DEFAULT_ENDPOINT", "DEFAULT_GRPC_ENDPOINT", "Target", "endpoint_of", "endpoint_problem", "grpc_target", "protocol_of", "why_not_grpc"]
@@ -47,7 +48,8 @@ class Target:
 def grpc_is_installed() -> bool:
     """Whether the extra `grpc` is there."""
     try:
-        return find_spec("h2") is not None and find_spec("google.rpc") is not None
+        with no_fork():  # `google` is imported
+            return find_spec("h2") is not None and find_spec("google.rpc") is not None
     except (ImportError, ValueError):  # `google` itself is missing, or a module is only a name
         return False
 

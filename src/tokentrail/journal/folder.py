@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 
 from tokentrail.journal.frames import Frame, frame, scan
-from tokentrail.journal.locks import Lock, NoLocks, is_locked, no_fork
+from tokentrail.journal.locks import Lock, NoLocks, is_locked
 from tokentrail.journal.volume import CANNOT_GROW, check_fits
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "NoLocks",
     "is_alive",
     "load_cursor",
-    "no_fork",
     "segments",
     "size_of",
     "store_cursor",

@@ -10,21 +10,19 @@ another writer lives: `by_name=True` is for those who need not see that.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
 from pathlib import Path
 from typing import Final
 
-from tokentrail.threads import RLock
+from tokentrail.forks import no_fork
 
-__all__ = ["Lock", "NoLocks", "has_locks", "no_fork"]
+__all__ = ["Lock", "NoLocks", "has_locks"]
 
 _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
 
 _held: set[Lock] = set()
-_no_fork = RLock()
 
 
 class NoLocks(OSError):  # noqa: N818 - the file system's state, and what its answer means
@@ -46,7 +44,7 @@ class Lock:
 
         Where the file system has no locks it raises `NoLocks`, or answers an open file that keeps nobody out, if `by_name` says that nobody comes.
         """
-        with _no_fork:
+        with no_fork():
             try:
                 fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except FileNotFoundError:
@@ -89,7 +87,7 @@ class Lock:
 
     def close(self) -> None:
         """Give the lock back; in a forked child, let go of the inherited file without freeing the parent's lock."""
-        with _no_fork:
+        with no_fork():
             _held.discard(self)
             fd, self._fd = self._fd, -1
             if fd >= 0:
@@ -108,7 +106,7 @@ def _flock(fd: int, how: int, path: Path, *, by_name: bool = False) -> None:
 
 def is_locked(path: Path) -> bool:
     """Whether any process holds the file's lock. Raises `NoLocks` where nobody can know."""
-    with _no_fork:
+    with no_fork():
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -131,24 +129,9 @@ def has_locks(file: int, path: Path) -> bool:
     return True
 
 
-def no_fork() -> contextlib.AbstractContextManager[object]:
-    """While it is entered, no other thread of this process forks."""
-    return _no_fork
-
-
-def _before_fork() -> None:
-    _no_fork.acquire()
-
-
-def _after_fork_in_parent() -> None:
-    _no_fork.release()
-
-
 def _after_fork_in_child() -> None:
-    global _no_fork  # noqa: PLW0603 - the inherited one is held by the fork itself
-    _no_fork = RLock()
     for lock in tuple(_held):
         lock.close()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+os.register_at_fork(after_in_child=_after_fork_in_child)

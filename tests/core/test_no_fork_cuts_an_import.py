@@ -1,0 +1,106 @@
+"""What tokentrail imports at first use is imported while no other thread forks: a child would wait for ever for the module that is half loaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.scripted import ScriptedServer
+from tests.support.wheel import ROOT
+
+FIRST_USES = """
+def instrument(): tokentrail.instrument()
+def decorate():
+    with tokentrail.track_tokens("chat", tenant_id="acme"): record()
+def record(): tokentrail.track_token_usage(token_type="llm", operation="query", provider="groq", model="m", input_tokens=1)
+def estimate():
+    from tokentrail import call, recorder
+    recorder.start(call.Request("openai", "chat", "chat", model="gpt-4", texts=["one two"])).finish(call.Answer(model="gpt-4", output_texts=["three"]))
+def count(): assert tokentrail.count_tokens("one two", model="gpt-4o").tokenizer == "o200k_base"
+def flush(): tokentrail.flush(2)
+def export():
+    os.environ.update(OTEL_METRIC_EXPORT_INTERVAL="600000", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    tokentrail.setup_opentelemetry()
+def reconfigure(): tokentrail.configure(tenant_id="acme")
+"""
+
+EVERY_IMPORT = (
+    """
+import logging, os, sys  # `logging` must be there before: its own hook would take its lock before ours
+import tokentrail
+from tokentrail import forks
+"""
+    + FIRST_USES
+    + """
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if not forks._guard.lock._is_owned(): print(name, flush=True)
+
+sys.meta_path.insert(0, Finder())
+for use in (instrument, decorate, record, estimate, count, export, reconfigure, flush): use()
+os._exit(0)
+"""
+)
+
+FORK_AMID_IMPORT = (
+    """
+import os, signal, sys, threading, time
+import tokentrail
+"""
+    + FIRST_USES
+    + """
+module, use = sys.argv[1], globals()[sys.argv[2]]
+begun, forked = threading.Event(), threading.Event()
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            begun.set()
+            forked.wait(1)  # not longer: the fork is to wait for the import
+
+sys.meta_path.insert(0, Finder())
+threading.Thread(target=use).start()
+assert begun.wait(30)
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    use()
+    os._exit(0)
+forked.set()
+sys.stdout.write(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
+sys.stdout.flush()
+os._exit(0)
+"""
+)
+
+
+def run(program: str, folder: Path, *arguments: str, **variables: str) -> str:
+    environment = {"PATH": "", "HOME": str(folder), "TOKENTRAIL_JOURNAL_DIR": str(folder / "journal"), **variables}
+    command = [sys.executable, "-c", program, *arguments]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_every_import_holds_off_forks(tmp_path: Path, protocol: str) -> None:
+    with ScriptedServer([b"{}"]) as server:
+        endpoint = server.url.replace("127.0.0.1", "localhost").removesuffix("/v1")
+        assert run(EVERY_IMPORT, tmp_path, TOKENTRAIL_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_PROTOCOL=protocol).split() == []
+
+
+@pytest.mark.parametrize(
+    ("module", "use"),
+    [
+        ("tokentrail.recorder", "flush"),
+        ("tokentrail.instrumentation", "decorate"),
+        ("wrapt", "instrument"),
+        ("tiktoken", "count"),
+        ("opentelemetry.sdk.trace", "export"),
+    ],
+)
+def test_a_child_forked_amid_an_import_comes_to_its_end(tmp_path: Path, module: str, use: str) -> None:
+    assert run(FORK_AMID_IMPORT, tmp_path, module, use, TOKENTRAIL_SHIP="false") == "0"
