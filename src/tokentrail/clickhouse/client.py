@@ -197,12 +197,13 @@ class EngineClient:
     @contextmanager
     def stream(self, sql: str, written: str, *, read_only: bool = False) -> Iterator[Stream]:
         from tokentrail.embedded.pieces import EngineError, answer  # noqa: PLC0415 - it belongs to the engine
+        from tokentrail.embedded.statement import read_only_level  # noqa: PLC0415 - same
 
         with closing(self._open()) as session:
             try:
                 self._use(session)
                 if read_only:
-                    session.query(f"SET readonly = {_level(sql)}")
+                    session.query(f"SET readonly = {read_only_level(sql.encode())}")
                 spelt, pieces = answer(session, sql.encode(), written)
             except (RuntimeError, EngineError) as error:
                 raise failed(error, self.address) from None
