@@ -97,7 +97,7 @@ def _print_status(found: dict[str, Any]) -> None:
         headings = ["writer", "service", "pid", "state", "records", "waiting", "bytes", "last append", "wrong"]
         rows = [_row(writer) for writer in found["writers"]]
         kept = [at for at, name in enumerate(headings) if name != "wrong" or any(row[at] for row in rows)]
-        print_table([headings[at] for at in kept], [[row[at] for at in kept] for row in rows])
+        print_table([headings[at] for at in kept], [[row[at] for at in kept] for row in rows], counts=["records", "waiting", "bytes"])
     else:
         click.echo("Nothing waits.")
     if not found["locks"]:

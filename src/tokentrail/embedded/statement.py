@@ -84,9 +84,9 @@ def top_level(text: bytes) -> Iterator[Token]:
             depth += 1
 
 
-def _words(text: bytes) -> list[bytes]:
-    """All words outside of quotes and comments, those in brackets too, in upper case."""
-    return [found.group().upper() for found in TOKEN.finditer(text) if found.lastgroup == "word"]
+def _signs(text: bytes) -> list[bytes]:
+    """All words, in upper case, and signs outside of comments, those in brackets too; of what is quoted the quotes say that it is no word."""
+    return [found.group().upper() for found in TOKEN.finditer(text) if found.lastgroup != "space"]
 
 
 def read_only_level(text: bytes) -> str:
@@ -94,17 +94,16 @@ def read_only_level(text: bytes) -> str:
 
     Raises EngineError for a table function that makes its file at any level.
     """
-    tokens = [found.group().upper() for found in TOKEN.finditer(text) if found.lastgroup != "space"]
-    if (b"SQLITE", b"(") in pairwise(tokens):
+    if (b"SQLITE", b"(") in pairwise(_signs(text)):
         raise EngineError(READONLY, "Cannot execute query in readonly mode: sqlite makes the file that it is asked for. (READONLY)")
-    return "2" if MAKING.isdisjoint(_words(text)) else "1"
+    return "2" if MAKING.isdisjoint(_signs(text)) else "1"
 
 
 def beside_rows(text: bytes) -> list[str]:
     """What a statement may ask for beside its rows: `totals`, `extremes`."""
-    words = _words(text)
-    totals = (b"WITH", b"TOTALS") in pairwise(words)
-    return [*(["totals"] if totals else []), *(["extremes"] if b"EXTREMES" in words else [])]
+    pairs = set(pairwise(_signs(text)))
+    asked = {"totals": (b"WITH", b"TOTALS"), "extremes": (b"EXTREMES", b"=")}
+    return [name for name, signs in asked.items() if signs in pairs]
 
 
 def insert_head(text: bytes, *, whole: bool) -> Insert | None:
