@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from tests.support.embedded import number
 from tests.support.terminal import TOKENTRAIL, assert_one_sentence, at_terminal, tokentrail
 from tests.support.waiting import wait_until
+from tokentrail.cli import main
 from tokentrail.cli.group import cli
 from tokentrail.cli.output import _numbered
 from tokentrail.clickhouse.values import reading
@@ -359,21 +360,47 @@ def test_ctrl_c_is_quiet(served: str) -> None:
         ["verify"],
         ["journal", "status"],
         ["quarantine", "list"],
+        ["export", "collector", "{folder}"],
         ["--help"],
     ],
+    ids=" ".join,
 )
-def test_a_full_disk_behind_standard_output_is_one_sentence(served: str, command: list[str]) -> None:
+def test_a_full_disk_behind_standard_output_is_one_sentence(served: str, tmp_path: Path, command: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         ran = subprocess.run(
-            [*TOKENTRAIL, *command],
+            [*TOKENTRAIL, *(word.format(folder=tmp_path) for word in command)],
             stdout=full,
             stderr=subprocess.PIPE,
             timeout=60,
             check=False,
             text=True,
-            env={**os.environ, "TOKENTRAIL_CLICKHOUSE_DSN": served},
+            env={**os.environ, "TOKENTRAIL_CLICKHOUSE_DSN": served, "PYTHONUNBUFFERED": "1" if command == ["--help"] else ""},
         )
     assert (ran.returncode, ran.stderr) == (2, "Error: standard output cannot be written: No space left on device.\n")
+
+
+def test_a_full_disk_behind_a_doctors_findings_too() -> None:
+    program = (
+        "import sys; from tokentrail.cli import doctor, main; from tokentrail.doctor.finding import Finding; sys.argv = ['tokentrail', 'doctor']\n"
+        "doctor.service_checks = doctor.check_clickhouse = doctor.check_hosts = lambda *_: [Finding('all', 'ok', 'is well')]; main()"
+    )
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False, text=True)
+    assert (ran.returncode, ran.stderr) == (2, "Error: standard output cannot be written: No space left on device.\n")
+
+
+@pytest.mark.parametrize("command", [["--version"], ["sql", "SELECT 1"], ["serve"]], ids=" ".join)
+def test_a_closed_standard_output_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["tokentrail", *command])
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err.startswith("Error: standard output is closed: ")) == (2, True)
+
+
+def test_nothing_at_all_is_open() -> None:
+    ran = subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *TOKENTRAIL, "--version"], timeout=60, check=False)
+    assert ran.returncode == 2
 
 
 class Old(BaseHTTPRequestHandler):

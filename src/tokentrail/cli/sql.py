@@ -69,9 +69,9 @@ def _read(statement: str) -> str:
     if sys.stdin is None:
         raise Misuse("standard input is closed: give it the statement, or write the statement in place of -.")
     try:
-        return sys.stdin.read()
+        return sys.stdin.read().encode("utf-8", "surrogateescape").decode()
     except UnicodeDecodeError as error:
-        raise Misuse(f"the statement on standard input is no text: byte {error.start} does not fit {error.encoding}.") from None
+        raise Misuse(f"the statement on standard input is no text: byte {error.start + 1} does not fit {error.encoding}.") from None
 
 
 def _run(client: Client, text: str, *, write: bool, output_format: str, limit: int | None) -> None:
