@@ -216,7 +216,7 @@ def test_totals_and_extremes_stand_below_a_table(served: str) -> None:
     assert sql(served, f"{TOTALS} SETTINGS extremes = 1").stdout.decode() == plain + totals + extremes
     blocks = sql(served, TOTALS, "--format", "vertical", "--limit", "1")
     assert blocks.stdout.decode() == "Row 1:\n──────\nk: 0\nc: 5\n\ntotals\n──────\nk: 0\nc: 10\n\n"
-    assert b"the first 1 rows" in blocks.stderr
+    assert b"the first 1 row is shown" in blocks.stderr
 
 
 @pytest.mark.parametrize(("written", "wanted"), [("csv", b"k,c\n0,5\n1,5\n"), ("json", b'[\n{"k":0,"c":5},\n{"k":1,"c":5}\n]\n')])
