@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from opentelemetry import trace
 
 from tokentrail import semconv, settings, threads
-from tokentrail.journal.background import Background, flush_all
+from tokentrail.journal.background import Background
 from tokentrail.journal.ends import End, Former
+from tokentrail.journal.flush import flush_all
 from tokentrail.journal.folder import no_fork, size_of
 from tokentrail.journal.records import encode_usage
 from tokentrail.journal.writer import Writer
@@ -246,7 +247,7 @@ def flush(timeout: float) -> bool:
     _resume_former()
     counted = drain_estimates(max(0.0, deadline - time.monotonic()))
     acknowledged = flush_all([end.background for end in _ends()], max(0.0, deadline - time.monotonic()))
-    return counted and acknowledged and not _former.put_aside
+    return counted and acknowledged and not _former.put_aside and not _former.damaged
 
 
 def _ends() -> list[End]:

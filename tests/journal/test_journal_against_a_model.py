@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.journal.test_torn_bytes_are_skipped_and_named import frames, overwrite
 from tests.support.journal import abandon, adopt, append, shipper, writer
-from tests.support.otlp_receiver import Otlp, numbers_of, ok, status
+from tests.support.otlp_receiver import Otlp, ok, status
 from tokentrail import semconv
 from tokentrail.journal import writer as writer_module
 from tokentrail.journal.folder import load_cursor, segments
@@ -48,8 +48,7 @@ class Journal(RuleBasedStateMachine):
             closings = self.otlp.closings(writer_id)
             assert set(arrived) == written - self.torn[writer_id]
             assert self.otlp.refused(writer_id) == self.refused[writer_id]
-            damaged = {number for closing in closings for number in numbers_of(closing.get(semconv.DAMAGED_RANGES, ""))}
-            assert damaged == self.torn[writer_id]
+            assert self.otlp.damaged(writer_id) == self.torn[writer_id]
             assert max(closing[semconv.LAST_SEQ] for closing in closings) == max(written | self.refused[writer_id])
         self.otlp.close()
         shutil.rmtree(self.root.parent)
