@@ -14,6 +14,7 @@ from tokentrail.journal.reader import summarize
 from tokentrail.journal.records import Header, gaps, join_ranges
 from tokentrail.journal.refusals import refused_files
 from tokentrail.journal.shipper import Progress, Shipper
+from tokentrail.journal.volume import reason as why
 from tokentrail.usage import Closing, Refused
 
 __all__ = ["Adopter", "remove"]
@@ -64,7 +65,7 @@ class Adopter:
                 self._tell(root, total.reason)
                 break
             except OSError as error:
-                progress = Progress(done=False, reason=f"the journal {folder} cannot be read or written: {error}")
+                progress = Progress(done=False, reason=f"the journal {folder} cannot be read or written: {why(error)}")
                 self._tell(folder, progress.reason)
                 total.add(progress)
                 continue

@@ -13,7 +13,6 @@ Whatever else lies there is nobody's of these, and is left alone.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import zlib
@@ -25,6 +24,7 @@ import msgspec
 
 from tokentrail.journal.frames import Frame, frame, scan
 from tokentrail.journal.locks import Lock, NoLocks, is_locked, no_fork
+from tokentrail.journal.places import take_place
 from tokentrail.journal.volume import CANNOT_GROW, check_fits
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "segments",
     "size_of",
     "store_cursor",
-    "take_place",
     "without_locks",
     "writer_folders",
 ]
@@ -185,15 +184,6 @@ def _replace(path: Path, fresh: Path, data: bytes) -> None:
             take_place(place)
         fresh.write_bytes(data)
         fresh.replace(path)
-
-
-def take_place(path: Path) -> None:
-    """Remove an empty folder that stands where a file of the journal belongs. Raises `OSError` with one sentence for one that is not empty."""
-    if path.is_dir() and not path.is_symlink():
-        try:
-            path.rmdir()
-        except OSError:
-            raise IsADirectoryError(errno.EISDIR, "a folder stands where a file of the journal belongs: remove it", str(path)) from None
 
 
 def sync_folder(folder: Path) -> None:

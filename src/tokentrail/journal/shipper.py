@@ -21,6 +21,7 @@ from tokentrail.journal.exporter import Answer, Outcome
 from tokentrail.journal.reader import Found, header_of, read
 from tokentrail.journal.records import Header, encode, gaps
 from tokentrail.journal.refusals import load_refused
+from tokentrail.journal.volume import reason
 from tokentrail.retry import RetryPolicy
 from tokentrail.usage import Closing, Refused
 
@@ -250,7 +251,7 @@ class Shipper:
             layout.store_cursor(folder, cursor)
         except OSError as error:
             # a full disk must not keep what is acknowledged from being removed; whoever ships next repeats a file at most
-            self.complain(f"how far {folder} is acknowledged cannot be stored: {error}")
+            self.complain(f"how far {folder} is acknowledged cannot be stored: {reason(error)}")
         for path in layout.segments(folder):
             if path.name >= cursor.segment:
                 return
