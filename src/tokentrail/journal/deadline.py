@@ -1,8 +1,14 @@
-"""One time for a whole HTTP exchange: sending, the status line, headers and body. A socket's own timeout begins anew with every byte that comes."""
+"""One time for a whole HTTP exchange: sending, the status line, headers and body. A socket's own timeout begins anew with every byte that comes.
+
+A pool of connections takes its queue's lock once more when it is collected, or the interpreter ends. A forked child, in which a thread of its parent
+seems to hold that lock for ever, would wait there: so pools are kept until they are closed, and have new queues in a child.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import socket
 import time
 from http.client import HTTPResponse
@@ -19,11 +25,18 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.pools: list[HTTPConnectionPool] = []
         self._end = 0.0
 
     def begin(self) -> None:
         """Begin an exchange."""
         self._end = time.monotonic() + self.seconds
+
+    def close(self) -> None:
+        """Close the connections of its exchanges."""
+        _in_use.discard(self)
+        while self.pools:
+            self.pools.pop().close()
 
     @property
     def over(self) -> bool:
@@ -36,6 +49,9 @@ class Deadline:
         if left <= 0:
             raise TimeoutError("the time for one request is up")
         return left
+
+
+_in_use: set[Deadline] = set()
 
 
 class _Timed(io.RawIOBase):
@@ -90,7 +106,32 @@ def pools(deadline: Deadline) -> dict[str, type[HTTPConnectionPool]]:
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
 
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            deadline.pools.append(self)
+
     class EncryptedPool(HTTPSConnectionPool):
         ConnectionCls = Encrypted
 
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            deadline.pools.append(self)
+
+    _in_use.add(deadline)
+
     return {"http": PlainPool, "https": EncryptedPool}
+
+
+def _after_fork_in_child() -> None:
+    for deadline in tuple(_in_use):
+        for pool in deadline.pools:
+            connections = pool.pool
+            if connections is not None:
+                kept = list(connections.queue)
+                connections.__init__(connections.maxsize)  # type: ignore[misc]
+                for connection in filter(None, kept):
+                    with contextlib.suppress(Exception):
+                        connection.close()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -154,3 +154,4 @@ class Exporter:
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
+        self._deadline.close()

@@ -52,13 +52,19 @@ def read(folder: Path, cursor: layout.Cursor, *, live: bool) -> Iterator[Found]:
         last = path == paths[-1]
         for piece, end in _pieces(path, start, growing=live and last):
             found = _damage(piece, cursor, lost=piece.lost and last) if isinstance(piece, Damage) else _found(piece, cursor)
-            if first and isinstance(found.record, Header) and not cursor.last_seq:
-                # no cursor, and the files before were acknowledged and removed: their numbers are not damaged
-                cursor = msgspec.structs.replace(cursor, last_seq=found.record.first_seq - 1)
+            if first and path == paths[0]:
+                cursor = _without_cursor(cursor, found)
             first = False
             missed = left_out(cursor, found)
             cursor = passed(cursor, found, path.name, end)
             yield Found(found.record, found.number, cursor, found.payload, found.damaged_bytes, found.lost, found.behind, missed)
+
+
+def _without_cursor(cursor: layout.Cursor, found: Found) -> layout.Cursor:
+    """Where the cursor is lost, and the first file is whole: the files before were acknowledged and removed, so their numbers are not damaged."""
+    if cursor.last_seq or not isinstance(found.record, Header):
+        return cursor
+    return msgspec.structs.replace(cursor, last_seq=found.record.first_seq - 1)
 
 
 def believed(folder: Path, cursor: layout.Cursor) -> layout.Cursor:
@@ -220,6 +226,7 @@ def summarize(folder: Path, *, live: bool = False, cursor: layout.Cursor | None 
     cursor = believed(folder, stated)
     summary = Summary(folder.name, header_of(folder), untold=load_refused(folder))
     end, first = cursor, True
+    begin = next((path.name for path in layout.segments(folder)), "")
     for found in read(folder, layout.Cursor(), live=live):
         summary.damaged_bytes += found.damaged_bytes
         # what was acknowledged before it was spoiled is not missing
@@ -229,8 +236,8 @@ def summarize(folder: Path, *, live: bool = False, cursor: layout.Cursor | None 
             summary.records += 1
             summary.waiting += waits
         if waits:
-            if first and not end.last_seq and isinstance(found.record, Header):
-                end = msgspec.structs.replace(end, last_seq=found.record.first_seq - 1)
+            if first and found.after.segment == begin:
+                end = _without_cursor(end, found)
             first = False
             end = passed(end, found, found.after.segment, found.after.offset)
     if summary.untold:  # refused after all that is here, or between: the records around them say no word of them
