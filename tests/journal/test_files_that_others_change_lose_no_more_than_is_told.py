@@ -178,3 +178,15 @@ def test_a_file_that_was_begun_for_a_record_which_never_came_is_no_damage(root: 
     os.truncate(path, frames(path)[0][1] + 9)
     assert adopt(root, otlp).done
     assert otlp.damaged(dead.writer_id) == set()
+
+
+def test_a_first_file_that_is_cut_to_nothing_is_told(root: Path, otlp: Otlp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next file's header says that numbers were given before; they were not acknowledged, for the first file is still there."""
+    monkeypatch.setattr(writer_module, "LOOK_SECONDS", 0.0)
+    service = writer(root)
+    append(service, 3)
+    os.truncate(segments(service.folder)[0], 0)
+    append(service, 1)
+    assert shipper(root, otlp).ship_folder(service.folder, live=True).done
+    assert otlp.damaged(service.writer_id, closed=False) == {1, 2, 3}
+    abandon(service)
