@@ -99,8 +99,10 @@ def _continues(path: Path, cursor: layout.Cursor) -> bool:
 def passed(cursor: layout.Cursor, found: Found, segment: str, offset: int) -> layout.Cursor:
     """The cursor behind what was found: a number that was left out before it, and not refused, cannot be read any more."""
     record = found.record
-    damaged, missed = cursor.damaged, left_out(cursor, found)
-    if missed:
+    if found.number == cursor.last_seq + 1 and record is not None:
+        return layout.Cursor(segment, offset, found.number, cursor.shipped + 1, cursor.damaged, cursor.closed, found.behind)
+    damaged = cursor.damaged
+    if missed := left_out(cursor, found):
         damaged = tuple(coarsened([*damaged, *missed], MAX_DAMAGED_RANGES))
     last_seq = max(cursor.last_seq, _accounted(cursor, found)[1])
     closed = cursor.closed or isinstance(record, Closing)
