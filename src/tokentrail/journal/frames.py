@@ -68,12 +68,10 @@ def _frame_at(data: bytes, offset: int) -> Frame | None:
     return Frame(number, payload, end, checksum)
 
 
-def is_frame(head: bytes, size: int, checksum: int) -> bool:
-    """Whether these bytes are the head of the frame that has this size and checksum."""
-    if len(head) < HEADER_BYTES:
-        return False
-    mark, length, stated, _ = _HEADER.unpack_from(head)
-    return (mark, length, stated) == (MARK, size - HEADER_BYTES, checksum)
+def is_frame(data: bytes, checksum: int) -> bool:
+    """Whether these bytes are the whole frame that has this checksum; its head may outlive its end."""
+    found = _frame_at(data, 0)
+    return found is not None and (found.end, found.checksum) == (len(data), checksum)
 
 
 def spoiled_number(data: bytes, offset: int, end: int) -> int:

@@ -91,7 +91,7 @@ def _continues(path: Path, cursor: layout.Cursor) -> bool:
             if cursor.offset > file.seek(0, 2):
                 return False
             file.seek(max(0, cursor.offset - size))
-            return not size or is_frame(file.read(HEADER_BYTES), size, checksum)
+            return not size or is_frame(file.read(size), checksum)
     except FileNotFoundError:
         return True
 
