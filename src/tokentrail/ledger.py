@@ -18,12 +18,13 @@ from opentelemetry import trace
 
 from tokentrail import semconv, settings, threads
 from tokentrail.forks import no_fork
-from tokentrail.journal.background import Background, flush_all
+from tokentrail.journal.background import Background
 from tokentrail.journal.ends import End, Former
+from tokentrail.journal.flush import flush_all
 from tokentrail.journal.folder import size_of
 from tokentrail.journal.records import encode_usage
 from tokentrail.journal.writer import Writer
-from tokentrail.program import program_name
+from tokentrail.program import program_name, service_named
 from tokentrail.usage import Usage
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def resource_attributes() -> dict[str, str | int]:
     in_force = settings.current()
     sdk = getattr(getattr(trace.get_tracer_provider(), "resource", None), "attributes", {})
     found: dict[str, str | int] = {str(name): value for name, value in in_force.resource.items()}
-    found[semconv.SERVICE_NAME] = in_force.service_name or _named(sdk.get(semconv.SERVICE_NAME)) or program_name()
+    found[semconv.SERVICE_NAME] = in_force.service_name or service_named(sdk.get(semconv.SERVICE_NAME)) or program_name()
     environment = in_force.environment or str(sdk.get(semconv.ENVIRONMENT, ""))
     if environment:
         found[semconv.ENVIRONMENT] = environment
@@ -80,11 +81,6 @@ def resource_attributes() -> dict[str, str | int]:
     found[semconv.HOST_NAME] = socket.gethostname()
     found[semconv.PROCESS_PID] = os.getpid()
     return found
-
-
-def _named(service: object) -> str:
-    """The SDK's name of the service; the SDK says `unknown_service:python` where nobody has named it."""
-    return "" if service is None or str(service).partition(":")[0] == "unknown_service" else str(service)
 
 
 def _resource() -> dict[str, str | int]:
@@ -244,7 +240,7 @@ def flush(timeout: float) -> bool:
     _resume_former()
     counted = drain_estimates(max(0.0, deadline - time.monotonic()))
     acknowledged = flush_all([end.background for end in _ends()], max(0.0, deadline - time.monotonic()))
-    return counted and acknowledged and not _former.put_aside
+    return counted and acknowledged and not _former.put_aside and not _former.damaged
 
 
 def _ends() -> list[End]:

@@ -7,10 +7,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-__all__ = ["program_name"]
+__all__ = ["program_name", "service_named"]
 
 NAMELESS: Final = "python"
 """What runs code that has no name: an interactive session, `python -c`, standard input."""
+
+
+def service_named(stated: object) -> str:
+    """The name that somebody gave the service; an OpenTelemetry SDK says `unknown_service:python` where nobody did."""
+    return "" if stated is None or str(stated).partition(":")[0] == "unknown_service" else str(stated)
 
 
 def program_name() -> str:

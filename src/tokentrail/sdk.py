@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+import os
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
 
 from tokentrail import semconv, settings
 from tokentrail.forks import no_fork
+from tokentrail.program import program_name, service_named
 
-__all__ = ["is_set", "setup_opentelemetry"]
+__all__ = ["SIGNALS", "is_set", "missing_exporter", "setup_opentelemetry"]
 
 logger = logging.getLogger("tokentrail")
 
+SIGNALS: Final = ("traces", "metrics")
+GRPC: Final = "grpc"
+HTTP: Final = "http/protobuf"
+INSTALL: Final = "pip install opentelemetry-exporter-otlp-proto-grpc"
+
 
 def setup_opentelemetry(*, service_name: str = "", environment: str = "", resource: dict[str, str] | None = None) -> bool:
-    """Set up tracing and metrics with OTLP/HTTP exporters under the standard `OTEL_*` variables; true if that was done.
+    """Set up tracing and metrics with OTLP exporters under the standard `OTEL_*` variables; true if that was done.
 
-    `service_name`, `environment` and `resource` describe the program; what is left out comes from the settings. Call it once, in the process that
-    makes the calls (after a fork, not before).
+    The protocol is `http/protobuf` unless the variables say `grpc`. `service_name`, `environment` and `resource` describe the program; what is left
+    out comes from the settings, and a service without a name has its program's, as in the ledger. Call it once, in the process that makes the calls
+    (after a fork, not before).
 
     An SDK that the program has set up already, even one of its two halves, is never replaced: then nothing happens and the answer is false. Raises
-    `ImportError` with one sentence where the SDK is not installed. Usage events do not need it: they travel by the journal.
+    `ImportError` with one sentence where the SDK, or the exporter of the stated protocol, is not installed. Usage events do not need it: they travel
+    by the journal.
     """
     with no_fork():  # the exporters import their HTTP client when they are made
         return _set_up(service_name, environment, resource)
@@ -32,7 +43,6 @@ def _set_up(service_name: str, environment: str, resource: dict[str, str] | None
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
         from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415
         from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader  # noqa: PLC0415
-        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError as error:
@@ -42,18 +52,62 @@ def _set_up(service_name: str, environment: str, resource: dict[str, str] | None
     if is_set(trace.get_tracer_provider()) or is_set(metrics.get_meter_provider()):
         logger.info("tokentrail: an OpenTelemetry SDK is set up already and stays as it is")
         return False
+    if missing := missing_exporter(SIGNALS):
+        raise ImportError(f"setup_opentelemetry(): {missing}")
+    described = _resource(service_name, environment, resource or {})
+    spans, sums = _exporter("traces", OTLPSpanExporter), _exporter("metrics", OTLPMetricExporter)
+    tracing = TracerProvider(resource=described)
+    tracing.add_span_processor(BatchSpanProcessor(spans))
+    trace.set_tracer_provider(tracing)
+    metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(sums)], resource=described))
+    return True
+
+
+def _resource(service_name: str, environment: str, further: dict[str, str]) -> Any:
+    """The program as its spans and metrics describe it."""
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+
     in_force = settings.current()
-    named: dict[str, Any] = {**in_force.resource, **(resource or {})}
+    named: dict[str, Any] = {**in_force.resource, **further}
     if service_name or in_force.service_name:
         named[semconv.SERVICE_NAME] = service_name or in_force.service_name
     if environment or in_force.environment:
         named[semconv.ENVIRONMENT] = environment or in_force.environment
     described = Resource.create(named)
-    tracing = TracerProvider(resource=described)
-    tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(tracing)
-    metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], resource=described))
-    return True
+    if not service_named(described.attributes.get(semconv.SERVICE_NAME)):
+        described = described.merge(Resource({semconv.SERVICE_NAME: program_name()}))
+    return described
+
+
+def _exporter(signal: str, over_http: Any) -> Any:
+    """The exporter of a signal over its stated protocol."""
+    variable, protocol = _stated(signal)
+    if protocol == GRPC:
+        return _grpc_exporters(signal)[0].load()()
+    if protocol not in ("", HTTP):
+        logger.warning("tokentrail: %s is %r, which cannot be sent: %s go over %s", variable, protocol, signal, HTTP)
+    return over_http()
+
+
+def missing_exporter(signals: Iterable[str]) -> str:
+    """One sentence if one of the signals is to go over gRPC, and the exporter for it is not installed; else nothing."""
+    for signal in signals:
+        variable, protocol = _stated(signal)
+        if protocol == GRPC and not _grpc_exporters(signal):
+            return f"{variable} is grpc, and the exporter of spans and metrics for it is not installed: {INSTALL}, or set {variable} to {HTTP}"
+    return ""
+
+
+def _stated(signal: str) -> tuple[str, str]:
+    """The variable that states the signal's protocol, and what it says."""
+    for variable in (f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        if protocol := os.environ.get(variable, "").strip():
+            return variable, protocol
+    return "", ""
+
+
+def _grpc_exporters(signal: str) -> list[EntryPoint]:
+    return list(entry_points(group=f"opentelemetry_{signal}_exporter", name="otlp_proto_grpc"))
 
 
 def is_set(provider: Any) -> bool:

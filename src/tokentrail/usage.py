@@ -84,11 +84,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
         return msgspec.structs.asdict(self) | {"source": self.source}
 
 
-class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused", tag_field="event"):
-    """Numbers that were given to records which the journal could not take (disk full, bound reached): `[[first, last], …]`."""
+class Refused(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="refused", tag_field="event"):
+    """Numbers that were given to records which the journal could not take (disk full, bound reached): `[[first, last], …]`.
+
+    `damaged`: the journal took these records, and they cannot be read any more; it is said on the way out, while their writer lives.
+    """
 
     ranges: list[tuple[int, int]]
     ts: int
+    damaged: bool = False
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True, tag="closing", tag_field="event"):

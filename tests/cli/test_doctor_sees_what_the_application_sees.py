@@ -114,11 +114,18 @@ def test_a_collector_that_speaks_grpc(app: Path) -> None:
         assert found.of("Collector") == ("ok", f"{receiver.url} takes OTLP over gRPC")
 
 
-def test_a_protocol_that_opentelemetry_instrument_could_not_send_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_protocol_that_cannot_be_sent_is_the_same_sentence_whoever_is_asked(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     [finding] = check_spans(Settings())
-    assert finding.state == "note"
-    assert "opentelemetry-exporter-otlp-proto-grpc is not installed" in finding.sentence
+    assert finding.state == "wrong"
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL is grpc" in finding.sentence
+    assert "pip install opentelemetry-exporter-otlp-proto-grpc" in finding.sentence
+    for start in ([], [INSTRUMENT]):
+        found = Found(app.parent, "--", *start, sys.executable, str(app), OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+        assert found.of("spans and metrics") == (finding.state, finding.sentence)
+    for signal in ("TRACES", "METRICS"):
+        monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
+    assert [found.state for found in check_spans(Settings())] == ["ok"], "nothing is to be sent"
 
 
 def test_a_sitecustomize_of_ones_own_is_run_too(app: Path, otlp: Otlp) -> None:

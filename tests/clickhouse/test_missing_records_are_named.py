@@ -59,6 +59,19 @@ def test_refused_and_damaged_numbers_are_not_missing_but_named(land: Land, datab
     assert len(verify(database).findings) == 2
 
 
+def test_what_is_torn_while_its_writer_lives_is_damaged(land: Land, database: Client) -> None:
+    land(usage(seq=1), refused("2-3,6", damaged="2-3,6"), usage(seq=4), refused("5"))
+    assert (only(database).state, only(database).missing, only(database).damaged, only(database).refused) == ("open", "", "2-3,6", "5")
+    assert verify(database).findings[-1] == f"writer {writer('w1')}: numbers 2-3,6 are damaged in the journal"
+    land(closing(6, damaged="2-3,6"))
+    assert (only(database).state, only(database).damaged, only(database).refused) == ("complete", "2-3,6", "5")
+
+
+def test_damaged_numbers_of_a_refusal_that_are_not_its_own_say_nothing(land: Land, database: Client) -> None:
+    land(usage(seq=1), refused("2", damaged="no ranges"), usage(seq=3))
+    assert (only(database).damaged, only(database).refused) == ("", "2")
+
+
 def test_what_was_refused_at_first_and_arrived_later_is_not_refused(land: Land, database: Client) -> None:
     land(usage(seq=1), usage(seq=2), refused("2-3"), closing(3))
     assert only(database).refused == "3"

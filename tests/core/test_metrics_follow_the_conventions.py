@@ -256,6 +256,60 @@ assert ledger.resource_attributes()["service.name"] == "svc"
 """
 
 
-@pytest.mark.parametrize("program", [pytest.param(LATE, id="an SDK set up after the first call"), pytest.param(ALONE, id="setup_opentelemetry")])
+UNNAMED = """
+import logging, os, sys
+import tokentrail
+from opentelemetry import trace
+
+tokentrail.configure(journal_dir=sys.argv[1], ship=False)
+os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc"
+try:
+    tokentrail.setup_opentelemetry()
+except ImportError as error:
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL is grpc" in str(error) and "pip install opentelemetry-exporter-otlp-proto-grpc" in str(error), error
+else:
+    raise AssertionError("spans and metrics went over HTTP")
+os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
+assert tokentrail.setup_opentelemetry()
+from tokentrail import ledger
+found = trace.get_tracer_provider().resource.attributes["service.name"]
+assert found == ledger.resource_attributes()["service.name"] == "python", found
+"""
+
+OVER_GRPC = """
+import importlib.metadata, os, sys
+import tokentrail
+import tokentrail.sdk
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+
+def point(kind, group):
+    return importlib.metadata.EntryPoint("otlp_proto_grpc", f"opentelemetry.sdk.{kind}.export:{group}", "")
+
+found = {"opentelemetry_traces_exporter": point("trace", "ConsoleSpanExporter"), "opentelemetry_metrics_exporter": point("metrics", "ConsoleMetricExporter")}
+tokentrail.sdk.entry_points = lambda *, group, name: [found[group]]
+tokentrail.configure(journal_dir=sys.argv[1], ship=False)
+os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc"
+os.environ["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"] = "http/protobuf"
+assert tokentrail.setup_opentelemetry()
+processor = trace.get_tracer_provider()._active_span_processor._span_processors[0]
+assert isinstance(processor.span_exporter, ConsoleSpanExporter), processor
+import gc
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+[reader] = [thing for thing in gc.get_objects() if isinstance(thing, PeriodicExportingMetricReader)]
+assert not isinstance(reader._exporter, ConsoleMetricExporter), reader._exporter
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(LATE, id="an SDK set up after the first call"),
+        pytest.param(ALONE, id="setup_opentelemetry"),
+        pytest.param(UNNAMED, id="unnamed"),
+        pytest.param(OVER_GRPC, id="over gRPC"),
+    ],
+)
 def test_in_a_process_of_its_own(program: str, tmp_path: Path, run_python: Callable[..., str]) -> None:
     run_python(program, str(tmp_path / "journal"), OTEL_METRIC_EXPORT_INTERVAL="600000", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")

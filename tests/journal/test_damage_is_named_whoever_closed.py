@@ -54,7 +54,8 @@ def test_by_the_writers_own_shipper(root: Path, otlp: Otlp) -> None:
     otlp.policy = Otlp().policy
     background = Background(service, Settings(endpoint=otlp.url, ship_interval=0.02), lambda _sentence: None)
     background.start()
-    assert background.flush(20)
+    assert not background.flush(20), "torn records do not arrive"
+    assert otlp.damaged(service.writer_id, closed=False) == torn
     wait_until(lambda: not paths[1].exists(), "what is acknowledged is removed")
     append(service, 5)
     service.close()

@@ -159,6 +159,36 @@ def test_a_server_that_never_answers_is_left_after_the_timeout(root: Path, otlp:
         release.set()
 
 
+PINGS = b"\x00\x00\x08\x06\x00\x00\x00\x00\x00" + bytes(8)
+SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+
+
+@pytest.mark.parametrize("piece", [b"\x00", SETTINGS, PINGS], ids=["bytes of a frame that never ends", "settings", "pings"])
+def test_an_answer_that_trickles_in_is_given_up_after_the_time_for_one_request(piece: bytes) -> None:
+    gone = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def trickle() -> None:
+        connection, _ = listener.accept()
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(SETTINGS + (b"\x00\x40\x00\x01\x04\x00\x00\x00\x01" if len(piece) == 1 else b""))
+            while not gone.wait(0.02):
+                connection.sendall(piece)
+
+    thread = threading.Thread(target=trickle, daemon=True)
+    thread.start()
+    exporter = exporter_for(Settings(endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}", protocol="grpc", timeout=0.3))
+    try:
+        outcome = exporter.send(b"")
+        assert outcome.answer is Answer.AWAY
+        assert "no answer within 0.3 seconds" in outcome.reason
+    finally:
+        gone.set()
+        exporter.close()
+        listener.close()
+        thread.join(10)
+
+
 def test_a_connection_that_the_server_ended_is_renewed_at_once(root: Path) -> None:
     service = writer(root)
     with GrpcOtlp() as first:

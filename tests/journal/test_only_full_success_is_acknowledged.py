@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import make_certificates
 from tests.support.journal import AT_ONCE, append, shipper, writer
 from tests.support.otlp_receiver import Otlp, Reply, cut, hang, html, ok, status
 from tokentrail.journal.exporter import Answer, Exporter
@@ -148,29 +150,57 @@ def test_a_partial_success_that_rejects_nothing_is_a_success(root: Path, otlp: O
     assert len(otlp.requests) == 1
 
 
-def test_an_answer_that_trickles_in_is_given_up_after_the_time_for_one_request() -> None:
-    """A byte every 20 ms for ever: each `recv` is in time, the whole never is."""
+TRICKLES = {
+    "status line": b"",
+    "headers": b"HTTP/1.1 200 OK\r\nx-header: ",
+    "interim answers": b"HTTP/1.1 100 Continue\r\nx: ",
+    "body": b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 10000\r\n\r\n",
+    "chunked body": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+}
+
+
+@contextlib.contextmanager
+def trickling(begin: bytes, *, tls: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """An address that answers with these bytes, and then one every 20 ms for ever: each `recv` is in time, the whole never is."""
     gone = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
 
     def trickle() -> None:
         connection, _ = listener.accept()
-        with connection:
+        with contextlib.suppress(OSError), connection:
+            if tls:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(*tls)
+                connection = context.wrap_socket(connection, server_side=True)
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 10000\r\n\r\n")
-            with contextlib.suppress(OSError):
-                while not gone.wait(0.02):
-                    connection.sendall(b"x")
+            connection.sendall(begin)
+            while not gone.wait(0.02):
+                connection.sendall(b"1")
 
     thread = threading.Thread(target=trickle, daemon=True)
     thread.start()
-    exporter = Exporter(Settings(endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}/v1/logs", timeout=0.3))
     try:
-        outcome = exporter.send(b"")
-        assert outcome.answer is Answer.AWAY
-        assert "not whole" in outcome.reason
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}/v1/logs"
     finally:
         gone.set()
-        exporter.close()
         listener.close()
         thread.join(10)
+
+
+@pytest.mark.parametrize("begin", TRICKLES.values(), ids=TRICKLES)
+def test_an_answer_that_trickles_in_is_given_up_after_the_time_for_one_request(begin: bytes) -> None:
+    with trickling(begin) as url:
+        exporter = Exporter(Settings(endpoint=url, timeout=0.3))
+        outcome = exporter.send(b"")
+        exporter.close()
+    assert outcome.answer is Answer.AWAY
+    assert "not whole after 0.3 s" in outcome.reason
+
+
+def test_an_encrypted_answer_that_trickles_in_is_given_up_too(tmp_path: Path) -> None:
+    make_certificates(tmp_path, "server")
+    with trickling(TRICKLES["headers"], tls=(tmp_path / "server.pem", tmp_path / "server.key")) as url:
+        exporter = Exporter(Settings(endpoint=url, timeout=0.5, certificate=str(tmp_path / "server.pem")))
+        outcome = exporter.send(b"")
+        exporter.close()
+    assert "not whole after 0.5 s" in outcome.reason

@@ -41,7 +41,7 @@ USAGES = st.tuples(
 ).map(lambda found: Usage(**found[0], trace_id=found[1][0], span_id=found[1][1]))
 RANGES = st.lists(st.tuples(st.integers(1, 2**40), st.integers(1, 2**40)), max_size=5)
 CLOSINGS = st.builds(Closing, last_seq=st.integers(0, 2**62), ts=TIMES, closed_by=TEXTS, damaged=RANGES)
-REFUSALS = st.builds(Refused, ranges=RANGES.filter(bool), ts=TIMES)
+REFUSALS = st.builds(Refused, ranges=RANGES.filter(bool), ts=TIMES, damaged=st.booleans())
 RESOURCES = st.dictionaries(TEXTS.filter(bool), st.one_of(TEXTS.filter(bool), NUMBERS), max_size=6)
 
 

@@ -117,9 +117,10 @@ def closing(last_seq: object, *, by: str = "w1", closed_by: str | None = None, d
     )
 
 
-def refused(ranges: str, *, by: str = "w1") -> Row:
-    """A record of numbers that the journal could not take."""
-    return row({semconv.EVENT: semconv.EVENT_REFUSED, semconv.WRITER_ID: writer(by), semconv.REFUSED_RANGES: ranges})
+def refused(ranges: str, *, by: str = "w1", damaged: str | None = None) -> Row:
+    """A record of numbers that the journal could not take; `damaged`: that it took and cannot read."""
+    said = {semconv.REFUSED_RANGES: ranges, semconv.DAMAGED_RANGES: damaged}
+    return row({semconv.EVENT: semconv.EVENT_REFUSED, semconv.WRITER_ID: writer(by), **said})
 
 
 def _text(value: object) -> str:

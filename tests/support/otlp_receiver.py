@@ -187,7 +187,15 @@ class Otlp:
         """The numbers that the writer told it had refused."""
         told: set[int] = set()
         for record in self.events(writer_id, semconv.EVENT_REFUSED):
-            told |= numbers_of(record.attributes[semconv.REFUSED_RANGES])
+            if semconv.DAMAGED_RANGES not in record.attributes:
+                told |= numbers_of(record.attributes[semconv.REFUSED_RANGES])
+        return told
+
+    def damaged(self, writer_id: str, *, closed: bool = True) -> set[int]:
+        """The numbers that were told as damaged; not `closed`: those that were told while the writer lived."""
+        told: set[int] = set()
+        for record in self.events(writer_id, semconv.EVENT_REFUSED) + (self.events(writer_id, semconv.EVENT_CLOSING) if closed else []):
+            told |= numbers_of(record.attributes.get(semconv.DAMAGED_RANGES, ""))
         return told
 
     def wait_closed(self, writer_ids: Iterable[str], deadline_s: float = 30.0) -> None:

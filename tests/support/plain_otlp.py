@@ -46,6 +46,8 @@ def attributes(record: Usage | Refused | Closing, number: int, writer_id: str) -
             found[semconv.DAMAGED_RANGES] = ranges(record.damaged)
     else:
         found |= {semconv.EVENT: semconv.EVENT_REFUSED, semconv.REFUSED_RANGES: ranges(record.ranges)}
+        if record.damaged:
+            found[semconv.DAMAGED_RANGES] = ranges(record.ranges)
     return found
 
 

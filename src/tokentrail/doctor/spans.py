@@ -12,7 +12,7 @@ from opentelemetry import trace
 from tokentrail import settings
 from tokentrail.doctor.finding import Finding, version_of
 from tokentrail.doctor.hooks import under_opentelemetry_instrument
-from tokentrail.sdk import is_set
+from tokentrail.sdk import SIGNALS, is_set, missing_exporter
 
 __all__ = ["check_spans"]
 
@@ -40,21 +40,28 @@ def check_spans(in_force: settings.Settings) -> Iterator[Finding]:
 def _as_set_up(version: str) -> Finding:
     """The SDK as `opentelemetry-instrument` has set it up in this interpreter."""
     protocol = os.environ.get(PROTOCOL, "grpc")
+    if missing := _missing():
+        return missing
     if is_set(trace.get_tracer_provider()):
         return Finding(WHAT, "ok", f"opentelemetry-sdk {version} is set up; what goes over OTLP goes over {protocol} ({PROTOCOL})")
     return Finding(WHAT, "wrong", f"opentelemetry-instrument has set up no SDK: only the ledger is written ({PROTOCOL} is {protocol})")
 
 
+def _missing() -> Finding | None:
+    """What keeps spans and metrics from being sent over the protocol that is stated, whoever sets up the SDK."""
+    over_otlp = [signal for signal in SIGNALS if "otlp" in os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "otlp")]
+    sentence = missing_exporter(over_otlp)
+    return Finding(WHAT, "wrong", f"{sentence}; until then only the ledger is written") if sentence else None
+
+
 def _before_opentelemetry_instrument(version: str) -> Iterator[Finding]:
     """What `opentelemetry-instrument` would make of this environment."""
-    stated = os.environ.get(PROTOCOL)
-    has_grpc = any(point.name == "otlp_proto_grpc" for point in entry_points(group="opentelemetry_traces_exporter"))
-    if stated == "grpc" and not has_grpc:
-        sentence = f"{PROTOCOL} is grpc, and opentelemetry-exporter-otlp-proto-grpc is not installed: `opentelemetry-instrument` then sends no spans"
-        yield Finding(WHAT, "note", sentence)
+    if missing := _missing():
+        yield missing
         return
     yield Finding(WHAT, "ok", f"opentelemetry-sdk {version}")
-    if stated is None and has_grpc:
+    has_grpc = any(point.name == "otlp_proto_grpc" for point in entry_points(group="opentelemetry_traces_exporter"))
+    if os.environ.get(PROTOCOL) is None and has_grpc:
         yield Finding(
             WHAT,
             "note",

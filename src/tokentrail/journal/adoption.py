@@ -14,6 +14,7 @@ from tokentrail.journal.reader import summarize
 from tokentrail.journal.records import Header, gaps, join_ranges
 from tokentrail.journal.refusals import refused_files
 from tokentrail.journal.shipper import Progress, Shipper
+from tokentrail.journal.volume import reason as why
 from tokentrail.usage import Closing, Refused
 
 __all__ = ["Adopter", "remove"]
@@ -38,6 +39,7 @@ class Adopter:
     def adopt_dead(self, *, patient: bool = True) -> Progress:
         """Close, ship and remove the folders of all dead writers that nobody else ships."""
         total = self._each(lambda folder: self.adopt(folder, patient=patient))
+        self._shipper.forget()
         for folder in layout.abandoned_beginnings(self._shipper.root, time.time() - BEGINNING_SECONDS):
             with contextlib.suppress(OSError):
                 lock = layout.Lock.take(folder / layout.ALIVE)
@@ -63,7 +65,7 @@ class Adopter:
                 self._tell(root, total.reason)
                 break
             except OSError as error:
-                progress = Progress(done=False, reason=f"the journal {folder} cannot be read or written: {error}")
+                progress = Progress(done=False, reason=f"the journal {folder} cannot be read or written: {why(error)}")
                 self._tell(folder, progress.reason)
                 total.add(progress)
                 continue
@@ -108,13 +110,14 @@ class Adopter:
             self._tell(folder, reason)
             return Progress(done=False, reason=reason)
         untold = join_ranges([*summary.untold, *(refused or ())])
+        missing = [pair for low, high in summary.missing for pair in gaps(low, high, untold)]
         last_seq = max([summary.last_seq, *(high for _, high in untold)])
         now = time.time_ns()
         made_up: list[Refused | Closing] = [Refused(ranges=untold, ts=now)] if untold else []
         if last_seq and (summary.missing or not summary.closed):
-            missing = [pair for low, high in summary.missing for pair in gaps(low, high, untold)]
             made_up.append(Closing(last_seq=last_seq, ts=now, closed_by=closed_by, damaged=missing))
         progress = self._shipper.ship_folder(folder, live=False, patient=patient, made_up=made_up)
+        progress.damaged = bool(missing)
         if progress.done:
             remove(folder)
             self._shipper.forget(folder)
@@ -143,9 +146,14 @@ class Adopter:
 
 
 def remove(folder: Path) -> None:
-    """Remove a writer's folder, the lock last; somebody who looks at it at this moment makes the rest stay for the next pass."""
+    """Remove a writer's folder, the lock last; somebody who looks at it at this moment makes the rest stay for the next pass.
+
+    What is nobody's of the journal stays, and the folder with it.
+    """
     paths = [*layout.segments(folder), folder / layout.CURSOR, folder / f"{layout.CURSOR}.new", *refused_files(folder)]
     for path in [*paths, folder / layout.SHIPPING, folder / layout.ALIVE]:
+        if path.is_dir() and not path.is_symlink():
+            continue
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         os.rmdir(folder)  # noqa: PTH106 - unlike Path.rmdir it has no other meaning

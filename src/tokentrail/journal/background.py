@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tokentrail.forks import no_fork
 from tokentrail.journal import folder as layout
 from tokentrail.journal.endpoint import endpoint_problem
+from tokentrail.journal.flush import flush_all
 from tokentrail.journal.writer import Writer
 from tokentrail.retry import RetryPolicy
 from tokentrail.settings import Settings
@@ -20,14 +21,10 @@ if TYPE_CHECKING:
     from tokentrail.journal.adoption import Adopter
     from tokentrail.journal.shipper import Shipper
 
-__all__ = ["Background", "flush_all"]
+__all__ = ["Background"]
 
 LONGEST_WAIT_SECONDS: Final = 1.0
 """Between two looks of the thread whether the application has ended."""
-LOOK_SECONDS: Final = 0.01
-"""Between two looks of a waiting flush at how far the journal is acknowledged, by this process or a sidecar."""
-NUDGE_SECONDS: Final = 0.5
-"""Between two times that a waiting flush cuts the shipper's pause short: a Collector that is away is not helped by more requests."""
 LAST_SECONDS: Final = 60.0
 """At the process's end: how long the last thread waits for the last request of a former one. What the process's end itself waits is a setting."""
 
@@ -61,6 +58,7 @@ class Background:
         self._lock: layout.Lock | None = None
         self._acknowledged_seq = 0
         self._gone = False  # all is acknowledged, and the folder removed
+        self._damaged = False
         self._adopt_at = 0.0
         self._former_at = 0.0
         self._former_tries = 0
@@ -95,6 +93,12 @@ class Background:
     def put_aside(self) -> bool:
         """Whether the Collector refused a record of this writer for good."""
         return any((self._writer.root / layout.ASIDE).glob(f"{self._writer.writer_id}-*.json"))
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a record of this writer was in the journal and cannot be read any more."""
+        self._damaged = self._damaged or bool(layout.load_cursor(self._writer.folder).damaged)
+        return self._damaged
 
     def start(self) -> None:
         """Start the thread. Where none can be started (the interpreter is going down), the journal waits to be adopted."""
@@ -177,12 +181,15 @@ class Background:
                     self._tell_unwritten(adopter)
                 return
         if writer.closed:
-            self._gone = adopter.finish(writer.folder, patient=not self._over, refused=writer.refusals.untold).done
+            finished = adopter.finish(writer.folder, patient=not self._over, refused=writer.refusals.untold)
+            self._gone, self._damaged = finished.done, self._damaged or finished.damaged
             return
         progress = shipper.ship_folder(writer.folder, live=True, patient=not self._over)
-        self._acknowledged_seq = shipper.cursor(writer.folder).last_seq
+        cursor = shipper.cursor(writer.folder)
+        self._damaged = self._damaged or bool(cursor.damaged)
+        self._acknowledged_seq = cursor.last_seq
         if progress.done:
-            writer.begin_anew(shipper.cursor(writer.folder))
+            writer.begin_anew(cursor)
 
     def _tell_unwritten(self, adopter: Adopter) -> None:
         """At the end of a writer that could not even make its folder, its refusals are known to this process alone."""
@@ -214,7 +221,7 @@ class Background:
             return self.finished
         progress = adopter.adopt(self._writer.folder, patient=False, own=True)
         if progress is not None and progress.done:
-            self._gone = not self._unwritten
+            self._gone, self._damaged = not self._unwritten, self._damaged or progress.damaged
         return progress is None or progress.done
 
     def _pause(self, seconds: float, asked: bool) -> bool:
@@ -233,7 +240,8 @@ class Background:
     def flush(self, timeout: float) -> bool:
         """Wait until all that was recorded so far is acknowledged, or the time (seconds) is up.
 
-        True if it is. False also where the journal had to refuse a record that nobody has been told of, or the Collector refused one for good.
+        True if it is. False also where the journal had to refuse a record that nobody has been told of, the Collector refused one for good, or one
+        that was in the journal cannot be read any more.
         """
         return flush_all([self], timeout)
 
@@ -278,23 +286,3 @@ class Background:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.close()
-
-
-def flush_all(backgrounds: Sequence[Background], timeout: float) -> bool:
-    """Wait for all of them as `Background.flush` does for one."""
-    waiting = [(background, background.target) for background in backgrounds]
-    deadline = time.monotonic() + timeout
-    nudge_at = 0.0
-    while True:
-        waiting = [(background, target) for background, target in waiting if not background.has_acknowledged(target)]
-        if not waiting:
-            # a record is put aside before the cursor passes it, by this process or a sidecar
-            return all(background.told and not background.put_aside for background in backgrounds)
-        now = time.monotonic()
-        if now >= deadline:
-            return False
-        if now >= nudge_at:
-            nudge_at = now + NUDGE_SECONDS
-            for background in backgrounds:
-                background.nudge()
-        time.sleep(min(LOOK_SECONDS, deadline - now))

@@ -68,6 +68,8 @@ class Former:
         self._numbers = 0
         self._refused = 0
         self._aside: set[tuple[Path, str]] = set()
+        self.damaged = False
+        """Whether a record of an end that was let go could not be read any more."""
 
     def add(self, end: End) -> None:
         """Keep an end that is not the process's current one any more."""
@@ -78,12 +80,13 @@ class Former:
         """Those of which something still waits. The others are counted and let go."""
         for end in tuple(self._ends):
             if end.background.finished:
-                put_aside = end.background.put_aside
+                put_aside, damaged = end.background.put_aside, end.background.damaged
                 with self._lock:
                     if end in self._ends:
                         self._ends.remove(end)
                         self._numbers += end.writer.last_seq
                         self._refused += end.writer.refused
+                        self.damaged |= damaged
                         if put_aside:
                             self._aside.add((end.writer.root, end.writer.writer_id))
         return list(self._ends)

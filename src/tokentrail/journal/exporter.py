@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from tokentrail.addresses import bare
+from tokentrail.journal.deadline import Deadline, pools
 from tokentrail.journal.endpoint import DEFAULT_ENDPOINT, GRPC, endpoint_of, endpoint_problem, protocol_of, why_not_grpc
 from tokentrail.settings import Settings
 
@@ -101,7 +102,7 @@ class Exporter:
         self.endpoint = endpoint_of(settings)
         self._shown = bare(self.endpoint)
         self._hint = f" ({reason})" if (reason := why_not_grpc(settings)) else ""
-        self._timeout = settings.timeout
+        self._deadline = Deadline(settings.timeout)
         self._gzip = settings.compression == "gzip"
         self._headers = {"content-type": "application/x-protobuf", "user-agent": "tokentrail"} | dict(settings.headers)
         if self._gzip:
@@ -114,30 +115,26 @@ class Exporter:
             cert_file=settings.client_certificate or None,
             key_file=settings.client_key or None,
         )
+        self._pool.pool_classes_by_scheme = pools(self._deadline)
 
     def send(self, body: bytes) -> Outcome:
         """POST one serialized ExportLogsServiceRequest; never raises."""
         data = gzip.compress(body, 1) if self._gzip else body
+        self._deadline.begin()
         try:
             response = self._pool.request("POST", self.endpoint, body=data, headers=self._headers, redirect=False, preload_content=False)
-            answer = self._read(response)
+            answer = b""
+            while len(answer) < MAX_ANSWER and (piece := response.read1(MAX_ANSWER - len(answer))):
+                answer += piece
             if len(answer) == MAX_ANSWER:
                 response.close()  # the rest is of no interest, and the next request must not find it
             response.release_conn()
         except Exception as error:  # urllib3's, the socket's, TLS's, and ValueError for headers that are none
-            return Outcome(Answer.AWAY, f"{self._shown}: {cause_of(error, self.endpoint).replace(self.endpoint, self._shown)}{self._hint}")
+            # a server that sends a byte now and then keeps no shipper
+            late = f"the answer was not whole after {self._deadline.seconds:g} s"
+            reason = late if self._deadline.over else cause_of(error, self.endpoint).replace(self.endpoint, self._shown)
+            return Outcome(Answer.AWAY, f"{self._shown}: {reason}{self._hint}")
         return self._meaning(response.status, response.headers.get("content-type", ""), answer, response.headers.get("retry-after"))
-
-    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        """Read the answer as far as it matters, within the time for one request: a server that sends a byte now and then keeps no shipper."""
-        deadline = time.monotonic() + self._timeout
-        answer = b""
-        while len(answer) < MAX_ANSWER and (piece := response.read1(MAX_ANSWER - len(answer))):
-            answer += piece
-            if time.monotonic() > deadline:
-                response.close()
-                raise TimeoutError(f"the answer was not whole after {self._timeout:g} s")
-        return answer
 
     def _meaning(self, status: int, content_type: str, answer: bytes, retry_after: str | None) -> Outcome:
         said = f"{self._shown} answered {status}"
@@ -160,3 +157,4 @@ class Exporter:
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
+        self._deadline.close()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tokentrail.journal import folder as layout
-from tokentrail.journal.frames import frame
+from tokentrail.journal.frames import MAX_FRAME, frame
 from tokentrail.journal.locks import Lock
 from tokentrail.journal.records import Header, encode
 from tokentrail.journal.refusals import Refusals
@@ -51,16 +51,12 @@ class Files:
         self._number = 0
         self._first_seq = 1
         self._header_bytes = 0
+        self._identity = (0, 0)
 
     @property
     def fresh(self) -> bool:
         """Whether the file in use holds nothing but its header: another one could take no more."""
         return self.fd >= 0 and self.size == self._header_bytes
-
-    @property
-    def removed(self) -> bool:
-        """Whether somebody removed the file in use."""
-        return os.fstat(self.fd).st_nlink == 0
 
     @property
     def worth_leaving(self) -> bool:
@@ -92,11 +88,14 @@ class Files:
             raise
 
     def cut_back(self) -> None:
-        """Remove what was written since the last whole frame."""
+        """Remove what was written since the last whole frame; where somebody has cut the file too, nobody knows how much that is."""
         if self.fd < 0:
             return
         try:
-            os.ftruncate(self.fd, self.size)
+            if 0 <= self._on_disk() - self.size <= MAX_FRAME:
+                os.ftruncate(self.fd, self.size)
+            else:
+                self.leave()
         except OSError:
             self.leave()
 
@@ -142,6 +141,7 @@ class Files:
         if before[0] >= 0:
             os.close(before[0])
         self._first_seq = first_seq
+        self._identity = _identity(fd)
         self.current, self.limit, self._header_bytes, self.cannot_grow = path, limit, self.size, False
 
     def replace(self, first_seq: int, acknowledged: layout.Cursor) -> None:
@@ -160,14 +160,43 @@ class Files:
 
     def is_acknowledged(self, cursor: layout.Cursor) -> bool:
         """Whether all in the file in use is."""
-        return self.fd >= 0 and (cursor.segment, cursor.offset) == (self.current.name, self.size)
+        return self.fd >= 0 and (cursor.segment, cursor.offset) == (self.current.name, self.size) and self._on_disk() == self.size
 
-    def write_again(self) -> None:
-        """Make anew what somebody removed at run time: what the open file still holds goes into a new one."""
-        kept = os.pread(self.fd, self.size, 0)
+    def look(self, first_seq: int) -> None:
+        """See whether the file in use is what was written, and go on in another one if not: others remove, move, cut and close files."""
+        on_disk = self._on_disk()
+        if on_disk < 0:
+            self.fd = -1  # not to be closed: it is somebody else's by now
+            self._complain(f"somebody closed {self.current} while it was in use: another file is begun")
+        elif _identity(self.current) != self._identity:
+            self._write_again()
+        elif on_disk != self.size:
+            self._begin_beside_changed(first_seq, on_disk)
+
+    def _on_disk(self) -> int:
+        """Bytes that the file in use has; -1 if its number is not that file's any more."""
+        try:
+            found = os.fstat(self.fd)
+        except OSError:
+            return -1
+        return found.st_size if (found.st_dev, found.st_ino) == self._identity else -1
+
+    def _write_again(self) -> None:
+        """Make anew what somebody removed, moved or replaced: what the open file still holds goes into a new one."""
+        kept, removed = os.pread(self.fd, self.size, 0), self.current
         self.begin(self._first_seq)
         self.put(kept)
-        self._complain(f"somebody removed {self.folder} while it was in use: what was still open was written again")
+        self._complain(f"somebody removed, moved or replaced {removed} while it was in use: what was still open was written again")
+
+    def _begin_beside_changed(self, first_seq: int, on_disk: int) -> None:
+        """Begin the next file, since somebody changed this one's length; where none can be begun, go on behind what is there."""
+        self._complain(
+            f"somebody changed {self.current} while it was in use ({self.size} bytes were written, and it has {on_disk}): "
+            "records that are gone from it are told as damaged"
+        )
+        self.size = on_disk
+        with contextlib.suppress(OSError):
+            self.begin(first_seq)
 
     def _open(self) -> None:
         """Make the folder so that nobody ever sees it without its lock held: under another name first."""
@@ -207,3 +236,12 @@ class Files:
         self.leave()
         if self.alive is not None:
             self.alive.close()
+
+
+def _identity(file: Path | int) -> tuple[int, int]:
+    """Device and number of a file; zeros where there is none."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - Path.stat costs twice as much
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino

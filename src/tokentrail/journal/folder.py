@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ import msgspec
 
 from tokentrail.journal.frames import Frame, frame, scan
 from tokentrail.journal.locks import Lock, NoLocks, is_locked
+from tokentrail.journal.places import take_place
 from tokentrail.journal.volume import CANNOT_GROW, check_fits
 
 __all__ = [
@@ -119,7 +121,8 @@ class Cursor(msgspec.Struct, frozen=True, gc=False):
     """All before `offset` in `segment` (and all earlier segments) is acknowledged.
 
     `last_seq` is the highest number among it, that of a refusal included; `damaged` are numbers up to it that could not be read, as ranges;
-    `closed` says that the writer's own closing record is among it.
+    `closed` says that the writer's own closing record is among it. `behind` are size and checksum of the frame that ends at the offset, if a good one
+    does: so it shows whether the file is still the one that was read.
     """
 
     segment: str = ""
@@ -128,6 +131,7 @@ class Cursor(msgspec.Struct, frozen=True, gc=False):
     shipped: int = 0
     damaged: tuple[tuple[int, int], ...] = ()
     closed: bool = False
+    behind: tuple[int, int] = (0, 0)
 
 
 _encode_cursor = msgspec.json.Encoder().encode
@@ -137,23 +141,28 @@ _decode_cursor = msgspec.json.Decoder(Cursor).decode
 def load_cursor(folder: Path) -> Cursor:
     """The stored cursor; one that is missing or damaged starts anew, which repeats records and counts nothing twice.
 
-    It carries a checksum: a wrong digit would otherwise skip records that nobody has acknowledged.
+    It carries a checksum, and says whose it is: a wrong digit, or another writer's cursor, would otherwise skip records that nobody has acknowledged.
     """
     try:
         stored = next(scan((folder / CURSOR).read_bytes()), None)
-        return _decode_cursor(stored.payload) if isinstance(stored, Frame) else Cursor()
+        # before it was said whose a cursor is, the number was 0
+        return _decode_cursor(stored.payload) if isinstance(stored, Frame) and stored.number in (0, _owner(folder)) else Cursor()
     except (OSError, msgspec.MsgspecError):
         return Cursor()
 
 
+def _owner(folder: Path) -> int:
+    """The writer of a folder, which may still be unnamed, as the number of its cursor's frame."""
+    return zlib.crc32(folder.name.removeprefix(".").encode())
+
+
 def store_cursor(folder: Path, cursor: Cursor) -> None:
     """Replace the cursor in one step; on a full disk write over the old one. Raises `OSError` where there is none to be written over."""
-    data = frame(0, _encode_cursor(cursor)).ljust(CURSOR_BYTES, b"\0")
+    data = frame(_owner(folder), _encode_cursor(cursor)).ljust(CURSOR_BYTES, b"\0")
     path, fresh = folder / CURSOR, folder / f"{CURSOR}.new"
     check_fits(len(data))
     try:
-        fresh.write_bytes(data)
-        fresh.replace(path)
+        _replace(path, fresh, data)
     except OSError as error:
         if error.errno not in CANNOT_GROW:
             raise
@@ -163,6 +172,17 @@ def store_cursor(folder: Path, cursor: Cursor) -> None:
         with path.open("r+b", buffering=0) as file:
             if file.write(data) != len(data):
                 raise
+
+
+def _replace(path: Path, fresh: Path, data: bytes) -> None:
+    try:
+        fresh.write_bytes(data)
+        fresh.replace(path)
+    except IsADirectoryError:
+        for place in (path, fresh):
+            take_place(place)
+        fresh.write_bytes(data)
+        fresh.replace(path)
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["HEADER_BYTES", "MARK", "MAX_FRAME", "MAX_PAYLOAD", "Damage", "Frame", "frame", "scan", "spoiled_number"]
+__all__ = ["HEADER_BYTES", "MARK", "MAX_FRAME", "MAX_PAYLOAD", "Damage", "Frame", "frame", "is_frame", "scan", "spoiled_number"]
 
 MARK: Final = b"\xf7TT\x01"
 MAX_PAYLOAD: Final = 64 * 1024
@@ -25,23 +25,29 @@ _pack = _HEADER.pack
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """A good frame: its number, payload and the offset after it. A struct, for one is made of every record: a dataclass takes five times as long."""
+    """A good frame: its number, payload, the offset after it and its checksum.
+
+    A struct, for one is made of every record: a dataclass takes five times as long.
+    """
 
     number: int
     payload: bytes
     end: int
+    checksum: int
 
 
 class Damage(msgspec.Struct, frozen=True, gc=False):
     """Bytes that are no frame, from `start` to `end`; `tail` if no good frame follows (it may still be being written).
 
-    `number` is the last one that was written there, where that can be seen in a tail.
+    `number` is the last one that was written there, where that can be seen in a tail. `lost`: in a file without a record, a tail that is not the
+    beginning of a frame; a file is begun for a record, so at least one lay there.
     """
 
     start: int
     end: int
     tail: bool
     number: int = 0
+    lost: bool = False
 
 
 def frame(number: int, payload: bytes) -> bytes:
@@ -59,7 +65,13 @@ def _frame_at(data: bytes, offset: int) -> Frame | None:
     payload = data[offset + HEADER_BYTES : end]
     if zlib.crc32(payload, number & 0xFFFFFFFF) != checksum:
         return None
-    return Frame(number, payload, end)
+    return Frame(number, payload, end, checksum)
+
+
+def is_frame(data: bytes, checksum: int) -> bool:
+    """Whether these bytes are the whole frame that has this checksum; its head may outlive its end."""
+    found = _frame_at(data, 0)
+    return found is not None and (found.end, found.checksum) == (len(data), checksum)
 
 
 def spoiled_number(data: bytes, offset: int, end: int) -> int:

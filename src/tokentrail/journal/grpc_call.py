@@ -137,6 +137,7 @@ class Channel:
             self._socket = connected = socket.create_connection((self._target.host, self._target.port), seconds)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._context is not None:
+            connected.settimeout(min(_left(deadline), CONNECT_SECONDS))
             self._socket = encrypted = self._context.wrap_socket(connected, server_hostname=self._target.host)
             if encrypted.selected_alpn_protocol() != "h2":
                 raise NotGrpc("what answers there does not agree to HTTP/2, which gRPC needs")

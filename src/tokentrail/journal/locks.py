@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from tokentrail.forks import no_fork
+from tokentrail.journal.places import take_place
 
 __all__ = ["Lock", "NoLocks", "has_locks"]
 
@@ -46,7 +47,7 @@ class Lock:
         """
         with no_fork():
             try:
-                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                fd = _open(path)
             except FileNotFoundError:
                 return None
             lock = cls(path, fd)
@@ -92,6 +93,14 @@ class Lock:
             fd, self._fd = self._fd, -1
             if fd >= 0:
                 os.close(fd)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except IsADirectoryError:
+        take_place(path)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _flock(fd: int, how: int, path: Path, *, by_name: bool = False) -> None:

@@ -222,7 +222,8 @@ def log_record(record: Usage | Refused | Closing, number: int, writer_id: str) -
         parts = [_last_seq(record.last_seq), _closed_by(record.closed_by), _damaged(_ranges(record.damaged))]
     else:
         head, name = _REFUSED
-        parts = [_refused(_ranges(record.ranges))]
+        ranges = _ranges(record.ranges)
+        parts = [_refused(ranges), _damaged(ranges if record.damaged else "")]
     time = b"\x09" + (record.ts & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little")
     return _block(b"\x12", b"".join((time, head, _writer_id(writer_id), *parts, name)))
 

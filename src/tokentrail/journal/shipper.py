@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from tokentrail.journal import otlp
 from tokentrail.journal.aside import put_aside
 from tokentrail.journal.exporter import Answer, Outcome
 from tokentrail.journal.reader import Found, header_of, read
-from tokentrail.journal.records import Header, encode
+from tokentrail.journal.records import Header, encode, gaps
+from tokentrail.journal.refusals import load_refused
+from tokentrail.journal.volume import reason
 from tokentrail.retry import RetryPolicy
 from tokentrail.usage import Closing, Refused
 
@@ -55,6 +58,7 @@ class Progress:
     shipped: int = 0
     aside: int = 0
     adopted: int = 0
+    damaged: bool = False  # the closing record told of numbers that cannot be read
     done: bool = True  # nothing waits any more in what was looked at
     reason: str = ""
 
@@ -63,6 +67,7 @@ class Progress:
         self.shipped += other.shipped
         self.aside += other.aside
         self.adopted += other.adopted
+        self.damaged |= other.damaged
         if not other.done:
             self.done, self.reason = False, other.reason
 
@@ -101,13 +106,14 @@ class Shipper:
         self._before_refusal = 0  # the limit to go back to once a bad record is found
         self._accepted_in_a_row = 0
         self._taken_since_aside = False
-        self._unstored: dict[Path, layout.Cursor] = {}
+        self._known: dict[Path, layout.Cursor] = {}
         self.damaged_bytes = 0
         self._damage_told: set[tuple[str, str, int]] = set()
 
     def cursor(self, folder: Path) -> layout.Cursor:
-        """How far the folder's records are acknowledged."""
-        return self._unstored.get(folder) or layout.load_cursor(folder)
+        """How far the folder's records are acknowledged: as stored, unless this shipper knows better, since it could not store it or it was lost."""
+        stored, known = layout.load_cursor(folder), self._known.get(folder, layout.Cursor())
+        return max(stored, known, key=lambda cursor: (cursor.segment, cursor.offset))
 
     def ship_folder(self, folder: Path, *, live: bool, patient: bool = True, made_up: Iterable[Refused | Closing] = ()) -> Progress:
         """Send all that waits in a folder whose `shipping` lock the caller holds, and then the records that are made up on the way out.
@@ -141,6 +147,10 @@ class Shipper:
     def _ready(self, folder: Path, cursor: layout.Cursor, *, live: bool, made_up: Iterable[Refused | Closing]) -> Iterator[_Ready]:
         """What waits in the folder, as it is sent."""
         for found in read(folder, cursor, live=live):
+            if live and (lost := [pair for low, high in found.left_out for pair in gaps(low, high, load_refused(folder))]):
+                # of a writer that has ended its closing record tells them
+                told = Refused(ranges=lost, ts=time.time_ns(), damaged=True)
+                yield _Ready(0, otlp.log_record(told, 0, folder.name), cursor, encode(told))
             cursor = found.after
             if found.record is None:
                 self._tell_damage(folder, found)
@@ -236,22 +246,22 @@ class Shipper:
         self.complain(f"a record that the Collector refuses was put aside in {path}: {outcome.reason}")
 
     def _advance(self, folder: Path, cursor: layout.Cursor) -> None:
+        self._known[folder] = cursor
         try:
             layout.store_cursor(folder, cursor)
-            self._unstored.pop(folder, None)
         except OSError as error:
             # a full disk must not keep what is acknowledged from being removed; whoever ships next repeats a file at most
-            self._unstored[folder] = cursor
-            self.complain(f"how far {folder} is acknowledged cannot be stored: {error}")
+            self.complain(f"how far {folder} is acknowledged cannot be stored: {reason(error)}")
         for path in layout.segments(folder):
             if path.name >= cursor.segment:
                 return
             with contextlib.suppress(OSError):
                 path.unlink()
 
-    def forget(self, folder: Path) -> None:
-        """The folder was removed."""
-        self._unstored.pop(folder, None)
+    def forget(self, *removed: Path) -> None:
+        """Folders that were removed; without any: all that are not there any more."""
+        for folder in removed or [folder for folder in self._known if not folder.exists()]:
+            self._known.pop(folder, None)
 
     def _tell_damage(self, folder: Path, found: Found) -> None:
         place = (folder.name, found.after.segment, found.after.offset)

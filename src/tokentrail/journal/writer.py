@@ -180,8 +180,7 @@ class Writer:
         now = _monotonic()
         if files.fd >= 0 and now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
-            if files.removed:
-                files.write_again()
+            files.look(first_seq)
             files.look_at_limit()
         if files.fd < 0 or (files.size + frame_bytes > files.limit and not files.fresh):
             self._next_file(first_seq)

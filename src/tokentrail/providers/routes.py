@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Final, Generic, TypeVar
 
+from tokentrail.providers.http_errors import http_errors
+
 __all__ = ["Routes"]
 
 E = TypeVar("E")
@@ -39,11 +41,11 @@ class Routes(Generic[E]):
         The URL is the SDK's own: the client merges, prefixes and replaces paths. A whole URL need not be on the client's host.
         """
         method = options.method.lower()
-        if method not in {"post", "get"}:
-            return None
+        if method not in {"post", "get"} or not (isinstance(options.url, str) or hasattr(options.url, "raw_path")):
+            return None  # what is neither text nor a URL of httpx the SDK refuses in a moment
         try:
             url = client._prepare_url(options.url)  # noqa: SLF001 - what the request goes to, Azure's rewriting included
-        except Exception:  # no URL: the SDK raises the same in a moment
+        except http_errors("InvalidURL", UnicodeError):  # no URL: the SDK raises the same in a moment
             return None
         steps = [step for step in url.path.split("/") if step]
         endpoint = self._by_path(steps) if method == "post" else None

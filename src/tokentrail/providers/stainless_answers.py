@@ -13,6 +13,7 @@ from typing import Any
 from tokentrail.instrumentation.streams import Following, follow, follow_async, follow_body, watch_close
 from tokentrail.providers import Chunks, Exchange
 from tokentrail.providers.bodies import BodyReader
+from tokentrail.providers.http_errors import http_errors
 
 __all__ = ["deliver"]
 
@@ -44,11 +45,11 @@ def _follow(stream: Any, following: Following, *, is_async: bool) -> None:
 
 
 def _content(response: Any) -> bytes | None:
-    """The body of an HTTP response that has been read."""
+    """The body of an HTTP response that has been read; `None` if it is still to be read, or was read in pieces."""
     try:
         return bytes(response.content)
-    except Exception:
-        return None  # httpx.ResponseNotRead
+    except http_errors("ResponseNotRead"):
+        return None
 
 
 def _watch_parse(raw: Any, following: Following, chunks: Chunks, *, is_async: bool) -> None:
