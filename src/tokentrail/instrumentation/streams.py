@@ -14,6 +14,7 @@ The caller keeps the SDK's own objects: only the iterator inside them is another
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextvars import Context, copy_context
 from typing import Any
@@ -39,8 +40,8 @@ class Following:
         self.response: Any = None  # whose methods are ours while this is open: …
         self.replaced: tuple[str, ...] = ()  # … these
         self.stepping = False
-        self.streams = current.runtime.streams
-        self.streams.add(self)
+        self.streams = current.runtime.streams.refs
+        self.streams[id(self)] = weakref.ref(self)
 
     def end(self, *, exhausted: bool = False, error: BaseException | None = None, later: bool = False) -> None:
         """Record the stream, if nobody has, with what its chunks have said until now."""
@@ -62,7 +63,7 @@ class Following:
     def _take(self) -> bool:
         """Be the one who records this; leave the response as the SDK made it."""
         self.release()
-        return self.streams.take(self)
+        return self.streams.pop(id(self), None) is not None
 
     def release(self) -> None:
         """Give the response its own methods back."""

@@ -16,31 +16,26 @@ class Stream(Protocol):
 
 
 class OpenStreams:
-    """Weak references to the streams that are not recorded yet. The caller that takes a stream out records it: that is what makes it once."""
+    """Weak references to the streams that are not recorded yet, by the stream's `id()`.
 
-    __slots__ = ("_open",)
+    A stream puts itself into `refs` when it begins. The caller that takes it out (`pop`, which is atomic) records it: that is what makes it once.
+    """
+
+    __slots__ = ("refs",)
 
     def __init__(self) -> None:
-        self._open: dict[int, weakref.ref[Stream]] = {}
+        self.refs: dict[int, weakref.ref[Stream]] = {}
 
     def __len__(self) -> int:
-        return len(self._open)
-
-    def add(self, stream: Stream) -> None:
-        """Note a stream that begins."""
-        self._open[id(stream)] = weakref.ref(stream)
-
-    def take(self, stream: Stream) -> bool:
-        """Take a stream out: true for the one caller that is to record it."""
-        return self._open.pop(id(stream), None) is not None
+        return len(self.refs)
 
     def end_all(self) -> None:
         """Record every stream with what is known, at the process's end."""
-        for ref in list(self._open.values()):
+        for ref in list(self.refs.values()):
             stream = ref()
             if stream is not None:
                 stream.end()
 
     def forget(self) -> None:
         """Own none, in a forked child: all of them are the parent's."""
-        self._open.clear()
+        self.refs.clear()
