@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.support.scripted import ScriptedServer, completion
-from tokentrail import ledger
+from tokentrail.process.current import current
 from tokentrail.testing import Usages
 
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
@@ -47,8 +47,8 @@ def test_an_sdk_that_looks_different_is_counted(make: Any, usages: Usages, monke
         monkeypatch.setattr(client, "_build_request", built)
         assert client.post("/v1/chat/completions", body=CHAT, cast_to=object)
     assert usages.recorded == []
-    assert sum(ledger.internal_errors.values()) == 1
-    ledger.internal_errors.clear()
+    assert sum(current.runtime.diagnostics.internal_errors.values()) == 1
+    current.runtime.diagnostics.internal_errors.clear()
 
 
 @CLIENTS
@@ -62,5 +62,5 @@ def test_a_body_that_cannot_be_read_is_counted(make: Any, usages: Usages, monkey
         client.chat.completions.with_raw_response.create(**CHAT)
         monkeypatch.undo()
     assert [usage.input_tokens for usage in usages.recorded] == [40, None]
-    assert sum(ledger.internal_errors.values()) == 1
-    ledger.internal_errors.clear()
+    assert sum(current.runtime.diagnostics.internal_errors.values()) == 1
+    current.runtime.diagnostics.internal_errors.clear()

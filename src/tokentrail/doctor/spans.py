@@ -12,7 +12,7 @@ from opentelemetry import trace
 from tokentrail import settings
 from tokentrail.doctor.finding import Finding, version_of
 from tokentrail.doctor.hooks import under_opentelemetry_instrument
-from tokentrail.sdk import SIGNALS, is_set, missing_exporter
+from tokentrail.telemetry.setup import SIGNALS, is_set, missing_exporter
 
 __all__ = ["check_spans"]
 

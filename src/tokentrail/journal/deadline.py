@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import socket
 import time
 from http.client import HTTPResponse
@@ -17,7 +16,7 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-__all__ = ["Deadline", "pools"]
+__all__ = ["Deadline", "pools", "renew_pools"]
 
 
 class Deadline:
@@ -122,7 +121,8 @@ def pools(deadline: Deadline) -> dict[str, type[HTTPConnectionPool]]:
     return {"http": PlainPool, "https": EncryptedPool}
 
 
-def _after_fork_in_child() -> None:
+def renew_pools() -> None:
+    """Give the pools in use new queues in a forked child, and close the parent's connections there."""
     for deadline in tuple(_in_use):
         for pool in deadline.pools:
             connections = pool.pool
@@ -132,6 +132,3 @@ def _after_fork_in_child() -> None:
                 for connection in filter(None, kept):
                     with contextlib.suppress(Exception):
                         connection.close()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

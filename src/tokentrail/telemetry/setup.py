@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-from tokentrail import semconv, settings
-from tokentrail.forks import no_fork
-from tokentrail.program import program_name, service_named
+from tokentrail import semconv
+from tokentrail.process.current import current
+from tokentrail.process.forks import no_fork
+from tokentrail.telemetry.program import program_name, service_named
 
 __all__ = ["SIGNALS", "is_set", "missing_exporter", "setup_opentelemetry"]
 
@@ -67,7 +68,7 @@ def _resource(service_name: str, environment: str, further: dict[str, str]) -> A
     """The program as its spans and metrics describe it."""
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
 
-    in_force = settings.current()
+    in_force = current.settings
     named: dict[str, Any] = {**in_force.resource, **further}
     if service_name or in_force.service_name:
         named[semconv.SERVICE_NAME] = service_name or in_force.service_name
