@@ -92,7 +92,7 @@ def run(program: str, folder: Path, *arguments: str, **variables: str) -> str:
 def test_every_import_holds_off_forks(tmp_path: Path, protocol: str) -> None:
     with ScriptedServer([b"{}"]) as server:
         endpoint = server.url.replace("127.0.0.1", "localhost").removesuffix("/v1")
-        assert run(EVERY_IMPORT, tmp_path, TOKENTRAIL_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_PROTOCOL=protocol).split() == []
+        assert run(EVERY_IMPORT, tmp_path, TOKENTRAIL_ENDPOINT=endpoint, TOKENTRAIL_PROTOCOL=protocol).split() == []
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,8 @@ seen(flushed=tokentrail.flush(30))
 deadline = time.monotonic() + 30
 while current.runtime.journal.former.waiting() and time.monotonic() < deadline: time.sleep(0.01)
 seen(flushed=tokentrail.flush(30), waiting=len(current.runtime.journal.former.waiting()))
-[kept] = (Path(current.settings.journal_dir) / "aside").iterdir()
+import pathlib
+[kept] = (pathlib.Path(current.settings.journal_dir) / "aside").iterdir()
 kept.unlink()
 seen(flushed=tokentrail.flush(30))
 """
