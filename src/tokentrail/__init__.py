@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tokentrail.counting import count_tokens, estimate_prompt_tokens
     from tokentrail.decorators import track_tokens
     from tokentrail.idempotency import content_hash, idempotency_key
-    from tokentrail.instrumentation import instrument, uninstrument
+    from tokentrail.instrumentation.registry import instrument, uninstrument
     from tokentrail.recorder import flush
     from tokentrail.sdk import setup_opentelemetry
     from tokentrail.settings import configure
@@ -83,11 +83,11 @@ _HOMES = {
     "estimate_prompt_tokens": "counting",
     "flush": "recorder",
     "idempotency_key": "idempotency",
-    "instrument": "instrumentation",
+    "instrument": "instrumentation.registry",
     "setup_opentelemetry": "sdk",
     "track_token_usage": "by_hand",
     "track_tokens": "decorators",
-    "uninstrument": "instrumentation",
+    "uninstrument": "instrumentation.registry",
 }
 
 

@@ -17,8 +17,8 @@ from opentelemetry import trace
 
 from tokentrail import finisher, ledger, nesting, settings, telemetry
 from tokentrail.attribution import Attribution, attribution
-from tokentrail.call import Answer, Request
 from tokentrail.idempotency import bounded, digest, key_prefix, object_key
+from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.ledger import internal_error, set_sink
 from tokentrail.models import model_family
 from tokentrail.telemetry import Telemetry

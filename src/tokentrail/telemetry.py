@@ -20,7 +20,7 @@ from tokentrail import self_metrics, semconv, settings, threads
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Attribution
-    from tokentrail.call import Answer, Request
+    from tokentrail.instrumentation.contract import Answer, Request
     from tokentrail.usage import Usage
 
 __all__ = ["Telemetry", "after_fork", "attach", "detach", "end_block"]

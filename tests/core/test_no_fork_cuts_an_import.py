@@ -96,7 +96,7 @@ def test_every_import_holds_off_forks(tmp_path: Path, protocol: str) -> None:
     ("module", "use"),
     [
         ("tokentrail.recorder", "flush"),
-        ("tokentrail.instrumentation", "decorate"),
+        ("tokentrail.instrumentation.registry", "decorate"),
         ("wrapt", "instrument"),
         ("tiktoken", "count"),
         ("opentelemetry.sdk.trace", "export"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tokentrail import settings
-from tokentrail.instrumentation import uninstrument
+from tokentrail.instrumentation.registry import uninstrument
 from tokentrail.testing import Usages, collect_usages
 
 

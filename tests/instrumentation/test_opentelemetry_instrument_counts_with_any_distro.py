@@ -15,7 +15,7 @@ APP = """
 import json, os
 from opentelemetry import trace
 from tokentrail import settings
-from tokentrail.instrumentation import instrumented
+from tokentrail.instrumentation.registry import instrumented
 from tokentrail.journal.endpoint import endpoint_of
 provider = trace.get_tracer_provider()
 print(json.dumps({

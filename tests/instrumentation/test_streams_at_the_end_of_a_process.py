@@ -13,7 +13,7 @@ from tests.support.scripted import ScriptedServer, chunks, sse
 PROGRAM = """
     import json, os, sys, gc
     import openai
-    from tokentrail.instrumentation import instrument
+    from tokentrail.instrumentation.registry import instrument
     from tokentrail import finisher
     instrument()
     client = openai.OpenAI(base_url=sys.argv[1], api_key="none")

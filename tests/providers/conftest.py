@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tokentrail import finisher, ledger, settings
-from tokentrail.instrumentation import instrument, uninstrument
+from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.testing import ReplayServer, Usages, collect_usages
 
 

@@ -19,7 +19,7 @@ from tests.support.forked import exit_code_of_child
 from tests.support.waiting import wait_until
 from tokentrail import finisher, ledger, recorder, settings
 from tokentrail.counting import estimator
-from tokentrail.instrumentation import instrument, uninstrument
+from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.testing import ReplayServer, Usages, collect_usages
 from tokentrail.testing import usages as collecting
 

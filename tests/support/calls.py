@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tokentrail import recorder
-from tokentrail.call import Answer, Request
+from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.journal.folder import Cursor, writer_folders
 from tokentrail.journal.reader import read
 from tokentrail.usage import Usage

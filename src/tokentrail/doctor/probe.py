@@ -15,8 +15,8 @@ from typing import Any
 
 from opentelemetry import context
 
+from tokentrail.integrations.transports.probes import ANSWER
 from tokentrail.nesting import probing
-from tokentrail.providers.probes import ANSWER
 
 __all__ = ["Probed", "probe"]
 

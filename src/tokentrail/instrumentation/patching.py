@@ -16,18 +16,18 @@ from typing import Any, cast
 import wrapt
 
 from tokentrail import ledger
-from tokentrail.instrumentation.calls import wrapper_of
+from tokentrail.instrumentation.around import wrapper_of
+from tokentrail.instrumentation.contract import Hook
 from tokentrail.instrumentation.transplant import Live, Transplant, behind_it, can_be_transplanted, plain_function
-from tokentrail.providers import Hook
 
-__all__ = ["is_on", "owner_of", "put_on", "take_off"]
+__all__ = ["apply", "is_on", "owner_of", "remove"]
 
 Place = tuple[str, str]
 
 _armed: set[Place] = set()
 _awaited: set[Place] = set()
 _patched: dict[Place, Patch] = {}
-_buried: dict[Place, Patch] = {}
+_disabled: dict[Place, Patch] = {}
 """Switched off, but still there: another instrumentation has wrapped our wrapper."""
 _former: dict[Place, list[Patch]] = {}
 """Of modules that have been imported anew since: their clients may live on, and their calls count."""
@@ -99,7 +99,7 @@ def owner_of(hook: Hook, module: ModuleType) -> tuple[Any, str]:
     return owner, name
 
 
-def put_on(hook: Hook) -> None:
+def apply(hook: Hook) -> None:
     """Patch the function, now if its module is imported, else as soon as it is. Doing it again completes what a fork has cut short."""
     place = (hook.module, hook.name)
     _armed.add(place)
@@ -111,17 +111,17 @@ def put_on(hook: Hook) -> None:
 
 
 def _imported(hook: Hook, module: ModuleType) -> None:
-    _awaited.discard((hook.module, hook.name))  # wrapt tells once: of a module that is imported anew, `put_on` asks again
+    _awaited.discard((hook.module, hook.name))  # wrapt tells once: of a module that is imported anew, `apply` asks again
     _patch(hook, module)
 
 
-def take_off(hook: Hook) -> None:
+def remove(hook: Hook) -> None:
     """Restore the function, or never patch it if its module is not imported yet."""
     place = (hook.module, hook.name)
     _armed.discard(place)
     patch = _patched.pop(place, None)
     if patch is not None and not patch.restore():
-        _buried[place] = patch
+        _disabled[place] = patch
     for former in _former.pop(place, ()):
         former.restore()
 
@@ -146,7 +146,7 @@ def _patch(hook: Hook, module: ModuleType) -> None:
             patch.restore()
             patch = None
         if patch is None:
-            patch = _buried.pop(place, None)
+            patch = _disabled.pop(place, None)
             if patch is not None and patch.is_of(hook, module) and patch.is_there():
                 patch.live.append(True)
             else:

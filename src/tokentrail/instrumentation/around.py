@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 from tokentrail import recorder
-from tokentrail.call import Answer
-from tokentrail.providers import Exchange, Hook, under_way
+from tokentrail.instrumentation.contract import Answer, Exchange, Hook
 
-__all__ = ["COUNTS", "ended_by", "sound", "wrapper_of"]
+__all__ = ["COUNTS", "ended_by", "sanitized", "under_way", "wrapper_of"]
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 
 COUNTS = tuple(name for name in Answer.__slots__ if name.endswith("_tokens"))
 WHOLE = (int, type(None))
+
+under_way: ContextVar[Exchange | None] = ContextVar("tokentrail_exchange", default=None)
+"""The exchange whose SDK function is running."""
 
 
 def wrapper_of(hook: Hook) -> Wrapper:
@@ -151,7 +154,7 @@ def _answered(where: str, exchange: Exchange, result: Any) -> Any:
         call = exchange.call or recorder.start(exchange.request)
         if call is not None:
             answer, ended = reading
-            call.finish(sound(answer, exchange.attempts), ended)
+            call.finish(sanitized(answer, exchange.attempts), ended)
     return result
 
 
@@ -164,7 +167,7 @@ def _failed(where: str, exchange: Exchange, error: BaseException) -> None:
     except Exception as failure:
         recorder.internal_error(where, failure)
     if exchange.call is not None:
-        exchange.call.finish(sound(answer or Answer(), exchange.attempts), ended_by(error), error)
+        exchange.call.finish(sanitized(answer or Answer(), exchange.attempts), ended_by(error), error)
 
 
 def ended_by(error: BaseException) -> str:
@@ -176,8 +179,8 @@ def ended_by(error: BaseException) -> str:
     return "error" if isinstance(error, Exception) else "partial"
 
 
-def sound(answer: Answer, attempts: int) -> Answer:
-    """Complete an answer, and take out what no ledger can hold: SDKs do not check what a server sends, and servers send 12.0, "12" and -1."""
+def sanitized(answer: Answer, attempts: int) -> Answer:
+    """The answer with its attempts, and without counts that are not integers and names that are not texts: servers send 12.0 and "12"."""
     answer.attempts = attempts
     if type(answer.model) is not str:
         answer.model = _text(answer.model)

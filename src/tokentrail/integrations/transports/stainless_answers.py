@@ -10,9 +10,9 @@ import inspect
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from tokentrail.instrumentation.contract import Chunks, Exchange
 from tokentrail.instrumentation.streams import Following, follow, follow_async, follow_body, watch_close
-from tokentrail.providers import Chunks, Exchange
-from tokentrail.providers.bodies import BodyReader
+from tokentrail.integrations.transports.bodies import BodyReader
 
 __all__ = ["deliver"]
 
