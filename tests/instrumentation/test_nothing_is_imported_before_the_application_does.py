@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tests.support.installed import ALL
 from tests.support.programs import run
 
-SDKS = "openai groq ollama httpx httpx2 pydantic"
+SDKS = "anthropic openai groq ollama httpx httpx2 pydantic"
 
 
 def test_instrument_imports_no_sdk() -> None:
@@ -36,7 +37,7 @@ def test_an_sdk_that_is_imported_later_is_patched_then() -> None:
         print(json.dumps([before, after, type(vars(groq._base_client.SyncAPIClient)["request"]).__name__]))
         """
     )
-    assert told == [{"groq": 0, "ollama": 0, "openai": 0}, {"groq": 0, "ollama": 2, "openai": 3}, "function"]
+    assert told == [dict.fromkeys(ALL, 0), dict.fromkeys(ALL, 0) | {"ollama": 2, "openai": 3}, "function"]
 
 
 def test_an_sdk_that_is_imported_while_hooks_are_off_is_patched_when_they_are_on_again() -> None:

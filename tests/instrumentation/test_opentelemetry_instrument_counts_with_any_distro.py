@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.installed import ALL
+
 APP = """
 import json, os
 from opentelemetry import trace
@@ -26,7 +28,6 @@ print(json.dumps({
     "vendor": os.environ.get("VENDOR"),
 }))
 """
-ALL = ["groq", "ollama", "openai"]
 INSTRUMENT = str(Path(sys.executable).with_name("opentelemetry-instrument"))
 VENDOR = """
 import os

@@ -11,6 +11,7 @@ import openai
 import pytest
 import wrapt
 
+from tests.support.installed import ALL
 from tests.support.scripted import ScriptedServer, completion
 from tokentrail.instrumentation.registry import instrument, instrumented, uninstrument
 from tokentrail.testing import Usages
@@ -125,5 +126,5 @@ def test_a_patch_that_somebody_put_over_ours_stays(usages: Usages) -> None:
 
 
 def test_an_unknown_integration_is_named() -> None:
-    with pytest.raises(ValueError, match=r"no integration 'opanai': there are groq, ollama, openai"):
+    with pytest.raises(ValueError, match=f"no integration 'opanai': there are {', '.join(ALL)}"):
         instrument(["opanai"])

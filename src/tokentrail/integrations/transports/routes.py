@@ -22,7 +22,7 @@ class Routes:
     """The endpoints of an API by path, and in `known` by path as the SDK itself writes it, below `prefix`: these need no look at the URL.
 
     `jobs`: endpoints of objects that are asked for by id (`GET {path}/{id}`, `POST {path}/{id}/cancel`); `no_ids`: words in an id's place that are
-    no id. `models_after`: the steps of a path after which the model is named.
+    no id. `models_after`: the steps of a path after which the model is named. `queries`: what the SDK itself appends to some of its paths.
     """
 
     def __init__(
@@ -32,9 +32,11 @@ class Routes:
         jobs: Mapping[str, Endpoint] | None = None,
         no_ids: Sequence[str] = (),
         models_after: Sequence[str] = (),
+        queries: Sequence[str] = (),
         prefix: str = "",
     ) -> None:
-        self.known: Final[dict[str, Endpoint]] = {f"{prefix}/{path}": endpoint for path, endpoint in paths.items()}
+        written = ("", *(f"?{query}" for query in queries))
+        self.known: Final[dict[str, Endpoint]] = {f"{prefix}/{path}{query}": endpoint for path, endpoint in paths.items() for query in written}
         self._paths = {tuple(path.split("/")): endpoint for path, endpoint in paths.items()}
         self._longest = max(map(len, self._paths))
         self._jobs = jobs or {}
