@@ -26,6 +26,7 @@ def check_sdks(*, switch_on: bool = True) -> Iterator[Finding]:
     they are, and an SDK that the application has not imported is not imported.
     """
     from tokentrail.instrumentation.registry import clashes, instrument, instrumented, integrations, uninstrument  # noqa: PLC0415 - loads wrapt
+    from tokentrail.instrumentation.versions import outside  # noqa: PLC0415 - loads the journal
 
     found = integrations()
     versions = {name: version_of(integration.package) for name, integration in found.items()}
@@ -43,6 +44,8 @@ def check_sdks(*, switch_on: bool = True) -> Iterator[Finding]:
                 yield Finding(name, "wrong", f"{integration.package} {version}: the hooks are off here, calls through it are not counted")
             else:
                 yield from _check(integration, f"{integration.package} {version}")
+                if sentence := outside(integration):
+                    yield Finding(name, "note", sentence)
     finally:
         if switch_on:
             uninstrument(set(instrumented()) - on_before)

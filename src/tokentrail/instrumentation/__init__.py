@@ -6,6 +6,7 @@
 | `registry`     | `instrument()`, `uninstrument()`, and the integrations that are installed, found by entry points  |
 | `patching`     | one function patched, one function restored                                                       |
 | `transplant`   | a function that runs other code and stays the object that it was                                  |
+| `versions`     | whether an installed version is one that its integration supports                                 |
 | `around`       | what happens around one call of a patched function                                                |
 | `streams`      | streams and bodies, followed while the caller reads them                                          |
 | `layers`       | other tools' wrappers over a patched function, for `tokentrail doctor`                            |

@@ -52,7 +52,7 @@ def instrument(integrations: Iterable[str] | None = None) -> None:
         for name in names:
             integration = _on.setdefault(name, known[name])
             for hook in integration.hooks:
-                patching.apply(hook)  # again, where another thread was at it when this process was forked
+                patching.apply(hook, integration)  # again, where another thread was at it when this process was forked
 
 
 def uninstrument(integrations: Iterable[str] | None = None) -> None:

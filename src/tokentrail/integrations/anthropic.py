@@ -26,6 +26,7 @@ MESSAGES: Final = Endpoint(
 INTEGRATION: Final = Integration(
     name="anthropic",
     package="anthropic",
+    supports=">=0.40,<3",
     hooks=hooks_of("anthropic._base_client", "anthropic", Routes({"messages": MESSAGES}, prefix="/v1", queries=("beta=true",))),
     clashes=("opentelemetry-instrumentation-anthropic", "openinference-instrumentation-anthropic", "openlit", "langfuse", "logfire"),
     probe=partial(probe_stainless, "anthropic", "Anthropic", method="messages.create", max_tokens=1),

@@ -18,6 +18,7 @@ __all__ = ["INTEGRATION"]
 INTEGRATION: Final = Integration(
     name="groq",
     package="groq",
+    supports=">=0.11,<2",
     hooks=hooks_of("groq._base_client", "groq", openai_routes("/openai/v1")),
     clashes=("opentelemetry-instrumentation-groq", "openinference-instrumentation-groq", "openlit"),
     probe=partial(probe_stainless, "groq", "Groq"),

@@ -46,6 +46,7 @@ EMBEDDINGS: Final = replace(EMBED, texts=texts_of_embeddings)
 INTEGRATION: Final = Integration(
     name="ollama",
     package="ollama",
+    supports=">=0.4,<1",
     hooks=hooks_of("ollama._client", "ollama", {"/api/chat": CHAT, "/api/generate": GENERATE, "/api/embed": EMBED, "/api/embeddings": EMBEDDINGS}),
     clashes=("opentelemetry-instrumentation-ollama", "openlit"),
     probe=probe_ollama,

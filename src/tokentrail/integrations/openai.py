@@ -118,6 +118,7 @@ ROUTES: Final = openai_routes()
 INTEGRATION: Final = Integration(
     name="openai",
     package="openai",
+    supports=">=1.50,<4",
     hooks=hooks_of("openai._base_client", "openai", ROUTES),
     clashes=(
         "opentelemetry-instrumentation-openai",
