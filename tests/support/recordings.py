@@ -86,6 +86,16 @@ def naive_counts(items: list[Any]) -> Counts:
         if hasattr(item, "prompt_eval_count"):
             counts |= {"input_tokens": item.prompt_eval_count, "output_tokens": getattr(item, "eval_count", None)}
             continue
+        if hasattr(usage, "cache_read_input_tokens"):
+            out = _first(usage, "output_tokens_details")
+            stated = {
+                "input_tokens": _first(usage, "input_tokens"),
+                "output_tokens": _first(usage, "output_tokens"),
+                "cached_input_tokens": _first(usage, "cache_read_input_tokens"),
+                "reasoning_tokens": _first(out, "thinking_tokens"),
+            }
+            counts |= {name: count for name, count in stated.items() if count is not None}  # Anthropic's second usage states what has changed
+            continue
         into, out = (
             _first(usage, "input_tokens_details", "prompt_tokens_details"),
             _first(usage, "output_tokens_details", "completion_tokens_details"),
@@ -102,7 +112,12 @@ def naive_counts(items: list[Any]) -> Counts:
 def _usage(item: Any) -> Any:
     if hasattr(item, "prompt_eval_count"):
         return item if item.prompt_eval_count is not None or getattr(item, "eval_count", None) is not None else None
-    return _first(item, "usage") or _first(_first(item, "x_groq"), "usage") or _first(_first(item, "response"), "usage")
+    return (
+        _first(item, "usage")
+        or _first(_first(item, "x_groq"), "usage")
+        or _first(_first(item, "response"), "usage")
+        or _first(_first(item, "message"), "usage")
+    )
 
 
 def _first(value: Any, *names: str) -> Any:
