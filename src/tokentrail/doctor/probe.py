@@ -36,7 +36,7 @@ class Probed:
 
 
 def probe(calls: Callable[[str], int]) -> Probed:
-    """Make these calls (`Provider.probe`), in a thread of their own: the caller's may run an event loop."""
+    """Make these calls (`Integration.probe`), in a thread of their own: the caller's may run an event loop."""
     probed = Probed()
 
     def run() -> None:
