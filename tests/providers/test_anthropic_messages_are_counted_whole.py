@@ -130,6 +130,24 @@ async def test_raw_streams_async(usages: Usages) -> None:
     assert counts(usages) == [("complete", COUNTED)] * 2
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("client", "given"),
+    [
+        (anthropic.AnthropicFoundry, {"api_key": "none"}),
+        (anthropic.AnthropicVertex, {"region": "us-east5", "project_id": "p", "access_token": "none"}),
+    ],
+)
+def test_the_clients_for_other_clouds(client: Any, given: dict[str, Any], stream: bool, usages: Usages) -> None:
+    """Vertex' client writes another path, below the function that is patched."""
+    with ScriptedServer(streamed("lorem") if stream else message()) as server:
+        answer = client(**given, base_url=server.url.removesuffix("/v1")).messages.create(**ASK, stream=stream)
+        if stream:
+            list(answer)
+    assert counts(usages) == [("complete", COUNTED)]
+    assert [(usage.endpoint, usage.request_model) for usage in usages.recorded] == [("messages", "claude-x")]
+
+
 def test_the_last_word_on_each_count_is_the_streams(usages: Usages) -> None:
     """Tools that the server runs make the input grow; what the delta does not state stays as the start stated it; null is not stated."""
     grown = {"input_tokens": 50, "cache_read_input_tokens": 300, "cache_creation_input_tokens": None, "output_tokens": 22}

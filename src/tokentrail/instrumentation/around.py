@@ -1,6 +1,6 @@
-"""Around one call of an SDK's function: begin before it, record after it, and let through whatever it does.
+"""Around one call of an SDK's function: begin before the call, record after the call; the SDK's result and exceptions pass unchanged.
 
-Every step of ours runs under a guard that counts and logs; the SDK's result and exceptions pass unchanged.
+Every step of tokentrail's own runs under a guard that counts and logs what the step raises.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
         try:
             result = await wrapped(*exchange.args, **exchange.kwargs)
         except GeneratorExit:
-            # the task was dropped while it waited: this runs in whoever's context, where nothing of ours was set, and maybe in a finalizer
+            # a waiting task was dropped: this code runs in another context, where `enter` has set nothing, and maybe in a finalizer
             if call is not None:
                 call.finish_later(Answer(), "partial")
             raise
@@ -97,7 +97,7 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
 
 
 def _pass(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call what is not recorded. Its retries are not those of an exchange under way, from whose event hook it may be called."""
+    """Call what is not recorded. The retries of such a call are not those of an exchange under way, whose event hook may have made the call."""
     if under_way.get() is None:
         return wrapped(*args, **kwargs)
     token = under_way.set(None)
@@ -114,7 +114,7 @@ async def _pass_async(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     try:
         return await wrapped(*args, **kwargs)
     finally:
-        with suppress(ValueError):  # dropped while it waited: another context, where nothing was set
+        with suppress(ValueError):  # the waiting task was dropped: another context, where nothing was set
             under_way.reset(token)
 
 
@@ -142,7 +142,7 @@ def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, arg
 
 
 def _answered(where: str, exchange: Exchange, result: Any) -> Any:
-    """Record what was answered, and give the caller what he gets."""
+    """Record what was answered; the result for the caller."""
     try:
         if exchange.deliver is not None:
             return exchange.deliver(exchange, result)

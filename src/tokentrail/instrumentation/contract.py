@@ -16,7 +16,7 @@ What a function of an integration raises is counted and logged, and never reache
 Rules for what it reads: `None` is "not stated" and never 0; totals hold their subsets (cached inside input, reasoning inside output); texts are
 the natural-language texts in order, without tool definitions and schemas; nothing of them is kept after the call was recorded.
 
-This module imports nothing of tokentrail: whoever knows the contract knows no journal, no span and no SDK.
+This module imports nothing of tokentrail, so that an integration depends on neither journal nor spans.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Anthropic's SDK: messages and beta messages (create, parse, stream), sync and async; its clients for Bedrock, Vertex and Foundry send the same."""
+"""Anthropic's SDK: messages and beta messages (create, parse, stream), sync and async; the clients for Vertex and Foundry ask the same method."""
 
 from __future__ import annotations
 

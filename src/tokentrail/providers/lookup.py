@@ -49,30 +49,30 @@ _rules: dict[int, tuple[Mapping[str, str], tuple[HostRule, ...]]] = {}
 _unnamed: set[tuple[str, int]] = set()
 
 
-def server_of(url: Any, sdk: str) -> Server:
-    """Name the server behind a client's base URL (an `httpx.URL`); `sdk` is the provider where the host is not known.
+def server_of(url: Any, default: str) -> Server:
+    """Name the server behind a client's base URL (an `httpx.URL`); `default` is the provider where the host is not known.
 
     A URL object is looked at once: reading its parts costs more than the rest of the call's bookkeeping.
     """
     own = current().provider_hosts
     known = _servers.get(id(url))
-    if known is not None and known[0] is url and known[1] is own and known[2] == sdk:
+    if known is not None and known[0] is url and known[1] is own and known[2] == default:
         return known[3]
-    server = _look_up(url, sdk, own)
+    server = _look_up(url, default, own)
     if len(_servers) >= _KEPT:
         _servers.clear()
-    _servers[id(url)] = (url, own, sdk, server)  # keeps the URL, so that its id stays its own
+    _servers[id(url)] = (url, own, default, server)  # keeps the URL alive, so that no other object gets the same id
     return server
 
 
-def _look_up(url: Any, sdk: str, own: Mapping[str, str]) -> Server:
+def _look_up(url: Any, default: str, own: Mapping[str, str]) -> Server:
     host, port, usual = url.host.lower().rstrip("."), url.port, _SCHEMES.get(url.scheme, 0)
     steps = steps_of(url.path)
     named = _named(_rules_for(own), host, (port or usual,), steps) or _named(_GATEWAYS, host, (port or usual,), steps) or _known(host, port)
     shown = 0 if port in (None, *_SCHEMES.values()) else int(port)
     if named is None:
-        _tell(host, shown, sdk)
-    return Server(named or sdk, host, shown, named is not None and named in _ACCEPT_INCLUDE_USAGE)
+        _tell(host, shown, default)
+    return Server(named or default, host, shown, named is not None and named in _ACCEPT_INCLUDE_USAGE)
 
 
 def _named(rules: Sequence[HostRule], host: str, ports: Sequence[int], steps: Sequence[str]) -> str | None:
@@ -106,13 +106,13 @@ def is_named(address: str, port: int, own: Mapping[str, str]) -> bool:
     return _known(address, port) is not None or any(rule.means_host(address, ports) for rule in (*_rules_for(own), *_GATEWAYS))
 
 
-def _tell(host: str, port: int, sdk: str) -> None:
+def _tell(host: str, port: int, default: str) -> None:
     """Say once for each host that only the SDK names its provider."""
     if (host, port) in _unnamed or len(_unnamed) >= _KEPT:
         return
     _unnamed.add((host, port))
     where = place_of(host, port)
-    logger.info("tokentrail: %s is recorded as %s, after the SDK: name who answers there with TOKENTRAIL_PROVIDER_HOSTS=%s=…", where, sdk, where)
+    logger.info("tokentrail: %s is recorded as %s, after the SDK: name who answers there with TOKENTRAIL_PROVIDER_HOSTS=%s=…", where, default, where)
 
 
 def place_of(address: str, port: int) -> str:

@@ -98,7 +98,7 @@ def read_embeddings(response: Any) -> Reading:
 
 
 class CompletionChunks:
-    """What is gathered from a stream of text completions. `asked`: the usage was asked for by us, and is kept from the caller.
+    """What is gathered from a stream of text completions. `asked`: tokentrail asked for the usage, which is kept from the caller.
 
     `body` is the request: of a stream without any text, it says whether nothing else can have been answered.
     """
@@ -153,7 +153,7 @@ class CompletionChunks:
 
 
 def forget_usage(chunk: Any) -> None:
-    """Let a chunk forget the `"usage": null` that only our asking put there: else it shows in `to_json()` and `model_fields_set`."""
+    """Let a chunk forget the `"usage": null` that only the asking put there: else that field shows in `to_json()` and `model_fields_set`."""
     if type(chunk) is dict:
         chunk.pop("usage", None)
         return

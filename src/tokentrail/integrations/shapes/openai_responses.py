@@ -1,9 +1,10 @@
 """OpenAI's Responses: how to read a request, a response, a stream's events.
 
-**What counts once.** A response that is answered by the call which made it is that call's: automatic key. A *background* response is a job: whoever
-sees it in a terminal state (the call itself, a poll, a cancel, a stream, in any process) records it under the provider's object id, so all of them
-count once, and none does before that state. A retrieved response that is *not* a background one was counted by the call that made it, here or
-elsewhere: retrieving it spends nothing, and records nothing. (A background response that nobody ever sees finished is not counted.)
+**What counts once.** A response that is answered by the call which made it is that call's: automatic key. A *background* response is a job: every
+call that sees the job in a terminal state (the one that made it, a poll, a cancel, a stream, in any process) records the job under the provider's
+object id, so all of these count once, and none counts before that state. A retrieved response that is *not* a background one was counted by the call
+that made the response, here or elsewhere: retrieving spends nothing, and records nothing. (A background response that nobody sees finished is not
+counted.)
 """
 
 from __future__ import annotations

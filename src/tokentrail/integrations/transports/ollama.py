@@ -64,22 +64,22 @@ def _open_request(
 
 
 def _deliver(chunks: Callable[[], Chunks], exchange: Exchange, stream: Generator[Any, None, None]) -> Generator[Any, None, None]:
-    """Give the caller a generator in the place of the SDK's: what it looks like is all that can be seen of it."""
-    return _alike(_steps(stream, exchange, chunks, copy_context()), stream)
+    """Give the caller a generator in the place of the SDK's, with the same names: nothing else of a generator can be seen."""
+    return _named_as(_steps(stream, exchange, chunks, copy_context()), stream)
 
 
 def _deliver_async(chunks: Callable[[], Chunks], exchange: Exchange, stream: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-    return _alike(_steps_async(stream, exchange, chunks, copy_context()), stream)
+    return _named_as(_steps_async(stream, exchange, chunks, copy_context()), stream)
 
 
-def _alike(ours: T, theirs: Any) -> T:
+def _named_as(generator: T, original: Any) -> T:
     for name in ("__name__", "__qualname__"):
-        setattr(ours, name, getattr(theirs, name))
-    return ours
+        setattr(generator, name, getattr(original, name))
+    return generator
 
 
 def _steps(stream: Generator[Any, None, None], exchange: Exchange, chunks: Callable[[], Chunks], context: Context) -> Generator[Any, None, None]:
-    exchange.call = context.run(recorder.start, exchange.request)  # spent by whoever asked, not by whoever reads
+    exchange.call = context.run(recorder.start, exchange.request)  # the tokens are spent where the SDK was called, not where the stream is read
     if exchange.call is None:
         yield from stream
     else:

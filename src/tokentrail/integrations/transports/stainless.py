@@ -1,4 +1,4 @@
-"""SDKs that Stainless generates (openai, groq, …): every call of theirs goes through one method, `SyncAPIClient.request` or its async twin.
+"""SDKs that Stainless generates (openai, groq, …): every call goes through one method, `SyncAPIClient.request` or its async twin.
 
 Patching there, and not the resources, covers `create`, `parse`, `.stream()`, `with_raw_response`, `with_streaming_response`, `client.post()`, Azure's
 clients and clients made before, and leaves everything that the caller touches (`client.chat.completions.create`, its signature, its docs)
@@ -6,7 +6,7 @@ untouched. The request is seen as it goes out: a generator of messages has been 
 
     request(cast_to, options, …, stream=…)      options: method, url, json_data, extra_json, headers, post_parser
     BaseClient._calculate_retry_timeout(…)      is called once for each retry, and for nothing else: attempts
-    Stream._iterator                            what the caller reads, however he does; replaced by our stand-in
+    Stream._iterator                            what every way of reading a stream comes down to; replaced by a stand-in
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _add(more: Mapping[str, Any], exchange: Exchange, options: Any, cast_to: Any
 
 
 def _replace_options(exchange: Exchange, options: Any, **changes: Any) -> None:
-    """Give the SDK changed options; the ones it was called with stay as they are, the caller may have made them."""
+    """Give the SDK changed options; the options of the call stay as they are, for the caller may have made them."""
     changed = copy.copy(options)
     for name, value in changes.items():
         setattr(changed, name, value)
@@ -133,7 +133,7 @@ def _replace_options(exchange: Exchange, options: Any, **changes: Any) -> None:
 
 
 def _remember_billed(exchange: Exchange, options: Any) -> None:
-    """See what `parse()` parses: it may find that the answer is cut, filtered or no valid JSON, and raise, but it was paid for."""
+    """Keep the answer that `parse()` parses: parsing may raise (an answer that is cut, filtered, no valid JSON), but the answer was paid for."""
     parse = options.post_parser
 
     def post_parser(answer: Any) -> Any:
