@@ -156,21 +156,24 @@ def test_the_last_word_on_each_count_is_the_streams(usages: Usages) -> None:
     assert counts(usages) == [("complete", (380, 22, 300, 30, None))]
 
 
-@pytest.mark.parametrize("read", [1, 3])
-def test_a_stream_that_was_left_states_its_input_alone(read: int, usages: Usages) -> None:
-    """The output of `message_start` is provisional."""
+@pytest.mark.parametrize(("read", "characters"), [(1, None), (2, 0), (3, 6)])
+def test_a_stream_that_was_left_states_its_input_alone(read: int, characters: int | None, usages: Usages) -> None:
+    """The output of `message_start` is provisional; no words are none only where text has begun."""
     with asked(streamed("lorem ", "ipsum")) as client, client.messages.create(**ASK, stream=True) as stream:
         for _ in range(read):
             next(stream)
     assert counts(usages) == [("partial", (240, None, 200, 30, None))]
-    assert [(u.input_source, u.output_source, u.output_chars) for u in usages.recorded] == [("reported", "unknown", 6 if read == 3 else 0)]
+    assert [(u.input_source, u.output_source, u.output_chars) for u in usages.recorded] == [("reported", "unknown", characters)]
 
 
-@pytest.mark.parametrize("with_thinking", [{"thinking": {"type": "enabled", "budget_tokens": 1024}}, {}])
-def test_no_words_are_0_only_without_thinking(with_thinking: dict[str, Any], usages: Usages) -> None:
-    with asked(streamed("lorem")) as client, client.messages.create(**ASK, **with_thinking, stream=True) as stream:
-        next(stream)
-    assert [usage.output_chars for usage in usages.recorded] == [None if with_thinking else 0]
+@pytest.mark.parametrize("kind", ["thinking", "redacted_thinking", "tool_use"])
+def test_no_words_are_not_none_where_something_else_has_begun(kind: str, usages: Usages) -> None:
+    blocks = events()
+    blocks[1] = {"type": "content_block_start", "index": 0, "content_block": {"type": kind}}
+    with asked(sse(blocks, done=False, names=True)) as client, client.messages.create(**ASK, stream=True) as stream:
+        for _ in range(2):
+            next(stream)
+    assert [usage.output_chars for usage in usages.recorded] == [None]
 
 
 def test_an_error_within_a_stream_keeps_what_was_spent(usages: Usages) -> None:

@@ -1,9 +1,9 @@
 """Anthropic's Messages: how to read a request, a message, a stream's events.
 
-Anthropic states cache reads and cache writes apart from `input_tokens` (platform.claude.com/docs, prompt caching: "total input tokens" is the sum of
-the three); here a total holds its subsets, so the input is that sum. A stream states its usage twice: `message_start` has the input and a first,
-provisional output, `message_delta` is cumulative and replaces field by field what it states (seen in recordings: older models state there the output
-alone, server tools make the input grow). An output that no `message_delta` has stated is not known.
+Anthropic states cache reads and cache writes apart from `input_tokens` (the SDK's `RawMessageDeltaEvent`: "Total input tokens in a request is the
+summation of" the three); here a total holds its subsets, so the input is that sum. A stream states its usage twice: `message_start` has the input and
+a first, provisional output, `message_delta` is cumulative and replaces field by field what it states (seen in recordings: older models state there
+the output alone, server tools make the input grow). An output that no `message_delta` has stated is not known.
 
 What a compaction of the context spent stands in `iterations` and is not in the totals (the SDK's `BetaIterationsUsage`), and is added.
 """
@@ -107,13 +107,12 @@ _WORDS = {"text_delta": "text", "input_json_delta": "partial_json", "thinking_de
 class MessageEvents:
     """What is gathered from a stream of events; Anthropic states usage unasked."""
 
-    __slots__ = ("answer", "body", "ended", "others", "texts", "usage")
+    __slots__ = ("answer", "blocks", "ended", "texts", "usage")
 
-    def __init__(self, body: Mapping[str, Any], _asked: bool) -> None:
+    def __init__(self, _body: Mapping[str, Any], _asked: bool) -> None:
         self.answer = Answer()
-        self.body = body
+        self.blocks: set[str] = set()  # the kinds of blocks that have begun
         self.ended = False  # the model said its last word, and its usage is whole
-        self.others = False  # something else than text came
         self.texts: list[str] = []
         self.usage: dict[str, Any] = {}
 
@@ -130,11 +129,11 @@ class MessageEvents:
                 if text and type(text) is str:
                     self.texts += (text,)
             elif kind == "content_block_start":
-                self.others = self.others or event.content_block.type != "text"
+                self.blocks.add(event.content_block.type)
             elif kind == "message_start":
                 self._start(fields_of(event.message))
             elif kind == "message_delta":
-                self._complete(fields_of(event.delta), event.usage)
+                self._complete(fields_of(event.delta), getattr(event, "usage", None))
         except (AttributeError, TypeError):
             return False  # an event of another shape says nothing of what was spent
         return False
@@ -143,7 +142,8 @@ class MessageEvents:
         self.answer.model = message.get("model") or ""
         self.answer.response_id = message.get("id") or ""
         self._take(message.get("usage"))
-        self.usage.pop("output_tokens", None)
+        for provisional in ("output_tokens", "output_tokens_details"):
+            self.usage.pop(provisional, None)
 
     def _complete(self, delta: Mapping[str, Any], usage: Any) -> None:
         self._take(usage)
@@ -157,10 +157,5 @@ class MessageEvents:
     def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream that ends without a last word was cut short
         """Say what is known."""
         add_counts(self.answer, self.usage)
-        self.answer.output_texts = self.texts or (KNOWN_EMPTY if self._is_known_empty() else ())
+        self.answer.output_texts = self.texts or (KNOWN_EMPTY if self.blocks == {"text"} else ())  # before its first block, a model may think
         return self.answer, "complete" if self.ended else "partial"
-
-    def _is_known_empty(self) -> bool:
-        """Whether no words are none: nothing else came, and the model may not think unseen."""
-        thinking = fields_of(self.body.get("thinking"))
-        return not self.others and thinking.get("type", "disabled") == "disabled"
