@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 REQUIRE ?=
 PYTEST_ARGS ?=
 
-.PHONY: demo test lint format test-ollama docs bench clean help
+.PHONY: demo test lint format test-ollama test-oldest docs bench clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ format: $(VENV)/ready ## Put the style right
 test-ollama: $(VENV)/ready ## The same against a real Ollama, built from its Go module
 	@TOKENTRAIL_REQUIRE="ollama" $(BIN)/python -m tests.support.prepare
 	TOKENTRAIL_REQUIRE="ollama" $(BIN)/python -m pytest tests/local_model $(PYTEST_ARGS)
+
+test-oldest: $(VENV)/ready ## The oldest version of each SDK that is supported, installed aside and called
+	TOKENTRAIL_REQUIRE="oldest-sdks" $(BIN)/python -m pytest tests/instrumentation/test_the_oldest_sdks_count.py $(PYTEST_ARGS)
 
 docs: $(VENV)/ready ## Write the pages that are made from the code: settings and data dictionary
 	$(BIN)/python scripts/settings_page.py

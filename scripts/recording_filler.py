@@ -28,11 +28,15 @@ SPAN = re.compile(r"-?\d+(\.\d+)?(ns|us|ms|s|m|h)?")
 PARAM = re.compile(r"[a-z_]+(\[\d+\]|\.[a-z_]+)*")
 
 _ENUM_KEYS = (
-    "type object role status finish_reason native_finish_reason done_reason service_tier mode effort reasoning_effort verbosity truncation "
+    "type object role status finish_reason native_finish_reason done_reason stop_reason service_tier mode effort "
+    "reasoning_effort verbosity truncation inference_geo "
     "reasoning_format encoding_format tool_choice phase channel payer execution syntax detail search_context_size prompt_cache_retention "
     "generate_summary voice quality size output_format modalities include function_call format reason background"
 )
-_ID_KEYS = "id call_id item_id tool_call_id response_id previous_response_id container_id file_id assistant_id request_id system_fingerprint batch_id"
+_ID_KEYS = (
+    "id call_id item_id tool_call_id tool_use_id response_id previous_response_id container_id file_id assistant_id request_id "
+    "system_fingerprint batch_id"
+)
 STRUCTURAL: dict[str, re.Pattern[str]] = (
     dict.fromkeys(_ENUM_KEYS.split(), WORD)
     | dict.fromkeys(_ID_KEYS.split(), ID)
@@ -57,7 +61,7 @@ VECTOR_KEYS = {"embedding", "embeddings", "context", "bytes", "input", "prompt"}
 """Lists of numbers under these are text in another form (vectors, token ids, UTF-8)."""
 DELTA_PATHS = {("choices", "text"), ("message", "content"), ("message", "thinking"), ("response",), ("thinking",)}
 """Paths of a stream's chunks that carry a piece of a longer text; anything under a `delta` does too."""
-_CHANNEL_KEYS = ("type", "item_id", "output_index", "content_index", "summary_index")
+_CHANNEL_KEYS = ("type", "index", "item_id", "output_index", "content_index", "summary_index")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|-?\d[\d.eE+-]*')
 _DATA_URL = re.compile(r"(data:[\w.+/-]+;base64,)(.*)", re.DOTALL)
 
@@ -144,7 +148,8 @@ class Reduction:
         if path and path[-1] in USER_MAPS:
             return {self.name(key): self.value(item, (*path, "*"), channel) for key, item in value.items()}
         here = (*channel, *(value.get(key) for key in (("index",) if path else _CHANNEL_KEYS)))
-        return {key: self.value(item, (*path, key), here) for key, item in value.items()}
+        is_tool_use = str(value.get("type", "")).endswith("tool_use")  # Anthropic's: the arguments are an object
+        return {key: self.content(item) if is_tool_use and key == "input" else self.value(item, (*path, key), here) for key, item in value.items()}
 
     def _string(self, value: str, path: tuple[str, ...], channel: tuple[object, ...]) -> str:
         key = path[-1] if path else ""

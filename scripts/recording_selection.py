@@ -7,17 +7,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 ENDPOINTS = {
+    "anthropic": {"messages"},
     "openai": {"chat", "responses", "responses_get", "completions", "embeddings"},
     "groq": {"chat"},
     "ollama": {"chat", "embeddings", "ollama_chat", "ollama_generate"},
 }
 """What the shipped recordings cover, in the corpus's words."""
-MOST = 60
+MOST = 80
 FAILED = 400  # statuses from here on are errors
 LONGEST = 45_000  # characters of a body: longer ones teach nothing that a shorter one does not
 
 _FLAGS = ("cached", "cache_write", "reasoning", "tool_call", "tools_offered", "multi_choice", "media")
-_FINISH = re.compile(r'"(finish_reason|done_reason|reason)": ?"(\w+)"')
+_FINISH = re.compile(r'"(finish_reason|done_reason|stop_reason|reason)": ?"(\w+)"')
 _ITEMS = re.compile(r'"type": ?"(\w*_call|reasoning|refusal|compaction)"')
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tokentrail.attribution import Spent
     from tokentrail.counting import count_tokens, estimate_prompt_tokens
     from tokentrail.idempotency import content_hash, idempotency_key
-    from tokentrail.instrumentation import instrument, uninstrument
+    from tokentrail.instrumentation.registry import instrument, uninstrument
     from tokentrail.process.configure import configure
     from tokentrail.recording.recorder import flush
     from tokentrail.telemetry.setup import setup_opentelemetry
@@ -83,11 +83,11 @@ _HOMES = {
     "estimate_prompt_tokens": "counting",
     "flush": "recording.recorder",
     "idempotency_key": "idempotency",
-    "instrument": "instrumentation",
+    "instrument": "instrumentation.registry",
     "setup_opentelemetry": "telemetry.setup",
     "track_token_usage": "tracking.manual",
     "track_tokens": "tracking.decorator",
-    "uninstrument": "instrumentation",
+    "uninstrument": "instrumentation.registry",
 }
 
 

@@ -14,7 +14,7 @@ from tests.core.conftest import Configure, Sdk
 from tests.support.calls import a_request, an_answer, call
 from tests.support.telemetry_contract import LATEST, LEGACY, OURS
 from tokentrail import setup_opentelemetry, track_token_usage
-from tokentrail.call import Answer
+from tokentrail.instrumentation.contract import Answer
 from tokentrail.process.current import current
 from tokentrail.telemetry import sums
 

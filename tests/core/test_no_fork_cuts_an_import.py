@@ -99,7 +99,7 @@ def test_every_import_holds_off_forks(tmp_path: Path, protocol: str) -> None:
     ("module", "use"),
     [
         ("tokentrail.recording.recorder", "flush"),
-        ("tokentrail.instrumentation", "decorate"),
+        ("tokentrail.instrumentation.registry", "decorate"),
         ("wrapt", "instrument"),
         ("tiktoken", "count"),
         ("opentelemetry.sdk.trace", "export"),

@@ -15,7 +15,7 @@ from tests.core.conftest import Configure, Sdk
 from tests.support.calls import a_request, an_answer, call, journal_of
 from tests.support.telemetry_contract import check_span
 from tokentrail import track_token_usage, track_tokens
-from tokentrail.call import Answer
+from tokentrail.instrumentation.contract import Answer
 from tokentrail.recording import recorder
 
 

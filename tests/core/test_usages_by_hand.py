@@ -239,7 +239,7 @@ with tokentrail.track_tokens("chat", tenant_id="t"):
 @tokentrail.track_tokens
 def work(): call()
 work()
-assert "tokentrail.instrumentation" not in sys.modules, "nothing is patched"
+assert "tokentrail.instrumentation.registry" not in sys.modules, "nothing is patched"
 assert tokentrail.flush(1)
 """
     said = run_python(program, TOKENTRAIL_DISABLED="true", TOKENTRAIL_JOURNAL_DIR=str(tmp_path / "journal"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tokentrail.instrumentation import uninstrument
+from tokentrail.instrumentation.registry import uninstrument
 from tokentrail.process.current import current
 from tokentrail.recording.runtime import Runtime
 from tokentrail.testing import Usages, collect_usages

@@ -12,8 +12,8 @@ import wrapt
 
 from tests.support.forked import exit_code_of_child
 from tests.support.scripted import ScriptedServer, completion
-from tokentrail import instrumentation
-from tokentrail.instrumentation import instrument, instrumented, patching, uninstrument
+from tokentrail.instrumentation import patching, registry
+from tokentrail.instrumentation.registry import instrument, instrumented, uninstrument
 from tokentrail.testing import collect_usages
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
@@ -24,13 +24,13 @@ def forked_while(monkeypatch: pytest.MonkeyPatch, place: str, promise: Callable[
     there, go_on = threading.Event(), threading.Event()
     parent = threading.get_ident
     waiting: list[int] = []
-    put_on = getattr(patching, place)
+    apply = getattr(patching, place)
 
     def slow(*args: Any) -> Any:
         if waiting and parent() == waiting[0] and not there.is_set() and args[0].name == "AsyncAPIClient.request":
             there.set()
             go_on.wait(30)
-        return put_on(*args)
+        return apply(*args)
 
     monkeypatch.setattr(patching, place, slow)
 
@@ -48,7 +48,7 @@ def forked_while(monkeypatch: pytest.MonkeyPatch, place: str, promise: Callable[
         thread.join()
 
 
-@pytest.mark.parametrize("place", ["put_on", "_patch"])
+@pytest.mark.parametrize("place", ["apply", "_patch"])
 def test_the_child_instruments_and_counts(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     async def ask_later(url: str) -> None:
         await openai.AsyncOpenAI(base_url=url, api_key="none").chat.completions.create(**ASK)
@@ -89,7 +89,7 @@ def test_the_lock_of_import_hooks_is_free_in_the_child() -> None:
         try:
             return promise()
         except ImportError:
-            with instrumentation._mutex.lock:
+            with registry._mutex.lock:
                 return True
 
     try:

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.installed import ALL
+
 APP = """
 import json, os
 from opentelemetry import trace
 from tokentrail.process.current import current
-from tokentrail.instrumentation import instrumented
+from tokentrail.instrumentation.registry import instrumented
 from tokentrail.journal.endpoint import endpoint_of
 provider = trace.get_tracer_provider()
 print(json.dumps({
@@ -26,7 +28,6 @@ print(json.dumps({
     "vendor": os.environ.get("VENDOR"),
 }))
 """
-ALL = ["groq", "ollama", "openai"]
 INSTRUMENT = str(Path(sys.executable).with_name("opentelemetry-instrument"))
 VENDOR = """
 import os

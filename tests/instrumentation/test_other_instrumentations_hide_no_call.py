@@ -21,10 +21,10 @@ import wrapt
 
 from tests.support.programs import run
 from tests.support.scripted import ScriptedServer, chunks, completion, sse
-from tokentrail.call import Answer, Request
 from tokentrail.doctor.sdks import check_sdks
-from tokentrail.instrumentation import instrument, instrumented, patching, uninstrument
-from tokentrail.providers import Exchange, Hook
+from tokentrail.instrumentation import patching
+from tokentrail.instrumentation.contract import Answer, Exchange, Hook, Request
+from tokentrail.instrumentation.registry import instrument, instrumented, uninstrument
 from tokentrail.testing import Usages
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
@@ -275,11 +275,11 @@ def test_every_kind_of_function_can_be_hooked(usages: Usages, monkeypatch: pytes
 
     plain = call()
     hook = Hook("tests_sdk", name, opens=opens, is_async=name == "Client.wait")
-    patching.put_on(hook)
+    patching.apply(hook)
     assert (call(), len(usages.recorded), patching.is_on(hook)) == (plain, 1, True)
     assert sdk.Base("b").ask("q") == "b q"  # a hook on an heir is none on the function that it inherits
     assert len(usages.recorded) == 1
-    patching.take_off(hook)
+    patching.remove(hook)
     assert (call(), len(usages.recorded), patching.is_on(hook)) == (plain, 1, False)
 
 
@@ -293,23 +293,23 @@ def test_a_module_that_is_imported_anew(usages: Usages, monkeypatch: pytest.Monk
         return Exchange(request, args, kwargs, lambda _result: (Answer(input_tokens=1), "complete"))
 
     hook = Hook("tests_anew_sdk", "Client.ask", opens=opens)
-    patching.put_on(hook)
+    patching.apply(hook)
     clients: list[Any] = []
     try:
         for _ in range(3):
             monkeypatch.delitem(sys.modules, "tests_anew_sdk", raising=False)
             if armed_between:
-                patching.put_on(hook)
+                patching.apply(hook)
             sdk = import_module("tests_anew_sdk")
             if not armed_between:
-                patching.put_on(hook)
+                patching.apply(hook)
             assert patching.is_on(hook)
             clients.append(sdk.Client("c"))
             before = len(usages.recorded)
             assert [client.ask("q") for client in clients] == ["c q"] * len(clients)
             assert len(usages.recorded) == before + len(clients)
     finally:
-        patching.take_off(hook)
+        patching.remove(hook)
     before = len(usages.recorded)
     assert [client.ask("q") for client in clients] == ["c q"] * 3
     assert len(usages.recorded) == before

@@ -13,8 +13,8 @@ from tests.support.scripted import ScriptedServer, chunks, sse
 PROGRAM = """
     import json, os, sys, gc
     import openai
-    from tokentrail.instrumentation import instrument
     from tokentrail.process.current import current
+    from tokentrail.instrumentation.registry import instrument
     instrument()
     client = openai.OpenAI(base_url=sys.argv[1], api_key="none")
     ask = dict(model="m", messages=[{"role": "user", "content": "hello"}], stream=True)

@@ -11,8 +11,9 @@ import openai
 import pytest
 import wrapt
 
+from tests.support.installed import ALL
 from tests.support.scripted import ScriptedServer, completion
-from tokentrail.instrumentation import instrument, instrumented, uninstrument
+from tokentrail.instrumentation.registry import instrument, instrumented, uninstrument
 from tokentrail.testing import Usages
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
@@ -124,6 +125,6 @@ def test_a_patch_that_somebody_put_over_ours_stays(usages: Usages) -> None:
     assert vars(kind)["request"] is original
 
 
-def test_an_unknown_provider_is_named() -> None:
-    with pytest.raises(ValueError, match=r"no provider 'opanai': there are groq, ollama, openai"):
+def test_an_unknown_integration_is_named() -> None:
+    with pytest.raises(ValueError, match=f"no integration 'opanai': there are {', '.join(ALL)}"):
         instrument(["opanai"])

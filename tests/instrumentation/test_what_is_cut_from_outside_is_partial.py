@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.programs import run
 from tests.support.scripted import chunks, completion, sse
-from tokentrail.instrumentation import instrument
+from tokentrail.instrumentation.registry import instrument
 from tokentrail.testing import Usages
 
 http = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx

@@ -9,12 +9,11 @@ import openai
 import pytest
 
 from tests.support.scripted import ScriptedServer, chunks, completion, sse
-from tokentrail import instrumentation
-from tokentrail.call import Answer, Request
-from tokentrail.instrumentation import instrument, patching, uninstrument
+from tokentrail.instrumentation import patching, registry
+from tokentrail.instrumentation.contract import Answer, Exchange, Hook, Integration, Request
+from tokentrail.instrumentation.registry import instrument, uninstrument
+from tokentrail.integrations import openai as openai_integration
 from tokentrail.process.current import current
-from tokentrail.providers import Exchange, Hook, Provider
-from tokentrail.providers import openai as openai_provider
 from tokentrail.testing import Usages
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
@@ -34,7 +33,7 @@ def swallowed() -> Any:
 def test_a_reader_that_fails(place: str, usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    monkeypatch.setitem(openai_provider.ROUTES.known, "/chat/completions", replace(openai_provider.CHAT, **{place: broken}))
+    monkeypatch.setitem(openai_integration.ROUTES.known, "/chat/completions", replace(openai_integration.CHAT, **{place: broken}))
     instrument()
     with ScriptedServer(completion()) as server:
         answer = openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK)
@@ -45,7 +44,7 @@ def test_a_reader_that_fails(place: str, usages: Usages, swallowed: Any, monkeyp
 
 @pytest.mark.parametrize("place", ["absorb", "reading"])
 def test_a_stream_reader_that_fails(place: str, usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"tokentrail.providers.openai_shape.ChatChunks.{place}", broken)
+    monkeypatch.setattr(f"tokentrail.integrations.shapes.openai_chat.ChatChunks.{place}", broken)
     instrument()
     with ScriptedServer(sse(chunks("lorem", "ipsum"))) as server:
         got = list(openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK, stream=True))
@@ -64,13 +63,13 @@ def test_a_recorder_that_fails(swallowed: Any, monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_sdk_that_looks_different(swallowed: Any) -> None:
     hook = Hook("openai._base_client", "NoSuchClient.request", opens=lambda *_: None)
-    patching.put_on(hook)
+    patching.apply(hook)
     assert swallowed() == 1
     assert not patching.is_on(hook)
 
 
-def third_party(module: str) -> Provider:
-    """A provider as its documentation has it."""
+def third_party(module: str) -> Integration:
+    """An integration as the contract has it."""
 
     def opens(_client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:
         request = Request(provider="acme", endpoint="chat", gen_ai_operation="chat", model=kwargs["model"], texts=[kwargs["question"]])
@@ -79,10 +78,10 @@ def third_party(module: str) -> Provider:
     def read(result: Any) -> tuple[Answer, str]:
         return Answer(model=result["model"], input_tokens=result["in"], output_tokens=result["out"]), "complete"
 
-    return Provider(name="acme", package="acme-sdk", hooks=(Hook(module, "Client.ask", opens=opens),))
+    return Integration(name="acme", package="acme-sdk", hooks=(Hook(module, "Client.ask", opens=opens),))
 
 
-def test_a_third_partys_provider(usages: Usages, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_third_partys_integration(usages: Usages, monkeypatch: pytest.MonkeyPatch) -> None:
     class Client:
         def ask(self, *, model: str, question: str) -> dict[str, Any]:
             return {"model": f"{model}-2", "in": len(question), "out": 7}
@@ -90,7 +89,7 @@ def test_a_third_partys_provider(usages: Usages, monkeypatch: pytest.MonkeyPatch
     module = types.ModuleType("acme_client")
     module.Client = Client  # type: ignore[attr-defined]
     monkeypatch.setitem(__import__("sys").modules, "acme_client", module)
-    monkeypatch.setattr(instrumentation, "_providers", {"acme": third_party("acme_client")})
+    monkeypatch.setattr(registry, "_integrations", {"acme": third_party("acme_client")})
     plain = Client.ask
     instrument()
     assert Client().ask(model="a", question="why")["out"] == 7
@@ -106,10 +105,8 @@ def test_clashes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
             self.metadata = {"Name": name}
 
     monkeypatch.setattr(
-        instrumentation, "distributions", lambda: [Installed("OpenInference_Instrumentation-openai"), Installed("openai"), Installed("openlit")]
+        registry, "distributions", lambda: [Installed("OpenInference_Instrumentation-openai"), Installed("openai"), Installed("openlit")]
     )
-    assert instrumentation.clashes() == {
-        "openai": ["openinference-instrumentation-openai", "openlit"],
-        "groq": ["openlit"],
-        "ollama": ["openlit"],
-    }
+    found = registry.clashes()
+    assert found["openai"] == ["openinference-instrumentation-openai", "openlit"]
+    assert found["groq"] == ["openlit"]

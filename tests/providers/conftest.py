@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import tokentrail
-from tokentrail.instrumentation import instrument, uninstrument
+from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.process.current import current
 from tokentrail.recording.runtime import Runtime
 from tokentrail.testing import ReplayServer, Usages, collect_usages

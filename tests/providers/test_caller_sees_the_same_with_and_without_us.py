@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.recordings import ask, ask_async, error_types, url_of
 from tests.support.scripted import ScriptedServer, chunks, sse
-from tokentrail.instrumentation import instrument, uninstrument
+from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.testing import Recording, ReplayServer, Usages, read_recordings
 
 SHIPPED = [

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.calls import counted
 from tests.support.scripted import chunks, completion, sse
-from tokentrail.instrumentation import instrument, uninstrument
+from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.recording import recorder
 
 http = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx

@@ -13,8 +13,8 @@ from tests.support.calls import counted
 from tests.support.scripted import ScriptedServer, completion
 from tokentrail.host_rules import HostRule, rules_of
 from tokentrail.process.configure import configure
-from tokentrail.providers import hosts
-from tokentrail.providers.hosts import is_named, server_of
+from tokentrail.providers import lookup
+from tokentrail.providers.lookup import is_named, server_of
 from tokentrail.settings import from_environment
 from tokentrail.testing import Usages
 
@@ -98,7 +98,7 @@ def test_any_order_of_any_three_keys_is_the_same() -> None:
 )
 def test_gateways_whose_address_says_it(url: str, name: str, asked: bool) -> None:
     server = server_of(httpx.URL(url), "the sdk")
-    assert (server.provider, server.asked_for_usage) == (name, asked)
+    assert (server.provider, server.accepts_include_usage) == (name, asked)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_recorded_server_is_known_by_host_alone(address: str, port: int, named
 
 
 def test_an_unnamed_host_is_said_once_and_costs_later_calls_nothing(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosts, "_unnamed", set())
+    monkeypatch.setattr(lookup, "_unnamed", set())
     url = httpx.URL("http://[::1]:8123/v1")
 
     def look() -> object:

@@ -20,9 +20,8 @@ import openai
 import pytest
 
 from tests.support.scripted import ScriptedServer, chunks, completion, sse
-from tokentrail.call import Answer, Request
 from tokentrail.instrumentation import patching
-from tokentrail.providers import Exchange, Hook
+from tokentrail.instrumentation.contract import Answer, Exchange, Hook, Request
 from tokentrail.testing import Usages
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
@@ -247,12 +246,12 @@ def test_an_sdk_that_is_built_upon_another_one(usages: Usages, monkeypatch: pyte
         return Exchange(request, args, kwargs, lambda _result: (Answer(model="m", input_tokens=99), "complete"))
 
     hook = Hook("acme_nested", "Client.ask", opens=opens)
-    patching.put_on(hook)
+    patching.apply(hook)
     try:
         with ScriptedServer(completion()) as server:
             acme.Client(server.url).ask("hello")
     finally:
-        patching.take_off(hook)
+        patching.remove(hook)
     assert [(usage.provider, usage.input_tokens) for usage in usages.recorded] == [("openai", 40)]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.scripted import ScriptedServer, completion
 from tokentrail.process.configure import configure
-from tokentrail.providers.hosts import server_of
+from tokentrail.providers.lookup import server_of
 from tokentrail.testing import ReplayServer, Usages
 
 
@@ -39,7 +39,7 @@ from tokentrail.testing import ReplayServer, Usages
 )
 def test_hosts(url: str, provider: str, address: str, port: int, asked: bool) -> None:
     server = server_of(httpx.URL(url), "the sdk")
-    assert (server.provider, server.address, server.port, server.asked_for_usage) == (provider, address, port, asked)
+    assert (server.provider, server.address, server.port, server.accepts_include_usage) == (provider, address, port, asked)
 
 
 def test_a_setting_names_ones_own_hosts() -> None:
@@ -47,7 +47,7 @@ def test_a_setting_names_ones_own_hosts() -> None:
     assert server_of(own, "openai").provider == "openai"
     configure(provider_hosts={"llm.internal": "vllm", "llm.internal:9000": "mine", "api.openai.com": "proxy"})
     assert server_of(own, "openai").provider == "vllm"
-    assert server_of(own, "openai").asked_for_usage
+    assert server_of(own, "openai").accepts_include_usage
     assert server_of(httpx.URL("http://llm.internal:9000/v1"), "openai").provider == "mine"
     assert server_of(httpx.URL("https://api.openai.com/v1"), "openai").provider == "proxy"
 

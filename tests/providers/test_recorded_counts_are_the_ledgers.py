@@ -20,10 +20,11 @@ from tokentrail.testing import Recording, ReplayServer, Usages, collect_usages, 
 SHIPPED = [
     recording
     for recording in read_recordings()
-    if recording.provider in {"openai", "groq", "ollama"} and (hasattr(openai.OpenAI, "responses") or not recording.endpoint.startswith("responses"))
+    if recording.provider in {"anthropic", "openai", "groq", "ollama"}
+    and (hasattr(openai.OpenAI, "responses") or not recording.endpoint.startswith("responses"))
 ]
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "open"
-COUNTED = {"chat", "responses", "responses_get", "completions", "embeddings", "ollama_chat", "ollama_generate", "ollama_embed"}
+COUNTED = {"messages", "chat", "responses", "responses_get", "completions", "embeddings", "ollama_chat", "ollama_generate", "ollama_embed"}
 
 
 def counts(usages: Usages) -> list[tuple[object, ...]]:
@@ -96,7 +97,7 @@ async def test_async(recording: Recording, replay: ReplayServer, usages: Usages)
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the whole corpus of recordings is not beside the repository")
 def test_the_whole_corpus() -> None:
     compared = 0
-    with ReplayServer(CORPUS, providers=["openai", "groq", "ollama"]) as server:
+    with ReplayServer(CORPUS, providers=["anthropic", "openai", "groq", "ollama"]) as server:
         for place, recording in enumerate(server.recordings.values()):
             if recording.endpoint not in COUNTED:
                 continue

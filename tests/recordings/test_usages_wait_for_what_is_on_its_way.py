@@ -19,7 +19,7 @@ from tests.support.calls import a_request, an_answer, journal_of
 from tests.support.forked import exit_code_of_child
 from tests.support.waiting import wait_until
 from tokentrail.counting import estimator
-from tokentrail.instrumentation import instrument, uninstrument
+from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.process.current import current
 from tokentrail.recording import recorder
 from tokentrail.recording.delivery import Memory

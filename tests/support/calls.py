@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tokentrail.call import Answer, Request
+from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.journal.folder import Cursor, writer_folders
 from tokentrail.journal.reader import read
 from tokentrail.recording import recorder

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import anthropic
 import groq
 import ollama
 import openai
@@ -17,6 +18,8 @@ Counts = dict[str, int | None]
 
 def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> Any:
     """The provider's own SDK, pointed at `url` (Ollama's OpenAI-shaped paths: the openai SDK)."""
+    if recording.provider == "anthropic":
+        return (anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic)(base_url=url, api_key="none", max_retries=0, timeout=20)
     if recording.provider == "groq":
         return (groq.AsyncGroq if asynchronous else groq.Groq)(base_url=url, api_key="none", max_retries=0, timeout=20)
     if recording.provider == "ollama" and recording.path.startswith("/api/"):
@@ -30,7 +33,9 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
     path, request = recording.path.partition("?")[0], dict(recording.request or {})
     if recording.method == "GET":
         return client.responses.retrieve, {"response_id": path.rpartition("/")[2]} | ({"stream": True} if recording.stream else {})
+    beta = "beta=true" in recording.path
     methods = {
+        "/messages": lambda: client.beta.messages.create if beta else client.messages.create,
         "/chat/completions": lambda: client.chat.completions.create,
         "/responses": lambda: client.responses.create,
         "/responses/compact": lambda: client.responses.compact,
@@ -68,7 +73,7 @@ async def ask_async(recording: Recording, url: str) -> list[Any]:
 
 def error_types() -> tuple[type[Exception], ...]:
     """What the SDKs raise for an answer that is an error."""
-    return (openai.APIError, groq.APIError, ollama.ResponseError)
+    return (anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError)
 
 
 def naive_counts(items: list[Any]) -> Counts:
@@ -80,6 +85,16 @@ def naive_counts(items: list[Any]) -> Counts:
             continue
         if hasattr(item, "prompt_eval_count"):
             counts |= {"input_tokens": item.prompt_eval_count, "output_tokens": getattr(item, "eval_count", None)}
+            continue
+        if hasattr(usage, "cache_read_input_tokens"):
+            out = _first(usage, "output_tokens_details")
+            stated = {
+                "input_tokens": _first(usage, "input_tokens"),
+                "output_tokens": _first(usage, "output_tokens"),
+                "cached_input_tokens": _first(usage, "cache_read_input_tokens"),
+                "reasoning_tokens": _first(out, "thinking_tokens"),
+            }
+            counts |= {name: count for name, count in stated.items() if count is not None}  # Anthropic's second usage states what has changed
             continue
         into, out = (
             _first(usage, "input_tokens_details", "prompt_tokens_details"),
@@ -97,7 +112,12 @@ def naive_counts(items: list[Any]) -> Counts:
 def _usage(item: Any) -> Any:
     if hasattr(item, "prompt_eval_count"):
         return item if item.prompt_eval_count is not None or getattr(item, "eval_count", None) is not None else None
-    return _first(item, "usage") or _first(_first(item, "x_groq"), "usage") or _first(_first(item, "response"), "usage")
+    return (
+        _first(item, "usage")
+        or _first(_first(item, "x_groq"), "usage")
+        or _first(_first(item, "response"), "usage")
+        or _first(_first(item, "message"), "usage")
+    )
 
 
 def _first(value: Any, *names: str) -> Any:

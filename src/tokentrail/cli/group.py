@@ -24,6 +24,7 @@ _EXTRAS = {
     "lz4": "embedded",
     "uvicorn": "embedded",
     "backports": "embedded",
+    "anthropic": "anthropic",
     "openai": "openai",
     "groq": "groq",
     "ollama": "ollama",

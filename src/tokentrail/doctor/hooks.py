@@ -22,7 +22,7 @@ def under_opentelemetry_instrument() -> bool:
 
 def check_hooks(errors: Sequence[str], *, application: bool) -> Iterator[Finding]:
     """The hooks as the application finds them at its first line; `errors` are what OpenTelemetry logged while it was set up."""
-    from tokentrail.instrumentation import instrumented  # noqa: PLC0415 - loads wrapt
+    from tokentrail.instrumentation.registry import instrumented  # noqa: PLC0415 - loads wrapt
 
     for error in errors:
         yield Finding(COMMAND, "wrong", " ".join(error.split()))

@@ -15,7 +15,7 @@ from tokentrail.clickhouse.sqlfiles import query
 from tokentrail.doctor.finding import Finding
 from tokentrail.journal import folder as layout
 from tokentrail.journal.reader import read
-from tokentrail.providers.hosts import is_named, place_of
+from tokentrail.providers.lookup import is_named, place_of
 from tokentrail.usage import Usage
 
 __all__ = ["check_hosts"]
@@ -34,9 +34,9 @@ def check_hosts(in_force: settings.Settings, dsn: str | None) -> Iterator[Findin
 
     `dsn` is None where no ledger can be asked.
     """
-    from tokentrail.instrumentation import providers  # noqa: PLC0415 - loads wrapt
+    from tokentrail.instrumentation.registry import integrations  # noqa: PLC0415 - loads wrapt
 
-    sdks = set(providers())
+    sdks = set(integrations())
     seen = _in_journal(Path(in_force.journal_dir))
     for server, calls in _in_ledger(dsn).items() if dsn is not None else ():
         seen[server] = max(seen[server], calls)  # the journal's records may be in the ledger too

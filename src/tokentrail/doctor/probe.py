@@ -15,7 +15,7 @@ from typing import Any
 
 from opentelemetry import context
 
-from tokentrail.providers.probes import ANSWER
+from tokentrail.integrations.transports.probes import ANSWER
 from tokentrail.recording.nesting import probing
 
 __all__ = ["Probed", "probe"]
@@ -36,7 +36,7 @@ class Probed:
 
 
 def probe(calls: Callable[[str], int]) -> Probed:
-    """Make these calls (`Provider.probe`), in a thread of their own: the caller's may run an event loop."""
+    """Make these calls (`Integration.probe`), in a thread of their own: the caller's may run an event loop."""
     probed = Probed()
 
     def run() -> None:

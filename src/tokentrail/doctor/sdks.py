@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from tokentrail.doctor.finding import Finding, version_of
 
 if TYPE_CHECKING:
+    from tokentrail.instrumentation.contract import Hook, Integration
     from tokentrail.instrumentation.layers import Layers
-    from tokentrail.providers import Hook, Provider
 
 __all__ = ["check_sdks"]
 
@@ -25,24 +25,27 @@ def check_sdks(*, switch_on: bool = True) -> Iterator[Finding]:
     With `switch_on` the hooks that are off are put on for the check, and taken off after it. Without, inside an application's process, hooks stay as
     they are, and an SDK that the application has not imported is not imported.
     """
-    from tokentrail.instrumentation import clashes, instrument, instrumented, providers, uninstrument  # noqa: PLC0415 - loads wrapt
+    from tokentrail.instrumentation.registry import clashes, instrument, instrumented, integrations, uninstrument  # noqa: PLC0415 - loads wrapt
+    from tokentrail.instrumentation.versions import outside  # noqa: PLC0415 - loads the journal
 
-    found = providers()
-    versions = {name: version_of(provider.package) for name, provider in found.items()}
+    found = integrations()
+    versions = {name: version_of(integration.package) for name, integration in found.items()}
     on_before = set(instrumented())
     if switch_on:
         instrument()
     try:
-        for name, provider in sorted(found.items()):
+        for name, integration in sorted(found.items()):
             version = versions[name]
             if version is None:
-                yield Finding(name, "note", f"the SDK {provider.package} is not installed")
-            elif not switch_on and not any(hook.module in sys.modules for hook in provider.hooks):
-                yield Finding(name, "note", f"{provider.package} {version} is not imported here")
+                yield Finding(name, "note", f"the SDK {integration.package} is not installed")
+            elif not switch_on and not any(hook.module in sys.modules for hook in integration.hooks):
+                yield Finding(name, "note", f"{integration.package} {version} is not imported here")
             elif name not in instrumented():
-                yield Finding(name, "wrong", f"{provider.package} {version}: the hooks are off here, calls through it are not counted")
+                yield Finding(name, "wrong", f"{integration.package} {version}: the hooks are off here, calls through it are not counted")
             else:
-                yield from _check(provider, f"{provider.package} {version}")
+                yield from _check(integration, f"{integration.package} {version}")
+                if sentence := outside(integration):
+                    yield Finding(name, "note", sentence)
     finally:
         if switch_on:
             uninstrument(set(instrumented()) - on_before)
@@ -56,29 +59,31 @@ def check_sdks(*, switch_on: bool = True) -> Iterator[Finding]:
         yield Finding("SDKs", "note", f'{sentence} (an SDK comes with pip install "tokentrail[openai]", for example)')
 
 
-def _check(provider: Provider, sdk: str) -> Iterator[Finding]:
+def _check(integration: Integration, sdk: str) -> Iterator[Finding]:
     """Look at one SDK whose hooks are on."""
     from tokentrail.doctor.probe import probe  # noqa: PLC0415 - needs a listener
     from tokentrail.instrumentation.layers import layers_over  # noqa: PLC0415 - loads wrapt
 
-    name = provider.name
-    unpatched = _unpatched(provider.hooks)
+    name = integration.name
+    unpatched = _unpatched(integration.hooks)
     if unpatched:
         yield Finding(name, "wrong", f"{sdk}: {', '.join(unpatched)} cannot be patched, calls through it are not counted")
         return
-    layers = [each for hook in provider.hooks for each in layers_over(hook)]
-    if provider.probe is None:
-        yield Finding(name, "ok", f"{sdk}: all {len(provider.hooks)} functions are patched")
+    layers = [each for hook in integration.hooks for each in layers_over(hook)]
+    if integration.probe is None:
+        yield Finding(name, "ok", f"{sdk}: all {len(integration.hooks)} functions are patched")
     else:
-        probed = probe(provider.probe)
+        probed = probe(integration.probe)
         if probed.error is not None:
             error = f"{type(probed.error).__name__}: {probed.error}"
-            yield Finding(name, "wrong", f"{sdk}: all {len(provider.hooks)} functions are patched, but a call to a listener here failed: {error}")
+            yield Finding(name, "wrong", f"{sdk}: all {len(integration.hooks)} functions are patched, but a call to a listener here failed: {error}")
         elif probed.counted != probed.calls:
             yield Finding(name, "wrong", f"{sdk}: of {probed.calls} calls to a listener here {probed.counted} were counted{_blame(layers)}")
         else:
             yield Finding(
-                name, "ok", f"{sdk}: all {len(provider.hooks)} functions are patched, {probed.calls} calls to a listener here were counted once each"
+                name,
+                "ok",
+                f"{sdk}: all {len(integration.hooks)} functions are patched, {probed.calls} calls to a listener here were counted once each",
             )
     yield from (_finding_of(name, each) for each in layers)
 

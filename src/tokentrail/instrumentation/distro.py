@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from opentelemetry.instrumentation.distro import BaseDistro, DefaultDistro  # type: ignore[attr-defined]
 from opentelemetry.util._importlib_metadata import EntryPoint, entry_points
 
-from tokentrail import instrumentation
+from tokentrail.instrumentation import registry
 from tokentrail.recording.runtime import internal_error
 
 __all__ = ["NAME", "TokentrailDistro"]
@@ -83,4 +83,4 @@ def _arm() -> None:
     """Put the hooks on before the configurators run, unless the user leaves this instrumentation out."""
     left_out = {name.strip() for name in os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
     if not left_out & {NAME, "*"}:
-        instrumentation.instrument()
+        registry.instrument()

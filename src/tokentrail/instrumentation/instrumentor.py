@@ -7,20 +7,20 @@ from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from tokentrail import instrumentation
+from tokentrail.instrumentation import registry
 
 __all__ = ["TokentrailInstrumentor"]
 
 
 class TokentrailInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """All providers at once: what is not installed is never imported, so nothing is required here."""
+    """All integrations at once: what is not installed is never imported, so nothing is required here."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Name no package: the hooks wait for whatever the application imports."""
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
-        instrumentation.instrument(kwargs.get("providers"))
+        registry.instrument(kwargs.get("integrations"))
 
     def _uninstrument(self, **kwargs: Any) -> None:
-        instrumentation.uninstrument(kwargs.get("providers"))
+        registry.uninstrument(kwargs.get("integrations"))

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
 
+from tokentrail.instrumentation.contract import Hook
 from tokentrail.instrumentation.patching import owner_of
 from tokentrail.instrumentation.transplant import plain_function
-from tokentrail.providers import Hook
 
 __all__ = ["Layers", "layers_over"]
 

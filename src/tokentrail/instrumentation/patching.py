@@ -14,19 +14,20 @@ from typing import Any, cast
 
 import wrapt
 
-from tokentrail.instrumentation.calls import wrapper_of
+from tokentrail.instrumentation.around import wrapper_of
+from tokentrail.instrumentation.contract import Hook, Integration
 from tokentrail.instrumentation.transplant import Live, Transplant, behind_it, can_be_transplanted, plain_function
-from tokentrail.providers import Hook
+from tokentrail.instrumentation.versions import warn_if_outside
 from tokentrail.recording.runtime import internal_error
 
-__all__ = ["is_on", "owner_of", "put_on", "take_off"]
+__all__ = ["apply", "is_on", "owner_of", "remove"]
 
 Place = tuple[str, str]
 
 _armed: set[Place] = set()
 _awaited: set[Place] = set()
 _patched: dict[Place, Patch] = {}
-_buried: dict[Place, Patch] = {}
+_disabled: dict[Place, Patch] = {}
 """Switched off, but still there: another instrumentation has wrapped our wrapper."""
 _former: dict[Place, list[Patch]] = {}
 """Of modules that have been imported anew since: their clients may live on, and their calls count."""
@@ -98,29 +99,32 @@ def owner_of(hook: Hook, module: ModuleType) -> tuple[Any, str]:
     return owner, name
 
 
-def put_on(hook: Hook) -> None:
-    """Patch the function, now if its module is imported, else as soon as it is. Doing it again completes what a fork has cut short."""
+def apply(hook: Hook, integration: Integration | None = None) -> None:
+    """Patch the function, now if its module is imported, else as soon as it is. Doing it again completes what a fork has cut short.
+
+    With the integration, the log says once if the package's version is none that the integration supports.
+    """
     place = (hook.module, hook.name)
     _armed.add(place)
     if hook.module in sys.modules:
-        _patch(hook, import_module(hook.module))  # waits for a thread that is still importing it
+        _patch(hook, import_module(hook.module), integration)  # waits for a thread that is still importing it
     elif place not in _awaited:
-        wrapt.register_post_import_hook(lambda imported: _imported(hook, imported), hook.module)
+        wrapt.register_post_import_hook(lambda imported: _imported(hook, imported, integration), hook.module)
         _awaited.add(place)  # after it: twice does nothing, never would be a hook lost
 
 
-def _imported(hook: Hook, module: ModuleType) -> None:
-    _awaited.discard((hook.module, hook.name))  # wrapt tells once: of a module that is imported anew, `put_on` asks again
-    _patch(hook, module)
+def _imported(hook: Hook, module: ModuleType, integration: Integration | None) -> None:
+    _awaited.discard((hook.module, hook.name))  # wrapt tells once: of a module that is imported anew, `apply` asks again
+    _patch(hook, module, integration)
 
 
-def take_off(hook: Hook) -> None:
+def remove(hook: Hook) -> None:
     """Restore the function, or never patch it if its module is not imported yet."""
     place = (hook.module, hook.name)
     _armed.discard(place)
     patch = _patched.pop(place, None)
     if patch is not None and not patch.restore():
-        _buried[place] = patch
+        _disabled[place] = patch
     for former in _former.pop(place, ()):
         former.restore()
 
@@ -132,7 +136,7 @@ def is_on(hook: Hook) -> bool:
     return patch is not None and module is not None and patch.is_of(hook, module) and patch.is_there()
 
 
-def _patch(hook: Hook, module: ModuleType) -> None:
+def _patch(hook: Hook, module: ModuleType, integration: Integration | None) -> None:
     place = (hook.module, hook.name)
     try:
         if place not in _armed:
@@ -145,13 +149,15 @@ def _patch(hook: Hook, module: ModuleType) -> None:
             patch.restore()
             patch = None
         if patch is None:
-            patch = _buried.pop(place, None)
+            patch = _disabled.pop(place, None)
             if patch is not None and patch.is_of(hook, module) and patch.is_there():
                 patch.live.append(True)
             else:
                 patch = Patch(hook, module)
             _patched[place] = patch  # before it is applied: a child forked in between finds and completes it
         patch.apply()
+        if integration is not None:
+            warn_if_outside(integration)
     except Exception as error:  # an SDK that looks different from all versions known: said once, and the application goes on
         internal_error(f"patching {hook.module}:{hook.name}", error)
 

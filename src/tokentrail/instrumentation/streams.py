@@ -19,9 +19,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextvars import Context, copy_context
 from typing import Any
 
-from tokentrail.call import Answer
-from tokentrail.instrumentation.calls import COUNTS, ended_by, sound
-from tokentrail.providers import Chunks, Exchange, Reading
+from tokentrail.instrumentation.around import COUNTS, ended_by, sanitized
+from tokentrail.instrumentation.contract import Answer, Call, Chunks, Exchange, Reading
 from tokentrail.recording import recorder
 from tokentrail.recording.runtime import current, internal_error
 
@@ -82,7 +81,7 @@ class Following:
         call = self.exchange.call or self.begin()
         if call is None:
             return
-        answer = sound(answer, self.exchange.attempts)
+        answer = sanitized(answer, self.exchange.attempts)
         if later:
             call.finish_later(answer, ended)
         else:
@@ -98,7 +97,7 @@ class Following:
         except Exception as failure:
             internal_error("stream", failure)
 
-    def begin(self) -> recorder.Call | None:
+    def begin(self) -> Call | None:
         """Start a call whose start had to wait, as if it were where the SDK's function was called."""
         if self.exchange.call is None and self.context is not None:
             self.exchange.call = self.context.run(recorder.start, self.exchange.request)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tokentrail.attribution import Attribution
-from tokentrail.call import Answer, Request
 from tokentrail.idempotency import MAX_PART_CHARS, bounded
+from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.models import model_family
 from tokentrail.usage import Usage
 

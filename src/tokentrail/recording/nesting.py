@@ -24,12 +24,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tokentrail.call import Answer, Request
+    from tokentrail.instrumentation.contract import Answer, Request
     from tokentrail.recording.recorder import Call
 
 __all__ = ["Inner", "Probe", "inside", "is_part", "no_inner", "probing", "spent_inside"]
 
-HOOKS: Final = "tokentrail.instrumentation.calls"
+HOOKS: Final = "tokentrail.instrumentation.around"
 HTTP: Final = frozenset({"httpx", "httpx2"})
 ASIDE: Final = ("aiohttp.tracing", "botocore.hooks", "httpcore", "logging", "opentelemetry.sdk", "requests.hooks", "urllib3", "warnings", "weakref")
 """Modules that call what an application has hung into them: what such a callback asks is not what the outer call answers."""

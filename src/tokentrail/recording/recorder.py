@@ -14,8 +14,8 @@ from typing import Any
 from opentelemetry import trace
 
 from tokentrail.attribution import attribution
-from tokentrail.call import Answer, Request
 from tokentrail.idempotency import digest, key_prefix, object_key
+from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.recording import nesting
 from tokentrail.recording.assemble import assemble
 from tokentrail.recording.delivery import Texts

@@ -16,7 +16,7 @@ from tokentrail.telemetry.sums import USUAL_PORT, Sums, attributes_of
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Attribution
-    from tokentrail.call import Answer, Request
+    from tokentrail.instrumentation.contract import Answer, Request
     from tokentrail.settings import Settings
     from tokentrail.usage import Usage
 

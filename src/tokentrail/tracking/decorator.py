@@ -179,7 +179,7 @@ def _arm() -> None:
         return
     try:
         with no_fork():
-            from tokentrail.instrumentation import instrument  # noqa: PLC0415 - wrapt comes with it
+            from tokentrail.instrumentation.registry import instrument  # noqa: PLC0415 - wrapt comes with it
 
         instrument()
     except Exception as error:

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from tokentrail.attribution import attribution
-from tokentrail.call import Answer, Request
 from tokentrail.idempotency import Key, bounded, claimed_key, digest, key_prefix, nanoseconds, random_key
+from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.recording import recorder
 from tokentrail.recording.assemble import assemble
 from tokentrail.recording.runtime import current

@@ -1,9 +1,10 @@
 """OpenAI's Responses: how to read a request, a response, a stream's events.
 
-**What counts once.** A response that is answered by the call which made it is that call's: automatic key. A *background* response is a job: whoever
-sees it in a terminal state (the call itself, a poll, a cancel, a stream, in any process) records it under the provider's object id, so all of them
-count once, and none does before that state. A retrieved response that is *not* a background one was counted by the call that made it, here or
-elsewhere: retrieving it spends nothing, and records nothing. (A background response that nobody ever sees finished is not counted.)
+**What counts once.** A response that is answered by the call which made it is that call's: automatic key. A *background* response is a job: every
+call that sees the job in a terminal state (the one that made it, a poll, a cancel, a stream, in any process) records the job under the provider's
+object id, so all of these count once, and none counts before that state. A retrieved response that is *not* a background one was counted by the call
+that made the response, here or elsewhere: retrieving spends nothing, and records nothing. (A background response that nobody sees finished is not
+counted.)
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokentrail.call import Answer
-from tokentrail.providers import Reading
-from tokentrail.providers.known_text import KNOWN_EMPTY, response_in_text
-from tokentrail.providers.openai_shape import Body, fields_of, items_of, texts_of_parts
+from tokentrail.instrumentation.contract import Answer, Reading
+from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of
+from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY, response_in_text
+from tokentrail.integrations.shapes.openai_chat import texts_of_parts
 
-__all__ = ["ResponseEvents", "add_counts", "read_background", "read_response", "texts_of_response_request"]
+__all__ = ["BackgroundEvents", "ResponseEvents", "add_counts", "read_background", "read_response", "texts_of_response_request"]
 
 _TERMINAL = {"completed": "complete", "incomplete": "complete", "failed": "error", "cancelled": "partial"}
 
@@ -107,12 +108,11 @@ def read_background(response: Any) -> Reading | None:
 
 
 class ResponseEvents:
-    """What is gathered from a stream of events. `background`: whether only a job's terminal state is recorded."""
+    """What is gathered from a stream of events; a Responses stream states its usage unasked."""
 
-    __slots__ = ("background", "body", "failed", "others", "response", "texts")
+    __slots__ = ("body", "failed", "others", "response", "texts")
 
-    def __init__(self, body: Mapping[str, Any], *, background: bool = False) -> None:
-        self.background = background
+    def __init__(self, body: Mapping[str, Any], _asked: bool) -> None:
         self.body = body
         self.others = False  # something else than text came
         self.failed = False
@@ -142,11 +142,19 @@ class ResponseEvents:
 
     def reading(self, *, exhausted: bool) -> Reading | None:  # noqa: ARG002 - a stream that ends without a terminal event was cut short
         """Say what is known: the terminal snapshot, else the texts until now."""
-        if self.background:
-            return read_background(self.response)
         answer = _answer(self.response)
         answer.output_texts = answer.output_texts or self.texts or (KNOWN_EMPTY if not self.others and response_in_text(self.body) else ())
         return answer, "error" if self.failed else _ended(self.response, "") or "partial"
+
+
+class BackgroundEvents(ResponseEvents):
+    """What is gathered from a job's stream: only the job's terminal state is recorded."""
+
+    __slots__ = ()
+
+    def reading(self, *, exhausted: bool) -> Reading | None:  # noqa: ARG002 - a job goes on without its stream
+        """Say what is known of the job."""
+        return read_background(self.response)
 
 
 _DELTAS = frozenset(

@@ -9,33 +9,42 @@ model answer is an endpoint: listing, files, counting (`/responses/input_tokens`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
-from tokentrail.providers.http_errors import http_errors
+from tokentrail.instrumentation.contract import Endpoint
+from tokentrail.integrations.transports.http_errors import http_errors
 
 __all__ = ["Routes"]
 
-E = TypeVar("E")
 
-_NAMED_IN_PATH: Final = ("deployments", "engines")
-_NO_IDS: Final = frozenset({"input_tokens", "compact"})
+class Routes:
+    """The endpoints of an API by path, and in `known` by path as the SDK itself writes it, below `prefix`: these need no look at the URL.
 
-
-class Routes(Generic[E]):
-    """The endpoints of a provider by path. `jobs`: endpoints of objects that are asked for by id (`GET {path}/{id}`, `POST {path}/{id}/cancel`).
-
-    `known` has the paths as the SDK itself writes them, below `prefix`: these need no look at the URL.
+    `jobs`: endpoints of objects that are asked for by id (`GET {path}/{id}`, `POST {path}/{id}/cancel`); `no_ids`: words in an id's place that are
+    no id. `models_after`: the steps of a path after which the model is named. `queries`: what the SDK itself appends to some of its paths.
     """
 
-    def __init__(self, paths: Mapping[str, E], *, jobs: Mapping[str, E], prefix: str = "") -> None:
-        self.known: Final[dict[str, E]] = {f"{prefix}/{path}": endpoint for path, endpoint in paths.items()}
+    def __init__(
+        self,
+        paths: Mapping[str, Endpoint],
+        *,
+        jobs: Mapping[str, Endpoint] | None = None,
+        no_ids: Sequence[str] = (),
+        models_after: Sequence[str] = (),
+        queries: Sequence[str] = (),
+        prefix: str = "",
+    ) -> None:
+        written = ("", *(f"?{query}" for query in queries))
+        self.known: Final[dict[str, Endpoint]] = {f"{prefix}/{path}{query}": endpoint for path, endpoint in paths.items() for query in written}
         self._paths = {tuple(path.split("/")): endpoint for path, endpoint in paths.items()}
         self._longest = max(map(len, self._paths))
-        self._jobs = jobs
+        self._jobs = jobs or {}
+        self._no_ids = no_ids
+        self._models_after = models_after
 
-    def find(self, client: Any, options: Any) -> tuple[E, Any, str] | None:
+    def find(self, client: Any, options: Any) -> tuple[Endpoint, Any, str] | None:
         """Find the endpoint of a request that is written otherwise, whose host answers, and the model where the path names one (a deployment).
 
         The URL is the SDK's own: the client merges, prefixes and replaces paths. A whole URL need not be on the client's host.
@@ -53,22 +62,22 @@ class Routes(Generic[E]):
             endpoint = self._by_id(method, steps)
         if endpoint is None:
             return None
-        model = next((after for before, after in pairwise(steps) if before in _NAMED_IN_PATH), "")
+        model = next((after for before, after in pairwise(steps) if before in self._models_after), "")
         base = client.base_url
         return endpoint, base if (url.host, url.port) == (base.host, base.port) else url, model
 
-    def _by_path(self, steps: list[str]) -> E | None:
+    def _by_path(self, steps: list[str]) -> Endpoint | None:
         for length in range(min(self._longest, len(steps)), 0, -1):
             endpoint = self._paths.get(tuple(steps[-length:]))
             if endpoint is not None:
                 return endpoint
         return None
 
-    def _by_id(self, method: str, steps: list[str]) -> E | None:
+    def _by_id(self, method: str, steps: list[str]) -> Endpoint | None:
         if method == "post":
             if steps[-1:] != ["cancel"]:
                 return None
             steps = steps[:-1]
-        if len(steps) < 2 or steps[-1] in _NO_IDS:  # noqa: PLR2004 - the path's last step, and the id
+        if len(steps) < 2 or steps[-1] in self._no_ids:  # noqa: PLR2004 - the path's last step, and the id
             return None
         return self._jobs.get(steps[-2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from importlib import import_module
+from operator import attrgetter
 from typing import Any, Final
 
 __all__ = ["ANSWER", "probe_ollama", "probe_stainless"]
@@ -25,18 +26,19 @@ _HTTP: Final[dict[str, Any]] = {"trust_env": False, "verify": False}
 """No proxy of the environment has business with this machine, and reading all certificates for plain HTTP takes longer than the rest."""
 
 
-def probe_stainless(package: str, kind: str, url: str) -> int:
-    """Make one sync and one async chat call with an SDK that Stainless generates; `kind` is its client's class. The answer: how many."""
+def probe_stainless(package: str, kind: str, url: str, *, method: str = "chat.completions.create", **more: Any) -> int:
+    """Make one sync and one async call with an SDK that Stainless generates; `kind` is its client's class. The answer: how many."""
+    create = attrgetter(method)
     sdk = import_module(package)
     given: dict[str, Any] = {"api_key": "none", "base_url": url, "max_retries": 0, "timeout": 10.0}
     asking, asking_later = sdk.DefaultHttpxClient(**_HTTP), sdk.DefaultAsyncHttpxClient(**_HTTP)
 
     async def ask() -> None:
         async with getattr(sdk, f"Async{kind}")(**given, http_client=asking_later) as client:
-            await client.chat.completions.create(model="doctor", messages=MESSAGES)
+            await create(client)(model="doctor", messages=MESSAGES, **more)
 
     with getattr(sdk, kind)(**given, http_client=asking) as client:
-        client.chat.completions.create(model="doctor", messages=MESSAGES)
+        create(client)(model="doctor", messages=MESSAGES, **more)
     asyncio.run(ask())
     return 2
 

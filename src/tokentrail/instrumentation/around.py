@@ -1,25 +1,28 @@
-"""Around one call of an SDK's function: begin before it, record after it, and let through whatever it does.
+"""Around one call of an SDK's function: begin before the call, record after the call; the SDK's result and exceptions pass unchanged.
 
-Every step of ours runs under a guard that counts and logs; the SDK's result and exceptions pass unchanged.
+Every step of tokentrail's own runs under a guard that counts and logs what the step raises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
-from tokentrail.call import Answer
-from tokentrail.providers import Exchange, Hook, under_way
+from tokentrail.instrumentation.contract import Answer, Exchange, Hook
 from tokentrail.recording import recorder
 from tokentrail.recording.runtime import internal_error
 
-__all__ = ["COUNTS", "ended_by", "sound", "wrapper_of"]
+__all__ = ["COUNTS", "ended_by", "sanitized", "under_way", "wrapper_of"]
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 
 COUNTS = tuple(name for name in Answer.__slots__ if name.endswith("_tokens"))
 WHOLE = (int, type(None))
+
+under_way: ContextVar[Exchange | None] = ContextVar("tokentrail_exchange", default=None)
+"""The exchange whose SDK function is running."""
 
 
 def wrapper_of(hook: Hook) -> Wrapper:
@@ -80,7 +83,7 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
         try:
             result = await wrapped(*exchange.args, **exchange.kwargs)
         except GeneratorExit:
-            # the task was dropped while it waited: this runs in whoever's context, where nothing of ours was set, and maybe in a finalizer
+            # a waiting task was dropped: this code runs in another context, where `enter` has set nothing, and maybe in a finalizer
             if call is not None:
                 call.finish_later(Answer(), "partial")
             raise
@@ -95,7 +98,7 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
 
 
 def _pass(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call what is not recorded. Its retries are not those of an exchange under way, from whose event hook it may be called."""
+    """Call what is not recorded. The retries of such a call are not those of an exchange under way, whose event hook may have made the call."""
     if under_way.get() is None:
         return wrapped(*args, **kwargs)
     token = under_way.set(None)
@@ -112,7 +115,7 @@ async def _pass_async(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     try:
         return await wrapped(*args, **kwargs)
     finally:
-        with suppress(ValueError):  # dropped while it waited: another context, where nothing was set
+        with suppress(ValueError):  # the waiting task was dropped: another context, where nothing was set
             under_way.reset(token)
 
 
@@ -140,7 +143,7 @@ def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, arg
 
 
 def _answered(where: str, exchange: Exchange, result: Any) -> Any:
-    """Record what was answered, and give the caller what he gets."""
+    """Record what was answered; the result for the caller."""
     try:
         if exchange.deliver is not None:
             return exchange.deliver(exchange, result)
@@ -152,7 +155,7 @@ def _answered(where: str, exchange: Exchange, result: Any) -> Any:
         call = exchange.call or recorder.start(exchange.request)
         if call is not None:
             answer, ended = reading
-            call.finish(sound(answer, exchange.attempts), ended)
+            call.finish(sanitized(answer, exchange.attempts), ended)
     return result
 
 
@@ -165,7 +168,7 @@ def _failed(where: str, exchange: Exchange, error: BaseException) -> None:
     except Exception as failure:
         internal_error(where, failure)
     if exchange.call is not None:
-        exchange.call.finish(sound(answer or Answer(), exchange.attempts), ended_by(error), error)
+        exchange.call.finish(sanitized(answer or Answer(), exchange.attempts), ended_by(error), error)
 
 
 def ended_by(error: BaseException) -> str:
@@ -177,8 +180,8 @@ def ended_by(error: BaseException) -> str:
     return "error" if isinstance(error, Exception) else "partial"
 
 
-def sound(answer: Answer, attempts: int) -> Answer:
-    """Complete an answer, and take out what no ledger can hold: SDKs do not check what a server sends, and servers send 12.0, "12" and -1."""
+def sanitized(answer: Answer, attempts: int) -> Answer:
+    """The answer with its attempts, and without counts that are not integers and names that are not texts: servers send 12.0 and "12"."""
     answer.attempts = attempts
     if type(answer.model) is not str:
         answer.model = _text(answer.model)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from tokentrail.call import Answer
-from tokentrail.providers import Chunks, Reading
-from tokentrail.providers.openai_shape import Body
+from tokentrail.instrumentation.contract import Answer, Chunks, Reading
+from tokentrail.integrations.shapes.json_objects import Body
 
 __all__ = ["BodyReader"]
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tokentrail.providers import Provider
-from tokentrail.providers.openai import JOBS, PATHS
-from tokentrail.providers.probes import probe_stainless
-from tokentrail.providers.routes import Routes
-from tokentrail.providers.stainless import hooks_of
+from tokentrail.instrumentation.contract import Integration
+from tokentrail.integrations.openai import openai_routes
+from tokentrail.integrations.transports.probes import probe_stainless
+from tokentrail.integrations.transports.stainless import hooks_of
 
-__all__ = ["PROVIDER"]
+__all__ = ["INTEGRATION"]
 
-PROVIDER: Final = Provider(
+INTEGRATION: Final = Integration(
     name="groq",
     package="groq",
-    hooks=hooks_of("groq._base_client", "groq", Routes(PATHS, jobs=JOBS, prefix="/openai/v1")),
+    supports=">=0.11,<2",
+    hooks=hooks_of("groq._base_client", "groq", openai_routes("/openai/v1")),
     clashes=("opentelemetry-instrumentation-groq", "openinference-instrumentation-groq", "openlit"),
     probe=partial(probe_stainless, "groq", "Groq"),
 )

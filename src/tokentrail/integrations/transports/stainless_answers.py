@@ -10,16 +10,16 @@ import inspect
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from tokentrail.instrumentation.contract import Chunks, Exchange
 from tokentrail.instrumentation.streams import Following, follow, follow_async, follow_body, watch_close
-from tokentrail.providers import Chunks, Exchange
-from tokentrail.providers.bodies import BodyReader
-from tokentrail.providers.http_errors import http_errors
+from tokentrail.integrations.transports.bodies import BodyReader
+from tokentrail.integrations.transports.http_errors import http_errors
 
 __all__ = ["deliver"]
 
 
 def deliver(chunks: Chunks | None, is_async: bool, exchange: Exchange, answer: Any) -> Any:
-    """Read or follow whatever the SDK returned, and give it to the caller; `chunks` for a stream of this endpoint, if it has any."""
+    """Read or follow what the SDK returned; the caller gets the SDK's own object. `chunks` gathers a stream of this endpoint, if there may be one."""
     if chunks is not None and hasattr(answer, "_iterator"):
         _follow(answer, Following(exchange, chunks), is_async=is_async)
         return answer
@@ -53,7 +53,7 @@ def _content(response: Any) -> bytes | None:
 
 
 def _watch_parse(raw: Any, following: Following, chunks: Chunks, *, is_async: bool) -> None:
-    """Follow the stream that a raw response is parsed into. Our `parse` takes itself off then, and with it its hold on the response."""
+    """Follow the stream that a raw response is parsed into. The replaced `parse` is removed then, and holds the response no longer."""
     parse = raw.parse
 
     def adopt(parsed: Any) -> Any:
@@ -78,7 +78,7 @@ def _watch_parse(raw: Any, following: Following, chunks: Chunks, *, is_async: bo
 
 
 def _once_read(parsed: Any, inner: Any, following: Following, chunks: Chunks) -> Iterator[Any]:
-    """Turn from the bytes to the parsed stream at its first step: who parses (a tracer) need not be who reads, and maybe reads lines."""
+    """Turn from the bytes to the parsed stream at the stream's first step: a tracer may parse what the application reads as lines."""
     _turn(parsed, following, chunks, is_async=False)
     yield from follow(inner, following)
 

@@ -1,0 +1,87 @@
+"""Which integrations are installed, and whose hooks are on: `instrument()` and `uninstrument()`.
+
+Nothing is imported for it: a module that the application has not imported yet is patched when it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib.metadata import distributions, entry_points
+
+from tokentrail.instrumentation import patching
+from tokentrail.instrumentation.contract import Integration
+from tokentrail.process.forks import no_fork
+from tokentrail.process.mutexes import Mutex
+from tokentrail.recording.runtime import current, internal_error
+
+__all__ = ["ENTRY_POINTS", "clashes", "instrument", "instrumented", "integrations", "uninstrument"]
+
+ENTRY_POINTS = "tokentrail.integrations"
+
+_mutex = Mutex()
+_on: dict[str, Integration] = {}
+
+
+def integrations() -> dict[str, Integration]:
+    """All integrations that are installed, by name, tokentrail's own and third parties'. What cannot be loaded is counted and logged."""
+    found: dict[str, Integration] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            integration = point.load()
+        except Exception as error:
+            internal_error(f"integration {point.name}", error)
+            continue
+        if isinstance(integration, Integration):
+            found[point.name] = integration
+        else:
+            current.runtime.diagnostics.complain(
+                f"the entry point {ENTRY_POINTS}:{point.name} is no tokentrail.instrumentation.contract.Integration and is left out"
+            )
+    return found
+
+
+def instrument(integrations: Iterable[str] | None = None) -> None:
+    """Record what the SDKs of these integrations (names; default: all installed) spend. Doing it again changes nothing.
+
+    Raises `ValueError` for an integration that does not exist.
+    """
+    known = _known()
+    names = list(known) if integrations is None else [integrations] if isinstance(integrations, str) else list(integrations)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"tokentrail has no integration {name!r}: there are {', '.join(sorted(known))}")
+    with _mutex.lock:
+        for name in names:
+            integration = _on.setdefault(name, known[name])
+            for hook in integration.hooks:
+                patching.apply(hook, integration)  # again, where another thread was at it when this process was forked
+
+
+def uninstrument(integrations: Iterable[str] | None = None) -> None:
+    """Take the hooks of these integrations (names; default: all) off: the SDKs' functions are the very objects they were before."""
+    with _mutex.lock:
+        names = list(_on) if integrations is None else [integrations] if isinstance(integrations, str) else list(integrations)
+        for name in names:
+            integration = _on.pop(name, None)
+            for hook in integration.hooks if integration is not None else ():
+                patching.remove(hook)
+
+
+def instrumented() -> dict[str, list[str]]:
+    """For each integration whose hooks are armed: the functions that are patched now (none: its SDK is not imported)."""
+    with _mutex.lock:
+        return {name: [f"{hook.module}:{hook.name}" for hook in integration.hooks if patching.is_on(hook)] for name, integration in _on.items()}
+
+
+def clashes() -> dict[str, list[str]]:
+    """For each integration: installed distributions that patch its SDK too. Their spans and metrics tell of the same calls."""
+    installed = {(dist.metadata["Name"] or "").lower().replace("_", "-") for dist in distributions()}
+    found = {name: [other for other in integration.clashes if other in installed] for name, integration in _known().items()}
+    return {name: others for name, others in found.items() if others}
+
+
+@lru_cache(maxsize=1)  # reading the entry points of all distributions takes milliseconds
+def _known() -> dict[str, Integration]:
+    with no_fork():
+        return integrations()

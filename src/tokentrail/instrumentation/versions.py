@@ -1,0 +1,54 @@
+"""Whether the version of an SDK that is installed is one that its integration supports, as in `supports=">=1.50,<4"`."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, version
+
+from tokentrail.instrumentation.contract import Integration
+from tokentrail.process.current import current
+
+__all__ = ["is_supported", "outside", "warn_if_outside"]
+
+_warned: set[str] = set()
+
+
+def is_supported(installed_version: str, supports: str) -> bool:
+    """Whether a version lies in a range of `>=` and `<`; the release's numbers alone are compared, so 4.0.0b1 is 4.0."""
+    has = _numbers(installed_version)
+    for bound in filter(None, (part.strip() for part in supports.split(","))):
+        reached = _is_at_least(has, _numbers(bound.lstrip("<>=")))
+        if (bound.startswith(">=") and not reached) or (bound.startswith("<") and reached):
+            return False
+    return True
+
+
+def _numbers(text: str) -> list[int]:
+    found = re.match(r"\d+(?:\.\d+)*", text)
+    return [int(number) for number in found[0].split(".")] if found else []
+
+
+def _is_at_least(has: list[int], limit: list[int]) -> bool:
+    longest = max(len(has), len(limit))
+    return has + [0] * (longest - len(has)) >= limit + [0] * (longest - len(limit))
+
+
+def outside(integration: Integration) -> str | None:
+    """One sentence where the installed version is none of those that the integration supports; else None."""
+    try:
+        found = version(integration.package)
+    except PackageNotFoundError:
+        return None
+    if is_supported(found, integration.supports):
+        return None
+    return f"{integration.package} {found} is outside of {integration.supports}, with which tokentrail was tried: what is new in it may go uncounted"
+
+
+def warn_if_outside(integration: Integration) -> None:
+    """Log the sentence, once for each integration."""
+    if integration.name in _warned:
+        return
+    _warned.add(integration.name)
+    sentence = outside(integration)
+    if sentence is not None:
+        current.runtime.diagnostics.complain(sentence, about=f"versions of {integration.name}")

@@ -1,0 +1,53 @@
+"""Ollama's SDK: chat, generate, embed, embeddings; sync, async, streams."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from tokentrail.instrumentation.contract import Endpoint, Integration
+from tokentrail.integrations.shapes.ollama import (
+    OllamaChunks,
+    chat_spends,
+    generate_spends,
+    read,
+    texts_of_embed,
+    texts_of_embeddings,
+    texts_of_generate,
+)
+from tokentrail.integrations.shapes.openai_chat import texts_of_chat
+from tokentrail.integrations.transports.ollama import hooks_of
+from tokentrail.integrations.transports.probes import probe_ollama
+
+__all__ = ["INTEGRATION"]
+
+CHAT: Final = Endpoint(
+    name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_chat, read=read, chunks=OllamaChunks, spends=chat_spends
+)
+GENERATE: Final = Endpoint(
+    name="generate",
+    gen_ai_operation="text_completion",
+    operation="generation",
+    texts=texts_of_generate,
+    read=read,
+    chunks=OllamaChunks,
+    spends=generate_spends,
+)
+EMBED: Final = Endpoint(
+    name="embeddings",
+    gen_ai_operation="embeddings",
+    operation="vector_search",
+    texts=texts_of_embed,
+    read=read,
+    token_type="embedding",  # noqa: S106 - a kind of token
+)
+EMBEDDINGS: Final = replace(EMBED, texts=texts_of_embeddings)
+
+INTEGRATION: Final = Integration(
+    name="ollama",
+    package="ollama",
+    supports=">=0.4,<1",
+    hooks=hooks_of("ollama._client", "ollama", {"/api/chat": CHAT, "/api/generate": GENERATE, "/api/embed": EMBED, "/api/embeddings": EMBEDDINGS}),
+    clashes=("opentelemetry-instrumentation-ollama", "openlit"),
+    probe=probe_ollama,
+)

@@ -1,0 +1,161 @@
+"""Anthropic's Messages: how to read a request, a message, a stream's events.
+
+Anthropic states cache reads and cache writes apart from `input_tokens` (the SDK's `RawMessageDeltaEvent`: "Total input tokens in a request is the
+summation of" the three); here a total holds its subsets, so the input is that sum. A stream states its usage twice: `message_start` has the input and
+a first, provisional output, `message_delta` is cumulative and replaces field by field what it states (seen in recordings: older models state there
+the output alone, server tools make the input grow). An output that no `message_delta` has stated is not known.
+
+What a compaction of the context spent stands in `iterations` and is not in the totals (the SDK's `BetaIterationsUsage`), and is added.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tokentrail.instrumentation.contract import Answer, Reading
+from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of
+from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
+
+__all__ = ["MessageEvents", "add_counts", "read_message", "texts_of_messages"]
+
+
+def texts_of_messages(body: Mapping[str, Any]) -> Sequence[str]:
+    """The texts of a request, in order: the system prompt, then the messages' texts, documents in plain text and results of tools."""
+    texts = list(_texts_in(body.get("system")))
+    for message in items_of(body.get("messages")):
+        content = message.get("content") if type(message) is dict else getattr(message, "content", None)
+        if type(content) is str:
+            texts += (content,)
+        elif content:
+            texts += _texts_in(content)
+    return texts
+
+
+def _texts_in(content: Any) -> Iterator[str]:
+    """The texts of a content: a text, or blocks of which some hold texts, and some hold contents."""
+    if isinstance(content, str):
+        yield content
+    for block in items_of(content):
+        fields = fields_of(block)
+        kind = fields.get("type")
+        if kind == "text" and isinstance(text := fields.get("text"), str):
+            yield text
+        elif kind == "document":
+            source = fields_of(fields.get("source"))
+            if source.get("type") in {"text", "content"}:
+                yield from _texts_in(source.get("data") or source.get("content"))
+        elif kind in {"tool_result", "search_result"}:
+            yield from _texts_in(fields.get("content"))
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    return value if isinstance(value, int) else int(value) if isinstance(value, float) and value.is_integer() else None
+
+
+def _sum(*counts: int | None) -> int | None:
+    """The sum of what is stated; None if nothing is."""
+    stated = [count for count in counts if count is not None]
+    return sum(stated) if stated else None
+
+
+def add_counts(answer: Answer, usage: Any) -> None:
+    """Take the counts of a usage object."""
+    fields = fields_of(usage)
+    parts = [fields]
+    parts += [fields_of(each) for each in items_of(fields.get("iterations")) if fields_of(each).get("type") == "compaction"]
+    answer.cache_read_tokens = _sum(*(_whole(part.get("cache_read_input_tokens")) for part in parts))
+    answer.cache_write_tokens = _sum(*(_whole(part.get("cache_creation_input_tokens")) for part in parts))
+    uncached = [_whole(part.get("input_tokens")) for part in parts]
+    if uncached[0] is not None:
+        answer.input_tokens = _sum(*uncached, answer.cache_read_tokens, answer.cache_write_tokens)
+    written = [_whole(part.get("output_tokens")) for part in parts]
+    if written[0] is not None:
+        answer.output_tokens = _sum(*written)
+    if details := fields.get("output_tokens_details"):
+        answer.reasoning_tokens = fields_of(details).get("thinking_tokens")
+
+
+def read_message(message: Any) -> Reading:
+    """Read a message that came whole."""
+    fields = fields_of(message)
+    answer = Answer(model=fields.get("model") or "", response_id=fields.get("id") or "")
+    if (usage := fields.get("usage")) is not None:
+        add_counts(answer, usage)
+    if reason := fields.get("stop_reason"):
+        answer.finish_reasons = (reason,)
+    answer.output_texts = [text for block in items_of(fields.get("content")) if (text := _said(fields_of(block)))]
+    return answer, "complete"
+
+
+def _said(block: Mapping[str, Any]) -> str:
+    """What a model said in a block: text, thinking, the arguments of a tool's call."""
+    text = block.get("text") or block.get("thinking")
+    if isinstance(text, str):
+        return text
+    arguments = block.get("input")
+    return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"), default=str) if arguments else ""
+
+
+_WORDS = {"text_delta": "text", "input_json_delta": "partial_json", "thinking_delta": "thinking", "compaction_delta": "content"}
+"""What a model said, in the deltas of a stream."""
+
+
+class MessageEvents:
+    """What is gathered from a stream of events; Anthropic states usage unasked."""
+
+    __slots__ = ("answer", "blocks", "ended", "texts", "usage")
+
+    def __init__(self, _body: Mapping[str, Any], _asked: bool) -> None:
+        self.answer = Answer()
+        self.blocks: set[str] = set()  # the kinds of blocks that have begun
+        self.ended = False  # the model said its last word, and its usage is whole
+        self.texts: list[str] = []
+        self.usage: dict[str, Any] = {}
+
+    def absorb(self, event: Any) -> bool:
+        """Take an event's text or usage. The usual event (a delta of text) costs no further call."""
+        if type(event) is dict:
+            event = Body.of(event)  # the caller asked for dictionaries
+        try:
+            kind = event.type
+            if kind == "content_block_delta":
+                delta = event.delta
+                field = _WORDS.get(delta.type)  # none: signatures, citations
+                text = getattr(delta, field) if field is not None else None
+                if text and type(text) is str:
+                    self.texts += (text,)
+            elif kind == "content_block_start":
+                self.blocks.add(event.content_block.type)
+            elif kind == "message_start":
+                self._start(fields_of(event.message))
+            elif kind == "message_delta":
+                self._complete(fields_of(event.delta), getattr(event, "usage", None))
+        except (AttributeError, TypeError):
+            return False  # an event of another shape says nothing of what was spent
+        return False
+
+    def _start(self, message: Mapping[str, Any]) -> None:
+        self.answer.model = message.get("model") or ""
+        self.answer.response_id = message.get("id") or ""
+        self._take(message.get("usage"))
+        for provisional in ("output_tokens", "output_tokens_details"):
+            self.usage.pop(provisional, None)
+
+    def _complete(self, delta: Mapping[str, Any], usage: Any) -> None:
+        self._take(usage)
+        if reason := delta.get("stop_reason"):
+            self.answer.finish_reasons = (reason,)
+            self.ended = True
+
+    def _take(self, usage: Any) -> None:
+        self.usage |= {name: value for name, value in fields_of(usage).items() if value is not None}
+
+    def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream that ends without a last word was cut short
+        """Say what is known."""
+        add_counts(self.answer, self.usage)
+        self.answer.output_texts = self.texts or (KNOWN_EMPTY if self.blocks == {"text"} else ())  # before its first block, a model may think
+        return self.answer, "complete" if self.ended else "partial"

@@ -1,0 +1,103 @@
+"""Ollama's own API: chat, generate, embed, embeddings.
+
+A request without messages or prompt loads or unloads a model (`done_reason: load`): nothing is spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tokentrail.instrumentation.contract import Answer, Reading
+from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
+from tokentrail.integrations.shapes.openai_chat import texts_of_message
+from tokentrail.integrations.shapes.openai_completions import texts_of_prompt
+
+__all__ = ["OllamaChunks", "chat_spends", "generate_spends", "read", "texts_of_embed", "texts_of_embeddings", "texts_of_generate"]
+
+
+def texts_of_generate(body: Mapping[str, Any]) -> Sequence[str]:
+    """The texts of a generate request."""
+    return [text for name in ("system", "prompt", "suffix") if (text := body.get(name)) and isinstance(text, str)]
+
+
+def texts_of_embed(body: Mapping[str, Any]) -> Sequence[str]:
+    """The texts of an embed request."""
+    return texts_of_prompt(body.get("input"))
+
+
+def texts_of_embeddings(body: Mapping[str, Any]) -> Sequence[str]:
+    """The text of a request of the older embeddings."""
+    return texts_of_prompt(body.get("prompt"))
+
+
+def chat_spends(body: Mapping[str, Any]) -> bool:
+    """Whether a chat request does more than load a model."""
+    return bool(body.get("messages"))
+
+
+def generate_spends(body: Mapping[str, Any]) -> bool:
+    """Whether a generate request does more than load a model."""
+    return bool(body.get("prompt") or body.get("suffix") or body.get("images"))
+
+
+def _add_counts(answer: Answer, response: Any) -> None:
+    answer.input_tokens = getattr(response, "prompt_eval_count", None)
+    answer.output_tokens = getattr(response, "eval_count", None)
+
+
+def read(response: Any) -> Reading:
+    """Read an answer that came whole."""
+    answer = Answer(model=getattr(response, "model", None) or "", output_texts=_texts(response))
+    if reason := getattr(response, "done_reason", None):
+        answer.finish_reasons = (reason,)
+    _add_counts(answer, response)
+    return answer, "complete"
+
+
+def _texts(response: Any) -> list[str]:
+    texts = [text for name in ("response", "thinking") if (text := getattr(response, name, None)) and isinstance(text, str)]
+    message = getattr(response, "message", None)
+    if message is not None:
+        texts += texts_of_message(message)
+        if thinking := getattr(message, "thinking", None):
+            texts.append(thinking)
+    return texts
+
+
+def _has_others(chunk: Any) -> bool:
+    message = getattr(chunk, "message", None)
+    return any(getattr(place, name, None) for place in (chunk, message) for name in ("tool_calls", "images", "image", "completed"))
+
+
+class OllamaChunks:
+    """What is gathered from a stream: texts, and the counts of the chunk that says `done`."""
+
+    __slots__ = ("last", "model", "others", "texts")
+
+    def __init__(self, _body: Mapping[str, Any], _asked: bool) -> None:
+        self.last: Any = None
+        self.model = ""
+        self.others = False  # calls of tools, images: what came beside texts
+        self.texts: list[str] = []
+
+    def absorb(self, chunk: Any) -> bool:
+        """Take a chunk's texts, and keep the last chunk."""
+        said = _texts(chunk)
+        self.texts += said
+        if not said and not self.texts:
+            self.others = self.others or _has_others(chunk)
+        self.model = chunk.model or self.model
+        if chunk.done:
+            self.last = chunk
+        return False
+
+    def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream without a last word was cut short
+        """Say what is known."""
+        answer = Answer(model=self.model, output_texts=self.texts or (KNOWN_EMPTY if self.model and not self.others else ()))
+        if self.last is None:
+            return answer, "partial"
+        if reason := getattr(self.last, "done_reason", None):
+            answer.finish_reasons = (reason,)
+        _add_counts(answer, self.last)
+        return answer, "complete"

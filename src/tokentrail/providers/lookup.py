@@ -1,0 +1,121 @@
+"""From a URL to the provider that answers there: the setting `provider_hosts` first, then gateways, then the table; else the SDK's own provider."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tokentrail.host_rules import HostRule, rules_of, steps_of
+from tokentrail.process.current import current
+from tokentrail.providers.table import PROVIDERS
+
+__all__ = ["Server", "is_named", "place_of", "server_of"]
+
+logger = logging.getLogger("tokentrail")
+
+_HOSTS: Final = {host: provider.name for provider in PROVIDERS for host in provider.hosts}
+_SUFFIXES: Final = tuple((suffix, provider.name) for provider in PROVIDERS for suffix in provider.suffixes)
+_PREFIXES: Final = tuple((prefix, provider.name) for provider in PROVIDERS for prefix in provider.prefixes)
+_PORTS: Final = {provider.port: provider.name for provider in PROVIDERS if provider.port}
+_ACCEPT_INCLUDE_USAGE: Final = frozenset(provider.name for provider in PROVIDERS if provider.accepts_include_usage)
+
+_CLOUDFLARE: Final = "gateway.ai.cloudflare.com/v1/*/*/"
+"""developers.cloudflare.com/ai-gateway/usage/providers: `gateway.ai.cloudflare.com/v1/{account_id}/{gateway_id}/{provider}` passes on to the
+provider. What goes to its other paths (`compat`, `workers-ai`) is answered by Cloudflare, as far as an address can tell."""
+
+_GATEWAYS: Final = rules_of(
+    {_CLOUDFLARE + provider.cloudflare: provider.name for provider in PROVIDERS if provider.cloudflare}
+    | {gateway: provider.name for provider in PROVIDERS for gateway in provider.gateways}
+)
+"""Services between a client and providers. Where the address names the provider behind, that is who answers; else the gateway is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a client's calls go: provider, address, port (0 where it is the scheme's), and what the provider is known to accept."""
+
+    provider: str
+    address: str
+    port: int
+    accepts_include_usage: bool
+
+
+_SCHEMES: Final = {"https": 443, "http": 80}
+_KEPT: Final = 256
+_servers: dict[int, tuple[Any, Mapping[str, str], str, Server]] = {}
+_rules: dict[int, tuple[Mapping[str, str], tuple[HostRule, ...]]] = {}
+_unnamed: set[tuple[str, int]] = set()
+
+
+def server_of(url: Any, default: str) -> Server:
+    """Name the server behind a client's base URL (an `httpx.URL`); `default` is the provider where the host is not known.
+
+    A URL object is looked at once: reading its parts costs more than the rest of the call's bookkeeping.
+    """
+    own = current.settings.provider_hosts
+    known = _servers.get(id(url))
+    if known is not None and known[0] is url and known[1] is own and known[2] == default:
+        return known[3]
+    server = _look_up(url, default, own)
+    if len(_servers) >= _KEPT:
+        _servers.clear()
+    _servers[id(url)] = (url, own, default, server)  # keeps the URL alive, so that no other object gets the same id
+    return server
+
+
+def _look_up(url: Any, default: str, own: Mapping[str, str]) -> Server:
+    host, port, usual = url.host.lower().rstrip("."), url.port, _SCHEMES.get(url.scheme, 0)
+    steps = steps_of(url.path)
+    named = _named(_rules_for(own), host, (port or usual,), steps) or _named(_GATEWAYS, host, (port or usual,), steps) or _known(host, port)
+    shown = 0 if port in (None, *_SCHEMES.values()) else int(port)
+    if named is None:
+        _tell(host, shown, default)
+    return Server(named or default, host, shown, named is not None and named in _ACCEPT_INCLUDE_USAGE)
+
+
+def _named(rules: Sequence[HostRule], host: str, ports: Sequence[int], steps: Sequence[str]) -> str | None:
+    return next((rule.provider for rule in rules if rule.means(host, ports, steps)), None)
+
+
+def _rules_for(own: Mapping[str, str]) -> tuple[HostRule, ...]:
+    """The rules of these `provider_hosts`, read once as long as the setting stays the same."""
+    known = _rules.get(id(own))
+    if known is None or known[0] is not own:
+        _rules.clear()
+        known = _rules[id(own)] = own, rules_of(own)
+    return known[1]
+
+
+def _known(host: str, port: int | None) -> str | None:
+    named = _HOSTS.get(host)
+    if named is None:
+        named = next((provider for suffix, provider in _SUFFIXES if host.endswith(suffix)), None)
+    if named is None:
+        named = next((provider for prefix, provider in _PREFIXES if host.startswith(prefix)), None)
+    return named or _PORTS.get(port or 0)
+
+
+def is_named(address: str, port: int, own: Mapping[str, str]) -> bool:
+    """Whether a recorded server is known by name, to the tables here or to `provider_hosts`, at any path; else only the SDK named its provider.
+
+    `port` is 0 where it is the scheme's.
+    """
+    ports = (port,) if port else tuple(_SCHEMES.values())
+    return _known(address, port) is not None or any(rule.means_host(address, ports) for rule in (*_rules_for(own), *_GATEWAYS))
+
+
+def _tell(host: str, port: int, default: str) -> None:
+    """Say once for each host that only the SDK names its provider."""
+    if (host, port) in _unnamed or len(_unnamed) >= _KEPT:
+        return
+    _unnamed.add((host, port))
+    where = place_of(host, port)
+    logger.info("tokentrail: %s is recorded as %s, after the SDK: name who answers there with TOKENTRAIL_PROVIDER_HOSTS=%s=…", where, default, where)
+
+
+def place_of(address: str, port: int) -> str:
+    """A server as a key of `provider_hosts`: `llm.internal:8000`, `[::1]:8000`, without the port where it is 0."""
+    host = f"[{address}]" if ":" in address else address
+    return f"{host}:{port}" if port else host
