@@ -19,8 +19,6 @@ from event import USAGE
 
 from tokentrail import settings
 from tokentrail.clickhouse.client import connect
-from tokentrail.demo import collector
-from tokentrail.demo.cache import Progress, Unavailable
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.idempotency import digest
 from tokentrail.journal.adoption import Adopter
@@ -28,6 +26,8 @@ from tokentrail.journal.exporter import Exporter
 from tokentrail.journal.records import encode
 from tokentrail.journal.shipper import Shipper
 from tokentrail.journal.writer import Writer
+from tokentrail.local import collector
+from tokentrail.local.cache import Progress, Unavailable
 
 
 def fill(journal: Path, events: int) -> None:

@@ -1,4 +1,4 @@
-"""What all tests share: never the user's own journal, and a header that says what was tested."""
+"""What all tests share: never the user's own journal, parts that are started once for a whole run, and a header that says what was tested."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+
+from tests.support.collector import collector_binary, world
+from tests.support.fresh_machine import machine
+from tests.support.local_model import local_model
+from tests.support.ollama import ollama_server
+from tests.support.services import services
+from tests.support.wheel import installed_wheel
+
+__all__ = ["collector_binary", "installed_wheel", "local_model", "machine", "ollama_server", "services", "world"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell starts its background jobs so, and every program that a test starts and interrupts would inherit it

@@ -14,9 +14,9 @@ import yaml
 from tests.support.store import Store
 from tests.support.waiting import wait_until
 from tests.support.wheel import ROOT, InstalledWheel
-from tokentrail.demo.child import free_port
-from tokentrail.demo.collector import PREFIX
 from tokentrail.deploy.collector import config_folder, gateway_url
+from tokentrail.local.child import free_port
+from tokentrail.local.collector import PREFIX
 
 APPLICATION = """python -c '
 import tokentrail
@@ -103,6 +103,6 @@ def test_usage_of_a_service_arrives(collector_binary: Path, installed_wheel: Ins
 
 
 def healthy(port: int) -> bool:
-    from tokentrail.demo.child import answers
+    from tokentrail.local.child import answers
 
     return answers(f"http://127.0.0.1:{port}/")

@@ -15,7 +15,7 @@ from tests.support.collector import World
 from tests.support.services import Answered, StartService, environment_for
 from tests.support.store import Store
 from tests.support.waiting import wait_until
-from tokentrail.demo.child import free_port
+from tokentrail.local.child import free_port
 from tokentrail.testing import ReplayServer
 
 COLLECTOR_AWAY_S = 60.0

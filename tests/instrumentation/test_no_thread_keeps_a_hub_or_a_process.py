@@ -18,9 +18,9 @@ from tests.support.scripted import ScriptedServer, chunks, sse
 from tests.support.services import ROOT
 from tests.support.waiting import wait_until
 from tokentrail import semconv
-from tokentrail.demo.child import free_port
 from tokentrail.journal.folder import writer_folders
 from tokentrail.journal.reader import summarize
+from tokentrail.local.child import free_port
 
 REQUESTS = 6
 TEXTS = ("one ", "two ", "three")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.go_stand_in import GoStandIn
-from tokentrail.demo.cache import cache_folder
+from tokentrail.local.cache import cache_folder
 
 
 class FreshMachine:

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tokentrail.demo import local_model
-from tokentrail.demo.guard import end_group, start_guarded
 from tokentrail.demo.outcome import Demo, Tokens
+from tokentrail.local import local_model
+from tokentrail.local.guard import end_group, start_guarded
 from tokentrail.testing.replay import ReplayServer
 
 __all__ = ["LIVE_PROVIDERS", "LOCAL_PROVIDER", "ExampleFailed", "example_path", "run_example"]

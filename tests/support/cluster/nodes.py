@@ -18,7 +18,7 @@ from typing import Any
 from tests.support.waiting import wait_until
 from tokentrail.clickhouse.client import ClickHouseError, Parameter, _lines, _parameter, identifier
 from tokentrail.clickhouse.rows import Result, decode
-from tokentrail.demo.child import free_port
+from tokentrail.local.child import free_port
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.support.fresh_machine import FreshMachine
 from tests.support.waiting import wait_until
-from tokentrail.demo.go_toolchain import Go
+from tokentrail.local.go_toolchain import Go
 
-OBTAIN = "from tokentrail.demo.collector import obtain; from tokentrail.demo.cache import Progress; print(obtain(Progress(lambda line: None)))"
+OBTAIN = "from tokentrail.local.collector import obtain; from tokentrail.local.cache import Progress; print(obtain(Progress(lambda line: None)))"
 
 
 def obtain(machine: FreshMachine, *, refuses: bool = False) -> str:

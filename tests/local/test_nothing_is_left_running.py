@@ -14,17 +14,17 @@ import pytest
 
 from tests.support.processes import group
 from tests.support.waiting import wait_until
-from tokentrail.demo import progress as progress_module
-from tokentrail.demo.cache import Unavailable
-from tokentrail.demo.child import Child, StartFailed, free_port
-from tokentrail.demo.guard import end_group, start_guarded
-from tokentrail.demo.progress import GivenUp, Progress
-from tokentrail.demo.steps import run_step
+from tokentrail.local import progress as progress_module
+from tokentrail.local.building import run_step
+from tokentrail.local.cache import Unavailable
+from tokentrail.local.child import Child, StartFailed, free_port
+from tokentrail.local.guard import end_group, start_guarded
+from tokentrail.local.progress import GivenUp, Progress
 
 FAMILY = 'echo $$ > "$1/parent"; sh -c \'echo $$ > "$1/child"; exec sleep 300\' sh "$1" & wait'
 OWNER = """
 import sys, time
-from tokentrail.demo.guard import start_guarded
+from tokentrail.local.guard import start_guarded
 process = start_guarded(["sh", "-c", sys.argv[2], "sh", sys.argv[1]], output=-3, environment=None)
 print(process.pid, flush=True)
 time.sleep(300)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tokentrail.demo.cache import Progress, Unavailable
-from tokentrail.demo.guard import end_group, start_guarded
+from tokentrail.local.cache import Progress, Unavailable
+from tokentrail.local.guard import end_group, start_guarded
 
 NICENESS = 5
 """A long step leaves the processor to whatever else a person runs, the first part of the demo above all."""
