@@ -27,5 +27,4 @@ def start(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
 
     yield start_one
     for process in started:
-        if process.process.poll() is None:
-            process.kill()
+        process.kill()

@@ -6,7 +6,7 @@ import http.client
 from pathlib import Path
 
 from tokentrail.embedded.process import ServerProcess
-from tokentrail.local.child import free_port
+from tokentrail.local.ports import free_port
 
 
 class Store:
