@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.programs import HERE, run
 
+pytestmark = pytest.mark.slow
+
 SAY = "from tokentrail.ledger import resource_attributes\nprint(resource_attributes()['service.name'], flush=True)\n"
 POOL = """
 import multiprocessing, sys

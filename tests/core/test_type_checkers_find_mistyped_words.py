@@ -21,6 +21,8 @@ import tokentrail
 from tokentrail import settings, vocabulary
 from tokentrail.vocabulary import Ended, Operation, Source, TokenType, Word
 
+pytestmark = pytest.mark.slow
+
 BEGINNING = """
 from pathlib import Path
 from tokentrail import Ended, Operation, Source, TokenType, configure, idempotency_key, track_token_usage, track_tokens

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from mypy import api
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 from collections.abc import AsyncIterator, Iterator
 from tokentrail import Operation, Spent, track_token_usage, track_tokens

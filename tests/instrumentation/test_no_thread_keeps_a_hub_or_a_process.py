@@ -21,6 +21,8 @@ from tokentrail.journal.reader import summarize
 from tokentrail.local.child import Child
 from tokentrail.local.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 REQUESTS = 6
 TEXTS = ("one ", "two ", "three")
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.programs import run
+
+pytestmark = pytest.mark.slow
 
 SDKS = "openai groq ollama httpx httpx2 pydantic"
 

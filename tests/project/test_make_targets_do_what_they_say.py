@@ -88,6 +88,7 @@ def test_two_at_once_set_up_one_environment(tmp_path: Path) -> None:
     assert begun.read_text() == "x\n" * 2, "two steps, each once"
 
 
+@pytest.mark.slow
 def test_bench_measures_with_every_benchmark_that_needs_nothing() -> None:
     files = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"event.py", "estimate_error.py", "figures.py"}
     ran = subprocess.run(

@@ -14,7 +14,7 @@ from tokentrail.testing import ReplayServer, Usages, collect_usages
 
 
 @pytest.fixture(autouse=True)
-def hooks() -> Iterator[None]:
+def hooks(quick_sdks: None) -> Iterator[None]:
     before = settings.current()
     settings.configure(estimate=False, provider_hosts={}, include_usage=True, disabled=False)
     ledger.internal_errors.clear()  # what other tests made it swallow
