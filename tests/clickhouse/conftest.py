@@ -1,4 +1,4 @@
-"""One engine for the whole run, one migrated database a test."""
+"""One engine for the whole run, one migrated and empty database a test."""
 
 from __future__ import annotations
 
@@ -32,21 +32,59 @@ def engine_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     client.close()
 
 
+class Databases:
+    """Migrated databases to be used again: one that a test has left with the tables it was made with is emptied, any other is dropped."""
+
+    def __init__(self, engine_dsn: str) -> None:
+        self._engine_dsn = engine_dsn
+        self._spare: list[str] = []
+        self._made: dict[str, list[str]] = {}
+
+    def take(self, *, migrated: bool) -> str:
+        return self._spare.pop() if migrated and self._spare else f"t{next(_numbers)}"
+
+    def migrate(self, client: Client, name: str) -> None:
+        if name not in self._made:
+            migrate(client, Target(name))
+            self._made[name] = self._tables(client, name)
+
+    def give_back(self, name: str) -> None:
+        client = connect(self._engine_dsn, create=True)
+        try:
+            tables = self._tables(client, name)
+            if self._made.get(name) == tables:
+                for table in tables:
+                    if "MergeTree" in table and not table.startswith("migrations "):
+                        client.command(f"TRUNCATE TABLE {name}.{table.partition(' ')[0]}")
+                self._spare.append(name)
+            else:
+                client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+        finally:
+            client.close()
+
+    def _tables(self, client: Client, name: str) -> list[str]:
+        told = "SELECT concat(name, ' ', engine, ' ', create_table_query) FROM system.tables WHERE database = {name:String} ORDER BY name"
+        return [table for (table,) in client.query(told, {"name": name}).rows]
+
+
+@pytest.fixture(scope="session")
+def databases(engine_dsn: str) -> Databases:
+    return Databases(engine_dsn)
+
+
 @pytest.fixture
-def dsn(engine_dsn: str) -> Iterator[str]:
-    """The address of a database of the test's own, which does not exist yet."""
-    name = f"t{next(_numbers)}"
+def dsn(engine_dsn: str, databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a database of the test's own, which does not exist yet, or holds nothing where the test asks for `database`."""
+    name = databases.take(migrated="database" in request.fixturenames)
     yield f"{engine_dsn}?database={name}"
-    client = connect(engine_dsn, create=True)
-    client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
-    client.close()
+    databases.give_back(name)
 
 
 @pytest.fixture
-def database(dsn: str) -> Iterator[Client]:
+def database(dsn: str, databases: Databases) -> Iterator[Client]:
     """A migrated database of the test's own."""
     client = connect(dsn, create=True)
-    migrate(client, Target(dsn.rpartition("=")[2]))
+    databases.migrate(client, dsn.rpartition("=")[2])
     yield client
     client.close()
 

@@ -72,7 +72,7 @@ FIRST_WRONG = len(PROGRAM.splitlines()) - len(WRONG) + 1
 
 
 def mypy_errors(path: Path) -> set[int]:
-    said, problems, _ = api.run(["--strict", "--cache-dir", str(path.parent / "cache"), "--no-pretty", str(path)])
+    said, problems, _ = api.run(["--strict", "--cache-dir", str(path.parent.parent / "mypy-cache"), "--no-pretty", str(path)])
     assert not problems
     return {int(line.split(":")[1]) for line in said.splitlines() if ": error:" in line}
 
