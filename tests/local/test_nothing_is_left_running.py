@@ -101,11 +101,14 @@ def test_a_child_waits_for_no_child_of_ours(tmp_path: Path) -> None:
 
 
 def test_what_was_printed_is_there_also_after_a_kill(tmp_path: Path) -> None:
-    child = sh("echo one; echo wrong >&2; echo two; printf half; exec sleep 60", errors_apart=True).start()
-    wait_until(lambda: child.lines == ["one", "two"], "two lines", every_s=0.01)
+    child = sh(
+        "echo one; echo; echo wrong >&2; printf 'two\\342\\200\\250still two\\nhalf'; exec sleep 60", log=tmp_path / "output", errors_apart=True
+    ).start()
+    wait_until(lambda: len(child.lines) == 3, "three lines", every_s=0.01)
     assert child.kill() == -signal.SIGKILL
-    assert child.lines == ["one", "two"]
+    assert child.lines == ["one", "", "two\u2028still two"]
     assert child.errors == "wrong\n"
+    assert (tmp_path / "output").read_text().endswith("\nhalf")
 
     log = tmp_path / "log"
     again = sh("echo $$; echo wrong >&2", log=log)

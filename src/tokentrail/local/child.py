@@ -46,8 +46,9 @@ class StartFailed(RuntimeError):  # noqa: N818 - reads as the sentence that it i
 class Child:
     """One process, that can be started again after its end. Used by one thread.
 
-    Standard output and standard error go to `log`; without one, and with `errors_apart`, to temporary files that go with the Child. `ready` says when
-    the child can be used; without it that is at once. `environment` replaces this process's, `folder` is the child's working directory.
+    Standard output and standard error go to `log`, or without one to a temporary file that goes with the Child; with `errors_apart` standard error
+    has such a file for itself. `ready` says when the child can be used; without it that is at once. `environment` replaces this process's, `folder`
+    is the child's working directory.
     """
 
     def __init__(
@@ -63,8 +64,9 @@ class Child:
         ready: Callable[[], bool] | None = None,
     ) -> None:
         self.name = name
-        self.log = log if log is not None and not errors_apart else self._temporary("output")
-        self._errors = self.log.with_name("errors") if errors_apart else None
+        temporary = self._temporary_folder() if log is None or errors_apart else Path()
+        self.log = log or temporary / "output"
+        self._errors = temporary / "errors" if errors_apart else None
         self._command = list(command)
         self._environment = None if environment is None else dict(environment)
         self._folder = folder
@@ -96,7 +98,7 @@ class Child:
             log.seek(self._read_to)
             whole, end, _ = log.read().rpartition(b"\n")
             self._read_to += len(whole) + len(end)
-            self._lines += whole.decode("utf-8", "replace").splitlines()
+            self._lines += whole.decode("utf-8", "replace").split("\n") if end else []
         return self._lines
 
     @property
@@ -218,11 +220,11 @@ class Child:
                 raise StartFailed(f"{self.name} was not ready after {timeout_s:.0f} s; its last words: {self.last_words()}")
             time.sleep(LOOK_S)
 
-    def _temporary(self, name: str) -> Path:
-        """A file of a folder that goes with this object, but not with a copy of this object in a forked process."""
+    def _temporary_folder(self) -> Path:
+        """A folder that goes with this object, but not with a copy of this object in a forked process."""
         folder = Path(tempfile.mkdtemp(prefix="tokentrail-child-"))
         weakref.finalize(self, _remove, folder, os.getpid())
-        return folder / name
+        return folder
 
 
 def last_words(log: Path, begin: int = 0) -> str:
