@@ -10,6 +10,7 @@ import click
 
 from tokentrail.counting import count_tokens, vocabularies
 from tokentrail.counting.tokenizers import BYTES_RULE, choose
+from tokentrail.wording import of_number
 
 __all__ = ["command"]
 
@@ -41,7 +42,7 @@ def _messages(file: str, text: str) -> list[dict[str, Any]]:
 
 
 @click.command(name="count")
-@click.argument("file", default="-")
+@click.argument("file", type=click.Path(allow_dash=True), default="-")
 @click.option("--model", default="", help="Count as this model does; without it the count is an estimate.")
 @click.option("--provider", default="", help="Whose model it is, where its name does not tell.")
 @click.option("--messages", is_flag=True, help="FILE is JSON: chat messages, or a request with them.")
@@ -66,4 +67,4 @@ def command(*, file: str, model: str, provider: str, messages: bool, download: b
         click.echo()
     else:
         how = "the model's own tokenizer" if tokens.exact else "an estimate"
-        click.echo(f"{int(tokens)} tokens by {tokens.tokenizer}, {how}")
+        click.echo(f"{int(tokens)} {of_number(tokens, 'token')} by {tokens.tokenizer}, {how}")

@@ -11,6 +11,7 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.output import echo_rows, format_option, print_table
 from tokentrail.cli.suggest import Group
 from tokentrail.clickhouse import quarantine
+from tokentrail.wording import counted
 
 __all__ = ["command"]
 
@@ -51,7 +52,7 @@ def list_command(*, dsn: str, reason: str, limit: int, output_format: str) -> No
         click.echo("quarantine is empty")
         return
     summary = ["reason", "records", "first", "last"]
-    print_table(summary, [[row[name] for name in summary] for row in reasons])
+    print_table(summary, [[row[name] for name in summary] for row in reasons], counts=["records"])
     print_table(columns[:-1], [[record[name] for name in columns[:-1]] for record in records])
     click.echo("--json shows all that they say")
 
@@ -72,4 +73,4 @@ def replay_command(*, dsn: str, reason: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(replayed) | {"understood": replayed.understood}))
     else:
-        click.echo(f"{replayed.records} records replayed: {replayed.understood} understood, {replayed.remaining} still in quarantine")
+        click.echo(f"{counted(replayed.records, 'record')} replayed: {replayed.understood} understood, {replayed.remaining} still in quarantine")

@@ -3,11 +3,13 @@
 `migrations/NNNN_name.sql` are history: each is run once, in order, and never changes afterwards; a file whose rendered text differs from what
 was run is refused. `definitions/*.sql` are views, which hold no data: each is put in place again whenever its rendered text has changed.
 Every statement may be run twice, so a migration that was cut short is run again from its beginning, and two that run at once do no harm.
+What was made and is not there any more (somebody dropped it) is put back where it holds no data; a table that held some is only named.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -15,9 +17,10 @@ from functools import cached_property
 import tokentrail
 from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import ClickHouseError, Client, identifier
+from tokentrail.clickhouse.objects import Made, made_by
 from tokentrail.clickhouse.sqlfiles import Target
 
-__all__ = ["Kind", "MigrationError", "Step", "migrate", "plan", "steps"]
+__all__ = ["Kind", "MigrationError", "Step", "cluster_of", "is_lost", "lost_tables", "migrate", "plan", "steps"]
 
 
 class MigrationError(ClickHouseError):
@@ -25,15 +28,16 @@ class MigrationError(ClickHouseError):
 
 
 class Kind(str, Enum):
-    """What a file is: history, or a definition of today."""
+    """What a step is: a file of history, a definition of today, or something that was dropped."""
 
     MIGRATION = "migration"
     DEFINITION = "definition"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True)
 class Step:
-    """A file that is to be run, with its rendered text."""
+    """A file that is to be run, with its rendered text; or a table or view that is to be put back, with the statements that make it."""
 
     kind: Kind
     name: str
@@ -61,8 +65,11 @@ def steps(target: Target) -> list[Step]:
     ]
 
 
-def plan(client: Client, target: Target) -> list[Step]:
-    """What is still to be run in `target.database`; reads only. Raises `MigrationError` where history does not fit."""
+def plan(client: Client, target: Target, *, empty_tables: bool = False) -> list[Step]:
+    """What is still to be run in `target.database`; reads only. Raises `MigrationError` where history does not fit.
+
+    What was dropped comes first. `empty_tables`: tables that held data too.
+    """
     applied = _applied(client, target.database)
     known = steps(target)
     newer = sorted(applied.keys() - {step.name for step in known})
@@ -78,32 +85,81 @@ def plan(client: Client, target: Target) -> list[Step]:
                 f"migration {step.name} is not the text that was applied to database {target.database}: history is never edited, "
                 "put the old text back and write a new migration"
             )
-    return [step for step in known if step.name not in applied or applied[step.name][0] != step.checksum]
+    dropped = _dropped(client, target)
+    lost = [] if empty_tables else [each.name for each in dropped if each.holds_data]
+    put_back = [
+        Step(Kind.DROPPED, each.name, ";\n\n".join(each.statements))
+        for each in dropped
+        if each.name not in lost and not each.needs(lost)  # what reads a lost table is made when that is there again
+    ]
+    return put_back + [step for step in known if step.name not in applied or applied[step.name][0] != step.checksum]
 
 
-def migrate(client: Client, target: Target) -> list[Step]:
+def lost_tables(client: Client, target: Target) -> list[str]:
+    """Tables that held data and are not there any more; reads only."""
+    return [each.name for each in _dropped(client, target) if each.holds_data]
+
+
+def is_lost(tables: list[str]) -> str:
+    """The sentence about lost tables: what happened, and what to do."""
+    names, undrop = ", ".join(tables), "; ".join(f"UNDROP TABLE {name}" for name in tables)
+    many = len(tables) > 1
+    return (
+        f"{'tables' if many else 'table'} {names} {'are' if many else 'is'} not there any more, with all that {'they' if many else 'it'} held: "
+        f"bring {'them' if many else 'it'} back (`{undrop}` within minutes of the drop, or a backup), "
+        f"or let `tokentrail migrate --empty-tables` make {'them' if many else 'it'} anew, empty"
+    )
+
+
+def cluster_of(client: Client, database: str) -> str:
+    """The cluster that a database was migrated for; empty for a single server, and where nothing was applied."""
+    return max((cluster for _, cluster in _applied(client, database).values()), default="")
+
+
+def _dropped(client: Client, target: Target) -> list[Made]:
+    """What the steps that were applied have made, and is not there; on a cluster, on the node that is asked."""
+    applied = _applied(client, target.database)
+    made = made_by(statement for step in steps(target) if step.name in applied for statement in step.statements)
+    there = client.query("SELECT name FROM system.tables WHERE database = {database:String}", {"database": target.database}).rows if made else []
+    return [each for each in made.values() if (each.name,) not in there]
+
+
+def migrate(client: Client, target: Target, *, empty_tables: bool = False) -> list[Step]:
     """Make the database if there is none, run what is to be run, and return it. Leaves `target.database` in use."""
-    pending = plan(client, target)
+    pending = plan(client, target, empty_tables=empty_tables)
     if pending:
         on_cluster = f" ON CLUSTER '{target.cluster}'" if target.cluster else ""
         client.command(f"CREATE DATABASE IF NOT EXISTS {identifier(target.database)}{on_cluster} ENGINE = Atomic")
         client.use(target.database)
         for statement in sqlfiles.statements(sqlfiles.render(sqlfiles.read("migrations", "applied"), target)):
             client.command(statement)
-    for step in pending:
-        for statement in step.statements:
-            try:
-                client.command(statement)
-            except ClickHouseError as error:
-                raise MigrationError(
-                    f"{step.kind.value} {step.name} stopped at «{' '.join(statement.split())[:60]}…»: {error}", error.code
-                ) from error
-        client.insert_json(
-            "migrations",
-            [{"name": step.name, "checksum": step.checksum, "cluster": target.cluster, "package": getattr(tokentrail, "__version__", "")}],
-        )
+    dropped = [step for step in pending if step.kind is Kind.DROPPED]
+    for step in dropped:
+        _run(client, step, step.statements[:1])
+    for step in dropped:  # only now: a landing table takes no record before all that reads it is there
+        _run(client, step, step.statements[1:])
+    for step in pending[len(dropped) :]:
+        _run(client, step, step.statements)
+        _note(client, step, target)
     client.use(target.database)
     return pending
+
+
+def _run(client: Client, step: Step, statements: Iterable[str]) -> None:
+    for statement in statements:
+        try:
+            client.command(statement)
+        except ClickHouseError as error:
+            what = f"{step.kind.value} {step.name} stopped at «{' '.join(statement.split())[:60]}…»"
+            raise MigrationError(f"{what}: {error}", error.code) from error
+
+
+def _note(client: Client, step: Step, target: Target) -> None:
+    """Write down that a file was run."""
+    client.insert_json(
+        "migrations",
+        [{"name": step.name, "checksum": step.checksum, "cluster": target.cluster, "package": getattr(tokentrail, "__version__", "")}],
+    )
 
 
 def _applied(client: Client, database: str) -> dict[str, tuple[str, str]]:
