@@ -5,8 +5,11 @@ BIN := $(VENV)/bin
 # What must not be skipped: make test REQUIRE="collector local-model"
 REQUIRE ?=
 PYTEST_ARGS ?=
+# Files of tests run side by side, one worker a processor and four at most; WORKERS=0 runs one after the other.
+WORKERS ?= auto
+SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test lint format test-ollama test-oldest docs bench clean help
+.PHONY: demo test check lint format test-ollama test-oldest docs bench clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,7 +19,10 @@ demo: $(VENV)/demo-ready ## See it all work on this machine, without a key (KEEP
 
 test: lint ## Everything: style, types, tests with the real Collector, ClickHouse engine and a real small model
 	@TOKENTRAIL_REQUIRE="$(REQUIRE)" $(BIN)/python -m tests.support.prepare
-	TOKENTRAIL_REQUIRE="$(REQUIRE)" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	TOKENTRAIL_REQUIRE="$(REQUIRE)" $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_ARGS)
+
+check: lint ## What is quick: style, types, and the tests that start no servers and few programs
+	$(BIN)/python -m pytest -q -m "not slow" $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 lint: $(VENV)/ready ## Style and types
 	$(BIN)/ruff check .

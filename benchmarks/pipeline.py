@@ -18,8 +18,6 @@ import msgspec
 from event import USAGE
 
 from tokentrail.clickhouse.client import connect
-from tokentrail.demo import collector
-from tokentrail.demo.cache import Progress, Unavailable
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.idempotency import digest
 from tokentrail.journal.adoption import Adopter
@@ -27,6 +25,8 @@ from tokentrail.journal.exporter import Exporter
 from tokentrail.journal.records import encode
 from tokentrail.journal.shipper import Shipper
 from tokentrail.journal.writer import Writer
+from tokentrail.local import collector
+from tokentrail.local.cache import Progress, Unavailable
 from tokentrail.settings import Settings
 
 

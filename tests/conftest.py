@@ -1,4 +1,4 @@
-"""What all tests share: never the user's own journal, and a header that says what was tested."""
+"""What all tests share: never the user's own journal, parts that are started once for a whole run, and a header that says what was tested."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+
+from tests.support import selection
+from tests.support.collector import collector_binary, world
+from tests.support.fresh_machine import machine
+from tests.support.local_model import local_model
+from tests.support.ollama import ollama_server
+from tests.support.quick_sdks import quick_sdks
+from tests.support.services import services
+from tests.support.wheel import installed_wheel
+from tokentrail.local import ports
+
+__all__ = ["collector_binary", "installed_wheel", "local_model", "machine", "ollama_server", "quick_sdks", "services", "world"]
 
 # what a shell's background jobs and `nohup` ignore, every program that a test starts and signals would ignore too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -27,6 +39,27 @@ def own_journal() -> Iterator[None]:
         os.environ["TOKENTRAIL_JOURNAL_DIR"] = str(Path(folder) / "journal")
         os.environ["TOKENTRAIL_EXIT_TIMEOUT"] = "0.5"
         yield
+
+
+def pytest_configure() -> None:
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        ports.take_share(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    selection.mark_slow(items)
+    if hasattr(config, "workerinput"):
+        selection.longest_first(items)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if selection.only_quick(config) and collection_path.name in selection.ROOMS else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if selection.only_quick(config):
+        terminalreporter.write_line(selection.left_out())
 
 
 def pytest_report_header() -> str:

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.ledger_rows import closing, usage
-from tests.support.wheel import installed_wheel
 from tokentrail import semconv
 from tokentrail.clickhouse.client import connect
-
-__all__ = ["installed_wheel", "served"]
 
 MODELS = [("openai", "gpt-4o-mini-2024-07-18"), ("groq", "meta-llama/llama-4-scout-17b-16e-instruct"), ("ollama", "qwen3:0.6b")]
 TENANTS = ["acme", "Umbrella Corporation (EMEA)", "日本語テナント"]

@@ -1,10 +1,12 @@
-"""One engine for the whole run, one migrated database a test."""
+"""One engine for the whole run, one migrated and empty database a test."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,21 +34,78 @@ def engine_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     client.close()
 
 
+@dataclass(frozen=True)
+class Made:
+    """A database right after its migration: its tables' definitions, and the rows of those tables in which a migration keeps its own account."""
+
+    definitions: list[list[Any]]
+    account: dict[str, list[list[Any]]]
+
+
+class Databases:
+    """Migrated databases to be used again: one that a test has left as it was made, but for rows, is emptied; any other is dropped."""
+
+    def __init__(self, engine_dsn: str) -> None:
+        self._engine_dsn = engine_dsn
+        self._spare: list[str] = []
+        self._made: dict[str, Made] = {}
+
+    def take(self, *, migrated: bool) -> str:
+        return self._spare.pop() if migrated and self._spare else f"t{next(_numbers)}"
+
+    def migrate(self, client: Client, name: str) -> None:
+        if name in self._made:
+            return
+        migrate(client, Target(name))
+        filled = client.query("SELECT name FROM system.tables WHERE database = {name:String} AND total_rows > 0", {"name": name}).rows
+        self._made[name] = Made(_definitions(client, name), {table: _rows(client, name, table) for (table,) in filled})
+
+    def give_back(self, name: str) -> None:
+        client = connect(self._engine_dsn, create=True)
+        try:
+            made = self._made.get(name)
+            if (
+                made
+                and made.definitions == _definitions(client, name)
+                and all(_rows(client, name, each) == rows for each, rows in made.account.items())
+            ):
+                for table, engine, _ in made.definitions:
+                    if "MergeTree" in engine and table not in made.account:
+                        client.command(f"TRUNCATE TABLE {name}.{table}")
+                self._spare.append(name)
+            else:
+                client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+        finally:
+            client.close()
+
+
+def _definitions(client: Client, name: str) -> list[list[Any]]:
+    asked = "SELECT name, engine, create_table_query FROM system.tables WHERE database = {name:String} ORDER BY name"
+    return client.query(asked, {"name": name}).rows
+
+
+def _rows(client: Client, name: str, table: str) -> list[list[Any]]:
+    return client.query(f"SELECT * FROM {name}.{table} ORDER BY ALL").rows
+
+
+@pytest.fixture(scope="session")
+def databases(engine_dsn: str) -> Databases:
+    return Databases(engine_dsn)
+
+
 @pytest.fixture
-def dsn(engine_dsn: str) -> Iterator[str]:
-    """The address of a database of the test's own, which does not exist yet."""
-    name = f"t{next(_numbers)}"
+def dsn(engine_dsn: str, databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a database of the test's own, which does not exist yet, or holds nothing where the test asks for `database`."""
+    name = databases.take(migrated="database" in request.fixturenames)
     yield f"{engine_dsn}?database={name}"
-    client = connect(engine_dsn, create=True)
-    client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
-    client.close()
+    databases.give_back(name)
 
 
 @pytest.fixture
-def database(dsn: str) -> Iterator[Client]:
+def database(dsn: str, databases: Databases) -> Iterator[Client]:
     """A migrated database of the test's own."""
     client = connect(dsn, create=True)
-    migrate(client, Target(dsn.rpartition("=")[2]))
+    databases.migrate(client, dsn.rpartition("=")[2])
     yield client
     client.close()
 

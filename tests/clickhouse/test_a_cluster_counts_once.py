@@ -159,8 +159,7 @@ def test_an_insert_that_a_dead_shard_refuses_counts_once_after_its_retry(nodes: 
         with pytest.raises(ClickHouseError):  # no half of a total is given out as one
             report(sharded, [])
     finally:
-        nodes.start(1)
-        nodes.wait()
+        nodes.start()
     for _ in range(2):
         land(sharded, rows)
     assert report(sharded, [])[0]["calls"] == 101

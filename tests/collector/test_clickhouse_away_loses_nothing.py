@@ -50,7 +50,7 @@ def test_clickhouse_killed_in_the_middle_of_inserts(world: World) -> None:
     gateway = world.gateway(
         store, overrides=("exporters::clickhouse/ledger::sending_queue::batch: {flush_timeout: 50ms, min_size: 100, max_size: 1000}",)
     )
-    sender = Sender(gateway.otlp_http_url)
+    sender = Sender(gateway.otlp_http_url, events=20, pause_s=0.05)
     sender.start()
     for _ in range(3):
         landed = store.number("SELECT count() FROM usage_landing")

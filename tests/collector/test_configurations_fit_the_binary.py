@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tokentrail.demo.collector import PREFIX
 from tokentrail.deploy.collector import config_folder
+from tokentrail.local.collector import PREFIX
 
 CONFIGS = ("gateway.yaml", "agent.yaml")
 SERVE_PORTS = {8123, 4318}

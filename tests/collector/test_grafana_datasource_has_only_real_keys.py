@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tokentrail.demo.collector import PREFIX
 from tokentrail.deploy.collector import config_folder
+from tokentrail.local.collector import PREFIX
 
 # What the plugin grafana-clickhouse-datasource 4.20 reads (its settings loader and its configuration type). An unknown key is ignored in silence:
 # `server` was the name of `host` until version 3, and `database` never was the name of `defaultDatabase`.

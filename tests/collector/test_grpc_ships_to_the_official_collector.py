@@ -26,8 +26,7 @@ def started() -> Iterator[list[Program]]:
     programs: list[Program] = []
     yield programs
     for program in programs:
-        program.process.kill()
-        program.process.wait()
+        program.kill()
 
 
 def test_a_killed_collector_loses_nothing(world: World, tmp_path: Path, started: list[Program]) -> None:

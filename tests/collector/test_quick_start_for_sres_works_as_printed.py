@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,9 +12,10 @@ import yaml
 from tests.support.store import Store
 from tests.support.waiting import wait_until
 from tests.support.wheel import ROOT, InstalledWheel
-from tokentrail.demo.child import free_port
-from tokentrail.demo.collector import PREFIX
 from tokentrail.deploy.collector import config_folder, gateway_url
+from tokentrail.local.child import Child
+from tokentrail.local.collector import PREFIX
+from tokentrail.local.ports import answers, free_port
 
 APPLICATION = """python -c '
 import tokentrail
@@ -83,26 +82,11 @@ def test_usage_of_a_service_arrives(collector_binary: Path, installed_wheel: Ins
     environment = {**environment, "PATH": f"{shims}{os.pathsep}{environment['PATH']}"}
     for unwanted in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "XDG_STATE_HOME"):
         environment.pop(unwanted, None)
-    output = (tmp_path / "output").open("w+")
-    shell = subprocess.Popen(
-        ["bash", "-c", script], env=environment, cwd=tmp_path, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    try:
-        wait_until(lambda: shell.poll() is not None or healthy(health), "the gateway that the README starts", deadline_s=120)
-        shell.communicate(b"\n", timeout=120)
-        said = (tmp_path / "output").read_text()
-        assert shell.returncode == 0, said
+    with Child("the quick start", ["bash", "-c", script], environment=environment, folder=tmp_path, takes_input=True) as shell:
+        shell.start()
+        wait_until(lambda: not shell.running or answers(f"http://127.0.0.1:{health}/"), "the gateway that the README starts", deadline_s=120)
+        shell.send("")
+        assert shell.wait(120) == 0, shell.lines
         rows = wait_until(lambda: store.query("SELECT tenant_id, model, input_tokens, output_tokens FROM usage"), "the usage in the ledger")
         assert rows == [["acme", "llama-3.1-8b", "12", "5"]]
         assert (tmp_path / "home" / ".local/state/tokentrail/gateway/ledger").is_dir()
-    finally:
-        if shell.poll() is None:
-            os.killpg(shell.pid, signal.SIGKILL)
-            shell.wait()
-        output.close()
-
-
-def healthy(port: int) -> bool:
-    from tokentrail.demo.child import answers
-
-    return answers(f"http://127.0.0.1:{port}/")

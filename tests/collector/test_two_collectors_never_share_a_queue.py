@@ -5,7 +5,7 @@ import pytest
 from tests.support.collector import World
 from tests.support.otlp import Writer, post
 from tests.support.waiting import wait_until
-from tokentrail.demo.child import StartFailed
+from tokentrail.local.child import StartFailed
 
 
 def test_second_gateway_on_the_same_folder_is_refused_and_the_first_goes_on(world: World) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.programs import HERE, run
 
+pytestmark = pytest.mark.slow
+
 SAY = "from tokentrail.process.current import current; from tokentrail.telemetry.resource import resource_attributes\nprint(resource_attributes(current.settings, current.runtime.diagnostics)['service.name'], flush=True)\n"
 POOL = """
 import multiprocessing, sys

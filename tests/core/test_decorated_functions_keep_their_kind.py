@@ -152,6 +152,7 @@ def test_a_generator_that_refuses_to_close_is_told_so_as_ever() -> None:
         running.close()
 
 
+@pytest.mark.slow
 def test_a_finished_generator_keeps_nothing_alive() -> None:
     class Big:
         pass

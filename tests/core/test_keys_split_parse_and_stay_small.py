@@ -115,6 +115,7 @@ def test_a_text_that_only_looks_like_a_key_is_opaque(text: str) -> None:
 
 
 @given(any_text | st.text(min_size=1000, max_size=3000))
+@pytest.mark.slow
 def test_a_claimed_key_can_be_stored_is_bounded_and_always_the_same(text: str) -> None:
     key = claimed_key(text)
     assert len(key.text.encode()) <= 1024

@@ -125,6 +125,7 @@ def test_the_largest_are_left_out_and_it_is_flagged(tokentrail_usages: Usages) -
         ),
     )
 )
+@pytest.mark.slow
 def test_any_metadata(metadata: dict[Any, Any]) -> None:
     text, cut = metadata_text(metadata)
     assert len(text.encode()) <= MAX_METADATA_BYTES

@@ -11,6 +11,8 @@ import pytest
 from tests.support.scripted import ScriptedServer
 from tests.support.wheel import ROOT
 
+pytestmark = pytest.mark.slow
+
 FIRST_USES = """
 def instrument(): tokentrail.instrument()
 def decorate():

@@ -14,6 +14,8 @@ from tests.core.conftest import Configure
 from tests.support.calls import call, identity, journal_of
 from tokentrail import track_token_usage
 
+pytestmark = pytest.mark.slow
+
 FROZEN = 1_790_000_000 * 10**9
 MANY = """
 import os, sys, threading, time

@@ -22,6 +22,8 @@ from tokentrail import vocabulary
 from tokentrail.settings import Settings
 from tokentrail.vocabulary import Ended, Operation, Source, TokenType, Word
 
+pytestmark = pytest.mark.slow
+
 BEGINNING = """
 from pathlib import Path
 from tokentrail import Ended, Operation, Source, TokenType, configure, idempotency_key, track_token_usage, track_tokens
@@ -71,7 +73,7 @@ FIRST_WRONG = len(PROGRAM.splitlines()) - len(WRONG) + 1
 
 
 def mypy_errors(path: Path) -> set[int]:
-    said, problems, _ = api.run(["--strict", "--cache-dir", str(path.parent / "cache"), "--no-pretty", str(path)])
+    said, problems, _ = api.run(["--strict", "--cache-dir", str(path.parent.parent / "mypy-cache"), "--no-pretty", str(path)])
     assert not problems
     return {int(line.split(":")[1]) for line in said.splitlines() if ": error:" in line}
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from mypy import api
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 from collections.abc import AsyncIterator, Iterator
 from tokentrail import Operation, Spent, track_token_usage, track_tokens
@@ -74,7 +76,7 @@ MISTAKES = {
 def checked(program: str, folder: Path) -> list[str]:
     (folder / "program.py").write_text(program)
     said, problems, _status = api.run(
-        ["--strict", "--disable-error-code", "empty-body", "--cache-dir", str(folder / "cache"), str(folder / "program.py")]
+        ["--strict", "--disable-error-code", "empty-body", "--cache-dir", str(folder.parent / "mypy-cache"), str(folder / "program.py")]
     )
     assert not problems
     return said.splitlines()

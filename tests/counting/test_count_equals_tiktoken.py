@@ -61,6 +61,7 @@ def test_known_texts_have_known_counts(text: str) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(text=st.text(max_size=400) | st.text("ab '\n\r\t.,/7日²🙂é", max_size=400))
+@pytest.mark.slow
 def test_any_text_counts_as_tiktoken_counts_it(both: tuple[tiktoken.Encoding, tiktoken.Encoding], text: str) -> None:
     ours, tiktokens = both
     assert vocabularies.count(ours, text) == len(tiktokens.encode(text, disallowed_special=()))
@@ -73,6 +74,7 @@ def test_any_text_counts_as_tiktoken_counts_it(both: tuple[tiktoken.Encoding, ti
     )
 )
 @pytest.mark.parametrize("between", [" ", ", ", "\n", "。"])
+@pytest.mark.slow
 def test_where_a_long_text_is_cut_no_token_changes(both: tuple[tiktoken.Encoding, tiktoken.Encoding], words: list[str], between: str) -> None:
     ours, tiktokens = both
     text = between.join(f"{word} so" for word in words)  # a cut is possible in every window
@@ -81,6 +83,7 @@ def test_where_a_long_text_is_cut_no_token_changes(both: tuple[tiktoken.Encoding
         assert vocabularies.count(ours, text) == len(tiktokens.encode_ordinary(text))
 
 
+@pytest.mark.slow
 def test_ten_megabytes_count_as_tiktoken_counts_them(both: tuple[tiktoken.Encoding, tiktoken.Encoding]) -> None:
     ours, tiktokens = both
     text = "The quarterly report shows that revenue grew 12.4% in every region; naïve déjà-vu 東京 🙂 def f(x): return x**2\n" * 90_000

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from tokentrail.counting import count_tokens, vocabularies
 
+pytestmark = pytest.mark.slow
+
 MODELS = ["gpt-4", "gpt-4o", "llama3", ""]
 HOSTILE = st.text(st.characters(codec=None, exclude_categories=()), max_size=300)  # lone surrogates too
 

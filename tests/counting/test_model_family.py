@@ -52,6 +52,7 @@ def test_family_is_found_in_a_decorated_name(model: str, family: str) -> None:
 
 
 @given(st.text())
+@pytest.mark.slow
 def test_any_name_has_a_known_family_or_none(model: str) -> None:
     assert model_family(model) in {"", *FAMILIES}
 

@@ -14,6 +14,7 @@ import pytest
 from tests.support.fresh_machine import FreshMachine
 from tests.support.processes import descendants
 from tests.support.waiting import wait_until
+from tokentrail.local.child import Child
 
 RECEIVER, COLLECTOR = "through the embedded OTLP receiver", "through the official Collector"
 EQUAL = r"calls whose callers were shown counts: the SDKs answered .*: equal to the token"
@@ -36,7 +37,7 @@ def typed(machine: FreshMachine, command: str, **environment: str) -> str:
 
 def test_first_the_receiver_then_the_collector_and_it_stays_with_keep(machine: FreshMachine) -> None:
     demo = machine.demo("--keep")
-    wait_until(lambda: demo.poll() is not None or "which is still being built" in machine.said(), "the first table", deadline_s=120)
+    wait_until(lambda: not demo.running or "which is still being built" in machine.said(), "the first table", deadline_s=120)
     first = machine.said()
     assert machine.go.building, first
     assert first.count("tokens by tenant, operation, provider and model") == 1
@@ -45,7 +46,7 @@ def test_first_the_receiver_then_the_collector_and_it_stays_with_keep(machine: F
     assert len(re.findall(EQUAL, first)) == 1, first
 
     machine.go.go_on()
-    wait_until(lambda: demo.poll() is not None or "or:\n  kill " in machine.said(), "the second table", deadline_s=120)
+    wait_until(lambda: not demo.running or "or:\n  kill " in machine.said(), "the second table", deadline_s=120)
     second = machine.said()[len(first) :]
     assert f"tokens by tenant, operation, provider and model, {COLLECTOR}" in second, second
     assert "1 cut short, 1 failed" in second
@@ -81,21 +82,18 @@ def test_without_a_collector_the_first_table_stands_and_what_is_suggested_works(
     # as printed, but for ports, which another server on this machine may hold
     ready = machine.folder / "ready.json"
     given = machine.environment() | {"PATH": os.defpath}
-    server = subprocess.Popen(["sh", "-c", f"exec {serve} --http-port 0 --otlp-port 0 --ready-file {ready}"], env=given, stdout=subprocess.DEVNULL)
-    try:
-        wait_until(ready.exists, "the server that was suggested", deadline_s=60)
+    command = ["sh", "-c", f"exec {serve} --http-port 0 --otlp-port 0 --ready-file {ready}"]
+    with Child("the server that was suggested", command, environment=given, log=machine.folder / "serve.log", ready=ready.exists) as server:
+        server.start(timeout_s=60)
         dsn = re.search(r'"dsn": "([^"]+)"', ready.read_text()).group(1)
         for command in (report, sql, verify):
             typed(machine, command, TOKENTRAIL_CLICKHOUSE_DSN=dsn)
-    finally:
-        server.terminate()
-        server.wait(60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_killed_in_the_middle_of_a_build_nothing_runs_on(machine: FreshMachine, number: signal.Signals) -> None:
     demo = machine.demo()
-    wait_until(lambda: demo.poll() is not None or machine.go.building, "the build", deadline_s=60)
+    wait_until(lambda: not demo.running or machine.go.building, "the build", deadline_s=60)
     below = descendants(demo.pid)
     assert int((machine.go.folder / "building").read_text()) in below
     demo.send_signal(number)

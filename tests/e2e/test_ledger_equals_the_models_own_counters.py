@@ -11,7 +11,7 @@ import pytest
 import tokentrail
 from tests.support.collector import World
 from tests.support.waiting import wait_until
-from tokentrail.demo.local_model import LocalModel
+from tokentrail.local.local_model import LocalModel
 
 MESSAGES = [{"role": "user", "content": "Name three rivers."}]
 

@@ -15,7 +15,7 @@ from tests.support.collector import World
 from tests.support.services import Answered, StartService, environment_for
 from tests.support.store import Store
 from tests.support.waiting import wait_until
-from tokentrail.demo.child import free_port
+from tokentrail.local.ports import free_port
 from tokentrail.testing import ReplayServer
 
 COLLECTOR_AWAY_S = 60.0
@@ -62,10 +62,10 @@ def test_kills_forks_exits_and_a_minute_without_collector(world: World, services
         for number in range(5):
             get(web_port, f"/plain/{number}")
             get(web_port, f"/stream/{number}")
-        web.process.send_signal(signal.SIGTERM)
-        web.finished()
-        assert hard.finished() == 0
-        assert forking.finished() == 0
+        web.send_signal(signal.SIGTERM)
+        web.wait()
+        assert hard.wait(120) == 0
+        assert forking.wait(120) == 0
         assert store.number("SELECT count() FROM usage") == 0
 
         while time.monotonic() - away_since < COLLECTOR_AWAY_S:
@@ -73,8 +73,8 @@ def test_kills_forks_exits_and_a_minute_without_collector(world: World, services
         gateway.start()
         answered = len(survivor.answered)
         wait_until(lambda: len(survivor.answered) > answered + 20, "calls after the Collector is back")
-        survivor.process.send_signal(signal.SIGTERM)
-        survivor.finished()
+        survivor.send_signal(signal.SIGTERM)
+        survivor.wait()
 
     drained = tokentrail("journal", "ship", "--dir", str(journal), "--endpoint", f"{gateway.otlp_http_url}/v1/logs")
     assert drained.returncode == 0, drained.stdout + drained.stderr

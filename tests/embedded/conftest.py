@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.collector import collector_binary
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.embedded.server import Addresses
-
-__all__ = ["collector_binary"]
 
 
 @pytest.fixture(scope="session")
@@ -30,5 +27,4 @@ def start(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
 
     yield start_one
     for process in started:
-        if process.process.poll() is None:
-            process.kill()
+        process.kill()

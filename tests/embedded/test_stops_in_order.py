@@ -30,8 +30,8 @@ def test_a_signal_lets_running_requests_end(start: Callable[..., ServerProcess],
     server = start()
     thread, answers = in_background(lambda: ask(server.addresses.http, "POST", "/", "SELECT sleep(2)"))
     wait_until(lambda: number(server.addresses, RUNNING.format("sleep(2)")) == 1, "the query runs")
-    server.process.send_signal(number_of_signal)
-    assert server.process.wait(20) == 0
+    server.send_signal(number_of_signal)
+    assert server.wait(20) == 0
     thread.join()
     assert (answers[0].status, answers[0].text) == (200, "0\n")
 
@@ -93,7 +93,7 @@ def test_the_ready_file_is_there_exactly_while_it_answers(tmp_path: Path) -> Non
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     program = (
         "import sys, time; from tokentrail.embedded.process import ServerProcess\n"
-        "server = ServerProcess.started(sys.argv[1]); print(server.process.pid, flush=True); time.sleep(60)"
+        "server = ServerProcess.started(sys.argv[1]); print(server.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "data")], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None

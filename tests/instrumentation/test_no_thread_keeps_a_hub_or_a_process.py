@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +15,13 @@ from tests.support.otlp_receiver import Otlp
 from tests.support.programs import run
 from tests.support.scripted import ScriptedServer, chunks, sse
 from tests.support.services import ROOT
-from tests.support.waiting import wait_until
 from tokentrail import semconv
-from tokentrail.demo.child import free_port
 from tokentrail.journal.folder import writer_folders
 from tokentrail.journal.reader import summarize
+from tokentrail.local.child import Child
+from tokentrail.local.ports import free_port
+
+pytestmark = pytest.mark.slow
 
 REQUESTS = 6
 TEXTS = ("one ", "two ", "three")
@@ -52,11 +53,11 @@ SERVERS = {
 
 
 @pytest.fixture(params=list(SERVERS))
-def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes], Otlp, Path]]:
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int, Child, Otlp]]:
     port = free_port()
     command = SERVERS[request.param]
     arguments = [str(port)] if "eventlet" in request.param else ["-b", f"127.0.0.1:{port}", "tests.support.green_service:application"]
-    with ScriptedServer(sse(chunks(*TEXTS))) as provider, Otlp() as collector, (tmp_path / "log").open("wb") as log:
+    with ScriptedServer(sse(chunks(*TEXTS))) as provider, Otlp() as collector:
         environment = os.environ | {
             "OPENAI_BASE_URL": f"{provider.url}/v1",
             "OPENAI_API_KEY": "none",
@@ -66,18 +67,13 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int
             "TOKENTRAIL_SHIP": "true",
             "TOKENTRAIL_ESTIMATE": "true",
         }
-        server = subprocess.Popen([sys.executable, "-m", *command, *arguments], cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            wait_until(lambda: listens(port), "the server listens")
-            yield port, server, collector, tmp_path / "log"
-        finally:
-            if server.poll() is None:
-                server.kill()
-            server.wait(10)
+        server = Child("the server", [sys.executable, "-m", *command, *arguments], folder=ROOT, environment=environment, ready=lambda: listens(port))
+        with server.start():
+            yield port, server, collector
 
 
-def test_requests_are_answered_and_counted_beside_greenlets(served: tuple[int, subprocess.Popen[bytes], Otlp, Path]) -> None:
-    port, server, collector, log = served
+def test_requests_are_answered_and_counted_beside_greenlets(served: tuple[int, Child, Otlp]) -> None:
+    port, server, collector = served
     for _ in range(REQUESTS):
         assert get(port, "/read") == (200, "".join(TEXTS))
         assert get(port, "/left")[0] == 200
@@ -86,7 +82,7 @@ def test_requests_are_answered_and_counted_beside_greenlets(served: tuple[int, s
     assert len(usages) >= 2 * REQUESTS
     server.send_signal(signal.SIGTERM)
     assert server.wait(20) == 0
-    assert "tokentrail" not in log.read_text().replace(str(ROOT), "")  # eventlet itself has a word about its age, and about pydantic
+    assert "tokentrail" not in "\n".join(server.lines).replace(str(ROOT), "")  # eventlet itself has a word about its age, and about pydantic
 
 
 FORKED_IN_A_THREAD = """
@@ -135,6 +131,7 @@ def test_a_child_forked_in_a_thread_ends_when_its_thread_does(tmp_path: Path, sh
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url.removesuffix("/v1/logs"),
             TOKENTRAIL_SHIP=ship,
             TOKENTRAIL_SHIP_INTERVAL="0.1",
+            TOKENTRAIL_EXIT_TIMEOUT="20",
             TOKENTRAIL_ESTIMATE="true",
         )
         assert seen == {"ended": True, "status": 0}

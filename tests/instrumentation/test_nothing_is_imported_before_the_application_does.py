@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.installed import ALL
 from tests.support.programs import run
+
+pytestmark = pytest.mark.slow
 
 SDKS = "anthropic openai groq ollama httpx httpx2 pydantic"
 

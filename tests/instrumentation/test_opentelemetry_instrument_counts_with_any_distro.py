@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.installed import ALL
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import json, os
 from opentelemetry import trace

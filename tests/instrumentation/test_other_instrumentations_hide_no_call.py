@@ -117,6 +117,7 @@ ORDERS = [
 ]
 
 
+@pytest.mark.slow
 def test_every_order_beside_openinference() -> None:
     pytest.importorskip("openinference.instrumentation.openai")
     if tuple(map(int, openai.__version__.split(".")[:2])) < (2, 8):
@@ -343,6 +344,7 @@ def test_code_that_another_tool_has_put_over_ours_stays(usages: Usages, server: 
     assert len(usages.recorded) == 3
 
 
+@pytest.mark.slow
 def test_doctor_names_what_hides_a_call(usages: Usages, monkeypatch: pytest.MonkeyPatch) -> None:
     function: Any = openai._base_client.SyncAPIClient.request
     copy = FunctionType(function.__code__, {**function.__globals__, "__name__": "acme.tracing"}, "request", function.__defaults__)
@@ -354,6 +356,7 @@ def test_doctor_names_what_hides_a_call(usages: Usages, monkeypatch: pytest.Monk
     assert usages.recorded == []
 
 
+@pytest.mark.slow
 def test_doctor_leaves_an_application_as_it_is(usages: Usages, server: ScriptedServer) -> None:
     assert "hooks are off" in next(finding.sentence for finding in check_sdks(switch_on=False) if finding.what == "openai")
     instrument(["openai"])

@@ -10,6 +10,8 @@ import pytest
 from tests.support.programs import run
 from tests.support.scripted import ScriptedServer, chunks, sse
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
     import json, os, sys, gc
     import openai

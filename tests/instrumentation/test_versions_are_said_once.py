@@ -60,7 +60,7 @@ def acme(supports: str, monkeypatch: pytest.MonkeyPatch) -> Integration:
     monkeypatch.setattr(versions, "version", lambda _package: "7.1")
     monkeypatch.setattr(versions, "_warned", set())
     integration = Integration("acme", "acme-sdk", (Hook("acme_client", "ask", opens=lambda *_: None),), supports=supports)
-    monkeypatch.setattr(registry, "_integrations", {"acme": integration})
+    monkeypatch.setattr(registry, "_known", lambda: {"acme": integration})
     return integration
 
 

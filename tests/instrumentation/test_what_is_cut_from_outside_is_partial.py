@@ -141,6 +141,7 @@ with collect_usages() as usages:
 """
 
 
+@pytest.mark.slow
 def test_greenlets_that_are_killed_or_out_of_time() -> None:
     pytest.importorskip("gevent")
     killed, late = ["partial", "greenlet.GreenletExit"], ["partial", "gevent.timeout.Timeout"]

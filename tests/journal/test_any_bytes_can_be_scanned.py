@@ -7,11 +7,14 @@ import itertools
 import random
 
 import msgspec
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tokentrail.journal.frames import MARK, MAX_FRAME, MAX_PAYLOAD, Damage, Frame, frame, scan
 from tokentrail.journal.records import decode, gaps, join_ranges
+
+pytestmark = pytest.mark.slow
 
 PAYLOADS = st.one_of(st.binary(max_size=200), st.just(MARK * 3), st.binary(max_size=40).map(lambda data: MARK + data))
 FRAMES = st.lists(st.tuples(st.integers(0, 2**64 - 1), PAYLOADS), max_size=6)

@@ -19,6 +19,8 @@ from tokentrail.journal.folder import writer_folders
 from tokentrail.journal.shipper import Shipper
 from tokentrail.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "fcntl.flock"}
 
 

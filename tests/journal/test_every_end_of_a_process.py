@@ -155,7 +155,7 @@ uvicorn.run(app, port=0, log_level="error")
 """
     program = start(code, environment(root, otlp.url))
     wait_until(lambda: len(program.lines) == 30, "requests", every_s=0.02)
-    program.process.terminate()
+    program.send_signal(signal.SIGTERM)
     assert program.end() in (0, -signal.SIGTERM)
     adopt(root, otlp)
     [(writer_id, numbers)] = told(program.lines).items()

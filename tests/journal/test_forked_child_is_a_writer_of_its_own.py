@@ -56,7 +56,7 @@ for _ in range(5): tell(*one())
 sys.stdin.read()
 """,
         environment(root, otlp.url),
-        stdin=-1,
+        takes_input=True,
     )
     wait_until(lambda: len(program.lines) == 15, "all calls", every_s=0.01)
     expected = told(program.lines)
@@ -65,7 +65,7 @@ sys.stdin.read()
     otlp.wait_closed([child])
     [parent] = expected.keys() - {child}
     wait_until(lambda: [path.name for path in root.iterdir()] == [parent], "the child's folder is removed", every_s=0.01)
-    program.process.stdin.close()
+    program.end_input()
     assert program.end() == 0, program.errors
     assert_whole(otlp, expected)
     if end != CHILD_ENDS["sys.exit"]:

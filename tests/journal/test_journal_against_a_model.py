@@ -225,6 +225,7 @@ class Journal(RuleBasedStateMachine):
             assert missing - set(self.otlp.numbers(self.living.writer_id)) <= self.torn[self.living.writer_id] | self.refused[self.living.writer_id]
 
 
+@pytest.mark.slow
 def test_each_number_is_accounted_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "RETRY_SECONDS", 0.0)
     health = [HealthCheck.too_slow, HealthCheck.data_too_large]

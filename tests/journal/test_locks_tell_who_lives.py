@@ -116,6 +116,7 @@ def test_many_adopters_at_once_ship_each_folder_once(root: Path, otlp: Otlp) -> 
         assert len(otlp.closings(one.writer_id)) == 1
 
 
+@pytest.mark.slow
 def test_a_fork_never_falls_between_opening_a_lock_and_knowing_it(root: Path) -> None:
     """Threads take and give back locks while others fork: a child that lives on must hold none."""
     root.mkdir()

@@ -7,6 +7,7 @@ import typing
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -47,6 +48,7 @@ RESOURCES = st.dictionaries(TEXTS.filter(bool), st.one_of(TEXTS.filter(bool), NU
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2**62), st.one_of(USAGES, CLOSINGS, REFUSALS)), max_size=4), RESOURCES)
+@pytest.mark.slow
 def test_by_hand_and_by_protobuf(records: list[tuple[int, Any]], resource: dict[str, Any]) -> None:
     header = Header(writer_id="0123456789abcdef" * 2, created=1, first_seq=1, resource=resource)
     by_hand = ExportLogsServiceRequest.FromString(

@@ -11,6 +11,8 @@ from tests.support.otlp_receiver import Otlp
 from tokentrail import semconv
 from tokentrail.journal.records import encode_usage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])
 def test_a_backlog_of_30_mb(root: Path, otlp: Otlp, compression: str) -> None:

@@ -25,30 +25,24 @@ for line in sys.stdin:
 """
 
 
-def say(program: Program, line: str) -> None:
-    assert program.process.stdin is not None
-    program.process.stdin.write(line.encode() + b"\n")
-    program.process.stdin.flush()
-
-
 def test_drains_the_living_and_the_dead(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
     sidecar = start(WATCH, environment(root, otlp.url))  # before the service: the folder is not there yet
-    services = [start(SERVICE, environment(root, ship="false"), stdin=-1) for _ in range(2)]
+    services = [start(SERVICE, environment(root, ship="false"), takes_input=True) for _ in range(2)]
     for service in services:
         for _ in range(10):
-            say(service, "call")
+            service.send("call")
     wait_until(lambda: len(otlp.taken) == 20, "the living writers' records", every_s=0.02)
-    say(services[0], "flush")
+    services[0].send("flush")
     wait_until(lambda: "flushed True" in services[0].lines, "flush sees what the sidecar has shipped", every_s=0.02)
     services[0].kill()
-    services[1].process.stdin.close()
+    services[1].end_input()
     assert services[1].end() == 0, services[1].errors
     expected = told(services[0].lines) | told(services[1].lines)
     otlp.wait_closed(expected)
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers
     wait_until(lambda: list(root.iterdir()) == [], "nothing is left", every_s=0.02)
-    sidecar.process.send_signal(signal.SIGTERM)
+    sidecar.send_signal(signal.SIGTERM)
     assert sidecar.end(5) == 0, sidecar.errors
     assert sidecar.errors == ""
 
@@ -59,7 +53,7 @@ def test_ends_at_once_at_sigterm_also_while_the_collector_is_away(root: Path, st
     sidecar = start(WATCH, environment(root, "http://127.0.0.1:9/v1/logs"))
     wait_until((service.folder / "shipping").exists, "the sidecar is at it", every_s=0.02)
     for number in (signal.SIGTERM, signal.SIGINT):
-        sidecar.process.send_signal(number)
+        sidecar.send_signal(number)
     assert sidecar.end(5) == 0, sidecar.errors
     assert len(list(service.folder.glob("*.journal"))) == 1
 
@@ -79,7 +73,7 @@ def test_two_sidecars_and_a_service_share_a_folder(root: Path, otlp: Otlp, start
     otlp.wait_closed(expected)
     wait_until(lambda: list(root.iterdir()) == [], "nothing is left", every_s=0.02)
     for sidecar in sidecars:
-        sidecar.process.send_signal(signal.SIGTERM)
+        sidecar.send_signal(signal.SIGTERM)
         assert sidecar.end(10) == 0, sidecar.errors
     assert len(expected) == 4
     for writer_id, numbers in expected.items():
@@ -108,6 +102,6 @@ def test_waits_for_a_collector_that_comes_back(root: Path, otlp: Otlp, start: Ca
     wait_until(lambda: otlp.requests, "a first try", every_s=0.02)
     otlp.policy = Otlp().policy
     wait_until(lambda: otlp.numbers(service.writer_id) == [1, 2, 3], "it is tried again", every_s=0.02)
-    sidecar.process.send_signal(signal.SIGTERM)
+    sidecar.send_signal(signal.SIGTERM)
     assert sidecar.end(5) == 0
     assert "503" in sidecar.errors

@@ -23,6 +23,7 @@ def bad(record: Record) -> bool:
 
 @pytest.mark.parametrize("most", [1, 7, 150])
 @pytest.mark.parametrize("adopted", [True, False])
+@pytest.mark.slow
 def test_a_queue_with_little_room_gets_small_requests(root: Path, otlp: Otlp, most: int, adopted: bool) -> None:
     otlp.policy = busy_above(most)
     service = writer(root)

@@ -168,7 +168,7 @@ def test_headers_and_paths_of_the_standard_variables(root: Path, otlp: Otlp, sta
     assert resource["service.name"] == "checkout"
     assert resource["deployment.environment.name"] == "prod"
     assert resource["team"] == "a b"
-    assert resource["process.pid"] == program.process.pid
+    assert resource["process.pid"] == program.pid
 
 
 def test_a_header_that_is_none_loses_nothing(root: Path, otlp: Otlp) -> None:

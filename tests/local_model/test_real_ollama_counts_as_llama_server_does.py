@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.support.ollama import CHAT_MODEL, EMBEDDING_MODEL, Ollama
-from tokentrail.demo.local_model import MODEL_NAME, LocalModel
+from tokentrail.local.local_model import MODEL_NAME, LocalModel
 
 MESSAGES = [{"role": "user", "content": "Say hello in five words."}]
 SHORT = {"num_predict": 8, "temperature": 0}

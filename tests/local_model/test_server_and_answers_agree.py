@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from tests.support.waiting import wait_until
-from tokentrail.demo.local_model import MODEL_NAME, LocalModel, ServedTokens
+from tokentrail.local.local_model import MODEL_NAME, LocalModel, ServedTokens
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import selection
 from tests.support.waiting import wait_until
 from tests.support.wheel import ROOT
 
@@ -88,6 +89,7 @@ def test_two_at_once_set_up_one_environment(tmp_path: Path) -> None:
     assert begun.read_text() == "x\n" * 2, "two steps, each once"
 
 
+@pytest.mark.slow
 def test_bench_measures_with_every_benchmark_that_needs_nothing() -> None:
     files = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"event.py", "estimate_error.py", "figures.py"}
     ran = subprocess.run(
@@ -110,3 +112,20 @@ def test_a_benchmark_that_fails_is_told() -> None:
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 1
     assert "invalid int value" in ran.stdout
+
+
+def test_check_leaves_out_what_it_says_and_nothing_else() -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not slow", "tests/demo", "tests/project"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert "tests/project/test_make_targets_do_what_they_say.py::test_check_leaves_out_what_it_says_and_nothing_else" in ran.stdout
+    assert "test_bench_measures_with_every_benchmark_that_needs_nothing" not in ran.stdout
+    assert "tests/demo/test_names_are_not_cut.py" not in ran.stdout
+    assert f"\n{selection.left_out()}\n" in ran.stdout
+    assert '-m "not slow"' in make("--dry-run", "--always-make", "check").stdout
+    assert '-m "not slow"' not in make("--dry-run", "--always-make", "test").stdout
+
+
+def test_the_rooms_and_fixtures_that_check_leaves_out_are_there() -> None:
+    assert all((ROOT / "tests" / name).is_dir() and name in selection.left_out() for name in selection.ROOMS)
+    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    assert [name for name in selection.PARTS if f"\ndef {name}(" not in sources] == []

@@ -176,6 +176,7 @@ def sdk(request: pytest.FixtureRequest) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("read", WHOLE, ids=lambda read: read.__name__)
+@pytest.mark.slow
 def test_read_to_its_end_is_complete(sdk: tuple[Any, Any], read: Callable[[Any], None], usages: Usages) -> None:
     for kind, stream in STREAMS.items():
         with ScriptedServer(stream) as server, sdk[0](base_url=server.url, api_key="none", max_retries=0) as client:
@@ -184,6 +185,7 @@ def test_read_to_its_end_is_complete(sdk: tuple[Any, Any], read: Callable[[Any],
 
 
 @pytest.mark.parametrize("read", WHOLE_ASYNC, ids=lambda read: read.__name__)
+@pytest.mark.slow
 async def test_read_to_its_end_is_complete_async(sdk: tuple[Any, Any], read: Callable[[Any], Any], usages: Usages) -> None:
     for kind, stream in STREAMS.items():
         with ScriptedServer(stream) as server:

@@ -49,12 +49,14 @@ def seen(recording: Recording, url: str) -> Any:
 
 
 @pytest.mark.parametrize("recording", SHIPPED, ids=lambda recording: recording.id)
+@pytest.mark.slow
 def test_everything_recorded(recording: Recording, replay: ReplayServer) -> None:
     url = url_of(replay, recording)
     assert seen(recording, url) == bare(lambda: seen(recording, url))
 
 
 @pytest.mark.parametrize("recording", [r for r in SHIPPED if r.stream and not r.flags["error"]][:12], ids=lambda recording: recording.id)
+@pytest.mark.slow
 async def test_everything_recorded_async(recording: Recording, replay: ReplayServer) -> None:
     url = url_of(replay, recording)
     hooked = [shown(item) for item in await ask_async(recording, url)]

@@ -95,6 +95,7 @@ async def test_async(recording: Recording, replay: ReplayServer, usages: Usages)
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the whole corpus of recordings is not beside the repository")
+@pytest.mark.slow
 def test_the_whole_corpus() -> None:
     compared = 0
     with ReplayServer(CORPUS, providers=["anthropic", "openai", "groq", "ollama"]) as server:

@@ -56,6 +56,7 @@ def any_server() -> Any:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=FIELDS, stream=st.booleans())
+@pytest.mark.slow
 def test_any_json_is_one_sound_record(any_server: ScriptedServer, fields: dict[str, Any], stream: bool) -> None:
     client = openai.OpenAI(base_url=any_server.url, api_key="none", max_retries=0)
     for function, more in (

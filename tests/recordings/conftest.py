@@ -46,6 +46,11 @@ def originals(corpus: Path, shipped: dict[str, dict[str, Any]]) -> dict[str, dic
     return found
 
 
+@pytest.fixture(autouse=True)
+def _quick(quick_sdks: None) -> None:
+    pass
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[ReplayServer]:
     with ReplayServer() as running:

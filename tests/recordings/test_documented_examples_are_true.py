@@ -12,6 +12,8 @@ import pytest
 
 from tokentrail.testing import Recording, ReplayServer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 pytest_plugins = ["pytester"]
 

@@ -74,6 +74,7 @@ def test_recorded_usages_are_collected_and_the_sink_before_comes_back() -> None:
     assert (inner.input_tokens, outer.input_tokens) == (4, 5)
 
 
+@pytest.mark.slow
 def test_users_test_sees_what_it_recorded_and_the_journal_stays_empty(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = pytester.path / "journal"
     monkeypatch.setenv("TOKENTRAIL_JOURNAL_DIR", str(journal))

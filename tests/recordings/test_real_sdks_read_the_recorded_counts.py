@@ -15,18 +15,21 @@ def identify(recording: Recording) -> str:
 
 
 @pytest.mark.parametrize("recording", ANSWERS, ids=identify)
+@pytest.mark.slow
 def test_sync_client(recording: Recording, server: ReplayServer) -> None:
     counts = naive_counts(ask(recording, url_of(server, recording)))
     assert counts == {name: recording.expected[name] for name in counts}
 
 
 @pytest.mark.parametrize("recording", ANSWERS, ids=identify)
+@pytest.mark.slow
 async def test_async_client(recording: Recording, server: ReplayServer) -> None:
     counts = naive_counts(await ask_async(recording, url_of(server, recording)))
     assert counts == {name: recording.expected[name] for name in counts}
 
 
 @pytest.mark.parametrize("recording", FAILURES, ids=identify)
+@pytest.mark.slow
 async def test_failures_are_raised_as_the_providers_own(recording: Recording, server: ReplayServer) -> None:
     with pytest.raises(error_types()) as raised:
         ask(recording, url_of(server, recording))

@@ -122,6 +122,7 @@ def test_body_that_is_no_json(scripts: ModuleType) -> None:
     assert left(scripts.reduce_exchange(exchange("json", f"<html>{PLANTED}</html>"), {})) == []
 
 
+@pytest.mark.slow
 def test_no_sentence_of_the_whole_corpus_would_be_left(scripts: ModuleType, corpus: Path) -> None:
     kept, reduced_count = [], 0
     for path in sorted((corpus / "open").rglob("*.json")):

@@ -54,6 +54,7 @@ def usages_of(items: list[Any]) -> list[Any]:
     return counted + [{key: value for key, value in dump.items() if key.endswith(("_count", "_duration"))} for dump in dumps]
 
 
+@pytest.mark.slow
 def test_sdks_read_the_same_usage_from_both(corpus: Path, server: ReplayServer, shipped: Exchanges) -> None:
     compared = 0
     with ReplayServer(corpus / "open", providers=["openai", "groq", "ollama"]) as unreduced:
@@ -98,6 +99,7 @@ def test_whole_tool_arguments_are_json(shipped: Exchanges) -> None:
         assert all(isinstance(json.loads(text), dict) for text in streamed.values() if text), name
 
 
+@pytest.mark.slow
 def test_same_corpus_gives_the_same_files(corpus: Path, scripts: ModuleType, tmp_path: Path, shipped: Exchanges) -> None:
     assert scripts.main(["--corpus", str(corpus), "--out", str(tmp_path)]) == 0
     assert {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("*.json")} == shipped

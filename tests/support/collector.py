@@ -11,10 +11,10 @@ import pytest
 
 from tests.support.require import require
 from tests.support.store import Store
-from tokentrail.demo import collector
-from tokentrail.demo.cache import Progress, Unavailable
-from tokentrail.demo.child import Child
-from tokentrail.demo.collector import Collector
+from tokentrail.local import collector
+from tokentrail.local.cache import Progress, Unavailable
+from tokentrail.local.child import Child
+from tokentrail.local.collector import Collector
 
 
 @pytest.fixture(scope="session")

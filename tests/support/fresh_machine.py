@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.go_stand_in import GoStandIn
-from tokentrail.demo.cache import cache_folder
+from tokentrail.local.cache import cache_folder
+from tokentrail.local.child import Child
 
 
 class FreshMachine:
@@ -28,7 +28,7 @@ class FreshMachine:
             (self.cache / "local-model").symlink_to(cache_folder() / "local-model")
         self.go = GoStandIn(folder / "go", collector)
         self.output = folder / "output"
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[Child] = []
 
     def environment(self, *, refuses: bool = False) -> dict[str, str]:
         found = self.go.environment(refuses=refuses)
@@ -36,19 +36,12 @@ class FreshMachine:
             found.pop(unwanted, None)
         return found | {"HOME": str(self.home), "TMPDIR": str(self.temporary), "TOKENTRAIL_JOURNAL_DIR": str(self.folder / "journal")}
 
-    def demo(self, *options: str, refuses: bool = False) -> subprocess.Popen[bytes]:
+    def demo(self, *options: str, refuses: bool = False) -> Child:
         """Start `tokentrail demo` as a user does; its output goes to a file."""
-        program = Path(sys.executable).with_name("tokentrail")
-        with self.output.open("wb") as output:
-            started = subprocess.Popen(
-                [str(program), "demo", *options],
-                env=self.environment(refuses=refuses),
-                cwd=self.folder / "work",
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        command = [str(Path(sys.executable).with_name("tokentrail")), "demo", *options]
+        started = Child("the demo", command, environment=self.environment(refuses=refuses), folder=self.folder / "work", log=self.output)
         self._running.append(started)
-        return started
+        return started.start()
 
     def said(self) -> str:
         return self.output.read_text("utf-8")
@@ -63,9 +56,7 @@ class FreshMachine:
 
     def end(self) -> None:
         for started in self._running:
-            if started.poll() is None:
-                started.kill()
-            started.wait()
+            started.kill()
 
 
 @pytest.fixture

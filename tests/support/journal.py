@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from tokentrail.journal.exporter import exporter_for
 from tokentrail.journal.records import encode
 from tokentrail.journal.shipper import Progress, Shipper
 from tokentrail.journal.writer import Writer
+from tokentrail.local.child import Child
 from tokentrail.retry import RetryPolicy
 from tokentrail.settings import Settings
 from tokentrail.usage import Usage
@@ -68,39 +67,16 @@ def environment(root: Path, endpoint: str = "", **settings: Any) -> dict[str, st
     )
 
 
-class Program:
-    """A Python program in a process of its own. `lines` are what it has printed so far: whole lines, also of one that was killed."""
+class Program(Child):
+    """A Python program in a process of its own, started at once."""
 
     def __init__(self, code: str, variables: dict[str, str], **options: Any) -> None:
-        self.lines: list[str] = []
-        self.process = subprocess.Popen([sys.executable, "-c", code], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-        self._errors = b""
-        self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read, self._read_errors)]
-        for reader in self._readers:
-            reader.start()
-
-    def _read(self) -> None:
-        for line in self.process.stdout or ():
-            if line.endswith(b"\n"):
-                self.lines.append(line.decode().strip())
-
-    def _read_errors(self) -> None:
-        self._errors = self.process.stderr.read() if self.process.stderr else b""
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.end()
+        super().__init__("the program", [sys.executable, "-c", code], environment=variables, errors_apart=True, **options)
+        self.start()
 
     def end(self, timeout: float = 30.0) -> int:
         """Wait for its end: the exit code. What it left open in a child of its own is not waited for."""
-        code = self.process.wait(timeout)
-        for reader in self._readers:
-            reader.join(timeout)
-        return code
-
-    @property
-    def errors(self) -> str:
-        return self._errors.decode()
+        return self.wait(timeout)
 
 
 @contextmanager
@@ -116,8 +92,7 @@ def programs() -> Iterator[Callable[..., Program]]:
         yield start
     finally:
         for program in started:
-            program.process.kill()
-            program.process.wait()
+            program.kill()
 
 
 def told(lines: list[str]) -> dict[str, set[int]]:

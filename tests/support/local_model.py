@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.require import require
-from tokentrail.demo import local_model as local
-from tokentrail.demo.cache import Progress, Unavailable
-from tokentrail.demo.child import StartFailed
-from tokentrail.demo.local_model import LocalModel
+from tokentrail.local import local_model as local
+from tokentrail.local.cache import Progress, Unavailable
+from tokentrail.local.child import StartFailed
+from tokentrail.local.local_model import LocalModel
 
 
 @pytest.fixture(scope="session")

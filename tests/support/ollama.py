@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.require import require, required
-from tokentrail.demo import local_model
-from tokentrail.demo.cache import Progress, Unavailable, made_once, remove_tree
-from tokentrail.demo.child import Child, free_port
-from tokentrail.demo.go_toolchain import find_go
-from tokentrail.demo.local_model import Installed
-from tokentrail.demo.steps import install_wheels, run_step
+from tokentrail.local import local_model
+from tokentrail.local.building import install_wheels, run_step
+from tokentrail.local.cache import Progress, Unavailable, made_once, remove_tree
+from tokentrail.local.child import Child
+from tokentrail.local.go_toolchain import find_go
+from tokentrail.local.local_model import Installed
+from tokentrail.local.ports import free_port
 
 VERSION = "0.31.2"
 # built for processors with AVX-512 and AMX: on another one it ends by SIGILL

@@ -159,19 +159,21 @@ def post(otlp_http_url: str, signal: str, body: bytes, *, timeout_s: float = 30.
 
 
 class Sender(threading.Thread):
-    """Sends without pause, as our shipper does: a request that got no full answer is sent again, byte for byte."""
+    """Sends as our shipper does: a request that got no full answer is sent again, byte for byte. `pause_s` bounds what there is to be stored at last."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, events: int = 100, pause_s: float = 0.0) -> None:
         super().__init__(daemon=True)
         self.writer = Writer()
         self.acknowledged = 0
         self.unanswered = 0
         self._url = url
+        self._events = events
+        self._pause_s = pause_s
         self._enough = threading.Event()
 
     def run(self) -> None:
-        while not self._enough.is_set():
-            request = self.writer.request(100)
+        while not self._enough.wait(self._pause_s):
+            request = self.writer.request(self._events)
             while post(self._url, "logs", request) != 200:
                 self.unanswered += 1
                 self._enough.wait(0.02)

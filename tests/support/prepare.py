@@ -6,8 +6,8 @@ It never fails: what cannot be had here is said in a sentence, and the tests tha
 from __future__ import annotations
 
 from tests.support.require import required
-from tokentrail.demo import collector, local_model
-from tokentrail.demo.cache import Progress, Unavailable
+from tokentrail.local import collector, local_model
+from tokentrail.local.cache import Progress, Unavailable
 
 
 def say(line: str) -> None:

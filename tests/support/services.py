@@ -3,53 +3,33 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from tokentrail.local.child import Child
+
 ROOT = Path(__file__).resolve().parents[2]
 
 Answered = dict[str, tuple[int, int]]
 
 
-class Service:
-    """A running `tests.support.service`. `answered` has every call that has returned to it: operation id -> input and output tokens."""
+class Service(Child):
+    """A running `tests.support.service`, that tells its calls on standard output; its errors are apart."""
 
-    def __init__(self, mode: str, name: str, *, calls: int = 0, environment: dict[str, str], log: Path) -> None:
-        self.name = name
-        self.answered: Answered = {}
-        with log.open("ab") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.service", mode, name, str(calls)],
-                cwd=ROOT,
-                env=os.environ | environment,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+    def __init__(self, mode: str, name: str, *, calls: int = 0, environment: dict[str, str]) -> None:
+        command = [sys.executable, "-m", "tests.support.service", mode, name, str(calls)]
+        super().__init__(name, command, folder=ROOT, environment=os.environ | environment, errors_apart=True)
+        self.start()
 
-    def _read(self) -> None:
-        for line in self.process.stdout:
-            operation_id, tokens_in, tokens_out = line.split()
-            self.answered[operation_id] = (int(tokens_in), int(tokens_out))
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        self.process.kill()
-        self.finished()
-
-    def finished(self, timeout: float = 120.0) -> int:
-        """Wait for its end and for all that it said."""
-        code = self.process.wait(timeout)
-        self._reader.join(timeout)
-        return code
+    @property
+    def answered(self) -> Answered:
+        """Every call that has returned to the service: operation id -> input and output tokens."""
+        told = (line.split() for line in self.lines)
+        return {operation_id: (int(tokens_in), int(tokens_out)) for operation_id, tokens_in, tokens_out in told}
 
 
 class StartService(Protocol):
@@ -59,18 +39,17 @@ class StartService(Protocol):
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Iterator[StartService]:
-    """Start services whose errors go to a file in the test's folder; whatever still runs at the end is killed."""
+def services() -> Iterator[StartService]:
+    """Start services; those that still run at the end are killed."""
     started: list[Service] = []
 
     def start(mode: str, name: str, *, calls: int = 0, environment: dict[str, str]) -> Service:
-        started.append(Service(mode, name, calls=calls, environment=environment, log=tmp_path / f"{name}.log"))
+        started.append(Service(mode, name, calls=calls, environment=environment))
         return started[-1]
 
     yield start
     for service in started:
-        if service.process.poll() is None:
-            service.kill()
+        service.kill()
 
 
 def environment_for(*, replay_url: str, replay_port: int, otlp: str, journal: Path) -> dict[str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import http.client
 from pathlib import Path
 
-from tokentrail.demo.child import free_port
 from tokentrail.embedded.process import ServerProcess
+from tokentrail.local.ports import free_port
 
 
 class Store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -31,13 +32,22 @@ class InstalledWheel:
 
 @pytest.fixture(scope="session")
 def installed_wheel(tmp_path_factory: pytest.TempPathFactory) -> InstalledWheel:
-    """The build runs where the checkout is and writes outside of it; nothing is downloaded."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT, check=True, timeout=120, capture_output=True
-    )
+    """Made once, also for tests that run side by side. The build runs where the checkout is and writes outside of it; nothing is downloaded."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "wheel"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            make(folder)
+            (folder / "done").touch()
+    return InstalledWheel(folder / "site")
+
+
+def make(folder: Path) -> None:
+    """Build the wheel and install it into `site`."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=120, capture_output=True)
     (wheel,) = folder.glob("*.whl")
-    site = folder / "site"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile", "--target", str(site), str(wheel)]
-    subprocess.run(command, check=True, timeout=120, capture_output=True)
-    return InstalledWheel(site)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile"]
+    subprocess.run([*command, "--target", str(folder / "site"), str(wheel)], check=True, timeout=120, capture_output=True)

@@ -1,1 +1,7 @@
-"""What `tokentrail demo` runs beside the library: the official Collector and a small real model, installed once into the user's cache folder."""
+"""What `tokentrail demo` shows: an example service against parts that run on this machine (`local` starts them).
+
+example     examples/quickstart.py as a process
+show        the order of a demo: parts, one run or two, the comparison
+outcome     what one run has shown
+screen      how a person sees it
+"""

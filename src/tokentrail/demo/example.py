@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tokentrail.demo import local_model
-from tokentrail.demo.guard import end_group, start_guarded
 from tokentrail.demo.outcome import Demo, Tokens
+from tokentrail.local import local_model
+from tokentrail.local.child import Child
 from tokentrail.testing.replay import ReplayServer
 
 __all__ = ["LIVE_PROVIDERS", "LOCAL_PROVIDER", "ExampleFailed", "example_path", "run_example"]
@@ -51,22 +49,16 @@ def run_example(
     """Run the example to its end; by operation id what its callers were shown. Each line that the example prints goes to `say`."""
     tally = demo.folder / "answered.json"
     runs = ["openai", "groq", "ollama", "manual", *(["local"] if model else [])]
-    process = start_guarded(
-        [sys.executable, str(example_path()), *runs], output=subprocess.PIPE, environment=_environment(demo, tally, replays, model)
-    )
-    watchdog = threading.Timer(DEADLINE_SECONDS, process.kill)
-    watchdog.start()
-    try:
-        if process.stdout is not None:
-            with process.stdout as lines:
-                for line in lines:
-                    say(line.decode(errors="replace").rstrip("\n"))
-        code = process.wait()
-    finally:
-        watchdog.cancel()
-        end_group(process)
-    if code != 0:
-        raise ExampleFailed(f"the example ended with exit code {code}: what it said stands above")
+    command = [sys.executable, str(example_path()), *runs]
+    with Child("the example", command, environment=_environment(demo, tally, replays, model), log=demo.folder / "example.log") as example:
+        example.start()
+        try:
+            for line in example.follow(DEADLINE_SECONDS):
+                say(line)
+        except TimeoutError as late:
+            raise ExampleFailed(str(late)) from None
+    if example.code != 0:
+        raise ExampleFailed(f"the example ended with exit code {example.code}: what it said stands above")
     return {name: None if tokens is None else (tokens[0], tokens[1]) for name, tokens in json.loads(tally.read_text()).items()}
 
 

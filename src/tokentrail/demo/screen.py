@@ -22,7 +22,7 @@ from rich.text import Text
 from tokentrail.clickhouse.client import connect
 from tokentrail.clickhouse.report import report
 from tokentrail.demo.outcome import Demo, Outcome
-from tokentrail.demo.progress import Progress
+from tokentrail.local.progress import Progress
 from tokentrail.wording import counted
 
 __all__ = ["DemoScreen", "program"]

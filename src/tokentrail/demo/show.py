@@ -18,14 +18,14 @@ from typing import Protocol
 
 from tokentrail.clickhouse.client import connect
 from tokentrail.clickhouse.verify import verify
-from tokentrail.demo import collector, local_model
-from tokentrail.demo.background import BackgroundBuild
-from tokentrail.demo.cache import Progress, Unavailable
-from tokentrail.demo.child import StartFailed
-from tokentrail.demo.collector import Built
 from tokentrail.demo.example import LIVE_PROVIDERS, LOCAL_PROVIDER, run_example
 from tokentrail.demo.outcome import Demo, Outcome, Tokens
 from tokentrail.embedded.process import ServerProcess
+from tokentrail.local import collector, local_model
+from tokentrail.local.background import BackgroundBuild
+from tokentrail.local.cache import Progress, Unavailable
+from tokentrail.local.child import StartFailed
+from tokentrail.local.collector import Built
 from tokentrail.testing.replay import ReplayServer
 
 __all__ = ["Screen", "start_and_run"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,8 @@ from typing import Any
 from tests.support.waiting import wait_until
 from tokentrail.clickhouse.client import ClickHouseError, Parameter, _lines, _parameter, identifier
 from tokentrail.clickhouse.rows import Result, decode
-from tokentrail.demo.child import free_port
+from tokentrail.local.child import Child
+from tokentrail.local.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -33,9 +33,9 @@ class Nodes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._ports = [free_port(), free_port()]
-        self._processes: list[subprocess.Popen[bytes] | None] = [None, None]
         for number in (0, 1):
             (folder / f"{number}.xml").write_text(self._config(number))
+        self._nodes = [self._node(number) for number in (0, 1)]
 
     def _config(self, number: int) -> str:
         replicas = [f"<replica><host>127.0.0.1</host><port>{port}</port><compression>false</compression></replica>" for port in self._ports]
@@ -50,27 +50,23 @@ class Nodes:
     def door(self, number: int) -> str:
         return str(self.folder / f"{number}.door")
 
-    def start(self, number: int) -> None:
-        Path(self.door(number)).unlink(missing_ok=True)
-        data, config = str(self.folder / f"{number}"), str(self.folder / f"{number}.xml")
-        log = (self.folder / f"{number}.log").open("ab")
-        command = [sys.executable, "-m", "tests.support.cluster.node", data, config, str(self._ports[number]), self.door(number)]
-        self._processes[number] = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        log.close()
-
-    def wait(self) -> None:
-        for number, process in enumerate(self._processes):
-            assert process is not None
-            wait_until(
-                lambda number=number, process=process: process.poll() is not None or Path(self.door(number)).exists(), "a node", deadline_s=120
-            )
-            assert process.poll() is None, (self.folder / f"{number}.log").read_text()[-2000:]
+    def start(self) -> None:
+        """Begin those that do not run, then wait for both."""
+        for number, node in enumerate(self._nodes):
+            if not node.running:
+                Path(self.door(number)).unlink(missing_ok=True)
+                node.start()
+        for number, node in enumerate(self._nodes):
+            wait_until(lambda number=number, node=node: not node.running or Path(self.door(number)).exists(), "a node", deadline_s=120)
+            assert node.running, node.last_words()
 
     def kill(self, number: int) -> None:
-        process = self._processes[number]
-        if process is not None:
-            process.kill()
-            process.wait()
+        self._nodes[number].kill()
+
+    def _node(self, number: int) -> Child:
+        data, config = str(self.folder / f"{number}"), str(self.folder / f"{number}.xml")
+        command = [sys.executable, "-m", "tests.support.cluster.node", data, config, str(self._ports[number]), self.door(number)]
+        return Child(f"node {number}", command, folder=ROOT, log=self.folder / f"{number}.log")
 
     def ask(self, number: int, sql: str, *, database: str = "", settings: Mapping[str, str] | None = None, **more: Any) -> bytes:
         with Door(self.door(number)) as door:
@@ -95,9 +91,7 @@ def two_nodes() -> Iterator[Nodes]:
     folder = Path(tempfile.mkdtemp(prefix="tt-nodes-"))  # short: a socket's path has a bound
     nodes = Nodes(folder)
     try:
-        for number in (0, 1):
-            nodes.start(number)
-        nodes.wait()
+        nodes.start()
         yield nodes
     finally:
         for number in (0, 1):

@@ -9,8 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokentrail.demo.cache import Progress, Unavailable
-from tokentrail.demo.steps import install_wheels
+from tokentrail.local.building import install_wheels
+from tokentrail.local.cache import Progress, Unavailable
 
 OLDEST = (1, 26)
 """What the `go` lines of the Collector 0.161 modules and of Ollama 0.31 ask for."""

