@@ -2,7 +2,7 @@
 
 -- A record of the landing table with its attributes read and judged. It stores nothing: the views of 0002 read each block as it passes through.
 -- The attributes are looked up once here, and what a valid record is stands in one place (usage_parse in 0003).
-CREATE TABLE IF NOT EXISTS usage_parsed{{on_cluster}}
+CREATE TABLE IF NOT EXISTS usage_parsed
 (
     event                  LowCardinality(String),
     problem                LowCardinality(String) COMMENT 'Why the record is not understood; empty if it is',
@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS usage_parsed{{on_cluster}}
     refused_ranges         String,
     damaged_ranges         String,
     closed_by              String,
-    key_kind               {{KeyKind.type}},
+    key_kind               Enum8('unknown' = 0, 'automatic' = 1, 'four_part' = 2, 'opaque' = 3, 'object' = 4),
     key                    String,
     key_head               String,
     key_hash               UInt128,
@@ -32,8 +32,8 @@ CREATE TABLE IF NOT EXISTS usage_parsed{{on_cluster}}
     request_model          String,
     response_model         String,
     model_family           String,
-    input_source           {{Source.type}},
-    output_source          {{Source.type}},
+    input_source           Enum8('unknown' = 0, 'estimated' = 1, 'reported' = 2),
+    output_source          Enum8('unknown' = 0, 'estimated' = 1, 'reported' = 2),
     tokenizer              String,
     ended_name             String,
     calls                  Int64,
@@ -93,12 +93,12 @@ COMMENT 'Landing records on their way: attributes read and judged, nothing store
 -- overlap in time need no merging at query time: FINAL then costs about what a plain scan costs.
 -- Words are kept as text and typed by the view `usage`, so that a word which this database does not know yet loses nothing.
 -- distributed: usage_ledger
-CREATE TABLE IF NOT EXISTS usage_ledger{{local}}{{on_cluster}}
+CREATE TABLE IF NOT EXISTS usage_ledger
 (
     key_ts                 DateTime64(9, 'UTC') COMMENT 'The time that the key itself states, 1970-01-01 if it states none: copies of a key always meet' CODEC(Delta(8), ZSTD(1)),
     key_hash               UInt128 COMMENT 'Hash of the identity: key, writer and call number of an automatic key, the key alone of a claimed one' CODEC(ZSTD(1)),
     version                UInt128 COMMENT 'Decides which record of a key counts: rank, then the earliest time, then a hash of the record' CODEC(ZSTD(1)),
-    key_kind               {{KeyKind.type}} COMMENT 'Who made the key',
+    key_kind               Enum8('unknown' = 0, 'automatic' = 1, 'four_part' = 2, 'opaque' = 3, 'object' = 4) COMMENT 'Who made the key',
     key_head               String COMMENT 'The idempotency key; of automatic and four-part keys without the time at its end, which key_ts holds' CODEC(ZSTD(1)),
     event_ts               DateTime64(9, 'UTC') COMMENT 'The time on the record' CODEC(Delta(8), ZSTD(1)),
     arrived_at             DateTime64(3, 'UTC') COMMENT 'When the record was inserted' CODEC(Delta(8), ZSTD(1)),
@@ -114,8 +114,8 @@ CREATE TABLE IF NOT EXISTS usage_ledger{{local}}{{on_cluster}}
     request_model          LowCardinality(String) COMMENT 'The model that was asked for' CODEC(ZSTD(1)),
     response_model         LowCardinality(String) COMMENT 'The model that answered' CODEC(ZSTD(1)),
     model_family           LowCardinality(String) COMMENT 'The model''s family' CODEC(ZSTD(1)),
-    input_source           {{Source.type}} COMMENT 'Where the input count comes from' CODEC(ZSTD(1)),
-    output_source          {{Source.type}} COMMENT 'Where the output count comes from' CODEC(ZSTD(1)),
+    input_source           Enum8('unknown' = 0, 'estimated' = 1, 'reported' = 2) COMMENT 'Where the input count comes from' CODEC(ZSTD(1)),
+    output_source          Enum8('unknown' = 0, 'estimated' = 1, 'reported' = 2) COMMENT 'Where the output count comes from' CODEC(ZSTD(1)),
     tokenizer              LowCardinality(String) COMMENT 'What counted an estimate' CODEC(ZSTD(1)),
     ended_name             LowCardinality(String) COMMENT 'How the call ended, as it was given' CODEC(ZSTD(1)),
     calls                  Int64 COMMENT 'Calls; negative in a correction' CODEC(T64, ZSTD(1)),
@@ -151,16 +151,16 @@ CREATE TABLE IF NOT EXISTS usage_ledger{{local}}{{on_cluster}}
     metadata               String COMMENT 'A JSON object of the service''s own' CODEC(ZSTD(1)),
     metadata_cut           Bool COMMENT 'Whether metadata was cut to fit' CODEC(ZSTD(1))
 )
-ENGINE = {{replicated}}ReplacingMergeTree(version)
+ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(key_ts)
 ORDER BY (key_ts, key_hash)
-SETTINGS {{no_block_deduplication}}
+SETTINGS non_replicated_deduplication_window = 0
 COMMENT 'The ledger: one row per usage once merged. Read the view `usage` instead';
 
 -- Everything that was ever said for a claimed key: one row per key, rank and set of numbers. More than one set of numbers of a rank is a conflict.
 -- It also knows every claimed key that must be in the ledger.
 -- distributed: key_conflicts
-CREATE TABLE IF NOT EXISTS key_conflicts{{local}}{{on_cluster}}
+CREATE TABLE IF NOT EXISTS key_conflicts
 (
     key_hash           UInt128 COMMENT 'Hash of the key' CODEC(ZSTD(1)),
     key_ts             DateTime64(9, 'UTC') COMMENT 'The time that the key states' CODEC(ZSTD(1)),
@@ -178,13 +178,13 @@ CREATE TABLE IF NOT EXISTS key_conflicts{{local}}{{on_cluster}}
     cache_write_tokens SimpleAggregateFunction(max, Nullable(Int64)) COMMENT 'Of the input, written to a cache' CODEC(ZSTD(1)),
     reasoning_tokens   SimpleAggregateFunction(max, Nullable(Int64)) COMMENT 'Of the output, reasoning' CODEC(ZSTD(1))
 )
-ENGINE = {{replicated}}AggregatingMergeTree
+ENGINE = AggregatingMergeTree
 ORDER BY (key_hash, key_ts, rank, numbers)
 COMMENT 'Every distinct set of numbers that was ever said for a claimed key';
 
 -- What was heard of every writer, fed beside the ledger: the ledger drops copies and replaces completed records, so its own numbers prove nothing.
 -- distributed: deliveries
-CREATE TABLE IF NOT EXISTS deliveries{{local}}{{on_cluster}}
+CREATE TABLE IF NOT EXISTS deliveries
 (
     writer_id    String COMMENT 'The process that numbers its records' CODEC(ZSTD(1)),
     seqs         AggregateFunction(groupBitmap, UInt64) COMMENT 'Numbers of the usage records heard, understood or not' CODEC(ZSTD(1)),
@@ -200,14 +200,14 @@ CREATE TABLE IF NOT EXISTS deliveries{{local}}{{on_cluster}}
     environment  SimpleAggregateFunction(max, String) COMMENT 'Its deployment environment' CODEC(ZSTD(1)),
     host_name    SimpleAggregateFunction(max, String) COMMENT 'Its host' CODEC(ZSTD(1))
 )
-ENGINE = {{replicated}}AggregatingMergeTree
+ENGINE = AggregatingMergeTree
 ORDER BY writer_id
 COMMENT 'What was heard of every writer: the proof that nothing is missing';
 
 -- Records that are not understood, whole, so that they can be put back. One row per record after FINAL: `digest` is the record's, `version` the moment
 -- of its latest quarantining or replay.
--- distributed: quarantine by cityHash64(LogAttributes[{{KEY}}])
-CREATE TABLE IF NOT EXISTS quarantine{{local}}{{on_cluster}}
+-- distributed: quarantine by cityHash64(LogAttributes['log.record.uid'])
+CREATE TABLE IF NOT EXISTS quarantine
 (
     digest             UInt128 COMMENT 'Hash of the whole record: copies of one record share it' CODEC(ZSTD(1)),
     version            DateTime64(3, 'UTC') COMMENT 'When it was last put here or replayed' CODEC(ZSTD(1)),
@@ -234,6 +234,6 @@ CREATE TABLE IF NOT EXISTS quarantine{{local}}{{on_cluster}}
     LogAttributes      Map(LowCardinality(String), String) COMMENT 'The record''s attributes: all that was said' CODEC(ZSTD(1)),
     EventName          String COMMENT 'Event name' CODEC(ZSTD(1))
 )
-ENGINE = {{replicated}}ReplacingMergeTree(version)
+ENGINE = ReplacingMergeTree(version)
 ORDER BY digest
 COMMENT 'Records of the landing table that are not understood, whole, with the reason';

@@ -1,37 +1,4 @@
--- Where records arrive: the exporter's table of logs, and the time of arrival. Partition and TTL go by arrival: by the records' own time a backlog of
--- more than a hundred days would fail as a whole, for ever.
--- The constraint holds until the view that feeds the ledger exists, so that a Collector that is already running cannot insert past it: its insert
--- fails and is tried again.
--- distributed: usage_landing by cityHash64(LogAttributes[{{KEY}}])
-CREATE TABLE IF NOT EXISTS usage_landing{{local}}{{on_cluster}}
-(
-    Timestamp          DateTime64(9, 'UTC') COMMENT 'The call''s start' CODEC(Delta(8), ZSTD(1)),
-    TraceId            String COMMENT 'Trace of the call' CODEC(ZSTD(1)),
-    SpanId             String COMMENT 'Span of the call' CODEC(ZSTD(1)),
-    TraceFlags         UInt8 COMMENT 'Trace flags' CODEC(ZSTD(1)),
-    SeverityText       LowCardinality(String) COMMENT 'Severity as text' CODEC(ZSTD(1)),
-    SeverityNumber     UInt8 COMMENT 'Severity as number' CODEC(ZSTD(1)),
-    ServiceName        LowCardinality(String) COMMENT 'The service that sent the record' CODEC(ZSTD(1)),
-    Body               String COMMENT 'The record''s body' CODEC(ZSTD(1)),
-    ResourceSchemaUrl  LowCardinality(String) COMMENT 'Schema of the resource attributes' CODEC(ZSTD(1)),
-    ResourceAttributes Map(LowCardinality(String), String) COMMENT 'Resource attributes' CODEC(ZSTD(1)),
-    ScopeSchemaUrl     LowCardinality(String) COMMENT 'Schema of the scope attributes' CODEC(ZSTD(1)),
-    ScopeName          String COMMENT 'Instrumentation scope' CODEC(ZSTD(1)),
-    ScopeVersion       LowCardinality(String) COMMENT 'Its version' CODEC(ZSTD(1)),
-    ScopeAttributes    Map(LowCardinality(String), String) COMMENT 'Scope attributes' CODEC(ZSTD(1)),
-    LogAttributes      Map(LowCardinality(String), String) COMMENT 'All that the record says, as text' CODEC(ZSTD(1)),
-    EventName          String COMMENT 'Event name; empty if the Collector started while ClickHouse was down: select by attribute' CODEC(ZSTD(1)),
-    arrived_at         DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When the record was inserted' CODEC(Delta(8), ZSTD(1)),
-    CONSTRAINT ledger_is_ready CHECK 0
-)
-ENGINE = {{replicated}}MergeTree
-PARTITION BY toDate(arrived_at)
-ORDER BY (ServiceName, Timestamp)
-TTL toDateTime(arrived_at) + INTERVAL 30 DAY
-SETTINGS ttl_only_drop_parts = 1, {{no_block_deduplication}}
-COMMENT 'Records of the ledger as they arrived, kept for 30 days';
-
--- What a valid record is. Whatever does not fit has a `problem`, is kept whole in quarantine, and takes nothing else of its batch with it.
+-- What a valid record is, and its attributes as columns. A record that does not fit has a `problem`, is kept whole in quarantine, and takes nothing else of its batch with it.
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_parse{{on_cluster}} TO usage_parsed AS
 WITH
     LogAttributes[{{KEY_KIND}}] AS kind_text,
@@ -44,20 +11,8 @@ WITH
     LogAttributes[{{OUTPUT_SOURCE}}] AS output_source_text,
     LogAttributes[{{CALLS}}] AS calls_text,
     LogAttributes[{{ATTEMPTS}}] AS attempts_text,
-    LogAttributes[{{INPUT_TOKENS}}] AS input_tokens_text,
-    LogAttributes[{{OUTPUT_TOKENS}}] AS output_tokens_text,
-    LogAttributes[{{CACHE_READ_TOKENS}}] AS cache_read_tokens_text,
-    LogAttributes[{{CACHE_WRITE_TOKENS}}] AS cache_write_tokens_text,
-    LogAttributes[{{REASONING_TOKENS}}] AS reasoning_tokens_text,
-    LogAttributes[{{AUDIO_INPUT_TOKENS}}] AS audio_input_tokens_text,
-    LogAttributes[{{AUDIO_OUTPUT_TOKENS}}] AS audio_output_tokens_text,
-    LogAttributes[{{IMAGE_INPUT_TOKENS}}] AS image_input_tokens_text,
-    LogAttributes[{{IMAGE_OUTPUT_TOKENS}}] AS image_output_tokens_text,
-    LogAttributes[{{CONSUMED_INPUT_TOKENS}}] AS consumed_input_tokens_text,
-    LogAttributes[{{CONSUMED_OUTPUT_TOKENS}}] AS consumed_output_tokens_text,
-    LogAttributes[{{INPUT_CHARS}}] AS input_chars_text,
-    LogAttributes[{{OUTPUT_CHARS}}] AS output_chars_text,
-    LogAttributes[{{TEXTS}}] AS texts_text,
+    {{each counts: LogAttributes['$attribute'] AS $text,}}
+    {{each sizes: LogAttributes['$attribute'] AS $text,}}
     LogAttributes[{{DURATION_NS}}] AS duration_ns_text,
     LogAttributes[{{TIME_TO_FIRST_CHUNK_NS}}] AS time_to_first_chunk_ns_text,
     -- a count beyond a trillion is no count: a few of them would overflow every sum
@@ -102,20 +57,8 @@ SELECT
         input_rank = 255, 'bad source: {{INPUT_SOURCE.name}} is not a known source',
         output_rank = 255, 'bad source: {{OUTPUT_SOURCE.name}} is not a known source',
         no_count(calls_text), 'bad count: {{CALLS.name}} is not a whole number within a trillion',
-        no_count(input_tokens_text), 'bad count: {{INPUT_TOKENS.name}} is not a whole number within a trillion',
-        no_count(output_tokens_text), 'bad count: {{OUTPUT_TOKENS.name}} is not a whole number within a trillion',
-        no_count(cache_read_tokens_text), 'bad count: {{CACHE_READ_TOKENS.name}} is not a whole number within a trillion',
-        no_count(cache_write_tokens_text), 'bad count: {{CACHE_WRITE_TOKENS.name}} is not a whole number within a trillion',
-        no_count(reasoning_tokens_text), 'bad count: {{REASONING_TOKENS.name}} is not a whole number within a trillion',
-        no_count(audio_input_tokens_text), 'bad count: {{AUDIO_INPUT_TOKENS.name}} is not a whole number within a trillion',
-        no_count(audio_output_tokens_text), 'bad count: {{AUDIO_OUTPUT_TOKENS.name}} is not a whole number within a trillion',
-        no_count(image_input_tokens_text), 'bad count: {{IMAGE_INPUT_TOKENS.name}} is not a whole number within a trillion',
-        no_count(image_output_tokens_text), 'bad count: {{IMAGE_OUTPUT_TOKENS.name}} is not a whole number within a trillion',
-        no_count(consumed_input_tokens_text), 'bad count: {{CONSUMED_INPUT_TOKENS.name}} is not a whole number within a trillion',
-        no_count(consumed_output_tokens_text), 'bad count: {{CONSUMED_OUTPUT_TOKENS.name}} is not a whole number within a trillion',
-        no_count(input_chars_text), 'bad count: {{INPUT_CHARS.name}} is not a whole number within a trillion',
-        no_count(output_chars_text), 'bad count: {{OUTPUT_CHARS.name}} is not a whole number within a trillion',
-        no_count(texts_text), 'bad count: {{TEXTS.name}} is not a whole number within a trillion',
+        {{each counts: no_count($text), 'bad count: $attribute is not a whole number within a trillion',}}
+        {{each sizes: no_count($text), 'bad count: $attribute is not a whole number within a trillion',}}
         no_integer(attempts_text), 'bad count: {{ATTEMPTS.name}} is not a whole number',
         no_integer(duration_ns_text), 'bad count: {{DURATION_NS.name}} is not a whole number',
         no_integer(time_to_first_chunk_ns_text), 'bad count: {{TIME_TO_FIRST_CHUNK_NS.name}} is not a whole number',
@@ -154,20 +97,8 @@ SELECT
     LogAttributes[{{TOKENIZER}}] AS tokenizer,
     LogAttributes[{{ENDED}}] AS ended_name,
     if(calls_text = '', 1, toInt64OrZero(calls_text)) AS calls,
-    toInt64OrNull(input_tokens_text) AS input_tokens,
-    toInt64OrNull(output_tokens_text) AS output_tokens,
-    toInt64OrNull(cache_read_tokens_text) AS cache_read_tokens,
-    toInt64OrNull(cache_write_tokens_text) AS cache_write_tokens,
-    toInt64OrNull(reasoning_tokens_text) AS reasoning_tokens,
-    toInt64OrNull(audio_input_tokens_text) AS audio_input_tokens,
-    toInt64OrNull(audio_output_tokens_text) AS audio_output_tokens,
-    toInt64OrNull(image_input_tokens_text) AS image_input_tokens,
-    toInt64OrNull(image_output_tokens_text) AS image_output_tokens,
-    toInt64OrNull(consumed_input_tokens_text) AS consumed_input_tokens,
-    toInt64OrNull(consumed_output_tokens_text) AS consumed_output_tokens,
-    toInt64OrNull(input_chars_text) AS input_chars,
-    toInt64OrNull(output_chars_text) AS output_chars,
-    toInt64OrNull(texts_text) AS texts,
+    {{each counts: toInt64OrNull($text) AS $name,}}
+    {{each sizes: toInt64OrNull($text) AS $name,}}
     toInt64OrNull(duration_ns_text) AS duration_ns,
     toInt64OrNull(time_to_first_chunk_ns_text) AS time_to_first_chunk_ns,
     LogAttributes[{{REQUEST_STREAM}}] = 'true' AS stream,
@@ -190,4 +121,5 @@ SELECT
     ScopeName, ScopeVersion, ScopeAttributes, LogAttributes, EventName
 FROM usage_landing{{local}};
 
+-- From here on the landing table takes records.
 ALTER TABLE usage_landing{{local}}{{on_cluster}} DROP CONSTRAINT IF EXISTS ledger_is_ready;

@@ -3,7 +3,7 @@
 
 -- The worse half decides first, as before (bit 96). Below it, where the time's first four bits were, comes the better half: 0 if both are alike, else 9 or
 -- 10, which is more than any time of a record from before this migration has there (5 to 8). The hash gives up its last four bits for it.
-ALTER TABLE usage_to_ledger{{on_cluster}} MODIFY QUERY
+ALTER TABLE usage_to_ledger MODIFY QUERY
 SELECT
     key_ts, key_hash,
     bitShiftLeft(toUInt128(rank), 96)
@@ -16,11 +16,11 @@ SELECT
     attempts, error_type, server_address, server_port, service_name, service_version, environment, operation_id, response_id, trace_id, span_id,
     corrects_key, metadata, metadata_cut
 FROM usage_parsed
-WHERE event = {{EVENT_USAGE}} AND problem = '';
+WHERE event = 'usage' AND problem = '';
 
 -- A completed half is no conflict: the rank has the worse half in its lowest two bits (a record from before this migration has nothing else) and the better
 -- half, plus one, above them.
-ALTER TABLE usage_to_key_conflicts{{on_cluster}} MODIFY QUERY
+ALTER TABLE usage_to_key_conflicts MODIFY QUERY
 SELECT
     key_hash, key_ts,
     toUInt8(usage_parsed.rank + 4 * (1 + greatest(toUInt8(input_source), toUInt8(output_source)))) AS rank,
@@ -32,10 +32,10 @@ SELECT
     key, [tenant_id] AS tenants, event_ts AS first_ts, event_ts AS last_ts, writer_id, calls, input_tokens, output_tokens, cache_read_tokens,
     cache_write_tokens, reasoning_tokens
 FROM usage_parsed
-WHERE event = {{EVENT_USAGE}} AND problem = '' AND key_kind != 'automatic';
+WHERE event = 'usage' AND problem = '' AND key_kind != 'automatic';
 
-ALTER TABLE key_conflicts{{local}}{{on_cluster}}
+ALTER TABLE key_conflicts
     COMMENT COLUMN rank 'The worse half in the lowest two bits (0 unknown, 1 estimated, 2 reported), the better one plus one above them';
 
-ALTER TABLE usage_ledger{{local}}{{on_cluster}}
+ALTER TABLE usage_ledger
     COMMENT COLUMN version 'Decides which record of a key counts: rank (worse half, then better half), then the earliest time, then a hash of the record';

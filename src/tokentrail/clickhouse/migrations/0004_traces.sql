@@ -61,9 +61,3 @@ ORDER BY (TraceId, Start)
 TTL arrived_at + INTERVAL 30 DAY
 SETTINGS ttl_only_drop_parts = 1
 COMMENT 'When each trace began and ended: by it Grafana finds a trace without a scan';
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_trace_id_ts_mv{{on_cluster}} TO otel_traces_trace_id_ts{{local}} AS
-SELECT TraceId, toDateTime(min(Timestamp), 'UTC') AS Start, toDateTime(max(Timestamp), 'UTC') AS End
-FROM otel_traces{{local}}
-WHERE TraceId != ''
-GROUP BY TraceId;
