@@ -18,6 +18,8 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Final
 
+from tokentrail.addresses import bare
+
 __all__ = ["HostRule", "rules_of", "steps_of"]
 
 _FORM: Final = re.compile(r"(?:https?://)?(?P<host>\[[0-9a-f:.*]+\]|[^/:\[\]]*)(?::(?P<port>[^/]*))?(?P<path>/.*)?", re.IGNORECASE)
@@ -48,7 +50,9 @@ class HostRule:
         path = (form and form["path"]) or ""
         port = (form and form["port"]) or ""
         wrong = ""
-        if form is None or not _HOST.fullmatch(host):
+        if "@" in key:
+            wrong = "it holds a user or a password, which no key has"
+        elif form is None or not _HOST.fullmatch(host):
             wrong = "its host is not a host"
         elif form["port"] is not None and not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
             wrong = "its port is not a number from 1 to 65535"
@@ -57,7 +61,7 @@ class HostRule:
         elif not provider.strip():
             wrong = "it names no provider"
         if wrong:
-            raise ValueError(f"provider_hosts={key!r}: {wrong}; write host, host:port, *.domain or host/path, each =provider")
+            raise ValueError(f"provider_hosts={bare(key)!r}: {wrong}; write host, host:port, *.domain or host/path, each =provider")
         return cls(provider.strip(), host.strip("[]").rstrip("."), int(port) if port else None, steps_of(path))
 
     @cached_property

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from tokentrail import threads
+from tokentrail.addresses import bare
 from tokentrail.environment import NAMED, PARSERS, READERS
 from tokentrail.host_rules import rules_of
 from tokentrail.vocabulary import OperationLike, parse_operation
@@ -177,8 +178,9 @@ def _check_url(endpoint: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        meant = "" if "://" in endpoint else f"; is http://{endpoint.partition('/')[0]}/v1/logs meant?"
-        raise ValueError(f"endpoint={endpoint!r}: an http(s) address with scheme, host and path is needed{meant}")
+        told = bare(endpoint)
+        meant = "" if "://" in told else f"; is http://{told.partition('/')[0]}/v1/logs meant?"
+        raise ValueError(f"endpoint={told!r}: an http(s) address with scheme, host and path is needed{meant}")
 
 
 def from_environment(environ: Mapping[str, str], wrong: Callable[[str], None]) -> Settings:

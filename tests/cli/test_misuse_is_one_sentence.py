@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -12,6 +13,9 @@ from click.testing import CliRunner
 from tests.support.journal import abandon, append, writer
 from tests.support.terminal import TOKENTRAIL, Ran, assert_one_sentence, at_terminal
 from tokentrail.cli.group import cli
+from tokentrail.embedded.errors import CannotStart
+from tokentrail.embedded.run import _ready_file
+from tokentrail.embedded.server import Addresses
 
 MISUSE = [
     (["reprot"], "there is no command 'reprot'. Did you mean report?"),
@@ -29,6 +33,12 @@ MISUSE = [
     (["sql", "SELECT 1; SELECT 2"], "one statement"),
     (["serve", "--data", ""], "--data is empty"),
     (["serve", "--host", "0.0.0.0"], "no loopback address"),
+    (["serve", "--data", "~nobody-of-that-name/x"], "the home folder in ~nobody-of-that-name/x is not known"),
+    *(
+        ([*command, "\udcff"], f"it is no UTF-8 text: byte {at} does not fit")
+        for at, *command in ((1, "sql"), (1, "report", "--tenant"), (1, "sql", "SELECT 1", "--format"), (1, "quarantine", "list", "--reason"))
+    ),
+    (["sql", "SELECT '\udcc3\udca9\udcff'"], "it is no UTF-8 text: byte 11 does not fit"),
 ]
 
 
@@ -48,6 +58,54 @@ def test_a_closed_standard_input_is_told(served: str, command: str) -> None:
         ["sh", "-c", '"$@" <&-', "sh", *TOKENTRAIL, command, "-"], capture_output=True, text=True, env=given, timeout=60, check=False
     )
     assert_one_sentence(Ran(ran.returncode, ran.stdout, ran.stderr), "standard input is closed")
+
+
+def test_a_text_is_utf_8_whatever_the_locale_says(served: str) -> None:
+    ran = CliRunner().invoke(cli, ["sql", "SELECT '\udcc3\udca9' AS x", "--dsn", served, "--json"])  # as Python reads é under LC_ALL=C
+    assert json.loads(ran.stdout) == [{"x": "é"}]
+
+
+def test_a_path_may_be_any_bytes(tmp_path: Path) -> None:
+    (tmp_path / "\udcff").write_text("four tokens or so")
+    ran = CliRunner().invoke(cli, ["count", str(tmp_path / "\udcff")])
+    assert ran.exit_code == 0, ran.output
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working directory that is not there any more."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["serve", "--data", "./rel"], "the working directory is not there any more, and --data rel lies in it"),
+        (["journal", "status", "--dir", "./rel"], "rel is no folder"),
+        (["count", "./file"], "./file cannot be read: No such file"),
+        (["export", "collector", "./x"], "x cannot be written: No such file"),
+    ],
+)
+def test_a_working_directory_that_is_gone_is_told(nowhere: None, arguments: list[str], said: str) -> None:
+    ran = CliRunner().invoke(cli, arguments)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert said in ran.stderr
+    assert isinstance(ran.exception, SystemExit)
+
+
+def test_a_ready_file_that_is_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "ready").mkdir()
+    with pytest.raises(CannotStart, match="cannot be written"), _ready_file(tmp_path / "ready", Addresses("", "", "", "", 0)):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["ready"]
+
+
+def test_a_ready_file_is_there_while_the_server_answers(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    with _ready_file(ready, Addresses("h", "d", "o", "f", 1)):
+        assert json.loads(ready.read_text())["dsn"] == "d"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_server_without_tls_is_told_in_words(served: str) -> None:

@@ -22,8 +22,10 @@ from click.testing import CliRunner
 from tests.support.embedded import number
 from tests.support.terminal import TOKENTRAIL, assert_one_sentence, at_terminal, tokentrail
 from tests.support.waiting import wait_until
+from tokentrail.cli import main
 from tokentrail.cli.group import cli
 from tokentrail.cli.output import _numbered
+from tokentrail.clickhouse.values import reading
 from tokentrail.embedded.server import Addresses
 
 TWO = "SELECT number AS n, 'a,b' AS t FROM numbers(2)"
@@ -150,7 +152,7 @@ def test_values_are_as_exact_as_clickhouse_writes_them(served: str) -> None:
     assert dict(zip(head, values, strict=True)) == {
         "most": "18446744073709551615",
         "money": "1.1",
-        "small": "1E-7",
+        "small": "1e-7",
         "list": "[1, null]",
         "map": '{"k": "v"}',
         "nothing": "",
@@ -158,6 +160,90 @@ def test_values_are_as_exact_as_clickhouse_writes_them(served: str) -> None:
         "text": '"é\n',
         "byte": "�",
     }
+
+
+EXACT = [
+    ("nan", "nan", None),
+    ("-inf", "-inf", None),
+    ("CAST(inf AS Nullable(Float32))", "inf", None),
+    ("toFloat64(NULL)", "", None),
+    ("[nan, 1.5, 1e-7, NULL]", "[nan, 1.5, 1e-7, null]", [None, 1.5, 1e-7, None]),
+    ("map('a', inf, 'b', 0.5)", '{"a": inf, "b": 0.5}', {"a": None, "b": 0.5}),
+    ("tuple(1.5, 'nan', -inf)", '[1.5, "nan", -inf]', [1.5, "nan", None]),
+    ("CAST((1, nan), 'Tuple(a Enum8(\\'x, (\\' = 1), `b c` Float64)')", '{"a": "x, (", "b c": nan}', {"a": "x, (", "b c": None}),
+    ("[[toDecimal64('1.25', 2)]]", "[[1.25]]", [[1.25]]),
+    ("[map('k', toUInt64(-1))]", '[{"k": 18446744073709551615}]', [{"k": 2**64 - 1}]),
+    ("toInt256('-123456789012345678901234567890')", "-123456789012345678901234567890", -123456789012345678901234567890),
+    ("1e22", "1e22", 1e22),
+    ("['nan', 'é']", '["nan", "é"]', ["nan", "é"]),
+    ("'nan'", "nan", "nan"),
+]
+
+
+@pytest.mark.parametrize(("expression", "written", "value"), EXACT, ids=lambda value: str(value)[:20])
+def test_every_number_is_shown_as_clickhouse_writes_it(served: str, expression: str, written: str, value: object) -> None:
+    statement = f"SELECT {expression} AS x, 1 AS one"
+    assert list(csv.reader(io.StringIO(sql(served, statement, "--format", "csv").stdout.decode()))) == [["x", "one"], [written, "1"]]
+    assert sql(served, statement).stdout.decode().splitlines()[2].strip() == f"{written or '-'}    1"
+    assert json.loads(sql(served, statement, "--json").stdout) == [{"x": value, "one": 1}]
+
+
+def test_a_format_of_the_statements_own_is_not_changed_by_that(served: str) -> None:
+    assert sql(served, "SELECT nan AS x FORMAT JSONEachRow").stdout == b'{"x":null}\n'
+
+
+@pytest.mark.parametrize(
+    "kind", ["UInt64", "Array(Nullable(Int64))", "Map(String, UInt64)", "Tuple(a UInt64, `b, (` String)", "LowCardinality(Int128)"]
+)
+def test_integers_that_older_servers_quote_are_numbers(kind: str) -> None:
+    read = reading(kind)
+    assert read is not None
+    quoted = {"U": "7", "A": ["7", None], "M": {"k": "7"}, "T": {"a": "7", "b, (": "7"}, "L": "7"}
+    numbers = {"U": 7, "A": [7, None], "M": {"k": 7}, "T": {"a": 7, "b, (": "7"}, "L": 7}
+    assert read(quoted[kind[0]]) == numbers[kind[0]]
+    assert [reading(other) for other in ("String", "Array(String)", "Enum8('Int8' = 1)", "DateTime64(3, 'UTC')")] == [None] * 4
+
+
+TOTALS = "SELECT number % 2 AS k, count() AS c FROM numbers(10) GROUP BY k WITH TOTALS ORDER BY k"
+
+
+def test_totals_and_extremes_stand_below_a_table(served: str) -> None:
+    plain = "k  c\n────\n0  5\n1  5\n"
+    totals = "\ntotals\nk   c\n─────\n0  10\n"
+    extremes = "\nminimum\nk  c\n────\n0  5\n\nmaximum\nk  c\n────\n1  5\n"
+    assert sql(served, TOTALS).stdout.decode() == plain + totals
+    assert sql(served, f"SELECT * FROM ({TOTALS})").stdout.decode() in (plain, plain + totals)  # as ClickHouse likes
+    assert sql(served, f"{TOTALS} SETTINGS extremes = 1").stdout.decode() == plain + totals + extremes
+    blocks = sql(served, TOTALS, "--format", "vertical", "--limit", "1")
+    assert blocks.stdout.decode() == "Row 1:\n──────\nk: 0\nc: 5\n\ntotals\n──────\nk: 0\nc: 10\n\n"
+    assert b"the first 1 rows" in blocks.stderr
+
+
+@pytest.mark.parametrize(("written", "wanted"), [("csv", b"k,c\n0,5\n1,5\n"), ("json", b'[\n{"k":0,"c":5},\n{"k":1,"c":5}\n]\n')])
+def test_totals_that_programs_do_not_get_are_told(served: str, written: str, wanted: bytes) -> None:
+    ran = sql(served, TOTALS, "--format", written)
+    assert (ran.returncode, ran.stdout) == (0, wanted)
+    assert ran.stderr.decode().startswith("… totals are not among the rows:")
+    assert len(ran.stderr.splitlines()) == 1
+    assert sql(served, "SELECT 1 AS totals, 2 AS extremes", "--format", written).stderr == b""
+
+
+def test_numbers_stand_as_they_are(served: str) -> None:
+    statement = "SELECT toYear(toDate('2026-11-26')) AS year, 11434 AS port, 1764177360000 AS ms"
+    assert sql(served, statement).stdout.decode().splitlines()[2] == "2026  11434  1764177360000"
+    assert "ms:   1764177360000\n" in sql(served, statement, "--format", "vertical").stdout.decode()
+
+
+@pytest.mark.parametrize("rubbish", ["é SELECT 1", "`", "#", "q", "exit", "'"])
+def test_what_is_no_statement_is_refused(served: str, rubbish: str) -> None:
+    ran = sql(served, rubbish)
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert ran.stderr.decode().startswith("Error: ClickHouse refused the statement (code 62): Syntax error")
+
+
+def test_a_formats_name_may_stand_in_quotes(served: str) -> None:
+    assert sql(served, f"{TWO} FORMAT `CSV`").stdout == b'0,"a,b"\n1,"a,b"\n'
+    assert sql(served, f'{TWO} FORMAT "JSONEachRow"').stdout.startswith(b'{"n":0')
 
 
 @pytest.mark.parametrize(
@@ -274,21 +360,47 @@ def test_ctrl_c_is_quiet(served: str) -> None:
         ["verify"],
         ["journal", "status"],
         ["quarantine", "list"],
+        ["export", "collector", "{folder}"],
         ["--help"],
     ],
+    ids=" ".join,
 )
-def test_a_full_disk_behind_standard_output_is_one_sentence(served: str, command: list[str]) -> None:
+def test_a_full_disk_behind_standard_output_is_one_sentence(served: str, tmp_path: Path, command: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         ran = subprocess.run(
-            [*TOKENTRAIL, *command],
+            [*TOKENTRAIL, *(word.format(folder=tmp_path) for word in command)],
             stdout=full,
             stderr=subprocess.PIPE,
             timeout=60,
             check=False,
             text=True,
-            env={**os.environ, "TOKENTRAIL_CLICKHOUSE_DSN": served},
+            env={**os.environ, "TOKENTRAIL_CLICKHOUSE_DSN": served, "PYTHONUNBUFFERED": "1" if command == ["--help"] else ""},
         )
     assert (ran.returncode, ran.stderr) == (2, "Error: standard output cannot be written: No space left on device.\n")
+
+
+def test_a_full_disk_behind_a_doctors_findings_too() -> None:
+    program = (
+        "import sys; from tokentrail.cli import doctor, main; from tokentrail.doctor.finding import Finding; sys.argv = ['tokentrail', 'doctor']\n"
+        "doctor.service_checks = doctor.check_clickhouse = doctor.check_hosts = lambda *_: [Finding('all', 'ok', 'is well')]; main()"
+    )
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False, text=True)
+    assert (ran.returncode, ran.stderr) == (2, "Error: standard output cannot be written: No space left on device.\n")
+
+
+@pytest.mark.parametrize("command", [["--version"], ["sql", "SELECT 1"], ["serve"]], ids=" ".join)
+def test_a_closed_standard_output_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["tokentrail", *command])
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err.startswith("Error: standard output is closed: ")) == (2, True)
+
+
+def test_nothing_at_all_is_open() -> None:
+    ran = subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *TOKENTRAIL, "--version"], timeout=60, check=False)
+    assert ran.returncode == 2
 
 
 class Old(BaseHTTPRequestHandler):

@@ -91,35 +91,6 @@ def test_a_table_in_a_views_place_is_not_dropped(database: Client) -> None:
         migrate(database, Target(database.database))
 
 
-BESIDE = {
-    "usage_ledger": ["0001_ledger", "usage", "usage_to_ledger"],
-    "usage_parsed": ["0001_ledger", "usage_parse", "usage_to_deliveries", "usage_to_key_conflicts", "usage_to_ledger", "usage_to_quarantine"],
-    "usage_landing": ["0002_landing", "usage_parse"],
-    "otel_traces": ["0004_traces", "otel_traces_trace_id_ts_mv"],
-    "otel_metrics_sum": ["0005_metrics"],
-}
-
-
-def test_a_dropped_table_is_named_and_made_anew(database: Client) -> None:
-    for seq, (table, again) in enumerate(BESIDE.items(), start=1):
-        database.command(f"DROP TABLE {table} SYNC")
-        assert (sorted(name for name, _ in named(database)), named(database)[0][1]) == (again, f"made {table}, which is missing")
-        migrate(database, Target(database.database))
-        assert named(database) == []
-        database.insert_json("usage_landing", [usage(seq=seq)])
-        assert database.query("SELECT sum(calls) FROM usage").rows == [(seq,)]
-    assert verify(database).findings == []
-
-
-def test_a_later_migration_of_a_dropped_table_is_run_again(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    add(monkeypatch, "migrations", "0006_more", "ALTER TABLE otel_logs{{local}}{{on_cluster}} ADD COLUMN IF NOT EXISTS more Int8 COMMENT 'More';")
-    migrate(database, Target(database.database))
-    database.command("DROP TABLE otel_logs SYNC")
-    assert named(database) == [("0003_logs", "made otel_logs, which is missing"), ("0006_more", "goes with otel_logs, which is made anew")]
-    migrate(database, Target(database.database))
-    assert database.query("SELECT more FROM otel_logs").rows == []
-
-
 def test_a_table_that_a_migration_dropped_is_not_missed(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     add(monkeypatch, "migrations", "0006_fewer", "DROP TABLE IF EXISTS otel_metrics_summary{{on_cluster}} SYNC;")
     migrate(database, Target(database.database))

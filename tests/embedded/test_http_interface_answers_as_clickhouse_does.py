@@ -27,6 +27,11 @@ def test_ping_and_root(server: Addresses) -> None:
         ("SELECT 1 AS x, 2 AS y FORMAT CSVWithNames", '"x","y"\n1,2\n'),
         ("SELECT number AS n FROM numbers(100000) LIMIT 99999, 1 FORMAT JSONEachRow SETTINGS max_block_size = 10", '{"n":99999}\n'),
         ("SELECT 1 AS format ORDER BY format DESC", "1\n"),
+        ("SELECT 1 AS x FORMAT `CSVWithNames`", '"x"\n1\n'),
+        ('SELECT 1 AS x FORMAT "CSVWithNames" SETTINGS max_threads = 1', '"x"\n1\n'),
+        ("\u00a0\ufeffSELECT\u30001", "1\n"),
+        ("\u2212 1", "-1\n"),
+        ("(SELECT number % 2 AS k, count() FROM numbers(10) GROUP BY k WITH TOTALS ORDER BY k)", "0\t5\n1\t5\n\n0\t10\n"),
         ("SELECT number % 2 AS k, count() FROM numbers(10) GROUP BY k WITH TOTALS ORDER BY k", "0\t5\n1\t5\n\n0\t10\n"),
         ("SHOW TABLES FROM system LIKE 'one'", "one\n"),
         ("SELECT 1 WHERE 0", ""),
@@ -58,6 +63,10 @@ def test_settings_and_database_hold_for_one_request_only(server: Addresses) -> N
         ("SELEC 1", {}, 400, 62),
         ("", {}, 400, 62),
         ("SELECT 1; SELECT 2", {}, 400, 62),
+        *(
+            (rubbish, {}, 400, 62)
+            for rubbish in ("é SELECT 1", "`", "'", '"x', "#", "#x", "!", "&&1", "\\d", "\x01", "/* a */ é", "й", "q", "exit;", "q FORMAT CSV")
+        ),
         ("SELECT * FROM no_such_table", {}, 404, 60),
         ("SELECT no_such_column", {}, 404, 47),
         ("SELECT 1", {"database": "no_such_database"}, 404, 81),
@@ -70,6 +79,13 @@ def test_errors_have_a_code_and_close_the_connection(server: Addresses, sql: str
     reply = ask(server.http, "POST", "/", sql, **query)
     assert (reply.status, reply.headers["x-clickhouse-exception-code"], reply.headers["connection"]) == (status, str(code), "close")
     assert reply.text.startswith(f"Code: {code}. DB::Exception: ")
+
+
+def test_a_statement_that_is_no_text_is_told(server: Addresses) -> None:
+    for statement in (b"SELECT '\xff'", b"INSERT INTO `\xff` VALUES (1)"):
+        reply = ask(server.http, "POST", "/", statement)
+        assert (reply.status, reply.headers["x-clickhouse-exception-code"]) == (400, "62")
+        assert "is no UTF-8 text" in reply.text
 
 
 def test_a_failed_statement_leaves_nothing_in_the_next_answer(server: Addresses) -> None:

@@ -33,9 +33,10 @@ def ask(
 ) -> Reply:
     """One request on a connection of its own; the answer with its header names in lower case."""
     connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=timeout_s)
+    body = body.encode() if isinstance(body, str) else body
     try:
         connection.request(
-            method, f"{path}?{urlencode(query)}" if query else path, body, headers or {}, encode_chunked=not isinstance(body, str | bytes | None)
+            method, f"{path}?{urlencode(query)}" if query else path, body, headers or {}, encode_chunked=not isinstance(body, bytes | None)
         )
         answer = connection.getresponse()
         return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())

@@ -41,7 +41,7 @@ def _messages(file: str, text: str) -> list[dict[str, Any]]:
 
 
 @click.command(name="count")
-@click.argument("file", default="-")
+@click.argument("file", type=click.Path(allow_dash=True), default="-")
 @click.option("--model", default="", help="Count as this model does; without it the count is an estimate.")
 @click.option("--provider", default="", help="Whose model it is, where its name does not tell.")
 @click.option("--messages", is_flag=True, help="FILE is JSON: chat messages, or a request with them.")

@@ -7,7 +7,6 @@ import os
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 
 from tokentrail import settings
 from tokentrail.cli.errors import Misuse
@@ -51,9 +50,8 @@ def command(dsn: str, as_json: bool, application: tuple[str, ...]) -> None:
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        console = Console()
-        marks = {"ok": "[green]ok[/]   ", "note": "[yellow]note[/] ", "wrong": "[red]wrong[/]"}
+        colours = {"ok": "green", "note": "yellow", "wrong": "red"}
         for finding in findings:
-            console.print(f"{marks[finding.state]} {finding.what}: ", end="", highlight=False)
-            console.print(finding.sentence, highlight=False, markup=False, soft_wrap=True)
+            mark = click.style(f"{finding.state:5}", fg=colours[finding.state])
+            click.echo(f"{mark} {finding.what}: {finding.sentence}", color=False if os.environ.get("NO_COLOR") else None)
     click.get_current_context().exit(1 if any(finding.state == "wrong" for finding in findings) else 0)

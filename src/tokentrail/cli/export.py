@@ -41,10 +41,11 @@ def collector(folder: Path, force: bool) -> None:
     source = config_folder()
     contents = {name: (source / name).read_bytes() for name in FILES}
     try:
-        for name, state in _written(folder, contents, force=force).items():
-            click.echo(f"{state}  {folder / name}")
+        states = _written(folder, contents, force=force)
     except OSError as error:
         raise Misuse(f"{error.filename or folder} cannot be written: {error.strerror or error}.") from None
+    for name, state in states.items():
+        click.echo(f"{state}  {folder / name}")
     click.echo("\nnext:")
     click.echo(f"  otelcol-contrib --config {shlex.quote(str(folder / 'gateway.yaml'))}")
     click.echo(f"  export OTEL_EXPORTER_OTLP_ENDPOINT={gateway_url()}   # for the services on the same host")

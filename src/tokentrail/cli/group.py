@@ -60,7 +60,7 @@ class LazyGroup(Group):
             found: Any = importlib.import_module(f"tokentrail.cli.{cmd_name}").command
         except ImportError as error:
             raise missing(error, cmd_name) from None
-        return found if isinstance(found, click.Command) else None
+        return _with_texts(found) if isinstance(found, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - same
         """Name the commands from the list above."""
@@ -78,6 +78,29 @@ class LazyGroup(Group):
             ctx.exit(BROKEN_PIPE)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
+
+
+class _Text(click.types.StringParamType):
+    """A text of an argument or option: UTF-8, also where the locale says that arguments are ASCII."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx).encode("utf-8", "surrogateescape").decode()
+        except UnicodeDecodeError as error:
+            return self.fail(f"it is no UTF-8 text: byte {error.start + 1} does not fit.", param, ctx)
+
+
+_TEXT = _Text()
+
+
+def _with_texts(command: click.Command) -> click.Command:
+    """The command, with all of its texts checked; paths are of another type, and may be any bytes."""
+    for parameter in command.params:
+        if parameter.type is click.STRING:
+            parameter.type = _TEXT
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_texts(each)
+    return command
 
 
 def missing(error: ImportError, command: str) -> Misuse:

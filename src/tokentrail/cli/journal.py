@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from tokentrail import settings
+from tokentrail.addresses import bare
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import print_table
 from tokentrail.cli.suggest import Group
@@ -49,7 +50,7 @@ def _folder(given: str | None, *, may_come: bool = False) -> Path:
     return root
 
 
-_dir_option = click.option("--dir", "directory", metavar="DIR", help="The journal's folder. [default: setting journal_dir]")
+_dir_option = click.option("--dir", "directory", type=click.Path(), metavar="DIR", help="The journal's folder. [default: setting journal_dir]")
 
 
 @click.group(name="journal", cls=Group)
@@ -97,7 +98,7 @@ def _print_status(found: dict[str, Any]) -> None:
         headings = ["writer", "service", "pid", "state", "records", "waiting", "bytes", "last append", "wrong"]
         rows = [_row(writer) for writer in found["writers"]]
         kept = [at for at, name in enumerate(headings) if name != "wrong" or any(row[at] for row in rows)]
-        print_table([headings[at] for at in kept], [[row[at] for at in kept] for row in rows])
+        print_table([headings[at] for at in kept], [[row[at] for at in kept] for row in rows], counts=["records", "waiting", "bytes"])
     else:
         click.echo("Nothing waits.")
     if not found["locks"]:
@@ -162,7 +163,7 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
         retried, refused, damaged = _ship_aside(root, exporter) if aside else (0, 0, [])
     except OSError as error:
         raise Misuse(_no_rights(root, error)) from None
-    click.echo(f"{progress.shipped + retried:,} records sent to {endpoint_of(in_force)}, {progress.adopted} journals of ended processes")
+    click.echo(f"{progress.shipped + retried:,} records sent to {bare(endpoint_of(in_force))}, {progress.adopted} journals of ended processes")
     if progress.aside:
         click.echo(f"{progress.aside} records were refused for good and put aside in {root / 'aside'}", err=True)
     if not progress.done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -10,10 +11,13 @@ import click
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.clickhouse.dsn import DsnError, parse_dsn
-from tokentrail.clickhouse.migrate import migrate, plan, steps
+from tokentrail.clickhouse.migrate import Kind, Step, is_lost, lost_tables, migrate, plan, steps
 from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.wording import counted
 
 __all__ = ["command"]
+
+_AGAIN = "`tokentrail verify` names it, and docs/operations.md says how it is read again."
 
 
 @click.command(name="migrate")
@@ -21,11 +25,13 @@ __all__ = ["command"]
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
 @click.option("--cluster", default="", help="Make the tables on a cluster: ON CLUSTER, Replicated engines, Distributed by key.")
+@click.option("--empty-tables", is_flag=True, help="Make tables that somebody dropped anew, without what they held.")
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
-def command(*, dsn: str, dry_run: bool, show_sql: bool, cluster: str, as_json: bool) -> None:
+def command(*, dsn: str, dry_run: bool, show_sql: bool, cluster: str, empty_tables: bool, as_json: bool) -> None:
     """Bring a ClickHouse's tables to the state that this version needs: the ledger, and the tables that the Collector's exporter fills.
 
-    Safe to repeat. A migration whose text is not what was applied is refused.
+    Safe to repeat. A migration whose text is not what was applied is refused. Views that somebody dropped are put back; a dropped table is
+    named, with exit code 1.
 
     \b
     Example:
@@ -37,17 +43,32 @@ def command(*, dsn: str, dry_run: bool, show_sql: bool, cluster: str, as_json: b
     except (DsnError, ValueError) as error:
         raise Misuse(str(error)) from None
     if dry_run and parsed.scheme == "chdb" and not Path(parsed.folder).exists():
-        done = steps(target)  # opening the engine would make the folder
+        done, lost = steps(target), []  # opening the engine would make the folder
     else:
         with opened(dsn, create=True) as client:
-            done = plan(client, target) if dry_run else migrate(client, target)
+            done = (plan if dry_run else migrate)(client, target, empty_tables=empty_tables)
+            lost = [] if dry_run and empty_tables else lost_tables(client, target)
     if as_json:
         listed = [{"kind": step.kind.value, "name": step.name, "checksum": step.checksum, "statements": step.statements} for step in done]
-        click.echo(json.dumps({"database": target.database, "dry_run": dry_run, "applied": listed}, indent=2))
-        return
+        click.echo(json.dumps({"database": target.database, "dry_run": dry_run, "applied": listed, "lost_tables": lost}, indent=2))
+        sys.exit(1 if lost else 0)
     for step in done:
-        click.echo(f"{'would apply' if dry_run else 'applied'}  {step.kind.value} {step.name}  ({len(step.statements)} statements)")
+        click.echo(f"{_did(step, dry_run=dry_run)}  ({counted(len(step.statements), 'statement')})")
         if show_sql:
             click.echo("\n" + ";\n\n".join(step.statements) + ";\n")
+    dropped = [step.name for step in done if step.kind is Kind.DROPPED and not dry_run]
+    if dropped:
+        click.echo(
+            f"What arrived while {', '.join(dropped)} {'was' if len(dropped) == 1 else 'were'} missing may not have been counted: {_AGAIN}", err=True
+        )
+    if lost:
+        click.echo(f"database {target.database}: {is_lost(lost)}", err=True)
+        sys.exit(1)
     current = "would be current" if dry_run and done else "is current" if not done else "is current now"
     click.echo(f"database {target.database} {current}")
+
+
+def _did(step: Step, *, dry_run: bool) -> str:
+    if step.kind is Kind.DROPPED:
+        return f"{'would put back' if dry_run else 'put back'}  {step.name}"
+    return f"{'would apply' if dry_run else 'applied'}  {step.kind.value} {step.name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, islice
 from typing import Any, Final, TypeVar
 
@@ -15,7 +15,7 @@ import msgspec
 from tokentrail.cli.stdout import rule_sign, terminal_width, write_bytes, write_text
 from tokentrail.cli.tables import is_empty, plain, table, vertical
 
-__all__ = ["FORMATS", "MOST_ROWS", "echo_batches", "echo_rows", "format_option", "limit_option", "print_table"]
+__all__ = ["FORMATS", "MOST_ROWS", "echo_batches", "echo_beside", "echo_rows", "format_option", "limit_option", "print_table"]
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
@@ -51,22 +51,32 @@ def echo_rows(columns: Sequence[str], rows: Sequence[Row], output_format: str) -
     echo_batches(columns, [rows], output_format, limit=0)
 
 
-def echo_batches(columns: Sequence[str], batches: Iterable[Sequence[Row]], output_format: str, *, limit: int | None = None) -> None:
+def echo_batches(
+    columns: Sequence[str], batches: Iterable[Sequence[Row]], output_format: str, *, limit: int | None = None, counts: Container[str] = ()
+) -> None:
     """Write rows to standard output as they come: a list of objects (json), a head and lines (csv), tables, or blocks (vertical).
 
-    Of more rows than `limit` (0: no limit; `None`: MOST_ROWS for people, none for programs) only those are taken; a line on standard error says so.
+    For people the digits of the columns `counts` are grouped; all other numbers (ids, years, ports) stand as they are. Of more rows than `limit`
+    (0: no limit; `None`: MOST_ROWS for people, none for programs) only those are taken; a line on standard error says so.
     """
     for_people = output_format in ("table", "vertical")
     most = limit if limit is not None else MOST_ROWS if for_people else 0
     bounded = _Bounded(batches, most)
     writing = _WRITING[output_format]
-    for piece in writing(columns, iter(bounded)):
+    for piece in writing(columns, iter(bounded), counts=counts) if for_people else writing(columns, iter(bounded)):
         if isinstance(piece, bytes):
             write_bytes(piece)
         else:
             write_text(piece)
     if bounded.more:
         _say_more(most)
+
+
+def echo_beside(columns: Sequence[str], sections: Mapping[str, Row], output_format: str) -> None:
+    """Write rows that stand beside a table's or below its blocks, each under its title."""
+    for title, row in sections.items():
+        written = "".join(vertical(columns, [row], rule=rule_sign(), title=title)) if output_format == "vertical" else None
+        write_text(written or f"\n{title}\n" + "".join(_block(columns, [row], first=1)))
 
 
 def _say_more(shown: int) -> None:
@@ -127,41 +137,41 @@ def _by_blocks(batches: Iterator[Sequence[Row]]) -> Iterator[list[Row]]:
         yield block
 
 
-def _tables(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[str]:
+def _tables(columns: Sequence[str], batches: Iterator[Sequence[Row]], *, counts: Container[str]) -> Iterator[str]:
     before = 0
     for block in _by_blocks(batches):
         if before:
             yield "\n"
-        yield from _block(columns, block, first=before + 1)
+        yield from _block(columns, block, first=before + 1, counts=counts)
         before += len(block)
     if not before:
         yield from _block(columns, [], first=1)
 
 
-def _block(columns: Sequence[str], rows: Sequence[Row], *, first: int) -> Iterator[str]:
+def _block(columns: Sequence[str], rows: Sequence[Row], *, first: int, counts: Container[str] = ()) -> Iterator[str]:
     """A table; where it does not fit, one without the columns that are empty in every row; where that does not fit either, blocks."""
     width, rule = terminal_width(), rule_sign()
-    written = table(columns, rows, width=width, rule=rule)
+    written = table(columns, rows, width=width, rule=rule, counts=counts)
     if written is not None:
         yield written
         return
     kept = [at for at in range(len(columns)) if not rows or not all(is_empty(row[at]) for row in rows)]
     names, values = [columns[at] for at in kept], [[row[at] for at in kept] for row in rows]
-    yield table(names, values, width=width, rule=rule) or "".join(vertical(names, values, rule=rule, first=first))
+    yield table(names, values, width=width, rule=rule, counts=counts) or "".join(vertical(names, values, rule=rule, first=first, counts=counts))
     if len(kept) < len(columns):
         empty = [name for at, name in enumerate(columns) if at not in kept]
         said = f"left out, empty in every row: {', '.join(empty)}"
         yield (said if width is None else textwrap.fill(said, width, break_long_words=False, break_on_hyphens=False)) + "\n"
 
 
-def _blocks(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[str]:
+def _blocks(columns: Sequence[str], batches: Iterator[Sequence[Row]], *, counts: Container[str]) -> Iterator[str]:
     first = 1
     for batch in batches:
-        yield "".join(vertical(columns, batch, rule=rule_sign(), first=first))
+        yield "".join(vertical(columns, batch, rule=rule_sign(), first=first, counts=counts))
         first += len(batch)
 
 
-_WRITING: Final[dict[str, Callable[[Sequence[str], Iterator[Sequence[Row]]], Iterator[bytes] | Iterator[str]]]] = {
+_WRITING: Final[dict[str, Callable[..., Iterator[bytes] | Iterator[str]]]] = {
     "json": _json,
     "csv": _csv,
     "table": _tables,
@@ -177,21 +187,24 @@ def print_table(
     title: str | None = None,
     short: Mapping[str, str] | None = None,
     limit: int | None = 0,
+    counts: Container[str] = (),
 ) -> None:
-    """Print a table that is all there; where the terminal is too narrow for it, one block a row. Numbers stand right and grouped, NULL is a dash.
+    """Print a table that is all there; where the terminal is too narrow for it, one block a row. Numbers stand right, NULL is a dash.
 
+    The digits of the columns `counts` are grouped; numbers of records, which ranges name too, stand as they are. Names are folded where that spares
+    the blocks.
     Of more rows than `limit` (0: no limit; `None`: MOST_ROWS) only those are shown, and a line on standard error says so.
     """
     most = MOST_ROWS if limit is None else limit
     more = bool(most) and len(rows) > most
     rows = rows[:most] if most else rows
     rule = rule_sign()
-    written = table(columns, rows, width=terminal_width(), rule=rule, footer=footer, short=short)
+    written = table(columns, rows, width=terminal_width(), rule=rule, footer=footer, short=short, counts=counts, names_may_fold=True)
     if written is None:
-        written = "".join(vertical(columns, rows, rule=rule))
+        written = "".join(vertical(columns, rows, rule=rule, counts=counts))
         if footer is not None:
             summed = [at for at, value in enumerate(footer) if not isinstance(value, str)]  # the rest are texts that belong to a line
-            written += "".join(vertical([columns[at] for at in summed], [[footer[at] for at in summed]], rule=rule, title="total"))
+            written += "".join(vertical([columns[at] for at in summed], [[footer[at] for at in summed]], rule=rule, title="total", counts=counts))
     write_text("\n" + (f"{title}\n" if title else "") + written + "\n")
     if more:
         _say_more(most)

@@ -51,7 +51,7 @@ def list_command(*, dsn: str, reason: str, limit: int, output_format: str) -> No
         click.echo("quarantine is empty")
         return
     summary = ["reason", "records", "first", "last"]
-    print_table(summary, [[row[name] for name in summary] for row in reasons])
+    print_table(summary, [[row[name] for name in summary] for row in reasons], counts=["records"])
     print_table(columns[:-1], [[record[name] for name in columns[:-1]] for record in records])
     click.echo("--json shows all that they say")
 

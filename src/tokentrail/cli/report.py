@@ -74,8 +74,9 @@ def command(*, dsn: str, by: list[str], start: str | None, end: str | None, tena
     else:
         measures, headings = list(MEASURES), [*by, *MEASURES]
     values = [[row[name] for name in [*by, *measures]] for row in rows]
+    counts = headings[len(by) :]
     if output_format != "table":
-        echo_batches(headings, [values], output_format, limit=limit)
+        echo_batches(headings, [values], output_format, limit=limit, counts=counts)
         return
     footer = ["total", *[""] * (len(by) - 1), *(whole[name] for name in measures)] if whole else None
-    print_table(headings, values, footer=footer, short=_SHORT, limit=limit)
+    print_table(headings, values, footer=footer, short=_SHORT, limit=limit, counts=counts)

@@ -16,7 +16,7 @@ __all__ = ["command"]
 
 
 @click.command(name="serve")
-@click.option("--data", help="Folder of the data; made where it is missing.  [default: the user's data folder]")
+@click.option("--data", type=click.Path(), help="Folder of the data; made where it is missing.  [default: the user's data folder]")
 @click.option(
     "--http-port", type=click.IntRange(0, 65535), default=8123, show_default=True, help="Port of ClickHouse's HTTP interface; 0: any free one."
 )
@@ -42,8 +42,8 @@ def command(*, data: str | None, http_port: int, otlp_port: int, host: str, read
         raise Misuse(f'{error.name} is not installed: pip install "tokentrail[embedded]"') from error
     if data == "":
         raise Misuse("--data is empty: name the folder of the data.")
-    server = Server(data or default_data(), http_port=http_port, otlp_port=otlp_port, host=host)
     try:
+        server = Server(data or default_data(), http_port=http_port, otlp_port=otlp_port, host=host)
         serve(server, ready_file=ready_file, until_stdin_ends=until_stdin_ends, announce=_announce)
     except CannotStart as error:
         raise Misuse(str(error)) from error

@@ -9,18 +9,21 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
-from tokentrail.cli.output import FORMATS, echo_batches, limit_option
+from tokentrail.cli.output import FORMATS, echo_batches, echo_beside, limit_option
 from tokentrail.cli.stdout import refuse_binary, write_bytes
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.errors import READONLY, ClickHouseError
-from tokentrail.clickhouse.rows import Batches
-from tokentrail.clickhouse.streams import ROWS, Stream
+from tokentrail.clickhouse.rows import Batches, whole
+from tokentrail.clickhouse.streams import ROWS, WHOLE, Stream
 from tokentrail.embedded.errors import EngineError
-from tokentrail.embedded.statement import select
+from tokentrail.embedded.statement import beside_rows, select
 
 __all__ = ["command"]
 
 _NO_OUTFILE, _UNKNOWN_FORMAT = 196, 73
+
+_DENORMALS = {"output_format_json_quote_denormals": "1"}
+"""nan and inf as texts, which JSON has no numbers for; without it they would be NULL."""
 
 
 @click.command(name="sql")
@@ -42,7 +45,7 @@ def command(*, statement: str, dsn: str, write: bool, output_format: str, limit:
 
     It is run read-only: ClickHouse itself refuses whatever would change something, unless --write is given. Rows are printed as they come; a table
     shows the first 1,000, and stands as one block a row where the terminal is too narrow. A FORMAT clause is honoured: its bytes are passed through.
-    In json a name that comes again is numbered: a, a_1, a_2.
+    In json a name that comes again is numbered (a, a_1, a_2), and nan and inf are null. Totals and extremes stand below a table.
 
     \b
     Example:
@@ -66,27 +69,35 @@ def _read(statement: str) -> str:
     if sys.stdin is None:
         raise Misuse("standard input is closed: give it the statement, or write the statement in place of -.")
     try:
-        return sys.stdin.read()
+        return sys.stdin.read().encode("utf-8", "surrogateescape").decode()
     except UnicodeDecodeError as error:
-        raise Misuse(f"the statement on standard input is no text: byte {error.start} does not fit {error.encoding}.") from None
+        raise Misuse(f"the statement on standard input is no text: byte {error.start + 1} does not fit {error.encoding}.") from None
 
 
 def _run(client: Client, text: str, *, write: bool, output_format: str, limit: int | None) -> None:
-    ours = output_format in FORMATS
-    wanted = ROWS if ours else output_format
-    with client.stream(text, wanted, read_only=not write) as answer:
-        if not ours or answer.format != ROWS or _names_rows(text):
+    ours = output_format in FORMATS and not _names_format(text)
+    beside = beside_rows(text.encode()) if ours else []
+    wanted = output_format if output_format not in FORMATS else WHOLE if beside and output_format in ("table", "vertical") else ROWS
+    with client.stream(text, wanted, read_only=not write, settings=_DENORMALS if ours else None) as answer:
+        if not ours or answer.format != wanted:
             _pass_through(answer, limit)
-            return
-        batches = Batches(answer)
-        if batches.columns:
-            echo_batches(batches.columns, batches, output_format, limit=limit)
+        elif wanted == WHOLE:
+            found = whole(answer)
+            if found.columns:
+                echo_batches(found.columns, [found.rows], output_format, limit=limit)
+                echo_beside(found.columns, found.beside, output_format)
+        else:
+            batches = Batches(answer)
+            if batches.columns:
+                echo_batches(batches.columns, batches, output_format, limit=limit)
+                if beside:
+                    click.echo(f"… {' and '.join(beside)} are not among the rows: a table shows them, and FORMAT JSON in the statement too", err=True)
 
 
-def _names_rows(text: str) -> bool:
-    """Whether the statement itself asks for the very format that rows are read in."""
+def _names_format(text: str) -> bool:
+    """Whether the statement itself says how its answer is written."""
     try:
-        return select(text.encode()).format.lower() == ROWS.lower()
+        return bool(select(text.encode()).format)
     except EngineError:  # ClickHouse took what is no statement to us
         return False
 

@@ -6,10 +6,7 @@ import errno
 import os
 import shutil
 import sys
-import traceback
 from typing import Final
-
-import click
 
 from tokentrail.cli.errors import Misuse
 
@@ -18,8 +15,8 @@ __all__ = [
     "INTERRUPTED",
     "close_quietly",
     "is_terminal",
-    "raised_by_echo",
     "refuse_binary",
+    "refuses",
     "rule_sign",
     "terminal_width",
     "write_bytes",
@@ -79,10 +76,14 @@ def write_text(text: str) -> None:
     write_bytes(text.encode(sys.stdout.encoding or "utf-8", "replace"))
 
 
-def raised_by_echo(error: OSError) -> bool:
-    """Whether `click.echo` met the error: then standard output (or standard error) does not take what is printed."""
-    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return bool(frames) and any(code is click.echo.__code__ for code in frames[-2:])
+def refuses() -> bool:
+    """Whether standard output takes nothing, neither what is held for it nor a line's end: then it was what raised the error that ended a command."""
+    try:
+        sys.stdout.flush()
+        os.write(sys.stdout.fileno(), b"\n")
+    except OSError:
+        return True
+    return False
 
 
 def close_quietly() -> None:

@@ -48,6 +48,7 @@ def _show(verification: Verification, *, listed: bool) -> None:
             ["writer", "service", "state", "records", "last number", "last heard", "remarks"],
             [[w.writer_id, w.service_name, w.state, w.events, w.last_seq, w.last_heard, _remarks(w)] for w in verification.writers],
             title="writers",
+            counts=["records"],
         )
     if verification.completed:
         columns = ["service_name", "writers", "events", "closed_by_others", "first_heard", "last_heard"]
@@ -55,13 +56,17 @@ def _show(verification: Verification, *, listed: bool) -> None:
             ["service", "writers", "records", "closed by others", "first heard", "last heard"],
             [[getattr(service, name) for name in columns] for service in verification.completed],
             title="closed and complete" if listed else "closed and complete (--all lists each)",
+            counts=["writers", "records", "closed by others"],
         )
     if verification.conflicts:
         columns = ["key", "source", "counts", "calls", "input_tokens", "output_tokens", "tenants", "key_ts", "first_ts", "writer_id"]
-        print_table(columns, [[said[name] for name in columns] for said in verification.conflicts], title="conflicts: all that was said for a key")
+        said_rows = [[said[name] for name in columns] for said in verification.conflicts]
+        counts = ["calls", "input_tokens", "output_tokens"]
+        print_table(columns, said_rows, title="conflicts: all that was said for a key", counts=counts)
     if verification.quarantine:
         columns = ["reason", "records", "first", "last"]
-        print_table(columns, [[row[name] for name in columns] for row in verification.quarantine], title="quarantine (tokentrail quarantine list)")
+        rows = [[row[name] for name in columns] for row in verification.quarantine]
+        print_table(columns, rows, title="quarantine (tokentrail quarantine list)", counts=["records"])
     states = Counter(writer.state for writer in verification.writers if not writer.settled)
     states["complete"] += sum(service.writers for service in verification.completed)
     click.echo(

@@ -50,10 +50,10 @@ class Client(Protocol):
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
         """Run one statement and return its rows. `parameters` fill `{name:Type}`; `read_only` makes the engine refuse whatever would write."""
 
-    def stream(self, sql: str, written: str, *, read_only: bool = False) -> AbstractContextManager[Stream]:
+    def stream(self, sql: str, written: str, *, read_only: bool = False, settings: Mapping[str, str] | None = None) -> AbstractContextManager[Stream]:
         """Run one statement and give its answer while it is made, in the format that the statement names, else in `written`.
 
-        Leaving the context before the end stops the query.
+        `settings` hold where the user may set any. Leaving the context before the end stops the query.
         """
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
@@ -80,7 +80,7 @@ class HttpClient:
         logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # its errors come back as ours, once
         self.database = ""
         self.address = dsn.shown
-        self._limits: bool | None = None
+        self._may: dict[str, bool] = {}
         try:
             self._client = clickhouse_connect.get_client(
                 host=dsn.host,
@@ -101,34 +101,37 @@ class HttpClient:
         def ask(settings: dict[str, str]) -> bytes:
             return self._client.raw_query(sql, parameters=dict(parameters or {}), settings=settings, fmt="JSONCompact")
 
-        return decode(self._asked(ask, sql, read_only=read_only))
+        return decode(self._asked(ask, {"readonly": _level(sql)} if read_only else {}))
 
     @contextmanager
-    def stream(self, sql: str, written: str, *, read_only: bool = False) -> Iterator[Stream]:
-        with closing(self._asked(partial(request, self._client, sql, written), sql, read_only=read_only)) as response:
+    def stream(self, sql: str, written: str, *, read_only: bool = False, settings: Mapping[str, str] | None = None) -> Iterator[Stream]:
+        wanted = ({"readonly": _level(sql)} if read_only else {}) | dict(settings or {})
+        with closing(self._asked(partial(request, self._client, sql, written), wanted)) as response:
             yield of_response(response, written)
 
-    def _asked(self, ask: Callable[[dict[str, str]], _Answer], sql: str, *, read_only: bool) -> _Answer:
+    def _asked(self, ask: Callable[[dict[str, str]], _Answer], wanted: Mapping[str, str]) -> _Answer:
         try:
-            return ask({"readonly": _level(sql)} if read_only and self._may_be_limited() else {})
+            return ask({name: value for name, value in wanted.items() if self._may_set(name)})
         except Exception as error:
             raise failed(error, self.address) from None
 
-    def _may_be_limited(self) -> bool:
-        """Whether a statement may be sent as read-only. A user whose profile is read-only may not say so again, and needs not.
+    def _may_set(self, name: str) -> bool:
+        """Whether statements may be sent with this setting. A user whose profile is read-only may not say so again, and needs not.
 
         It is found out with a statement of no effect: a refusal of the user's own statement may come from a `SETTINGS readonly = 0` in it.
         """
-        if self._limits is None:
+        if self._may.get("readonly"):  # who may set that may set all
+            return True
+        if name not in self._may:
             try:
-                self._client.raw_query("SELECT 1", settings={"readonly": "2"}, fmt="Null")
-                self._limits = True
+                self._client.raw_query("SELECT 1", settings={name: "1" if name != "readonly" else "2"}, fmt="Null")
+                self._may[name] = True
             except Exception as error:
                 # clickhouse-connect knows from the server's list of settings, and does not ask
-                if failed(error, self.address).code != READONLY and "Setting readonly is readonly" not in str(error):
+                if failed(error, self.address).code != READONLY and f"Setting {name} is readonly" not in str(error):
                     raise
-                self._limits = False
-        return self._limits
+                self._may[name] = False
+        return self._may[name]
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
         try:
@@ -195,14 +198,17 @@ class EngineClient:
             session.close()
 
     @contextmanager
-    def stream(self, sql: str, written: str, *, read_only: bool = False) -> Iterator[Stream]:
+    def stream(self, sql: str, written: str, *, read_only: bool = False, settings: Mapping[str, str] | None = None) -> Iterator[Stream]:
         from tokentrail.embedded.pieces import EngineError, answer  # noqa: PLC0415 - it belongs to the engine
+        from tokentrail.embedded.statement import read_only_level  # noqa: PLC0415 - same
 
         with closing(self._open()) as session:
             try:
                 self._use(session)
+                for name, value in (settings or {}).items():
+                    session.query(f"SET {name} = {value}")
                 if read_only:
-                    session.query(f"SET readonly = {_level(sql)}")
+                    session.query(f"SET readonly = {read_only_level(sql.encode())}")
                 spelt, pieces = answer(session, sql.encode(), written)
             except (RuntimeError, EngineError) as error:
                 raise failed(error, self.address) from None

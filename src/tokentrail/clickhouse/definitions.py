@@ -75,7 +75,7 @@ class Definition:
         return sqlfiles.statements(self.text)
 
     @cached_property
-    def statements(self) -> list[str]:
+    def changing(self) -> list[str]:
         """The statements that put the view in place, whether it is there or not."""
         first, *rest = self.making
         change = [f"ALTER TABLE {self.name}{self._made['on'] or ''} MODIFY QUERY\n{self.query}"] if self.fed else []

@@ -44,13 +44,18 @@ def parse_dsn(text: str) -> Dsn:
     """The parts of a DSN; raises `DsnError` with a sentence that says what to write instead."""
     try:
         parts = urlsplit(text.strip())
-        port = parts.port
     except ValueError as error:
         raise DsnError(f"the ClickHouse address cannot be read ({error}): write {_FORMS}") from None
     if parts.scheme in ("clickhouse", "clickhouses", "tcp", "native"):
         raise DsnError(f"{parts.scheme}:// is ClickHouse's native protocol, tokentrail speaks HTTP: write {_FORMS}")
     if parts.scheme not in _OPTIONS:
         raise DsnError(f"the ClickHouse address has no scheme that tokentrail knows: write {_FORMS}")
+    if parts.scheme != "chdb" and "@" in f"{parts.path}{parts.query}{parts.fragment}" and "@" not in parts.netloc:
+        raise DsnError(f"the ClickHouse address has an @ behind its host: in a user or password / is written %2F, ? %3F and # %23, as in {_FORMS}")
+    try:
+        port = parts.port
+    except ValueError:
+        raise DsnError(f"the ClickHouse address cannot be read (its port is no number from 0 to 65535): write {_FORMS}") from None
     options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
     for name in options:
         if name not in _OPTIONS[parts.scheme]:

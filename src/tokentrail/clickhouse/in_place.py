@@ -7,6 +7,8 @@ then put in place once more, which does no harm.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -17,11 +19,8 @@ from tokentrail.clickhouse.sqlfiles import Target
 __all__ = ["InPlace", "Seen", "look"]
 
 _NOT_ALLOWED = 497  # without the right REMOTE, the node that is asked has to speak for all
-_SEEN = """
-SELECT name, engine, lower(hex(sipHash128(create_table_query))) AS fingerprint,
-    extract(create_table_query, '^CREATE MATERIALIZED VIEW \\\\S+ TO \\\\S+\\\\.(\\\\S+)') AS fed
-FROM {source} WHERE database = {{database:String}} AND {{name:String}} IN ('', name) ORDER BY name, engine, fingerprint
-"""
+_SEEN = "SELECT name, engine, create_table_query FROM {source} WHERE database = {{database:String}} AND {{name:String}} IN ('', name)"
+_FED = re.compile(r"CREATE MATERIALIZED VIEW \S+ TO \S+\.`?(\w+)`? ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class InPlace:
     seen: Mapping[str, Seen]
 
     def lacks(self, name: str) -> str:
-        """How `name` is missing, as the end of a sentence; empty where it is there."""
+        """How `name` is missing, as the end of a sentence; empty where it is there on every node."""
         there = self.seen[name].nodes if name in self.seen else 0
         return "" if there >= self.nodes else "is missing" if not there else f"is missing on {self.nodes - there} of {self.nodes} nodes"
 
@@ -59,14 +58,9 @@ class InPlace:
             return False
         return found.engines != {"MaterializedView" if definition.fed else "View"} or not found.fed <= {definition.fed}
 
-    def differs(self, definition: Definition, remembered: Collection[str]) -> str:
-        """How the view that is there is not the one that was put in place, as the end of a sentence; empty where it is."""
-        lacking = self.lacks(definition.name)
-        if lacking:
-            return lacking
-        if self.is_another(definition) or not self.seen[definition.name].fingerprints <= set(remembered):
-            return "is not what was put in place"
-        return ""
+    def holds(self, definition: Definition, remembered: Collection[str]) -> bool:
+        """Whether the view that is there is the one that was put in place."""
+        return not self.is_another(definition) and self.seen[definition.name].fingerprints <= set(remembered)
 
 
 def look(client: Client, target: Target, only: str = "") -> InPlace:
@@ -85,13 +79,17 @@ def look(client: Client, target: Target, only: str = "") -> InPlace:
 
 def _look(client: Client, database: str, only: str, nodes: int, source: str, settings: str = "") -> InPlace:
     given: dict[str, Parameter] = {"database": database, "name": only}
-    found: dict[str, list[tuple[str, str, str]]] = {}
-    for name, *rest in client.query(_SEEN.format(source=source) + settings, given).rows:
-        found.setdefault(name, []).append((rest[0], rest[1], rest[2].strip("`")))
-    return InPlace(
-        nodes,
-        {
-            name: Seen(len(rows), frozenset(row[0] for row in rows), frozenset(row[1] for row in rows), frozenset(row[2] for row in rows if row[2]))
-            for name, rows in found.items()
-        },
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, engine, statement in client.query(_SEEN.format(source=source) + settings, given).rows:
+        found.setdefault(name, []).append((engine, statement))
+    return InPlace(nodes, {name: _seen(tables) for name, tables in found.items()})
+
+
+def _seen(tables: list[tuple[str, str]]) -> Seen:
+    statements = {statement for _, statement in tables}
+    return Seen(
+        len(tables),
+        frozenset(engine for engine, _ in tables),
+        frozenset(hashlib.sha256(statement.encode()).hexdigest()[:32] for statement in statements),
+        frozenset(match[1] for match in map(_FED.match, statements) if match),
     )

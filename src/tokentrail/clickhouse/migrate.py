@@ -2,206 +2,121 @@
 
 What is stored is history: `migrations/NNNN_name.sql` make and change tables, each is run once, in order, and never changes afterwards; a file whose
 rendered text differs from what was run is refused. What is computed is a definition: `definitions/NAME.sql` is put in place again whenever its
-rendered text has changed, or the view that is there is not the one that was put there (`tokentrail.clickhouse.in_place`).
+rendered text has changed, or the view that is there is not the one that was put there.
 Every statement may be run twice, so a step that was cut short is run again from its beginning, and two runs at once do no harm.
+What was made and is not there any more (somebody dropped it) is put back where it holds no data; a table that held some is only named.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Collection
-from dataclasses import dataclass, replace
-from enum import Enum
-from functools import cached_property
+from dataclasses import replace
 
 import tokentrail
 from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import ClickHouseError, Client, identifier
-from tokentrail.clickhouse.definitions import Definition, definitions
+from tokentrail.clickhouse.definitions import Definition
 from tokentrail.clickhouse.in_place import InPlace, look
+from tokentrail.clickhouse.objects import Made, made_by
 from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.clickhouse.steps import Applied, Kind, MigrationError, Step, applied_to, refuse_another_history, steps
 
-__all__ = ["Kind", "MigrationError", "Step", "migrate", "plan", "recorded_target", "steps"]
-
-_FORMER = frozenset(
-    {
-        "0001_ledger_tables",
-        "0002_ledger_views",
-        "0003_landing",
-        "0004_otel_logs",
-        "0005_otel_traces",
-        "0006_otel_metrics",
-        "0007_half_estimates",
-    }
-)
-"""Migrations from before views were definitions. They made the tables that 0001 to 0005 make now, which find them there."""
-_MADE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
-_DROPPED = re.compile(r"DROP TABLE IF EXISTS (\w+)")
-_CHANGED = re.compile(r"ALTER TABLE (\w+)")
+__all__ = ["Kind", "MigrationError", "Step", "cluster_of", "is_lost", "lost_tables", "migrate", "plan", "steps"]
 
 
-class MigrationError(ClickHouseError):
-    """The database's history and this package's do not fit together. One sentence."""
+def plan(client: Client, target: Target, *, empty_tables: bool = False) -> list[Step]:
+    """What is still to be run in `target.database`, with reasons; reads only. Raises `MigrationError` where history does not fit.
+
+    What was dropped comes first. `empty_tables`: tables that held data too.
+    """
+    return _plan(client, target, empty_tables=empty_tables)[0]
 
 
-class Kind(str, Enum):
-    """What a file is: history, or a definition of today."""
-
-    MIGRATION = "migration"
-    DEFINITION = "definition"
-
-
-@dataclass(frozen=True)
-class Step:
-    """A file that is to be run, with its rendered text."""
-
-    kind: Kind
-    name: str
-    text: str
-    reason: str = ""
-    """Why the step is to be run, as the end of a sentence that begins with its name."""
-
-    @cached_property
-    def checksum(self) -> str:
-        """SHA-256 of the rendered text, in hexadecimal."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-    @cached_property
-    def statements(self) -> list[str]:
-        """The statements to run, in order."""
-        return Definition(self.name, self.text).statements if self.kind is Kind.DEFINITION else sqlfiles.statements(self.text)
-
-    @cached_property
-    def touches(self) -> frozenset[str]:
-        """The tables that the step changes, reads or feeds, beyond those that it makes."""
-        if self.kind is Kind.DEFINITION:
-            definition = Definition(self.name, self.text)
-            return definition.reads | {definition.fed}
-        return frozenset(_CHANGED.findall(self.text))
-
-
-@dataclass(frozen=True, slots=True)
-class _Applied:
-    """What was last applied under a name."""
-
-    checksum: str
-    cluster: str
-    in_place: Collection[str]
-    """The view's fingerprints once it was put in place."""
-
-
-def steps(target: Target) -> list[Step]:
-    """Every file of this package, rendered, in the order of running."""
-    history = [name for name in sqlfiles.names("migrations") if name[:4].isdigit()]
-    return [
-        *(Step(Kind.MIGRATION, name, sqlfiles.render(sqlfiles.read("migrations", name), target)) for name in history),
-        *(Step(Kind.DEFINITION, definition.name, definition.text) for definition in definitions(target)),
-    ]
-
-
-def plan(client: Client, target: Target) -> list[Step]:
-    """What is still to be run in `target.database`, with reasons; reads only. Raises `MigrationError` where history does not fit."""
-    return _plan(client, target)[0]
-
-
-def _plan(client: Client, target: Target) -> tuple[list[Step], InPlace]:
-    applied = _applied(client, target.database)
-    known = steps(target)
-    _refuse_another_history(applied, known, target)
-    place = look(client, target)
-    dropped = {table for step in known if step.kind is Kind.MIGRATION for table in _DROPPED.findall(step.text)}
-    pending, anew = [], set[str]()
-    for step in known:
-        reason = "is new"
-        if step.name in applied:
-            lost = _lost(step, place, dropped, target)
-            anew |= lost.keys()
-            reason = "; ".join(lost.values()) or _outdated(step, applied[step.name], place) or _beside(step, anew)
-        if reason:
-            pending.append(replace(step, reason=reason))
-    return pending, place
-
-
-def migrate(client: Client, target: Target) -> list[Step]:
+def migrate(client: Client, target: Target, *, empty_tables: bool = False) -> list[Step]:
     """Make the database if there is none, run what is to be run, and return it. Leaves `target.database` in use."""
-    pending, place = _plan(client, target)
+    pending, place = _plan(client, target, empty_tables=empty_tables)
     if pending:
         client.command(f"CREATE DATABASE IF NOT EXISTS {identifier(target.database)}{target.on_cluster} ENGINE = Atomic")
         client.use(target.database)
         for statement in sqlfiles.statements(sqlfiles.render(sqlfiles.read("migrations", "applied"), target)):
             client.command(statement)
-    for step in pending:
-        _run(client, step, target, place)
+    dropped = [step for step in pending if step.kind is Kind.DROPPED]
+    for step in dropped:
+        _run(client, step, step.statements[:1])
+    for step in dropped:  # only now: a landing table takes no record before all that reads it is there
+        _run(client, step, step.statements[1:])
+        _note(client, step, target)
+    for step in pending[len(dropped) :]:
+        _run(client, step, _changing(client, step.definition, target, place) if step.definition else step.statements)
+        _note(client, step, target)
     client.use(target.database)
     return pending
 
 
-def recorded_target(client: Client) -> Target:
-    """The database in use, with the cluster that it was migrated for."""
-    clusters = {applied.cluster for applied in _applied(client, client.database).values()}
-    return Target(client.database, max(clusters, default=""))
+def lost_tables(client: Client, target: Target) -> list[str]:
+    """Tables that held data and are not there any more; reads only."""
+    return [each.name for each in _dropped(target, applied_to(client, target.database), look(client, target)) if each.holds_data]
 
 
-def _refuse_another_history(applied: dict[str, _Applied], known: list[Step], target: Target) -> None:
-    newer = sorted(applied.keys() - {step.name for step in known} - _FORMER)
-    if newer:
-        raise MigrationError(f"database {target.database} was migrated by a newer tokentrail ({newer[-1]} is not known here): upgrade this one")
-    clusters = {each.cluster for each in applied.values()}
-    if clusters - {target.cluster}:
-        was = f"with --cluster {max(clusters)}" if any(clusters) else "without --cluster"
-        raise MigrationError(f"database {target.database} was migrated {was}: say the same again, tables do not move by themselves")
-    for step in known:
-        if step.kind is Kind.MIGRATION and step.name in applied and applied[step.name].checksum != step.checksum:
-            raise MigrationError(
-                f"migration {step.name} is not the text that was applied to database {target.database}: history is never edited, "
-                "put the old text back and write a new migration"
-            )
+def is_lost(tables: list[str]) -> str:
+    """The sentence about lost tables: what happened, and what to do."""
+    names, undrop = ", ".join(tables), "; ".join(f"UNDROP TABLE {name}" for name in tables)
+    many = len(tables) > 1
+    return (
+        f"{'tables' if many else 'table'} {names} {'are' if many else 'is'} not there any more, with all that {'they' if many else 'it'} held: "
+        f"bring {'them' if many else 'it'} back (`{undrop}` within minutes of the drop, or a backup), "
+        f"or let `tokentrail migrate --empty-tables` make {'them' if many else 'it'} anew, empty"
+    )
 
 
-def _lost(step: Step, place: InPlace, dropped: Collection[str], target: Target) -> dict[str, str]:
-    """The tables that a migration made and somebody has dropped, each with a part of a sentence.
-
-    Raises `MigrationError` for a stored table that only some nodes lack: made anew it would be none of the others' replicas.
-    """
-    if step.kind is Kind.DEFINITION:
-        return {}
-    lost = {table: place.lacks(table) for table in _MADE.findall(step.text) if table not in dropped and place.lacks(table)}
-    for table, lacks in lost.items():
-        if table in place.seen and any("MergeTree" in engine for engine in place.seen[table].engines):
-            raise MigrationError(
-                f"table {table} {lacks} of cluster {target.cluster}: make it there by the statement and the UUID that the others have "
-                "(SHOW CREATE TABLE, show_table_uuid_in_table_create_query_if_not_nil = 1), else it is no replica of theirs"
-            )
-    return {table: f"made {table}, which {lacks}" for table, lacks in lost.items()}
+def cluster_of(client: Client, database: str) -> str:
+    """The cluster that a database was migrated for; empty for a single server, and where nothing was applied."""
+    return max((applied.cluster for applied in applied_to(client, database).values()), default="")
 
 
-def _outdated(step: Step, applied: _Applied, place: InPlace) -> str:
-    if step.kind is Kind.MIGRATION:
-        return ""
+def _plan(client: Client, target: Target, *, empty_tables: bool) -> tuple[list[Step], InPlace]:
+    applied, known = applied_to(client, target.database), steps(target)
+    refuse_another_history(applied, known, target)
+    place = look(client, target)
+    dropped = _dropped(target, applied, place)
+    _refuse_other_replicas(dropped, place, target)
+    lost = [] if empty_tables else [each.name for each in dropped if each.holds_data]
+    put_back = [
+        Step(Kind.DROPPED, each.name, ";\n\n".join(each.statements), place.lacks(each.name), _definition(known, each.name))
+        for each in dropped
+        if each.name not in lost and not each.needs(lost)  # what reads a lost table is made when that is there again
+    ]
+    missing = {each.name for each in dropped}
+    return put_back + [
+        replace(step, reason=reason) for step in known if step.name not in missing and (reason := _reason(step, applied.get(step.name), place))
+    ], place
+
+
+def _reason(step: Step, applied: Applied | None, place: InPlace) -> str:
+    if applied is None:
+        return "is new"
     if applied.checksum != step.checksum:
         return "has changed"
-    return place.differs(Definition(step.name, step.text), applied.in_place)
+    return "" if step.definition is None or place.holds(step.definition, applied.in_place) else "is not what was put in place"
 
 
-def _beside(step: Step, anew: Collection[str]) -> str:
-    beside = sorted(step.touches & set(anew))
-    return f"goes with {beside[0]}, which is made anew" if beside else ""
+def _dropped(target: Target, applied: dict[str, Applied], place: InPlace) -> list[Made]:
+    """What the steps that were applied have made, and is not there; on a cluster, on every node that answers."""
+    made = made_by(statement for step in steps(target) if step.name in applied for statement in step.statements)
+    return [each for each in made.values() if place.lacks(each.name)]
 
 
-def _run(client: Client, step: Step, target: Target, place: InPlace) -> None:
-    statements, in_place = step.statements, list[str]()
-    if step.kind is Kind.DEFINITION:
-        statements = _changing(client, Definition(step.name, step.text), target, place)
-    for statement in statements:
-        try:
-            client.command(statement)
-        except ClickHouseError as error:
-            raise MigrationError(f"{step.kind.value} {step.name} stopped at «{' '.join(statement.split())[:60]}…»: {error}", error.code) from error
-    if step.kind is Kind.DEFINITION:
-        in_place = sorted(look(client, target, step.name).seen[step.name].fingerprints)
-    applied = {"name": step.name, "checksum": step.checksum, "cluster": target.cluster, "in_place": in_place}
-    client.insert_json("migrations", [applied | {"package": getattr(tokentrail, "__version__", "")}])
+def _refuse_other_replicas(dropped: list[Made], place: InPlace, target: Target) -> None:
+    """A stored table that only some nodes lack, and that was made anew there, would be none of the other nodes' replicas."""
+    for each in dropped:
+        if each.holds_data and each.name in place.seen:
+            raise MigrationError(
+                f"table {each.name} {place.lacks(each.name)} of cluster {target.cluster}: make it there by the statement and the UUID of the others "
+                "(SHOW CREATE TABLE, show_table_uuid_in_table_create_query_if_not_nil = 1), else it is no replica of theirs"
+            )
+
+
+def _definition(known: list[Step], name: str) -> Definition | None:
+    return next((step.definition for step in known if step.name == name), None)
 
 
 def _changing(client: Client, definition: Definition, target: Target, place: InPlace) -> list[str]:
@@ -211,12 +126,12 @@ def _changing(client: Client, definition: Definition, target: Target, place: InP
             raise MigrationError(
                 f"{definition.name} is a table in database {target.database}, and tokentrail has a view of that name: rename the table"
             )
-        return [f"DROP VIEW IF EXISTS {definition.name}{target.on_cluster} SYNC", *definition.statements]
+        return [f"DROP VIEW IF EXISTS {definition.name}{target.on_cluster} SYNC", *definition.making]
     if definition.name not in place.seen:
         return definition.making
     if definition.fed:
         _refuse_lacking_columns(client, definition)
-    return definition.statements
+    return definition.changing
 
 
 def _refuse_lacking_columns(client: Client, definition: Definition) -> None:
@@ -233,15 +148,21 @@ def _refuse_lacking_columns(client: Client, definition: Definition) -> None:
         )
 
 
-def _applied(client: Client, database: str) -> dict[str, _Applied]:
-    """What was last applied under each name."""
-    columns = client.query(
-        "SELECT name FROM system.columns WHERE database = {database:String} AND table = 'migrations' ORDER BY position", {"database": database}
-    ).rows
-    if not columns:
-        return {}
-    in_place = "in_place" if ("in_place",) in columns else "CAST([] AS Array(String))"
-    # two that were applied in one millisecond: the same one each time this is asked
-    latest = f"SELECT name, argMax((checksum, cluster, {in_place}), (applied_at, checksum, cluster))"
-    rows = client.query(f"{latest} FROM {identifier(database)}.migrations GROUP BY name ORDER BY name").rows
-    return {name: _Applied(*applied) for name, applied in rows}
+def _run(client: Client, step: Step, statements: list[str]) -> None:
+    for statement in statements:
+        try:
+            client.command(statement)
+        except ClickHouseError as error:
+            what = f"{step.kind.value} {step.name} stopped at «{' '.join(statement.split())[:60]}…»"
+            raise MigrationError(f"{what}: {error}", error.code) from error
+
+
+def _note(client: Client, step: Step, target: Target) -> None:
+    """Write down that a file was run, and how the servers show its view."""
+    if step.kind is Kind.DROPPED and step.definition is None:
+        return
+    checksum, in_place = step.checksum, list[str]()
+    if step.definition:
+        checksum, in_place = step.definition.checksum, sorted(look(client, target, step.name).seen[step.name].fingerprints)
+    applied = {"name": step.name, "checksum": checksum, "cluster": target.cluster, "in_place": in_place}
+    client.insert_json("migrations", [applied | {"package": getattr(tokentrail, "__version__", "")}])

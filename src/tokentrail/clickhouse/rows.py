@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -13,11 +12,13 @@ import msgspec
 
 from tokentrail.clickhouse.errors import broke_off
 from tokentrail.clickhouse.streams import Stream
+from tokentrail.clickhouse.values import Reading, reading
 
-__all__ = ["Batch", "Batches", "Result", "decode"]
+__all__ = ["Batch", "Batches", "Result", "Whole", "decode", "whole"]
 
-_INTEGER: Final = re.compile(r"(?:Nullable\(|LowCardinality\(|Array\(|SimpleAggregateFunction\(\w+, )*U?Int\d+\b").match
 _LINE: Final = msgspec.json.Decoder(list[Any], float_hook=Decimal)  # as exact as ClickHouse writes them
+_TAIL: Final = 1 << 12
+_DOCUMENT: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +39,55 @@ def decode(answer: bytes) -> Result:
         return Result((), [])
     decoded = json.loads(answer)
     columns = tuple(column["name"] for column in decoded["meta"])
-    quoted = _quoted(column["type"] for column in decoded["meta"])
-    for row in decoded["data"]:
-        for position in quoted:
-            row[position] = _integers(row[position])
-    return Result(columns, [tuple(row) for row in decoded["data"]])
+    readings = _readings(column["type"] for column in decoded["meta"])
+    return Result(columns, [tuple(_read(row, readings)) for row in decoded["data"]])
 
 
-def _quoted(types: Any) -> list[int]:
-    """Columns that servers before 25.8 quote: 64-bit integers, and a read-only user may not change that setting."""
-    return [position for position, kind in enumerate(types) if _INTEGER(kind)]
+def _readings(types: Iterable[str]) -> list[tuple[int, Reading]]:
+    """How the columns whose values may come quoted are read, by their position."""
+    found = ((position, reading(kind)) for position, kind in enumerate(types))
+    return [(position, read) for position, read in found if read is not None]
 
 
-def _integers(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_integers(item) for item in value]
-    return int(value) if isinstance(value, str) else value
+def _read(row: list[Any], readings: list[tuple[int, Reading]]) -> list[Any]:
+    for position, read in readings:
+        row[position] = read(row[position])
+    return row
 
 
 Batch = list[list[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An answer that is all there, with what stands beside its rows: `totals`, `minimum`, `maximum`, each a row."""
+
+    columns: tuple[str, ...]
+    rows: Batch
+    beside: dict[str, list[Any]]
+
+
+def whole(stream: Stream) -> Whole:
+    """Read a stream in JSONCompact to its end. Floats and decimals are `Decimal`; raises ClickHouseError where the answer breaks off."""
+    text = b"".join(stream.pieces)
+    if not text.strip():
+        return Whole((), [], {})
+    try:
+        document = _DOCUMENT.decode(text)
+        readings = _readings(column["type"] for column in document["meta"])
+        extremes = document.get("extremes", {})
+        beside = {"totals": document.get("totals"), "minimum": extremes.get("min"), "maximum": extremes.get("max")}
+        return Whole(
+            tuple(column["name"] for column in document["meta"]),
+            [_read(row, readings) for row in document["data"]],
+            {name: _read(row, readings) for name, row in beside.items() if row},
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, LookupError):
+        raise broke_off(text[-_TAIL:].decode(errors="replace")) from None
+
+
 class Batches:
-    """A stream in the format `ROWS`, as batches of rows; floats and decimals are `Decimal`.
+    """A stream in the format `ROWS`, as batches of rows; floats and decimals are `Decimal`. The totals of WITH TOTALS are left out.
 
     `columns` is empty for a statement that has no answer. Iterating raises ClickHouseError where the answer breaks off.
     """
@@ -70,7 +97,8 @@ class Batches:
         self._held = b""
         self._waiting: list[bytes] = []
         self.columns: tuple[str, ...] = ()
-        self._numbers: list[int] = []
+        self._readings: list[tuple[int, Reading]] = []
+        self._ended = False
         self._begin()
 
     def _begin(self) -> None:
@@ -79,7 +107,7 @@ class Batches:
             lines += self._lines(piece)
             if len(lines) > 1:
                 self.columns = tuple(_line(lines[0]))
-                self._numbers = _quoted(_line(lines[1]))
+                self._readings = _readings(_line(lines[1]))
                 self._waiting = lines[2:]
                 return
         if lines or self._held:
@@ -102,14 +130,13 @@ class Batches:
     def _batch(self, lines: list[bytes]) -> Batch:
         rows: Batch = []
         for line in lines:
-            if not line:  # what follows are the totals of WITH TOTALS, a further row
-                continue
+            self._ended = self._ended or not line  # what follows are the totals, which the embedded engine does not write at all
+            if self._ended:
+                break
             row = _line(line)
             if len(row) != len(self.columns):
                 raise broke_off(line.decode(errors="replace"))
-            for position in self._numbers:
-                row[position] = _integers(row[position])
-            rows.append(row)
+            rows.append(_read(row, self._readings))
         return rows
 
 

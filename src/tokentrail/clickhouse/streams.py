@@ -15,10 +15,13 @@ from typing import Any, Final
 
 from tokentrail.clickhouse.errors import broke_off
 
-__all__ = ["ROWS", "Stream", "in_sentences", "of_response", "request"]
+__all__ = ["ROWS", "WHOLE", "Stream", "in_sentences", "of_response", "request"]
 
 ROWS: Final = "JSONCompactEachRowWithNamesAndTypes"
 """The format in which rows are read: a line of names, a line of types, one line a row, all JSON lists."""
+
+WHOLE: Final = "JSONCompact"
+"""The format in which totals and extremes are read too: one JSON object."""
 
 TELLS_BROKEN_ANSWERS: Final = (25, 11)
 PIECE: Final = 1 << 16

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tokentrail.clickhouse.client import ClickHouseError, connect
-from tokentrail.clickhouse.migrate import plan
+from tokentrail.clickhouse.migrate import Kind, cluster_of, is_lost, lost_tables, plan
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.doctor.finding import Finding
+from tokentrail.wording import counted
 
 __all__ = ["check_clickhouse"]
 
 
 def check_clickhouse(dsn: str) -> Iterator[Finding]:
-    """The ledger's address, version and pending migrations."""
+    """The ledger's address and version, pending migrations, and tables and views that somebody dropped."""
     try:
         client = connect(dsn)
     except ClickHouseError as error:
@@ -21,11 +22,23 @@ def check_clickhouse(dsn: str) -> Iterator[Finding]:
         return
     try:
         version = client.query("SELECT version()").rows[0][0]
-        pending = plan(client, Target(database=client.database))
-        if pending:
-            yield Finding("ClickHouse", "wrong", f"{client.address} ({version}): {len(pending)} migrations are to be run: tokentrail migrate")
-        else:
-            yield Finding("ClickHouse", "ok", f"{client.address} ({version}): the tables are those of this version")
+        target = Target(database=client.database, cluster=cluster_of(client, client.database))
+        where = f"{client.address} ({version})"
+        pending = plan(client, target)
+        dropped = [step.name for step in pending if step.kind is Kind.DROPPED]
+        lost = lost_tables(client, target)
+        if lost:
+            yield Finding("ClickHouse", "wrong", f"{where}: {is_lost(lost)}")
+        if dropped:
+            yield Finding(
+                "ClickHouse",
+                "wrong",
+                f"{where}: somebody dropped {', '.join(dropped)}: tokentrail migrate puts {'it' if len(dropped) == 1 else 'them'} back",
+            )
+        if to_run := len(pending) - len(dropped):
+            yield Finding("ClickHouse", "wrong", f"{where}: {counted(to_run, 'migration')} to be run: tokentrail migrate")
+        if not pending and not lost:
+            yield Finding("ClickHouse", "ok", f"{where}: the tables are those of this version")
     except ClickHouseError as error:
         yield Finding("ClickHouse", "wrong", str(error))
     finally:

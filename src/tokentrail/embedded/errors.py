@@ -12,6 +12,7 @@ __all__ = [
     "NOT_IMPLEMENTED",
     "NO_DATA",
     "NO_OUTFILE",
+    "READONLY",
     "SYNTAX_ERROR",
     "CannotStart",
     "ClientGone",
@@ -22,6 +23,7 @@ __all__ = [
 # Codes as in ClickHouse's ErrorCodes.cpp.
 SYNTAX_ERROR: Final = 62
 NO_DATA: Final = 108
+READONLY: Final = 164
 NO_OUTFILE: Final = 196
 NOT_IMPLEMENTED: Final = 48
 CANNOT_DECOMPRESS: Final = 271
@@ -52,7 +54,7 @@ TRANSIENT: Final = frozenset(
 )
 BAD_REQUEST: Final = frozenset({6, 27, 26, 38, 41, 43, 53, 62, 69, 70, 72, 108, 117, 130, 131, 271, 432, 467})
 NOT_FOUND: Final = frozenset({16, 46, 47, 50, 60, 73, 79, 81, 115})
-FORBIDDEN: Final = frozenset({164, 497})
+FORBIDDEN: Final = frozenset({READONLY, 497})
 
 CODE = re.compile(r"Code: (\d+)\. ")
 

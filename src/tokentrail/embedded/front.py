@@ -31,7 +31,7 @@ from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.frames import decoded, gzip_stream, in_frames, out_of_frames
 from tokentrail.embedded.inserts import Stored, insert
 from tokentrail.embedded.pieces import in_pieces, may_come_in_pieces
-from tokentrail.embedded.statement import insert_head, select, undecided
+from tokentrail.embedded.statement import insert_head, read_only_level, select, undecided
 
 __all__ = ["ClickHouseFront", "from_this_machine"]
 
@@ -91,6 +91,11 @@ class Wishes:
             gzip=query.get("enable_http_compression", "1") not in {"0", "false"} and "gzip" in headers.get("accept-encoding", ""),
         )
 
+    def settings_of(self, statement: bytes) -> Mapping[str, str]:
+        """The settings that a statement is run with: a read-only request makes nothing, no file of the server's and no temporary table either."""
+        read_only = self.settings.get("readonly", "0").strip("0")
+        return {**self.settings, "readonly": "1"} if read_only and read_only_level(statement) == "1" else self.settings
+
 
 class ClickHouseFront:
     """Answers ClickHouse's HTTP interface with `engine`."""
@@ -123,9 +128,11 @@ class ClickHouseFront:
             head = insert_head(text, whole=True)
             if head is not None and not wishes.parameters:
                 data = chain([text[head.data_at :]], rest)
-                return answer.stored(insert(self._engine, wishes.database, wishes.settings, head.statement, head.format, data))
-            with self._engine.session(wishes.database, wishes.settings) as session:
-                _run(session, b"".join([text, *rest]), wishes, answer)
+                settings = wishes.settings_of(head.statement.encode())
+                return answer.stored(insert(self._engine, wishes.database, settings, head.statement, head.format, data))
+            text = b"".join([text, *rest])
+            with self._engine.session(wishes.database, wishes.settings_of(text)) as session:
+                _run(session, text, wishes, answer)
         except ClientGone:
             raise
         except EngineError as error:

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ __all__ = ["default_data", "serve"]
 
 def default_data() -> Path:
     """The user's data folder: `$XDG_DATA_HOME/tokentrail/clickhouse`, or `~/.local/share/tokentrail/clickhouse`."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "tokentrail" / "clickhouse"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path("~", ".local", "share")) / "tokentrail" / "clickhouse"
 
 
 def serve(server: Server, *, ready_file: Path | None, until_stdin_ends: bool, announce: Callable[[Addresses], None]) -> None:
@@ -66,13 +65,16 @@ def _ready_file(path: Path | None, addresses: Addresses) -> Iterator[None]:
     if path is None:
         yield
         return
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as written:
-            json.dump(addresses.as_dict(), written)
-        os.replace(written.name, path)  # noqa: PTH105 - the atomic step, by its name
+        beside.write_text(json.dumps(addresses.as_dict()))
+        beside.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise CannotStart(f"the ready file {path} cannot be written ({error.strerror}): choose another place with --ready-file") from error
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be gone
+            path.unlink(missing_ok=True)

@@ -58,7 +58,7 @@ class Server:
     """The embedded server as a context manager.
 
     `prepare` is called with the open engine before anybody is answered: by default it brings the tables up to date.
-    `start()` raises CannotStart, with one sentence, where the folder or a port is taken or cannot be used.
+    It raises CannotStart, with one sentence, where the folder cannot be found, and `start()` where that or a port is taken or cannot be used.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Server:
         prepare: Prepare | None = None,
         grace: float = GRACE_SECONDS,
     ) -> None:
-        self.engine = Engine(Path(data).expanduser().absolute())
+        self.engine = Engine(_whole(Path(data)))
         self._host = host
         self._ports = (http_port, otlp_port)
         self._prepare = prepare or migrate
@@ -130,6 +130,16 @@ class Server:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
+
+
+def _whole(folder: Path) -> Path:
+    """The folder's whole path."""
+    try:
+        return folder.expanduser().absolute()
+    except FileNotFoundError:
+        raise CannotStart(f"the working directory is not there any more, and --data {folder} lies in it: change to another one") from None
+    except RuntimeError:
+        raise CannotStart(f"the home folder in {folder} is not known: write the whole path with --data") from None
 
 
 def migrate(engine: Engine) -> None:

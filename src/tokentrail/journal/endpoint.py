@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit
 
+from tokentrail.addresses import bare
 from tokentrail.forks import no_fork
 from tokentrail.settings import Settings
 
@@ -89,7 +90,7 @@ def grpc_target(settings: Settings) -> Target:
     if text.startswith("unix:"):
         return Target(tls=False, unix=text.removeprefix("unix:").removeprefix("//"))
     address = text if "://" in text else f"{'http' if settings.insecure else 'https'}://{text}"
-    wrong = f"{text!r} is no address of a gRPC server: use http://host:4317, https://host:4317 or unix:/path"
+    wrong = f"{bare(text)!r} is no address of a gRPC server: use http://host:4317, https://host:4317 or unix:/path"
     try:
         parts = urlsplit(address)
         port = parts.port
@@ -140,12 +141,12 @@ def _http_problem(settings: Settings) -> str | None:
         parts = urlsplit(endpoint)
         port = parts.port
     except ValueError:
-        return f"{endpoint!r} is not an address: use http://host:4318/v1/logs"
+        return f"{bare(endpoint)!r} is not an address: use http://host:4318/v1/logs"
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        return f"{endpoint!r} is not an http(s) address: use http://host:4318/v1/logs"
+        return f"{bare(endpoint)!r} is not an http(s) address: use http://host:4318/v1/logs"
     if port == GRPC_PORT:
         return (
-            f"{endpoint} is the Collector's gRPC port (4317): an HTTP request is reset there; use its HTTP port, "
+            f"{bare(endpoint)} is the Collector's gRPC port (4317): an HTTP request is reset there; use its HTTP port, "
             f"e.g. http://{parts.hostname}:4318/v1/logs, or {INSTALL} and set TOKENTRAIL_PROTOCOL to grpc"
         )
     return None

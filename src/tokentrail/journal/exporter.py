@@ -14,6 +14,7 @@ import urllib3
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
+from tokentrail.addresses import bare
 from tokentrail.journal.endpoint import DEFAULT_ENDPOINT, GRPC, endpoint_of, endpoint_problem, protocol_of, why_not_grpc
 from tokentrail.settings import Settings
 
@@ -98,6 +99,7 @@ class Exporter:
 
     def __init__(self, settings: Settings) -> None:
         self.endpoint = endpoint_of(settings)
+        self._shown = bare(self.endpoint)
         self._hint = f" ({reason})" if (reason := why_not_grpc(settings)) else ""
         self._timeout = settings.timeout
         self._gzip = settings.compression == "gzip"
@@ -123,7 +125,7 @@ class Exporter:
                 response.close()  # the rest is of no interest, and the next request must not find it
             response.release_conn()
         except Exception as error:  # urllib3's, the socket's, TLS's, and ValueError for headers that are none
-            return Outcome(Answer.AWAY, f"{self.endpoint}: {cause_of(error, self.endpoint)}{self._hint}")
+            return Outcome(Answer.AWAY, f"{self._shown}: {cause_of(error, self.endpoint).replace(self.endpoint, self._shown)}{self._hint}")
         return self._meaning(response.status, response.headers.get("content-type", ""), answer, response.headers.get("retry-after"))
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
@@ -138,7 +140,7 @@ class Exporter:
         return answer
 
     def _meaning(self, status: int, content_type: str, answer: bytes, retry_after: str | None) -> Outcome:
-        said = f"{self.endpoint} answered {status}"
+        said = f"{self._shown} answered {status}"
         if status == 200:  # noqa: PLR2004
             return self._success(said, content_type, answer)
         if status in (408, 425, 429) or status >= 500:  # noqa: PLR2004
@@ -146,7 +148,7 @@ class Exporter:
         if status in (400, 413, 422):
             return Outcome(Answer.REFUSED, f"{said}: {answer[:200].decode('utf-8', 'replace')}")
         bare = urlsplit(self.endpoint).path in ("", "/")
-        meant = f"; its path is missing, is {self.endpoint.rstrip('/')}/v1/logs meant?" if bare else ""
+        meant = f"; its path is missing, is {self._shown.rstrip('/')}/v1/logs meant?" if bare else ""
         return Outcome(Answer.MISTAKEN, f"{said}: this is no OTLP/HTTP address for logs, or the credentials are wrong{meant}")
 
     def _success(self, said: str, content_type: str, answer: bytes) -> Outcome:

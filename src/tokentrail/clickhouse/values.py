@@ -1,0 +1,78 @@
+"""Values as ClickHouse's JSON quotes them: integers of 64 bits and more by servers before 25.8, nan and inf where asked; at any depth of a type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+__all__ = ["Reading", "reading"]
+
+Reading = Callable[[Any], Any]
+"""From a JSON value to the value that its type means."""
+
+_FORM: Final = re.compile(r"(\w+)(?:\((.*)\))?", re.DOTALL)
+_INTEGER: Final = re.compile(r"U?Int\d+")
+_FLOAT: Final = re.compile(r"B?Float\d+")
+_PIECE: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'|`(?:[^`\\]|\\.|``)*`|\"(?:[^\"\\]|\\.)*\"|.", re.DOTALL)
+
+
+def reading(kind: str) -> Reading | None:
+    """How values of the type `kind` are read; `None` where they may stay as they are."""
+    form = _FORM.fullmatch(kind.strip())
+    if form is None:
+        return None
+    name, inner = form[1], form[2] or ""
+    if _INTEGER.fullmatch(name):
+        return _unquoted(int)
+    if _FLOAT.fullmatch(name):
+        return _unquoted(float)
+    arguments = list(_split(inner, ","))
+    if name in ("Nullable", "LowCardinality"):
+        return reading(inner)
+    if name == "SimpleAggregateFunction":
+        return reading(arguments[-1])
+    if name == "Array":
+        return _list(reading(inner))
+    if name == "Map":
+        return _map(reading(arguments[-1]))
+    members = [reading(list(_split(argument.strip(), " "))[-1]) for argument in arguments] if name in ("Tuple", "Nested") else []
+    return (_list(_tuple(members)) if name == "Nested" else _tuple(members)) if any(members) else None
+
+
+def _unquoted(kind: type[int | float]) -> Reading:
+    return lambda value: kind(value) if isinstance(value, str) else value
+
+
+def _list(each: Reading | None) -> Reading | None:
+    return each and (lambda value: [each(item) for item in value] if isinstance(value, list) else value)
+
+
+def _map(each: Reading | None) -> Reading | None:
+    return each and (lambda value: {name: each(item) for name, item in value.items()} if isinstance(value, dict) else value)
+
+
+def _tuple(members: list[Reading | None]) -> Reading:
+    """For a list, or for an object where the members have names."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, dict):
+            return dict(zip(value, read(list(value.values())), strict=True))
+        if not isinstance(value, list) or len(value) != len(members):
+            return value
+        return [member(item) if member else item for member, item in zip(members, value, strict=True)]
+
+    return read
+
+
+def _split(text: str, sign: str) -> Iterator[str]:
+    """The parts of a type's text between signs that stand outside of brackets and quotes."""
+    depth, part = 0, ""
+    for piece in _PIECE.findall(text):
+        depth += (piece == "(") - (piece == ")")
+        if piece == sign and not depth:
+            yield part
+            part = ""
+        else:
+            part += piece
+    yield part

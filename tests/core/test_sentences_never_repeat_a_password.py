@@ -1,0 +1,84 @@
+"""A sentence that repeats an address repeats neither its user nor its password, however wrongly they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import tokentrail
+from tokentrail.addresses import bare
+from tokentrail.clickhouse.client import connect
+from tokentrail.doctor.collector import check_collector
+from tokentrail.host_rules import HostRule
+from tokentrail.journal.endpoint import endpoint_problem
+from tokentrail.journal.exporter import Exporter
+from tokentrail.settings import Settings, _check_url, from_environment
+
+NAMES = ("someone", "s3cret")
+CREDENTIALS = ["someone:s3cret", "someone:s3cret/more", "someone:s3cret#more", "someone:s3cret?more", "someone:s3cret@more", "someone:12/s3cret"]
+REST = ["h/v1/logs", "h:x/v1/logs", "[h", "127.0.0.1:9/v1/logs", "h:4317", "h/a/b"]
+ADDRESSES = [f"{scheme}{said}@{rest}" for scheme in ("http://", "ftp://", "") for said in CREDENTIALS for rest in REST]
+
+
+def _raised(call: Callable[[], Any]) -> str:
+    try:
+        call()
+    except Exception as error:
+        return str(error)
+    return ""
+
+
+def _told(address: str) -> list[str]:
+    """Whatever is said of an address anywhere."""
+    told: list[str] = []
+    from_environment({"TOKENTRAIL_PROVIDER_HOSTS": f"{address}=x"}, told.append)
+    return [
+        *told,
+        _raised(lambda: HostRule.parse(address, "x")),
+        _raised(lambda: _check_url(address)),
+        _raised(lambda: tokentrail.configure(provider_hosts={address: "x"})),
+        endpoint_problem(Settings(endpoint=address)) or "",
+        endpoint_problem(Settings(endpoint=address, protocol="grpc")) or "",
+    ]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_wherever_it_is_told(address: str) -> None:
+    told = _told(address)
+    assert any(told)
+    assert not [sentence for sentence in told if any(name in sentence for name in NAMES)]
+
+
+@pytest.mark.parametrize("said", CREDENTIALS)
+@pytest.mark.parametrize("rest", ["127.0.0.1:9/db", "127.0.0.1:x/db", "127.0.0.1:9/a/b", "[127.0.0.1/db"])
+def test_the_ledgers_address(said: str, rest: str) -> None:
+    sentence = _raised(lambda: connect(f"http://{said}@{rest}"))
+    assert sentence
+    assert not any(name in sentence for name in NAMES), sentence
+
+
+def test_an_answer_that_did_not_come() -> None:
+    settings = Settings(endpoint="http://someone:s3cret@127.0.0.1:9/v1/logs")
+    exporter = Exporter(settings)
+    reason = exporter.send(b"").reason
+    exporter.close()
+    assert reason.startswith("http://…@127.0.0.1:9/v1/logs: ")
+    for sentence in (reason, *(finding.sentence for finding in check_collector(settings))):
+        assert not any(name in sentence for name in NAMES), sentence
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://h:1/p", "http://h:1/p"),
+        ("http://u:p@h:1/p", "http://…@h:1/p"),
+        ("u:p@h", "…@h"),
+        ("http://u:p/q@r@h", "http://…@h"),
+        ("//u@h", "//…@h"),
+        ("", ""),
+    ],
+)
+def test_what_is_left(address: str, shown: str) -> None:
+    assert bare(address) == shown
