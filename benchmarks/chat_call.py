@@ -31,7 +31,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import SpanKind
 
 import tokentrail
-from tokentrail import ledger
+from tokentrail.process.current import current
 
 httpx = getattr(base, "httpx2", None) or base.httpx  # openai 3 speaks httpx2
 MODEL = "gpt-4o-mini"
@@ -261,7 +261,7 @@ def main() -> None:
         tokentrail.configure(journal_dir=str(Path(folder) / "journal"), ship=False, tenant_id="t1")
         found = measure(options.blocks, options.calls)
         tokentrail.uninstrument()
-        ledger.close()
+        current.runtime.close()
     if options.json:
         print(json.dumps(found, indent=2))
         return

@@ -17,7 +17,6 @@ from pathlib import Path
 import msgspec
 from event import USAGE
 
-from tokentrail import settings
 from tokentrail.clickhouse.client import connect
 from tokentrail.demo import collector
 from tokentrail.demo.cache import Progress, Unavailable
@@ -28,6 +27,7 @@ from tokentrail.journal.exporter import Exporter
 from tokentrail.journal.records import encode
 from tokentrail.journal.shipper import Shipper
 from tokentrail.journal.writer import Writer
+from tokentrail.settings import Settings
 
 
 def fill(journal: Path, events: int) -> None:
@@ -64,7 +64,7 @@ def main() -> None:
             url = running.otlp_http_url
         client = connect(server.addresses.dsn)
         began = time.monotonic()
-        shipper = Shipper(folder / "journal", Exporter(settings.Settings().with_(endpoint=f"{url}/v1/logs")))
+        shipper = Shipper(folder / "journal", Exporter(Settings().with_(endpoint=f"{url}/v1/logs")))
         progress = Adopter(shipper).adopt_dead()
         accepted = time.monotonic() - began
         while client.query("SELECT sum(calls) FROM usage").rows[0][0] != options.events:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+# what a shell's background jobs and `nohup` ignore, every program that a test starts and signals would ignore too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # a shell starts its background jobs so, and every program that a test starts and interrupts would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SHOWN = ("openai", "groq", "ollama", "opentelemetry-sdk", "chdb-core", "clickhouse-connect", "wrapt", "msgspec")
 

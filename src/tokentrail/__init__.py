@@ -8,18 +8,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tokentrail.forks import no_fork
+from tokentrail.process.forks import no_fork
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Spent
-    from tokentrail.by_hand import track_token_usage
     from tokentrail.counting import count_tokens, estimate_prompt_tokens
-    from tokentrail.decorators import track_tokens
     from tokentrail.idempotency import content_hash, idempotency_key
     from tokentrail.instrumentation import instrument, uninstrument
-    from tokentrail.recorder import flush
-    from tokentrail.sdk import setup_opentelemetry
-    from tokentrail.settings import configure
+    from tokentrail.process.configure import configure
+    from tokentrail.recording.recorder import flush
+    from tokentrail.telemetry.setup import setup_opentelemetry
+    from tokentrail.tracking.decorator import track_tokens
+    from tokentrail.tracking.manual import track_token_usage
     from tokentrail.usage import Usage
     from tokentrail.vocabulary import (
         OPERATION_BATCH,
@@ -77,16 +77,16 @@ __all__ = [
 _HOMES = {
     "Spent": "attribution",
     "Usage": "usage",
-    "configure": "settings",
+    "configure": "process.configure",
     "content_hash": "idempotency",
     "count_tokens": "counting",
     "estimate_prompt_tokens": "counting",
-    "flush": "recorder",
+    "flush": "recording.recorder",
     "idempotency_key": "idempotency",
     "instrument": "instrumentation",
-    "setup_opentelemetry": "sdk",
-    "track_token_usage": "by_hand",
-    "track_tokens": "decorators",
+    "setup_opentelemetry": "telemetry.setup",
+    "track_token_usage": "tracking.manual",
+    "track_tokens": "tracking.decorator",
     "uninstrument": "instrumentation",
 }
 

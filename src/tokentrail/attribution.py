@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from tokentrail import threads
+from tokentrail.process.mutexes import Mutex
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -17,9 +16,8 @@ __all__ = ["Attribution", "Spent", "attribution"]
 
 _RANK = {"unknown": 0, "estimated": 1, "reported": 2}
 
-_adding = threads.RLock()
-"""One lock for all totals: a signal handler that spends in the middle of its own thread's `add` must not wait for itself, and a forked child needs
-a new one."""
+_adding = Mutex()
+"""One lock for all totals."""
 
 
 class Spent:
@@ -53,7 +51,7 @@ class Spent:
 
     def add(self, usage: Usage) -> None:
         """Count one usage in."""
-        with _adding:
+        with _adding.lock:
             self.calls += usage.calls
             self.input_tokens += usage.input_tokens or 0
             self.output_tokens += usage.output_tokens or 0
@@ -99,11 +97,3 @@ class Attribution:
 
 
 attribution: ContextVar[Attribution | None] = ContextVar("tokentrail_attribution", default=None)
-
-
-def _renew_lock() -> None:
-    global _adding  # noqa: PLW0603 - another thread of the parent may have held it
-    _adding = threads.RLock()
-
-
-os.register_at_fork(after_in_child=_renew_lock)

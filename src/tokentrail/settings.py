@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from tokentrail import threads
 from tokentrail.addresses import bare
 from tokentrail.environment import NAMED, PARSERS, READERS
 from tokentrail.host_rules import rules_of
-from tokentrail.vocabulary import OperationLike, parse_operation
+from tokentrail.vocabulary import parse_operation
 
-__all__ = ["Settings", "configure", "current", "from_environment"]
+__all__ = ["Settings", "check_url", "from_environment"]
 
 logger = logging.getLogger("tokentrail")
 
@@ -169,7 +168,7 @@ def check(name: str, value: Any) -> None:
         raise ValueError("journal_dir is empty: give a folder")
 
 
-def _check_url(endpoint: str) -> None:
+def check_url(endpoint: str) -> None:
     """Raise `ValueError` with one sentence if an address of OTLP/HTTP is none; an empty one is the default."""
     try:
         parts = urlsplit(endpoint)
@@ -204,84 +203,3 @@ def from_environment(environ: Mapping[str, str], wrong: Callable[[str], None]) -
                     wrong(f"{variable} cannot be used: {error}")
                 told.add(variable)
     return settings
-
-
-_current: Settings | None = None
-_lock = threads.RLock()
-_listeners: list[Callable[[Settings], None]] = []
-
-
-def current() -> Settings:
-    """The settings in force; read from the environment at first use."""
-    global _current  # noqa: PLW0603 - one process has one configuration
-    if _current is None:
-        with _lock:
-            if _current is None:
-                _current = from_environment(os.environ, lambda sentence: logger.warning("tokentrail: %s; it is left out", sentence))
-    return _current
-
-
-_UNCHANGED: Any = object()
-
-
-def configure(
-    *,
-    disabled: bool = _UNCHANGED,
-    tenant_id: str = _UNCHANGED,
-    operations: Mapping[str, OperationLike] = _UNCHANGED,
-    provider_hosts: Mapping[str, str] = _UNCHANGED,
-    include_usage: bool = _UNCHANGED,
-    estimate: bool = _UNCHANGED,
-    tokenizer_download: bool = _UNCHANGED,
-    content_hash_secret: str = _UNCHANGED,
-    spans: bool = _UNCHANGED,
-    metrics: MetricNames = _UNCHANGED,
-    journal_dir: str | Path = _UNCHANGED,
-    journal_max_bytes: int = _UNCHANGED,
-    journal_segment_bytes: int = _UNCHANGED,
-    journal_fsync: bool = _UNCHANGED,
-    ship: bool = _UNCHANGED,
-    ship_interval: float = _UNCHANGED,
-    adopt_interval: float = _UNCHANGED,
-    exit_timeout: float = _UNCHANGED,
-    endpoint: str = _UNCHANGED,
-    insecure: bool = _UNCHANGED,
-    headers: Mapping[str, str] = _UNCHANGED,
-    protocol: Protocol = _UNCHANGED,
-    certificate: str | Path = _UNCHANGED,
-    client_certificate: str | Path = _UNCHANGED,
-    client_key: str | Path = _UNCHANGED,
-    timeout: float = _UNCHANGED,
-    compression: Compression = _UNCHANGED,
-    service_name: str = _UNCHANGED,
-    environment: str = _UNCHANGED,
-    resource: Mapping[str, str] = _UNCHANGED,
-    otel_sdk_disabled: bool = _UNCHANGED,
-) -> Settings:
-    """Change settings by name, before or between calls; see docs/settings.md for all of them. What is left out stays as it is.
-
-    Raises `ValueError` or `TypeError` with one sentence for a setting that does not exist or cannot have that value; nothing is changed then.
-    """
-    changes = {name: value for name, value in locals().items() if value is not _UNCHANGED}
-    global _current  # noqa: PLW0603
-    with _lock:
-        changed = current().with_(**changes)
-        if "endpoint" in changes and changed.protocol == "http/protobuf":  # only now: the protocol may be among the changes
-            _check_url(changed.endpoint)
-        _current = changed
-    for listener in _listeners:
-        listener(changed)
-    return changed
-
-
-def on_change(listener: Callable[[Settings], None]) -> None:
-    """Call `listener` after each `configure()`."""
-    _listeners.append(listener)
-
-
-def _renew_lock() -> None:
-    global _lock  # noqa: PLW0603 - another thread of the parent may have held it
-    _lock = threads.RLock()
-
-
-os.register_at_fork(after_in_child=_renew_lock)

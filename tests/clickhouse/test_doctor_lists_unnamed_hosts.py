@@ -12,24 +12,27 @@ from pathlib import Path
 
 import pytest
 
+import tokentrail
 from tests.support.calls import a_request, an_answer, call
 from tests.support.ledger_rows import Land, usage
-from tokentrail import ledger, semconv, settings
+from tokentrail import semconv
 from tokentrail.doctor import hosts
 from tokentrail.doctor.finding import Finding
 from tokentrail.doctor.hosts import check_hosts
+from tokentrail.process.current import current
+from tokentrail.settings import Settings
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[settings.Settings]:
+def journal(tmp_path: Path) -> Iterator[Settings]:
     """A journal with calls to a known server, to two unknown ones, and to one that was named by the setting."""
-    before = settings.current()
-    in_force = settings.configure(journal_dir=tmp_path / "journal", ship=False, estimate=False, provider_hosts={"*.known:8000": "vllm"})
+    before = current.settings
+    in_force = tokentrail.configure(journal_dir=tmp_path / "journal", ship=False, estimate=False, provider_hosts={"*.known:8000": "vllm"})
     servers = [("api.openai.com", 0), ("vllm.internal", 8000), ("vllm.internal", 8000), ("::1", 4000), ("a.known", 8000)]
     for address, port in servers:
         call(request=a_request(server_address=address, server_port=port))
     yield in_force
-    settings.configure(**{name: getattr(before, name) for name in ("journal_dir", "ship", "estimate", "provider_hosts")})
+    tokentrail.configure(**{name: getattr(before, name) for name in ("journal_dir", "ship", "estimate", "provider_hosts")})
 
 
 def said(findings: Iterator[Finding]) -> list[tuple[str, str]]:
@@ -39,7 +42,7 @@ def said(findings: Iterator[Finding]) -> list[tuple[str, str]]:
 AFTER = "recorded as openai, after the SDK that was used; name who answers there: TOKENTRAIL_PROVIDER_HOSTS="
 
 
-def test_the_journals_servers(journal: settings.Settings) -> None:
+def test_the_journals_servers(journal: Settings) -> None:
     root = Path(journal.journal_dir)
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     assert said(check_hosts(journal, None)) == [
@@ -49,26 +52,26 @@ def test_the_journals_servers(journal: settings.Settings) -> None:
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
-def test_what_is_named_is_no_longer_listed(journal: settings.Settings) -> None:
+def test_what_is_named_is_no_longer_listed(journal: Settings) -> None:
     named = journal.with_(provider_hosts={"*.internal": "vllm", "[::1]:4000": "litellm", "*.known": "vllm"})
     assert said(check_hosts(named, None)) == [("ok", "who answers is known of every server that was called")]
 
 
-def test_many_servers_are_cut_short(journal: settings.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_servers_are_cut_short(journal: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "SHOWN", 1)
     assert said(check_hosts(journal, None))[1:] == [("note", "and 1 more; a pattern names several servers, as in *.internal=vllm")]
 
 
-def test_an_estimate_is_no_call_of_its_own(journal: settings.Settings) -> None:
-    settings.configure(estimate=True)
+def test_an_estimate_is_no_call_of_its_own(journal: Settings) -> None:
+    tokentrail.configure(estimate=True)
     unstated = an_answer(input_tokens=None, output_tokens=None, output_texts=["some words"])
     call(request=a_request(server_address="estimated.internal", server_port=1), answer=unstated)
-    assert ledger.drain_estimates(30)
+    assert current.runtime.drain_estimates(30)
     assert ("note", f'estimated.internal:1: 1 call is {AFTER}"estimated.internal:1=…"') in said(check_hosts(journal, None))
 
 
 def test_no_journal_is_no_finding(tmp_path: Path) -> None:
-    assert said(check_hosts(settings.Settings(journal_dir=str(tmp_path / "nowhere")), None)) == []
+    assert said(check_hosts(Settings(journal_dir=str(tmp_path / "nowhere")), None)) == []
 
 
 def test_the_ledgers_last_days(tmp_path: Path, dsn: str, land: Land) -> None:
@@ -82,15 +85,15 @@ def test_the_ledgers_last_days(tmp_path: Path, dsn: str, land: Land) -> None:
         usage(seq=3, ts=now, more=known),
         usage(seq=4, ts=now - 30 * 86400 * 10**9, more=old),
     )
-    empty = settings.Settings(journal_dir=str(tmp_path / "journal"))
+    empty = Settings(journal_dir=str(tmp_path / "journal"))
     assert said(check_hosts(empty, dsn)) == [("note", f'litellm.internal:4000: 2 calls are {AFTER}"litellm.internal:4000=…"')]
 
 
-def test_a_ledger_that_cannot_be_asked_hides_nothing(journal: settings.Settings, tmp_path: Path) -> None:
+def test_a_ledger_that_cannot_be_asked_hides_nothing(journal: Settings, tmp_path: Path) -> None:
     assert len(said(check_hosts(journal, f"chdb://{tmp_path}/nothing"))) == 2
 
 
-def test_the_command(journal: settings.Settings, tmp_path: Path) -> None:
+def test_the_command(journal: Settings, tmp_path: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")} | {
         "TOKENTRAIL_JOURNAL_DIR": journal.journal_dir,
         "TOKENTRAIL_ENDPOINT": "http://127.0.0.1:9/v1/logs",

@@ -19,23 +19,34 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
 
+import tokentrail
 from tests.support.telemetry_contract import Point, check_point, check_span, points_of
-from tokentrail import finisher, ledger, recorder, settings, telemetry
-from tokentrail.journal.ends import Former
+from tokentrail.process.current import current
+from tokentrail.recording.runtime import Runtime
+from tokentrail.settings import Settings
+from tokentrail.testing import Usages, collect_usages
 
-Configure = Callable[..., settings.Settings]
+Configure = Callable[..., Settings]
 
 
 @pytest.fixture
-def configure(tmp_path: Path) -> Iterator[Configure]:
-    """`tokentrail.configure` whose changes end with the test; records go to the test's own journal, and nowhere else."""
-    before = settings.current()
-    settings.configure(journal_dir=tmp_path / "journal", ship=False, estimate=False)
-    yield settings.configure
-    finisher.drain(5.0)
-    settings._current = before
-    for listener in settings._listeners:
-        listener(before)
+def runtime(tmp_path: Path) -> Iterator[Runtime]:
+    """A runtime of the test's own, in the place of the process's: records go to the test's own journal, and nowhere else."""
+    with Runtime(Settings(journal_dir=str(tmp_path / "journal"), ship=False, estimate=False)).in_place() as own:
+        yield own
+
+
+@pytest.fixture
+def configure(runtime: Runtime) -> Configure:
+    """`tokentrail.configure`, whose changes end with the test."""
+    return tokentrail.configure
+
+
+@pytest.fixture
+def tokentrail_usages(runtime: Runtime) -> Iterator[Usages]:
+    """The plugin's fixture."""
+    with collect_usages() as usages:
+        yield usages
 
 
 @pytest.fixture
@@ -57,7 +68,7 @@ class Sdk:
     @property
     def spans(self) -> list[ReadableSpan]:
         """The spans that have ended, in that order."""
-        finisher.drain(5.0)
+        current.runtime.deferred.drain(5.0)
         return list(self.exporter.get_finished_spans())
 
     def span(self, name: str) -> ReadableSpan:
@@ -85,10 +96,6 @@ def make_sdk(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         made.append(sdk)
         monkeypatch.setattr(trace, "_TRACER_PROVIDER", sdk.tracing)
         monkeypatch.setattr(metrics_api, "_METER_PROVIDER", sdk.metering)
-        monkeypatch.setattr(telemetry, "_observed", False)
-        monkeypatch.setattr(telemetry, "_totals", {})
-        monkeypatch.setattr(ledger, "_former", Former())
-        monkeypatch.setattr(recorder, "_telemetry", None)
         return sdk
 
     yield make
@@ -108,12 +115,9 @@ def sdk(make_sdk: Callable[..., Sdk]) -> Sdk:
 
 
 @pytest.fixture
-def internal_errors(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """What was swallowed during the test, by place."""
-    counted: dict[str, int] = {}
-    monkeypatch.setattr(ledger, "internal_errors", counted)
-    monkeypatch.setattr(ledger, "_said", {})
-    return counted
+def internal_errors(runtime: Runtime) -> dict[str, int]:
+    """The errors that were kept from the application during the test, by place."""
+    return runtime.diagnostics.internal_errors
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ import pytest
 
 from tests.support.programs import HERE, run
 
-SAY = "from tokentrail.ledger import resource_attributes\nprint(resource_attributes()['service.name'], flush=True)\n"
+SAY = "from tokentrail.process.current import current; from tokentrail.telemetry.resource import resource_attributes\nprint(resource_attributes(current.settings, current.runtime.diagnostics)['service.name'], flush=True)\n"
 POOL = """
 import multiprocessing, sys
-from tokentrail.ledger import resource_attributes
+from tokentrail.process.current import current
+from tokentrail.telemetry.resource import resource_attributes
 def say():
-    print(resource_attributes()["service.name"], flush=True)
+    print(resource_attributes(current.settings, current.runtime.diagnostics)["service.name"], flush=True)
 if __name__ == "__main__":
     say()
     child = multiprocessing.get_context({method!r}).Process(target=say)
@@ -106,10 +107,11 @@ import json
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from tokentrail.ledger import resource_attributes
+from tokentrail.process.current import current
+from tokentrail.telemetry.resource import resource_attributes
 provider = TracerProvider(resource=Resource.create({given}))
 trace.set_tracer_provider(provider)
-print(json.dumps([resource_attributes()["service.name"], provider.resource.attributes["service.name"]]))
+print(json.dumps([resource_attributes(current.settings, current.runtime.diagnostics)["service.name"], provider.resource.attributes["service.name"]]))
 """
 
 

@@ -10,7 +10,8 @@ from tokentrail.settings import Settings, from_environment
 
 CONFIGURE = """
 import json, tokentrail
-from tokentrail import settings
+from tokentrail.process.current import current
+import tokentrail
 said = []
 for changes in {changes!r}:
     try:
@@ -18,7 +19,7 @@ for changes in {changes!r}:
         said.append("")
     except ValueError as error:
         said.append(str(error))
-print(json.dumps([said, settings.current().endpoint, settings.current().tenant_id]))
+print(json.dumps([said, current.settings.endpoint, current.settings.tenant_id]))
 """
 
 

@@ -16,8 +16,10 @@ import pytest
 
 from tests.core.conftest import Sdk
 from tests.support.calls import a_request, an_answer, call
-from tokentrail import finisher, recorder, track_tokens
+from tokentrail import track_tokens
 from tokentrail.attribution import attribution
+from tokentrail.process.current import current
+from tokentrail.recording import recorder
 from tokentrail.testing import Usages
 
 
@@ -287,5 +289,5 @@ def test_a_stream_that_ends_after_the_block_belongs_to_it(tokentrail_usages: Usa
     assert spent.calls == 0
     threading.Thread(target=begun.finish, args=(an_answer(),)).start()
     tokentrail_usages.wait_for(1)
-    finisher.drain(5)
+    current.runtime.deferred.drain(5)
     assert (tenants(tokentrail_usages), spent.input_tokens) == (["acme"], 11)

@@ -11,8 +11,9 @@ from opentelemetry.metrics import _internal as metrics_api
 
 from tests.core.conftest import Sdk
 from tests.support.calls import a_request, an_answer, counted
-from tokentrail import recorder, track_tokens
+from tokentrail import track_tokens
 from tokentrail.attribution import attribution
+from tokentrail.recording import recorder
 
 REQUEST, ANSWER = a_request("Good morning", "How are you?"), an_answer(reasoning_tokens=3)
 
@@ -34,7 +35,6 @@ def test_a_call_with_span_metrics_and_journal(sdk: Sdk) -> None:
 def test_a_call_without_an_sdk(journal: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", trace.NoOpTracerProvider())
     monkeypatch.setattr(metrics_api, "_METER_PROVIDER", NoOpMeterProvider())
-    monkeypatch.setattr(recorder, "_telemetry", None)
     assert counted(one_call) <= 80
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from tests.support.calls import call
 from tokentrail import track_token_usage, track_tokens
-from tokentrail.metadata import MAX_METADATA_BYTES, metadata_text
 from tokentrail.testing import Usages
+from tokentrail.tracking.metadata import MAX_METADATA_BYTES, metadata_text
 
 
 def strict(text: str) -> Any:

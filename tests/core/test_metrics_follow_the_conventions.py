@@ -13,8 +13,10 @@ import pytest
 from tests.core.conftest import Configure, Sdk
 from tests.support.calls import a_request, an_answer, call
 from tests.support.telemetry_contract import LATEST, LEGACY, OURS
-from tokentrail import ledger, setup_opentelemetry, telemetry, track_token_usage
+from tokentrail import setup_opentelemetry, track_token_usage
 from tokentrail.call import Answer
+from tokentrail.process.current import current
+from tokentrail.telemetry import sums
 
 CALL = {
     "gen_ai.operation.name": "chat",
@@ -163,7 +165,7 @@ def test_usages_by_hand_are_counted_and_corrections_and_fine_tuning_are_not(sdk:
 
 
 def test_endless_model_names_stay_bounded(sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telemetry, "_MOST_SERIES", 5)
+    monkeypatch.setattr(sums, "MOST_SERIES", 5)
     for number in range(9):
         call(request=a_request(model=f"ft:{number}"))
     values = {dict(attributes).get("gen_ai.request.model"): value for attributes, value in sdk.values(f"{USAGE}input_tokens").items()}
@@ -173,7 +175,7 @@ def test_endless_model_names_stay_bounded(sdk: Sdk, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_the_journal_took_and_refused(sdk: Sdk, configure: Configure, tmp_path: Path, internal_errors: dict[str, int]) -> None:
-    numbers, refused = ledger.counts()  # of this process's earlier writers: the counters never go back
+    numbers, refused = current.runtime.journal.counts()  # of this process's earlier writers: the counters never go back
     written = numbers - refused
     call()
     call()
@@ -195,7 +197,7 @@ def test_a_signal_handler_in_the_middle_of_an_addition_does_not_wait_for_itself(
     done = threading.Event()
 
     def work() -> None:
-        with telemetry._totals_lock:
+        with current.runtime.sums.mutex.lock:
             call()  # as a handler would that runs here
         done.set()
 
@@ -251,8 +253,10 @@ found = dict(provider.resource.attributes)
 assert (found["service.name"], found["deployment.environment.name"], found["team"]) == ("svc", "prod", "search"), found
 assert tokentrail.setup_opentelemetry() is False
 assert trace.get_tracer_provider() is provider
-from tokentrail import ledger
-assert ledger.resource_attributes()["service.name"] == "svc"
+from tokentrail.process.current import current
+import tokentrail
+from tokentrail.telemetry.resource import resource_attributes
+assert resource_attributes(current.settings, current.runtime.diagnostics)["service.name"] == "svc"
 """
 
 

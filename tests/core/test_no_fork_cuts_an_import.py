@@ -17,7 +17,9 @@ def decorate():
     with tokentrail.track_tokens("chat", tenant_id="acme"): record()
 def record(): tokentrail.track_token_usage(token_type="llm", operation="query", provider="groq", model="m", input_tokens=1)
 def estimate():
-    from tokentrail import call, recorder
+    from tokentrail import call
+    from tokentrail.recording import recorder
+    import tokentrail
     recorder.start(call.Request("openai", "chat", "chat", model="gpt-4", texts=["one two"])).finish(call.Answer(model="gpt-4", output_texts=["three"]))
 def count(): assert tokentrail.count_tokens("one two", model="gpt-4o").tokenizer == "o200k_base"
 def flush(): tokentrail.flush(2)
@@ -31,7 +33,8 @@ EVERY_IMPORT = (
     """
 import logging, os, sys  # `logging` must be there before: its own hook would take its lock before ours
 import tokentrail
-from tokentrail import forks
+from tokentrail.process import forks
+import tokentrail
 """
     + FIRST_USES
     + """
@@ -95,7 +98,7 @@ def test_every_import_holds_off_forks(tmp_path: Path, protocol: str) -> None:
 @pytest.mark.parametrize(
     ("module", "use"),
     [
-        ("tokentrail.recorder", "flush"),
+        ("tokentrail.recording.recorder", "flush"),
         ("tokentrail.instrumentation", "decorate"),
         ("wrapt", "instrument"),
         ("tiktoken", "count"),

@@ -12,7 +12,7 @@ import pytest
 
 from tests.core.conftest import Configure
 from tests.support.calls import call, journal_of
-from tokentrail import settings
+from tokentrail.process.current import Current, current
 from tokentrail.settings import Settings, from_environment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -83,14 +83,14 @@ def test_timeouts_are_seconds_as_in_the_sdk(monkeypatch: pytest.MonkeyPatch) -> 
     assert client._timeout == read(OTEL_EXPORTER_OTLP_TIMEOUT="7")[0].timeout == 7
 
 
-def test_arguments_go_before_variables(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_go_before_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKENTRAIL_TENANT_ID", "from the environment")
     monkeypatch.setenv("TOKENTRAIL_SERVICE_NAME", "kept")
-    monkeypatch.setattr(settings, "_current", None)
-    changed = settings.configure(tenant_id="from the argument", journal_dir="~/journal")
+    own = Current()
+    changed = own.configure({"tenant_id": "from the argument", "journal_dir": "~/journal"})
     assert (changed.tenant_id, changed.service_name) == ("from the argument", "kept")
     assert changed.journal_dir == str(Path.home() / "journal")
-    assert settings.current() is changed
+    assert own.settings is changed
 
 
 @pytest.mark.parametrize(
@@ -156,10 +156,10 @@ def test_secrets_are_never_shown() -> None:
     ],
 )
 def test_a_wrong_argument_raises_and_changes_nothing(wrong: dict[str, Any], sentence: str, configure: Configure) -> None:
-    before = settings.current()
+    before = current.settings
     with pytest.raises((TypeError, ValueError), match=sentence):
         configure(service_name="changed", **wrong)
-    assert settings.current() is before
+    assert current.settings is before
 
 
 def test_mappings_are_copied_and_operations_are_words(configure: Configure) -> None:

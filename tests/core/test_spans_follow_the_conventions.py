@@ -14,8 +14,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 from tests.core.conftest import Configure, Sdk
 from tests.support.calls import a_request, an_answer, call, journal_of
 from tests.support.telemetry_contract import check_span
-from tokentrail import recorder, track_token_usage, track_tokens
+from tokentrail import track_token_usage, track_tokens
 from tokentrail.call import Answer
+from tokentrail.recording import recorder
 
 
 class Overloaded(Exception):  # noqa: N818 - named as SDKs name theirs

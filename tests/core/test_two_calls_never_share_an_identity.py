@@ -65,7 +65,7 @@ def test_threads_processes_and_forks_on_equal_clocks(secret: str, tmp_path: Path
 
 
 def test_the_clock_is_never_adjusted(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokentrail.recorder.time_ns", lambda: FROZEN)
+    monkeypatch.setattr("tokentrail.recording.recorder.time_ns", lambda: FROZEN)
     for _ in range(3):
         call()
     records = journal_of(journal)

@@ -18,7 +18,8 @@ import pytest
 from mypy import api
 
 import tokentrail
-from tokentrail import settings, vocabulary
+from tokentrail import vocabulary
+from tokentrail.settings import Settings
 from tokentrail.vocabulary import Ended, Operation, Source, TokenType, Word
 
 BEGINNING = """
@@ -181,7 +182,7 @@ def test_an_editor_completes_words_and_settings(editor: Editor) -> None:
     assert editor.completions(beginning + 'track_tokens("|")') == {word.value for word in Operation}
     assert editor.completions(beginning + 'track_token_usage(token_type="|")') == {word.value for word in TokenType}
     assert editor.completions(beginning + 'configure(metrics="|")') == {"latest", "legacy", "both", "none"}
-    assert editor.completions(beginning + "configure(|)") >= {setting.name for setting in fields(settings.Settings)}
+    assert editor.completions(beginning + "configure(|)") >= {setting.name for setting in fields(Settings)}
 
 
 @pytest.mark.parametrize(
@@ -202,14 +203,14 @@ def test_the_words_that_are_written_out_are_those_of_the_list(alias: Any, kind: 
 
 def test_configure_has_every_setting_as_a_keyword_and_nothing_else() -> None:
     keywords = inspect.signature(tokentrail.configure).parameters
-    assert list(keywords) == [setting.name for setting in fields(settings.Settings)]
+    assert list(keywords) == [setting.name for setting in fields(Settings)]
     assert {keyword.kind for keyword in keywords.values()} == {inspect.Parameter.KEYWORD_ONLY}
     hints = get_type_hints(tokentrail.configure)
-    for setting in fields(settings.Settings):
+    for setting in fields(Settings):
         hint, kind = hints[setting.name], str(setting.type)
         if get_origin(hint) is Literal:
             assert kind == "str"
-            assert getattr(settings.Settings(), setting.name) in get_args(hint)
+            assert getattr(Settings(), setting.name) in get_args(hint)
         elif kind.startswith("Mapping"):
             assert get_args(hint)[0] is str
         else:
@@ -219,4 +220,4 @@ def test_configure_has_every_setting_as_a_keyword_and_nothing_else() -> None:
 def test_the_literals_of_settings_are_those_that_are_taken() -> None:
     for name in ("metrics", "compression", "protocol"):
         for value in get_args(get_type_hints(tokentrail.configure)[name]):
-            assert getattr(settings.Settings().with_(**{name: value}), name) == value
+            assert getattr(Settings().with_(**{name: value}), name) == value

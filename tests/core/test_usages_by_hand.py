@@ -13,8 +13,9 @@ import pytest
 
 from tests.core.conftest import Configure
 from tests.support.calls import journal_of
-from tokentrail import Ended, Operation, Source, TokenType, settings, track_token_usage, track_tokens
+from tokentrail import Ended, Operation, Source, TokenType, track_token_usage, track_tokens
 from tokentrail.idempotency import parse_key
+from tokentrail.process.current import current
 from tokentrail.testing import Usages
 from tokentrail.usage import Usage
 
@@ -247,4 +248,4 @@ assert tokentrail.flush(1)
 
 
 def test_settings_are_what_they_were() -> None:
-    assert settings.current().disabled is False
+    assert current.settings.disabled is False

@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.forked import exit_code_of_child
 from tests.support.waiting import wait_until
-from tokentrail import threads
 from tokentrail.counting.estimator import Estimator
+from tokentrail.process import threads
 from tokentrail.usage import Usage
 
 CALL = Usage(key="k", call=1, ts=1, request_model="claude-haiku-4-5", gen_ai_operation="chat")

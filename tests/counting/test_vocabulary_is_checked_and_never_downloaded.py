@@ -114,7 +114,7 @@ def test_a_child_forked_while_a_vocabulary_loads_can_count(fresh_vocabularies: N
     holding, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with vocabularies._lock:
+        with vocabularies._mutex.lock:
             holding.set()
             release.wait(30)
 

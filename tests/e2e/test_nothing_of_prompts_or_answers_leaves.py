@@ -143,7 +143,9 @@ def test_planted_texts_stay_in_the_process(tmp_path: Path, collector_answers: bo
         program = (
             PROGRAM
             if collector_answers
-            else PROGRAM.replace("assert tokentrail.flush(20)", "tokentrail.finisher.drain(10); tokentrail.ledger._estimator.drain(10)")
+            else PROGRAM.replace(
+                "assert tokentrail.flush(20)", "tokentrail.current.runtime.deferred.drain(10); tokentrail.current.runtime.drain_estimates(10)"
+            )
         )
         ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=settings, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr

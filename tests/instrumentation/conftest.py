@@ -6,19 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tokentrail import settings
 from tokentrail.instrumentation import uninstrument
+from tokentrail.process.current import current
+from tokentrail.recording.runtime import Runtime
 from tokentrail.testing import Usages, collect_usages
 
 
 @pytest.fixture(autouse=True)
 def no_hooks() -> Iterator[None]:
     uninstrument()
-    before = settings.current()
-    settings.configure(estimate=False)
-    yield
+    with Runtime(current.settings.with_(estimate=False)).in_place():
+        yield
     uninstrument()
-    settings.configure(estimate=before.estimate)
 
 
 @pytest.fixture

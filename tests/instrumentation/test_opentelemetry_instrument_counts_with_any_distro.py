@@ -14,14 +14,14 @@ import pytest
 APP = """
 import json, os
 from opentelemetry import trace
-from tokentrail import settings
+from tokentrail.process.current import current
 from tokentrail.instrumentation import instrumented
 from tokentrail.journal.endpoint import endpoint_of
 provider = trace.get_tracer_provider()
 print(json.dumps({
     "armed": sorted(instrumented()),
     "otel": os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL"),
-    "endpoint": endpoint_of(settings.current()),
+    "endpoint": endpoint_of(current.settings),
     "sdk": type(provider).__module__.startswith("opentelemetry.sdk"),
     "vendor": os.environ.get("VENDOR"),
 }))

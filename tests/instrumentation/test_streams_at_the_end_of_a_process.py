@@ -14,7 +14,7 @@ PROGRAM = """
     import json, os, sys, gc
     import openai
     from tokentrail.instrumentation import instrument
-    from tokentrail import finisher
+    from tokentrail.process.current import current
     instrument()
     client = openai.OpenAI(base_url=sys.argv[1], api_key="none")
     ask = dict(model="m", messages=[{"role": "user", "content": "hello"}], stream=True)
@@ -45,7 +45,7 @@ def test_a_forked_child_does_not_record_its_parents_stream(tmp_path: Path) -> No
         stream.close()
         del stream
         gc.collect()
-        finisher.drain(5)
+        current.runtime.deferred.drain(5)
         sys.exit(0)
     assert os.waitpid(pid, 0)[1] == 0
     stream.close()

@@ -9,9 +9,10 @@ import openai
 import pytest
 
 from tests.support.scripted import ScriptedServer, chunks, completion, sse
-from tokentrail import instrumentation, ledger
+from tokentrail import instrumentation
 from tokentrail.call import Answer, Request
 from tokentrail.instrumentation import instrument, patching, uninstrument
+from tokentrail.process.current import current
 from tokentrail.providers import Exchange, Hook, Provider
 from tokentrail.providers import openai as openai_provider
 from tokentrail.testing import Usages
@@ -25,8 +26,8 @@ def broken(*_: Any, **__: Any) -> Any:
 
 @pytest.fixture
 def swallowed() -> Any:
-    before = dict(ledger.internal_errors)
-    return lambda: sum(ledger.internal_errors.values()) - sum(before.values())
+    before = dict(current.runtime.diagnostics.internal_errors)
+    return lambda: sum(current.runtime.diagnostics.internal_errors.values()) - sum(before.values())
 
 
 @pytest.mark.parametrize("place", ["texts", "read"])
@@ -54,7 +55,7 @@ def test_a_stream_reader_that_fails(place: str, usages: Usages, swallowed: Any, 
 
 
 def test_a_recorder_that_fails(swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokentrail.recorder.start", broken)
+    monkeypatch.setattr("tokentrail.recording.recorder.start", broken)
     instrument()
     with ScriptedServer(completion()) as server:
         assert openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK)

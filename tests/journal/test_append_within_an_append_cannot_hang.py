@@ -17,7 +17,7 @@ from tokentrail.journal.records import encode
 HEAD = """
 import gc, os, signal, sys, threading, time
 from tests.support.journal_load import one, tell
-from tokentrail import ledger
+from tokentrail.process.current import current
 """
 
 FINALIZERS = """

@@ -12,15 +12,18 @@ from tokentrail import semconv
 CODE = """
 import os, time
 import tokentrail
-from tokentrail import call, finisher, ledger, recorder
+from tokentrail import call
+from tokentrail.process.current import current
+from tokentrail.recording import recorder
+import tokentrail
 def one(model="gpt-4"):
     request = call.Request("openai", "chat", "chat", model=model, texts=["one two three"])
     recorder.start(request).finish(call.Answer(model=model, output_texts=["four five"]))
 one()
 {between}
 one()
-finisher.drain(10)
-ledger._estimator.drain(10)
+current.runtime.deferred.drain(10)
+current.runtime.drain_estimates(10)
 """
 
 
@@ -62,6 +65,6 @@ def test_never_by_another_one(root: Path, otlp: Otlp, start: Callable[..., Progr
 
 
 def test_also_with_another_vocabulary_after_a_close(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
-    found = run(root, otlp, start, "ledger.close()\none('gpt-4o')")
+    found = run(root, otlp, start, "current.runtime.close()\none('gpt-4o')")
     assert len(found) == 3
     assert [len(said) for said in found.values()] == [2, 2, 2], found

@@ -86,10 +86,11 @@ import time
 from tests.support.journal_load import one, tell
 for _ in range(20): tell(*one())
 import atexit
-from tokentrail import ledger
-atexit.unregister(ledger.close_at_exit)
+from tokentrail.process.current import current
+import tokentrail
+atexit.unregister(runtime.close_at_exit)
 began = time.monotonic()
-ledger.close_at_exit()
+runtime.close_at_exit()
 print("closed", time.monotonic() - began)
 """
     began = time.monotonic()

@@ -17,10 +17,10 @@ from click.testing import CliRunner
 
 from tests.support.journal import Program, abandon, adopt, append, environment, told, writer
 from tests.support.otlp_receiver import Otlp
-from tokentrail import settings
 from tokentrail.cli.journal import command
 from tokentrail.doctor.journal import check_journal
 from tokentrail.journal.folder import writer_folders
+from tokentrail.settings import Settings
 
 HEAD = """
 import errno, fcntl, os, signal
@@ -98,7 +98,7 @@ def test_status_and_doctor_say_so(root: Path, otlp: Otlp, no_locks: None) -> Non
     found = json.loads(as_json.stdout)
     assert found["locks"] is False
     assert [seen["state"] for seen in found["writers"]] == ["unknown"]
-    findings = list(check_journal(settings.Settings(journal_dir=str(root))))
+    findings = list(check_journal(Settings(journal_dir=str(root))))
     assert any(finding.state == "wrong" and "has no locks" in finding.sentence for finding in findings)
     service.close()
     assert json.loads(CliRunner().invoke(command, ["status", "--dir", str(root), "--json"]).stdout)["writers"][0]["state"] == "closed"
@@ -110,5 +110,5 @@ def test_with_locks_the_option_changes_nothing(root: Path, otlp: Otlp) -> None:
     shipped = CliRunner().invoke(command, ["ship", "--dir", str(root), "--endpoint", otlp.url, "--without-locks"])
     assert shipped.exit_code == 0, shipped.output
     assert otlp.numbers(service.writer_id) == [], "its writer lives"
-    findings = list(check_journal(settings.Settings(journal_dir=str(root))))
+    findings = list(check_journal(Settings(journal_dir=str(root))))
     assert [finding.state for finding in findings] == ["ok"]

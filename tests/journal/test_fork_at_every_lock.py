@@ -21,8 +21,11 @@ PROGRAM = """
 import gc, os, queue, signal, sys, threading, time
 import tokentrail
 from tests.support.calls import a_request, an_answer, call
-from tokentrail import finisher, ledger, recorder
-from tokentrail import forks
+from tokentrail.process.current import current
+from tokentrail.recording import recorder
+import tokentrail
+from tokentrail.process import forks
+import tokentrail
 
 def everything():
     tokentrail.instrument()
@@ -107,5 +110,5 @@ def test_a_child_forked_at_any_lock_works(root: Path, otlp: Otlp, start: Callabl
         if path.relative_to(SOURCE).parts[0] not in OTHER_PROGRAMS
         for name in made(path)
     }
-    assert ("tokentrail.ledger", "_lock") in written
+    assert ("tokentrail.process.mutexes", "lock") in written
     assert written <= tried, f"never held while a child was forked: {sorted(written - tried)}"

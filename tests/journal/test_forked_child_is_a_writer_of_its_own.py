@@ -15,7 +15,7 @@ from tokentrail import semconv
 HEAD = """
 import os, signal, sys, threading, time
 from tests.support.journal_load import one, tell, spend
-from tokentrail import ledger
+from tokentrail.process.current import current
 from tokentrail.journal import folder as layout
 from pathlib import Path
 """
@@ -80,7 +80,7 @@ def test_locks_survive_the_other_ones_end(root: Path, otlp: Otlp, start: Callabl
         otlp,
         """
 tell(*one())
-mine = Path(ledger.settings.current().journal_dir) / ledger.writer_id()
+mine = Path(current.settings.journal_dir) / current.runtime.journal.writer_id()
 inherited, go = os.pipe(), os.pipe()
 pid = os.fork()
 if pid == 0:
@@ -96,7 +96,7 @@ if pid == 0:
     os.read(go[0], 1)
     os._exit(0)
 os.read(inherited[0], 1)
-ledger._end.writer.let_go()
+current.runtime.journal.end.writer.let_go()
 assert not layout.is_alive(mine), "the living child keeps its parent's lock"
 os.write(go[1], b"x")
 os.waitpid(pid, 0)
@@ -120,7 +120,7 @@ from tests.support.journal import AT_ONCE
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.exporter import Answer, Outcome
 from tokentrail.journal.shipper import Shipper
-root = Path(ledger.settings.current().journal_dir)
+root = Path(current.settings.journal_dir)
 pids = []
 born, end = os.pipe(), os.pipe()
 

@@ -14,7 +14,7 @@ from tokentrail import semconv
 HEAD = """
 import os, signal, sys, threading, time
 from tests.support.journal_load import one, tell
-from tokentrail import ledger
+from tokentrail.process.current import current
 running = True
 def load():
     while running:
@@ -57,7 +57,7 @@ def fork():
         if pid == 0:
             signal.alarm(30)
             for _ in range(20): tell(*one())
-            os._exit(0 if ledger.flush(20) else 9)
+            os._exit(0 if current.runtime.flush(20) else 9)
         status = os.waitpid(pid, 0)[1]
         assert status == 0, status
 forks = [threading.Thread(target=fork) for _ in range(2)]
@@ -88,7 +88,7 @@ def test_workers_of_a_server_that_loads_the_application_first(root: Path, otlp: 
         otlp,
         """
 tell(*one())
-assert ledger.flush(20)
+assert current.runtime.flush(20)
 pids, served = [], os.pipe()
 for _ in range(3):
     pid = os.fork()
@@ -98,7 +98,7 @@ for _ in range(3):
         for _ in range(30):
             tell(*one())
             time.sleep(0.005)
-        assert ledger.flush(20)
+        assert current.runtime.flush(20)
         os.write(served[1], b"x")
         while True: time.sleep(1)
     pids.append(pid)
@@ -119,7 +119,7 @@ def test_multiprocessing_children(root: Path, otlp: GrpcOtlp, start: Callable[..
         + """
 import multiprocessing
 def work(_):
-    return [one() for _ in range(5)] + [ledger.flush(20)]
+    return [one() for _ in range(5)] + [current.runtime.flush(20)]
 if __name__ == "__main__":
     tell(*one())
     with multiprocessing.get_context("fork").Pool(3) as pool:
@@ -155,7 +155,7 @@ for number in range(5):
     if pid == 0:
         signal.alarm(30)
         tell(*one())
-        os._exit(0 if ledger.flush(20) else 9)
+        os._exit(0 if current.runtime.flush(20) else 9)
     status = os.waitpid(pid, 0)[1]
     assert status == 0, status
     time.sleep(0.01 * number)
@@ -173,15 +173,15 @@ def test_an_applications_own_grpcio_is_left_alone(root: Path, otlp: GrpcOtlp, st
         """
 before = {name: value for name, value in os.environ.items() if "GRPC" in name}
 tell(*one())
-assert ledger.flush(20)
+assert current.runtime.flush(20)
 assert "grpc" not in sys.modules and {name: value for name, value in os.environ.items() if "GRPC" in name} == before
 import grpc
-with grpc.insecure_channel(ledger.settings.current().endpoint.removeprefix("http://")) as channel:
+with grpc.insecure_channel(current.settings.endpoint.removeprefix("http://")) as channel:
     call = channel.unary_unary("/opentelemetry.proto.collector.logs.v1.LogsService/Export")
     for _ in range(20):
         assert call(b"", timeout=20) == b""
         tell(*one())
-assert ledger.flush(20)
+assert current.runtime.flush(20)
 """,
     )
     assert_whole(otlp, told(program.lines))

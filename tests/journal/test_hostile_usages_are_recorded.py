@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 import tokentrail
 from tests.support.journal import adopt, environment, usage
 from tests.support.otlp_receiver import Otlp
-from tokentrail import ledger, recorder, semconv
+from tokentrail import semconv
 from tokentrail.journal.frames import MAX_PAYLOAD
 from tokentrail.journal.records import decode, encode_usage, repaired
+from tokentrail.process.current import current
+from tokentrail.recording import recorder
 from tokentrail.usage import Usage
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(Usage)}
@@ -133,7 +135,7 @@ def service(root: Path, otlp: Otlp, monkeypatch: pytest.MonkeyPatch) -> Iterator
             monkeypatch.setenv(name, value)
     tokentrail.configure(journal_dir=str(root), endpoint=otlp.url, ship_interval=0.05)
     yield root
-    ledger.close()
+    current.runtime.close()
     tokentrail.configure(journal_dir=str(root.with_name("after")))
 
 

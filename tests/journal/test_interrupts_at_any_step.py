@@ -12,7 +12,8 @@ from tests.support.journal import Program, environment
 PROGRAM = """
 import io, logging, os, shutil, signal, sys, tempfile
 import tokentrail
-from tokentrail import ledger, settings
+from tokentrail.process.current import current
+import tokentrail
 from tests.support.journal_load import one
 
 class Interrupt(BaseException): pass
@@ -20,7 +21,7 @@ class Interrupt(BaseException): pass
 def records(): one()
 def raises(): raise Interrupt
 def configures(): tokentrail.configure(tenant_id="b")
-def closes(): ledger.close(); one()
+def closes(): current.runtime.close(); one()
 
 strike = {strike}
 ROOT = os.environ["TOKENTRAIL_JOURNAL_DIR"]
@@ -47,7 +48,7 @@ def run(step):
     finally:
         sys.settrace(None)
     numbers += [one()[1] for _ in range(2)]
-    ledger.close()
+    current.runtime.close()
     wrong = log.getvalue() or ("" if min(numbers) > 0 else "refused: " + str(numbers))
     if wrong: os.write(1, ("! " + (struck or ["?"])[0] + " " + wrong[-300:].replace(chr(10), " ") + chr(10)).encode())
     os._exit(0 if struck else 9)

@@ -18,7 +18,8 @@ HEAD = """
 import json, os, threading, time
 import tokentrail
 from tests.support.journal_load import one, tell
-from tokentrail import ledger, settings
+from tokentrail.process.current import current
+import tokentrail
 
 def seen(**facts): os.write(1, (json.dumps(facts) + "\\n").encode())
 def threads(): return len(os.listdir("/proc/self/task")) - 1
@@ -104,9 +105,9 @@ tokentrail.configure(tenant_id="b")
 tell(*one())
 seen(flushed=tokentrail.flush(30))
 deadline = time.monotonic() + 30
-while ledger._former.waiting() and time.monotonic() < deadline: time.sleep(0.01)
-seen(flushed=tokentrail.flush(30), waiting=len(ledger._former.waiting()))
-[kept] = (ledger.Path(settings.current().journal_dir) / "aside").iterdir()
+while current.runtime.journal.former.waiting() and time.monotonic() < deadline: time.sleep(0.01)
+seen(flushed=tokentrail.flush(30), waiting=len(current.runtime.journal.former.waiting()))
+[kept] = (Path(current.settings.journal_dir) / "aside").iterdir()
 kept.unlink()
 seen(flushed=tokentrail.flush(30))
 """
@@ -135,7 +136,9 @@ seen(flushed=tokentrail.flush(30))
 
 
 ESTIMATED = """
-from tokentrail import call, recorder
+from tokentrail import call
+from tokentrail.recording import recorder
+import tokentrail
 from tokentrail.counting import estimator
 request = call.Request("openai", "chat", "chat", model="mistral-large", texts=["one two three"])
 slow, completed = threading.Event(), estimator.completed
@@ -152,7 +155,7 @@ def test_an_estimate_completes_its_record_after_the_settings_changed(root: Path,
         ESTIMATED
         + """
 unstated(); unstated()
-former = ledger._end.writer
+former = current.runtime.journal.end.writer
 tokentrail.configure(tenant_id="b")
 unstated()
 seen(flushed=tokentrail.flush(0.2), closed=former.closed)
@@ -219,8 +222,8 @@ while not os.path.exists(os.environ["REQUESTED"]) and time.monotonic() < deadlin
 tokentrail.configure(endpoint=os.environ["RIGHT"])
 mine = one()
 tell(*mine)
-while ledger._end.background._acknowledged_seq < 1 and time.monotonic() < deadline: time.sleep(0.01)
-seen(current=ledger._end.background.has_acknowledged(1), flushed=tokentrail.flush(0.2))
+while current.runtime.journal.end.background._acknowledged_seq < 1 and time.monotonic() < deadline: time.sleep(0.01)
+seen(current=current.runtime.journal.end.background.has_acknowledged(1), flushed=tokentrail.flush(0.2))
 """
         requested = root.parent / "requested"
         policy = hanging.policy
@@ -253,9 +256,9 @@ for number in range(60):
     tell(*one()); unstated()
 assert tokentrail.flush(60)
 deadline = time.monotonic() + 30
-while (ledger._former.waiting() or open_files() > before[0] + 2) and time.monotonic() < deadline: time.sleep(0.02)
+while (current.runtime.journal.former.waiting() or open_files() > before[0] + 2) and time.monotonic() < deadline: time.sleep(0.02)
 after = open_files(), len(os.listdir("/proc/self/task"))
-seen(files=after[0] - before[0], tasks=after[1], folders=len(os.listdir(settings.current().journal_dir)), former=len(ledger._former.waiting()))
+seen(files=after[0] - before[0], tasks=after[1], folders=len(os.listdir(current.settings.journal_dir)), former=len(current.runtime.journal.former.waiting()))
 """
     )
     expected, [fact] = run(start, environment(root, otlp.url), code)
@@ -318,11 +321,11 @@ tokentrail.configure(tenant_id="b")
 tell(*one())
 pid = os.fork()
 if pid == 0:
-    counts, flushed = ledger.counts(), tokentrail.flush(0)
+    counts, flushed = current.runtime.journal.counts(), tokentrail.flush(0)
     tell(*one())
-    os._exit(0 if counts == (0, 0) and flushed and ledger.counts() == (1, 0) else 1)
+    os._exit(0 if counts == (0, 0) and flushed and current.runtime.journal.counts() == (1, 0) else 1)
 assert os.waitpid(pid, 0)[1] == 0
-seen(counts=ledger.counts(), flushed=tokentrail.flush(0.2))
+seen(counts=current.runtime.journal.counts(), flushed=tokentrail.flush(0.2))
 """
     expected, [fact] = run(start, environment(root, exit_timeout=0), code)
     assert fact == {"counts": [4, 0], "flushed": False}
@@ -335,14 +338,15 @@ seen(counts=ledger.counts(), flushed=tokentrail.flush(0.2))
 def test_settings_that_change_while_a_writer_begins_are_kept(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
     """`configure()` between a first record's look at the settings and its writer: that writer must not stay in force under the old ones."""
     code = """
-resource = ledger._resource
-def changes():
-    ledger._resource = resource
+from tokentrail.recording import runtime
+resource = runtime.resource_attributes
+def changes(*given):
+    runtime.resource_attributes = resource
     thread = threading.Thread(target=tokentrail.configure, kwargs={"endpoint": os.environ["RIGHT"]})
     thread.start()
     thread.join()
-    return resource()
-ledger._resource = changes
+    return resource(*given)
+runtime.resource_attributes = changes
 tell(*one())
 seen(flushed=tokentrail.flush(30))
 """

@@ -14,7 +14,9 @@ from tokentrail import semconv
 CODE = """
 import os, sys, threading
 import tokentrail
-from tokentrail import call, ledger, recorder
+from tokentrail import call
+from tokentrail.process.current import current
+from tokentrail.recording import recorder
 from tokentrail.counting import vocabularies
 {before}
 go = threading.Event()

@@ -20,7 +20,7 @@ import sys
 for line in sys.stdin:
     tell(*one())
     if "flush" in line:
-        from tokentrail import recorder
+        from tokentrail.recording import recorder
         print("flushed", recorder.flush(20), flush=True)
 """
 

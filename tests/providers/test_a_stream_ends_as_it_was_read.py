@@ -13,8 +13,8 @@ import groq
 import openai
 import pytest
 
+import tokentrail
 from tests.support.scripted import USAGE, ScriptedServer, chunks, sse
-from tokentrail import settings
 from tokentrail.testing import Usages
 
 MESSAGES: Any = [{"role": "user", "content": "hello"}]
@@ -290,7 +290,7 @@ def tool_call(arguments: str) -> dict[str, Any]:
 def test_no_words_of_a_stream_that_was_left_are_0_only_if_it_is_known_to_be_words(
     stream: list[bytes], more: dict[str, Any], output: tuple[int | None, str], usages: Usages
 ) -> None:
-    settings.configure(estimate=True)
+    tokentrail.configure(estimate=True)
     with (
         ScriptedServer(stream) as server,
         openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK, extra_body=more) as answered,
@@ -303,7 +303,7 @@ def test_no_words_of_a_stream_that_was_left_are_0_only_if_it_is_known_to_be_word
 
 
 def test_an_answer_without_text_is_never_0(usages: Usages) -> None:
-    settings.configure(estimate=True)
+    tokentrail.configure(estimate=True)
     with ScriptedServer(AUDIO) as server, openai.OpenAI(base_url=server.url, api_key="none") as client:
         all_of(client)
         with client.chat.completions.with_streaming_response.create(**ASK):

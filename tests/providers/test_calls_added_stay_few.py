@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.calls import counted
 from tests.support.scripted import chunks, completion, sse
-from tokentrail import recorder
 from tokentrail.instrumentation import instrument, uninstrument
+from tokentrail.recording import recorder
 
 http = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx
 ASK: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "system", "content": "abc"}, {"role": "user", "content": "def"}]}

@@ -12,9 +12,10 @@ import pytest
 from tests.support.calls import counted
 from tests.support.scripted import ScriptedServer, completion
 from tokentrail.host_rules import HostRule, rules_of
+from tokentrail.process.configure import configure
 from tokentrail.providers import hosts
 from tokentrail.providers.hosts import is_named, server_of
-from tokentrail.settings import configure, from_environment
+from tokentrail.settings import from_environment
 from tokentrail.testing import Usages
 
 

@@ -10,8 +10,8 @@ import openai
 import pytest
 
 from tests.support.scripted import ScriptedServer, completion
+from tokentrail.process.configure import configure
 from tokentrail.providers.hosts import server_of
-from tokentrail.settings import configure
 from tokentrail.testing import ReplayServer, Usages
 
 

@@ -16,10 +16,9 @@ import pytest
 
 from tests.support.scripted import ScriptedServer, chunks, sse
 from tests.support.waiting import wait_until
-from tokentrail import ledger
-from tokentrail.decorators import track_tokens
-from tokentrail.instrumentation import streams
+from tokentrail.process.current import current
 from tokentrail.testing import Faults, ReplayServer, Usages
+from tokentrail.tracking.decorator import track_tokens
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 
@@ -48,7 +47,7 @@ async def async_client(server: ScriptedServer) -> AsyncIterator[openai.AsyncOpen
 def only(usages: Usages, ended: str, *, counted: bool) -> None:
     assert [usage.ended for usage in usages.recorded] == [ended]
     assert (usages[0].input_tokens, usages[0].output_tokens) == ((40, 11) if counted else (None, None))
-    assert not streams._open
+    assert not current.runtime.streams
 
 
 def test_read_to_its_end(client: openai.OpenAI, usages: Usages) -> None:
@@ -325,5 +324,5 @@ def test_spent_by_who_asked_not_by_who_reads(replay: ReplayServer, client: opena
         for stream in streams_made:
             list(stream)
     assert {usage.tenant_id for usage in usages.recorded} == {"asked"}
-    assert ledger.internal_errors.get("stream") is None
+    assert current.runtime.diagnostics.internal_errors.get("stream") is None
     wait_until(lambda: len(usages.recorded) == 2, "both streams are recorded")

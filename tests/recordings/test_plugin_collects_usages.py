@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tokentrail import recorder, testing
+from tokentrail import testing
+from tokentrail.recording import recorder
 from tokentrail.testing import Usages, collect_usages
 from tokentrail.usage import Usage
 
@@ -81,7 +82,8 @@ def test_users_test_sees_what_it_recorded_and_the_journal_stays_empty(pytester: 
         """
         import os, pathlib
         import httpx
-        from tokentrail import recorder, testing
+        from tokentrail import testing
+        from tokentrail.recording import recorder
         from tokentrail.usage import Usage
 
 

@@ -14,12 +14,15 @@ import ollama
 import openai
 import pytest
 
+import tokentrail
 from tests.support.calls import a_request, an_answer, journal_of
 from tests.support.forked import exit_code_of_child
 from tests.support.waiting import wait_until
-from tokentrail import finisher, ledger, recorder, settings
 from tokentrail.counting import estimator
 from tokentrail.instrumentation import instrument, uninstrument
+from tokentrail.process.current import current
+from tokentrail.recording import recorder
+from tokentrail.recording.delivery import Memory
 from tokentrail.testing import ReplayServer, Usages, collect_usages
 from tokentrail.testing import usages as collecting
 
@@ -40,10 +43,10 @@ def record(call: recorder.Call | None = None) -> None:
 
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path: Path) -> Iterator[None]:
-    before = settings.current()
-    settings.configure(journal_dir=tmp_path / "journal", ship=False, estimate=True)
+    before = current.settings
+    tokentrail.configure(journal_dir=tmp_path / "journal", ship=False, estimate=True)
     yield
-    settings.configure(**{name: getattr(before, name) for name in ("journal_dir", "ship", "estimate")})
+    tokentrail.configure(**{name: getattr(before, name) for name in ("journal_dir", "ship", "estimate")})
 
 
 class Gate:
@@ -67,7 +70,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     monkeypatch.setattr(estimator, "count_tokens", held)
     yield held
     held.opened.set()
-    assert ledger.drain_estimates(30)
+    assert current.runtime.drain_estimates(30)
 
 
 READERS: dict[str, Callable[[Usages], Any]] = {
@@ -142,7 +145,7 @@ def test_a_late_estimate_is_never_in_the_next_collection_nor_in_the_journal(gate
         assert gate.reached.wait(30)
     with collect_usages() as second:
         gate.opened.set()
-        assert ledger.drain_estimates(30)
+        assert current.runtime.drain_estimates(30)
         assert len(second.recorded) == 0
     assert [usage.source for usage in first] == ["estimated"]
     assert [usage.input_tokens for _, _, usage in journal_of(tmp_path / "journal")] == [11]
@@ -153,7 +156,7 @@ def test_a_late_estimate_of_the_journal_is_never_in_a_collection(gate: Gate, tmp
     assert gate.reached.wait(30)
     with collect_usages() as usages:
         gate.opened.set()
-        assert ledger.drain_estimates(30)
+        assert current.runtime.drain_estimates(30)
         assert len(usages) == 0
     assert [usage.source for _, _, usage in journal_of(tmp_path / "journal")] == ["unknown", "estimated"]
 
@@ -165,7 +168,7 @@ def test_a_late_stream_stays_in_the_collection_in_which_it_began() -> None:
             begun_inside = begin()
             record(begun_outside)
         begun_inside.finish_later(an_answer(**UNSTATED))
-        assert finisher.drain(30)
+        assert current.runtime.deferred.drain(30)
         with collect_usages() as next_one:
             record()
         assert [len(usages) for usages in (outer, inner, next_one)] == [1, 1, 1]
@@ -184,7 +187,7 @@ def test_threads_that_do_the_work_do_not_wait_for_themselves(monkeypatch: pytest
             append(usage)
             seen.append(len(usages))
 
-        recorder.set_sink(read_within)
+        current.runtime.delivery = Memory(read_within, current.runtime.estimate)
         begin().finish_later(an_answer())  # in the finisher's thread
         wait_until(lambda: seen == [2], "the finisher's thread has read", deadline_s=20, every_s=0.01)
         record()  # in this thread, and in the estimator's
@@ -218,7 +221,7 @@ def test_collections_of_threads_may_end_in_any_order(tmp_path: Path) -> None:
     assert (len(one), len(other)) == (0, 1)
     record()
     assert (len(one), len(other)) == (0, 1)
-    assert ledger.drain_estimates(30)
+    assert current.runtime.drain_estimates(30)
     assert len(journal_of(tmp_path / "journal")) == 2
 
 

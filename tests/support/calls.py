@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tokentrail import recorder
 from tokentrail.call import Answer, Request
 from tokentrail.journal.folder import Cursor, writer_folders
 from tokentrail.journal.reader import read
+from tokentrail.recording import recorder
 from tokentrail.usage import Usage
 
 Identity = tuple[Any, ...]

@@ -7,15 +7,15 @@ import threading
 import time
 from pathlib import Path
 
-from tokentrail import ledger
+from tokentrail.process.current import current
 from tokentrail.usage import Usage
 
 
 def one(tenant: str = "acme") -> tuple[str, int]:
     """Append one usage; the writer and the number that it got."""
     usage = Usage(key=f"query:{tenant}:{os.urandom(16).hex()}:1790000000000000001", ts=1_790_000_000_000_000_000, tenant_id=tenant, input_tokens=3)
-    number = ledger.append(usage)
-    return ledger.writer_id(), number
+    number = current.runtime.journal.append(usage)
+    return current.runtime.journal.writer_id(), number
 
 
 def tell(writer_id: str, number: int) -> None:
@@ -25,7 +25,7 @@ def tell(writer_id: str, number: int) -> None:
 
 def spend(threads: int = 1, calls: int = 0, after: str = "") -> None:
     """So many calls in each thread, 0 for ever; once the file `after` is there, so that several programs begin at once."""
-    ledger.writer_id()
+    current.runtime.journal.writer_id()
     os.write(1, b"ready\n")
     while after and not Path(after).exists():
         time.sleep(0.001)

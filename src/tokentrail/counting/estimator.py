@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from tokentrail import threads
 from tokentrail.counting.tokens import TokenCount, count_tokens, is_ready
 from tokentrail.models import model_family
+from tokentrail.process import threads
 from tokentrail.usage import Usage
 from tokentrail.vocabulary import Ended, Source, TokenType
 

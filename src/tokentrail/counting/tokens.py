@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tokentrail import settings
 from tokentrail.counting import vocabularies
 from tokentrail.counting.tokenizers import BYTES_RULE, bytes_rule, choose
+from tokentrail.process.current import current
 from tokentrail.vocabulary import Source
 
 __all__ = ["Countable", "TokenCount", "count_tokens", "estimate_prompt_tokens"]
@@ -130,7 +130,7 @@ def count_tokens(content: Countable, *, model: str = "", provider: str = "", dow
     choice = choose(model, provider)
     encoding = None
     if choice.vocabulary is not None:
-        allowed = settings.current().tokenizer_download if download is None else download
+        allowed = current.settings.tokenizer_download if download is None else download
         encoding = vocabularies.load(choice.vocabulary, download=allowed)
     if encoding is not None:
         ready = encoding

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tokentrail import threads
-from tokentrail.forks import no_fork
+from tokentrail.process.forks import no_fork
+from tokentrail.process.mutexes import Mutex
 
 if TYPE_CHECKING:
     import tiktoken
@@ -150,22 +150,13 @@ def _open(vocabulary: Vocabulary, *, download: bool) -> tiktoken.Encoding | None
 
 
 _INSTALL: Final = "pip install 'tokentrail[tokenizers-offline]'"
-_lock = threads.RLock()  # a signal's handler may count while its own thread loads
+_mutex = Mutex()
 _encodings: dict[str, tiktoken.Encoding] = {}
 _problems: dict[tuple[str, bool], str] = {}
 
 
-def _renew_lock() -> None:
-    global _lock  # noqa: PLW0603 - a lock that another thread of the parent held stays locked in a forked child for ever
-    _lock = threads.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
-
-
 def _open_once(vocabulary: Vocabulary, *, download: bool) -> None:
-    with _lock:
+    with _mutex.lock:
         if vocabulary.name in _encodings or (vocabulary.name, download) in _problems:
             return
         level = logging.WARNING
@@ -207,7 +198,7 @@ def problem(vocabulary: Vocabulary) -> str:
 
 def forget() -> None:
     """Look for every vocabulary again at its next use, after a package was installed or `TIKTOKEN_CACHE_DIR` was filled."""
-    with _lock:
+    with _mutex.lock:
         _encodings.clear()
         _problems.clear()
 

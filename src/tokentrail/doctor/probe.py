@@ -15,8 +15,8 @@ from typing import Any
 
 from opentelemetry import context
 
-from tokentrail.nesting import probing
 from tokentrail.providers.probes import ANSWER
+from tokentrail.recording.nesting import probing
 
 __all__ = ["Probed", "probe"]
 

@@ -12,7 +12,7 @@ from opentelemetry import trace
 from tokentrail import settings
 from tokentrail.doctor.finding import Finding, version_of
 from tokentrail.doctor.hooks import under_opentelemetry_instrument
-from tokentrail.sdk import is_set
+from tokentrail.telemetry.setup import is_set
 
 __all__ = ["check_spans"]
 

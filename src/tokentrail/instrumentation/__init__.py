@@ -5,20 +5,21 @@ Nothing is imported for it: a module that the application has not imported yet i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib.metadata import distributions, entry_points
 
-from tokentrail import ledger, threads
-from tokentrail.forks import no_fork
 from tokentrail.instrumentation import patching
+from tokentrail.process.forks import no_fork
+from tokentrail.process.mutexes import Mutex
 from tokentrail.providers import Provider
+from tokentrail.recording.runtime import current, internal_error
 
 __all__ = ["ENTRY_POINTS", "clashes", "instrument", "instrumented", "providers", "uninstrument"]
 
 ENTRY_POINTS = "tokentrail.providers"
 
-_lock = threads.RLock()
+_mutex = Mutex()
 _on: dict[str, Provider] = {}
 
 
@@ -29,12 +30,12 @@ def providers() -> dict[str, Provider]:
         try:
             provider = point.load()
         except Exception as error:
-            ledger.internal_error(f"provider {point.name}", error)
+            internal_error(f"provider {point.name}", error)
             continue
         if isinstance(provider, Provider):
             found[point.name] = provider
         else:
-            ledger.complain(f"the entry point {ENTRY_POINTS}:{point.name} is no tokentrail.providers.Provider and is left out")
+            current.runtime.diagnostics.complain(f"the entry point {ENTRY_POINTS}:{point.name} is no tokentrail.providers.Provider and is left out")
     return found
 
 
@@ -48,7 +49,7 @@ def instrument(providers: Iterable[str] | None = None) -> None:
     for name in names:
         if name not in known:
             raise ValueError(f"tokentrail has no provider {name!r}: there are {', '.join(sorted(known))}")
-    with _lock:
+    with _mutex.lock:
         for name in names:
             provider = _on.setdefault(name, known[name])
             for hook in provider.hooks:
@@ -57,7 +58,7 @@ def instrument(providers: Iterable[str] | None = None) -> None:
 
 def uninstrument(providers: Iterable[str] | None = None) -> None:
     """Take the hooks of these providers (names; default: all) off: the SDKs' functions are the very objects they were before."""
-    with _lock:
+    with _mutex.lock:
         names = list(_on) if providers is None else [providers] if isinstance(providers, str) else list(providers)
         for name in names:
             provider = _on.pop(name, None)
@@ -67,7 +68,7 @@ def uninstrument(providers: Iterable[str] | None = None) -> None:
 
 def instrumented() -> dict[str, list[str]]:
     """For each provider whose hooks are armed: the functions that are patched now (none: its SDK is not imported)."""
-    with _lock:
+    with _mutex.lock:
         return {name: [f"{hook.module}:{hook.name}" for hook in provider.hooks if patching.is_on(hook)] for name, provider in _on.items()}
 
 
@@ -78,21 +79,7 @@ def clashes() -> dict[str, list[str]]:
     return {name: others for name, others in found.items() if others}
 
 
-_providers: dict[str, Provider] | None = None
-
-
+@lru_cache(maxsize=1)  # reading the entry points of all distributions takes milliseconds
 def _known() -> dict[str, Provider]:
-    global _providers  # noqa: PLW0603 - reading the entry points of all distributions takes milliseconds
-    if _providers is None:
-        with no_fork():
-            _providers = providers()
-    return _providers
-
-
-def _after_fork_in_child() -> None:
-    """The thread that was inside `instrument` at the fork is not there to leave the lock."""
-    global _lock  # noqa: PLW0603 - a lock cannot be made anew in its place
-    _lock = threads.RLock()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
+    with no_fork():
+        return providers()

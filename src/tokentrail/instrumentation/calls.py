@@ -9,9 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from tokentrail import recorder
 from tokentrail.call import Answer
 from tokentrail.providers import Exchange, Hook, under_way
+from tokentrail.recording import recorder
+from tokentrail.recording.runtime import internal_error
 
 __all__ = ["COUNTS", "ended_by", "sound", "wrapper_of"]
 
@@ -38,7 +39,7 @@ def _observed(where: str, observes: Callable[[Exchange], None]) -> Wrapper:
             if exchange is not None:
                 observes(exchange)
         except Exception as error:
-            recorder.internal_error(where, error)
+            internal_error(where, error)
         return wrapped(*args, **kwargs)
 
     return wrapper
@@ -133,7 +134,7 @@ def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, arg
             return exchange
         exchange.call = recorder.start(request)
     except Exception as error:
-        recorder.internal_error(where, error)
+        internal_error(where, error)
         return None
     return exchange if exchange.call is not None else None
 
@@ -145,7 +146,7 @@ def _answered(where: str, exchange: Exchange, result: Any) -> Any:
             return exchange.deliver(exchange, result)
         reading = exchange.read(result)
     except Exception as error:
-        recorder.internal_error(where, error)
+        internal_error(where, error)
         reading = None if exchange.deferred else (Answer(), "complete")
     if reading is not None:
         call = exchange.call or recorder.start(exchange.request)
@@ -162,7 +163,7 @@ def _failed(where: str, exchange: Exchange, error: BaseException) -> None:
         if exchange.read_error is not None:
             answer = exchange.read_error(exchange, error)
     except Exception as failure:
-        recorder.internal_error(where, failure)
+        internal_error(where, failure)
     if exchange.call is not None:
         exchange.call.finish(sound(answer or Answer(), exchange.attempts), ended_by(error), error)
 

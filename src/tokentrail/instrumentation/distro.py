@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from opentelemetry.instrumentation.distro import BaseDistro, DefaultDistro  # type: ignore[attr-defined]
 from opentelemetry.util._importlib_metadata import EntryPoint, entry_points
 
-from tokentrail import instrumentation, ledger
+from tokentrail import instrumentation
+from tokentrail.recording.runtime import internal_error
 
 __all__ = ["NAME", "TokentrailDistro"]
 
@@ -42,7 +43,7 @@ class TokentrailDistro(BaseDistro):  # type: ignore[misc]
                     _replace_default_protocol()
                 _arm()
             except Exception as error:
-                ledger.internal_error("distro", error)
+                internal_error("distro", error)
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
         """Load an instrumentor in the other distro's way."""

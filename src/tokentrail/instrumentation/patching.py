@@ -6,7 +6,6 @@ wrapped where it stands, which another instrumentation may shadow.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from importlib import import_module
@@ -15,10 +14,10 @@ from typing import Any, cast
 
 import wrapt
 
-from tokentrail import ledger
 from tokentrail.instrumentation.calls import wrapper_of
 from tokentrail.instrumentation.transplant import Live, Transplant, behind_it, can_be_transplanted, plain_function
 from tokentrail.providers import Hook
+from tokentrail.recording.runtime import internal_error
 
 __all__ = ["is_on", "owner_of", "put_on", "take_off"]
 
@@ -154,14 +153,11 @@ def _patch(hook: Hook, module: ModuleType) -> None:
             _patched[place] = patch  # before it is applied: a child forked in between finds and completes it
         patch.apply()
     except Exception as error:  # an SDK that looks different from all versions known: said once, and the application goes on
-        ledger.internal_error(f"patching {hook.module}:{hook.name}", error)
+        internal_error(f"patching {hook.module}:{hook.name}", error)
 
 
-def _after_fork_in_child() -> None:
-    """A thread that was within wrapt's registration of import hooks is not there to leave its lock: no import of the child would come back."""
+def renew_import_lock() -> None:
+    """Renew the lock of wrapt's import hooks in a forked child: held by a thread of the parent, it would let no import of the child come back."""
     importer = vars(sys.modules["wrapt.importer"])
     if "_post_import_hooks_lock" in importer:  # wrapt has no hook for forks
         importer["_post_import_hooks_lock"] = threading.RLock()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

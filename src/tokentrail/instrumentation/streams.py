@@ -5,7 +5,7 @@
 | is read to its end, fails, is cancelled | the generator that stands in for the SDK's iterator, or for the body's bytes |
 | is closed (`close()`, `with`)       | the response's `close`, which all of an SDK's helpers come down to            |
 | is dropped, read or not             | `Following.__del__`: only the stand-in and the response hold it               |
-| is still open when the process ends | `end_all`, before the journal is closed                                       |
+| is still open when the process ends | `OpenStreams.end_all`, before the journal is closed                           |
 
 SDKs and HTTP clients close a response in their own cleanup too, some before their iterator ends, some while it is let go. Such a close says nothing:
 while a stand-in is inside a step, the stand-in's own end says more (complete, or the error); a close between two steps is the caller's.
@@ -14,28 +14,23 @@ The caller keeps the SDK's own objects: only the iterator inside them is another
 
 from __future__ import annotations
 
-import atexit
-import os
-import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextvars import Context, copy_context
 from typing import Any
 
-from tokentrail import ledger, recorder
 from tokentrail.call import Answer
 from tokentrail.instrumentation.calls import COUNTS, ended_by, sound
 from tokentrail.providers import Chunks, Exchange, Reading
+from tokentrail.recording import recorder
+from tokentrail.recording.runtime import current, internal_error
 
-__all__ = ["Following", "any_open", "end_all", "follow", "follow_async", "follow_body", "watch_close"]
-
-_open: dict[int, weakref.ref[Following]] = {}
-"""The streams that are not recorded yet. Whoever takes one out of here records it: that is what makes it once. A forked child owns none."""
+__all__ = ["Following", "follow", "follow_async", "follow_body", "watch_close"]
 
 
 class Following:
     """One stream, or unread response, under way. `stepping`: a stand-in waits for the SDK's next chunk, or the body's next bytes."""
 
-    __slots__ = ("__weakref__", "chunks", "context", "exchange", "replaced", "response", "stepping")
+    __slots__ = ("__weakref__", "chunks", "context", "exchange", "replaced", "response", "stepping", "streams")
 
     def __init__(self, exchange: Exchange, chunks: Chunks) -> None:
         self.exchange = exchange
@@ -44,7 +39,8 @@ class Following:
         self.response: Any = None  # whose methods are ours while this is open: …
         self.replaced: tuple[str, ...] = ()  # … these
         self.stepping = False
-        _open[id(self)] = weakref.ref(self)
+        self.streams = current.runtime.streams
+        self.streams.add(self)
 
     def end(self, *, exhausted: bool = False, error: BaseException | None = None, later: bool = False) -> None:
         """Record the stream, if nobody has, with what its chunks have said until now."""
@@ -54,7 +50,7 @@ class Following:
         try:
             reading = self.chunks.reading(exhausted=exhausted)
         except Exception as failure:
-            recorder.internal_error("stream", failure)
+            internal_error("stream", failure)
             reading = (Answer(), "partial")
         self._record(reading, error, later=later)
 
@@ -66,7 +62,7 @@ class Following:
     def _take(self) -> bool:
         """Be the one who records this; leave the response as the SDK made it."""
         self.release()
-        return _open.pop(id(self), None) is not None
+        return self.streams.take(self)
 
     def release(self) -> None:
         """Give the response its own methods back."""
@@ -99,7 +95,7 @@ class Following:
                 for name in COUNTS:
                     setattr(answer, name, getattr(stated, name))
         except Exception as failure:
-            recorder.internal_error("stream", failure)
+            internal_error("stream", failure)
 
     def begin(self) -> recorder.Call | None:
         """Start a call whose start had to wait, as if it were where the SDK's function was called."""
@@ -111,7 +107,7 @@ class Following:
         try:
             self.end(later=True)
         except Exception as failure:
-            recorder.internal_error("stream", failure)
+            internal_error("stream", failure)
 
 
 def follow(inner: Iterator[Any], following: Following) -> Generator[Any, None, None]:
@@ -128,7 +124,7 @@ def follow(inner: Iterator[Any], following: Following) -> Generator[Any, None, N
                 if absorb(chunk):
                     continue
             except Exception as failure:
-                recorder.internal_error("stream", failure)
+                internal_error("stream", failure)
             following.stepping = False
             yield chunk
             following.stepping = True
@@ -154,7 +150,7 @@ async def follow_async(inner: AsyncIterator[Any], following: Following) -> Async
                 if absorb(chunk):
                     continue
             except Exception as failure:
-                recorder.internal_error("stream", failure)
+                internal_error("stream", failure)
             following.stepping = False
             yield chunk
             following.stepping = True
@@ -201,7 +197,7 @@ def _tell(following: Following) -> None:
         if not following.stepping:
             following.end()
     except Exception as failure:
-        recorder.internal_error("stream", failure)
+        internal_error("stream", failure)
 
 
 def follow_body(response: Any, following: Following, *, is_async: bool) -> None:
@@ -271,22 +267,4 @@ def _absorb_part(following: Following, absorb: Any, part: bytes) -> None:
             following.exchange.call.first_chunk()
         absorb(part)
     except Exception as failure:
-        recorder.internal_error("stream", failure)
-
-
-def any_open() -> bool:
-    """Whether there are streams that are not recorded yet: read by nobody any more, perhaps, and waiting for the garbage collector."""
-    return bool(_open)
-
-
-def end_all() -> None:
-    """Record the streams that are still open, with what is known: the process ends."""
-    for ref in list(_open.values()):
-        following = ref()
-        if following is not None:
-            following.end()
-
-
-os.register_at_fork(after_in_child=_open.clear)
-ledger.before_close(end_all)
-atexit.register(ledger.close_at_exit)  # where nothing was recorded before, only this writes what `end_all` finds
+        internal_error("stream", failure)

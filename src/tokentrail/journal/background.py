@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tokentrail.forks import no_fork
 from tokentrail.journal import folder as layout
 from tokentrail.journal.endpoint import endpoint_problem
 from tokentrail.journal.writer import Writer
+from tokentrail.process.forks import no_fork
+from tokentrail.process.threads import application_has_ended, start, wait_until
 from tokentrail.retry import RetryPolicy
 from tokentrail.settings import Settings
-from tokentrail.threads import application_has_ended, start, wait_until
 
 if TYPE_CHECKING:
     from tokentrail.journal.adoption import Adopter

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tokentrail.addresses import bare
-from tokentrail.forks import no_fork
+from tokentrail.process.forks import no_fork
 from tokentrail.settings import Settings
 
 __all__ = ["DEFAULT_ENDPOINT", "DEFAULT_GRPC_ENDPOINT", "Target", "endpoint_of", "endpoint_problem", "grpc_target", "protocol_of", "why_not_grpc"]

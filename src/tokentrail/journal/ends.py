@@ -9,7 +9,7 @@ from pathlib import Path
 from tokentrail.journal import folder as layout
 from tokentrail.journal.background import Background
 from tokentrail.journal.writer import Writer
-from tokentrail.threads import RLock
+from tokentrail.process.mutexes import Mutex
 
 __all__ = ["End", "Former"]
 
@@ -60,10 +60,10 @@ class Former:
     """The retired ends of a process, until all of theirs is acknowledged; and what stays to be known of them."""
 
     def __init__(self) -> None:
+        self._mutex = Mutex()
         self._begin()
 
     def _begin(self) -> None:
-        self._lock = RLock()
         self._ends: list[End] = []
         self._numbers = 0
         self._refused = 0
@@ -71,7 +71,7 @@ class Former:
 
     def add(self, end: End) -> None:
         """Keep an end that is not the process's current one any more."""
-        with self._lock:
+        with self._mutex.lock:
             self._ends.append(end)
 
     def waiting(self) -> list[End]:
@@ -79,7 +79,7 @@ class Former:
         for end in tuple(self._ends):
             if end.background.finished:
                 put_aside = end.background.put_aside
-                with self._lock:
+                with self._mutex.lock:
                     if end in self._ends:
                         self._ends.remove(end)
                         self._numbers += end.writer.last_seq
@@ -99,12 +99,12 @@ class Former:
 
     def counts(self) -> tuple[int, int]:
         """How many numbers all of them gave, and how many of these records they refused."""
-        with self._lock:
+        with self._mutex.lock:
             numbers = self._numbers + sum(end.writer.last_seq for end in self._ends)
             return numbers, self._refused + sum(end.writer.refused for end in self._ends)
 
     def forget(self) -> None:
-        """In a forked child: all of it is the parent's."""
+        """Forget all of it in a forked child: it is the parent's."""
         for end in self._ends:
             end.let_go()
         self._begin()

@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from tokentrail.forks import no_fork
+from tokentrail.process.forks import no_fork
 
 __all__ = ["Lock", "NoLocks", "has_locks"]
 
@@ -129,9 +129,7 @@ def has_locks(file: int, path: Path) -> bool:
     return True
 
 
-def _after_fork_in_child() -> None:
+def close_inherited() -> None:
+    """Close the parent's locked files in a forked child, without freeing the parent's locks."""
     for lock in tuple(_held):
         lock.close()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -16,7 +16,7 @@ from tokentrail.journal.frames import MAX_FRAME, MAX_PAYLOAD, frame
 from tokentrail.journal.records import Header, as_text, encode
 from tokentrail.journal.refusals import Refusals
 from tokentrail.journal.volume import CANNOT_GROW, reason
-from tokentrail.threads import RLock
+from tokentrail.process.threads import RLock
 from tokentrail.usage import Closing, Refused
 
 __all__ = ["Writer"]

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tokentrail.call import Answer, Request
-from tokentrail.recorder import Call
+from tokentrail.recording.recorder import Call
 
 __all__ = ["Chunks", "Exchange", "Hook", "Provider", "Reading", "under_way"]
 

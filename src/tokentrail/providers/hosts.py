@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tokentrail.host_rules import HostRule, rules_of, steps_of
-from tokentrail.settings import current
+from tokentrail.process.current import current
 
 __all__ = ["ASKED_FOR_USAGE", "GATEWAYS", "HOSTS", "PORTS", "SUFFIXES", "Server", "is_named", "place_of", "server_of"]
 
@@ -131,7 +131,7 @@ def server_of(url: Any, sdk: str) -> Server:
 
     A URL object is looked at once: reading its parts costs more than the rest of the call's bookkeeping.
     """
-    own = current().provider_hosts
+    own = current.settings.provider_hosts
     known = _servers.get(id(url))
     if known is not None and known[0] is url and known[1] is own and known[2] == sdk:
         return known[3]

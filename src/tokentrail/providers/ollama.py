@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from tokentrail import recorder
 from tokentrail.call import Answer, Request
 from tokentrail.instrumentation.streams import Following, follow, follow_async
 from tokentrail.providers import Exchange, Hook, Provider, Reading
@@ -21,6 +20,7 @@ from tokentrail.providers.hosts import server_of
 from tokentrail.providers.known_text import KNOWN_EMPTY
 from tokentrail.providers.openai_shape import texts_of_chat, texts_of_message, texts_of_prompt
 from tokentrail.providers.probes import probe_ollama
+from tokentrail.recording import recorder
 
 __all__ = ["PROVIDER"]
 

@@ -19,12 +19,12 @@ from functools import partial
 from typing import Any, Final
 
 from tokentrail.call import Answer, Request
+from tokentrail.process.current import current
 from tokentrail.providers import Chunks, Exchange, Hook, Reading
 from tokentrail.providers.hosts import Server, server_of
 from tokentrail.providers.openai_shape import Body
 from tokentrail.providers.routes import Routes
 from tokentrail.providers.stainless_answers import deliver
-from tokentrail.settings import current
 
 __all__ = ["Endpoint", "hooks_of"]
 
@@ -146,7 +146,7 @@ def _replace_options(exchange: Exchange, options: Any, **changes: Any) -> None:
 
 def _may_ask(client: Any, options: Any, body: Mapping[str, Any], server: Server) -> bool:
     """Whether a stream may be asked for its usage: not if the caller decided about `stream_options`, not an Azure API that is too old for it."""
-    if not server.asked_for_usage or "stream_options" in body or not isinstance(options.json_data, dict) or not current().include_usage:
+    if not server.asked_for_usage or "stream_options" in body or not isinstance(options.json_data, dict) or not current.settings.include_usage:
         return False
     version = getattr(client, "_api_version", None)
     return server.provider != "azure.ai.openai" or not isinstance(version, str) or not version[:1].isdigit() or version >= AZURE_ACCEPTS_SINCE

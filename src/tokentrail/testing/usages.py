@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, overload
 
+from tokentrail.process.current import current
 from tokentrail.usage import Usage
 from tokentrail.vocabulary import KeyKind
 
@@ -207,17 +206,16 @@ def _standing(usage: Usage) -> tuple[tuple[int, int], int]:
 
 def _record_abandoned_streams() -> None:
     """Have the streams recorded that nobody holds any more: an SDK's response is a circle of references, which only the collector of these finds."""
-    streams = sys.modules.get("tokentrail.instrumentation.streams")
-    if streams is not None and streams.any_open():
+    runtime = current.made()
+    if runtime is not None and runtime.streams:
         gc.collect()
 
 
 def _settle(timeout: float) -> bool:
-    from tokentrail import finisher, ledger  # noqa: PLC0415 - see `collect_usages`
-
     deadline = time.monotonic() + timeout
     _record_abandoned_streams()
-    return finisher.drain(timeout) and ledger.drain_estimates(max(0.0, deadline - time.monotonic()))
+    runtime = current.runtime
+    return runtime.deferred.drain(timeout) and runtime.drain_estimates(max(0.0, deadline - time.monotonic()))
 
 
 _collecting: list[Usages] = []
@@ -230,23 +228,22 @@ def collect_usages() -> Iterator[Usages]:
     Collections may be nested: the innermost one gets the usages. What `@track_tokens` and `instrument()` do is not changed. A stream that ends, or an
     estimate that is counted, after the collection was left still belongs to it: nothing of it is in the journal or in the next collection.
     """
-    from tokentrail import finisher, recorder  # noqa: PLC0415 - the recorder loads settings and telemetry: only when usages are collected
+    from tokentrail.recording.delivery import Memory  # noqa: PLC0415 - only when usages are collected
 
     usages = Usages(settles=_settle)
+    runtime = current.runtime
     _collecting.append(usages)
-    recorder.set_sink(usages.append)
+    runtime.delivery = Memory(usages.append, runtime.estimate)
     try:
         yield usages
     finally:
         _record_abandoned_streams()  # some calls begin only where their stream ends
-        finisher.drain(PATIENCE)
+        runtime.deferred.drain(PATIENCE)
         _collecting[:] = [other for other in _collecting if other is not usages]  # collections of several threads may end in any order
-        recorder.set_sink(_collecting[-1].append if _collecting else None)
+        runtime.delivery = Memory(_collecting[-1].append, runtime.estimate) if _collecting else runtime.journal
 
 
-def _after_fork_in_child() -> None:
+def renew_locks() -> None:
+    """Give each collection another lock, in a forked child."""
     for usages in _collecting:
         usages.renew_lock()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

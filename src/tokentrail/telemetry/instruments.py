@@ -1,55 +1,36 @@
-"""Spans and metrics: for looking, never for billing. Both are no-ops without an OpenTelemetry SDK.
-
-Token counters are *observable*: the call path adds to a small table, and the SDK reads it when it exports. That is cumulative by nature, costs a
-dictionary look-up instead of 82 function calls per counter (opentelemetry-sdk 1.45.2), and starts anew after a fork, where sums that the parent
-had counted would otherwise be exported twice.
-"""
+"""The instruments of spans and metrics under one set of settings. Both are no-ops without an OpenTelemetry SDK."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import Token
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context, metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+from opentelemetry.metrics import Histogram, Meter
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Status, StatusCode
 
-from tokentrail import self_metrics, semconv, settings, threads
+from tokentrail import semconv
+from tokentrail.telemetry.sums import USUAL_PORT, Sums, attributes_of
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Attribution
     from tokentrail.call import Answer, Request
+    from tokentrail.settings import Settings
     from tokentrail.usage import Usage
 
-__all__ = ["Telemetry", "after_fork", "attach", "detach", "end_block"]
+__all__ = ["Telemetry", "attach", "current_context", "detach", "end_block", "error_type"]
 
-_COUNTERS: Final = (
-    (semconv.METRIC_INPUT_TOKENS, "Input tokens, cached ones included"),
-    (semconv.METRIC_OUTPUT_TOKENS, "Output tokens, reasoning included"),
-    (semconv.METRIC_CACHE_READ_TOKENS, "Input tokens read from the provider's cache"),
-    (semconv.METRIC_CACHE_WRITE_TOKENS, "Input tokens written to the provider's cache"),
-    (semconv.METRIC_REASONING_TOKENS, "Output tokens spent on reasoning"),
-)
 _ERROR: Final = Status(StatusCode.ERROR)
-_USUAL_PORT: Final = 443
-"""Not stated, as in the official instrumentations: the conventions ask for a port only where it is another one."""
-_MOST_SERIES: Final = 2000
-"""As many attribute sets as the SDK keeps for an instrument; the rest is one series marked as overflow."""
-_OVERFLOW: Final[tuple[Any, ...]] = ("", "", "", "", "", 0)
-
-Key = tuple[Any, ...]
-
-_totals: dict[Key, list[int]] = {}
-_totals_lock = threads.RLock()  # a signal handler may come in the middle of its own thread's addition
-_observed = False
 
 
 class Telemetry:
-    """The instruments under one set of settings."""
+    """Spans and metrics of calls: for looking, never for billing. `observe` has the SDK read the sums, once in a process."""
 
-    def __init__(self, in_force: settings.Settings) -> None:
+    def __init__(self, in_force: Settings, sums: Sums, observe: Callable[[Meter], None]) -> None:
+        self._sums = sums
+        self._observe = observe
         off = in_force.otel_sdk_disabled or in_force.disabled
         self._tracer = trace.get_tracer(semconv.SCOPE) if in_force.spans and not off else None
         self._latest = in_force.metrics in ("latest", "both") and not off
@@ -62,7 +43,7 @@ class Telemetry:
         def histogram(name: str, unit: str, description: str, buckets: tuple[float, ...]) -> None:
             self._histograms[name] = meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=list(buckets))
 
-        _observe(meter)
+        self._observe(meter)
         if self._latest:
             histogram(semconv.METRIC_DURATION, "s", "Duration of an inference call", semconv.DURATION_BUCKETS)
             histogram(semconv.METRIC_EMBEDDINGS_DURATION, "s", "Duration of an embeddings call", semconv.DURATION_BUCKETS)
@@ -83,7 +64,7 @@ class Telemetry:
             name = f"{operation} {request.model}"
         if request.server_address:
             attributes[semconv.SERVER_ADDRESS] = request.server_address
-        if request.server_port not in (0, _USUAL_PORT):
+        if request.server_port not in (0, USUAL_PORT):
             attributes[semconv.SERVER_PORT] = request.server_port
         if request.stream:
             attributes[semconv.REQUEST_STREAM] = True
@@ -131,7 +112,7 @@ class Telemetry:
 
     def _measure(self, usage: Usage, duration: int | None, parent: Context | None) -> None:
         if self._latest:
-            self._count(usage)
+            self._sums.add(usage)
             if duration is not None:
                 name = semconv.METRIC_EMBEDDINGS_DURATION if usage.gen_ai_operation == "embeddings" else semconv.METRIC_DURATION
                 self._histograms[name].record(duration / 1e9, _call_attributes(usage), parent)
@@ -145,81 +126,13 @@ class Telemetry:
                 if value is not None:
                     tokens.record(value, attributes | {semconv.GEN_AI_TOKEN_TYPE: kind}, parent)
 
-    def _count(self, usage: Usage) -> None:
-        """Add to the sums that the token counters report; a call without counts adds 0, as the conventions ask."""
-        key = (usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.server_address, usage.server_port)
-        with _totals_lock:
-            row = _totals.get(key)
-            if row is None:
-                row = _totals.setdefault(key if len(_totals) < _MOST_SERIES else _OVERFLOW, [0, 0, 0, 0, 0])
-            row[0] += usage.input_tokens or 0
-            row[1] += usage.output_tokens or 0
-            row[2] += usage.cache_read_tokens or 0
-            row[3] += usage.cache_write_tokens or 0
-            row[4] += usage.reasoning_tokens or 0
-
-
-def _observe(meter: Meter) -> None:
-    """Let the SDK read what is counted; once in a process, or two callbacks would report the same sums."""
-    global _observed  # noqa: PLW0603
-    if _observed:
-        return
-    _observed = True
-    self_metrics.observe_journal(meter)
-    for place, (name, description) in enumerate(_COUNTERS):
-        meter.create_observable_counter(name, [_observer(place, embeddings=False)], "{token}", description)
-    meter.create_observable_counter(semconv.METRIC_EMBEDDINGS_INPUT_TOKENS, [_observer(0, embeddings=True)], "{token}", "Input tokens of embeddings")
-
-
-def _observer(place: int, *, embeddings: bool) -> Callable[[CallbackOptions], Iterable[Observation]]:
-    def observe(_options: CallbackOptions) -> Iterable[Observation]:
-        in_force = settings.current()
-        if in_force.metrics not in ("latest", "both") or in_force.disabled or in_force.otel_sdk_disabled:
-            return []  # switched over by a later `configure()`
-        with _totals_lock:
-            rows = [(key, row[place]) for key, row in _totals.items() if (key[0] == "embeddings") is embeddings]
-        return [Observation(value, _series_attributes(key)) for key, value in rows]
-
-    return observe
-
-
-def after_fork() -> None:
-    """Start the sums anew in a forked child: the parent reports its own."""
-    global _totals_lock  # noqa: PLW0603
-    _totals_lock = threads.RLock()
-    _totals.clear()
-    self_metrics.after_fork()
-
-
-def _series_attributes(key: Key) -> dict[str, Any]:
-    operation, provider, request_model, response_model, address, port = key
-    if not operation:
-        return {semconv.METRIC_OVERFLOW: True}
-    attributes = _attributes(operation, provider, request_model, response_model, address, port)
-    attributes[semconv.TOKEN_MODALITY] = "unknown"  # the providers' totals are not split by modality; guessing text is not allowed
-    return attributes
-
 
 def _call_attributes(usage: Usage) -> dict[str, Any]:
-    attributes = _attributes(
+    attributes = attributes_of(
         usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.server_address, usage.server_port
     )
     if usage.error_type:
         attributes[semconv.ERROR_TYPE] = usage.error_type
-    return attributes
-
-
-def _attributes(operation: str, provider: str, request_model: str, response_model: str, address: str, port: int) -> dict[str, Any]:
-    """What all metrics are split by; what is not known is absent, not empty."""
-    attributes: dict[str, Any] = {semconv.GEN_AI_OPERATION: operation, semconv.PROVIDER: provider}
-    if request_model:
-        attributes[semconv.REQUEST_MODEL] = request_model
-    if response_model:
-        attributes[semconv.RESPONSE_MODEL] = response_model
-    if address:
-        attributes[semconv.SERVER_ADDRESS] = address
-    if port not in (0, _USUAL_PORT):
-        attributes[semconv.SERVER_PORT] = port
     return attributes
 
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from tokentrail.call import Answer, Request
-    from tokentrail.recorder import Call
+    from tokentrail.recording.recorder import Call
 
 __all__ = ["Inner", "Probe", "inside", "is_part", "no_inner", "probing", "spent_inside"]
 

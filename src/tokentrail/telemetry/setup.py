@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from tokentrail import semconv, settings
-from tokentrail.forks import no_fork
+from tokentrail import semconv
+from tokentrail.process.current import current
+from tokentrail.process.forks import no_fork
 
 __all__ = ["is_set", "setup_opentelemetry"]
 
@@ -42,7 +43,7 @@ def _set_up(service_name: str, environment: str, resource: dict[str, str] | None
     if is_set(trace.get_tracer_provider()) or is_set(metrics.get_meter_provider()):
         logger.info("tokentrail: an OpenTelemetry SDK is set up already and stays as it is")
         return False
-    in_force = settings.current()
+    in_force = current.settings
     named: dict[str, Any] = {**in_force.resource, **(resource or {})}
     if service_name or in_force.service_name:
         named[semconv.SERVICE_NAME] = service_name or in_force.service_name

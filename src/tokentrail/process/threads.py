@@ -34,20 +34,29 @@ END_POLL_SECONDS: Final = 0.2
 
 
 class _Process:
-    """What this process knows of its own threads; made anew in a forked child."""
+    """What this process knows of its own threads."""
 
     __slots__ = ("at_end", "ended", "forked_in_thread", "forking", "ours", "unclaimed_end")
 
-    def __init__(self, *, forked_in_thread: bool, at_end: list[Callable[[], object]]) -> None:
+    def __init__(self) -> None:
+        self.at_end: list[Callable[[], object]] = []
+        self.forking: set[int] = set()  # threads that are about to fork, and are not the main thread
+        self.begin(forked_in_thread=False)
+
+    def begin(self, *, forked_in_thread: bool) -> None:
+        """Know of no thread yet."""
         self.forked_in_thread = forked_in_thread
-        self.at_end = at_end
         self.ended = False
         self.unclaimed_end: deque[None] = deque([None])  # the thread that takes the item runs `at_end`
         self.ours: set[int] = set()
-        self.forking: set[int] = set()  # threads that are about to fork, and are not the main thread
+        self.forking = set()
+
+    def forget_parent(self) -> None:
+        """Begin anew in a forked child; `forking` tells what kind of thread has forked."""
+        self.begin(forked_in_thread=self.forked_in_thread or _thread.get_ident() in self.forking)
 
 
-_process = _Process(forked_in_thread=False, at_end=[])
+_process = _Process()
 
 
 def are_greenlets() -> bool:
@@ -164,10 +173,9 @@ def _after_fork_in_parent() -> None:
     _process.forking.discard(_thread.get_ident())
 
 
-def _after_fork_in_child() -> None:
-    global _process  # noqa: PLW0603 - threads do not come along
-    in_thread = _process.forked_in_thread or _thread.get_ident() in _process.forking
-    _process = _Process(forked_in_thread=in_thread, at_end=_process.at_end)
+def forget_parent() -> None:
+    """Begin anew in a forked child: threads do not come along."""
+    _process.forget_parent()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)

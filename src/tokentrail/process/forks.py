@@ -1,4 +1,4 @@
-"""Imports that no fork cuts in two.
+"""What a fork does to this process: the child begins anew, in the order that `_in_child` says, and no fork cuts an import in two.
 
 Python keeps a lock for each module that is being imported. A child that is forked while another thread imports a module inherits that lock, held by a
 thread which the child does not have: the child's own import of the module waits for ever. What tokentrail imports at first use is therefore imported
@@ -10,6 +10,7 @@ Only the smallest modules of the standard library are used here, for `import tok
 from __future__ import annotations
 
 import os
+import sys
 from _thread import RLock, get_ident
 from contextlib import AbstractContextManager
 from typing import Final
@@ -36,7 +37,7 @@ class _Guard:
 
     def register(self) -> None:
         """Have every fork from now on wait for the lock."""
-        os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork_in_parent, after_in_child=self.renew)
+        os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork_in_parent)
 
     def follow_logging(self) -> None:
         """Register again after `logging`, whose own hook takes its lock before a fork.
@@ -69,4 +70,22 @@ def no_fork() -> AbstractContextManager[object]:
     return _guard.lock
 
 
+def _in_child() -> None:
+    """Begin anew in a forked child: no thread came along, and what waits is the parent's to deliver. A part that is not loaded has nothing to do."""
+    _guard.renew()
+    _call("tokentrail.process.mutexes", "renew_all")  # a thread of the parent may have held any of them
+    _call("tokentrail.process.threads", "forget_parent")
+    _call("tokentrail.journal.locks", "close_inherited")  # the parent's files: closed, never unlocked
+    _call("tokentrail.recording.runtime", "forget_parent")  # writer, shipper, estimator, deferred work, streams, sums, errors, secret
+    _call("tokentrail.instrumentation.patching", "renew_import_lock")  # wrapt's
+    _call("tokentrail.testing.usages", "renew_locks")
+
+
+def _call(module: str, function: str) -> None:
+    found = getattr(sys.modules.get(module), function, None)
+    if found is not None:
+        found()
+
+
 _guard.register()
+os.register_at_fork(after_in_child=_in_child)

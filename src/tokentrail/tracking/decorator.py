@@ -7,12 +7,12 @@ from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
-from tokentrail import ledger, settings
 from tokentrail.attribution import Attribution, Spent, attribution
-from tokentrail.forks import no_fork
 from tokentrail.idempotency import bounded
-from tokentrail.metadata import metadata_text
-from tokentrail.steps import Entered, attributed, begin, end, enter, leave
+from tokentrail.process.forks import no_fork
+from tokentrail.recording.runtime import current, internal_error
+from tokentrail.tracking.metadata import metadata_text
+from tokentrail.tracking.wrapping import Entered, attributed, begin, end, enter, leave
 from tokentrail.vocabulary import OperationLike, parse_operation
 
 __all__ = ["track_tokens"]
@@ -50,7 +50,7 @@ class Tracking:
                 try:
                     _say(said, name, answer(ask(*args, **keywords)))
                 except Exception as error:
-                    ledger.internal_error(f"track_tokens: the callable for {name}", error)
+                    internal_error(f"track_tokens: the callable for {name}", error)
         return Attribution(parent=attribution.get(), **said)
 
     def __call__(self, function: F, /) -> F:
@@ -172,13 +172,10 @@ def _operation_text(found: Any) -> str:
         return bounded(str(found))
 
 
-_armed = False
-
-
 def _arm() -> None:
     """Patch the provider SDKs at the first use of the decorator; never raises."""
-    global _armed  # noqa: PLW0603
-    if _armed or settings.current().disabled:
+    runtime = current.runtime
+    if runtime.armed or runtime.settings.disabled:
         return
     try:
         with no_fork():
@@ -186,5 +183,5 @@ def _arm() -> None:
 
         instrument()
     except Exception as error:
-        ledger.internal_error("instrument", error)
-    _armed = True  # not before: a child forked meanwhile, and another thread's first call, would go on without hooks
+        internal_error("instrument", error)
+    runtime.armed = True  # not before: a child forked meanwhile, and another thread's first call, would go on without hooks

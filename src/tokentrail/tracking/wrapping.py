@@ -14,8 +14,9 @@ from contextvars import Token
 from time import time_ns
 from typing import Any
 
-from tokentrail import finisher, ledger, recorder, telemetry
 from tokentrail.attribution import Attribution, attribution
+from tokentrail.recording.runtime import current, internal_error
+from tokentrail.telemetry import instruments
 
 __all__ = ["attributed", "begin", "end", "end_later", "enter", "leave"]
 
@@ -26,17 +27,18 @@ Entered = tuple[Token[Attribution | None], Any]
 def begin(block: Attribution, name: str) -> Attribution:
     """Give the block its span, under which the spans of the calls inside will lie."""
     try:
-        block.span = recorder.instruments().start_block(name, block)
+        runtime = current.runtime
+        block.span = (runtime.telemetry or runtime.instruments()).start_block(name, block)
         if block.span is not None:
-            finisher.start()  # for `end_later`, which may run where no thread can be started
+            runtime.deferred.start()  # for `end_later`, which may run where no thread can be started
     except Exception as error:
-        ledger.internal_error("track_tokens: its span", error)
+        internal_error("track_tokens: its span", error)
     return block
 
 
 def enter(block: Attribution) -> Entered:
     """Make the block current."""
-    return attribution.set(block), None if block.span is None else telemetry.attach(block.span)
+    return attribution.set(block), None if block.span is None else instruments.attach(block.span)
 
 
 def leave(entered: Entered) -> None:
@@ -47,22 +49,22 @@ def leave(entered: Entered) -> None:
     except ValueError:
         return
     if attached is not None:
-        telemetry.detach(attached)
+        instruments.detach(attached)
 
 
 def end(block: Attribution, error: BaseException | None = None) -> None:
     """End the block's span."""
     if block.span is not None:
         try:
-            telemetry.end_block(block.span, error)
+            instruments.end_block(block.span, error)
         except Exception as failure:
-            ledger.internal_error("track_tokens: its span", failure)
+            internal_error("track_tokens: its span", failure)
 
 
 def end_later(block: Attribution) -> None:
     """End the block's span from another thread: a finalizer may run while its own thread holds one of the SDK's locks."""
     if block.span is not None:
-        finisher.do_later(functools.partial(telemetry.end_block, block.span, None, time_ns()))
+        current.runtime.deferred.do_later(functools.partial(instruments.end_block, block.span, None, time_ns()))
 
 
 def attributed(function: Any, make_block: MakeBlock) -> Any:
@@ -138,7 +140,7 @@ def _returned(value: Any, block: Attribution) -> Any:
                 setattr(value, name, later)
                 return value
     except Exception as error:  # a frozen object: its body is not attributed
-        ledger.internal_error("track_tokens: a returned body", error)
+        internal_error("track_tokens: a returned body", error)
     end(block)
     return value
 

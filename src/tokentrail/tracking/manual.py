@@ -8,12 +8,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from tokentrail import recorder, settings
 from tokentrail.attribution import attribution
+from tokentrail.call import Answer, Request
 from tokentrail.idempotency import Key, bounded, claimed_key, digest, key_prefix, nanoseconds, random_key
-from tokentrail.metadata import metadata_text
-from tokentrail.models import model_family
-from tokentrail.usage import Usage
+from tokentrail.recording import recorder
+from tokentrail.recording.assemble import assemble
+from tokentrail.recording.runtime import current
+from tokentrail.tracking.metadata import metadata_text
 from tokentrail.vocabulary import (
     Ended,
     EndedLike,
@@ -80,49 +81,49 @@ def track_token_usage(
         if not isinstance(text, str):
             raise TypeError(f"{name} is a text, not {type(text).__name__}")
     block = attribution.get()
-    tenant = bounded(tenant_id or (block.tenant_id if block else "") or settings.current().tenant_id)
+    tenant = bounded(tenant_id or (block.tenant_id if block else "") or current.settings.tenant_id)
     described, cut = metadata_text(metadata)
-    if not described and block is not None:
-        described, cut = block.metadata, block.metadata_cut
-    input_source = source_word.value if input_tokens is not None else "unknown"
-    output_source = source_word.value if output_tokens is not None else "unknown"
-    if token_word is not TokenType.LLM and output_tokens is None:
-        output_source = input_source
     count = partial(_count, bool(corrects_key))
     key = _key(idempotency_key, corrects_key, operation_word, tenant, ts)
     trace_id, span_id = recorder.current_span()
+    request = Request(
+        provider=provider,
+        endpoint=endpoint,
+        gen_ai_operation=_GEN_AI_OPERATIONS[token_word],
+        token_type=token_word.value,
+        model=model,
+    )
+    answer = Answer(
+        model=response_model,
+        response_id=response_id,
+        input_tokens=count("input_tokens", input_tokens),
+        output_tokens=count("output_tokens", output_tokens),
+        cache_read_tokens=count("cache_read_tokens", cache_read_tokens),
+        cache_write_tokens=count("cache_write_tokens", cache_write_tokens),
+        reasoning_tokens=count("reasoning_tokens", reasoning_tokens),
+    )
     recorder.record(
-        Usage(
+        assemble(
+            request,
+            answer,
+            block,
             key=key.text,
             key_kind=key.kind.value,
             key_time=key.time,
             ts=ts,
             tenant_id=tenant,
             operation=operation_word.value,
-            token_type=token_word.value,
-            operation_id=bounded(operation_id) or (block.operation_id if block else ""),
+            operation_id=bounded(operation_id),
             metadata=described,
             metadata_cut=cut,
-            endpoint=endpoint,
-            gen_ai_operation=_GEN_AI_OPERATIONS[token_word],
-            trace_id=trace_id,
-            span_id=span_id,
-            provider=provider,
-            request_model=model,
-            response_model=response_model,
-            response_id=response_id,
-            model_family=model_family(response_model or model),
             ended=parse_ended(ended).value,
             calls=count("calls", calls) or 0,
             duration_ns=None if duration is None else _duration(duration),
-            input_source=input_source,
-            output_source=output_source,
+            trace_id=trace_id,
+            span_id=span_id,
+            source=source_word.value,
             corrects_key=corrects_key,
-            input_tokens=count("input_tokens", input_tokens),
-            output_tokens=count("output_tokens", output_tokens),
-            cache_read_tokens=count("cache_read_tokens", cache_read_tokens),
-            cache_write_tokens=count("cache_write_tokens", cache_write_tokens),
-            reasoning_tokens=count("reasoning_tokens", reasoning_tokens),
+            measured=False,
         )
     )
     return key.text
@@ -161,4 +162,4 @@ def _key(idempotency_key: str | None, corrects_key: str, operation: Operation, t
         return claimed_key(idempotency_key)
     if corrects_key:
         return random_key("correction")  # on the original's key it would replace it
-    return Key(f"{key_prefix(operation.value, tenant)}{digest([], recorder.secret())}:{ts:019d}", KeyKind.AUTOMATIC, ts)
+    return Key(f"{key_prefix(operation.value, tenant)}{digest([], current.runtime.hash_secret())}:{ts:019d}", KeyKind.AUTOMATIC, ts)

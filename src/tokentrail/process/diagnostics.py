@@ -1,0 +1,47 @@
+"""What tokentrail says of itself: warnings in the log, at most once a minute each, and the errors that it kept from the application."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from typing import Final
+
+__all__ = ["Diagnostics"]
+
+logger = logging.getLogger("tokentrail")
+
+LOG_SECONDS: Final = 60.0
+"""Between two warnings about the same thing."""
+
+
+class Diagnostics:
+    """The warnings and the swallowed errors of one runtime. `internal_errors` counts errors by the place that caught them."""
+
+    __slots__ = ("_logged", "internal_errors")
+
+    def __init__(self) -> None:
+        self._logged: dict[str, float] = {}
+        self.internal_errors: dict[str, int] = {}
+
+    def complain(self, sentence: str, *, about: str = "") -> None:
+        """Log a warning, at most once a minute about the same thing."""
+        now = time.monotonic()
+        about = about or sentence[:40]
+        if now - self._logged.get(about, -LOG_SECONDS) >= LOG_SECONDS:
+            self._logged[about] = now
+            logger.warning("tokentrail: %s", sentence)
+
+    def internal_error(self, where: str, error: BaseException) -> None:
+        """Count an error that the application does not see, and log it at most once a minute.
+
+        The error's message stays out of the log, for it may hold a prompt; at DEBUG the place is shown.
+        """
+        self.internal_errors[where] = self.internal_errors.get(where, 0) + 1
+        self.complain(f"{type(error).__name__} in {where}; the application is not affected ({self.internal_errors[where]} so far)", about=where)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("tokentrail: %s in %s at\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
+
+    def forget(self) -> None:
+        """Forget the errors of the parent, in a forked child."""
+        self.internal_errors.clear()
