@@ -11,12 +11,14 @@ import pytest
 from tests.support.cluster.nodes import NodeClient, Nodes, two_nodes
 from tests.support.ledger_rows import START_NS, Row, claimed, closing, refused, usage, writer
 from tokentrail import semconv
-from tokentrail.clickhouse import quarantine, sqlfiles
+from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import ClickHouseError, Client
 from tokentrail.clickhouse.migrate import migrate
-from tokentrail.clickhouse.report import report
-from tokentrail.clickhouse.sqlfiles import Target, query
-from tokentrail.clickhouse.verify import verify
+from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.ledger import quarantine
+from tokentrail.ledger.query import read
+from tokentrail.ledger.report import report
+from tokentrail.ledger.verify import verify
 
 FOREGROUND = {"distributed_foreground_insert": "1"}  # as collector-config/gateway.yaml says it
 KEYS = {
@@ -33,10 +35,10 @@ ANSWERS = {
     "stored rows": "SELECT count(), sum(input_tokens) FROM usage_ledger FINAL",
     "quarantine": "SELECT reason, count() FROM (SELECT reason, digest FROM quarantine FINAL) GROUP BY reason ORDER BY reason",
     "landing": "SELECT count() FROM usage_landing",
-    "conflicts": query("conflicts"),
-    "lost calls": query("lost_calls"),
-    "lost keys": query("lost_keys"),
-    "lost from quarantine": query("lost_quarantine"),
+    "conflicts": read("conflicts").sql,
+    "lost calls": read("lost_calls").sql,
+    "lost keys": read("lost_keys").sql,
+    "lost from quarantine": read("lost_quarantine").sql,
 }
 
 _numbers = itertools.count(1)

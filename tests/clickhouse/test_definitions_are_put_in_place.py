@@ -15,7 +15,7 @@ from tokentrail.clickhouse.definitions import Definition, definitions, in_order
 from tokentrail.clickhouse.lists import Count
 from tokentrail.clickhouse.migrate import Kind, MigrationError, migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
-from tokentrail.clickhouse.verify import verify
+from tokentrail.ledger.verify import verify
 
 VIEWS = [definition.name for definition in definitions(Target("x"))]
 

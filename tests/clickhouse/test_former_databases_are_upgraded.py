@@ -11,9 +11,9 @@ from tests.support.sql_files import database_of, make_former_database
 from tokentrail import semconv
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import migrate, plan
-from tokentrail.clickhouse.report import report
 from tokentrail.clickhouse.sqlfiles import Target
-from tokentrail.clickhouse.verify import verify
+from tokentrail.ledger.report import report
+from tokentrail.ledger.verify import verify
 
 SHOWN = (
     "SELECT name, engine, replaceAll(create_table_query, concat(currentDatabase(), '.'), '') FROM system.tables WHERE database = currentDatabase()"

@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
-from tokentrail.clickhouse.verify import verify
+from tokentrail.ledger.verify import verify
 
 TARGET = Target("tokentrail")
 CHANGES = 3

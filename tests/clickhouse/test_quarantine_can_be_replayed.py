@@ -7,9 +7,9 @@ import pytest
 
 from tests.support.ledger_rows import Land, Total, closing, usage
 from tokentrail import semconv
-from tokentrail.clickhouse import quarantine
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.verify import verify
+from tokentrail.ledger import quarantine
+from tokentrail.ledger.verify import verify
 
 NEW_SCHEMA = {semconv.SCHEMA: 2}
 

@@ -1,7 +1,7 @@
 """The named lists that `.sql` files repeat a line for: `{{each counts: $name,}}` is one such line for every count.
 
 An item is a mapping: `$name` the column, `$attribute` the attribute that states the count, `$text` the alias of that attribute's text while a record
-is read, `$comment` the column's comment, as the inside of an SQL literal.
+is read, `$comment` the column's comment, `$literal` the same as the inside of an SQL literal.
 
 A count that is added here needs a migration that adds its column to `usage_parsed` and `usage_ledger`, and nothing else in SQL.
 """
@@ -68,7 +68,7 @@ _FIRST: Final = (
 """The counts whose hash tells two sets of numbers of a claimed key apart, in the hash's order: a stored hash never changes, so neither does this."""
 _NEVER: Final = ("consumed_input_tokens", "consumed_output_tokens")
 """Counts in which two sets of numbers may differ without a conflict."""
-_COMPARED: Final = _FIRST[:5]
+_MAIN: Final = _FIRST[:5]
 """The counts that `key_conflicts` and `report` show."""
 
 
@@ -81,12 +81,18 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "sizes": _items(_SIZES),
         "first_counts": _items(by_name[name] for name in _FIRST),
         "later_counts": _items(count for count in counts if count.name not in (*_FIRST, *_NEVER)),
-        "compared_counts": _items(by_name[name] for name in _COMPARED),
+        "main_counts": _items(by_name[name] for name in _MAIN),
     }
 
 
 def _items(counts: Iterable[Count]) -> list[Item]:
     return [
-        {"name": count.name, "attribute": count.attribute, "text": f"{count.name}_text", "comment": count.comment.replace("'", "''")}
+        {
+            "name": count.name,
+            "attribute": count.attribute,
+            "text": f"{count.name}_text",
+            "comment": count.comment,
+            "literal": count.comment.replace("'", "''"),
+        }
         for count in counts
     ]

@@ -7,7 +7,6 @@ What stands in double braces is filled in here and nowhere else:
 - `{{each counts: $name,}}` its text once for every item of a list of `tokentrail.clickhouse.lists`, filled in: on lines of their own where it stands
   on one, else side by side;
 - `{{on_cluster}}`, `{{replicated}}`, `{{local}}` what a cluster needs, empty on a single server;
-- `{{queries.writers_heard}}` in a query: another file of `queries/`, in its place;
 - `-- distributed: TABLE by EXPRESSION` on a cluster adds the Distributed table over `TABLE_local` at the file's end; a column that is added to
   `TABLE_local`, or gets another comment there, has it in the Distributed table too.
 """
@@ -23,10 +22,9 @@ from string import Template
 from tokentrail import semconv, vocabulary
 from tokentrail.clickhouse import lists
 
-__all__ = ["Target", "names", "query", "read", "render", "repeat", "statements"]
+__all__ = ["Target", "names", "read", "render", "repeat", "statements"]
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)(?:\.(\w+))?\}\}")
-_QUERY = re.compile(r"\{\{queries\.(\w+)\}\}")
 _EACH_LINE = re.compile(r"^( *)\{\{each (\w+): ((?:(?!\}\}).)*)\}\}\n", re.MULTILINE)
 _EACH = re.compile(r"\{\{each (\w+): (.*?)\}\}")
 _COLUMN = re.compile(r"ALTER TABLE (\w+)_local (ON CLUSTER '[^']*'\s+(?:ADD|COMMENT) COLUMN .+)", re.DOTALL)
@@ -62,13 +60,6 @@ def names(folder: str) -> list[str]:
 def read(folder: str, name: str) -> str:
     """A file's text as it stands in the package."""
     return resources.files(__package__).joinpath(folder).joinpath(f"{name}.sql").read_text(encoding="utf-8")
-
-
-@cache
-def query(name: str) -> str:
-    """A file of `queries/` as one statement, without its comments."""
-    (statement,) = statements(read("queries", name))
-    return _QUERY.sub(lambda match: query(match[1]), statement)
 
 
 def render(text: str, target: Target) -> str:

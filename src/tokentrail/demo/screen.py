@@ -20,9 +20,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tokentrail.clickhouse.client import connect
-from tokentrail.clickhouse.report import report
 from tokentrail.demo.outcome import Demo, Outcome
 from tokentrail.demo.progress import Progress
+from tokentrail.ledger.report import report
 
 __all__ = ["DemoScreen", "program"]
 

@@ -17,7 +17,6 @@ from types import FrameType
 from typing import Protocol
 
 from tokentrail.clickhouse.client import connect
-from tokentrail.clickhouse.verify import verify
 from tokentrail.demo import collector, local_model
 from tokentrail.demo.background import BackgroundBuild
 from tokentrail.demo.cache import Progress, Unavailable
@@ -26,6 +25,7 @@ from tokentrail.demo.collector import Built
 from tokentrail.demo.example import LIVE_PROVIDERS, LOCAL_PROVIDER, run_example
 from tokentrail.demo.outcome import Demo, Outcome, Tokens
 from tokentrail.embedded.process import ServerProcess
+from tokentrail.ledger.verify import verify
 from tokentrail.testing.replay import ReplayServer
 
 __all__ = ["Screen", "start_and_run"]

@@ -21,7 +21,7 @@ CREATE OR REPLACE VIEW usage{{on_cluster}}
     tokenizer              LowCardinality(String) COMMENT 'What counted an estimate; empty where nothing was estimated',
     ended                  {{Ended.type}} COMMENT 'How the call ended: complete, partial (a stream cut short) or error',
     calls                  Int64 COMMENT 'Calls this row stands for: 1, or a signed number in a correction. Count calls as sum(calls), never as count()',
-    {{each counts: $name Nullable(Int64) COMMENT '$comment',}}
+    {{each counts: $name Nullable(Int64) COMMENT '$literal',}}
     input_chars            Nullable(Int64) COMMENT 'Characters sent',
     output_chars           Nullable(Int64) COMMENT 'Characters received',
     texts                  Nullable(Int64) COMMENT 'Number of texts sent',

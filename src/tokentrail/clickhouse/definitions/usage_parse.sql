@@ -1,4 +1,5 @@
--- What a valid record is, and its attributes as columns. A record that does not fit has a `problem`, is kept whole in quarantine, and takes nothing else of its batch with it.
+-- What a valid record is, and its attributes as columns. A record that does not fit has a `problem`, is kept whole in quarantine, and takes nothing else
+-- of its batch with it.
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_parse{{on_cluster}} TO usage_parsed AS
 WITH
     LogAttributes[{{KEY_KIND}}] AS kind_text,
@@ -121,5 +122,6 @@ SELECT
     ScopeName, ScopeVersion, ScopeAttributes, LogAttributes, EventName
 FROM usage_landing{{local}};
 
--- From here on the landing table takes records.
+-- From here on the landing table takes records; on a cluster through the table over all shards, which is made last.
+-- distributed: usage_landing by cityHash64(LogAttributes[{{KEY}}])
 ALTER TABLE usage_landing{{local}}{{on_cluster}} DROP CONSTRAINT IF EXISTS ledger_is_ready;

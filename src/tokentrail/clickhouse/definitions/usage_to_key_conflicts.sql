@@ -11,7 +11,7 @@ SELECT
         sipHash64(calls{{each first_counts: , ifNull(toString($name), '')}})
     ]) AS numbers,
     key, [tenant_id] AS tenants, event_ts AS first_ts, event_ts AS last_ts, writer_id,
-    {{each compared_counts: $name,}}
+    {{each main_counts: $name,}}
     calls
 FROM usage_parsed
 WHERE event = {{EVENT_USAGE}} AND problem = '' AND key_kind != 'automatic';

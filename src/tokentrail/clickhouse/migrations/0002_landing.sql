@@ -2,7 +2,7 @@
 -- more than a hundred days would fail as a whole, for ever.
 -- The constraint holds until the view that feeds the ledger exists (definitions/usage_parse.sql takes it away), so that a Collector that is already
 -- running cannot insert past the view: the insert fails and is tried again.
--- distributed: usage_landing by cityHash64(LogAttributes[{{KEY}}])
+-- On a cluster the table over all shards comes with that view: made here it would take over the constraint, and keep it.
 CREATE TABLE IF NOT EXISTS usage_landing{{local}}{{on_cluster}}
 (
     Timestamp          DateTime64(9, 'UTC') COMMENT 'The call''s start' CODEC(Delta(8), ZSTD(1)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.sqlfiles import query
+from tokentrail.ledger.query import answer, run
 
 __all__ = ["Replayed", "listed", "reasons", "replay"]
 
@@ -26,12 +26,12 @@ class Replayed:
 
 def reasons(client: Client) -> list[dict[str, Any]]:
     """`reason`, `records`, `first` and `last` arrival."""
-    return client.query(query("quarantine_reasons")).dicts()
+    return answer(client, "quarantine_reasons").dicts()
 
 
 def listed(client: Client, *, reason: str = "", limit: int = 100) -> list[dict[str, Any]]:
     """The latest `limit` records whose reason starts with `reason`, with all their attributes."""
-    return client.query(query("quarantine_list"), {"reason": reason, "limit": limit}).dicts()
+    return answer(client, "quarantine_list", {"reason": reason, "limit": limit}).dicts()
 
 
 def replay(client: Client, *, reason: str = "") -> Replayed:
@@ -39,11 +39,11 @@ def replay(client: Client, *, reason: str = "") -> Replayed:
 
     Safe to repeat, and to cut short between its two steps: a record that is understood is counted by its key, one that is not comes back here.
     """
-    (moment,) = client.query(query("quarantine_now"), {"reason": reason}).dicts()
+    (moment,) = answer(client, "quarantine_now", {"reason": reason}).dicts()
     if not moment["records"]:
         return Replayed(0, 0)
     chosen = {"reason": reason, "now": moment["now"]}
-    client.command(query("quarantine_replay"), chosen)
-    client.command(query("quarantine_mark"), chosen)
-    ((remaining,),) = client.query(query("quarantine_remaining"), {"now": moment["now"]}).rows
+    run(client, "quarantine_replay", chosen)
+    run(client, "quarantine_mark", chosen)
+    ((remaining,),) = answer(client, "quarantine_remaining", {"now": moment["now"]}).rows
     return Replayed(moment["records"], remaining)

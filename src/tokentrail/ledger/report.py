@@ -7,7 +7,7 @@ from datetime import date, datetime, timezone
 from typing import Any, Final
 
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.sqlfiles import query
+from tokentrail.ledger.query import answer, read
 
 __all__ = ["DIMENSIONS", "MEASURES", "UnknownDimensionError", "parse_time", "report"]
 
@@ -38,32 +38,21 @@ DIMENSIONS: Final = (
     "tokenizer",
     "writer_id",
 )
-MEASURES: Final = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "calls",
-    "reported_calls",
-    "estimated_calls",
-    "unknown_calls",
-    "partial_calls",
-    "error_calls",
-)
+MEASURES: Final = tuple(column.name for column in read("report").columns)
 
 _TIMES: Final = ("month", "day", "hour")
-_FIRST, _LAST = "1900-01-01 00:00:00", "2262-01-01 00:00:00"
 
 
 class UnknownDimensionError(ValueError):
     """A dimension that the view does not have. The sentence lists those that it has."""
 
 
-def report(client: Client, by: Sequence[str], *, start: str = _FIRST, end: str = _LAST, tenants: Sequence[str] = ()) -> list[dict[str, Any]]:
+def report(
+    client: Client, by: Sequence[str], *, start: str | None = None, end: str | None = None, tenants: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """One row per combination of `by`, with `MEASURES`; a measure is `None` where nobody stated it.
 
-    `start` (included) and `end` (excluded) are UTC times as `parse_time` writes them; no `tenants` means all.
+    `start` (included) and `end` (excluded) are UTC times as `parse_time` writes them, None for no bound; no `tenants` means all.
     Rows come in the order of their times if `by` has one, then by tokens, the most first.
     """
     unknown = [name for name in by if name not in DIMENSIONS]
@@ -71,13 +60,13 @@ def report(client: Client, by: Sequence[str], *, start: str = _FIRST, end: str =
         raise UnknownDimensionError(f"no dimension {unknown[0]!r}: use some of {', '.join(DIMENSIONS)}")
     columns = list(dict.fromkeys(by))
     order = [name for name in _TIMES if name in columns] + ["ifNull(input_tokens, 0) + ifNull(output_tokens, 0) DESC"] + columns
-    filled = (
-        query("report")
-        .replace("{{dimensions}}", "".join(f"{name}, " for name in columns))
-        .replace("{{grouping}}", f"GROUP BY {', '.join(columns)}" if columns else "")
-        .replace("{{order}}", f"ORDER BY {', '.join(order)}" if columns else "")
-    )
-    return client.query(filled, {"from": start, "to": end, "tenants": list(tenants)}).dicts()
+    slots = {
+        "dimensions": "".join(f"{name}, " for name in columns),
+        "grouping": f"GROUP BY {', '.join(columns)}" if columns else "",
+        "order": f"ORDER BY {', '.join(order)}" if columns else "",
+    }
+    given = {"from": start, "to": end, "tenants": list(tenants)}
+    return answer(client, "report", {name: value for name, value in given.items() if value is not None}, slots).dicts()
 
 
 def parse_time(text: str) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from tokentrail.clickhouse import ranges
 from tokentrail.clickhouse.client import Client, Parameter
-from tokentrail.clickhouse.ranges import Range
-from tokentrail.clickhouse.sqlfiles import query
+from tokentrail.ledger import ranges
+from tokentrail.ledger.query import answer
+from tokentrail.ledger.ranges import Range
 
 __all__ = ["Completed", "Look", "Writer", "absent_in_both", "completed", "look"]
 
@@ -100,16 +100,16 @@ class Look:
 
 def look(client: Client, *, all_writers: bool) -> Look:
     """Ask what was heard and what is still there, of all writers or of those that may have something to say."""
-    lost_calls = {row["writer_id"]: row["calls"] for row in client.query(query("lost_calls")).dicts()}
-    lost_quarantine = {row["writer_id"]: row["seqs"] for row in client.query(query("lost_quarantine")).dicts()}
+    lost_calls = {row["writer_id"]: row["calls"] for row in answer(client, "lost_calls").dicts()}
+    lost_quarantine = {row["writer_id"]: row["seqs"] for row in answer(client, "lost_quarantine").dicts()}
     lost = list(lost_calls.keys() | lost_quarantine.keys())
     named: dict[str, Parameter] = {"all": int(all_writers or len(lost) > _NAMED), "named": lost[:_NAMED]}
-    rows = client.query(query("writers"), named).dicts()
-    sums = client.query(query("writers_completed"), named).dicts()
+    rows = answer(client, "writers", named).dicts()
+    sums = answer(client, "writers_completed", named).dicts()
     return Look(
         writers=[_writer(row, lost_calls.get(row["writer_id"], ()), lost_quarantine.get(row["writer_id"], ())) for row in rows],
         rest=[Completed(**{field.name: row[field.name] for field in fields(Completed)}) for row in sums],
-        lost_keys=client.query(query("lost_keys")).dicts(),
+        lost_keys=answer(client, "lost_keys").dicts(),
     )
 
 

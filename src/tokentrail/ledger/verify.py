@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.sqlfiles import query
-from tokentrail.clickhouse.writers import Completed, Writer, absent_in_both, completed, look
+from tokentrail.ledger.query import answer
+from tokentrail.ledger.writers import Completed, Writer, absent_in_both, completed, look
 
 __all__ = ["Completed", "Verification", "Writer", "verify"]
 
@@ -85,13 +85,13 @@ def verify(client: Client, *, all_writers: bool = True) -> Verification:
     return Verification(
         writers=[writer for writer in found.writers if all_writers or not writer.settled],
         completed=completed(found),
-        conflicts=client.query(query("conflicts")).dicts(),
+        conflicts=answer(client, "conflicts").dicts(),
         lost_keys=found.lost_keys,
-        quarantine=client.query(query("quarantine_reasons")).dicts(),
+        quarantine=answer(client, "quarantine_reasons").dicts(),
     )
 
 
 def _arriving(client: Client) -> bool:
     """Whether a record arrived within the last minute, so that what seems to be absent may be on its way from one table to the next."""
-    ((records,),) = client.query(query("arriving")).rows
+    ((records,),) = answer(client, "arriving").rows
     return bool(records)

@@ -1,5 +1,10 @@
--- Calls whose record was understood on its way, but which the ledger does not hold. An automatic key's identity is its writer and call number, whichever
--- record of the call won, so the two bitmaps must be equal.
+-- title: Calls that arrived and are not in the ledger
+-- asked by: tokentrail verify
+-- unit: call numbers of a writer
+-- column: writer_id | The process that wrote the records
+-- column: calls | Numbers of the calls, sorted
+--
+-- An automatic key's identity is its writer and call number, whichever record of the call won, so the two bitmaps must be equal.
 SELECT
     writer_id,
     arraySort(bitmapToArray(bitmapAndnot(heard, present))) AS calls

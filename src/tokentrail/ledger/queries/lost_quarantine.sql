@@ -1,4 +1,8 @@
--- Records that were put in quarantine, but which it does not hold any more.
+-- title: Records that were put in quarantine and are not there
+-- asked by: tokentrail verify
+-- unit: record numbers of a writer
+-- column: writer_id | The process that wrote the records
+-- column: seqs | Numbers of the records, sorted
 SELECT
     writer_id,
     arraySort(bitmapToArray(bitmapAndnot(heard, present))) AS seqs
