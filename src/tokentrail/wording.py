@@ -1,10 +1,15 @@
-"""Counts in sentences: one record, two records, 1,000 records."""
+"""Counts in sentences: 1 record, 2 records, 1,000 records."""
 
 from __future__ import annotations
 
-__all__ = ["counted"]
+__all__ = ["counted", "of_number"]
 
 
-def counted(number: int, noun: str, nouns: str = "") -> str:
-    """A number with its noun; `nouns` is the plural where an s does not make it."""
-    return f"{number:,} {noun if abs(number) == 1 else nouns or f'{noun}s'}"
+def of_number(number: int, one: str, several: str = "") -> str:
+    """The word that goes with a number; `several` is the plural where an s does not make it."""
+    return one if abs(number) == 1 else several or f"{one}s"
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number, its digits grouped, with the word that goes with it."""
+    return f"{number:,} {of_number(number, one, several)}"

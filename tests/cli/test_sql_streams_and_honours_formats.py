@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.embedded import number
-from tests.support.terminal import TOKENTRAIL, assert_one_sentence, at_terminal, tokentrail
+from tests.support.terminal import TOKENTRAIL, assert_one_sentence, at_terminal, in_process
 from tests.support.waiting import wait_until
 from tokentrail.cli import main
 from tokentrail.cli.group import cli
@@ -106,14 +106,14 @@ def test_text_formats_do(served: str) -> None:
 
 def test_a_file_of_the_servers_own_is_refused_and_none_is_made(served: str, tmp_path: Path) -> None:
     for more in ([], ["--write"]):
-        ran = tokentrail("sql", f"SELECT 1 INTO OUTFILE '{tmp_path}/there' FORMAT CSV", "--dsn", served, *more)
+        ran = in_process("sql", f"SELECT 1 INTO OUTFILE '{tmp_path}/there' FORMAT CSV", "--dsn", served, *more)
         assert_one_sentence(ran, "INTO OUTFILE", "redirect standard output")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mistyped_format_is_named(served: str) -> None:
-    assert_one_sentence(tokentrail("sql", "SELECT 1", "--dsn", served, "--format", "tabel"), "Unknown format tabel", "Did you mean table?")
-    assert_one_sentence(tokentrail("sql", "SELECT 1 FORMAT Parket", "--dsn", served), "Unknown format")
+    assert_one_sentence(in_process("sql", "SELECT 1", "--dsn", served, "--format", "tabel"), "Unknown format tabel", "Did you mean table?")
+    assert_one_sentence(in_process("sql", "SELECT 1 FORMAT Parket", "--dsn", served), "Unknown format")
 
 
 def test_a_statement_without_an_answer_prints_nothing(served: str) -> None:
@@ -216,7 +216,7 @@ def test_totals_and_extremes_stand_below_a_table(served: str) -> None:
     assert sql(served, f"{TOTALS} SETTINGS extremes = 1").stdout.decode() == plain + totals + extremes
     blocks = sql(served, TOTALS, "--format", "vertical", "--limit", "1")
     assert blocks.stdout.decode() == "Row 1:\n──────\nk: 0\nc: 5\n\ntotals\n──────\nk: 0\nc: 10\n\n"
-    assert b"the first 1 rows" in blocks.stderr
+    assert b"the first 1 row is shown" in blocks.stderr
 
 
 @pytest.mark.parametrize(("written", "wanted"), [("csv", b"k,c\n0,5\n1,5\n"), ("json", b'[\n{"k":0,"c":5},\n{"k":1,"c":5}\n]\n')])
@@ -308,7 +308,7 @@ def test_a_limit_of_ones_own(served: str, limit: str, rows: int, more: bool) -> 
 
 
 def test_a_limit_cannot_cut_bytes(served: str) -> None:
-    assert_one_sentence(tokentrail("sql", f"{TWO} FORMAT CSV", "--dsn", served, "--limit", "1"), "write LIMIT 1 into the statement")
+    assert_one_sentence(in_process("sql", f"{TWO} FORMAT CSV", "--dsn", served, "--limit", "1"), "write LIMIT 1 into the statement")
 
 
 @pytest.mark.parametrize("written", ["table", "csv", "json", "vertical", "TSV", "RowBinary"])
@@ -449,6 +449,6 @@ def old() -> Iterator[str]:
     "statement", [["SELECT boom"], ["SELECT boom", "--format", "csv"], ["SELECT boom FORMAT CSV"], ["SELECT boom", "--format", "TSV"]]
 )
 def test_an_older_server_that_breaks_off_is_told_too(old: str, statement: list[str]) -> None:
-    ran = tokentrail("sql", *statement, "--dsn", old)
+    ran = in_process("sql", *statement, "--dsn", old)
     assert_one_sentence(ran, "code 241", "Memory limit exceeded")
     assert "DB::Exception" not in ran.out

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tests.cli.conftest import CALLS, MODELS, TENANTS
-from tests.support.terminal import at_terminal, tokentrail
+from tests.support.terminal import at_terminal, in_process, tokentrail
 from tokentrail.cli.tables import shown, table, vertical
 from tokentrail.ledger.report import MEASURES
 
@@ -57,7 +57,7 @@ def test_all_columns_of_the_ledger_stand_below_each_other(served: str, columns: 
 
 def test_every_column_is_there_where_it_was_asked_for_that_way(served: str) -> None:
     statement = "SELECT * FROM usage LIMIT 1"
-    names = tokentrail("sql", statement, "--dsn", served, "--format", "csv").out.splitlines()[0].split(",")
+    names = in_process("sql", statement, "--dsn", served, "--format", "csv").out.splitlines()[0].split(",")
     blocks = at_terminal("sql", statement, "--dsn", served, "--format", "vertical").out
     assert len(names) > 50
     assert [line.split(":")[0] for line in blocks.splitlines()[2:] if line] == names
@@ -65,19 +65,19 @@ def test_every_column_is_there_where_it_was_asked_for_that_way(served: str) -> N
 
 @pytest.mark.parametrize("variables", [{}, {"COLUMNS": "40"}])
 def test_a_pipe_gets_whole_lines(served: str, variables: dict[str, str]) -> None:
-    ran = tokentrail("sql", "SELECT * FROM usage ORDER BY seq LIMIT 2", "--dsn", served, **variables)
+    ran = in_process("sql", "SELECT * FROM usage ORDER BY seq LIMIT 2", "--dsn", served, **variables)
     head, rule, *rows = ran.out.splitlines()
     assert len(rows) == 2
     assert head.split()[:2] == ["ts", "tenant_id"]
     assert set(rule) == {"─"}
     assert cell_len(rule) > 600
     assert MODELS[1][1] in rows[1]
-    report = tokentrail("report", "--by", "tenant_id,model", "--dsn", served, **variables).out
+    report = in_process("report", "--by", "tenant_id,model", "--dsn", served, **variables).out
     assert all(sum(tenant in line and model in line for line in report.splitlines()) == 1 for tenant in TENANTS for _, model in MODELS)
 
 
 def test_programs_get_every_measure(served: str) -> None:
-    assert tokentrail("report", "--dsn", served, "--format", "csv").out.splitlines()[0] == ",".join(["provider", "model", *MEASURES])
+    assert in_process("report", "--dsn", served, "--format", "csv").out.splitlines()[0] == ",".join(["provider", "model", *MEASURES])
 
 
 def test_numbers_stand_right_and_grouped_and_wide_signs_count_double(served: str) -> None:

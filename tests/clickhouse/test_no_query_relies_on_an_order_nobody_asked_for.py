@@ -45,7 +45,7 @@ def test_numbers_that_came_in_many_parts_are_not_missing(land: Land, database: C
         land(record)
     for threads in ("1", "2", "8", "DEFAULT"):
         database.command(f"SET max_threads = {threads}")
-        assert verify(database).findings == [f"writer {writer('w1')}: numbers 6 never arrived"]
+        assert verify(database).findings == [f"writer {writer('w1')}: number 6 never arrived"]
 
 
 def test_bitmaps_and_groups_are_sorted_before_anything_is_read_from_them() -> None:
@@ -110,7 +110,7 @@ def test_what_is_gone_while_records_arrive_is_named_all_the_same(land: Land, dat
     land(usage(seq=1), usage(seq=3), claimed("k", by="w2"))
     database.command("TRUNCATE TABLE usage_ledger")
     assert verify(database).findings == [
-        f"writer {writer('w1')}: numbers 2 never arrived",
+        f"writer {writer('w1')}: number 2 never arrived",
         f"writer {writer('w1')}: numbers 1,3 arrived, but their calls are not in the ledger",
         "claimed key 'k' arrived and is not in the ledger",
     ]

@@ -11,6 +11,10 @@ import sys
 import termios
 from dataclasses import dataclass
 
+from click.testing import CliRunner
+
+from tokentrail.cli.group import cli
+
 TOKENTRAIL = [sys.executable, "-c", "from tokentrail.cli import main; main()"]
 
 
@@ -34,6 +38,14 @@ def tokentrail(*arguments: str, cwd: object = None, stdin: str | None = None, **
         input=stdin,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def in_process(*arguments: str, **environment: str) -> Ran:
+    """Run a command here, with its output in pipes: quicker by half a second, where neither the process nor its end is the point."""
+    ran = CliRunner(env=environment).invoke(cli, arguments)
+    if ran.exception is not None and not isinstance(ran.exception, SystemExit):
+        raise ran.exception
+    return Ran(ran.exit_code, ran.stdout, ran.stderr)
 
 
 def at_terminal(*arguments: str, columns: int = 80, **environment: str) -> Ran:

@@ -10,6 +10,7 @@ import click
 
 from tokentrail.counting import count_tokens, vocabularies
 from tokentrail.counting.tokenizers import BYTES_RULE, choose
+from tokentrail.wording import of_number
 
 __all__ = ["command"]
 
@@ -66,4 +67,4 @@ def command(*, file: str, model: str, provider: str, messages: bool, download: b
         click.echo()
     else:
         how = "the model's own tokenizer" if tokens.exact else "an estimate"
-        click.echo(f"{int(tokens)} tokens by {tokens.tokenizer}, {how}")
+        click.echo(f"{int(tokens)} {of_number(tokens, 'token')} by {tokens.tokenizer}, {how}")

@@ -25,6 +25,7 @@ from tokentrail.journal.otlp import log_record, request
 from tokentrail.journal.records import Header, decode
 from tokentrail.journal.shipper import Progress, Sends, Shipper
 from tokentrail.journal.status import journal_status
+from tokentrail.wording import counted
 
 __all__ = ["command"]
 
@@ -84,7 +85,9 @@ def status(directory: str | None, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2))
     else:
         _print_status(found)
-    damaged = [f"{writer['damaged_bytes']} bytes of writer {writer['writer_id']}" for writer in found["writers"] if writer["damaged_bytes"]]
+    damaged = [
+        f"{counted(writer['damaged_bytes'], 'byte')} of writer {writer['writer_id']}" for writer in found["writers"] if writer["damaged_bytes"]
+    ]
     damaged += [kept["file"] for kept in found["aside"] if kept["damaged"]]
     if damaged:
         raise Misuse(f"the journal {root} is damaged: {', '.join(damaged)} cannot be read and are skipped; look at this disk.")
@@ -93,7 +96,7 @@ def status(directory: str | None, as_json: bool) -> None:
 
 
 def _print_status(found: dict[str, Any]) -> None:
-    click.echo(f"{found['folder']}: {found['size_bytes']:,} bytes")
+    click.echo(f"{found['folder']}: {counted(found['size_bytes'], 'byte')}")
     if found["writers"]:
         headings = ["writer", "service", "pid", "state", "records", "waiting", "bytes", "last append", "wrong"]
         rows = [_row(writer) for writer in found["writers"]]
@@ -108,7 +111,7 @@ def _print_status(found: dict[str, Any]) -> None:
 
 
 def _row(writer: dict[str, Any]) -> list[Any]:
-    wrong = [f"{writer['damaged_bytes']:,} torn bytes"] if writer["damaged_bytes"] else []
+    wrong = [counted(writer["damaged_bytes"], "torn byte")] if writer["damaged_bytes"] else []
     for what, word in (("missing", "missing"), ("untold", "refused")):
         wrong += [f"{word} {low}-{high}" if high > low else f"{word} {low}" for low, high in writer[what]]
     said = [writer["writer_id"], writer["service_name"], str(writer["pid"] or ""), writer["state"]]
@@ -163,13 +166,14 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
         retried, refused, damaged = _ship_aside(root, exporter) if aside else (0, 0, [])
     except OSError as error:
         raise Misuse(_no_rights(root, error)) from None
-    click.echo(f"{progress.shipped + retried:,} records sent to {bare(endpoint_of(in_force))}, {progress.adopted} journals of ended processes")
+    journals = counted(progress.adopted, "journal of an ended process", "journals of ended processes")
+    click.echo(f"{counted(progress.shipped + retried, 'record')} sent to {bare(endpoint_of(in_force))}, {journals}")
     if progress.aside:
-        click.echo(f"{progress.aside} records were refused for good and put aside in {root / 'aside'}", err=True)
+        click.echo(f"{counted(progress.aside, 'record was', 'records were')} refused for good and put aside in {root / 'aside'}", err=True)
     if not progress.done:
         click.echo("the rest waits" if progress.reason in said else f"the rest waits: {progress.reason}", err=True)
     if shipper.damaged_bytes:
-        damaged.append(f"{shipper.damaged_bytes} bytes")
+        damaged.append(counted(shipper.damaged_bytes, "byte"))
     if damaged:
         raise Misuse(f"the journal {root} is damaged: {', '.join(damaged)} could not be read and were skipped; look at this disk.")
     click.get_current_context().exit(0 if progress.done and not refused and not progress.aside else 1)
@@ -216,7 +220,7 @@ def _watch(adopter: Adopter, stop: _Stop, interval: float) -> None:
             except OSError as error:  # the folder itself: a daemon outlives its volume's bad days
                 click.echo(f"waiting: {error}", err=True)
         if progress.shipped:
-            click.echo(f"{progress.shipped:,} records sent")
+            click.echo(f"{counted(progress.shipped, 'record')} sent")
         stop.wait(interval)
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from tokentrail.cli.stdout import rule_sign, terminal_width, write_bytes, write_text
 from tokentrail.cli.tables import is_empty, plain, table, vertical
+from tokentrail.wording import counted
 
 __all__ = ["FORMATS", "MOST_ROWS", "echo_batches", "echo_beside", "echo_rows", "format_option", "limit_option", "print_table"]
 
@@ -80,7 +81,9 @@ def echo_beside(columns: Sequence[str], sections: Mapping[str, Row], output_form
 
 
 def _say_more(shown: int) -> None:
-    click.echo(f"… the first {shown:,} rows are shown, there are more: --limit 0 shows all, --format csv or json writes all", err=True)
+    click.echo(
+        f"… the first {counted(shown, 'row is', 'rows are')} shown, there are more: --limit 0 shows all, --format csv or json writes all", err=True
+    )
 
 
 class _Bounded:

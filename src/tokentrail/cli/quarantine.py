@@ -11,6 +11,7 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.output import echo_rows, format_option, print_table
 from tokentrail.cli.suggest import Group
 from tokentrail.ledger import quarantine
+from tokentrail.wording import counted
 
 __all__ = ["command"]
 
@@ -72,4 +73,4 @@ def replay_command(*, dsn: str, reason: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(replayed) | {"understood": replayed.understood}))
     else:
-        click.echo(f"{replayed.records} records replayed: {replayed.understood} understood, {replayed.remaining} still in quarantine")
+        click.echo(f"{counted(replayed.records, 'record')} replayed: {replayed.understood} understood, {replayed.remaining} still in quarantine")

@@ -11,6 +11,7 @@ import click
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.output import print_table
 from tokentrail.ledger.verify import Verification, Writer, verify
+from tokentrail.wording import counted
 
 __all__ = ["command"]
 
@@ -70,7 +71,7 @@ def _show(verification: Verification, *, listed: bool) -> None:
     states = Counter(writer.state for writer in verification.writers if not writer.settled)
     states["complete"] += sum(service.writers for service in verification.completed)
     click.echo(
-        f"{states.total()} writers: {states['complete']} complete, {states['open']} open, {states['missing']} with missing numbers, "
+        f"{counted(states.total(), 'writer')}: {states['complete']} complete, {states['open']} open, {states['missing']} with missing numbers, "
         f"{states['lost']} with lost rows"
     )
     for finding in verification.findings:

@@ -23,6 +23,7 @@ from tokentrail.clickhouse.client import connect
 from tokentrail.demo.outcome import Demo, Outcome
 from tokentrail.demo.progress import Progress
 from tokentrail.ledger.report import report
+from tokentrail.wording import counted
 
 __all__ = ["DemoScreen", "program"]
 
@@ -82,7 +83,7 @@ class DemoScreen:
         title = f"tokens by tenant, operation, provider and model, through {outcome.demo.through}"
         self._console.print(_table(title, rows, wide=self._console.width >= WIDE))
         self.say(
-            f"{totals['calls']} calls: {totals['reported_calls']} reported by the provider, {totals['estimated_calls']} estimated, "
+            f"{counted(totals['calls'], 'call')}: {totals['reported_calls']} reported by the provider, {totals['estimated_calls']} estimated, "
             f"{totals['unknown_calls']} unknown; {totals['partial_calls']} cut short, {totals['error_calls']} failed"
         )
         for line in _compared(outcome):
@@ -166,6 +167,6 @@ def _compared(outcome: Outcome) -> Iterator[str]:
     proof = outcome.verification
     events = sum(writer.events for writer in proof.writers)
     if proof.ok:
-        yield f"verify: nothing is missing ({len(proof.writers)} writers, {events} numbered events)"
+        yield f"verify: nothing is missing ({counted(len(proof.writers), 'writer')}, {counted(events, 'numbered event')})"
     for finding in proof.findings:
         yield f"verify: {finding}"

@@ -10,6 +10,7 @@ from tokentrail import settings
 from tokentrail.doctor.finding import Finding
 from tokentrail.journal import folder as layout
 from tokentrail.journal.locks import has_locks
+from tokentrail.wording import counted
 
 __all__ = ["check_journal"]
 
@@ -38,7 +39,13 @@ def check_journal(in_force: settings.Settings) -> Iterator[Finding]:
         )
     room = in_force.journal_max_bytes - size
     if room < in_force.journal_segment_bytes:
-        yield Finding("journal", "wrong", f"{root} holds {size:,} bytes and is at its bound of {in_force.journal_max_bytes:,}: events are refused")
+        yield Finding(
+            "journal", "wrong", f"{root} holds {counted(size, 'byte')} and is at its bound of {in_force.journal_max_bytes:,}: events are refused"
+        )
     else:
         writers = len(list(layout.writer_folders(root)))
-        yield Finding("journal", "ok", f"{root} can be written; {size:,} bytes of {writers} processes lie there (tokentrail journal status)")
+        yield Finding(
+            "journal",
+            "ok",
+            f"{root} can be written; {counted(size, 'byte')} of {counted(writers, 'process', 'processes')} lie there (tokentrail journal status)",
+        )

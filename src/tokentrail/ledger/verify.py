@@ -18,6 +18,7 @@ from typing import Any, Final
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.query import answer
 from tokentrail.ledger.writers import Completed, Writer, absent_in_both, completed, look
+from tokentrail.wording import counted
 
 __all__ = ["Completed", "Verification", "Writer", "verify"]
 
@@ -47,18 +48,22 @@ class Verification:
         """One sentence for each thing that is off."""
         found = []
         for writer in self.writers:
-            told = {
-                "never arrived": writer.missing,
-                "arrived, but their calls are not in the ledger": writer.lost_calls,
-                "are gone from quarantine": writer.lost_quarantine,
-                "were refused by the journal": writer.refused,
-                "are damaged in the journal": writer.damaged,
-            }
-            found += [f"writer {writer.writer_id}: numbers {numbers} {what}" for what, numbers in told.items() if numbers]
+            told = (
+                (writer.missing, "never arrived", "never arrived"),
+                (writer.lost_calls, "arrived, but its call is not in the ledger", "arrived, but their calls are not in the ledger"),
+                (writer.lost_quarantine, "is gone from quarantine", "are gone from quarantine"),
+                (writer.refused, "was refused by the journal", "were refused by the journal"),
+                (writer.damaged, "is damaged in the journal", "are damaged in the journal"),
+            )
+            found += [
+                f"writer {writer.writer_id}: " + (f"number {numbers} {one}" if numbers.isdigit() else f"numbers {numbers} {several}")
+                for numbers, one, several in told
+                if numbers
+            ]
         found += [f"claimed key {key['key']!r} arrived and is not in the ledger" for key in self.lost_keys]
         keys = list(dict.fromkeys(said["key"] for said in self.conflicts))
         found += [f"claimed key {key!r}: different numbers were said" for key in keys]
-        found += [f"{reason['records']} records in quarantine: {reason['reason']}" for reason in self.quarantine]
+        found += [f"{counted(reason['records'], 'record')} in quarantine: {reason['reason']}" for reason in self.quarantine]
         return found
 
     def as_dict(self) -> dict[str, Any]:
