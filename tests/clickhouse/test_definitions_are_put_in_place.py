@@ -5,16 +5,19 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from click.testing import CliRunner
 
 from tests.support.ledger_rows import claimed, usage
 from tests.support.sql_files import add, edit
 from tokentrail import vocabulary
+from tokentrail.cli.migrate import command
 from tokentrail.clickhouse import lists, sqlfiles
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.definitions import Definition, definitions, in_order
 from tokentrail.clickhouse.lists import Count
 from tokentrail.clickhouse.migrate import Kind, MigrationError, migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.doctor.clickhouse import check_clickhouse
 from tokentrail.ledger.verify import verify
 
 VIEWS = [definition.name for definition in definitions(Target("x"))]
@@ -65,11 +68,14 @@ def test_a_dropped_view_is_named_and_put_back(database: Client) -> None:
     assert verify(database).findings == []
 
 
-def test_a_view_that_was_changed_by_hand_is_named_and_put_back(database: Client) -> None:
+def test_a_view_that_was_changed_by_hand_is_named_and_put_back(database: Client, dsn: str) -> None:
     database.command("ALTER TABLE usage_to_ledger MODIFY QUERY SELECT * FROM usage_parsed WHERE 0")
     database.command("CREATE OR REPLACE VIEW usage AS SELECT 1 AS calls")
     assert named(database) == [("usage", "is not what was put in place"), ("usage_to_ledger", "is not what was put in place")]
-    migrate(database, Target(database.database))
+    (finding,) = check_clickhouse(dsn)
+    assert finding.sentence.endswith("usage is not what was put in place, usage_to_ledger is not what was put in place: tokentrail migrate")
+    ran = CliRunner().invoke(command, ["--dsn", dsn]).stdout.splitlines()
+    assert ran[0] == "applied  definition usage, which is not what was put in place  (1 statement)"
     database.insert_json("usage_landing", [usage()])
     assert (named(database), database.query("SELECT sum(calls), any(tenant_id) FROM usage").rows) == ([], [(1, "acme")])
 

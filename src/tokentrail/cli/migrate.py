@@ -49,7 +49,10 @@ def command(*, dsn: str, dry_run: bool, show_sql: bool, cluster: str, empty_tabl
             done = (plan if dry_run else migrate)(client, target, empty_tables=empty_tables)
             lost = [] if dry_run and empty_tables else lost_tables(client, target)
     if as_json:
-        listed = [{"kind": step.kind.value, "name": step.name, "checksum": step.checksum, "statements": step.statements} for step in done]
+        listed = [
+            {"kind": step.kind.value, "name": step.name, "reason": step.reason, "checksum": step.checksum, "statements": step.statements}
+            for step in done
+        ]
         click.echo(json.dumps({"database": target.database, "dry_run": dry_run, "applied": listed, "lost_tables": lost}, indent=2))
         sys.exit(1 if lost else 0)
     for step in done:
@@ -71,4 +74,5 @@ def command(*, dsn: str, dry_run: bool, show_sql: bool, cluster: str, empty_tabl
 def _did(step: Step, *, dry_run: bool) -> str:
     if step.kind is Kind.DROPPED:
         return f"{'would put back' if dry_run else 'put back'}  {step.name}"
-    return f"{'would apply' if dry_run else 'applied'}  {step.kind.value} {step.name}"
+    why = f", which {step.reason}" if step.kind is Kind.DEFINITION and step.reason != "is new" else ""
+    return f"{'would apply' if dry_run else 'applied'}  {step.kind.value} {step.name}{why}"
