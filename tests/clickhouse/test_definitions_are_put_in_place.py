@@ -8,13 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.ledger_rows import claimed, usage
-from tests.support.sql_files import add, edit
+from tests.support.sql_files import ADDS_ONE_MORE, ONE_MORE, add, edit, know_one_count_more
 from tokentrail import vocabulary
 from tokentrail.cli.migrate import command
-from tokentrail.clickhouse import lists, sqlfiles
+from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.definitions import Definition, definitions, in_order
-from tokentrail.clickhouse.lists import Count
 from tokentrail.clickhouse.migrate import Kind, MigrationError, migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.doctor.clickhouse import check_clickhouse
@@ -74,7 +73,10 @@ def test_a_view_that_was_changed_by_hand_is_named_and_put_back(database: Client,
     assert named(database) == [("usage", "is not what was put in place"), ("usage_to_ledger", "is not what was put in place")]
     (finding,) = check_clickhouse(dsn)
     assert finding.sentence.endswith("usage is not what was put in place, usage_to_ledger is not what was put in place: tokentrail migrate")
+    checked = CliRunner().invoke(command, ["--dsn", dsn, "--check"])
+    assert (checked.exit_code, checked.stdout.splitlines()[0][:70]) == (1, "would apply  definition usage, which is not what was put in place  (1 ")
     ran = CliRunner().invoke(command, ["--dsn", dsn]).stdout.splitlines()
+    assert CliRunner().invoke(command, ["--dsn", dsn, "--check"]).exit_code == 0
     assert ran[0] == "applied  definition usage, which is not what was put in place  (1 statement)"
     database.insert_json("usage_landing", [usage()])
     assert (named(database), database.query("SELECT sum(calls), any(tenant_id) FROM usage").rows) == ([], [(1, "acme")])
@@ -111,33 +113,24 @@ def test_a_column_that_the_table_lacks_is_named_before_anything_is_changed(datab
     assert database.query(query).rows == [(0,)]
 
 
-COLUMN = "cache_write_1h_tokens Nullable(Int64) COMMENT 'Of the input, written to a cache for an hour'"
-LATER = f"""
-ALTER TABLE usage_parsed{{{{on_cluster}}}} ADD COLUMN IF NOT EXISTS {COLUMN};
-ALTER TABLE usage_ledger{{{{local}}}}{{{{on_cluster}}}} ADD COLUMN IF NOT EXISTS {COLUMN} CODEC(T64, ZSTD(1));
-"""
-ATTRIBUTE = "gen_ai.usage.cache_write_1h.input_tokens"
-
-
 def test_a_count_that_comes_later_is_one_line_and_one_migration(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [usage(seq=1), claimed("k", seq=2)]
     database.insert_json("usage_landing", before)
-    monkeypatch.setattr(lists, "COUNTS", (*lists.COUNTS, Count("cache_write_1h_tokens", ATTRIBUTE, "Of the input tokens, those kept for 'an hour'")))
-    add(monkeypatch, "migrations", "0006_hour", LATER)
+    know_one_count_more(monkeypatch)
     migrate(database, Target(database.database))
-    stated = [usage(seq=3, more={ATTRIBUTE: 7}), claimed("k3", seq=4, more={ATTRIBUTE: 8}), usage(seq=5, content="bad", more={ATTRIBUTE: "many"})]
+    stated = [usage(seq=3, more={ONE_MORE: 7}), claimed("k3", seq=4, more={ONE_MORE: 8}), usage(seq=5, content="bad", more={ONE_MORE: "many"})]
     database.insert_json("usage_landing", [*before, *stated])
-    assert database.query("SELECT seq, cache_write_1h_tokens FROM usage ORDER BY seq").rows == [(1, None), (2, None), (3, 7), (4, 8)]
-    assert database.query("SELECT reason FROM quarantine").rows == [(f"bad count: {ATTRIBUTE} is not a whole number within a trillion",)]
+    assert database.query("SELECT seq, held_tokens FROM usage ORDER BY seq").rows == [(1, None), (2, None), (3, 7), (4, 8)]
+    assert database.query("SELECT reason FROM quarantine").rows == [(f"bad count: {ONE_MORE} is not a whole number within a trillion",)]
     assert verify(database).conflicts == []  # what was said before is said again, and is the same
-    database.insert_json("usage_landing", [claimed("k3", seq=6, more={ATTRIBUTE: 9})])
+    database.insert_json("usage_landing", [claimed("k3", seq=6, more={ONE_MORE: 9})])
     assert {said["key"] for said in verify(database).conflicts} == {"k3"}
-    database.insert_json("usage_landing", [claimed("k", seq=7, more={ATTRIBUTE: 0})])  # 0 is a statement
+    database.insert_json("usage_landing", [claimed("k", seq=7, more={ONE_MORE: 0})])  # 0 is a statement
     assert {said["key"] for said in verify(database).conflicts} == {"k", "k3"}
 
 
 def test_a_column_that_comes_later_is_in_the_distributed_table_too() -> None:
-    statements = sqlfiles.statements(sqlfiles.render(LATER, Target("ledger", "prod")))
+    statements = sqlfiles.statements(sqlfiles.render(ADDS_ONE_MORE, Target("ledger", "prod")))
     assert [" ".join(statement.split()).split(" ADD ")[0] for statement in statements] == [
         "ALTER TABLE usage_parsed ON CLUSTER 'prod'",
         "ALTER TABLE usage_ledger_local ON CLUSTER 'prod'",

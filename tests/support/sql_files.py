@@ -7,11 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from tokentrail.clickhouse import sqlfiles
+from tokentrail.clickhouse import lists, sqlfiles
 from tokentrail.clickhouse.client import Client, identifier
+from tokentrail.clickhouse.lists import Count
 
 MADE_BY_0007 = Path(__file__).parents[1] / "clickhouse" / "made_by_0007"
 """What the version wrote whose views were made by migrations, rendered for a single server."""
+
+ONE_MORE = "gen_ai.usage.held.input_tokens"
+"""The attribute of a count that a later version knows."""
+_COLUMN = "ADD COLUMN IF NOT EXISTS held_tokens Nullable(Int64) COMMENT 'Of the input, held'"
+ADDS_ONE_MORE = f"""
+ALTER TABLE usage_parsed{{{{on_cluster}}}} {_COLUMN};
+ALTER TABLE usage_ledger{{{{local}}}}{{{{on_cluster}}}} {_COLUMN} CODEC(T64, ZSTD(1));
+"""
+"""The migration that comes with that count."""
 
 
 def database_of(dsn: str) -> str:
@@ -35,6 +45,12 @@ def add(monkeypatch: pytest.MonkeyPatch, folder: str, name: str, text: str) -> N
     real_read, real_names = sqlfiles.read, sqlfiles.names
     monkeypatch.setattr(sqlfiles, "read", lambda given, asked: text if (given, asked) == (folder, name) else real_read(given, asked))
     monkeypatch.setattr(sqlfiles, "names", lambda given: sorted([*real_names(given), name]) if given == folder else real_names(given))
+
+
+def know_one_count_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be the version that knows one count more: a line of the list, and a migration."""
+    monkeypatch.setattr(lists, "COUNTS", (*lists.COUNTS, Count("held_tokens", ONE_MORE, "Of the input tokens, those held 'for an hour'")))
+    add(monkeypatch, "migrations", "0006_held", ADDS_ONE_MORE)
 
 
 def make_former_database(client: Client, database: str, *, last: str = "0007") -> None:
