@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.ledger_rows import Land, claimed, closing, refused, usage
-from tokentrail.clickhouse.client import Client, Parameter
+from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.pages import queries_page
 from tokentrail.ledger.query import QueryError, answer, names, parse, read, run
 from tokentrail.ledger.report import MEASURES, report

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tokentrail.clickhouse import lists, sqlfiles
-from tokentrail.clickhouse.client import Client, identifier
+from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.lists import Count
+from tokentrail.clickhouse.literals import identifier
 
 MADE_BY_0007 = Path(__file__).parents[1] / "clickhouse" / "made_by_0007"
 """What the version wrote whose views were made by migrations, rendered for a single server."""

@@ -12,8 +12,9 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from tokentrail.clickhouse.client import ClickHouseError, Client, Parameter
+from tokentrail.clickhouse.client import ClickHouseError, Client
 from tokentrail.clickhouse.definitions import Definition
+from tokentrail.clickhouse.literals import Parameter
 from tokentrail.clickhouse.sqlfiles import Target
 
 __all__ = ["InPlace", "Seen", "look"]

@@ -13,9 +13,10 @@ from dataclasses import replace
 
 import tokentrail
 from tokentrail.clickhouse import sqlfiles
-from tokentrail.clickhouse.client import ClickHouseError, Client, identifier
+from tokentrail.clickhouse.client import ClickHouseError, Client
 from tokentrail.clickhouse.definitions import Definition
 from tokentrail.clickhouse.in_place import InPlace, look
+from tokentrail.clickhouse.literals import identifier
 from tokentrail.clickhouse.objects import Made, made_by
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.clickhouse.steps import Applied, Kind, MigrationError, Step, applied_to, refuse_another_history, steps

@@ -9,8 +9,9 @@ from enum import Enum
 from functools import cached_property
 
 from tokentrail.clickhouse import sqlfiles
-from tokentrail.clickhouse.client import ClickHouseError, Client, identifier
+from tokentrail.clickhouse.client import ClickHouseError, Client
 from tokentrail.clickhouse.definitions import Definition, definitions
+from tokentrail.clickhouse.literals import identifier
 from tokentrail.clickhouse.sqlfiles import Target
 
 __all__ = ["Applied", "Kind", "MigrationError", "Step", "applied_to", "refuse_another_history", "steps"]

@@ -23,7 +23,8 @@ from importlib import resources
 from typing import Final
 
 from tokentrail.clickhouse import sqlfiles
-from tokentrail.clickhouse.client import Client, Parameter, Result
+from tokentrail.clickhouse.client import Client, Result
+from tokentrail.clickhouse.literals import Parameter
 
 __all__ = ["Described", "Query", "QueryError", "Wanted", "answer", "names", "parse", "read", "run"]
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from tokentrail.clickhouse.client import Client, Parameter
+from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger import ranges
 from tokentrail.ledger.query import answer
 from tokentrail.ledger.ranges import Range
