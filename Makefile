@@ -31,7 +31,7 @@ test-ollama: $(VENV)/ready ## The same against a real Ollama, built from its Go 
 	@TOKENTRAIL_REQUIRE="ollama" $(BIN)/python -m tests.support.prepare
 	TOKENTRAIL_REQUIRE="ollama" $(BIN)/python -m pytest tests/local_model $(PYTEST_ARGS)
 
-docs: $(VENV)/ready ## Write the pages that are made from the code: settings and data dictionary
+docs: $(VENV)/ready ## Write the pages that are made from the code: settings, data dictionary, queries
 	$(BIN)/python scripts/settings_page.py
 	$(BIN)/python scripts/dictionary_page.py
 

@@ -14,7 +14,7 @@ from tokentrail.cli.migrate import command
 from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.definitions import Definition, definitions, in_order
-from tokentrail.clickhouse.migrate import Kind, MigrationError, migrate, plan
+from tokentrail.clickhouse.migrate import Kind, MigrationError, lost_tables, migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.doctor.clickhouse import check_clickhouse
 from tokentrail.ledger.verify import verify
@@ -97,6 +97,15 @@ def test_a_table_in_a_views_place_is_not_dropped(database: Client) -> None:
     database.command("CREATE TABLE usage (a Int8) ENGINE = MergeTree ORDER BY a")
     with pytest.raises(MigrationError, match="usage is a table in database"):
         migrate(database, Target(database.database))
+
+
+def test_a_changed_view_waits_for_a_table_that_is_lost(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = Target(database.database)
+    edit(monkeypatch, "usage", "One row per usage, each", "Each usage")
+    database.command("DROP TABLE usage_ledger SYNC")
+    assert (named(database), lost_tables(database, target)) == ([], ["usage_ledger"])
+    assert [step.name for step in migrate(database, target, empty_tables=True)] == ["usage_ledger", "usage"]
+    assert (named(database), database.query("SELECT count() FROM usage").rows) == ([], [(0,)])
 
 
 def test_a_table_that_a_migration_dropped_is_not_missed(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from tokentrail.doctor.collector import check_collector
 from tokentrail.host_rules import HostRule
 from tokentrail.journal.endpoint import endpoint_problem
 from tokentrail.journal.exporter import Exporter
-from tokentrail.settings import Settings, _check_url, from_environment
+from tokentrail.settings import Settings, check_url, from_environment
 
 NAMES = ("someone", "s3cret")
 CREDENTIALS = ["someone:s3cret", "someone:s3cret/more", "someone:s3cret#more", "someone:s3cret?more", "someone:s3cret@more", "someone:12/s3cret"]
@@ -37,7 +37,7 @@ def _told(address: str) -> list[str]:
     return [
         *told,
         _raised(lambda: HostRule.parse(address, "x")),
-        _raised(lambda: _check_url(address)),
+        _raised(lambda: check_url(address)),
         _raised(lambda: tokentrail.configure(provider_hosts={address: "x"})),
         endpoint_problem(Settings(endpoint=address)) or "",
         endpoint_problem(Settings(endpoint=address, protocol="grpc")) or "",

@@ -64,6 +64,11 @@ class Definition:
         """The tables and views behind FROM and JOIN."""
         return frozenset(_READ.findall(self.query))
 
+    @property
+    def tables(self) -> frozenset[str]:
+        """The tables and views without which the view cannot be put in place."""
+        return self.reads | {self.fed}
+
     @cached_property
     def checksum(self) -> str:
         """SHA-256 of the rendered text, in hexadecimal."""

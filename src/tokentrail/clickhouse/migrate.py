@@ -87,9 +87,8 @@ def _plan(client: Client, target: Target, *, empty_tables: bool) -> tuple[list[S
         if each.name not in lost and not each.needs(lost)  # what reads a lost table is made when that is there again
     ]
     missing = {each.name for each in dropped}
-    return put_back + [
-        replace(step, reason=reason) for step in known if step.name not in missing and (reason := _reason(step, applied.get(step.name), place))
-    ], place
+    to_run = [step for step in known if step.name not in missing and not (step.definition and step.definition.tables & set(lost))]
+    return put_back + [replace(step, reason=reason) for step in to_run if (reason := _reason(step, applied.get(step.name), place))], place
 
 
 def _reason(step: Step, applied: Applied | None, place: InPlace) -> str:
