@@ -16,8 +16,9 @@ from collections.abc import Callable
 from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import migrate
-from tokentrail.clickhouse.report import MEASURES
 from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.ledger.query import read
+from tokentrail.ledger.report import MEASURES
 
 DAY = 86_400 * 10**9
 START = 1_793_491_200 * 10**9  # 2026-11-01
@@ -58,8 +59,7 @@ def without_deduplication(client: Client) -> None:
 
 def reporting(client: Client, view: str) -> Callable[[], float]:
     """The report's own query over a view; the function returns the CPU seconds that one run takes."""
-    text = sqlfiles.query("report").replace("FROM usage\n", f"FROM {view}\n")
-    text = text.replace("{{dimensions}}", f"{BY}, ").replace("{{grouping}}", f"GROUP BY {BY}").replace("{{order}}", "")
+    text = read("report").filled({"dimensions": f"{BY}, ", "grouping": f"GROUP BY {BY}", "order": ""}).replace("FROM usage\n", f"FROM {view}\n")
     sums = ", ".join(f"sum({name})" for name in MEASURES)
     given = {"from": "2026-11-01 00:00:00", "to": "2026-12-01 00:00:00", "tenants": []}
 

@@ -1,4 +1,4 @@
-"""Writes docs/data-dictionary.md from the comments in the database: `python scripts/dictionary_page.py` (a test fails when the page is stale)."""
+"""Writes docs/data-dictionary.md and docs/queries.md: `python scripts/dictionary_page.py` (a test fails when one of them is stale)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import tempfile
 from pathlib import Path
 
 from tokentrail.clickhouse.client import connect
-from tokentrail.clickhouse.dictionary import data_dictionary
 from tokentrail.clickhouse.migrate import migrate
 from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.ledger.pages import data_dictionary, queries_page
 
-PAGE = Path(__file__).parent.parent / "docs" / "data-dictionary.md"
+DOCS = Path(__file__).parent.parent / "docs"
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         client = connect(f"chdb://{folder}/engine", create=True)
         migrate(client, Target("tokentrail"))
-        page = data_dictionary(client)
+        pages = {"data-dictionary.md": data_dictionary(client), "queries.md": queries_page()}
         client.close()
-    PAGE.write_text(page, encoding="utf-8")
-    print(f"{PAGE.name}: {page.count(chr(10) + '## ')} tables and views")
+    for name, page in pages.items():
+        (DOCS / name).write_text(page, encoding="utf-8")
+        print(f"{name}: {page.count(chr(10) + '## ')} sections")

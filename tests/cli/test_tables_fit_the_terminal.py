@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from tests.cli.conftest import CALLS, MODELS, TENANTS
 from tests.support.terminal import at_terminal, in_process, tokentrail
 from tokentrail.cli.tables import shown, table, vertical
-from tokentrail.clickhouse.report import MEASURES
+from tokentrail.ledger.report import MEASURES
 
 INPUT, OUTPUT = sum(12_345 * n for n in range(CALLS)), sum(777_777 * n for n in range(CALLS))
 

@@ -10,13 +10,16 @@ import pytest
 
 from tests.support.cluster.nodes import NodeClient, Nodes, two_nodes
 from tests.support.ledger_rows import START_NS, Row, claimed, closing, refused, usage, writer
+from tests.support.sql_files import ONE_MORE, know_one_count_more
 from tokentrail import semconv
-from tokentrail.clickhouse import quarantine, sqlfiles
+from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import ClickHouseError, Client
-from tokentrail.clickhouse.migrate import migrate
-from tokentrail.clickhouse.report import report
-from tokentrail.clickhouse.sqlfiles import Target, query
-from tokentrail.clickhouse.verify import verify
+from tokentrail.clickhouse.migrate import MigrationError, migrate, plan
+from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.ledger import quarantine
+from tokentrail.ledger.query import read
+from tokentrail.ledger.report import report
+from tokentrail.ledger.verify import verify
 
 FOREGROUND = {"distributed_foreground_insert": "1"}  # as collector-config/gateway.yaml says it
 KEYS = {
@@ -33,10 +36,10 @@ ANSWERS = {
     "stored rows": "SELECT count(), sum(input_tokens) FROM usage_ledger FINAL",
     "quarantine": "SELECT reason, count() FROM (SELECT reason, digest FROM quarantine FINAL) GROUP BY reason ORDER BY reason",
     "landing": "SELECT count() FROM usage_landing",
-    "conflicts": query("conflicts"),
-    "lost calls": query("lost_calls"),
-    "lost keys": query("lost_keys"),
-    "lost from quarantine": query("lost_quarantine"),
+    "conflicts": read("conflicts").sql,
+    "lost calls": read("lost_calls").sql,
+    "lost keys": read("lost_keys").sql,
+    "lost from quarantine": read("lost_quarantine").sql,
 }
 
 _numbers = itertools.count(1)
@@ -205,6 +208,35 @@ def test_a_replay_through_a_balancer_marks_nothing_that_a_replica_has_yet_to_lea
         assert (replayed.records, replayed.understood) == (30, 0)
     rows = [nodes.client(at, name).query("SELECT countIf(replayed_at IS NOT NULL) FROM quarantine_local FINAL").rows for at in (0, 1)]
     assert rows == [[(0,)], [(0,)]]
+
+
+def test_views_are_known_and_put_back_on_every_node(nodes: Nodes, sharded: NodeClient) -> None:
+    target, other = Target(sharded.database, "shards"), nodes.client(1, sharded.database)
+    assert plan(sharded, target) == []
+    other.command("DROP VIEW usage_to_ledger SYNC")
+    other.command("ALTER TABLE usage_to_quarantine MODIFY QUERY SELECT digest FROM usage_parsed")
+    assert [(step.name, step.reason) for step in plan(sharded, target)] == [
+        ("usage_to_ledger", "is missing on 1 of 2 nodes"),
+        ("usage_to_quarantine", "is not what was put in place"),
+    ]
+    migrate(sharded, target)
+    assert plan(sharded, target) == []
+    land(sharded, [usage(seq=seq, content=str(seq)) for seq in range(1, 51)])
+    assert report(sharded, [])[0]["calls"] == 50
+
+
+def test_a_count_that_comes_later_is_counted_on_every_shard(nodes: Nodes, sharded: NodeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    know_one_count_more(monkeypatch)
+    migrate(sharded, Target(sharded.database, "shards"))
+    land(sharded, [usage(seq=seq, content=str(seq), more={ONE_MORE: 2}) for seq in range(1, 51)])
+    assert sharded.query("SELECT sum(held_tokens) FROM usage").rows == [(100,)]
+    assert all(nodes.client(at, sharded.database).query("SELECT sum(held_tokens) > 0 FROM usage_ledger_local").rows == [(1,)] for at in (0, 1))
+
+
+def test_a_stored_table_that_one_node_lacks_is_not_made_anew(nodes: Nodes, sharded: NodeClient) -> None:
+    nodes.client(1, sharded.database).command("DROP TABLE otel_logs_local SYNC")
+    with pytest.raises(MigrationError, match="table otel_logs_local is missing on 1 of 2 nodes of cluster shards"):
+        migrate(sharded, Target(sharded.database, "shards"), empty_tables=True)
 
 
 def unknown(count: int) -> list[Row]:

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from tests.support.ledger_rows import Land, Row, closing, refused, row, usage, writer
 from tokentrail import semconv
 from tokentrail.cli.group import cli
-from tokentrail.clickhouse import writers
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.verify import Completed, Writer, verify
+from tokentrail.ledger import writers
+from tokentrail.ledger.verify import Completed, Writer, verify
 
 POOL = [f"child{number}" for number in range(40)]
 

@@ -29,7 +29,7 @@ def run(dsn: str) -> Run:
 
 def test_migrate_says_what_it_would_do_what_it_did_and_that_nothing_is_left(run: Run) -> None:
     dry = run("migrate", "--dry-run")
-    assert "would apply  migration 0001_ledger_tables" in dry.stdout
+    assert "would apply  migration 0001_ledger" in dry.stdout
     assert run("report").exit_code == 2  # nothing was made
     assert "applied  definition usage" in run("migrate").stdout
     again = run("migrate")

@@ -7,7 +7,7 @@ import pytest
 from tests.support.ledger_rows import START_NS, Land, Total, claimed, usage
 from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.verify import verify
+from tokentrail.ledger.verify import verify
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))

@@ -9,7 +9,7 @@ import pytest
 from tests.support.ledger_rows import START_NS, Land, Row, Total, claimed, usage
 from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.verify import verify
+from tokentrail.ledger.verify import verify
 from tokentrail.usage import rank_of, source_of
 
 DAY = 86_400 * 10**9

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.ledger_rows import START_NS, Land, Row, Total, claimed, closing, refused, usage, writer
 from tokentrail import semconv
-from tokentrail.clickhouse import quarantine
 from tokentrail.clickhouse.client import Client
+from tokentrail.ledger import quarantine
 
 SECOND = 10**9
 DAY = 86_400 * SECOND

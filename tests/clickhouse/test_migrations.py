@@ -3,65 +3,20 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 
-from tests.support.ledger_rows import START_NS, Row, claimed, usage
-from tokentrail import semconv, vocabulary
-from tokentrail.clickhouse import sqlfiles
+from tests.support.ledger_rows import usage
+from tests.support.sql_files import database_of, edit
 from tokentrail.clickhouse.client import ClickHouseError, Client, connect
-from tokentrail.clickhouse.migrate import Kind, MigrationError, migrate, plan, steps
+from tokentrail.clickhouse.migrate import MigrationError, migrate, plan, steps
 from tokentrail.clickhouse.sqlfiles import Target
-
-
-def database_of(dsn: str) -> str:
-    return dsn.rpartition("=")[2]
-
-
-def edit(monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str) -> None:
-    real = sqlfiles.read
-
-    def read(folder: str, asked: str) -> str:
-        text = real(folder, asked)
-        assert asked != name or old in text
-        return text.replace(old, new) if asked == name else text
-
-    monkeypatch.setattr(sqlfiles, "read", read)
 
 
 def test_a_second_run_does_nothing(database: Client) -> None:
     target = Target(database.database)
     assert plan(database, target) == []
     assert migrate(database, target) == []
-
-
-def test_records_from_before_half_estimates_keep_their_rank(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    client, target = connect(dsn, create=True), Target(database_of(dsn))
-    half = {semconv.INPUT_SOURCE: "unknown", semconv.OUTPUT_SOURCE: "estimated"}
-    before_and_after = {
-        "k1": ("unknown", "reported"),
-        "k2": ("reported", "estimated"),
-        "k3": ("estimated", "estimated"),
-        "k4": ("reported", "unknown"),
-    }
-
-    def told(after: int) -> list[Row]:
-        """The records of all keys, whose input says when each was told."""
-        given: dict[str, Any] = {"ts": START_NS + after, "input_tokens": after}
-        rows = [claimed(key, seq=10 * after + number, source=said[after], **given) for number, (key, said) in enumerate(before_and_after.items(), 1)]
-        return [*rows, claimed("half", seq=10 * after + 9, source="unknown", more=half if after else {}, **given)]
-
-    with monkeypatch.context() as before:
-        names = sqlfiles.names
-        before.setattr(sqlfiles, "names", lambda folder: [name for name in names(folder) if name < "0007" or not name[:4].isdigit()])
-        migrate(client, target)
-        client.insert_json("usage_landing", told(0))
-    assert "0007_half_estimates" in [step.name for step in migrate(client, target)]
-    client.insert_json("usage_landing", told(1))
-    winners = client.query("SELECT idempotency_key, input_tokens FROM usage ORDER BY idempotency_key").rows
-    assert winners == [("half", 1), ("k1", 1), ("k2", 0), ("k3", 0), ("k4", 0)]
-    client.close()
 
 
 def test_planning_changes_nothing(dsn: str) -> None:
@@ -72,9 +27,9 @@ def test_planning_changes_nothing(dsn: str) -> None:
 
 
 def test_an_edited_migration_is_refused_and_nothing_is_run(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    edit(monkeypatch, "0003_landing", "INTERVAL 30 DAY", "INTERVAL 7 DAY")
+    edit(monkeypatch, "0002_landing", "INTERVAL 30 DAY", "INTERVAL 7 DAY")
     edit(monkeypatch, "usage", "One row per usage, each", "Each usage")
-    with pytest.raises(MigrationError, match="0003_landing is not the text that was applied"):
+    with pytest.raises(MigrationError, match="0002_landing is not the text that was applied"):
         migrate(database, Target(database.database))
     assert database.query("SELECT startsWith(comment, 'One row') FROM system.tables WHERE database = currentDatabase() AND name = 'usage'").rows == [
         (1,)
@@ -82,27 +37,9 @@ def test_an_edited_migration_is_refused_and_nothing_is_run(database: Client, mon
 
 
 def test_an_edited_comment_in_the_file_is_an_edit_too(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    edit(monkeypatch, "0004_otel_logs", "'The message'", "'A message'")
+    edit(monkeypatch, "0003_logs", "'The message'", "'A message'")
     with pytest.raises(MigrationError):
         plan(database, Target(database.database))
-
-
-def test_a_changed_definition_is_put_in_place_again(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    edit(monkeypatch, "usage", "One row per usage, each", "Each usage")
-    assert [(step.kind, step.name) for step in migrate(database, Target(database.database))] == [(Kind.DEFINITION, "usage")]
-    assert database.query(
-        "SELECT startsWith(comment, 'Each usage') FROM system.tables WHERE database = currentDatabase() AND name = 'usage'"
-    ).rows == [(1,)]
-    assert migrate(database, Target(database.database)) == []
-
-
-def test_a_new_word_types_the_rows_that_are_already_there(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    database.insert_json("usage_landing", [usage(operation="haiku")])
-    assert database.query("SELECT operation FROM usage").rows == [("unknown",)]
-    grown = vocabulary.Word("Operation", {word.name: word.value for word in vocabulary.Operation} | {"HAIKU": "haiku"})
-    monkeypatch.setattr(vocabulary, "Operation", grown)
-    assert [step.name for step in migrate(database, Target(database.database))] == ["usage"]
-    assert database.query("SELECT operation FROM usage").rows == [("haiku",)]
 
 
 def test_a_newer_database_is_refused(database: Client) -> None:
@@ -124,16 +61,16 @@ def test_every_statement_can_be_repeated(database: Client) -> None:
     assert database.query("SELECT sum(calls) FROM usage").rows == [(1,)]
 
 
-def test_a_migration_that_was_cut_short_is_finished_by_the_next_run(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_cut_short_is_finished_by_the_next_one(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     client = connect(dsn, create=True)
     target = Target(database_of(dsn))
     with monkeypatch.context() as patch:
-        edit(patch, "0003_landing", "FROM usage_landing{{local}}", "FROM nowhere")
-        with pytest.raises(MigrationError, match="0003_landing stopped"):
+        edit(patch, "usage_parse", "FROM usage_landing{{local}}", "FROM nowhere")
+        with pytest.raises(MigrationError, match="usage_parse stopped"):
             migrate(client, target)
     with pytest.raises(ClickHouseError, match="ledger_is_ready"):  # nothing gets past a landing table that does not feed the ledger yet
         client.insert_json("usage_landing", [usage()])
-    assert migrate(client, target)[0].name == "0003_landing"
+    assert migrate(client, target)[0].name == "usage_parse"
     client.insert_json("usage_landing", [usage()])
     assert client.query("SELECT sum(calls) FROM usage").rows == [(1,)]
     client.close()
@@ -179,7 +116,9 @@ def test_on_a_cluster_every_table_is_replicated_and_copies_of_a_key_meet_on_one_
     views = [statement for statement in rendered if statement.startswith("CREATE MATERIALIZED VIEW")]
     assert views
     assert all("_local" in view or "FROM usage_parsed" in view for view in views)
-    assert rendered.index(landing) > next(number for number, statement in enumerate(rendered) if "DROP CONSTRAINT" in statement)
+    assert len([statement for statement in rendered if "MODIFY QUERY" in statement]) == len(views)
+    opened = next(number for number, statement in enumerate(rendered) if "DROP CONSTRAINT" in statement)
+    assert opened > max(rendered.index(view) for view in views if " usage_" in view)
 
 
 def test_a_hostile_clusters_name_is_refused() -> None:

@@ -5,7 +5,7 @@ import random
 from tests.support.ledger_rows import Land, claimed, closing, refused, usage, writer
 from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.verify import Writer, verify
+from tokentrail.ledger.verify import Writer, verify
 
 
 def only(database: Client) -> Writer:

@@ -11,17 +11,20 @@ import pytest
 from tests.support.ledger_rows import Land, claimed, closing, usage, writer
 from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import Client, connect
-from tokentrail.clickhouse.verify import verify
+from tokentrail.clickhouse.definitions import definitions
+from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.ledger import query
+from tokentrail.ledger.verify import verify
 
 SOURCES = Path(sqlfiles.__file__).parents[1]
-READ = [(folder, name) for folder in ("queries", "definitions") for name in sqlfiles.names(folder)]
+VIEWS = [definition.name for definition in definitions(Target("x")) if not definition.fed]  # the others only add to states
+READ = [*(("queries", name) for name in query.names()), *(("definitions", name) for name in VIEWS)]
 SOME = re.compile(r"\b(any|anyLast|anyHeavy|first_value|last_value|any_value|topK|groupArraySample)(If|OrNull)?\(")
 """Functions that answer with whichever value they met first, last or often."""
 
 
 def text(folder: str, name: str) -> str:
-    (statement,) = sqlfiles.statements(sqlfiles.read(folder, name))
-    return statement
+    return query.read(name).sql if folder == "queries" else sqlfiles.statements(sqlfiles.repeat(sqlfiles.read(folder, name)))[0]
 
 
 @pytest.mark.parametrize(
@@ -57,8 +60,8 @@ def test_no_query_takes_whichever_value_comes_first() -> None:
 
 
 def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
-    for name in sqlfiles.names("queries"):
-        statement = text("queries", name)
+    for name in query.names():
+        statement = query.read(name).sql
         if "LIMIT" in statement:
             assert re.search(r"ORDER BY [^()]*\bLIMIT", statement), name
         if statement.startswith(("INSERT", "SETTINGS")) or name in (
@@ -79,7 +82,7 @@ def test_python_holds_no_such_query_either() -> None:
 
 def test_a_record_that_arrives_at_this_moment_is_not_gone(dsn: str, database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """An insert reaches the ledger and what proves it one after the other."""
-    monkeypatch.setattr("tokentrail.clickhouse.verify.PATIENCE", 60.0)
+    monkeypatch.setattr("tokentrail.ledger.verify.PATIENCE", 60.0)
     looks = threading.Event()
 
     def arrive() -> None:

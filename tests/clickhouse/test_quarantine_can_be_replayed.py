@@ -7,9 +7,9 @@ import pytest
 
 from tests.support.ledger_rows import Land, Total, closing, usage
 from tokentrail import semconv
-from tokentrail.clickhouse import quarantine
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.verify import verify
+from tokentrail.ledger import quarantine
+from tokentrail.ledger.verify import verify
 
 NEW_SCHEMA = {semconv.SCHEMA: 2}
 
@@ -65,7 +65,10 @@ def test_a_replay_cut_short_before_marking_counts_once(
     land(usage(seq=1, more=NEW_SCHEMA))
     learn()
     with monkeypatch.context() as patch:
-        patch.setattr(quarantine, "query", lambda name, real=quarantine.query: "SELECT )" if name == "quarantine_mark" else real(name))
+        real = quarantine.run
+        patch.setattr(
+            quarantine, "run", lambda client, name, given: client.command("SELECT )") if name == "quarantine_mark" else real(client, name, given)
+        )
         with pytest.raises(Exception, match="Syntax error"):
             quarantine.replay(database)
     assert total() == (1, 10, 5)

@@ -13,7 +13,7 @@ from tests.support.ledger_rows import START_NS, Land, claimed, usage
 from tokentrail import semconv
 from tokentrail.cli.report import command
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.report import DIMENSIONS, MEASURES, UnknownDimensionError, parse_time, report
+from tokentrail.ledger.report import DIMENSIONS, MEASURES, UnknownDimensionError, parse_time, report
 
 DAY = 86_400 * 10**9
 Run = Callable[..., Result]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.ledger_rows import START_NS, Land, claimed, closing, usage, writer
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.verify import verify
+from tokentrail.ledger.verify import verify
 
 
 def delete(database: Client, table: str, where: str) -> None:

@@ -9,12 +9,13 @@ import pytest
 
 from tests.support.ledger_rows import Land, usage
 from tokentrail import semconv, vocabulary
-from tokentrail.clickhouse import sqlfiles
+from tokentrail.clickhouse import lists, sqlfiles
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.dictionary import data_dictionary
 from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.ledger.pages import data_dictionary
 from tokentrail.vocabulary import Ended, KeyKind, Operation, Source, TokenType, Word, clickhouse_enum
 
+SOURCES = Path(sqlfiles.__file__).parents[1]
 CONTRACT = """
     ts tenant_id operation operation_name token_type endpoint provider request_model response_model model_family source input_source output_source
     tokenizer ended calls input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens audio_input_tokens audio_output_tokens
@@ -57,25 +58,30 @@ def test_every_column_that_is_stored_or_read_has_a_comment(database: Client) -> 
 
 def test_the_data_dictionary_is_current(database: Client) -> None:
     page = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
-    assert page.read_text(encoding="utf-8") == data_dictionary(database), (
-        "run: python -m tokentrail.clickhouse.dictionary chdb:///some/empty/folder > docs/data-dictionary.md"
-    )
+    assert page.read_text(encoding="utf-8") == data_dictionary(database), "run: make docs"
 
 
 def test_no_attributes_name_is_spelt_in_sql() -> None:
     names = {value for name, value in vars(semconv).items() if name.isupper() and isinstance(value, str) and "." in value}
-    for folder in ("migrations", "definitions", "queries"):
-        for file in sqlfiles.names(folder):
-            text = re.sub(r"--[^\n]*", "", sqlfiles.read(folder, file))
-            assert [name for name in names if name in text] == [], file
+    for path in [*SOURCES.glob("clickhouse/*/*.sql"), *SOURCES.glob("ledger/queries/*.sql")]:
+        text = re.sub(r"--[^\n]*", "", path.read_text(encoding="utf-8"))
+        assert [name for name in names if name in text] == [], path.name
 
 
 def test_what_is_not_known_is_not_filled_in() -> None:
-    for text in ("{{nonsense}}", "{{Operation.nonsense}}"):
+    for text in ("{{nonsense}}", "{{Operation.nonsense}}", "{{each nonsense: $name}}"):
         with pytest.raises(ValueError, match="is not known"):
             sqlfiles.render(text, Target("x"))
     with pytest.raises(AttributeError):
         sqlfiles.render("{{NO_SUCH_NAME}}", Target("x"))
+
+
+def test_a_line_is_repeated_on_lines_and_a_piece_beside_itself() -> None:
+    names = [item["name"] for item in lists.lists()["main_counts"]]
+    assert sqlfiles.repeat("SELECT\n    {{each main_counts: $name,}}\n    1\n").split() == ["SELECT", *(f"{name}," for name in names), "1"]
+    assert sqlfiles.repeat("f(1{{each main_counts: , $name}})") == f"f(1, {', '.join(names)})"
+    with pytest.raises(KeyError):
+        sqlfiles.repeat("{{each main_counts: $nonsense}}")
 
 
 def test_statements_are_split_outside_literals_and_comments() -> None:

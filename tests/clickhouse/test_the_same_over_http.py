@@ -14,12 +14,12 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from tests.support.ledger_rows import claimed, closing, usage
 from tokentrail import semconv
 from tokentrail.cli.group import cli
-from tokentrail.clickhouse import quarantine
 from tokentrail.clickhouse.client import ClickHouseError, Client, HttpClient, connect
 from tokentrail.clickhouse.migrate import migrate, plan
-from tokentrail.clickhouse.report import report
 from tokentrail.clickhouse.sqlfiles import Target
-from tokentrail.clickhouse.verify import verify
+from tokentrail.ledger import quarantine
+from tokentrail.ledger.report import report
+from tokentrail.ledger.verify import verify
 
 HOSTILE = "a'b\\c\t\"\n💥, ] {x:String} %s"
 

@@ -13,7 +13,7 @@ from tests.support.ledger_rows import START_NS, Row, claimed, usage
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import migrate
 from tokentrail.clickhouse.sqlfiles import Target
-from tokentrail.clickhouse.verify import verify
+from tokentrail.ledger.verify import verify
 
 RANKS = ("unknown", "estimated", "reported")
 TABLES = ("usage_landing", "usage_ledger", "key_conflicts", "deliveries", "quarantine")

@@ -14,8 +14,8 @@ from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import Kind, lost_tables, migrate, plan, steps
 from tokentrail.clickhouse.objects import made_by
 from tokentrail.clickhouse.sqlfiles import Target
-from tokentrail.clickhouse.verify import verify
 from tokentrail.doctor.clickhouse import check_clickhouse
+from tokentrail.ledger.verify import verify
 
 VIEWS = [
     "usage_parse",

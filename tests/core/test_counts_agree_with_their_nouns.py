@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tokentrail.clickhouse.verify import Verification, Writer
+from tokentrail.ledger.verify import Verification, Writer
 from tokentrail.wording import counted, of_number
 
 

@@ -23,11 +23,12 @@ _AGAIN = "`tokentrail verify` names it, and docs/operations.md says how it is re
 @click.command(name="migrate")
 @dsn_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--check", is_flag=True, help="Like --dry-run, with exit code 1 where anything would be done.")
 @click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
 @click.option("--cluster", default="", help="Make the tables on a cluster: ON CLUSTER, Replicated engines, Distributed by key.")
 @click.option("--empty-tables", is_flag=True, help="Make tables that somebody dropped anew, without what they held.")
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
-def command(*, dsn: str, dry_run: bool, show_sql: bool, cluster: str, empty_tables: bool, as_json: bool) -> None:
+def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: str, empty_tables: bool, as_json: bool) -> None:
     """Bring a ClickHouse's tables to the state that this version needs: the ledger, and the tables that the Collector's exporter fills.
 
     Safe to repeat. A migration whose text is not what was applied is refused. Views that somebody dropped are put back; a dropped table is
@@ -42,6 +43,7 @@ def command(*, dsn: str, dry_run: bool, show_sql: bool, cluster: str, empty_tabl
         target = Target(parsed.database, cluster)
     except (DsnError, ValueError) as error:
         raise Misuse(str(error)) from None
+    dry_run = dry_run or check
     if dry_run and parsed.scheme == "chdb" and not Path(parsed.folder).exists():
         done, lost = steps(target), []  # opening the engine would make the folder
     else:
@@ -49,9 +51,12 @@ def command(*, dsn: str, dry_run: bool, show_sql: bool, cluster: str, empty_tabl
             done = (plan if dry_run else migrate)(client, target, empty_tables=empty_tables)
             lost = [] if dry_run and empty_tables else lost_tables(client, target)
     if as_json:
-        listed = [{"kind": step.kind.value, "name": step.name, "checksum": step.checksum, "statements": step.statements} for step in done]
+        listed = [
+            {"kind": step.kind.value, "name": step.name, "reason": step.reason, "checksum": step.checksum, "statements": step.statements}
+            for step in done
+        ]
         click.echo(json.dumps({"database": target.database, "dry_run": dry_run, "applied": listed, "lost_tables": lost}, indent=2))
-        sys.exit(1 if lost else 0)
+        sys.exit(1 if lost or (check and done) else 0)
     for step in done:
         click.echo(f"{_did(step, dry_run=dry_run)}  ({counted(len(step.statements), 'statement')})")
         if show_sql:
@@ -66,9 +71,11 @@ def command(*, dsn: str, dry_run: bool, show_sql: bool, cluster: str, empty_tabl
         sys.exit(1)
     current = "would be current" if dry_run and done else "is current" if not done else "is current now"
     click.echo(f"database {target.database} {current}")
+    sys.exit(1 if check and done else 0)
 
 
 def _did(step: Step, *, dry_run: bool) -> str:
     if step.kind is Kind.DROPPED:
         return f"{'would put back' if dry_run else 'put back'}  {step.name}"
-    return f"{'would apply' if dry_run else 'applied'}  {step.kind.value} {step.name}"
+    why = f", which {step.reason}" if step.kind is Kind.DEFINITION and step.reason != "is new" else ""
+    return f"{'would apply' if dry_run else 'applied'}  {step.kind.value} {step.name}{why}"

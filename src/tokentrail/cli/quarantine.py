@@ -10,7 +10,7 @@ import click
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.output import echo_rows, format_option, print_table
 from tokentrail.cli.suggest import Group
-from tokentrail.clickhouse import quarantine
+from tokentrail.ledger import quarantine
 from tokentrail.wording import counted
 
 __all__ = ["command"]

@@ -8,7 +8,7 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, limit_option, print_table
 from tokentrail.cli.suggest import did_you_mean
-from tokentrail.clickhouse.report import DIMENSIONS, MEASURES, UnknownDimensionError, parse_time, report
+from tokentrail.ledger.report import DIMENSIONS, MEASURES, UnknownDimensionError, parse_time, report
 
 __all__ = ["command"]
 

@@ -10,7 +10,7 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.output import print_table
-from tokentrail.clickhouse.verify import Verification, Writer, verify
+from tokentrail.ledger.verify import Verification, Writer, verify
 from tokentrail.wording import counted
 
 __all__ = ["command"]

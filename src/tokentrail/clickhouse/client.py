@@ -6,11 +6,10 @@ Both answer in `JSONCompact`, so a value is the same Python value whichever answ
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from tokentrail.clickhouse.dsn import DEFAULT_DSN, LOCK_FILE, Dsn, DsnError, parse_dsn
 from tokentrail.clickhouse.errors import READONLY, ClickHouseError, failed, unreachable
+from tokentrail.clickhouse.literals import Parameter, identifier, lines, parameter, readonly
 from tokentrail.clickhouse.rows import Result, decode
 from tokentrail.clickhouse.streams import Stream, in_sentences, of_response, request
 
@@ -26,12 +26,6 @@ __all__ = ["DEFAULT_DSN", "OLDEST_VERSION", "ClickHouseError", "Client", "Result
 OLDEST_VERSION: Final = (24, 8)
 """The oldest ClickHouse supported: a long-term release whose analyzer (the default since 24.3) prunes columns and pushes filters on `ts` through the
 two branches of the view `usage`, and takes lambdas as aliases in materialized views."""
-
-_ESCAPES: Final = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
-
-_MAKING: Final = re.compile(r"\b(?:INSERT|CREATE|ATTACH)\b", re.IGNORECASE | re.ASCII)
-
-Parameter = str | int | None | Sequence[str]
 
 _Answer = TypeVar("_Answer")
 
@@ -101,11 +95,11 @@ class HttpClient:
         def ask(settings: dict[str, str]) -> bytes:
             return self._client.raw_query(sql, parameters=dict(parameters or {}), settings=settings, fmt="JSONCompact")
 
-        return decode(self._asked(ask, {"readonly": _level(sql)} if read_only else {}))
+        return decode(self._asked(ask, {"readonly": readonly(sql)} if read_only else {}))
 
     @contextmanager
     def stream(self, sql: str, written: str, *, read_only: bool = False, settings: Mapping[str, str] | None = None) -> Iterator[Stream]:
-        wanted = ({"readonly": _level(sql)} if read_only else {}) | dict(settings or {})
+        wanted = ({"readonly": readonly(sql)} if read_only else {}) | dict(settings or {})
         with closing(self._asked(partial(request, self._client, sql, written), wanted)) as response:
             yield of_response(response, written)
 
@@ -141,7 +135,7 @@ class HttpClient:
 
     def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         try:
-            self._client.raw_insert(table, insert_block=_lines(rows), fmt="JSONEachRow")
+            self._client.raw_insert(table, insert_block=lines(rows), fmt="JSONEachRow")
         except Exception as error:
             raise failed(error, self.address) from None
 
@@ -192,7 +186,7 @@ class EngineClient:
         session = self._open()  # a session of its own: once read-only, a session stays it
         try:
             self._use(session)
-            session.query(f"SET readonly = {_level(sql)}")
+            session.query(f"SET readonly = {readonly(sql)}")
             return self._run(session, sql, parameters)
         finally:
             session.close()
@@ -221,7 +215,7 @@ class EngineClient:
 
     def _run(self, session: Any, sql: str, parameters: Mapping[str, Parameter] | None) -> Result:
         try:
-            answer = session.query(sql, "JSONCompact", params={name: _parameter(value) for name, value in (parameters or {}).items()})
+            answer = session.query(sql, "JSONCompact", params={name: parameter(value) for name, value in (parameters or {}).items()})
         except Exception as error:
             self._renew()
             raise failed(error, self.address) from None
@@ -237,7 +231,7 @@ class EngineClient:
         self._run(self._session, sql, parameters)
 
     def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        block = _lines(rows)
+        block = lines(rows)
         if not block:
             return
         # as one statement with its data: chDB 4.4's `send_insert` reports success where a constraint, a view or the disk refused the rows
@@ -299,28 +293,3 @@ def _refuse_if_served(folder: Path) -> None:
         ) from None
     except OSError:
         return  # nobody ever served it, or it is not ours to read: chDB decides
-
-
-def _level(sql: str) -> str:
-    """How read-only a statement is run: 2 lets it have settings of its own, but also INSERT INTO FUNCTION file(…) and temporary tables; 1 not."""
-    return "1" if _MAKING.search(sql) else "2"
-
-
-def identifier(name: str) -> str:
-    """A name as ClickHouse reads it, whatever it holds."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
-def _lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    return b"".join(json.dumps(dict(row)).encode() + b"\n" for row in rows)
-
-
-def _parameter(value: Parameter) -> str:
-    """A value as the engine reads parameters: texts escaped as in TabSeparated, lists as array literals."""
-    if value is None:
-        return "\\N"
-    if isinstance(value, int):
-        return str(value)
-    if not isinstance(value, str):
-        return "[" + ",".join("'" + item.translate(_ESCAPES) + "'" for item in value) + "]"
-    return value.translate(_ESCAPES)

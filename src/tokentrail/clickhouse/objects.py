@@ -11,6 +11,7 @@ __all__ = ["Made", "made_by"]
 
 _CREATE: Final = re.compile(r"CREATE (?:OR REPLACE )?(TABLE|VIEW|MATERIALIZED VIEW) (?:IF NOT EXISTS )?(\w+)")
 _ALTER: Final = re.compile(r"ALTER TABLE (\w+)(?: ON CLUSTER '[^']*')?\s+(MODIFY QUERY\s+)?")
+_DROP: Final = re.compile(r"DROP TABLE IF EXISTS (\w+)")
 _ENGINE: Final = re.compile(r"^ENGINE = (\w+)", re.MULTILINE)
 _QUERY: Final = re.compile(r" AS\s+(?=SELECT|WITH)")
 _STORING_NOTHING: Final = ("Null", "Distributed")
@@ -45,11 +46,15 @@ def made_by(statements: Iterable[str]) -> dict[str, Made]:
     """Every table and view that these statements make, by name, in the order of their making."""
     made: dict[str, Made] = {}
     for statement in statements:
-        created, altered = _CREATE.match(statement), _ALTER.match(statement)
+        created, altered, dropped = _CREATE.match(statement), _ALTER.match(statement), _DROP.match(statement)
         if created:
             made[created[2]] = Made(created[1].lower(), created[2], [statement])
-        elif altered and altered[2]:
+        elif dropped:
+            made.pop(dropped[1], None)
+        elif altered is None or altered[1] not in made:
+            continue
+        elif altered[2]:
             made[altered[1]].query_is(statement[altered.end() :])
-        elif altered:
+        else:
             made[altered[1]].statements.append(statement)
     return made

@@ -4,9 +4,11 @@ What stands in double braces is filled in here and nowhere else:
 
 - `{{SEQ}}` an attribute's name from `tokentrail.semconv` as a literal, `{{SEQ.name}}` the same without quotes;
 - `{{Operation.type}}`, `.words`, `.numbers` a vocabulary's Enum8 and the two lists that map a text to it;
+- `{{each counts: $name,}}` its text once for every item of a list of `tokentrail.clickhouse.lists`, filled in: on lines of their own where it stands
+  on one, else side by side;
 - `{{on_cluster}}`, `{{replicated}}`, `{{local}}` what a cluster needs, empty on a single server;
-- `{{queries.writers_heard}}` in a query: another file of `queries/`, in its place;
-- `-- distributed: TABLE by EXPRESSION` on a cluster adds the Distributed table over `TABLE_local` at the file's end.
+- `-- distributed: TABLE by EXPRESSION` on a cluster adds the Distributed table over `TABLE_local` at the file's end; a column that is added to
+  `TABLE_local`, or gets another comment there, has it in the Distributed table too.
 """
 
 from __future__ import annotations
@@ -15,13 +17,17 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from string import Template
 
 from tokentrail import semconv, vocabulary
+from tokentrail.clickhouse import lists
 
-__all__ = ["Target", "names", "query", "read", "render", "statements"]
+__all__ = ["Target", "names", "read", "render", "repeat", "statements"]
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)(?:\.(\w+))?\}\}")
-_QUERY = re.compile(r"\{\{queries\.(\w+)\}\}")
+_EACH_LINE = re.compile(r"^( *)\{\{each (\w+): ((?:(?!\}\}).)*)\}\}\n", re.MULTILINE)
+_EACH = re.compile(r"\{\{each (\w+): (.*?)\}\}")
+_COLUMN = re.compile(r"ALTER TABLE (\w+)_local (ON CLUSTER '[^']*'\s+(?:ADD|COMMENT) COLUMN .+)", re.DOTALL)
 _DISTRIBUTED = re.compile(r"^-- distributed: (\w+)(?: by (.+))?$", re.MULTILINE)
 _PIECE = re.compile(r"'(?:[^'\\]|\\.|'')*'|--[^\n]*|;|[^'\-;]+|-", re.DOTALL)
 _CLUSTER_NAME = re.compile(r"[\w.{}-]+").fullmatch
@@ -38,6 +44,11 @@ class Target:
         if self.cluster and not _CLUSTER_NAME(self.cluster):
             raise ValueError(f"{self.cluster!r} is no name of a cluster")
 
+    @property
+    def on_cluster(self) -> str:
+        """What a statement says to be run on every node; empty on a single server."""
+        return f" ON CLUSTER '{self.cluster}'" if self.cluster else ""
+
 
 def names(folder: str) -> list[str]:
     """The names of a folder's files without `.sql`, sorted."""
@@ -49,13 +60,6 @@ def names(folder: str) -> list[str]:
 def read(folder: str, name: str) -> str:
     """A file's text as it stands in the package."""
     return resources.files(__package__).joinpath(folder).joinpath(f"{name}.sql").read_text(encoding="utf-8")
-
-
-@cache
-def query(name: str) -> str:
-    """A file of `queries/` as one statement, without its comments."""
-    (statement,) = statements(read("queries", name))
-    return _QUERY.sub(lambda match: query(match[1]), statement)
 
 
 def render(text: str, target: Target) -> str:
@@ -70,8 +74,21 @@ def render(text: str, target: Target) -> str:
             return _words(getattr(vocabulary, name), part)
         return _setting(name, target)
 
-    filled = _PLACEHOLDER.sub(fill, text)
+    filled = _PLACEHOLDER.sub(fill, repeat(text))
     return filled + _distributed_tables(filled, target) if target.cluster else filled
+
+
+def repeat(text: str) -> str:
+    """Repeat what names a list, for each of its items. Raises `ValueError` for a list, `KeyError` for a part of an item, that is not known."""
+    known = lists.lists()
+
+    def filled(name: str, template: str) -> list[str]:
+        if name not in known:
+            raise ValueError(f"{{{{each {name}}}}} is not known in SQL files: the lists are {', '.join(known)}")
+        return [Template(template).substitute(item) for item in known[name]]
+
+    text = _EACH_LINE.sub(lambda match: "".join(f"{match[1]}{line}\n" for line in filled(match[2], match[3])), text)
+    return _EACH.sub(lambda match: "".join(filled(match[1], match[2])), text)
 
 
 def statements(text: str) -> list[str]:
@@ -97,7 +114,7 @@ def _words(kind: type[vocabulary.Word], part: str | None) -> str:
 
 def _setting(name: str, target: Target) -> str:
     single, clustered = {
-        "on_cluster": ("", f" ON CLUSTER '{target.cluster}'"),
+        "on_cluster": (target.on_cluster, target.on_cluster),
         "replicated": ("", "Replicated"),
         "local": ("", "_local"),
         # The key alone makes a record count once. Dropping a whole block because it came before would keep a repeat from healing what a failed view
@@ -116,8 +133,10 @@ def _setting(name: str, target: Target) -> str:
 
 
 def _distributed_tables(filled: str, target: Target) -> str:
-    return "".join(
+    made = "".join(
         f"\nCREATE TABLE IF NOT EXISTS {table} ON CLUSTER '{target.cluster}' AS {table}_local\n"
         f"ENGINE = Distributed('{target.cluster}', '{target.database}', '{table}_local'{', ' + by if by else ''});\n"
         for table, by in _DISTRIBUTED.findall(filled)
     )
+    changed = filter(None, map(_COLUMN.fullmatch, statements(filled)))
+    return made + "".join(f"\nALTER TABLE {match[1]} {match[2]};\n" for match in changed)

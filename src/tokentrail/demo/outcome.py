@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tokentrail.clickhouse.verify import Verification
+from tokentrail.ledger.verify import Verification
 
 __all__ = ["Demo", "Outcome", "Tokens"]
 

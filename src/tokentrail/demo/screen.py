@@ -20,8 +20,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tokentrail.clickhouse.client import connect
-from tokentrail.clickhouse.report import report
 from tokentrail.demo.outcome import Demo, Outcome
+from tokentrail.ledger.report import report
 from tokentrail.local.progress import Progress
 from tokentrail.wording import counted
 

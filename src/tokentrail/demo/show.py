@@ -17,10 +17,10 @@ from types import FrameType
 from typing import Protocol
 
 from tokentrail.clickhouse.client import connect
-from tokentrail.clickhouse.verify import verify
 from tokentrail.demo.example import LIVE_PROVIDERS, LOCAL_PROVIDER, run_example
 from tokentrail.demo.outcome import Demo, Outcome, Tokens
 from tokentrail.embedded.process import ServerProcess
+from tokentrail.ledger.verify import verify
 from tokentrail.local import collector, local_model
 from tokentrail.local.background import BackgroundBuild
 from tokentrail.local.cache import Progress, Unavailable

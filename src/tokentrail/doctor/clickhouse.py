@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from tokentrail.clickhouse.client import ClickHouseError, connect
 from tokentrail.clickhouse.migrate import Kind, cluster_of, is_lost, lost_tables, plan
@@ -11,6 +12,9 @@ from tokentrail.doctor.finding import Finding
 from tokentrail.wording import counted
 
 __all__ = ["check_clickhouse"]
+
+SHOWN: Final = 4
+"""How many migrations and definitions are named one by one."""
 
 
 def check_clickhouse(dsn: str) -> Iterator[Finding]:
@@ -35,8 +39,10 @@ def check_clickhouse(dsn: str) -> Iterator[Finding]:
                 "wrong",
                 f"{where}: somebody dropped {', '.join(dropped)}: tokentrail migrate puts {'it' if len(dropped) == 1 else 'them'} back",
             )
-        if to_run := len(pending) - len(dropped):
-            yield Finding("ClickHouse", "wrong", f"{where}: {counted(to_run, 'migration')} to be run: tokentrail migrate")
+        to_run = [f"{step.name} {step.reason}" for step in pending if step.kind is not Kind.DROPPED]
+        if to_run:
+            named = ", ".join(to_run) if len(to_run) <= SHOWN else f"{counted(len(to_run), 'migration')} to be run"
+            yield Finding("ClickHouse", "wrong", f"{where}: {named}: tokentrail migrate")
         if not pending and not lost:
             yield Finding("ClickHouse", "ok", f"{where}: the tables are those of this version")
     except ClickHouseError as error:

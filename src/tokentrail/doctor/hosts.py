@@ -11,10 +11,10 @@ from typing import Final
 
 from tokentrail import settings
 from tokentrail.clickhouse.client import ClickHouseError, connect
-from tokentrail.clickhouse.sqlfiles import query
 from tokentrail.doctor.finding import Finding
 from tokentrail.journal import folder as layout
 from tokentrail.journal.reader import read
+from tokentrail.ledger.query import answer
 from tokentrail.providers.lookup import is_named, place_of
 from tokentrail.usage import Usage
 
@@ -74,7 +74,7 @@ def _in_ledger(dsn: str) -> Calls:
     except ClickHouseError:
         return Counter()
     try:
-        rows = client.query(query("hosts"), {"days": DAYS, "most": MOST_HOSTS}).rows
+        rows = answer(client, "hosts", {"days": DAYS, "most": MOST_HOSTS}).rows
     except ClickHouseError:
         return Counter()
     finally:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.waiting import wait_until
-from tokentrail.clickhouse.client import ClickHouseError, Parameter, _lines, _parameter, identifier
+from tokentrail.clickhouse.client import ClickHouseError
+from tokentrail.clickhouse.literals import Parameter, identifier, lines, parameter
 from tokentrail.clickhouse.rows import Result, decode
 from tokentrail.local.child import Child
 from tokentrail.local.ports import free_port
@@ -114,7 +115,7 @@ class NodeClient:
         self._turn = cycle(self.asked)
 
     def _ask(self, sql: str, *, parameters: Mapping[str, Parameter] | None = None, number: int | None = None, **more: Any) -> bytes:
-        given = {name: _parameter(value) for name, value in (parameters or {}).items()}
+        given = {name: parameter(value) for name, value in (parameters or {}).items()}
         more.setdefault("database", self.database)
         return self.nodes.ask(next(self._turn) if number is None else number, sql, settings=self.settings, parameters=given, **more)
 
@@ -130,7 +131,7 @@ class NodeClient:
             self._ask(plain, parameters=parameters, number=number, **({"database": ""} if plain.startswith("CREATE DATABASE") else {}))
 
     def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        self._ask(f"INSERT INTO {identifier(table)} FORMAT JSONEachRow\n{_lines(rows).decode()}", fmt="Null")
+        self._ask(f"INSERT INTO {identifier(table)} FORMAT JSONEachRow\n{lines(rows).decode()}", fmt="Null")
 
     def use(self, database: str) -> None:
         self.database = database

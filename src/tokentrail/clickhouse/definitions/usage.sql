@@ -1,5 +1,4 @@
--- What everybody reads. Definitions hold no data and are put in place again whenever their text changes, so a word added to the vocabulary types the
--- rows that are already there.
+-- What everybody reads. A word that is added to the vocabulary changes this text, and so types the rows that are already there.
 -- Two branches, because a filter on `ts` prunes partitions and granules only where `ts` is the sorting key itself: keys that state their time are found by
 -- it, the others (opaque keys) lie together in one partition and are scanned whole.
 CREATE OR REPLACE VIEW usage{{on_cluster}}
@@ -22,17 +21,7 @@ CREATE OR REPLACE VIEW usage{{on_cluster}}
     tokenizer              LowCardinality(String) COMMENT 'What counted an estimate; empty where nothing was estimated',
     ended                  {{Ended.type}} COMMENT 'How the call ended: complete, partial (a stream cut short) or error',
     calls                  Int64 COMMENT 'Calls this row stands for: 1, or a signed number in a correction. Count calls as sum(calls), never as count()',
-    input_tokens           Nullable(Int64) COMMENT 'Input tokens, cache reads and writes included. NULL: not stated. Negative in a correction',
-    output_tokens          Nullable(Int64) COMMENT 'Output tokens, reasoning included. NULL: not stated. Negative in a correction',
-    cache_read_tokens      Nullable(Int64) COMMENT 'Of the input tokens, those read from a cache: a subset, never to be added',
-    cache_write_tokens     Nullable(Int64) COMMENT 'Of the input tokens, those written to a cache: a subset, never to be added',
-    reasoning_tokens       Nullable(Int64) COMMENT 'Of the output tokens, those spent on reasoning: a subset, never to be added',
-    audio_input_tokens     Nullable(Int64) COMMENT 'Of the input tokens, audio: a subset, never to be added',
-    audio_output_tokens    Nullable(Int64) COMMENT 'Of the output tokens, audio: a subset, never to be added',
-    image_input_tokens     Nullable(Int64) COMMENT 'Of the input tokens, images: a subset, never to be added',
-    image_output_tokens    Nullable(Int64) COMMENT 'Of the output tokens, images: a subset, never to be added',
-    consumed_input_tokens  Nullable(Int64) COMMENT 'Input tokens processed, where the provider bills another number (which input_tokens holds)',
-    consumed_output_tokens Nullable(Int64) COMMENT 'Output tokens produced, where the provider bills another number (which output_tokens holds)',
+    {{each counts: $name Nullable(Int64) COMMENT '$literal',}}
     input_chars            Nullable(Int64) COMMENT 'Characters sent',
     output_chars           Nullable(Int64) COMMENT 'Characters received',
     texts                  Nullable(Int64) COMMENT 'Number of texts sent',
@@ -79,17 +68,7 @@ SELECT
     tokenizer,
     CAST(toInt8(transform(ended_name, {{Ended.words}}, {{Ended.numbers}}, 0)) AS {{Ended.type}}) AS ended,
     calls,
-    input_tokens,
-    output_tokens,
-    cache_read_tokens,
-    cache_write_tokens,
-    reasoning_tokens,
-    audio_input_tokens,
-    audio_output_tokens,
-    image_input_tokens,
-    image_output_tokens,
-    consumed_input_tokens,
-    consumed_output_tokens,
+    {{each counts: $name,}}
     input_chars,
     output_chars,
     texts,

@@ -5,8 +5,12 @@ CREATE TABLE IF NOT EXISTS migrations{{on_cluster}}
     checksum   String COMMENT 'SHA-256 of the text that was run',
     cluster    String COMMENT 'The cluster it was rendered for; empty: a single server',
     applied_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When',
-    package    String COMMENT 'Version of tokentrail that applied it'
+    package    String COMMENT 'Version of tokentrail that applied it',
+    in_place   Array(String) COMMENT 'Of a definition: hashes of the view as the servers showed it once it was put in place'
 )
 ENGINE = {{applied_engine}}
 ORDER BY name
 COMMENT 'Migrations and definitions that were applied to this database';
+
+ALTER TABLE migrations{{on_cluster}}
+    ADD COLUMN IF NOT EXISTS in_place Array(String) COMMENT 'Of a definition: hashes of the view as the servers showed it once it was put in place';

@@ -1,0 +1,6 @@
+-- When each trace began and ended, by one row an insert. The name is the one that the Collector's exporter would give.
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_trace_id_ts_mv{{on_cluster}} TO otel_traces_trace_id_ts{{local}} AS
+SELECT TraceId, toDateTime(min(Timestamp), 'UTC') AS Start, toDateTime(max(Timestamp), 'UTC') AS End
+FROM otel_traces{{local}}
+WHERE TraceId != ''
+GROUP BY TraceId;

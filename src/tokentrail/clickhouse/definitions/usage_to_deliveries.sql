@@ -1,0 +1,24 @@
+-- What was heard of every writer, whether it was understood or not: the proof that nothing is missing.
+-- A shipper tells at once which numbers are torn in the journal of a writer that still runs, by a refusal whose damaged numbers are its refused ones:
+-- these are damaged, and neither missing nor refused.
+CREATE MATERIALIZED VIEW IF NOT EXISTS usage_to_deliveries{{on_cluster}} TO deliveries{{local}} AS
+SELECT
+    writer_id,
+    groupBitmapStateIf(seq, event = {{EVENT_USAGE}}) AS seqs,
+    groupBitmapStateIf(call, event = {{EVENT_USAGE}} AND problem = '' AND key_kind = 'automatic') AS calls,
+    groupBitmapStateIf(seq, event = {{EVENT_USAGE}} AND problem != '') AS quarantined,
+    groupUniqArrayIf(refused_ranges, event = {{EVENT_REFUSED}} AND problem = '' AND damaged_ranges != refused_ranges) AS refused,
+    groupUniqArrayIf(
+        damaged_ranges,
+        problem = '' AND damaged_ranges != '' AND (event = {{EVENT_CLOSING}} OR (event = {{EVENT_REFUSED}} AND damaged_ranges = refused_ranges))
+    ) AS damaged,
+    groupUniqArrayIf(last_seq, event = {{EVENT_CLOSING}} AND problem = '') AS last_seqs,
+    groupUniqArrayIf(closed_by, event = {{EVENT_CLOSING}} AND problem = '' AND closed_by != '') AS closed_by,
+    min(arrived_at) AS first_heard,
+    max(arrived_at) AS last_heard,
+    max(service_name) AS service_name,
+    max(environment) AS environment,
+    max(host_name) AS host_name
+FROM usage_parsed
+WHERE match(writer_id, '^[0-9a-f]{32}$') AND (event != {{EVENT_USAGE}} OR seq > 0) AND event IN ({{EVENT_USAGE}}, {{EVENT_CLOSING}}, {{EVENT_REFUSED}})
+GROUP BY writer_id;

@@ -1,0 +1,20 @@
+-- From a parsed record to the ledger. This view and its neighbours usage_to_* are total: no cast that could throw, because an exception here would fail
+-- the whole INSERT after the landing table already holds its rows, and every retry would fail again. All their targets take the same row twice without
+-- counting it twice.
+-- The version: the worse half decides first (bit 96). Below it comes the better half: 0 if both are alike, else 9 or 10, which is more than any time of a
+-- record from before this rule has there (5 to 8). So an estimate of the answer alone replaces the row without any. The hash gives up its last
+-- four bits for it.
+CREATE MATERIALIZED VIEW IF NOT EXISTS usage_to_ledger{{on_cluster}} TO usage_ledger{{local}} AS
+SELECT
+    key_ts, key_hash,
+    bitShiftLeft(toUInt128(rank), 96)
+        + bitShiftLeft(toUInt128(if(input_source = output_source, 0, 8 + greatest(toUInt8(input_source), toUInt8(output_source)) - rank)), 92)
+        + bitShiftRight(usage_parsed.version - bitShiftLeft(toUInt128(rank), 96), 4) AS version,
+    key_kind, key_head, event_ts, arrived_at, writer_id, seq, call, tenant_id, operation_name, token_type_name, endpoint,
+    gen_ai_operation, provider, request_model, response_model, model_family, input_source, output_source, tokenizer, ended_name, calls,
+    {{each counts: $name,}}
+    {{each sizes: $name,}}
+    duration_ns, time_to_first_chunk_ns, stream, attempts, error_type, server_address, server_port, service_name, service_version, environment,
+    operation_id, response_id, trace_id, span_id, corrects_key, metadata, metadata_cut
+FROM usage_parsed
+WHERE event = {{EVENT_USAGE}} AND problem = '';

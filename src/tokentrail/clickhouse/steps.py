@@ -1,0 +1,115 @@
+"""The steps that make a database: this package's files, and what is written down of those that were applied."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from tokentrail.clickhouse import sqlfiles
+from tokentrail.clickhouse.client import ClickHouseError, Client
+from tokentrail.clickhouse.definitions import Definition, definitions
+from tokentrail.clickhouse.literals import identifier
+from tokentrail.clickhouse.sqlfiles import Target
+
+__all__ = ["Applied", "Kind", "MigrationError", "Step", "applied_to", "refuse_another_history", "steps"]
+
+_FORMER = frozenset(
+    {
+        "0001_ledger_tables",
+        "0002_ledger_views",
+        "0003_landing",
+        "0004_otel_logs",
+        "0005_otel_traces",
+        "0006_otel_metrics",
+        "0007_half_estimates",
+    }
+)
+"""Migrations from before views were definitions. They made the tables that 0001 to 0005 make now, which find them there."""
+
+
+class MigrationError(ClickHouseError):
+    """The database's history and this package's do not fit together. One sentence."""
+
+
+class Kind(str, Enum):
+    """What a step is: a file of history, a definition of today, or something that was dropped."""
+
+    MIGRATION = "migration"
+    DEFINITION = "definition"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A file that is to be run, with its rendered text; or a table or view that is to be put back, with the statements that make it."""
+
+    kind: Kind
+    name: str
+    text: str
+    reason: str = ""
+    """Why the step is to be run, as the end of a sentence that begins with its name."""
+    definition: Definition | None = None
+    """The view that the step puts in place; None where it is about tables."""
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the rendered text, in hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @cached_property
+    def statements(self) -> list[str]:
+        """The statements to run, in order."""
+        return self.definition.changing if self.definition and self.kind is Kind.DEFINITION else sqlfiles.statements(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was last applied under a name."""
+
+    checksum: str
+    cluster: str
+    in_place: Collection[str]
+    """A view's fingerprints once it was put in place."""
+
+
+def steps(target: Target) -> list[Step]:
+    """Every file of this package, rendered, in the order of running."""
+    history = [name for name in sqlfiles.names("migrations") if name[:4].isdigit()]
+    return [
+        *(Step(Kind.MIGRATION, name, sqlfiles.render(sqlfiles.read("migrations", name), target)) for name in history),
+        *(Step(Kind.DEFINITION, each.name, each.text, definition=each) for each in definitions(target)),
+    ]
+
+
+def applied_to(client: Client, database: str) -> dict[str, Applied]:
+    """What was last applied to a database, by name; nothing where the database is not there."""
+    columns = client.query(
+        "SELECT name FROM system.columns WHERE database = {database:String} AND table = 'migrations' ORDER BY position", {"database": database}
+    ).rows
+    if not columns:
+        return {}
+    in_place = "in_place" if ("in_place",) in columns else "CAST([] AS Array(String))"
+    # two that were applied in one millisecond: the same one each time this is asked
+    latest = f"SELECT name, argMax((checksum, cluster, {in_place}), (applied_at, checksum, cluster))"
+    rows = client.query(f"{latest} FROM {identifier(database)}.migrations GROUP BY name ORDER BY name").rows
+    return {name: Applied(*applied) for name, applied in rows}
+
+
+def refuse_another_history(applied: dict[str, Applied], known: list[Step], target: Target) -> None:
+    """Raises `MigrationError` where the files that were applied are not those of this package, or were rendered for another cluster."""
+    newer = sorted(applied.keys() - {step.name for step in known} - _FORMER)
+    if newer:
+        raise MigrationError(f"database {target.database} was migrated by a newer tokentrail ({newer[-1]} is not known here): upgrade this one")
+    clusters = {each.cluster for each in applied.values()}
+    if clusters - {target.cluster}:
+        was = f"with --cluster {max(clusters)}" if any(clusters) else "without --cluster"
+        raise MigrationError(f"database {target.database} was migrated {was}: say the same again, tables do not move by themselves")
+    for step in known:
+        if step.kind is Kind.MIGRATION and step.name in applied and applied[step.name].checksum != step.checksum:
+            raise MigrationError(
+                f"migration {step.name} is not the text that was applied to database {target.database}: history is never edited, "
+                "put the old text back and write a new migration"
+            )

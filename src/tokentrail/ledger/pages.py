@@ -1,0 +1,73 @@
+"""Two pages of the docs: the data dictionary, from the comments in a database, and the list of queries, from their headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from tokentrail.clickhouse.client import Client
+from tokentrail.ledger.query import Query, answer, names, read
+
+__all__ = ["data_dictionary", "queries_page"]
+
+TABLES: Final = ("usage", "deliveries", "key_conflicts", "quarantine", "usage_ledger", "usage_landing", "migrations")
+
+_DICTIONARY: Final = """\
+# Data dictionary
+
+Read the view `usage`: one row per usage, each counted once. The other tables are what it is made of and how it is proved.
+This page is made from the comments in the database (`DESCRIBE TABLE usage` shows them too) by `make docs`; a test fails when it is stale.
+What is asked of these tables, and by whom, is on the page [queries](queries.md).
+"""
+_QUERIES: Final = """\
+# Queries
+
+Every question that tokentrail puts to the ledger is a file of `src/tokentrail/ledger/queries`. This page is made from the files' headers by
+`make docs`; a test compares the headers with what the engine answers. `{days:UInt16}` in a file is the parameter `days`: clickhouse-client takes it
+as `--param_days=7`, the HTTP interface as `&param_days=7`.
+"""
+
+
+def data_dictionary(client: Client) -> str:
+    """The page of columns, as Markdown."""
+    described = answer(client, "columns", {"tables": TABLES}).dicts()
+    page = [_DICTIONARY]
+    for table in TABLES:
+        columns = [column for column in described if column["table"] == table]
+        page.append(f"\n## {table}\n\n{columns[0]['table_comment']}\n\n")
+        page += _table(("column", "type", ""), [(f"`{column['name']}`", f"`{column['type']}`", column["comment"]) for column in columns])
+    return "".join(page)
+
+
+def queries_page() -> str:
+    """The page of queries, as Markdown."""
+    return "".join([_QUERIES, *(piece for name in names() for piece in _section(read(name)))])
+
+
+def _section(query: Query) -> Iterable[str]:
+    yield f"\n## {query.name}\n\n{query.title}. Asked by: {query.asked_by}. Unit: {query.unit}.\n"
+    if query.notes:
+        yield f"{query.notes}\n"
+    wanted = [
+        (
+            f"`{each.name}`",
+            f"`{each.type}`",
+            "has to be given" if each.default is None else f"`{each.default}`" if each.default else "empty",
+            each.text,
+        )
+        for each in query.parameters
+    ]
+    if wanted:
+        yield "\n"
+        yield from _table(("parameter", "type", "default", ""), wanted)
+    for kind, described in (("filled in", query.slots), ("column", query.columns)):
+        if described:
+            yield "\n"
+            yield from _table((kind, ""), [(f"`{each.name}`", each.text) for each in described])
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterable[str]:
+    yield f"| {' | '.join(head)} |\n".replace("|  |", "| |")
+    yield f"|{' --- |' * len(head)}\n"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n"

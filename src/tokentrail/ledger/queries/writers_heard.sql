@@ -1,0 +1,62 @@
+-- title: Every writer that was heard of, with the gaps in its numbers
+-- asked by: the queries writers and writers_completed
+-- unit: one row a writer
+-- column: writer_id | The process that numbers its records
+-- column: service_name | Its service
+-- column: environment | Its deployment environment
+-- column: host_name | Its host
+-- column: first_heard | When its first record arrived, UTC
+-- column: last_heard | When its latest record arrived, UTC
+-- column: events | How many of its usage records arrived
+-- column: highest | The highest number among them; 0 where none arrived
+-- column: last_seqs | The highest number, as each closing record states it
+-- column: closed_by | Writers that closed this one in its place
+-- column: refused | Ranges of numbers that the journal could not take
+-- column: damaged | Ranges of numbers that are torn in the journal
+-- column: closing | The highest number that a closing record states; 0 where none came
+-- column: end | The highest number that is known of
+-- column: plain | Whether nothing is to be said: closed, all numbers there, nothing refused or damaged
+-- column: fence | The numbers between which gaps are looked for
+-- column: gap_after | Of each gap, the number before it
+-- column: gap_before | Of each gap, the number after it
+--
+-- A gap is a pair of numbers that were heard (or 0, or the end) with none between them. Only writers whose numbers do not simply run from 1 to the end
+-- are unfolded into arrays. A bitmap of few numbers gives them in the order in which its parts met, so they are sorted before neighbours are taken.
+WITH
+    heard AS
+    (
+        SELECT
+            writer_id,
+            groupBitmapMergeState(seqs) AS numbers,
+            arraySort(groupUniqArrayArray(refused)) AS refused,
+            arraySort(groupUniqArrayArray(damaged)) AS damaged,
+            arraySort(groupUniqArrayArray(last_seqs)) AS last_seqs,
+            arraySort(groupUniqArrayArray(closed_by)) AS closed_by,
+            min(first_heard) AS first_heard,
+            max(last_heard) AS last_heard,
+            max(service_name) AS service_name,
+            max(environment) AS environment,
+            max(host_name) AS host_name
+        FROM deliveries
+        GROUP BY writer_id
+    )
+SELECT
+    writer_id,
+    service_name,
+    environment,
+    host_name,
+    first_heard,
+    last_heard,
+    bitmapCardinality(numbers) AS events,
+    if(events = 0, 0, bitmapMax(numbers)) AS highest,
+    last_seqs,
+    closed_by,
+    refused,
+    damaged,
+    if(empty(last_seqs), 0, arrayMax(last_seqs)) AS closing,
+    greatest(highest, closing) AS end,
+    notEmpty(last_seqs) AND events = end AND highest = closing AND empty(refused) AND empty(damaged) AS plain,
+    if(events = end, [], arrayConcat([toUInt64(0)], arraySort(bitmapToArray(numbers)), [end + 1])) AS fence,
+    arrayFilter((low, high) -> high > low + 1, arrayPopBack(fence), arrayPopFront(fence)) AS gap_after,
+    arrayFilter((high, low) -> high > low + 1, arrayPopFront(fence), arrayPopBack(fence)) AS gap_before
+FROM heard

@@ -1,0 +1,190 @@
+"""Queries as values: `queries/NAME.sql` is a header of comments and one statement, read here and nowhere else.
+
+    -- title: What the query answers
+    -- asked by: Who asks
+    -- parameter: days UInt16 = 7 | What it means; without `= …` it has to be given
+    -- slot: grouping | A piece of SQL that the asker fills in for {{grouping}}
+    -- unit: What the numbers are
+    -- column: calls | What the column means, in the order of the answer; `-- columns: none` for a statement without an answer
+    --
+    -- Notes for whoever changes the query.
+
+`{{queries.writers_heard}}` in a statement stands for that file's statement, with its parameters. A line may be repeated for a list, as in every
+`.sql` file (`tokentrail.clickhouse.sqlfiles.repeat`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from tokentrail.clickhouse import sqlfiles
+from tokentrail.clickhouse.client import Client, Result
+from tokentrail.clickhouse.literals import Parameter
+
+__all__ = ["Described", "Query", "QueryError", "Wanted", "answer", "names", "parse", "read", "run"]
+
+_LINE: Final = re.compile(r"-- (title|asked by|parameter|slot|unit|columns?): ?(.*)")
+_WANTED: Final = re.compile(r"(?P<name>\w+) (?P<type>[^=|]+?) *(?:= *(?P<default>[^|]*?) *)?\| *(?P<text>.*)")
+_DESCRIBED: Final = re.compile(r"(?P<name>\w+) *\| *(?P<text>.*)")
+_INCLUDED: Final = re.compile(r"\{\{queries\.(\w+)\}\}")
+_SLOT: Final = re.compile(r"\{\{(\w+)\}\}")
+_PARAMETER: Final = re.compile(r"(?<!\{)\{(\w+):([^{}]+)\}")
+_FOLDER: Final = resources.files(__package__) / "queries"
+
+
+class QueryError(ValueError):
+    """A header that is not complete, or a question that does not fit its query. One sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A column or slot, and what it means."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A parameter. `default` is None where the parameter has to be given."""
+
+    name: str
+    type: str
+    default: str | None
+    text: str
+
+    @property
+    def value(self) -> Parameter:
+        """The default as it is handed to the engine."""
+        if self.type.startswith("Array("):
+            return [item for item in (self.default or "").split(",") if item]
+        return int(self.default or 0) if re.match(r"U?Int", self.type) else self.default
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to the ledger."""
+
+    name: str
+    title: str
+    asked_by: str
+    unit: str
+    parameters: tuple[Wanted, ...]
+    slots: tuple[Described, ...]
+    columns: tuple[Described, ...]
+    notes: str
+    sql: str
+
+    def filled(self, slots: Mapping[str, str] | None = None) -> str:
+        """The statement with its slots filled in. Raises `QueryError` for a slot too many or too few."""
+        slots = slots or {}
+        self._must_be_known("slot", slots, [slot.name for slot in self.slots])
+        for slot in self.slots:
+            if slot.name not in slots:
+                raise QueryError(f"query {self.name}: slot {slot.name} is not filled")
+        return _SLOT.sub(lambda match: slots[match[1]], self.sql)
+
+    def given(self, parameters: Mapping[str, Parameter] | None = None) -> dict[str, Parameter]:
+        """All parameters, with the defaults of those that are not given. Raises `QueryError` for one too many or too few."""
+        parameters = parameters or {}
+        self._must_be_known("parameter", parameters, [wanted.name for wanted in self.parameters])
+        for wanted in self.parameters:
+            if wanted.default is None and wanted.name not in parameters:
+                raise QueryError(f"query {self.name}: parameter {wanted.name} is not given")
+        return {wanted.name: parameters.get(wanted.name, wanted.value) for wanted in self.parameters}
+
+    def _must_be_known(self, kind: str, given: Mapping[str, object], known: list[str]) -> None:
+        for name in given:
+            if name not in known:
+                raise QueryError(f"query {self.name} has no {kind} {name}: it has {', '.join(known) or 'none'}")
+
+
+def names() -> list[str]:
+    """The names of all queries, sorted."""
+    return sorted(entry.name.removesuffix(".sql") for entry in _FOLDER.iterdir() if entry.name.endswith(".sql"))
+
+
+@cache
+def read(name: str) -> Query:
+    """A query. Raises `QueryError` where its file is not what the module says."""
+    return parse(name, (_FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def answer(client: Client, name: str, parameters: Mapping[str, Parameter] | None = None, slots: Mapping[str, str] | None = None) -> Result:
+    """Ask a query and give its rows."""
+    query = read(name)
+    return client.query(query.filled(slots), query.given(parameters))
+
+
+def run(client: Client, name: str, parameters: Mapping[str, Parameter] | None = None) -> None:
+    """Run a query that has no answer."""
+    query = read(name)
+    client.command(query.filled(), query.given(parameters))
+
+
+def parse(name: str, text: str) -> Query:
+    """A query from a file's text. Raises `QueryError` for the first thing that is wrong with the text."""
+    text = sqlfiles.repeat(text)
+    said, notes = _header(text)
+    found = sqlfiles.statements(text)
+    if len(found) != 1:
+        raise QueryError(f"queries/{name}.sql: one statement, not {len(found)}")
+    sql = _INCLUDED.sub(lambda match: read(match[1]).sql, found[0])
+    query = Query(
+        name=name,
+        title=_one(name, said, "title"),
+        asked_by=_one(name, said, "asked by"),
+        unit=_one(name, said, "unit"),
+        parameters=tuple(Wanted(**_part(name, "parameter", line, _WANTED)) for line in said.get("parameter", [])),
+        slots=tuple(Described(**_part(name, "slot", line, _DESCRIBED)) for line in said.get("slot", [])),
+        columns=tuple(Described(**_part(name, "column", line, _DESCRIBED)) for line in said.get("column", [])),
+        notes=notes,
+        sql=sql,
+    )
+    if said.get("columns", ["none"]) != ["none"] or bool(query.columns) == ("columns" in said):
+        raise QueryError(f"queries/{name}.sql: its header lists the columns, or says `columns: none`")
+    _compare(name, "parameter", [(wanted.name, wanted.type) for wanted in query.parameters], _PARAMETER.findall(sql))
+    _compare(name, "slot", [(slot.name, "") for slot in query.slots], [(slot, "") for slot in _SLOT.findall(sql)])
+    return query
+
+
+def _header(text: str) -> tuple[dict[str, list[str]], str]:
+    """What the comments at the beginning say by their keys, and the other lines among them."""
+    said: dict[str, list[str]] = {}
+    notes = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        match = _LINE.fullmatch(line)
+        if match:
+            said.setdefault(match[1], []).append(match[2].strip())
+        else:
+            notes.append(line[2:].strip())
+    return said, " ".join(filter(None, notes))
+
+
+def _one(name: str, said: dict[str, list[str]], key: str) -> str:
+    if len(said.get(key, [])) != 1 or not said[key][0]:
+        raise QueryError(f"queries/{name}.sql: its header has to say once: -- {key}: …")
+    return said[key][0]
+
+
+def _part(name: str, key: str, line: str, form: re.Pattern[str]) -> dict[str, str]:
+    match = form.fullmatch(line)
+    if match is None or not match["text"]:
+        raise QueryError(f"queries/{name}.sql: «-- {key}: {line}» has no name and meaning, with | between them")
+    return match.groupdict()
+
+
+def _compare(name: str, kind: str, header: list[tuple[str, str]], used: list[tuple[str, str]]) -> None:
+    if len(set(header)) != len(header):
+        raise QueryError(f"queries/{name}.sql: its header has a {kind} twice")
+    for one in (*header, *used):
+        if one not in used or one not in header:
+            where = "header and not in its statement" if one in header else "statement and not in its header"
+            raise QueryError(f"queries/{name}.sql: the {kind} {' '.join(one).strip()} is in its {where}")

@@ -1,0 +1,102 @@
+"""The proof that nothing is missing: every writer numbers its records, and the numbers that arrived are kept beside the ledger.
+
+Three questions, each answered exactly:
+
+- Did everything arrive? Of each writer, the numbers from 1 to its last; what the journal could not take (refused) or what is torn in it (damaged)
+  is stated by the writer itself.
+- Is everything that arrived still there? The ledger drops copies and replaces completed records, so its own numbers prove nothing. But its
+  *identities* do: of an automatic key the writer and call number (two bitmaps that must be equal), of a claimed key its hash.
+- Did anybody say two different things about one claimed key?
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from tokentrail.clickhouse.client import Client
+from tokentrail.ledger.query import answer
+from tokentrail.ledger.writers import Completed, Writer, absent_in_both, completed, look
+from tokentrail.wording import counted
+
+__all__ = ["Completed", "Verification", "Writer", "verify"]
+
+PATIENCE: Final = 5.0
+"""Seconds within which what seems to be absent is looked for again, while records arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """All that is known. `ok` is false if anything is missing, lost, contradictory, refused, damaged or not understood."""
+
+    writers: list[Writer]
+    """All of them, or those that are not settled."""
+    completed: list[Completed]
+    """The settled ones, each service's in one."""
+    conflicts: list[dict[str, Any]]
+    lost_keys: list[dict[str, Any]]
+    quarantine: list[dict[str, Any]]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing at all is off."""
+        return not self.findings
+
+    @property
+    def findings(self) -> list[str]:
+        """One sentence for each thing that is off."""
+        found = []
+        for writer in self.writers:
+            told = (
+                (writer.missing, "never arrived", "never arrived"),
+                (writer.lost_calls, "arrived, but its call is not in the ledger", "arrived, but their calls are not in the ledger"),
+                (writer.lost_quarantine, "is gone from quarantine", "are gone from quarantine"),
+                (writer.refused, "was refused by the journal", "were refused by the journal"),
+                (writer.damaged, "is damaged in the journal", "are damaged in the journal"),
+            )
+            found += [
+                f"writer {writer.writer_id}: " + (f"number {numbers} {one}" if numbers.isdigit() else f"numbers {numbers} {several}")
+                for numbers, one, several in told
+                if numbers
+            ]
+        found += [f"claimed key {key['key']!r} arrived and is not in the ledger" for key in self.lost_keys]
+        keys = list(dict.fromkeys(said["key"] for said in self.conflicts))
+        found += [f"claimed key {key!r}: different numbers were said" for key in keys]
+        found += [f"{counted(reason['records'], 'record')} in quarantine: {reason['reason']}" for reason in self.quarantine]
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {
+            "ok": self.ok,
+            "findings": self.findings,
+            "completed": [asdict(service) for service in self.completed],
+            "writers": [asdict(writer) for writer in self.writers],
+            "conflicts": self.conflicts,
+            "lost_keys": self.lost_keys,
+            "quarantine": self.quarantine,
+        }
+
+
+def verify(client: Client, *, all_writers: bool = True) -> Verification:
+    """Ask all three questions. Reads only; takes some seconds longer if something seems to be absent while records arrive."""
+    found = look(client, all_writers=all_writers)
+    deadline, pause = time.monotonic() + PATIENCE, 0.1
+    while found.absent and time.monotonic() < deadline and _arriving(client):
+        time.sleep(pause)
+        pause *= 2
+        found = absent_in_both(found, look(client, all_writers=all_writers))
+    return Verification(
+        writers=[writer for writer in found.writers if all_writers or not writer.settled],
+        completed=completed(found),
+        conflicts=answer(client, "conflicts").dicts(),
+        lost_keys=found.lost_keys,
+        quarantine=answer(client, "quarantine_reasons").dicts(),
+    )
+
+
+def _arriving(client: Client) -> bool:
+    """Whether a record arrived within the last minute, so that what seems to be absent may be on its way from one table to the next."""
+    ((records,),) = answer(client, "arriving").rows
+    return bool(records)

@@ -1,0 +1,194 @@
+"""Writers that were heard of: what arrived of each, what is absent, and those of whom nothing more is to be said, added up by service.
+
+A record that arrives at this moment is not in all tables at once, and batches overtake each other. So what seems to be absent can be looked for
+again, and only what is absent in every look is a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.literals import Parameter
+from tokentrail.ledger import ranges
+from tokentrail.ledger.query import answer
+from tokentrail.ledger.ranges import Range
+
+__all__ = ["Completed", "Look", "Writer", "absent_in_both", "completed", "look"]
+
+_HIGHEST = 2**64 - 1
+_NAMED: Final = 1000
+"""How many writers a query is given by name: their ids travel in the request's address, which servers bound to a megabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """What was heard of one writer. Ranges are of its numbers, as text `7-9,12`; times are UTC."""
+
+    writer_id: str
+    state: str
+    """`complete` (closed, all there), `open` (not closed, all there so far), `missing` (numbers never arrived), `lost` (they did, rows are gone)."""
+    events: int
+    last_seq: int
+    missing: str
+    refused: str
+    damaged: str
+    lost_calls: str
+    """Call numbers that arrived and are not in the ledger."""
+    lost_quarantine: str
+    """Numbers that were put in quarantine and are not there."""
+    after_closing: str
+    """Numbers heard that are higher than the closing record's: a copied volume, or a journal closed while its process still ran."""
+    closed: bool
+    closed_by: list[str]
+    first_heard: str
+    last_heard: str
+    service_name: str
+    environment: str
+    host_name: str
+
+    @property
+    def absent(self) -> bool:
+        """Whether anything of it is: numbers that never arrived, or rows that are gone."""
+        return bool(self.missing or self.lost_calls or self.lost_quarantine)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the writer is closed, complete, and will never be of interest again."""
+        return self.state == "complete" and not (self.refused or self.damaged or self.after_closing)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The settled writers of one service, added up."""
+
+    service_name: str
+    writers: int
+    events: int
+    closed_by_others: int
+    """How many of them were closed by another process, because their own ended without."""
+    first_heard: str
+    last_heard: str
+
+    def with_(self, other: Completed) -> Completed:
+        """Both in one."""
+        return Completed(
+            self.service_name,
+            self.writers + other.writers,
+            self.events + other.events,
+            self.closed_by_others + other.closed_by_others,
+            min(self.first_heard, other.first_heard),
+            max(self.last_heard, other.last_heard),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at the tables has found."""
+
+    writers: list[Writer]
+    rest: list[Completed]
+    """The settled writers that are not among `writers`, added up by the database."""
+    lost_keys: list[dict[str, Any]]
+
+    @property
+    def absent(self) -> bool:
+        """Whether anything is."""
+        return bool(self.lost_keys) or any(writer.absent for writer in self.writers)
+
+
+def look(client: Client, *, all_writers: bool) -> Look:
+    """Ask what was heard and what is still there, of all writers or of those that may have something to say."""
+    lost_calls = {row["writer_id"]: row["calls"] for row in answer(client, "lost_calls").dicts()}
+    lost_quarantine = {row["writer_id"]: row["seqs"] for row in answer(client, "lost_quarantine").dicts()}
+    lost = list(lost_calls.keys() | lost_quarantine.keys())
+    named: dict[str, Parameter] = {"all": int(all_writers or len(lost) > _NAMED), "named": lost[:_NAMED]}
+    rows = answer(client, "writers", named).dicts()
+    sums = answer(client, "writers_completed", named).dicts()
+    return Look(
+        writers=[_writer(row, lost_calls.get(row["writer_id"], ()), lost_quarantine.get(row["writer_id"], ())) for row in rows],
+        rest=[Completed(**{field.name: row[field.name] for field in fields(Completed)}) for row in sums],
+        lost_keys=answer(client, "lost_keys").dicts(),
+    )
+
+
+def absent_in_both(before: Look, now: Look) -> Look:
+    """The later look, with only what was absent in the earlier one too."""
+    earlier = {writer.writer_id: writer for writer in before.writers}
+    keys = {key["key_hash"] for key in before.lost_keys}
+    return replace(
+        now,
+        writers=[_absent_in_both(earlier.get(writer.writer_id), writer) if writer.absent else writer for writer in now.writers],
+        lost_keys=[key for key in now.lost_keys if key["key_hash"] in keys],
+    )
+
+
+def _absent_in_both(before: Writer | None, now: Writer) -> Writer:
+    def both(name: str) -> str:
+        return "" if before is None else ranges.write(ranges.intersect(ranges.parse(getattr(before, name)), ranges.parse(getattr(now, name))))
+
+    missing, lost_calls, lost_quarantine = both("missing"), both("lost_calls"), both("lost_quarantine")
+    state = _state(closed=now.closed, missing=missing, lost_calls=lost_calls, lost_quarantine=lost_quarantine)
+    return replace(now, state=state, missing=missing, lost_calls=lost_calls, lost_quarantine=lost_quarantine)
+
+
+def completed(found: Look) -> list[Completed]:
+    """The settled writers of each service in one, by the service's name."""
+    services = {service.service_name: service for service in found.rest}
+    for writer in found.writers:
+        if writer.settled:
+            own = Completed(writer.service_name, 1, writer.events, int(bool(writer.closed_by)), writer.first_heard, writer.last_heard)
+            others = services.get(writer.service_name)
+            services[writer.service_name] = others.with_(own) if others else own
+    return [services[name] for name in sorted(services)]
+
+
+def _state(*, closed: bool, missing: str, lost_calls: str, lost_quarantine: str) -> str:
+    if missing:
+        return "missing"
+    if lost_calls or lost_quarantine:
+        return "lost"
+    return "complete" if closed else "open"
+
+
+def _writer(row: dict[str, Any], lost_calls: Iterable[int], lost_quarantine: Iterable[int]) -> Writer:
+    gaps = [(low + 1, high - 1) for low, high in zip(row["gap_after"], row["gap_before"], strict=True)]
+    refused = _all(row["refused"])
+    damaged = _all(row["damaged"])
+    # what arrived in spite of it was not lost: only numbers that were not heard count as refused or damaged
+    unheard = [*gaps, (row["end"] + 1, _HIGHEST)]
+    closed = bool(row["last_seqs"])
+    closing = max(row["last_seqs"], default=0)
+    late = ranges.subtract([(closing + 1, row["highest"])], gaps) if closed and row["highest"] > closing else []
+    absent = {
+        "missing": ranges.write(ranges.subtract(gaps, refused + damaged)),
+        "lost_calls": ranges.write(_numbers(lost_calls)),
+        "lost_quarantine": ranges.write(_numbers(lost_quarantine)),
+    }
+    return Writer(
+        writer_id=row["writer_id"],
+        state=_state(closed=closed, **absent),
+        events=row["events"],
+        last_seq=row["end"],
+        refused=ranges.write(ranges.intersect(refused, unheard)) if refused else "",
+        damaged=ranges.write(ranges.intersect(damaged, unheard)) if damaged else "",
+        after_closing=ranges.write(late),
+        closed=closed,
+        closed_by=row["closed_by"],
+        first_heard=row["first_heard"],
+        last_heard=row["last_heard"],
+        service_name=row["service_name"],
+        environment=row["environment"],
+        host_name=row["host_name"],
+        **absent,
+    )
+
+
+def _all(texts: list[str]) -> list[Range]:
+    return ranges.join(one for text in texts for one in ranges.parse(text))
+
+
+def _numbers(numbers: Iterable[int]) -> list[Range]:
+    return ranges.join((number, number) for number in numbers)

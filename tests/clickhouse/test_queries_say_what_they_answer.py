@@ -1,0 +1,114 @@
+"""A query is a file with a complete header, and the engine answers what the header says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.ledger_rows import Land, claimed, closing, refused, usage
+from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.literals import Parameter
+from tokentrail.ledger.pages import queries_page
+from tokentrail.ledger.query import QueryError, answer, names, parse, read, run
+from tokentrail.ledger.report import MEASURES, report
+
+GIVEN: dict[str, dict[str, Parameter]] = {
+    "columns": {"tables": ["usage"]},
+    "quarantine_mark": {"now": "2026-11-26 10:00:00.000"},
+    "quarantine_remaining": {"now": "2026-11-26 10:00:00.000"},
+    "quarantine_replay": {"now": "2026-11-26 10:00:00.000"},
+}
+"""What has to be given; every other parameter has a default."""
+SLOTS = {"report": {"dimensions": "", "grouping": "", "order": ""}}
+PARTS = ("quarantine_settings",)
+"""Files that are no statement of their own."""
+GOOD = """\
+-- title: Calls of a day
+-- asked by: a test
+-- parameter: days UInt16 = 7 | How many days back
+-- slot: more | Something more
+-- unit: calls
+-- column: calls | How many calls
+--
+-- A note.
+SELECT count() AS calls FROM usage WHERE ts > now() - toIntervalDay({days:UInt16}) {{more}}
+"""
+
+
+@pytest.fixture
+def filled(land: Land) -> None:
+    """Some of everything, so that no query answers without rows."""
+    land(usage(), usage(seq=3, input_tokens="many"), claimed("k", by="w2"), claimed("k", by="w2", seq=2, input_tokens=7), closing(4), refused("4"))
+
+
+def test_columns_are_those_that_the_engine_answers(database: Client, filled: None) -> None:
+    for name in names():
+        if name not in PARTS:
+            found = answer(database, name, GIVEN.get(name), SLOTS.get(name))
+            assert found.columns == tuple(column.name for column in read(name).columns), name
+
+
+def test_every_parameter_has_the_type_and_the_default_of_its_header(database: Client) -> None:
+    for name in names():
+        for wanted in read(name).parameters:
+            value = read(name).given(GIVEN.get(name))[wanted.name]
+            ((kind,),) = database.query(f"SELECT toTypeName({{{wanted.name}:{wanted.type}}})", {wanted.name: value}).rows
+            assert kind == wanted.type, name
+
+
+def test_the_page_of_queries_is_current() -> None:
+    page = Path(__file__).parents[2] / "docs" / "queries.md"
+    assert page.read_text(encoding="utf-8") == queries_page(), "run: make docs"
+
+
+def test_a_header_is_read_whole() -> None:
+    query = parse("calls", GOOD)
+    assert (query.title, query.asked_by, query.unit, query.notes) == ("Calls of a day", "a test", "calls", "A note.")
+    assert [(each.name, each.type, each.value, each.text) for each in query.parameters] == [("days", "UInt16", 7, "How many days back")]
+    assert [(each.name, each.text) for each in (*query.slots, *query.columns)] == [("more", "Something more"), ("calls", "How many calls")]
+    assert query.filled({"more": "LIMIT 1"}).endswith("toIntervalDay({days:UInt16}) LIMIT 1")
+    assert (query.given(), query.given({"days": 1})) == ({"days": 7}, {"days": 1})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("-- title: Calls of a day\n", "", "has to say once: -- title"),
+        ("-- asked by: a test", "-- asked by:", "has to say once: -- asked by"),
+        ("-- unit: calls", "-- unit: calls\n-- unit: calls", "has to say once: -- unit"),
+        ("| How many calls", "|", "has no name and meaning"),
+        ("calls | How many calls", "calls", "has no name and meaning"),
+        ("-- column: calls | How many calls\n", "", "lists the columns, or says `columns: none`"),
+        ("-- unit: calls", "-- unit: calls\n-- columns: none", "lists the columns, or says `columns: none`"),
+        ("days UInt16 = 7 | How", "days UInt16 = 7 How", "has no name and meaning"),
+        ("-- parameter: days UInt16 = 7 | How many days back\n", "", "the parameter days UInt16 is in its statement and not in its header"),
+        ("days UInt16 = 7", "days UInt32 = 7", "the parameter days UInt32 is in its header and not in its statement"),
+        ("{{more}}", "", "the slot more is in its header and not in its statement"),
+        ("{{more}}", "{{more}} {{most}}", "the slot most is in its statement and not in its header"),
+        ("-- slot", "-- parameter: days UInt16 = 7 | Again\n-- slot", "has a parameter twice"),
+        ("{{more}}", "{{more}}; SELECT 2", "one statement, not 2"),
+    ],
+)
+def test_a_header_that_is_not_complete_is_refused(old: str, new: str, sentence: str) -> None:
+    assert old in GOOD
+    with pytest.raises(QueryError, match=sentence):
+        parse("calls", GOOD.replace(old, new, 1))
+
+
+def test_what_a_query_does_not_know_is_refused(database: Client) -> None:
+    with pytest.raises(QueryError, match="query hosts has no parameter day: it has days, most"):
+        answer(database, "hosts", {"day": 1})
+    with pytest.raises(QueryError, match="query arriving has no parameter day: it has none"):
+        answer(database, "arriving", {"day": 1})
+    with pytest.raises(QueryError, match="query quarantine_mark: parameter now is not given"):
+        run(database, "quarantine_mark")
+    with pytest.raises(QueryError, match="query report has no slot group"):
+        read("report").filled({"group": ""})
+    with pytest.raises(QueryError, match="query report: slot dimensions is not filled"):
+        read("report").filled()
+
+
+def test_the_reports_measures_are_its_headers_columns(database: Client, filled: None) -> None:
+    ((row),) = report(database, ["provider"])
+    assert tuple(row) == ("provider", *MEASURES)
