@@ -57,6 +57,7 @@ SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
 
 # --- counts: totals, and subsets that are never added ---------------------------------------------------------------------------------------------
+# every count (attributes), written by `make docs`
 INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
@@ -68,6 +69,8 @@ IMAGE_INPUT_TOKENS: Final = "gen_ai.usage.image.input_tokens"
 IMAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.image.output_tokens"
 CONSUMED_INPUT_TOKENS: Final = "tokentrail.usage.consumed.input_tokens"
 CONSUMED_OUTPUT_TOKENS: Final = "tokentrail.usage.consumed.output_tokens"
+CACHE_WRITE_1H_TOKENS: Final = "tokentrail.usage.cache_write_1h.input_tokens"
+# every count, end
 
 INPUT_SOURCE: Final = "tokentrail.input.source"
 OUTPUT_SOURCE: Final = "tokentrail.output.source"

@@ -48,7 +48,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     time_to_first_chunk_ns: int | None = None
     trace_id: str = ""
     span_id: str = ""
-    # counts
+    # every count (fields), written by `make docs`
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
@@ -60,6 +60,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     image_output_tokens: int | None = None
     consumed_input_tokens: int | None = None
     consumed_output_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    # every count, end
     input_source: str = "unknown"
     output_source: str = "unknown"
     tokenizer: str = ""

@@ -66,11 +66,11 @@ def change(client: Client, number: int) -> None:
             edit(words, "usage_parse", "LogAttributes[{{TENANT_ID}}] AS", "'changed' AS")
             edit(words, "usage_to_ledger", "request_model, response_model,", "request_model, 'changed' AS response_model,")
             edit(words, "usage", "One row per usage, each", "Each usage")
-        add(words, "migrations", "0006_more", f"ALTER TABLE usage_ledger ADD COLUMN IF NOT EXISTS more{number} Int8 COMMENT 'More';")
+        add(words, "migrations", "9001_more", f"ALTER TABLE usage_ledger ADD COLUMN IF NOT EXISTS more{number} Int8 COMMENT 'More';")
         # each change brings a column of its own, as a count that comes later does; the history of the change before is forgotten
-        client.command("ALTER TABLE migrations DELETE WHERE name = '0006_more' SETTINGS mutations_sync = 1")
+        client.command("ALTER TABLE migrations DELETE WHERE name = '9001_more' SETTINGS mutations_sync = 1")
         changed = [step.name for step in migrate(client, TARGET)]
-        assert changed == ["0006_more", "usage", "usage_to_ledger", "usage_parse"]
+        assert changed == ["9001_more", "usage", "usage_to_ledger", "usage_parse"]
         assert plan(client, TARGET) == []
 
 

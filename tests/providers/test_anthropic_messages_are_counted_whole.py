@@ -221,6 +221,16 @@ def test_a_compactions_tokens_are_added(usages: Usages) -> None:
     assert counts(usages) == [("complete", (1247, 61, 207, 30, 4))]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_a_cache_keeps_for_an_hour_is_a_subset_of_what_is_written(stream: bool, usages: Usages) -> None:
+    kept = {"cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}}
+    with asked(streamed("a", start=STATED | kept | {"output_tokens": 1}) if stream else message(**kept)) as client:
+        answer = client.messages.create(**ASK, stream=stream)
+        if stream:
+            list(answer)
+    assert [(usage.cache_write_tokens, usage.cache_write_1h_tokens) for usage in usages.recorded] == [(30, 20)]
+
+
 def test_texts_are_words_and_no_tools(usages: Usages) -> None:
     asked_with = ASK | {
         "system": [{"type": "text", "text": "1", "cache_control": {"type": "ephemeral"}}],

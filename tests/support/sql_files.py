@@ -9,8 +9,8 @@ import pytest
 
 from tokentrail.clickhouse import lists, sqlfiles
 from tokentrail.clickhouse.client import Client
-from tokentrail.clickhouse.lists import Count
 from tokentrail.clickhouse.literals import identifier
+from tokentrail.counts import Count
 
 MADE_BY_0007 = Path(__file__).parents[1] / "clickhouse" / "made_by_0007"
 """What the version wrote whose views were made by migrations, rendered for a single server."""
@@ -51,7 +51,7 @@ def add(monkeypatch: pytest.MonkeyPatch, folder: str, name: str, text: str) -> N
 def know_one_count_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Be the version that knows one count more: a line of the list, and a migration."""
     monkeypatch.setattr(lists, "COUNTS", (*lists.COUNTS, Count("held_tokens", ONE_MORE, "Of the input tokens, those held 'for an hour'")))
-    add(monkeypatch, "migrations", "0006_held", ADDS_ONE_MORE)
+    add(monkeypatch, "migrations", "9001_held", ADDS_ONE_MORE)
 
 
 def make_former_database(client: Client, database: str, *, last: str = "0007") -> None:

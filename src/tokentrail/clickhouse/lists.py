@@ -3,52 +3,22 @@
 An item is a mapping: `$name` the column, `$attribute` the attribute that states the count, `$text` the alias of that attribute's text while a record
 is read, `$comment` the column's comment, `$literal` the same as the inside of an SQL literal.
 
-A count that is added here needs a migration that adds its column to `usage_parsed` and `usage_ledger`, and nothing else in SQL.
+The counts are those of `tokentrail.counts`: a new one needs a migration that adds its column (`make docs` writes it), and nothing else in SQL.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from tokentrail import semconv
+from tokentrail.counts import COUNTS, Count
 
-__all__ = ["COUNTS", "Count", "Item", "lists"]
+__all__ = ["Item", "lists"]
 
 Item = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A number of tokens that a record may state: its column, its attribute, and its column's comment in the view `usage`."""
-
-    name: str
-    attribute: str
-    comment: str
-
-
-COUNTS: Final = (
-    Count("input_tokens", semconv.INPUT_TOKENS, "Input tokens, cache reads and writes included. NULL: not stated. Negative in a correction"),
-    Count("output_tokens", semconv.OUTPUT_TOKENS, "Output tokens, reasoning included. NULL: not stated. Negative in a correction"),
-    Count("cache_read_tokens", semconv.CACHE_READ_TOKENS, "Of the input tokens, those read from a cache: a subset, never to be added"),
-    Count("cache_write_tokens", semconv.CACHE_WRITE_TOKENS, "Of the input tokens, those written to a cache: a subset, never to be added"),
-    Count("reasoning_tokens", semconv.REASONING_TOKENS, "Of the output tokens, those spent on reasoning: a subset, never to be added"),
-    Count("audio_input_tokens", semconv.AUDIO_INPUT_TOKENS, "Of the input tokens, audio: a subset, never to be added"),
-    Count("audio_output_tokens", semconv.AUDIO_OUTPUT_TOKENS, "Of the output tokens, audio: a subset, never to be added"),
-    Count("image_input_tokens", semconv.IMAGE_INPUT_TOKENS, "Of the input tokens, images: a subset, never to be added"),
-    Count("image_output_tokens", semconv.IMAGE_OUTPUT_TOKENS, "Of the output tokens, images: a subset, never to be added"),
-    Count(
-        "consumed_input_tokens",
-        semconv.CONSUMED_INPUT_TOKENS,
-        "Input tokens processed, where the provider bills another number (which input_tokens holds)",
-    ),
-    Count(
-        "consumed_output_tokens",
-        semconv.CONSUMED_OUTPUT_TOKENS,
-        "Output tokens produced, where the provider bills another number (which output_tokens holds)",
-    ),
-)
 _SIZES: Final = (
     Count("input_chars", semconv.INPUT_CHARS, "Characters sent"),
     Count("output_chars", semconv.OUTPUT_CHARS, "Characters received"),

@@ -192,6 +192,7 @@ def sanitized(answer: Answer, attempts: int) -> Answer:
             answer.finish_reasons = [_text(each) for each in answer.finish_reasons]
             break
     if not (
+        # every count (checks), written by `make docs`
         type(answer.input_tokens) in WHOLE
         and type(answer.output_tokens) in WHOLE
         and type(answer.cache_read_tokens) in WHOLE
@@ -203,6 +204,8 @@ def sanitized(answer: Answer, attempts: int) -> Answer:
         and type(answer.image_output_tokens) in WHOLE
         and type(answer.consumed_input_tokens) in WHOLE
         and type(answer.consumed_output_tokens) in WHOLE
+        and type(answer.cache_write_1h_tokens) in WHOLE
+        # every count, end
     ):
         for name in COUNTS:
             setattr(answer, name, _whole(getattr(answer, name)))

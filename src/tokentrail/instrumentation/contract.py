@@ -52,6 +52,7 @@ class Answer:
     model: str = ""
     response_id: str = ""
     finish_reasons: Sequence[str] = ()
+    # every count (fields), written by `make docs`
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
@@ -63,6 +64,8 @@ class Answer:
     image_output_tokens: int | None = None
     consumed_input_tokens: int | None = None
     consumed_output_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    # every count, end
     output_texts: Sequence[str] = ()  # measured, counted where none is stated, then let go; none: not known to be text, (""): known to be empty
     attempts: int = 1
     object_id: str = ""  # a provider's job (batch, background response): its id and …

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from tokentrail import semconv
+from tokentrail.counts import COUNTS
 from tokentrail.journal.records import INT64, Header
 from tokentrail.usage import Closing, Refused, Usage
 
@@ -44,17 +45,7 @@ ATTRIBUTES: Final = {
     "calls": semconv.CALLS,
     "duration_ns": semconv.DURATION_NS,
     "time_to_first_chunk_ns": semconv.TIME_TO_FIRST_CHUNK_NS,
-    "input_tokens": semconv.INPUT_TOKENS,
-    "output_tokens": semconv.OUTPUT_TOKENS,
-    "cache_read_tokens": semconv.CACHE_READ_TOKENS,
-    "cache_write_tokens": semconv.CACHE_WRITE_TOKENS,
-    "reasoning_tokens": semconv.REASONING_TOKENS,
-    "audio_input_tokens": semconv.AUDIO_INPUT_TOKENS,
-    "audio_output_tokens": semconv.AUDIO_OUTPUT_TOKENS,
-    "image_input_tokens": semconv.IMAGE_INPUT_TOKENS,
-    "image_output_tokens": semconv.IMAGE_OUTPUT_TOKENS,
-    "consumed_input_tokens": semconv.CONSUMED_INPUT_TOKENS,
-    "consumed_output_tokens": semconv.CONSUMED_OUTPUT_TOKENS,
+    **{count.name: count.attribute for count in COUNTS},
     "input_source": semconv.INPUT_SOURCE,
     "output_source": semconv.OUTPUT_SOURCE,
     "tokenizer": semconv.TOKENIZER,

@@ -82,6 +82,7 @@ def assemble(
         time_to_first_chunk_ns=time_to_first_chunk_ns,
         trace_id=f"{trace_id:032x}" if trace_id else "",
         span_id=f"{span_id:016x}" if trace_id else "",
+        # every count (taken), written by `make docs`
         input_tokens=answer.input_tokens,
         output_tokens=answer.output_tokens,
         cache_read_tokens=answer.cache_read_tokens,
@@ -93,6 +94,8 @@ def assemble(
         image_output_tokens=answer.image_output_tokens,
         consumed_input_tokens=answer.consumed_input_tokens,
         consumed_output_tokens=answer.consumed_output_tokens,
+        cache_write_1h_tokens=answer.cache_write_1h_tokens,
+        # every count, end
         input_source=input_source,
         output_source=output_source,
         input_chars=sum(map(len, texts)) if measured else None,

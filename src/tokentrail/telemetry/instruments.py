@@ -145,6 +145,7 @@ def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:  # noqa: C
         attributes[semconv.RESPONSE_ID] = usage.response_id
     if answer.finish_reasons:
         attributes[semconv.FINISH_REASONS] = tuple(answer.finish_reasons)
+    # every count (span), written by `make docs`
     if usage.input_tokens is not None:
         attributes[semconv.INPUT_TOKENS] = usage.input_tokens
     if usage.output_tokens is not None:
@@ -163,6 +164,9 @@ def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:  # noqa: C
         attributes[semconv.IMAGE_INPUT_TOKENS] = usage.image_input_tokens
     if usage.image_output_tokens:
         attributes[semconv.IMAGE_OUTPUT_TOKENS] = usage.image_output_tokens
+    if usage.cache_write_1h_tokens:
+        attributes[semconv.CACHE_WRITE_1H_TOKENS] = usage.cache_write_1h_tokens
+    # every count, end
     if usage.time_to_first_chunk_ns is not None:
         attributes[semconv.TIME_TO_FIRST_CHUNK] = usage.time_to_first_chunk_ns / 1e9
     if usage.ended != "complete":

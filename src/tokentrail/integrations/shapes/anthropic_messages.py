@@ -69,6 +69,7 @@ def add_counts(answer: Answer, usage: Any) -> None:
     parts += [fields_of(each) for each in items_of(fields.get("iterations")) if fields_of(each).get("type") == "compaction"]
     answer.cache_read_tokens = _sum(*(_whole(part.get("cache_read_input_tokens")) for part in parts))
     answer.cache_write_tokens = _sum(*(_whole(part.get("cache_creation_input_tokens")) for part in parts))
+    answer.cache_write_1h_tokens = _sum(*(_whole(fields_of(part.get("cache_creation")).get("ephemeral_1h_input_tokens")) for part in parts))
     uncached = [_whole(part.get("input_tokens")) for part in parts]
     if uncached[0] is not None:
         answer.input_tokens = _sum(*uncached, answer.cache_read_tokens, answer.cache_write_tokens)
