@@ -14,7 +14,8 @@ from tokentrail import semconv
 CODE = """
 import os, sys, threading
 import tokentrail
-from tokentrail import call, ledger, recorder
+from tokentrail import ledger, recorder
+from tokentrail.instrumentation import contract
 from tokentrail.counting import vocabularies
 {before}
 go = threading.Event()
@@ -23,7 +24,7 @@ def load(vocabulary, **options):
     print("asked", vocabulary.name in vocabularies._encodings, flush=True)
     return real(vocabulary, **options)
 vocabularies.load = load
-request = call.Request("openai", "chat", "chat", model={model!r}, texts=["one two three"])
+request = contract.Request("openai", "chat", "chat", model={model!r}, texts=["one two three"])
 # the estimator's thread is held until the end has begun
 from tokentrail.counting import estimator
 ready = estimator.Estimator._complete
@@ -31,7 +32,7 @@ def complete(self, entry):
     go.wait(20)
     ready(self, entry)
 estimator.Estimator._complete = complete
-recorder.start(request).finish(call.Answer(model={model!r}, output_texts=["four five"]))
+recorder.start(request).finish(contract.Answer(model={model!r}, output_texts=["four five"]))
 drain = estimator.Estimator.drain
 def drains(self, timeout, **options):
     threading.Timer(0.1, go.set).start()
