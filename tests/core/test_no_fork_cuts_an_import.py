@@ -19,10 +19,9 @@ def decorate():
     with tokentrail.track_tokens("chat", tenant_id="acme"): record()
 def record(): tokentrail.track_token_usage(token_type="llm", operation="query", provider="groq", model="m", input_tokens=1)
 def estimate():
-    from tokentrail import call
     from tokentrail.recording import recorder
-    import tokentrail
-    recorder.start(call.Request("openai", "chat", "chat", model="gpt-4", texts=["one two"])).finish(call.Answer(model="gpt-4", output_texts=["three"]))
+    from tokentrail.instrumentation.contract import Answer, Request
+    recorder.start(Request("openai", "chat", "chat", model="gpt-4", texts=["one two"])).finish(Answer(model="gpt-4", output_texts=["three"]))
 def count(): assert tokentrail.count_tokens("one two", model="gpt-4o").tokenizer == "o200k_base"
 def flush(): tokentrail.flush(2)
 def export():

@@ -12,13 +12,12 @@ from tokentrail import semconv
 CODE = """
 import os, time
 import tokentrail
-from tokentrail import call
 from tokentrail.process.current import current
 from tokentrail.recording import recorder
-import tokentrail
+from tokentrail.instrumentation import contract
 def one(model="gpt-4"):
-    request = call.Request("openai", "chat", "chat", model=model, texts=["one two three"])
-    recorder.start(request).finish(call.Answer(model=model, output_texts=["four five"]))
+    request = contract.Request("openai", "chat", "chat", model=model, texts=["one two three"])
+    recorder.start(request).finish(contract.Answer(model=model, output_texts=["four five"]))
 one()
 {between}
 one()

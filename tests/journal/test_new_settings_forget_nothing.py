@@ -137,17 +137,16 @@ seen(flushed=tokentrail.flush(30))
 
 
 ESTIMATED = """
-from tokentrail import call
 from tokentrail.recording import recorder
-import tokentrail
+from tokentrail.instrumentation import contract
 from tokentrail.counting import estimator
-request = call.Request("openai", "chat", "chat", model="mistral-large", texts=["one two three"])
+request = contract.Request("openai", "chat", "chat", model="mistral-large", texts=["one two three"])
 slow, completed = threading.Event(), estimator.completed
 def waits(*args):
     slow.wait(30)
     return completed(*args)
 estimator.completed = waits
-def unstated(): recorder.start(request).finish(call.Answer(model="mistral-large", output_texts=["four five"]))
+def unstated(): recorder.start(request).finish(contract.Answer(model="mistral-large", output_texts=["four five"]))
 """
 
 
@@ -293,7 +292,7 @@ def values():
     return found
 
 events, tokens = ("tokentrail.journal.events", "written"), ("gen_ai.client.inference.usage.input_tokens", "")
-stated = call.Answer(model="m", input_tokens=5, output_tokens=1)
+stated = contract.Answer(model="m", input_tokens=5, output_tokens=1)
 with tokentrail.track_tokens("chat") as spent:
     last = {}
     for number in range(4):

@@ -14,9 +14,9 @@ from tokentrail import semconv
 CODE = """
 import os, sys, threading
 import tokentrail
-from tokentrail import call
 from tokentrail.process.current import current
 from tokentrail.recording import recorder
+from tokentrail.instrumentation import contract
 from tokentrail.counting import vocabularies
 {before}
 go = threading.Event()
@@ -25,7 +25,7 @@ def load(vocabulary, **options):
     print("asked", vocabulary.name in vocabularies._encodings, flush=True)
     return real(vocabulary, **options)
 vocabularies.load = load
-request = call.Request("openai", "chat", "chat", model={model!r}, texts=["one two three"])
+request = contract.Request("openai", "chat", "chat", model={model!r}, texts=["one two three"])
 # the estimator's thread is held until the end has begun
 from tokentrail.counting import estimator
 ready = estimator.Estimator._complete
@@ -33,7 +33,7 @@ def complete(self, entry):
     go.wait(20)
     ready(self, entry)
 estimator.Estimator._complete = complete
-recorder.start(request).finish(call.Answer(model={model!r}, output_texts=["four five"]))
+recorder.start(request).finish(contract.Answer(model={model!r}, output_texts=["four five"]))
 drain = estimator.Estimator.drain
 def drains(self, timeout, **options):
     threading.Timer(0.1, go.set).start()

@@ -10,8 +10,12 @@ from typing import Any
 import anthropic
 import pydantic
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.scripted import ScriptedServer, sse
+from tokentrail.integrations.shapes.anthropic_messages import MessageEvents, read_message, texts_of_messages
+from tokentrail.integrations.shapes.json_objects import Body
 from tokentrail.testing import Usages
 
 ASK: dict[str, Any] = {"model": "claude-x", "max_tokens": 64, "messages": [{"role": "user", "content": "hello"}]}
@@ -257,3 +261,25 @@ def test_odd_numbers_never_reach_the_caller(odd: Any, usages: Usages) -> None:
     whole = int(odd) if type(odd) in {int, float} and odd == int(odd) else None
     (usage,) = usages.recorded
     assert (usage.input_tokens, usage.output_tokens) == ((None, None) if whole is None else (whole + 230, whole))
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**6) | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*STATED, "type", "text", "input", "content", "delta", "usage"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(_JSON, _JSON, _JSON)
+def test_any_json_is_read(one: Any, two: Any, three: Any) -> None:
+    answer, _ = read_message(Body.of({"model": one, "content": two, "usage": three, "stop_reason": one}))
+    assert {type(answer.input_tokens), type(answer.output_tokens)} <= {int, type(None)}
+    gathered = MessageEvents({}, False)
+    for kind in ("message_start", "content_block_start", "content_block_delta", "message_delta"):
+        gathered.absorb(Body.of({"type": kind, "message": {"usage": one}, "content_block": two, "delta": three, "usage": two}))
+        gathered.absorb(Body.of({"type": kind, "message": two, "content_block": three, "delta": one}))
+    assert gathered.reading(exhausted=True)[1] in {"complete", "partial"}
+    assert all(isinstance(text, str) for text in texts_of_messages({"system": one, "messages": [{"content": two}, three]}))

@@ -17,8 +17,8 @@ Counts = dict[str, int | None]
 
 
 def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> Any:
-    """The provider's own SDK, pointed at `url` (Ollama's OpenAI-shaped paths: the openai SDK)."""
-    if recording.provider == "anthropic":
+    """The provider's own SDK, pointed at `url` (OpenAI-shaped paths of Ollama and Anthropic: the openai SDK)."""
+    if recording.provider == "anthropic" and recording.endpoint == "messages":
         return (anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic)(base_url=url, api_key="none", max_retries=0, timeout=20)
     if recording.provider == "groq":
         return (groq.AsyncGroq if asynchronous else groq.Groq)(base_url=url, api_key="none", max_retries=0, timeout=20)

@@ -44,9 +44,8 @@ def _texts_in(content: Any) -> Iterator[str]:
             yield text
         elif kind == "document":
             source = fields_of(fields.get("source"))
-            if source.get("type") in {"text", "content"}:
-                yield from _texts_in(source.get("data") or source.get("content"))
-        elif kind in {"tool_result", "search_result"}:
+            yield from _texts_in(source.get("data") if source.get("type") == "text" else source.get("content"))
+        elif isinstance(kind, str) and kind.endswith("_result"):  # of a tool, of a search
             yield from _texts_in(fields.get("content"))
 
 
