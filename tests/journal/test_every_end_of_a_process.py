@@ -88,6 +88,7 @@ for _ in range(20): tell(*one())
 import atexit
 from tokentrail.process.current import current
 import tokentrail
+from tokentrail.recording import runtime
 atexit.unregister(runtime.close_at_exit)
 began = time.monotonic()
 runtime.close_at_exit()
