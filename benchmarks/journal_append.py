@@ -20,7 +20,7 @@ from event import USAGE
 from msgspec.structs import replace
 
 from tokentrail.journal import otlp
-from tokentrail.journal.exporter import Answer, Outcome
+from tokentrail.journal.exporter import Outcome, Result
 from tokentrail.journal.folder import Cursor
 from tokentrail.journal.frames import frame
 from tokentrail.journal.reader import read
@@ -87,7 +87,7 @@ class Sink:
     def send(self, body: bytes) -> Outcome:
         """Take one request."""
         self.bytes += len(gzip.compress(body, 1)) if self._compress else len(body)
-        return Outcome(Answer.ACCEPTED)
+        return Outcome(Result.ACCEPTED)
 
 
 def time_shipping(root: Path, events: int) -> None:
@@ -95,7 +95,7 @@ def time_shipping(root: Path, events: int) -> None:
     service = writer(root)
     for number in range(events):
         service.append(encode_usage(another(number)))
-    service.let_go()
+    service.release()
     began = time.process_time()
     found = [one for one in read(service.folder, Cursor(), live=False) if one.number]
     reading = time.process_time() - began

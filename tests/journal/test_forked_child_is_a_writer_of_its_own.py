@@ -96,7 +96,7 @@ if pid == 0:
     os.read(go[0], 1)
     os._exit(0)
 os.read(inherited[0], 1)
-current.runtime.journal.end.writer.let_go()
+current.runtime.journal.end.writer.release()
 assert not layout.is_alive(mine), "the living child keeps its parent's lock"
 os.write(go[1], b"x")
 os.waitpid(pid, 0)
@@ -118,7 +118,7 @@ def test_fork_while_a_journal_is_adopted_keeps_no_lock_of_it(root: Path, otlp: O
         f"""
 from tests.support.journal import AT_ONCE
 from tokentrail.journal.adoption import Adopter
-from tokentrail.journal.exporter import Answer, Outcome
+from tokentrail.journal.exporter import Result, Outcome
 from tokentrail.journal.shipper import Shipper
 root = Path(current.settings.journal_dir)
 pids = []
@@ -134,7 +134,7 @@ class Forks:
             os._exit(0)
         pids.append(pid)
         os.read(born[0], 1)
-        return Outcome(Answer.MISTAKEN, "not now")
+        return Outcome(Result.MISCONFIGURED, "not now")
 
 progress = Adopter(Shipper(root, Forks(), policy=AT_ONCE)).adopt_dead(patient=False)
 assert not progress.done and len(pids) == 1

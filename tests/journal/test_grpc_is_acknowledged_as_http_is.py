@@ -18,7 +18,7 @@ from tests.support.journal import append, shipper, usage, writer
 from tests.support.otlp_receiver import Otlp, Received, Record, Reply, ok
 from tokentrail import semconv
 from tokentrail.journal.endpoint import endpoint_problem
-from tokentrail.journal.exporter import Answer, exporter_for
+from tokentrail.journal.exporter import Result, exporter_for
 from tokentrail.journal.folder import load_cursor
 from tokentrail.journal.records import encode
 from tokentrail.journal.shipper import Shipper
@@ -91,7 +91,7 @@ def test_a_server_that_asks_for_a_pause_gets_it(root: Path, otlp: GrpcOtlp, code
 def test_details_that_cannot_be_read_ask_for_nothing(otlp: GrpcOtlp) -> None:
     otlp.script.append(Reply(14, {"grpc-status-details-bin": b"\xff\xff\xff"}, b"broken", lambda _record: False))  # type: ignore[dict-item]
     outcome = send(otlp)
-    assert (outcome.answer, outcome.retry_after) == (Answer.BUSY, None)
+    assert (outcome.result, outcome.retry_after) == (Result.BUSY, None)
 
 
 def bad(record: Record) -> bool:
@@ -180,7 +180,7 @@ def test_an_answer_that_trickles_in_is_given_up_after_the_time_for_one_request(p
     exporter = exporter_for(Settings(endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}", protocol="grpc", timeout=0.3))
     try:
         outcome = exporter.send(b"")
-        assert outcome.answer is Answer.AWAY
+        assert outcome.result is Result.UNREACHABLE
         assert "no answer within 0.3 seconds" in outcome.reason
     finally:
         gone.set()
@@ -276,7 +276,7 @@ def test_a_server_that_is_away_is_waited_for(root: Path) -> None:
 
 def test_headers_become_metadata(otlp: GrpcOtlp) -> None:
     headers = {"Authorization": "Bearer a b", "x-tenant": "acme", "Content-Type": "text/plain", "grpc-timeout": "1n"}
-    assert send(otlp, headers=headers).answer is Answer.ACCEPTED
+    assert send(otlp, headers=headers).result is Result.ACCEPTED
     [request] = otlp.requests
     assert (request.headers["authorization"], request.headers["x-tenant"]) == ("Bearer a b", "acme")
     assert request.headers["user-agent"] == "tokentrail"
@@ -285,7 +285,7 @@ def test_headers_become_metadata(otlp: GrpcOtlp) -> None:
 @pytest.mark.parametrize("headers", [{"x-secret": "PLANTED\nbreak"}, {"x-secret": "PLANTED\u20ac"}, {"x secret": "PLANTED"}])
 def test_a_header_that_is_none_is_named_and_its_value_is_not(otlp: GrpcOtlp, headers: dict[str, str]) -> None:
     outcome = send(otlp, headers=headers)
-    assert outcome.answer is Answer.MISTAKEN
+    assert outcome.result is Result.MISCONFIGURED
     assert next(iter(headers)) in outcome.reason
     assert "PLANTED" not in outcome.reason
     assert otlp.requests == []
@@ -295,7 +295,7 @@ def test_an_http_server_is_told_apart() -> None:
     with Otlp() as web:
         outcome = send(web, endpoint=web.url.replace("/v1/logs", ""))
     # its answer is read, or the socket is gone before that
-    assert outcome.answer in (Answer.MISTAKEN, Answer.AWAY)
+    assert outcome.result in (Result.MISCONFIGURED, Result.UNREACHABLE)
     assert "no OTLP/gRPC address" in outcome.reason or "is this the gRPC port?" in outcome.reason
 
 
@@ -307,13 +307,13 @@ def test_a_server_that_hangs_up_is_away() -> None:
 
         threading.Thread(target=hang_up, daemon=True).start()
         outcome = exporter_for(Settings(endpoint=f"http://127.0.0.1:{listening.getsockname()[1]}", protocol="grpc", timeout=5.0)).send(b"")
-    assert outcome.answer is Answer.AWAY
+    assert outcome.result is Result.UNREACHABLE
 
 
 def test_a_unix_socket(tmp_path: Path) -> None:
     with GrpcOtlp(address=f"unix:{tmp_path}/otlp.sock") as otlp:
-        assert send(otlp).answer is Answer.ACCEPTED
-        assert send(otlp, endpoint=f"unix://{tmp_path}/otlp.sock").answer is Answer.ACCEPTED
+        assert send(otlp).result is Result.ACCEPTED
+        assert send(otlp, endpoint=f"unix://{tmp_path}/otlp.sock").result is Result.ACCEPTED
 
 
 @pytest.fixture(scope="module")
@@ -335,10 +335,10 @@ def test_tls_with_certificates_of_ones_own(certificates: Path) -> None:
         settings = from_environment(variables, pytest.fail)
         assert endpoint_problem(settings) is None
         exporter = exporter_for(settings)
-        assert exporter.send(b"").answer is Answer.ACCEPTED
+        assert exporter.send(b"").result is Result.ACCEPTED
         exporter.close()
         untrusted = send(otlp)
-        assert untrusted.answer is Answer.AWAY
+        assert untrusted.answer is Result.UNREACHABLE
         assert "CERTIFICATE_VERIFY_FAILED" in untrusted.reason
 
 
@@ -346,4 +346,4 @@ def test_a_plain_address_without_a_scheme(otlp: GrpcOtlp) -> None:
     variables = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_INSECURE": "true"}
     settings = from_environment(variables | {"OTEL_EXPORTER_OTLP_ENDPOINT": otlp.url.removeprefix("http://")}, pytest.fail)
     assert endpoint_problem(settings) is None
-    assert exporter_for(settings).send(b"").answer is Answer.ACCEPTED
+    assert exporter_for(settings).send(b"").result is Result.ACCEPTED

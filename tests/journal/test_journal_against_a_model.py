@@ -104,7 +104,7 @@ class Journal(RuleBasedStateMachine):
         assert self.ships
         progress = self.ships.ship_folder(self.living.folder, live=True, patient=False)
         if progress.done:
-            self.living.begin_anew(self.ships.cursor(self.living.folder))
+            self.living.rotate_if_acknowledged(self.ships.cursor(self.living.folder))
         assert self.background
         assert self.background.damaged in (True, False), "a writer's own shipper looks after each pass"
 
@@ -135,7 +135,7 @@ class Journal(RuleBasedStateMachine):
         self.torn[self.living.writer_id] |= gone - set(self.otlp.numbers(self.living.writer_id))
         os.truncate(path, size)
         if seen:
-            self.living._look_at = 0.0
+            self.living._next_stat_at = 0.0
         self.appended(1)
 
     @precondition(lambda self: self.living)
@@ -144,7 +144,7 @@ class Journal(RuleBasedStateMachine):
         assert self.living
         path = segments(self.living.folder)[-1]
         path.rename(self.root.with_name("moved")) if how == "moved" else path.unlink()
-        self.living._look_at = 0.0
+        self.living._next_stat_at = 0.0
         self.appended(1)
 
     @precondition(lambda self: self.living)

@@ -15,7 +15,7 @@ import pytest
 from tests.support.certificates import make_certificates
 from tests.support.journal import AT_ONCE, append, shipper, writer
 from tests.support.otlp_receiver import Otlp, Reply, cut, hang, html, ok, status
-from tokentrail.journal.exporter import Answer, Exporter
+from tokentrail.journal.exporter import Exporter, Result
 from tokentrail.journal.folder import load_cursor
 from tokentrail.retry import RetryPolicy
 from tokentrail.settings import Settings
@@ -193,7 +193,7 @@ def test_an_answer_that_trickles_in_is_given_up_after_the_time_for_one_request(b
         exporter = Exporter(Settings(endpoint=url, timeout=0.3))
         outcome = exporter.send(b"")
         exporter.close()
-    assert outcome.answer is Answer.AWAY
+    assert outcome.result is Result.UNREACHABLE
     assert "not whole after 0.3 s" in outcome.reason
 
 

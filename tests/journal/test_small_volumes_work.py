@@ -58,7 +58,7 @@ def test_a_small_volume_takes_all_calls_while_they_are_shipped(volume: Path, otl
     for _ in range(60):
         numbers += append(service, 50)
         assert ships.ship_folder(service.folder, live=True).done
-        service.begin_anew(ships.cursor(service.folder))
+        service.rotate_if_acknowledged(ships.cursor(service.folder))
     assert len(numbers) * 150 > 300 << 10
     assert numbers == list(range(1, 3001)), "a record was refused"
     service.close()
@@ -78,7 +78,7 @@ def test_a_volume_that_was_full_takes_all_calls_once_its_records_are_shipped(vol
     fill(volume)
     assert ships.ship_folder(service.folder, live=True).done
     if ships_itself:
-        service.begin_anew(ships.cursor(service.folder))
+        service.rotate_if_acknowledged(ships.cursor(service.folder))
     else:
         service._retry_at = 0.0  # as if a second had passed
     later = append(service, 200)
@@ -241,5 +241,5 @@ def test_a_bound_that_others_fill_leaves_room_for_what_is_acknowledged(root: Pat
     (root / "aside" / "one.json").write_bytes(bytes(47 << 10))
     ships = shipper(root, otlp)
     assert ships.ship_folder(service.folder, live=True).done
-    service.begin_anew(ships.cursor(service.folder))
+    service.rotate_if_acknowledged(ships.cursor(service.folder))
     assert all(number > 0 for number in append(service, 20))

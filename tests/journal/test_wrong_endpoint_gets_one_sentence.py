@@ -12,7 +12,7 @@ import pytest
 from tests.support.certificates import make_certificates
 from tests.support.journal import AT_ONCE, Program, abandon, adopt, append, environment, told, writer
 from tests.support.otlp_receiver import Otlp, ok, status
-from tokentrail.journal.exporter import Answer, Exporter, endpoint_problem
+from tokentrail.journal.exporter import Exporter, Result, endpoint_problem
 from tokentrail.journal.shipper import Shipper
 from tokentrail.settings import Settings, from_environment
 
@@ -173,13 +173,13 @@ def test_headers_and_paths_of_the_standard_variables(root: Path, otlp: Otlp, sta
 
 def test_a_header_that_is_none_loses_nothing(root: Path, otlp: Otlp) -> None:
     outcome = Exporter(Settings(endpoint=otlp.url, headers={"x-broken": "line\nbreak", "x-\u20ac": "\u20ac"})).send(b"")
-    assert outcome.answer is Answer.AWAY
+    assert outcome.result is Result.UNREACHABLE
     assert outcome.reason
 
 
 def test_why_nobody_was_reached_is_in_words() -> None:
     unresolved = Exporter(Settings(endpoint="http://no-such-host.invalid:4318/v1/logs")).send(b"")
-    assert unresolved.answer is Answer.AWAY
+    assert unresolved.result is Result.UNREACHABLE
     assert unresolved.reason.startswith("http://no-such-host.invalid:4318/v1/logs: the host no-such-host.invalid cannot be resolved (")
     assert "HTTPConnection" not in unresolved.reason
     with socket.socket() as taken:
@@ -192,7 +192,7 @@ def test_why_nobody_was_reached_is_in_words() -> None:
 def test_an_endpoint_without_its_path_is_told_the_path(path: str) -> None:
     with Otlp(lambda received: ok() if received.path == "/v1/logs" else status(404)) as otlp:
         outcome = Exporter(Settings(endpoint=otlp.url.removesuffix("/v1/logs") + path)).send(b"")
-    assert outcome.answer is Answer.MISTAKEN
+    assert outcome.result is Result.MISCONFIGURED
     assert f"its path is missing, is {otlp.url} meant?" in outcome.reason
 
 

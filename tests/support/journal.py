@@ -41,7 +41,7 @@ def append(to: Writer, count: int, **fields: Any) -> list[int]:
 
 def abandon(left: Writer) -> None:
     """As if its process had been killed: nothing more is written, and the kernel gives its lock back."""
-    left.let_go()
+    left.release()
 
 
 def shipper(root: Path, otlp: Otlp, **options: Any) -> Shipper:

@@ -8,13 +8,13 @@ from dataclasses import asdict
 
 import click
 
-from tokentrail import settings
 from tokentrail.cli.errors import Misuse
 from tokentrail.clickhouse.client import DEFAULT_DSN
 from tokentrail.doctor.application import CannotAsk, ask_application
 from tokentrail.doctor.clickhouse import check_clickhouse
 from tokentrail.doctor.hosts import check_hosts
 from tokentrail.doctor.inside import service_checks
+from tokentrail.settings import from_environment
 
 __all__ = ["command"]
 
@@ -45,8 +45,8 @@ def command(dsn: str, as_json: bool, application: tuple[str, ...]) -> None:
         findings = list(service_checks())
     tables = list(check_clickhouse(dsn))
     findings += tables
-    in_force = settings.from_environment(os.environ, lambda _sentence: None)  # what is wrong in it was found above
-    findings += check_hosts(in_force, None if any(finding.state == "wrong" for finding in tables) else dsn)
+    settings = from_environment(os.environ, lambda _sentence: None)  # what is wrong in it was found above
+    findings += check_hosts(settings, None if any(finding.state == "wrong" for finding in tables) else dsn)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

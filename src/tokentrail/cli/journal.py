@@ -13,31 +13,31 @@ from typing import Any
 import click
 import msgspec
 
-from tokentrail import settings
 from tokentrail.addresses import bare
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import print_table
 from tokentrail.cli.suggest import Group
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.aside import Damaged, read_aside
-from tokentrail.journal.exporter import Answer, endpoint_of, endpoint_problem, exporter_for
+from tokentrail.journal.exporter import Result, endpoint_of, endpoint_problem, exporter_for
 from tokentrail.journal.otlp import log_record, request
 from tokentrail.journal.records import Header, decode
 from tokentrail.journal.shipper import Progress, Sends, Shipper
 from tokentrail.journal.status import journal_status
+from tokentrail.settings import Settings, from_environment
 from tokentrail.wording import counted
 
 __all__ = ["command"]
 
 
-def strict_settings(**changes: Any) -> settings.Settings:
+def strict_settings(**changes: Any) -> Settings:
     """Settings for a command: what a service would warn about stops here."""
 
     def wrong(sentence: str) -> None:
         raise Misuse(sentence)
 
     try:
-        return settings.from_environment(os.environ, wrong).with_(**{name: value for name, value in changes.items() if value})
+        return from_environment(os.environ, wrong).with_(**{name: value for name, value in changes.items() if value})
     except (ValueError, TypeError) as error:
         raise Misuse(str(error)) from None
 
@@ -91,7 +91,7 @@ def status(directory: str | None, as_json: bool) -> None:
     damaged += [kept["file"] for kept in found["aside"] if kept["damaged"]]
     if damaged:
         raise Misuse(f"the journal {root} is damaged: {', '.join(damaged)} cannot be read and are skipped; look at this disk.")
-    wrong = bool(found["aside"]) or not found["locks"] or any(writer["missing"] or writer["untold"] for writer in found["writers"])
+    wrong = bool(found["aside"]) or not found["locks"] or any(writer["missing"] or writer["unreported"] for writer in found["writers"])
     click.get_current_context().exit(1 if wrong else 0)
 
 
@@ -112,7 +112,7 @@ def _print_status(found: dict[str, Any]) -> None:
 
 def _row(writer: dict[str, Any]) -> list[Any]:
     wrong = [counted(writer["damaged_bytes"], "torn byte")] if writer["damaged_bytes"] else []
-    for what, word in (("missing", "missing"), ("untold", "refused")):
+    for what, word in (("missing", "missing"), ("unreported", "refused")):
         wrong += [f"{word} {low}-{high}" if high > low else f"{word} {low}" for low, high in writer[what]]
     said = [writer["writer_id"], writer["service_name"], str(writer["pid"] or ""), writer["state"]]
     return [*said, writer["records"], writer["waiting"], writer["size_bytes"], f"{writer['age_seconds']:.0f} s ago", ", ".join(wrong)]
@@ -144,11 +144,11 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     \b
     Example:  tokentrail journal ship --endpoint http://localhost:4318/v1/logs
     """
-    in_force = strict_settings(endpoint=endpoint)
+    settings = strict_settings(endpoint=endpoint)
     root = _folder(directory, may_come=watch)
-    _refuse_misuse(in_force, watch=watch, without_locks=without_locks, interval=interval)
+    _refuse_misuse(settings, watch=watch, without_locks=without_locks, interval=interval)
     stop = _Stop()
-    exporter = exporter_for(in_force)
+    exporter = exporter_for(settings)
     said: list[str] = []
 
     def complain(sentence: str) -> None:
@@ -167,7 +167,7 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     except OSError as error:
         raise Misuse(_no_rights(root, error)) from None
     journals = counted(progress.adopted, "journal of an ended process", "journals of ended processes")
-    click.echo(f"{counted(progress.shipped + retried, 'record')} sent to {bare(endpoint_of(in_force))}, {journals}")
+    click.echo(f"{counted(progress.shipped + retried, 'record')} sent to {bare(endpoint_of(settings))}, {journals}")
     if progress.aside:
         click.echo(f"{counted(progress.aside, 'record was', 'records were')} refused for good and put aside in {root / 'aside'}", err=True)
     if not progress.done:
@@ -179,8 +179,8 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     click.get_current_context().exit(0 if progress.done and not refused and not progress.aside else 1)
 
 
-def _refuse_misuse(in_force: settings.Settings, *, watch: bool, without_locks: bool, interval: float) -> None:
-    problem = endpoint_problem(in_force)
+def _refuse_misuse(settings: Settings, *, watch: bool, without_locks: bool, interval: float) -> None:
+    problem = endpoint_problem(settings)
     if problem:
         raise Misuse(problem)
     if watch and without_locks:
@@ -241,7 +241,7 @@ def _ship_aside(root: Path, exporter: Sends) -> tuple[int, int, list[str]]:
                 damaged.append(str(kept.path))
             else:
                 outcome = exporter.send(request(kept.header, [body]))
-                if outcome.answer is Answer.ACCEPTED:
+                if outcome.result is Result.ACCEPTED:
                     kept.path.unlink(missing_ok=True)
                     sent += 1
                     continue

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tokentrail import settings
 from tokentrail.addresses import bare
 from tokentrail.doctor.finding import Finding
 from tokentrail.journal.endpoint import GRPC, endpoint_of, endpoint_problem, protocol_of, why_not_grpc
-from tokentrail.journal.exporter import Answer, exporter_for
+from tokentrail.journal.exporter import Result, exporter_for
+from tokentrail.settings import Settings
 
 __all__ = ["check_collector"]
 
 
-def check_collector(in_force: settings.Settings) -> Iterator[Finding]:
+def check_collector(settings: Settings) -> Iterator[Finding]:
     """An export request without records, sent as the shipper sends its own."""
-    problem = endpoint_problem(in_force)
+    problem = endpoint_problem(settings)
     if problem:
         yield Finding("Collector", "wrong", problem)
         return
-    if reason := why_not_grpc(in_force):
-        yield Finding("Collector", "note", f"{reason}; the journal is shipped over OTLP/HTTP to {bare(endpoint_of(in_force))}")
-    exporter = exporter_for(in_force)
+    if reason := why_not_grpc(settings):
+        yield Finding("Collector", "note", f"{reason}; the journal is shipped over OTLP/HTTP to {bare(endpoint_of(settings))}")
+    exporter = exporter_for(settings)
     outcome = exporter.send(b"")  # an export request without records
     exporter.close()
-    if outcome.answer is Answer.ACCEPTED:
-        yield Finding("Collector", "ok", f"{bare(endpoint_of(in_force))} takes OTLP over {'gRPC' if protocol_of(in_force) == GRPC else 'HTTP'}")
+    if outcome.result is Result.ACCEPTED:
+        yield Finding("Collector", "ok", f"{bare(endpoint_of(settings))} takes OTLP over {'gRPC' if protocol_of(settings) == GRPC else 'HTTP'}")
     else:
         yield Finding("Collector", "wrong", f"{outcome.reason}; events wait in the journal until it answers (a laptop: tokentrail serve)")

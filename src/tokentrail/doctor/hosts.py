@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from tokentrail import settings
 from tokentrail.clickhouse.client import ClickHouseError, connect
 from tokentrail.doctor.finding import Finding
 from tokentrail.journal import folder as layout
 from tokentrail.journal.reader import read
 from tokentrail.ledger.query import answer
 from tokentrail.providers.lookup import is_named, place_of
+from tokentrail.settings import Settings
 from tokentrail.usage import Usage
 
 __all__ = ["check_hosts"]
@@ -29,7 +29,7 @@ Calls = Counter[tuple[str, str, int]]
 """Calls by provider, address and port."""
 
 
-def check_hosts(in_force: settings.Settings, dsn: str | None) -> Iterator[Finding]:
+def check_hosts(settings: Settings, dsn: str | None) -> Iterator[Finding]:
     """Servers in the journal, and in the ledger's last days, that are neither in the tables of providers nor in `provider_hosts`.
 
     `dsn` is None where no ledger can be asked.
@@ -37,10 +37,10 @@ def check_hosts(in_force: settings.Settings, dsn: str | None) -> Iterator[Findin
     from tokentrail.instrumentation.registry import integrations  # noqa: PLC0415 - loads wrapt
 
     sdks = set(integrations())
-    seen = _in_journal(Path(in_force.journal_dir))
+    seen = _in_journal(Path(settings.journal_dir))
     for server, calls in _in_ledger(dsn).items() if dsn is not None else ():
         seen[server] = max(seen[server], calls)  # the journal's records may be in the ledger too
-    unnamed = [(server, calls) for server, calls in seen.items() if server[0] in sdks and not is_named(server[1], server[2], in_force.provider_hosts)]
+    unnamed = [(server, calls) for server, calls in seen.items() if server[0] in sdks and not is_named(server[1], server[2], settings.provider_hosts)]
     if seen and not unnamed:
         yield Finding("provider hosts", "ok", "who answers is known of every server that was called")
     unnamed.sort(key=lambda item: (-item[1], item[0]))

@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
-from tokentrail import __version__, settings
+from tokentrail import __version__
 from tokentrail.doctor.collector import check_collector
 from tokentrail.doctor.finding import Finding
 from tokentrail.doctor.hooks import check_hooks
 from tokentrail.doctor.journal import check_journal
 from tokentrail.doctor.sdks import check_sdks
 from tokentrail.doctor.spans import check_spans
+from tokentrail.settings import from_environment
 
 __all__ = ["findings_as_json", "service_checks"]
 
@@ -25,14 +26,14 @@ __all__ = ["findings_as_json", "service_checks"]
 def service_checks(errors: Sequence[str] = (), *, application: bool = False) -> Iterator[Finding]:
     """All checks but ClickHouse's, in the order of a usage's way. `errors` are what OpenTelemetry's set-up logged before."""
     wrong: list[str] = []
-    in_force = settings.from_environment(os.environ, wrong.append)
+    settings = from_environment(os.environ, wrong.append)
     yield from [Finding("settings", "wrong", sentence) for sentence in wrong] or [Finding("settings", "ok", "the environment can be read")]
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: check_hooks(errors, application=application),  # before the SDKs' check, which arms hooks itself
         check_sdks,
-        lambda: check_spans(in_force),
-        lambda: check_journal(in_force),
-        lambda: check_collector(in_force),
+        lambda: check_spans(settings),
+        lambda: check_journal(settings),
+        lambda: check_collector(settings),
     )
     for check in checks:
         yield from check()

@@ -6,18 +6,18 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tokentrail import settings
 from tokentrail.doctor.finding import Finding
 from tokentrail.journal import folder as layout
 from tokentrail.journal.locks import has_locks
+from tokentrail.settings import Settings
 from tokentrail.wording import counted
 
 __all__ = ["check_journal"]
 
 
-def check_journal(in_force: settings.Settings) -> Iterator[Finding]:
+def check_journal(settings: Settings) -> Iterator[Finding]:
     """The journal's folder: rights, size and bound."""
-    root = Path(in_force.journal_dir)
+    root = Path(settings.journal_dir)
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=root, prefix=".doctor-") as probe:
@@ -37,10 +37,10 @@ def check_journal(in_force: settings.Settings) -> Iterator[Finding]:
             f"the file system of {root} has no locks: each process writes and ships its own events, but what a killed one leaves waits until you "
             "run `tokentrail journal ship --without-locks` while no service writes there; set TOKENTRAIL_JOURNAL_DIR to a folder on a local volume",
         )
-    room = in_force.journal_max_bytes - size
-    if room < in_force.journal_segment_bytes:
+    room = settings.journal_max_bytes - size
+    if room < settings.journal_segment_bytes:
         yield Finding(
-            "journal", "wrong", f"{root} holds {counted(size, 'byte')} and is at its bound of {in_force.journal_max_bytes:,}: events are refused"
+            "journal", "wrong", f"{root} holds {counted(size, 'byte')} and is at its bound of {settings.journal_max_bytes:,}: events are refused"
         )
     else:
         writers = len(list(layout.writer_folders(root)))

@@ -9,9 +9,9 @@ from typing import Final
 
 from opentelemetry import trace
 
-from tokentrail import settings
 from tokentrail.doctor.finding import Finding, version_of
 from tokentrail.doctor.hooks import under_opentelemetry_instrument
+from tokentrail.settings import Settings
 from tokentrail.telemetry.setup import SIGNALS, is_set, missing_exporter
 
 __all__ = ["check_spans"]
@@ -20,14 +20,14 @@ WHAT: Final = "spans and metrics"
 PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
 
 
-def check_spans(in_force: settings.Settings) -> Iterator[Finding]:
+def check_spans(settings: Settings) -> Iterator[Finding]:
     """The OpenTelemetry SDK and its distro; spans and metrics are optional, the ledger is not."""
-    if in_force.disabled:
+    if settings.disabled:
         yield Finding("tokentrail", "note", "TOKENTRAIL_DISABLED is set: nothing is recorded")
     version = version_of("opentelemetry-sdk")
     if version is None:
         yield Finding(WHAT, "note", 'no OpenTelemetry SDK is installed: only the ledger is written (pip install "tokentrail[auto]")')
-    elif in_force.otel_sdk_disabled:
+    elif settings.otel_sdk_disabled:
         yield Finding(WHAT, "note", "OTEL_SDK_DISABLED is set: only the ledger is written")
     elif under_opentelemetry_instrument():
         yield _as_set_up(version)

@@ -61,7 +61,7 @@ LOOPBACK_NAMES: Final = frozenset({"localhost", "::1", "host.docker.internal", "
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RequestOptions:
     """What the URL and the headers of a request say beside the statement."""
 
     database: str
@@ -74,7 +74,7 @@ class Wishes:
     gzip: bool
 
     @classmethod
-    def of(cls, exchange: Exchange) -> Wishes:
+    def of(cls, exchange: Exchange) -> RequestOptions:
         """Read them; a GET is read-only."""
         query, headers = exchange.query, exchange.headers
         settings = {name: value for name, value in query.items() if name not in OWN_PARAMETERS and not name.startswith("param_")}
@@ -121,29 +121,29 @@ class ClickHouseFront:
         return exchange.reply(503, f"The embedded ClickHouse is {self._engine.state}.\n".encode(), [*_plain(close=True), ("Retry-After", "1")])
 
     def _statement(self, exchange: Exchange) -> None:
-        wishes = Wishes.of(exchange)
-        answer = Answer(exchange, wishes)
+        options = RequestOptions.of(exchange)
+        reply = Reply(exchange, options)
         try:
-            text, rest = _head(exchange.query.get("query", "").encode(), _body(exchange, wishes))
+            text, rest = _head(exchange.query.get("query", "").encode(), _body(exchange, options))
             head = insert_head(text, whole=True)
-            if head is not None and not wishes.parameters:
+            if head is not None and not options.parameters:
                 data = chain([text[head.data_at :]], rest)
-                settings = wishes.settings_of(head.statement.encode())
-                return answer.stored(insert(self._engine, wishes.database, settings, head.statement, head.format, data))
+                settings = options.settings_of(head.statement.encode())
+                return reply.stored(insert(self._engine, options.database, settings, head.statement, head.format, data))
             text = b"".join([text, *rest])
-            with self._engine.session(wishes.database, wishes.settings_of(text)) as session:
-                _run(session, text, wishes, answer)
+            with self._engine.session(options.database, options.settings_of(text)) as session:
+                _run(session, text, options, reply)
         except ClientGone:
             raise
         except EngineError as error:
-            answer.failed(error)
+            reply.failed(error)
 
 
-def _body(exchange: Exchange, wishes: Wishes) -> Iterator[bytes]:
+def _body(exchange: Exchange, options: RequestOptions) -> Iterator[bytes]:
     if exchange.headers.get("content-type", "").startswith("multipart/form-data"):
         raise EngineError(NOT_IMPLEMENTED, "External tables are not supported by the embedded server. (NOT_IMPLEMENTED)")
     body = decoded(exchange.chunks(), exchange.headers.get("content-encoding", ""))
-    return out_of_frames(body) if wishes.frames_in else body
+    return out_of_frames(body) if options.frames_in else body
 
 
 def _head(statement: bytes, body: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -160,17 +160,17 @@ def _head(statement: bytes, body: Iterator[bytes]) -> tuple[bytes, Iterator[byte
     return bytes(text), body
 
 
-def _run(session: Session, text: bytes, wishes: Wishes, answer: Answer) -> None:
+def _run(session: Session, text: bytes, options: RequestOptions, reply: Reply) -> None:
     asked = select(text)
-    written = asked.format or wishes.format or "TabSeparated"
-    parameters = dict(wishes.parameters) or None
+    written = asked.format or options.format or "TabSeparated"
+    parameters = dict(options.parameters) or None
     if written == "Native" and HELLO.match(asked.statement):
-        return answer.whole(_hello(session), written)
-    if asked.streams and may_come_in_pieces(written) and "extremes" not in wishes.settings:
+        return reply.whole(_hello(session), written)
+    if asked.streams and may_come_in_pieces(written) and "extremes" not in options.settings:
         with closing(in_pieces(session, asked.statement, written, parameters)) as pieces:
-            return answer.streamed(pieces, written)
+            return reply.streamed(pieces, written)
     result = session.query(asked.statement, written, params=parameters)
-    return answer.whole(result.bytes() or b"", written)
+    return reply.whole(result.bytes() or b"", written)
 
 
 def _hello(session: Session) -> bytes:
@@ -187,16 +187,16 @@ def _text(value: str) -> bytes:
     return bytes([len(raw)]) + raw
 
 
-class Answer:
+class Reply:
     """The answer to one statement, compressed as the request asked."""
 
-    def __init__(self, exchange: Exchange, wishes: Wishes) -> None:
+    def __init__(self, exchange: Exchange, options: RequestOptions) -> None:
         self._exchange = exchange
-        self._wishes = wishes
+        self._options = options
 
     def _headers(self, written: str) -> list[tuple[str, str]]:
         headers = [
-            ("X-ClickHouse-Query-Id", self._wishes.query_id),
+            ("X-ClickHouse-Query-Id", self._options.query_id),
             ("X-ClickHouse-Timezone", "UTC"),
             ("X-ClickHouse-Server-Display-Name", "tokentrail"),
         ]
@@ -205,14 +205,14 @@ class Answer:
         return headers
 
     def _framed(self, data: bytes) -> bytes:
-        return in_frames(data) if self._wishes.frames_out else data
+        return in_frames(data) if self._options.frames_out else data
 
     def whole(self, data: bytes, written: str) -> None:
         """An answer that is there already."""
         self._reply(200, self._framed(data), self._headers(written))
 
     def _reply(self, status: int, data: bytes, headers: list[tuple[str, str]]) -> None:
-        if data and self._wishes.gzip:
+        if data and self._options.gzip:
             pack, finish = gzip_stream()
             data = pack(data) + finish()
             headers = [*headers, ("Content-Encoding", "gzip")]
@@ -232,7 +232,7 @@ class Answer:
         headers = [*self._headers(written), ("X-ClickHouse-Exception-Tag", tag)]
         pack: Callable[[bytes], bytes] = bytes
         finish: Callable[[], bytes] = bytes
-        if self._wishes.gzip:
+        if self._options.gzip:
             pack, finish = gzip_stream()
             headers.append(("Content-Encoding", "gzip"))
         self._exchange.start(200, headers)

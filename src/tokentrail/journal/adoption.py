@@ -109,11 +109,11 @@ class Adopter:
             reason = f"the journal {folder} was written by a newer tokentrail and is left to it"
             self._tell(folder, reason)
             return Progress(done=False, reason=reason)
-        untold = join_ranges([*summary.untold, *(refused or ())])
-        missing = [pair for low, high in summary.missing for pair in gaps(low, high, untold)]
-        last_seq = max([summary.last_seq, *(high for _, high in untold)])
+        unreported = join_ranges([*summary.unreported, *(refused or ())])
+        missing = [pair for low, high in summary.missing for pair in gaps(low, high, unreported)]
+        last_seq = max([summary.last_seq, *(high for _, high in unreported)])
         now = time.time_ns()
-        made_up: list[Refused | Closing] = [Refused(ranges=untold, ts=now)] if untold else []
+        made_up: list[Refused | Closing] = [Refused(ranges=unreported, ts=now)] if unreported else []
         if last_seq and (summary.missing or not summary.closed):
             made_up.append(Closing(last_seq=last_seq, ts=now, closed_by=closed_by, damaged=missing))
         progress = self._shipper.ship_folder(folder, live=False, patient=patient, made_up=made_up)

@@ -77,12 +77,14 @@ class Background:
     @property
     def told(self) -> bool:
         """Whether the journal or the Collector knows of each refused record. An adopter tells what stands in the journal's names."""
-        return not self._writer.refusals.untold or self._gone or (self._writer.closed and not self._unwritten and not self._writer.folder.exists())
+        return (
+            not self._writer.refusals.unreported or self._gone or (self._writer.closed and not self._unwritten and not self._writer.folder.exists())
+        )
 
     @property
     def _unwritten(self) -> bool:
         """Whether there are refusals that this process alone knows of."""
-        return bool(self._writer.refusals.untold) and not (self._writer.opened and self._writer.refusals.kept)
+        return bool(self._writer.refusals.unreported) and not (self._writer.opened and self._writer.refusals.kept)
 
     @property
     def _over(self) -> bool:
@@ -118,7 +120,7 @@ class Background:
         except Exception as error:
             self._complain(f"the shipper ended: {type(error).__name__}: {error}; records stay in the journal {self._writer.root}")
         finally:
-            self.let_go()
+            self.release()
             self._ended.set()
             if self._retired and not self._stopping and not self.finished:
                 self._hand_over()
@@ -173,7 +175,7 @@ class Background:
             self._tell_unwritten(adopter)
             return
         if self._lock is not None and not self._lock.holds():  # somebody removed the folder, and the writer made it anew
-            self.let_go()
+            self.release()
         if self._lock is None:
             self._lock = layout.Lock.take(writer.folder / layout.SHIPPING, by_name=True)
             if self._lock is None:  # a sidecar is at it, or an adopter has it shipped and removed
@@ -181,7 +183,7 @@ class Background:
                     self._tell_unwritten(adopter)
                 return
         if writer.closed:
-            finished = adopter.finish(writer.folder, patient=not self._over, refused=writer.refusals.untold)
+            finished = adopter.finish(writer.folder, patient=not self._over, refused=writer.refusals.unreported)
             self._gone, self._damaged = finished.done, self._damaged or finished.damaged
             return
         progress = shipper.ship_folder(writer.folder, live=True, patient=not self._over)
@@ -189,13 +191,13 @@ class Background:
         self._damaged = self._damaged or bool(cursor.damaged)
         self._acknowledged_seq = cursor.last_seq
         if progress.done:
-            writer.begin_anew(cursor)
+            writer.rotate_if_acknowledged(cursor)
 
     def _tell_unwritten(self, adopter: Adopter) -> None:
         """At the end of a writer that could not even make its folder, its refusals are known to this process alone."""
         writer = self._writer
         if writer.closed and self._unwritten:
-            self._gone = adopter.tell(writer.header, writer.refusals.untold, writer.last_seq)
+            self._gone = adopter.tell(writer.header, writer.refusals.unreported, writer.last_seq)
 
     def _ship_former(self, adopter_of: Callable[[Path], Adopter], *, last: bool) -> None:
         """Ship what this process's former writers left, whose own threads could not: to the address that is in force now."""
@@ -281,7 +283,7 @@ class Background:
         self.ask_to_stop()
         wait_until(self._ended.is_set, timeout)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Close the lock: at the end, or in a forked child, where it is the parent's."""
         lock, self._lock = self._lock, None
         if lock is not None:

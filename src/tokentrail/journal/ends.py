@@ -50,10 +50,10 @@ class End:
             self.writer.close()
             self.background.nudge()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """In a forked child: close what is the parent's."""
-        self.background.let_go()
-        self.writer.let_go()
+        self.background.release()
+        self.writer.release()
 
 
 class Former:
@@ -109,5 +109,5 @@ class Former:
     def forget(self) -> None:
         """Forget all of it in a forked child: it is the parent's."""
         for end in self._ends:
-            end.let_go()
+            end.release()
         self._begin()

@@ -22,26 +22,26 @@ from tokentrail.settings import Settings
 if TYPE_CHECKING:
     from tokentrail.journal.grpc_exporter import GrpcExporter
 
-__all__ = ["DEFAULT_ENDPOINT", "Answer", "Exporter", "Outcome", "endpoint_of", "endpoint_problem", "exporter_for", "outcome_of_response"]
+__all__ = ["DEFAULT_ENDPOINT", "Exporter", "Outcome", "Result", "endpoint_of", "endpoint_problem", "exporter_for", "outcome_of_response"]
 
 MAX_ANSWER: Final = 64 * 1024
 
 
-class Answer(Enum):
+class Result(Enum):
     """What became of a request."""
 
     ACCEPTED = "accepted"
-    AWAY = "away"  # nobody answered: try the same again
+    UNREACHABLE = "unreachable"  # nobody answered: try the same again
     BUSY = "busy"  # it answered that it cannot now; a request that is too large for its queue gets this for ever
     REFUSED = "refused"  # it will not take these records: halve, and put aside what stays refused alone
-    MISTAKEN = "mistaken"  # wrong address, protocol or credentials: keep everything, and say so
+    MISCONFIGURED = "misconfigured"  # wrong address, protocol or credentials: keep everything, and say so
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An answer, its reason in words, and how long the server asked to wait (seconds)."""
+    """The result of a request, its reason in words, and how long the server asked to wait (seconds)."""
 
-    answer: Answer
+    result: Result
     reason: str = ""
     retry_after: float | None = None
 
@@ -74,11 +74,11 @@ def outcome_of_response(said: str, response: bytes) -> Outcome:
     try:
         parsed = ExportLogsServiceResponse.FromString(response)
     except DecodeError:
-        return Outcome(Answer.MISTAKEN, f"{said} with something that is no OTLP answer")
+        return Outcome(Result.MISCONFIGURED, f"{said} with something that is no OTLP answer")
     rejected = parsed.partial_success.rejected_log_records
     if rejected:
-        return Outcome(Answer.REFUSED, f"{said} but rejected {rejected} records: {parsed.partial_success.error_message}")
-    return Outcome(Answer.ACCEPTED)
+        return Outcome(Result.REFUSED, f"{said} but rejected {rejected} records: {parsed.partial_success.error_message}")
+    return Outcome(Result.ACCEPTED)
 
 
 def cause_of(error: Exception, endpoint: str) -> str:
@@ -133,7 +133,7 @@ class Exporter:
             # a server that sends a byte now and then keeps no shipper
             late = f"the answer was not whole after {self._deadline.seconds:g} s"
             reason = late if self._deadline.over else cause_of(error, self.endpoint).replace(self.endpoint, self._shown)
-            return Outcome(Answer.AWAY, f"{self._shown}: {reason}{self._hint}")
+            return Outcome(Result.UNREACHABLE, f"{self._shown}: {reason}{self._hint}")
         return self._meaning(response.status, response.headers.get("content-type", ""), answer, response.headers.get("retry-after"))
 
     def _meaning(self, status: int, content_type: str, answer: bytes, retry_after: str | None) -> Outcome:
@@ -141,17 +141,17 @@ class Exporter:
         if status == 200:  # noqa: PLR2004
             return self._success(said, content_type, answer)
         if status in (408, 425, 429) or status >= 500:  # noqa: PLR2004
-            return Outcome(Answer.BUSY, said, _seconds(retry_after))
+            return Outcome(Result.BUSY, said, _seconds(retry_after))
         if status in (400, 413, 422):
-            return Outcome(Answer.REFUSED, f"{said}: {answer[:200].decode('utf-8', 'replace')}")
+            return Outcome(Result.REFUSED, f"{said}: {answer[:200].decode('utf-8', 'replace')}")
         bare = urlsplit(self.endpoint).path in ("", "/")
         meant = f"; its path is missing, is {self._shown.rstrip('/')}/v1/logs meant?" if bare else ""
-        return Outcome(Answer.MISTAKEN, f"{said}: this is no OTLP/HTTP address for logs, or the credentials are wrong{meant}")
+        return Outcome(Result.MISCONFIGURED, f"{said}: this is no OTLP/HTTP address for logs, or the credentials are wrong{meant}")
 
     def _success(self, said: str, content_type: str, answer: bytes) -> Outcome:
         # "The server MUST set Content-Type: application/x-protobuf" (OTLP/HTTP response); whatever else says 200 has stored nothing
         if "protobuf" not in content_type:
-            return Outcome(Answer.MISTAKEN, f"{said} with {content_type or 'no content type'}: this is no OTLP/HTTP address for logs")
+            return Outcome(Result.MISCONFIGURED, f"{said} with {content_type or 'no content type'}: this is no OTLP/HTTP address for logs")
         return outcome_of_response(said, answer)
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untype
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from tokentrail.journal.endpoint import Target, grpc_target
-from tokentrail.journal.exporter import Answer, Outcome, outcome_of_response
+from tokentrail.journal.exporter import Outcome, Result, outcome_of_response
 from tokentrail.journal.grpc_call import Answered, Channel, NotGrpc
 from tokentrail.settings import Settings
 
@@ -70,11 +70,11 @@ class GrpcExporter:
             message = gzip.compress(body, 1) if packed else body
             answered = self._channel.call(METHOD, metadata, message, compressed=packed, timeout=self._settings.timeout)
         except NotGrpc as error:
-            return Outcome(Answer.MISTAKEN, f"{self.endpoint}: {error}: this is no OTLP/gRPC address")
+            return Outcome(Result.MISCONFIGURED, f"{self.endpoint}: {error}: this is no OTLP/gRPC address")
         except TimeoutError:
-            return Outcome(Answer.AWAY, f"{self.endpoint}: no answer within {self._settings.timeout:g} seconds")
+            return Outcome(Result.UNREACHABLE, f"{self.endpoint}: no answer within {self._settings.timeout:g} seconds")
         except Exception as error:  # the socket's, TLS's, h2's
-            return Outcome(Answer.AWAY, f"{self.endpoint}: {type(error).__name__}: {error}")
+            return Outcome(Result.UNREACHABLE, f"{self.endpoint}: {type(error).__name__}: {error}")
         return self._meaning(answered)
 
     def _meaning(self, answered: Answered) -> Outcome:
@@ -84,10 +84,10 @@ class GrpcExporter:
             return outcome_of_response(said, answered.body)
         said += f": {answered.message[:200]}" if answered.message else ""
         if name in RETRYABLE or name in KEPT or name not in NAMES:
-            return Outcome(Answer.BUSY, said, _retry_delay(answered.details))
+            return Outcome(Result.BUSY, said, _retry_delay(answered.details))
         if name == "INVALID_ARGUMENT":
-            return Outcome(Answer.REFUSED, said)
-        return Outcome(Answer.MISTAKEN, f"{said}: this is no OTLP/gRPC address for logs, or the credentials are wrong")
+            return Outcome(Result.REFUSED, said)
+        return Outcome(Result.MISCONFIGURED, f"{said}: this is no OTLP/gRPC address for logs, or the credentials are wrong")
 
     def close(self) -> None:
         """Close the connection."""

@@ -129,7 +129,7 @@ class Journal:
         """Be a writer of its own, in a forked child: the parent's files are closed, never unlocked."""
         end, self.end = self.end, None
         if end is not None:
-            end.let_go()
+            end.release()
         self.former.forget()
 
     def flush(self, timeout: float) -> bool:

@@ -203,7 +203,7 @@ def header_of(folder: Path) -> Header:
 class Summary:
     """What a writer's folder holds: for adoption and for `tokentrail journal status`.
 
-    `missing`: numbers that no Collector has, and that are neither here nor told. `untold`: numbers that were refused, as no record tells.
+    `missing`: numbers that no Collector has, and that are neither here nor told. `unreported`: numbers that were refused, as no record tells.
     """
 
     writer_id: str
@@ -214,7 +214,7 @@ class Summary:
     closed: bool = False
     damaged_bytes: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)
-    untold: list[tuple[int, int]] = field(default_factory=list)
+    unreported: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def readable(self) -> bool:
@@ -226,7 +226,7 @@ def summarize(folder: Path, *, live: bool = False, cursor: layout.Cursor | None 
     """Read a folder once, from its first file to its end, whatever is acknowledged already (up to the cursor, else the stored one)."""
     stated = cursor or layout.load_cursor(folder)
     cursor = believed(folder, stated)
-    summary = Summary(folder.name, header_of(folder), untold=load_refused(folder))
+    summary = Summary(folder.name, header_of(folder), unreported=load_refused(folder))
     end, first = cursor, True
     begin = next((path.name for path in layout.segments(folder)), "")
     for found in read(folder, layout.Cursor(), live=live):
@@ -242,8 +242,8 @@ def summarize(folder: Path, *, live: bool = False, cursor: layout.Cursor | None 
                 end = _without_cursor(end, found)
             first = False
             end = passed(end, found, found.after.segment, found.after.offset)
-    if summary.untold:  # refused after all that is here, or between: the records around them say no word of them
-        end = passed(end, Found(Refused(ranges=summary.untold, ts=0), 0, end), end.segment, end.offset)
+    if summary.unreported:  # refused after all that is here, or between: the records around them say no word of them
+        end = passed(end, Found(Refused(ranges=summary.unreported, ts=0), 0, end), end.segment, end.offset)
     summary.last_seq, summary.closed = end.last_seq, end.closed
-    summary.missing = [pair for low, high in end.damaged for pair in gaps(low, high, summary.untold)]
+    summary.missing = [pair for low, high in end.damaged for pair in gaps(low, high, summary.unreported)]
     return summary

@@ -55,7 +55,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self.count = 0
-        self.untold: list[tuple[int, int]] = []
+        self.unreported: list[tuple[int, int]] = []
         self.kept = True
         """Whether all that is not told stands in a name on disk."""
         self._name = ""
@@ -63,19 +63,19 @@ class Refusals:
     def add(self, number: int) -> None:
         """Count one."""
         self.count += 1
-        self.untold = join_ranges([*self.untold, (number, number)])
+        self.unreported = join_ranges([*self.unreported, (number, number)])
         self.kept = False
 
     def told(self, ranges: list[tuple[int, int]]) -> None:
         """A record in the journal tells these."""
-        self.untold = [pair for pair in self.untold if pair not in ranges]
+        self.unreported = [pair for pair in self.unreported if pair not in ranges]
         self.kept = False
 
     def keep(self, folder: Path, *, anew: bool = False) -> None:
         """Give the file its name; `anew` in a new folder. Never raises: where that is impossible too, the numbers are known to this process alone."""
         if self.kept and not anew:
             return
-        name = _name(self.untold) if self.untold else NAME
+        name = _name(self.unreported) if self.unreported else NAME
         try:
             if self._name and not anew:
                 with contextlib.suppress(FileNotFoundError):  # somebody removed it

@@ -17,7 +17,7 @@ from tokentrail import semconv
 from tokentrail.journal import folder as layout
 from tokentrail.journal import otlp
 from tokentrail.journal.aside import put_aside
-from tokentrail.journal.exporter import Answer, Outcome
+from tokentrail.journal.exporter import Outcome, Result
 from tokentrail.journal.reader import Found, header_of, read
 from tokentrail.journal.records import Header, encode, gaps
 from tokentrail.journal.refusals import load_refused
@@ -38,7 +38,7 @@ GROW_AFTER: Final = 32
 """Accepted requests in a row before a limit that was found by halving is tried again."""
 IMPATIENT_SECONDS: Final = 5.0
 """A longer Retry-After is not waited for where the shipper is not patient."""
-AWAY_TOLD: Final = 5
+LOG_AFTER_FAILURES: Final = 5
 """Failures in a row before an absent Collector is spoken of: some eight seconds."""
 BUSY_TOLD: Final = (1, 10)
 
@@ -108,7 +108,7 @@ class Shipper:
         self._taken_since_aside = False
         self._known: dict[Path, layout.Cursor] = {}
         self.damaged_bytes = 0
-        self._damage_told: set[tuple[str, str, int]] = set()
+        self._logged_damage: set[tuple[str, str, int]] = set()
 
     def cursor(self, folder: Path) -> layout.Cursor:
         """How far the folder's records are acknowledged: as stored, unless this shipper knows better, since it could not store it or it was lost."""
@@ -142,7 +142,7 @@ class Shipper:
     def tell(self, header: Header, records: Iterable[Refused | Closing]) -> bool:
         """Send what a writer without a folder has to say: it could not write at all."""
         bodies = [otlp.log_record(record, 0, header.writer_id) for record in records]
-        return self._exporter.send(otlp.request(header, bodies)).answer is Answer.ACCEPTED
+        return self._exporter.send(otlp.request(header, bodies)).result is Result.ACCEPTED
 
     def _ready(self, folder: Path, cursor: layout.Cursor, *, live: bool, made_up: Iterable[Refused | Closing]) -> Iterator[_Ready]:
         """What waits in the folder, as it is sent."""
@@ -188,22 +188,22 @@ class Shipper:
             if not bodies:
                 return len(taken)
             outcome = self._exporter.send(otlp.request(header, bodies))
-            if outcome.answer is Answer.ACCEPTED:
+            if outcome.result is Result.ACCEPTED:
                 self._accepted()
                 progress.shipped += sum(1 for ready in taken if ready.body and ready.number)
                 return len(taken)
             tries += 1
-            if tries >= self._patience(outcome, len(bodies)) and outcome.answer in (Answer.BUSY, Answer.REFUSED) and len(bodies) > 1:
+            if tries >= self._patience(outcome, len(bodies)) and outcome.result in (Result.BUSY, Result.REFUSED) and len(bodies) > 1:
                 # a request larger than the Collector's queue is answered 503 for ever, and one bad record spoils its batch
                 taken = _first_half(taken, len(bodies) // 2)
                 self._shrink(len(bodies) // 2, outcome)
                 tries = PATIENCE - 1
-            elif tries >= PATIENCE and outcome.answer is Answer.REFUSED:
+            elif tries >= PATIENCE and outcome.result is Result.REFUSED:
                 if self._takes_others(header):
                     self._put_aside(header, next(ready for ready in taken if ready.body), outcome)
                     progress.aside += 1
                     return len(taken)
-                outcome = Outcome(Answer.MISTAKEN, f"{outcome.reason} (as to a request without any record: it takes nothing at all)")
+                outcome = Outcome(Result.MISCONFIGURED, f"{outcome.reason} (as to a request without any record: it takes nothing at all)")
             if self._give_up(tries, outcome, patient=patient):
                 progress.done, progress.reason = False, outcome.reason
                 return 0
@@ -211,20 +211,22 @@ class Shipper:
     def _give_up(self, tries: int, outcome: Outcome, *, patient: bool) -> bool:
         """Pause before the next try; true if there should be none."""
         asked = outcome.retry_after is not None
-        if not patient and (outcome.answer in (Answer.AWAY, Answer.MISTAKEN) or tries > PATIENCE or (outcome.retry_after or 0.0) > IMPATIENT_SECONDS):
+        if not patient and (
+            outcome.result in (Result.UNREACHABLE, Result.MISCONFIGURED) or tries > PATIENCE or (outcome.retry_after or 0.0) > IMPATIENT_SECONDS
+        ):
             return True
-        if outcome.answer is Answer.REFUSED:
+        if outcome.result is Result.REFUSED:
             return self._wait(REFUSED_DELAY, False)
-        if tries == AWAY_TOLD if outcome.answer is Answer.AWAY else tries in BUSY_TOLD:
+        if tries == LOG_AFTER_FAILURES if outcome.result is Result.UNREACHABLE else tries in BUSY_TOLD:
             self.complain(f"{outcome.reason}; records stay in the journal {self.root} and are sent again")
         return self._wait(self._policy.next_delay(tries, outcome.retry_after), asked)
 
     def _patience(self, outcome: Outcome, records: int) -> int:
         """How many refusals it takes; one, where a smaller request is known to pass."""
-        return 1 if outcome.answer is Answer.BUSY and 0 < self._passes < records else PATIENCE
+        return 1 if outcome.result is Result.BUSY and 0 < self._passes < records else PATIENCE
 
     def _shrink(self, records: int, outcome: Outcome) -> None:
-        if outcome.answer is Answer.REFUSED and not self._before_refusal:
+        if outcome.result is Result.REFUSED and not self._before_refusal:
             self._before_refusal = self._most
         self._most, self._accepted_in_a_row = records, 0
 
@@ -237,7 +239,7 @@ class Shipper:
 
     def _takes_others(self, header: Header) -> bool:
         """Whether it is this record that is refused, and not whatever comes: a proxy that answers 400 to all must not move a journal aside."""
-        return self._taken_since_aside or self._exporter.send(otlp.request(header, [])).answer is Answer.ACCEPTED
+        return self._taken_since_aside or self._exporter.send(otlp.request(header, [])).result is Result.ACCEPTED
 
     def _put_aside(self, header: Header, ready: _Ready, outcome: Outcome) -> None:
         path = put_aside(self.root, header, ready.number, ready.payload, outcome.reason)
@@ -265,8 +267,8 @@ class Shipper:
 
     def _tell_damage(self, folder: Path, found: Found) -> None:
         place = (folder.name, found.after.segment, found.after.offset)
-        if place not in self._damage_told:
-            self._damage_told.add(place)
+        if place not in self._logged_damage:
+            self._logged_damage.add(place)
             self.damaged_bytes += found.damaged_bytes
             where = f"{folder / found.after.segment} before offset {found.after.offset}"
             self.complain(f"torn bytes were skipped in the journal: {found.damaged_bytes} in {where}")

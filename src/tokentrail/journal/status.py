@@ -27,7 +27,7 @@ class WriterStatus:
     waiting: int
     last_seq: int
     missing: list[tuple[int, int]]
-    untold: list[tuple[int, int]]  # refused, and no record in the journal tells so
+    unreported: list[tuple[int, int]]  # refused, and no record in the journal tells so
     damaged_bytes: int
     size_bytes: int
     age_seconds: float
@@ -55,7 +55,7 @@ def _status(folder: Path, alive: bool | None) -> WriterStatus:
         waiting=summary.waiting,
         last_seq=summary.last_seq,
         missing=summary.missing,
-        untold=summary.untold,
+        unreported=summary.unreported,
         damaged_bytes=summary.damaged_bytes,
         size_bytes=sum(size for size, _ in seen),
         age_seconds=max(0.0, time.time() - max((changed for _, changed in seen), default=time.time())),

@@ -68,8 +68,8 @@ class Writer:
         self._nested: list[tuple[int, bytes]] = []  # number 0: close
         self._seq = 0
         self._retry_at = 0.0
-        self._why = ""  # no file could be begun
-        self._look_at = 0.0
+        self._last_open_error = ""  # no file could be begun
+        self._next_stat_at = 0.0
 
     @property
     def last_seq(self) -> int:
@@ -120,7 +120,7 @@ class Writer:
             size = len(data)
             if size > MAX_FRAME:
                 raise OSError(errno.EMSGSIZE, f"a record of {len(payload)} bytes is larger than {MAX_PAYLOAD}")  # noqa: TRY301 - refused like any other
-            if self.refusals.untold or files.size + size > files.limit or files.fd < 0 or _monotonic() >= self._look_at:
+            if self.refusals.unreported or files.size + size > files.limit or files.fd < 0 or _monotonic() >= self._next_stat_at:
                 self._prepare(size, number)
             written = _write(files.fd, data)
             if written != size:
@@ -178,8 +178,8 @@ class Writer:
         """All that is not needed for most appends: open, begin the next file, tell what was refused, see whether the file is still there."""
         files = self._files
         now = _monotonic()
-        if files.fd >= 0 and now >= self._look_at:
-            self._look_at = now + LOOK_SECONDS
+        if files.fd >= 0 and now >= self._next_stat_at:
+            self._next_stat_at = now + LOOK_SECONDS
             files.look(first_seq)
             files.look_at_limit()
         if files.fd < 0 or (files.size + frame_bytes > files.limit and not files.fresh):
@@ -189,22 +189,22 @@ class Writer:
     def _next_file(self, first_seq: int) -> None:
         now = _monotonic()
         if now < self._retry_at:
-            raise OSError(errno.EAGAIN, self._why)
+            raise OSError(errno.EAGAIN, self._last_open_error)
         try:
             self._files.replace(first_seq, layout.load_cursor(self.folder))
         except OSError as error:
-            self._why, self._retry_at = reason(error), now + RETRY_SECONDS
+            self._last_open_error, self._retry_at = reason(error), now + RETRY_SECONDS
             raise
-        self._retry_at, self._look_at = 0.0, now + LOOK_SECONDS
+        self._retry_at, self._next_stat_at = 0.0, now + LOOK_SECONDS
 
     def _tell_refusals(self) -> None:
-        ranges = self.refusals.untold
+        ranges = self.refusals.unreported
         if ranges:
             self._files.put(frame(0, encode(Refused(ranges=ranges, ts=time.time_ns()))))
             self.refusals.told(ranges)
             self.refusals.keep(self.folder)
 
-    def begin_anew(self, acknowledged: layout.Cursor) -> None:
+    def rotate_if_acknowledged(self, acknowledged: layout.Cursor) -> None:
         """Begin the next file if all of one that is large, or cannot grow, is acknowledged: a hundred idle processes would fill the journal."""
         with self._lock:
             if self._busy or self.closed or not self._files.is_acknowledged(acknowledged) or not self._files.worth_leaving:
@@ -250,16 +250,16 @@ class Writer:
             self.closed = True
             self._busy = True
             try:
-                if self.opened or self.refusals.untold:
+                if self.opened or self.refusals.unreported:
                     self._put_closing(frame(0, encode(Closing(last_seq=self._seq, ts=time.time_ns()))))
             except OSError as error:
                 self._complain(f"the closing record does not fit into the journal {self.root}: {reason(error)}; the shipper makes one")
             finally:
                 self._busy = False
-                self.let_go()
+                self.release()
 
     def _put_closing(self, closing: bytes) -> None:
-        self._retry_at = self._look_at = 0.0
+        self._retry_at = self._next_stat_at = 0.0
         try:
             self._prepare(len(closing), self._seq + 1)
             self._files.put(closing)
@@ -270,6 +270,6 @@ class Writer:
             self._tell_refusals()
             self._files.put(closing)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Close the files without a word: in a forked child, where they are the parent's."""
         self._files.release()

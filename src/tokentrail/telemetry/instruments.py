@@ -28,13 +28,13 @@ _ERROR: Final = Status(StatusCode.ERROR)
 class Telemetry:
     """Spans and metrics of calls: for looking, never for billing. `observe` has the SDK read the sums, once in a process."""
 
-    def __init__(self, in_force: Settings, sums: Sums, observe: Callable[[Meter], None]) -> None:
+    def __init__(self, settings: Settings, sums: Sums, observe: Callable[[Meter], None]) -> None:
         self._sums = sums
         self._observe = observe
-        off = in_force.otel_sdk_disabled or in_force.disabled
-        self._tracer = trace.get_tracer(semconv.SCOPE) if in_force.spans and not off else None
-        self._latest = in_force.metrics in ("latest", "both") and not off
-        self._legacy = in_force.metrics in ("legacy", "both") and not off
+        off = settings.otel_sdk_disabled or settings.disabled
+        self._tracer = trace.get_tracer(semconv.SCOPE) if settings.spans and not off else None
+        self._latest = settings.metrics in ("latest", "both") and not off
+        self._legacy = settings.metrics in ("legacy", "both") and not off
         self._histograms: dict[str, Histogram] = {}
         if self._latest or self._legacy:
             self._make_instruments(metrics.get_meter(semconv.SCOPE))

@@ -68,12 +68,12 @@ def _resource(service_name: str, environment: str, further: dict[str, str]) -> A
     """The program as its spans and metrics describe it."""
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
 
-    in_force = current.settings
-    named: dict[str, Any] = {**in_force.resource, **further}
-    if service_name or in_force.service_name:
-        named[semconv.SERVICE_NAME] = service_name or in_force.service_name
-    if environment or in_force.environment:
-        named[semconv.ENVIRONMENT] = environment or in_force.environment
+    settings = current.settings
+    named: dict[str, Any] = {**settings.resource, **further}
+    if service_name or settings.service_name:
+        named[semconv.SERVICE_NAME] = service_name or settings.service_name
+    if environment or settings.environment:
+        named[semconv.ENVIRONMENT] = environment or settings.environment
     described = Resource.create(named)
     if not service_named(described.attributes.get(semconv.SERVICE_NAME)):
         described = described.merge(Resource({semconv.SERVICE_NAME: program_name()}))
