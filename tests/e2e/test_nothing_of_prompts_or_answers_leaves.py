@@ -144,7 +144,8 @@ def test_planted_texts_stay_in_the_process(tmp_path: Path, collector_answers: bo
             PROGRAM
             if collector_answers
             else PROGRAM.replace(
-                "assert tokentrail.flush(20)", "tokentrail.current.runtime.deferred.drain(10); tokentrail.current.runtime.drain_estimates(10)"
+                "assert tokentrail.flush(20)",
+                "from tokentrail.process.current import current; current.runtime.deferred.drain(10); current.runtime.drain_estimates(10)",
             )
         )
         ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=settings, capture_output=True, text=True, timeout=120, check=False)

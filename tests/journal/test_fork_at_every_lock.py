@@ -13,7 +13,7 @@ from tests.support.journal import Program, environment
 from tests.support.otlp_receiver import Otlp
 
 SOURCE = Path(__file__).parents[2] / "src" / "tokentrail"
-OTHER_PROGRAMS = ("embedded", "demo", "testing", "cli", "clickhouse", "doctor")
+OTHER_PROGRAMS = ("embedded", "demo", "local", "ledger", "testing", "cli", "clickhouse", "doctor")
 """Rooms whose locks no service has."""
 LOCKS = ("Lock", "RLock", "Condition", "Event", "Semaphore", "BoundedSemaphore", "Barrier", "SimpleQueue", "Queue")
 

@@ -338,7 +338,7 @@ def test_tls_with_certificates_of_ones_own(certificates: Path) -> None:
         assert exporter.send(b"").result is Result.ACCEPTED
         exporter.close()
         untrusted = send(otlp)
-        assert untrusted.answer is Result.UNREACHABLE
+        assert untrusted.result is Result.UNREACHABLE
         assert "CERTIFICATE_VERIFY_FAILED" in untrusted.reason
 
 

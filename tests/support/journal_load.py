@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from tokentrail.process.current import current
+from tokentrail.recording.runtime import current
 from tokentrail.usage import Usage
 
 

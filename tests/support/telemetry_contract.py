@@ -12,6 +12,8 @@ from opentelemetry.sdk.metrics.export import Gauge, Histogram, MetricsData, Sum
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
+from tokentrail.counts import COUNTS
+
 SPAN_ATTRIBUTES: dict[str, type] = {
     "gen_ai.operation.name": str,
     "gen_ai.provider.name": str,
@@ -36,6 +38,7 @@ SPAN_ATTRIBUTES: dict[str, type] = {
     "tokentrail.tenant_id": str,
     "tokentrail.operation": str,
     "tokentrail.ended": str,
+    **{count.attribute: int for count in COUNTS if count.attribute.startswith("tokentrail.") and count.kind == "subset"},
 }
 BLOCK_ATTRIBUTES: dict[str, type] = {
     "tokentrail.tenant_id": str,

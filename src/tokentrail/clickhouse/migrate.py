@@ -42,9 +42,9 @@ def migrate(client: Client, target: Target, *, empty_tables: bool = False) -> li
             client.command(statement)
     dropped = [step for step in pending if step.kind is Kind.DROPPED]
     for step in dropped:
-        _run(client, step, step.statements[:1])
+        _run(client, step, step.making)
     for step in dropped:  # only now: a landing table takes no record before all that reads it is there
-        _run(client, step, step.statements[1:])
+        _run(client, step, [statement for statement in step.statements if statement not in step.making])
         _note(client, step, target)
     for step in pending[len(dropped) :]:
         _run(client, step, _changing(client, step.definition, target, place) if step.definition else step.statements)

@@ -64,6 +64,11 @@ class Step:
         """The statements to run, in order."""
         return self.definition.changing if self.definition and self.kind is Kind.DEFINITION else sqlfiles.statements(self.text)
 
+    @property
+    def making(self) -> list[str]:
+        """Of what was dropped: the statements that make it with all its columns, which a view that reads it may need at once."""
+        return [statement for place, statement in enumerate(self.statements) if place == 0 or " ADD COLUMN " in statement]
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:

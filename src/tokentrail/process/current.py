@@ -34,13 +34,14 @@ class Current:
         if name == "settings":
             with self._mutex.lock:
                 if "settings" not in vars(self):
-                    self.settings = from_environment(os.environ, lambda sentence: logger.warning("tokentrail: %s; it is left out", sentence))
+                    made = from_environment(os.environ, lambda sentence: logger.warning("tokentrail: %s; it is left out", sentence))
+                    vars(self).setdefault("settings", made)  # a signal handler amid it may have made them too
         elif name == "runtime":
             with no_fork():
                 from tokentrail.recording.runtime import Runtime  # noqa: PLC0415 - whoever only counts texts or reads settings needs none
             with self._mutex.lock:
                 if "runtime" not in vars(self):
-                    self.runtime = Runtime(self.settings)
+                    vars(self).setdefault("runtime", Runtime(self.settings))
         else:
             raise AttributeError(name)
         return vars(self)[name]
