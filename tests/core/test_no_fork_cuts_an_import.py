@@ -41,7 +41,7 @@ import tokentrail
     + """
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if not forks._guard.lock._is_owned(): print(name, flush=True)
+        if not forks.guard.lock._is_owned(): print(name, flush=True)
 
 sys.meta_path.insert(0, Finder())
 for use in (instrument, decorate, record, estimate, count, export, reconfigure, flush): use()

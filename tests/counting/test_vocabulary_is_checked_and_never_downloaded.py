@@ -43,7 +43,7 @@ def test_without_tiktoken_the_count_is_a_marked_estimate(fresh_vocabularies: Non
 
 
 def packaged(vocabulary: vocabularies.Vocabulary) -> bytes:
-    data = vocabularies._found(vocabulary)
+    data = vocabularies.found(vocabulary)
     assert data is not None
     return data
 
@@ -67,9 +67,9 @@ def test_another_vocabulary_than_tiktokens_is_refused(
 ) -> None:
     path = tmp_path / "cl100k_base.tiktoken.gz"
     path.write_bytes(gzip.compress(damage(packaged(CL100K)), 1))
-    monkeypatch.setattr(vocabularies, "_data_file", lambda vocabulary: path)
+    monkeypatch.setattr(vocabularies, "data_file", lambda vocabulary: path)
     with pytest.raises(DamagedVocabulary, match="is refused: its SHA-256 is") as refused:
-        vocabularies._found(CL100K)
+        vocabularies.found(CL100K)
     assert str(path) in str(refused.value)
     assert CL100K.sha256 in str(refused.value)
     assert count_tokens("hello world", model="gpt-4").tokenizer == "estimate:utf8/4"
@@ -80,7 +80,7 @@ def test_another_vocabulary_than_tiktokens_is_refused(
 def test_a_file_that_is_no_gzip_is_refused(fresh_vocabularies: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "o200k_base.tiktoken.gz"
     path.write_bytes(b"not packed")
-    monkeypatch.setattr(vocabularies, "_data_file", lambda vocabulary: path)
+    monkeypatch.setattr(vocabularies, "data_file", lambda vocabulary: path)
     assert count_tokens("hello world", model="gpt-4o").tokenizer == "estimate:utf8/4"
     assert "cannot be read" in vocabularies.problem(O200K)
 
@@ -89,7 +89,7 @@ def test_a_damaged_package_does_not_hide_a_good_cache(fresh_vocabularies: None, 
     (tmp_path / O200K.cache_name).write_bytes(packaged(O200K))
     damaged = tmp_path / "o200k_base.tiktoken.gz"
     damaged.write_bytes(b"not packed")
-    monkeypatch.setattr(vocabularies, "_data_file", lambda vocabulary: damaged)
+    monkeypatch.setattr(vocabularies, "data_file", lambda vocabulary: damaged)
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     assert count_tokens("hello world", model="gpt-4o").exact
 
@@ -114,7 +114,7 @@ def test_a_child_forked_while_a_vocabulary_loads_can_count(fresh_vocabularies: N
     holding, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with vocabularies._mutex.lock:
+        with vocabularies.mutex.lock:
             holding.set()
             release.wait(30)
 

@@ -89,7 +89,7 @@ def test_the_lock_of_import_hooks_is_free_in_the_child() -> None:
         try:
             return promise()
         except ImportError:
-            with registry._mutex.lock:
+            with registry.mutex.lock:
                 return True
 
     try:

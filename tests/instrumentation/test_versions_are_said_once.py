@@ -58,9 +58,8 @@ def acme(supports: str, monkeypatch: pytest.MonkeyPatch) -> Integration:
     module.ask = types.FunctionType((lambda: 1).__code__, vars(module), "ask")
     monkeypatch.setitem(sys.modules, "acme_client", module)
     monkeypatch.setattr(versions, "version", lambda _package: "7.1")
-    monkeypatch.setattr(versions, "_warned", set())
     integration = Integration("acme", "acme-sdk", (Hook("acme_client", "ask", opens=lambda *_: None),), supports=supports)
-    monkeypatch.setattr(registry, "_known", lambda: {"acme": integration})
+    monkeypatch.setattr(registry, "known", lambda: {"acme": integration})
     return integration
 
 
@@ -81,6 +80,6 @@ def test_the_log_names_a_version_that_was_not_tried_once(
 def test_the_doctor_names_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     acme(">=1,<7", monkeypatch)
     monkeypatch.setattr("tokentrail.doctor.sdks.version_of", lambda _package: "7.1")
-    monkeypatch.setattr(registry, "integrations", registry._known)
+    monkeypatch.setattr(registry, "integrations", registry.known)
     notes = [finding.sentence for finding in check_sdks() if finding.what == "acme" and finding.state == "note"]
     assert any(sentence.startswith("acme-sdk 7.1 is outside of >=1,<7") for sentence in notes)

@@ -123,7 +123,7 @@ def test_of_a_shipper_or_adopter(tmp_path: Path, closed: bool) -> None:
             assert not any("tokentrail.writer.damaged" in closing for closing in otlp.closings(writer_id))
             assert list(root.iterdir()) == []
             otlp.taken.clear()
-            otlp._by_event.clear()
+            otlp.forget()
 
         assert every_step(tmp_path, prepare, work, check) > 20
 

@@ -60,7 +60,7 @@ def test_never_by_another_one(root: Path, otlp: Otlp, start: Callable[..., Progr
         assert len(found) >= 2
         assert all(said[0] is None and len(said) <= 2 for said in found.values())
         otlp.taken.clear()
-        otlp._by_event.clear()
+        otlp.forget()
 
 
 def test_also_with_another_vocabulary_after_a_close(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:

@@ -73,7 +73,7 @@ for home, name, value in found.values():
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait(30)
-    if value is forks._guard.lock: threading.Timer(0.1, release.set).start()  # a fork waits for this one
+    if value is forks.guard.lock: threading.Timer(0.1, release.set).start()  # a fork waits for this one
     pid = os.fork()
     if pid == 0:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

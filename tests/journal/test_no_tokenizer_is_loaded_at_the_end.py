@@ -22,7 +22,7 @@ from tokentrail.counting import vocabularies
 go = threading.Event()
 real = vocabularies.load
 def load(vocabulary, **options):
-    print("asked", vocabulary.name in vocabularies._encodings, flush=True)
+    print("asked", vocabularies.is_loaded(vocabulary), flush=True)
     return real(vocabulary, **options)
 vocabularies.load = load
 request = contract.Request("openai", "chat", "chat", model={model!r}, texts=["one two three"])

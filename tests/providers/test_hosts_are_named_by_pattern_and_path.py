@@ -13,7 +13,6 @@ from tests.support.calls import counted
 from tests.support.scripted import ScriptedServer, completion
 from tokentrail.host_rules import HostRule, rules_of
 from tokentrail.process.configure import configure
-from tokentrail.providers import lookup
 from tokentrail.providers.lookup import is_named, server_of
 from tokentrail.settings import from_environment
 from tokentrail.testing import Usages
@@ -181,7 +180,6 @@ def test_a_recorded_server_is_known_by_host_alone(address: str, port: int, named
 
 
 def test_an_unnamed_host_is_said_once_and_costs_later_calls_nothing(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "_unnamed", set())
     url = httpx.URL("http://[::1]:8123/v1")
 
     def look() -> object:

@@ -176,6 +176,11 @@ class Otlp:
         """The numbers of a writer's usages, likewise."""
         return [record.seq for record in self.events(writer_id, semconv.EVENT_USAGE)]
 
+    def forget(self) -> None:
+        """Forget the records by event."""
+        with self._lock:
+            self._by_event.clear()
+
     def writers(self) -> list[str]:
         with self._lock:
             return sorted({writer_id for writer_id, _ in self._by_event})

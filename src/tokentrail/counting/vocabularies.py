@@ -70,7 +70,8 @@ class DamagedVocabulary(Exception):  # noqa: N818 - it names what was found
     """A vocabulary's file is not the one that tiktoken would accept. The message is one sentence with the file and both hashes."""
 
 
-def _data_file(vocabulary: Vocabulary) -> Path | None:
+def data_file(vocabulary: Vocabulary) -> Path | None:
+    """The vocabulary's file in the package that brings it, if that is installed."""
     try:
         distribution = importlib.metadata.distribution(DATA_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
@@ -79,7 +80,7 @@ def _data_file(vocabulary: Vocabulary) -> Path | None:
 
 
 def _places(vocabulary: Vocabulary) -> Iterator[Path]:
-    packaged = _data_file(vocabulary)
+    packaged = data_file(vocabulary)
     if packaged is not None:
         yield packaged
     # tiktoken's order; its default below the temporary folder is left out: anybody may have put something there that is never done being read
@@ -107,15 +108,16 @@ def _read(path: Path, vocabulary: Vocabulary) -> bytes:
     return data
 
 
-def _ranks(data: bytes) -> dict[bytes, int]:
-    ranks = {}
+def ranks(data: bytes) -> dict[bytes, int]:
+    """The rank of each token, from a vocabulary's bytes."""
+    found = {}
     for line in data.splitlines():
         token, _, rank = line.partition(b" ")
-        ranks[binascii.a2b_base64(token)] = int(rank)
-    return ranks
+        found[binascii.a2b_base64(token)] = int(rank)
+    return found
 
 
-def _found(vocabulary: Vocabulary) -> bytes | None:
+def found(vocabulary: Vocabulary) -> bytes | None:
     """The vocabulary's bytes from the first place whose file is right; raises `DamagedVocabulary` if there are only wrong ones."""
     damage: DamagedVocabulary | None = None
     for path in _places(vocabulary):
@@ -136,12 +138,12 @@ def _open(vocabulary: Vocabulary, *, download: bool) -> tiktoken.Encoding | None
 
     damage: DamagedVocabulary | None = None
     try:
-        data = _found(vocabulary)
+        data = found(vocabulary)
     except DamagedVocabulary as error:
         damage, data = error, None
     if data is not None:
         # without special tokens: a text that spells one (`<|endoftext|>`) is text
-        return tiktoken.Encoding(vocabulary.name, pat_str=vocabulary.pattern, mergeable_ranks=_ranks(data), special_tokens={})
+        return tiktoken.Encoding(vocabulary.name, pat_str=vocabulary.pattern, mergeable_ranks=ranks(data), special_tokens={})
     if download:
         return tiktoken.get_encoding(vocabulary.name)
     if damage is not None:
@@ -150,13 +152,13 @@ def _open(vocabulary: Vocabulary, *, download: bool) -> tiktoken.Encoding | None
 
 
 _INSTALL: Final = "pip install 'tokentrail[tokenizers-offline]'"
-_mutex = Mutex()
+mutex = Mutex()
 _encodings: dict[str, tiktoken.Encoding] = {}
 _problems: dict[tuple[str, bool], str] = {}
 
 
 def _open_once(vocabulary: Vocabulary, *, download: bool) -> None:
-    with _mutex.lock:
+    with mutex.lock:
         if vocabulary.name in _encodings or (vocabulary.name, download) in _problems:
             return
         level = logging.WARNING
@@ -198,7 +200,7 @@ def problem(vocabulary: Vocabulary) -> str:
 
 def forget() -> None:
     """Look for every vocabulary again at its next use, after a package was installed or `TIKTOKEN_CACHE_DIR` was filled."""
-    with _mutex.lock:
+    with mutex.lock:
         _encodings.clear()
         _problems.clear()
 

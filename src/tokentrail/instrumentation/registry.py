@@ -15,11 +15,11 @@ from tokentrail.process.forks import no_fork
 from tokentrail.process.mutexes import Mutex
 from tokentrail.recording.runtime import current, internal_error
 
-__all__ = ["ENTRY_POINTS", "clashes", "instrument", "instrumented", "integrations", "uninstrument"]
+__all__ = ["ENTRY_POINTS", "clashes", "instrument", "instrumented", "integrations", "known", "uninstrument"]
 
 ENTRY_POINTS = "tokentrail.integrations"
 
-_mutex = Mutex()
+mutex = Mutex()
 _on: dict[str, Integration] = {}
 
 
@@ -46,21 +46,21 @@ def instrument(integrations: Iterable[str] | None = None) -> None:
 
     Raises `ValueError` for an integration that does not exist.
     """
-    known = _known()
-    names = list(known) if integrations is None else [integrations] if isinstance(integrations, str) else list(integrations)
+    installed = known()
+    names = list(installed) if integrations is None else [integrations] if isinstance(integrations, str) else list(integrations)
     for name in names:
-        if name not in known:
-            raise ValueError(f"tokentrail has no integration {name!r}: there are {', '.join(sorted(known))}")
-    with _mutex.lock:
+        if name not in installed:
+            raise ValueError(f"tokentrail has no integration {name!r}: there are {', '.join(sorted(installed))}")
+    with mutex.lock:
         for name in names:
-            integration = _on.setdefault(name, known[name])
+            integration = _on.setdefault(name, installed[name])
             for hook in integration.hooks:
                 patching.apply(hook, integration)  # again, where another thread was at it when this process was forked
 
 
 def uninstrument(integrations: Iterable[str] | None = None) -> None:
     """Take the hooks of these integrations (names; default: all) off: the SDKs' functions are the very objects they were before."""
-    with _mutex.lock:
+    with mutex.lock:
         names = list(_on) if integrations is None else [integrations] if isinstance(integrations, str) else list(integrations)
         for name in names:
             integration = _on.pop(name, None)
@@ -70,18 +70,19 @@ def uninstrument(integrations: Iterable[str] | None = None) -> None:
 
 def instrumented() -> dict[str, list[str]]:
     """For each integration whose hooks are armed: the functions that are patched now (none: its SDK is not imported)."""
-    with _mutex.lock:
+    with mutex.lock:
         return {name: [f"{hook.module}:{hook.name}" for hook in integration.hooks if patching.is_on(hook)] for name, integration in _on.items()}
 
 
 def clashes() -> dict[str, list[str]]:
     """For each integration: installed distributions that patch its SDK too. Their spans and metrics tell of the same calls."""
     installed = {(dist.metadata["Name"] or "").lower().replace("_", "-") for dist in distributions()}
-    found = {name: [other for other in integration.clashes if other in installed] for name, integration in _known().items()}
+    found = {name: [other for other in integration.clashes if other in installed] for name, integration in known().items()}
     return {name: others for name, others in found.items() if others}
 
 
 @lru_cache(maxsize=1)  # reading the entry points of all distributions takes milliseconds
-def _known() -> dict[str, Integration]:
+def known() -> dict[str, Integration]:
+    """The integrations as they were found at the first look."""
     with no_fork():
         return integrations()

@@ -10,8 +10,6 @@ from tokentrail.process.current import current
 
 __all__ = ["is_supported", "outside", "warn_if_outside"]
 
-_warned: set[str] = set()
-
 
 def is_supported(installed_version: str, supports: str) -> bool:
     """Whether a version lies in a range of `>=` and `<`; the release's numbers alone are compared, so 4.0.0b1 is 4.0."""
@@ -46,9 +44,8 @@ def outside(integration: Integration) -> str | None:
 
 def warn_if_outside(integration: Integration) -> None:
     """Log the sentence, once for each integration."""
-    if integration.name in _warned:
+    if not current.runtime.diagnostics.is_first("version", integration.name):
         return
-    _warned.add(integration.name)
     sentence = outside(integration)
     if sentence is not None:
         current.runtime.diagnostics.complain(sentence, about=f"versions of {integration.name}")

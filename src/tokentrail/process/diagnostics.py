@@ -13,15 +13,17 @@ logger = logging.getLogger("tokentrail")
 
 LOG_SECONDS: Final = 60.0
 """Between two warnings about the same thing."""
+MOST_SAID_ONCE: Final = 512
 
 
 class Diagnostics:
     """The warnings and the swallowed errors of one runtime. `internal_errors` counts errors by the place that caught them."""
 
-    __slots__ = ("_logged", "internal_errors")
+    __slots__ = ("_logged", "_once", "internal_errors")
 
     def __init__(self) -> None:
         self._logged: dict[str, float] = {}
+        self._once: set[tuple[object, ...]] = set()
         self.internal_errors: dict[str, int] = {}
 
     def complain(self, sentence: str, *, about: str = "") -> None:
@@ -31,6 +33,13 @@ class Diagnostics:
         if now - self._logged.get(about, -LOG_SECONDS) >= LOG_SECONDS:
             self._logged[about] = now
             logger.warning("tokentrail: %s", sentence)
+
+    def is_first(self, *about: object) -> bool:
+        """Whether nothing was said about this before, in this process; also false once very many things were said."""
+        if about in self._once or len(self._once) >= MOST_SAID_ONCE:
+            return False
+        self._once.add(about)
+        return True
 
     def internal_error(self, where: str, error: BaseException) -> None:
         """Count an error that the application does not see, and log it at most once a minute.

@@ -61,18 +61,18 @@ class _Guard:
             self.lock.release()
 
 
-_guard = _Guard()
+guard = _Guard()
 
 
 def no_fork() -> AbstractContextManager[object]:
     """A context within which a fork of another thread waits, at most `LONGEST_WAIT` seconds."""
-    _guard.follow_logging()
-    return _guard.lock
+    guard.follow_logging()
+    return guard.lock
 
 
 def _in_child() -> None:
     """Begin anew in a forked child: no thread came along, and what waits is the parent's to deliver. A part that is not loaded has nothing to do."""
-    _guard.renew()
+    guard.renew()
     _call("tokentrail.process.mutexes", "renew_all")  # a thread of the parent may have held any of them
     _call("tokentrail.process.threads", "forget_parent")
     _call("tokentrail.journal.locks", "close_inherited")  # the parent's files: closed, never unlocked
@@ -88,5 +88,5 @@ def _call(module: str, function: str) -> None:
         found()
 
 
-_guard.register()
+guard.register()
 os.register_at_fork(after_in_child=_in_child)

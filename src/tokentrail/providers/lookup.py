@@ -46,7 +46,6 @@ _SCHEMES: Final = {"https": 443, "http": 80}
 _KEPT: Final = 256
 _servers: dict[int, tuple[Any, Mapping[str, str], str, Server]] = {}
 _rules: dict[int, tuple[Mapping[str, str], tuple[HostRule, ...]]] = {}
-_unnamed: set[tuple[str, int]] = set()
 
 
 def server_of(url: Any, default: str) -> Server:
@@ -108,9 +107,8 @@ def is_named(address: str, port: int, own: Mapping[str, str]) -> bool:
 
 def _tell(host: str, port: int, default: str) -> None:
     """Say once for each host that only the SDK names its provider."""
-    if (host, port) in _unnamed or len(_unnamed) >= _KEPT:
+    if not current.runtime.diagnostics.is_first("unnamed host", host, port):
         return
-    _unnamed.add((host, port))
     where = place_of(host, port)
     logger.info("tokentrail: %s is recorded as %s, after the SDK: name who answers there with TOKENTRAIL_PROVIDER_HOSTS=%s=…", where, default, where)
 
