@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -92,11 +91,10 @@ def test_stop_ends_a_hanging_answer() -> None:
     with httpx.stream("POST", f"{url}/chat/completions", json={}, timeout=20) as answer:
         pieces = answer.iter_raw()
         next(pieces)
-        begun = time.monotonic()
         server.stop()
-        with pytest.raises(httpx.HTTPError):
+        with pytest.raises(httpx.HTTPError) as ended:
             list(pieces)
-        assert time.monotonic() - begun < 5
+    assert not isinstance(ended.value, httpx.TimeoutException)
 
 
 def test_faults_of_one_url_leave_the_others_alone(server: ReplayServer) -> None:
