@@ -74,6 +74,17 @@ def test_a_table_ends_with_the_total(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("spent")
+def test_a_row_without_a_tenant_does_not_read_as_the_tenant_above_it(run: Run, land: Land) -> None:
+    land(claimed("nobody", seq=9, tenant=""))
+    assert any(line.split()[0] == "(none)" for line in run("--by", "tenant_id,provider").stdout.splitlines() if line.strip())
+    assert "" in [row["tenant_id"] for row in csv.DictReader(io.StringIO(run("--by", "tenant_id", "--format", "csv").stdout))]
+
+
+def test_a_ledger_that_holds_nothing_says_so(run: Run) -> None:
+    assert run().stdout == "no usage yet\n"
+
+
+@pytest.mark.usefixtures("spent")
 def test_ranges_of_time_are_half_open(run: Run) -> None:
     first = "2026-11-18T11:06:41Z"  # the very time of the first usage
     inside = json.loads(run("--by", "", "--from", first, "--to", "2026-11-19", "--json").stdout)

@@ -67,13 +67,14 @@ def command(*, dsn: str, by: list[str], start: str | None, end: str | None, tena
         raise Misuse(str(error)) from None
     if output_format in ("table", "vertical"):
         if not rows:
-            click.echo("no usage in this range")
+            click.echo("no usage in this range" if bounds else "no usage yet")
             return
         measures = [name for name in MEASURES if name in _ALWAYS or any(row[name] for row in rows)]
         headings = [_HEADINGS.get(name, name) for name in [*by, *measures]]
     else:
         measures, headings = list(MEASURES), [*by, *MEASURES]
-    values = [[row[name] for name in [*by, *measures]] for row in rows]
+    unnamed = "(none)" if output_format in ("table", "vertical") else ""  # an empty cell would read as the one above it
+    values = [[*(unnamed if row[name] == "" else row[name] for name in by), *(row[name] for name in measures)] for row in rows]
     counts = headings[len(by) :]
     if output_format != "table":
         echo_batches(headings, [values], output_format, limit=limit, counts=counts)

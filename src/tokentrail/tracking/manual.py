@@ -46,6 +46,7 @@ def track_token_usage(
     cache_read_tokens: int | None = None,
     cache_write_tokens: int | None = None,
     reasoning_tokens: int | None = None,
+    cache_write_1h_tokens: int | None = None,
     source: SourceLike = Source.REPORTED,
     idempotency_key: str | None = None,
     corrects_key: str = "",
@@ -62,6 +63,7 @@ def track_token_usage(
     """Record a usage by hand and return its idempotency key; it is in the journal when this returns.
 
     Totals hold their subsets: `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning. `None` is "not stated".
+    `cache_write_1h_tokens` are those of the cache writes that are kept for an hour (Anthropic).
     `source` says where the numbers come from (reported, estimated); a total that is `None` is unknown. `timestamp`: the call's start, an aware
     datetime or UTC nanoseconds; now by default. `duration` in seconds. A tenant, operation id or metadata left out come from the block around.
 
@@ -101,6 +103,7 @@ def track_token_usage(
         cache_read_tokens=count("cache_read_tokens", cache_read_tokens),
         cache_write_tokens=count("cache_write_tokens", cache_write_tokens),
         reasoning_tokens=count("reasoning_tokens", reasoning_tokens),
+        cache_write_1h_tokens=count("cache_write_1h_tokens", cache_write_1h_tokens),
     )
     recorder.record(
         assemble(

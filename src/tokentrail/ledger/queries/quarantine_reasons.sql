@@ -1,5 +1,5 @@
 -- title: What lies in quarantine, by reason
--- asked by: tokentrail quarantine reasons and verify
+-- asked by: tokentrail verify
 -- unit: records
 -- column: reason | Why the records are not understood
 -- column: records | How many
