@@ -166,6 +166,15 @@ def check(name: str, value: Any) -> None:
         raise ValueError("content_hash_secret is longer than 64 bytes")
     if name == "journal_dir" and not value:
         raise ValueError("journal_dir is empty: give a folder")
+    if name == "journal_dir" and not _can_be_a_path(value):
+        raise ValueError(f"journal_dir={value[:80]!r}: no file system has such a name")
+
+
+def _can_be_a_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def check_url(endpoint: str) -> None:

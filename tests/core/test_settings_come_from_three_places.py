@@ -148,6 +148,8 @@ def test_secrets_are_never_shown() -> None:
         ({"journal_dir": ""}, "journal_dir is empty"),
         ({"journal_dir": 7}, "journal_dir=7: a text"),
         ({"tenant_id": None}, "tenant_id=None: a text"),
+        ({"journal_dir": "/a\0b"}, "no file system has such a name"),
+        ({"journal_dir": "/a\ud800b"}, "no file system has such a name"),
         ({"operations": {"chat": "talk"}}, "'talk' is not an operation"),
         ({"operations": ["chat"]}, r"operations=\['chat'\]: a mapping of texts"),
         ({"resource": {"a": 1}}, "a mapping of texts"),

@@ -178,8 +178,12 @@ class Estimator:
         except IndexError:
             return
         # a native thread: counting a long text would keep a hub of greenlets
-        if not threads.start_native(self._run, self._pending, self._wake):  # the next submit tries again
-            self._unstarted.append(None)
+        started = 0
+        try:
+            started = threads.start_native(self._run, self._pending, self._wake)
+        finally:
+            if not started:  # an interrupt too: the next submit tries again
+                self._unstarted.append(None)
 
     def _run(self, pending: deque[_Entry | _Mark], wake: threads.SimpleQueue[bool]) -> None:
         if pending is self._pending:

@@ -104,8 +104,8 @@ class Writer:
             if self._busy:
                 self._nested.append((number, payload))
                 return number
-            self._busy = True
             try:
+                self._busy = True
                 return number if self._append(number, payload) else -number
             finally:
                 self._busy = False

@@ -41,7 +41,9 @@ class Current:
                 from tokentrail.recording.runtime import Runtime  # noqa: PLC0415 - whoever only counts texts or reads settings needs none
             with self._mutex.lock:
                 if "runtime" not in vars(self):
-                    vars(self).setdefault("runtime", Runtime(self.settings))
+                    made = vars(self).setdefault("runtime", Runtime(self.settings))
+                    if made.settings is not self.settings:  # a signal handler has changed them meanwhile
+                        made.renew(self.settings)
         else:
             raise AttributeError(name)
         return vars(self)[name]
@@ -62,8 +64,8 @@ class Current:
                 check_url(changed.endpoint)
             self.settings = changed
             runtime = self.made()
-        if runtime is not None:
-            runtime.renew(changed)
+            if runtime is not None:
+                runtime.renew(changed)
         return changed
 
     def close_at_exit(self) -> None:

@@ -43,11 +43,13 @@ class Deferred:
             self._unstarted.pop()
         except IndexError:
             return
-        self.running = threads.start(self._do_queued, self._queue)
-        if self.running:
-            self.left = False
-        else:
-            self._unstarted.append(None)
+        try:
+            self.running = threads.start(self._do_queued, self._queue)
+        finally:  # an interrupt too: the next call tries again
+            if self.running:
+                self.left = False
+            else:
+                self._unstarted.append(None)
 
     def _do_queued(self, queue: threads.SimpleQueue[Callable[[], object]]) -> None:
         while (action := threads.get(queue)) is not None:

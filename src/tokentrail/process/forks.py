@@ -11,33 +11,33 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import RLock, get_ident
+from _thread import RLock
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Final
 
-__all__ = ["no_fork"]
+__all__ = ["guard", "no_fork", "resume", "unfinished"]
 
 LONGEST_WAIT: Final = 10.0
 """Seconds that a fork waits at most: a thread that forks within an import of its own may hold what the other thread's import needs."""
 
 
 class _Guard:
-    """The lock that an import holds and a fork takes."""
+    """The lock that an import holds and a fork takes.
 
-    __slots__ = ("_after_logging", "_taken", "lock")
+    Each hook is a single call of C: Python swallows what a hook raises, and an interrupt between two steps of a function would leave the lock taken.
+    """
+
+    __slots__ = ("_after_logging", "lock")
 
     def __init__(self) -> None:
-        self._after_logging = False
-        self.renew()
-
-    def renew(self) -> None:
-        """Make a lock that nobody holds: in a forked child the inherited one is held by the fork itself."""
+        self._after_logging = "logging" in sys.modules
         self.lock = RLock()
-        self._taken: dict[int, int] = {}  # how often each thread's fork took the lock
 
     def register(self) -> None:
         """Have every fork from now on wait for the lock."""
-        os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork_in_parent)
+        take, give_back = partial(self.lock.acquire, True, LONGEST_WAIT), self.lock.release
+        os.register_at_fork(before=take, after_in_parent=give_back, after_in_child=give_back)
 
     def follow_logging(self) -> None:
         """Register again after `logging`, whose own hook takes its lock before a fork.
@@ -46,22 +46,22 @@ class _Guard:
         being imported meanwhile asks `logging` for a logger.
         """
         if not self._after_logging:
-            import logging  # noqa: F401, PLC0415 - as much again as the whole `import tokentrail`
-
+            with self.lock:
+                import logging  # noqa: F401, PLC0415 - as much again as the whole `import tokentrail`
             self._after_logging = True
             self.register()
 
-    def _before_fork(self) -> None:
-        if self.lock.acquire(timeout=LONGEST_WAIT):
-            self._taken[get_ident()] = self._taken.get(get_ident(), 0) + 1
-
-    def _after_fork_in_parent(self) -> None:
-        if self._taken.get(get_ident()):  # not where the wait was too long, or the hook was registered amid the fork
-            self._taken[get_ident()] -= 1
+    def renew(self) -> None:
+        """Free the lock in a forked child from a thread that is not there: the fork waited for it in vain."""
+        if self.lock.acquire(blocking=False):
             self.lock.release()
+        else:
+            self.lock._at_fork_reinit()  # type: ignore[attr-defined] # noqa: SLF001 - as the standard library's own modules do
 
 
 guard = _Guard()
+unfinished: Final[list[None]] = []
+"""Not empty as long as a forked child has not done all that `_in_child` says; see `resume`."""
 
 
 def no_fork() -> AbstractContextManager[object]:
@@ -80,6 +80,13 @@ def _in_child() -> None:
     _call("tokentrail.recording.runtime", "forget_parent")  # writer, shipper, estimator, deferred work, streams, sums, errors, secret
     _call("tokentrail.instrumentation.patching", "renew_import_lock")  # wrapt's
     _call("tokentrail.testing.usages", "renew_locks")
+    unfinished.clear()
+
+
+def resume() -> None:
+    """Finish what a forked child has to do first: an interrupt amid it was swallowed, and the rest left out."""
+    if unfinished:
+        _in_child()
 
 
 def _call(module: str, function: str) -> None:
@@ -89,4 +96,5 @@ def _call(module: str, function: str) -> None:
 
 
 guard.register()
+os.register_at_fork(after_in_child=partial(unfinished.append, None))
 os.register_at_fork(after_in_child=_in_child)

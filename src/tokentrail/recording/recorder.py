@@ -16,6 +16,7 @@ from opentelemetry import trace
 from tokentrail.attribution import attribution
 from tokentrail.idempotency import digest, key_prefix, object_key
 from tokentrail.instrumentation.contract import Answer, Request
+from tokentrail.process.forks import resume, unfinished
 from tokentrail.recording import nesting
 from tokentrail.recording.assemble import assemble
 from tokentrail.recording.delivery import Texts
@@ -189,6 +190,8 @@ def start(request: Request) -> Call | None:
         if isinstance(outer, nesting.Probe):
             outer.reached.append(request)
             return None
+        if unfinished:
+            resume()
         runtime = current.runtime
         if runtime.settings.disabled:
             return None
@@ -212,6 +215,7 @@ def current_span() -> tuple[int, int]:
 
 def record(usage: Usage) -> None:
     """Record a usage that is assembled already; it is in the journal when this returns. Never raises."""
+    resume()
     runtime = current.runtime
     try:
         if runtime.settings.disabled:

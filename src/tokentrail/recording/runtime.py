@@ -26,7 +26,7 @@ from tokentrail.process import threads
 from tokentrail.process.current import current
 from tokentrail.process.deferred import Deferred
 from tokentrail.process.diagnostics import Diagnostics
-from tokentrail.process.forks import no_fork
+from tokentrail.process.forks import no_fork, resume
 from tokentrail.process.mutexes import Mutex
 from tokentrail.recording.delivery import Delivery, Texts
 from tokentrail.recording.open_streams import OpenStreams
@@ -103,6 +103,7 @@ class Runtime:
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was recorded so far is counted and acknowledged, or the time (seconds) is up. True if it is."""
+        resume()
         deadline = time.monotonic() + timeout
         finished = self.deferred.drain(timeout)
         self.journal.resume_former()

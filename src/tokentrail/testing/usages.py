@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, overload
 
 from tokentrail.process.current import current
+from tokentrail.process.mutexes import Mutex
 from tokentrail.usage import Usage
 from tokentrail.vocabulary import KeyKind
 
@@ -219,6 +220,7 @@ def _settle(timeout: float) -> bool:
 
 
 _collecting: list[Usages] = []
+_changing = Mutex()
 
 
 @contextmanager
@@ -232,15 +234,20 @@ def collect_usages() -> Iterator[Usages]:
 
     usages = Usages(settles=_settle)
     runtime = current.runtime
-    _collecting.append(usages)
-    runtime.delivery = Memory(usages.append, runtime.estimate)
     try:
+        with _changing.lock:
+            _collecting.append(usages)
+            runtime.delivery = Memory(usages.append, runtime.estimate)
         yield usages
     finally:
-        _record_abandoned_streams()  # some calls begin only where their stream ends
-        runtime.deferred.drain(PATIENCE)
-        _collecting[:] = [other for other in _collecting if other is not usages]  # collections of several threads may end in any order
-        runtime.delivery = Memory(_collecting[-1].append, runtime.estimate) if _collecting else runtime.journal
+        try:
+            _record_abandoned_streams()  # some calls begin only where their stream ends
+            runtime.deferred.drain(PATIENCE)
+        finally:  # an interrupt too: later calls belong to the journal again
+            with _changing.lock:  # collections of several threads may end in any order
+                if usages in _collecting:
+                    _collecting.remove(usages)
+                runtime.delivery = Memory(_collecting[-1].append, runtime.estimate) if _collecting else runtime.journal
 
 
 def renew_locks() -> None:
