@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,16 @@ def test_settings_that_change_amid_the_first_use_are_the_runtimes(monkeypatch: p
     monkeypatch.setattr(recording, "Runtime", Interrupted)
     assert own.runtime.settings is own.settings
     assert own.settings.tenant_id == "from a signal handler"
+
+
+def test_a_stream_that_cannot_be_ended_takes_nothing_from_the_rest_of_the_end(runtime: Runtime) -> None:
+    class Broken:
+        def end(self) -> None:
+            raise ValueError
+
+    stream, done = Broken(), []
+    runtime.streams.refs[id(stream)] = weakref.ref(stream)
+    runtime.deferred.do_later(lambda: done.append(True))
+    runtime.close()
+    assert done == [True]
+    assert runtime.diagnostics.internal_errors == {"runtime.close": 1}

@@ -123,7 +123,7 @@ class Journal:
                 self.former.add(end)
         if end is not None:
             end.retire()
-        self.resume_former()
+        self._resume_former()
 
     def forget_parent(self) -> None:
         """Be a writer of its own, in a forked child: the parent's files are closed, never unlocked."""
@@ -134,7 +134,7 @@ class Journal:
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that this process wrote, also under former settings, is acknowledged, or the time (seconds) is up. True if it is."""
-        self.resume_former()
+        self._resume_former()
         acknowledged = flush_all([end.background for end in self._ends()], timeout)
         return acknowledged and not self.former.put_aside and not self.former.damaged
 
@@ -150,7 +150,7 @@ class Journal:
         for end in reversed(ends):
             end.background.stop(max(0.0, deadline - time.monotonic()))
 
-    def resume_former(self) -> None:
+    def _resume_former(self) -> None:
         """Begin a shipper where records of former settings wait and no thread is at them: shipping was off, or nobody answered."""
         if any(not background.running for background in self._left()):
             self._take_over()

@@ -89,11 +89,11 @@ class Runtime:
         `for_good`: the process ends, so that no vocabulary is loaded any more, for loading would outlive the interpreter.
         """
         deadline = time.monotonic() + self.settings.exit_timeout
-        try:
-            self.streams.end_all()
-            self.deferred.drain(self.settings.exit_timeout)
-        except Exception as error:
-            self.diagnostics.internal_error("runtime.close", error)
+        for step in (self.streams.end_all, lambda: self.deferred.drain(self.settings.exit_timeout)):
+            try:
+                step()
+            except Exception as error:  # the next step is to be done all the same
+                self.diagnostics.internal_error("runtime.close", error)
         if for_good and self._estimator is not None:
             self._estimator.stop_loading()
         self.drain_estimates(max(0.0, deadline - time.monotonic()))
@@ -106,7 +106,6 @@ class Runtime:
         resume()
         deadline = time.monotonic() + timeout
         finished = self.deferred.drain(timeout)
-        self.journal.resume_former()
         counted = self.drain_estimates(max(0.0, deadline - time.monotonic()))
         acknowledged = self.journal.flush(max(0.0, deadline - time.monotonic()))
         return finished and counted and acknowledged
