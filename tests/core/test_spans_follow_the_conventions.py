@@ -236,3 +236,13 @@ def test_spans_of_tasks_do_not_mix(sdk: Sdk) -> None:
     for span in calls:
         assert span.parent is not None
         assert numbers[span.parent.span_id] == (span.attributes or {})["gen_ai.response.id"]
+
+
+def test_settings_that_change_between_calls_are_the_next_calls(sdk: Sdk, configure: Configure) -> None:
+    call()
+    configure(spans=False)
+    call()
+    assert len(sdk.spans) == 1
+    configure(spans=True)
+    call()
+    assert len(sdk.spans) == 2
