@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.support.quick_sdks import quick_sdks
 from tests.support.services import services
 from tests.support.wheel import installed_wheel
 from tokentrail.local import ports
+from tokentrail.process.current import current
 
 __all__ = ["collector_binary", "installed_wheel", "local_model", "machine", "ollama_server", "quick_sdks", "services", "world"]
 
@@ -32,18 +32,27 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 SHOWN = ("openai", "groq", "ollama", "opentelemetry-sdk", "chdb-core", "clickhouse-connect", "wrapt", "msgspec")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_journal() -> Iterator[None]:
-    """Programs that a test starts inherit it."""
-    with tempfile.TemporaryDirectory(prefix="tokentrail-tests-") as folder:
-        os.environ["TOKENTRAIL_JOURNAL_DIR"] = str(Path(folder) / "journal")
-        os.environ["TOKENTRAIL_EXIT_TIMEOUT"] = "0.5"
-        yield
+FOLDERS = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the tests folders of their own before the first module of tests is imported; programs that a test starts inherit them."""
+    folders = config.stash[FOLDERS] = tempfile.TemporaryDirectory(prefix="tokentrail-tests-")
+    for variable, name in {"TOKENTRAIL_JOURNAL_DIR": "journal", "XDG_STATE_HOME": "state", "XDG_DATA_HOME": "data"}.items():
+        os.environ[variable] = str(Path(folders.name, name))
+    os.environ["TOKENTRAIL_EXIT_TIMEOUT"] = "0.5"
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         ports.take_share(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[FOLDERS].cleanup()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_journal() -> None:
+    """Refuse to begin with the user's own journal."""
+    assert current.settings.journal_dir == os.environ["TOKENTRAIL_JOURNAL_DIR"]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -59,6 +59,7 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int
     arguments = [str(port)] if "eventlet" in request.param else ["-b", f"127.0.0.1:{port}", "tests.support.green_service:application"]
     with ScriptedServer(sse(chunks(*TEXTS))) as provider, Otlp() as collector:
         environment = os.environ | {
+            "HOME": str(tmp_path),
             "OPENAI_BASE_URL": f"{provider.url}/v1",
             "OPENAI_API_KEY": "none",
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url.removesuffix("/v1/logs"),

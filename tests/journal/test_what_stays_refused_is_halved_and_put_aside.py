@@ -39,8 +39,17 @@ def test_a_queue_with_little_room_gets_small_requests(root: Path, otlp: Otlp, mo
     assert not (root / "aside").exists()
 
 
-@pytest.mark.parametrize("policy", [refuses(bad), refuses(bad, 413), refuses(bad, 422), rejects(bad)], ids=["400", "413", "422", "partial success"])
-@pytest.mark.parametrize("adopted", [True, False])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        refuses(bad),
+        pytest.param(refuses(bad, 413), marks=pytest.mark.slow),
+        pytest.param(refuses(bad, 422), marks=pytest.mark.slow),
+        rejects(bad),
+    ],
+    ids=["400", "413", "422", "partial success"],
+)
+@pytest.mark.parametrize("adopted", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_one_bad_record_does_not_hold_up_the_others(root: Path, otlp: Otlp, policy: object, adopted: bool) -> None:
     otlp.policy = policy  # type: ignore[assignment]
     service = writer(root)

@@ -44,6 +44,7 @@ class Background:
         *,
         former: Callable[[], Sequence[Background]] = tuple,
         hand_over: Callable[[], object] = lambda: None,
+        policy: RetryPolicy | None = None,
     ) -> None:
         self._writer = writer
         self._settings = settings
@@ -62,7 +63,7 @@ class Background:
         self._adopt_at = 0.0
         self._former_at = 0.0
         self._former_tries = 0
-        self._policy = RetryPolicy()
+        self._policy = policy or RetryPolicy()
 
     @property
     def running(self) -> bool:
@@ -144,7 +145,7 @@ class Background:
             context.attach(context.set_value(name, True))
 
         def shipper_of(root: Path) -> Shipper:
-            return Shipper(root, exporter, wait=self._pause, complain=self._complain)
+            return Shipper(root, exporter, wait=self._pause, complain=self._complain, policy=self._policy)
 
         shipper = shipper_of(self._writer.root)
         adopter = Adopter(shipper, own_id=self._writer.writer_id)
