@@ -55,6 +55,7 @@ class Provider(BaseHTTPRequestHandler):
     """Answers in OpenAI's shape with the planted answer, and fails with the prompt in its message."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for a delayed acknowledgement
 
     def log_message(self, *_: object) -> None: ...
 
@@ -101,6 +102,7 @@ class Listener(BaseHTTPRequestHandler):
     """Takes everything that leaves the process as telemetry, and keeps the bytes."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for a delayed acknowledgement
     heard: dict[str, bytes]
 
     def log_message(self, *_: object) -> None: ...

@@ -246,6 +246,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for a delayed acknowledgement
     server: _Server
 
     def log_message(self, *_: Any) -> None:
