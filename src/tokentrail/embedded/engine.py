@@ -4,9 +4,9 @@ Behaviour of chDB 4.4.0 (ClickHouse 26.9), observed, that this module relies on:
 
 - Sessions on one path run in parallel, each with its own `SET` and `USE`; statements on one session wait for each other.
 - After a failed statement a session may prepend that statement's output to its next answer. So a session serves one request and is closed.
-- Acknowledged rows survive SIGKILL. They survive a power loss only in tables with `fsync_after_insert = 1, fsync_part_directory = 1`
+- Acknowledged rows survive SIGKILL. Acknowledged rows survive a power loss only in tables with `fsync_after_insert = 1, fsync_part_directory = 1`
   (MergeTree settings, off by default in ClickHouse too; an insert of 1,000 rows then takes five times as long).
-- `send_insert` reports success for rows that were refused: it is not used (see `tokentrail.embedded.inserts`).
+- `send_insert` reports success for rows that were refused, and is not used (see `tokentrail.embedded.inserts`).
 - chDB does not handle SIGTERM and SIGINT; chDB handles the signals of crashes, and SIGTSTP.
 """
 

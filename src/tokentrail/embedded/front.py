@@ -205,12 +205,12 @@ class Reply:
             headers += [("X-ClickHouse-Format", written), ("Content-Type", CONTENT_TYPES.get(written, "text/plain; charset=UTF-8"))]
         return headers
 
-    def _in_frames_if_asked(self, data: bytes) -> bytes:
+    def _encode(self, data: bytes) -> bytes:
         return in_frames(data) if self._options.frames_out else data
 
     def send_whole(self, data: bytes, written: str) -> None:
         """Sends an answer that is complete."""
-        self._reply(200, self._in_frames_if_asked(data), self._headers(written))
+        self._reply(200, self._encode(data), self._headers(written))
 
     def _reply(self, status: int, data: bytes, headers: list[tuple[str, str]]) -> None:
         if data and self._options.gzip:
@@ -240,9 +240,9 @@ class Reply:
         try:
             for piece in chain([first], pieces):
                 if piece:
-                    self._exchange.write(pack(self._in_frames_if_asked(piece)))
+                    self._exchange.write(pack(self._encode(piece)))
         except RuntimeError as error:  # ChdbError
-            self._exchange.write(pack(self._in_frames_if_asked(_in_band(EngineError.of(error), tag))))
+            self._exchange.write(pack(self._encode(_in_band(EngineError.of(error), tag))))
             return  # without an end: the connection is cut, as by the server
         self._exchange.write(finish())
         self._exchange.end()
@@ -253,7 +253,7 @@ class Reply:
         headers = [*self._headers(""), *_plain(close=True), ("X-ClickHouse-Exception-Code", str(error.code))]
         if error.status == 503:  # noqa: PLR2004 - Service Unavailable
             headers.append(("Retry-After", "1"))
-        self._reply(error.status, self._in_frames_if_asked(error.message.encode() + b"\n"), headers)
+        self._reply(error.status, self._encode(error.message.encode() + b"\n"), headers)
 
 
 def _in_band(error: EngineError, tag: str) -> bytes:

@@ -124,7 +124,7 @@ class Adopter:
         return progress
 
     def send_end(self, header: Header, refused: list[tuple[int, int]], last_seq: int) -> bool:
-        """Sends the refusals and the closing record of a writer that has no folder. Returns whether the Collector acknowledged them."""
+        """Sends the refusals and the closing record of a writer that has no folder. Returns whether the Collector acknowledged both."""
         now = time.time_ns()
         return self._shipper.send_records(header, [Refused(ranges=refused, ts=now), Closing(last_seq=last_seq, ts=now)])
 

@@ -1,4 +1,4 @@
-"""Records put aside: the Collector refuses each of them for good. They stay on disk, are counted, and are listed by `tokentrail journal status`."""
+"""Records put aside, since the Collector refuses them for good: kept on disk, counted, and listed by `tokentrail journal status`."""
 
 from __future__ import annotations
 

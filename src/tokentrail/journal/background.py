@@ -243,7 +243,7 @@ class Background:
         return self._is_last_pass
 
     def flush(self, timeout: float) -> bool:
-        """Waits until all records appended so far are acknowledged, or `timeout` seconds have passed. Returns whether they are acknowledged.
+        """Waits until all records appended so far are acknowledged, or `timeout` seconds have passed. Returns whether all are acknowledged.
 
         Returns false also if a refused record is not reported yet, if the Collector refused a record for good, or if a record is damaged.
         """

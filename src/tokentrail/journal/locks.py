@@ -43,7 +43,7 @@ class Lock:
     def take(cls, path: Path, *, by_name: bool = False) -> Lock | None:
         """Takes the lock. Returns `None` if the lock is held already or its folder is gone. Raises `OSError` for a folder without rights.
 
-        On a file system without locks it raises `NoLocks`; with `by_name` it returns a `Lock` that excludes no process.
+        On a file system without locks raises `NoLocks`, or with `by_name` returns a `Lock` that excludes no process.
         """
         with no_fork():
             try:

@@ -87,8 +87,8 @@ class Journal:
     def _begin(self) -> End:
         """Returns the current end; begins one if there is none, or if the last writer is closed.
 
-        A finalizer may run this method in a thread that is already inside it. So slow steps, allocations and locks happen before or after the
-        assignment of the new end.
+        A finalizer may run this method in a thread that is already inside this method. So slow steps, allocations and locks happen before or after
+        the assignment of the new end.
         """
         while True:
             settings = self._settings
@@ -134,7 +134,7 @@ class Journal:
         self.former.forget()
 
     def flush(self, timeout: float) -> bool:
-        """Waits at most `timeout` seconds until all records of this process are acknowledged. Returns whether they are.
+        """Waits at most `timeout` seconds until all records of this process are acknowledged. Returns whether all are.
 
         Records of former settings are included.
         """

@@ -113,7 +113,7 @@ def _number(value: Any) -> int | None:
 
 
 def decode(payload: bytes) -> Record:
-    """Decodes the record of a payload; a usage whose values do not fit their fields is repaired. Raises `msgspec.MsgspecError` if it is no record."""
+    """Decodes the record of a payload; a usage whose values do not fit their fields is repaired. Raises `msgspec.MsgspecError` for other payloads."""
     try:
         record: Record = _decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -182,7 +182,7 @@ class Shipper:
             taken.append(ready)
 
     def _deliver(self, header: Header, taken: list[_Ready], progress: Progress, *, patient: bool) -> int:
-        """Sends until the Collector accepts a part from the beginning. Returns the number of records; 0 and `progress.done` false if it stops."""
+        """Sends until the Collector accepts a part from the beginning. Returns the number of records; 0, without `progress.done`, to stop."""
         tries = 0
         while True:
             bodies = [ready.body for ready in taken if ready.body]
