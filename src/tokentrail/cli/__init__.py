@@ -1,4 +1,8 @@
-"""The command line: one file a command; a command is imported only when it is called."""
+"""The command line: one file per command; a command is imported only when it is called.
+
+`group` finds the commands · `address` the option `--dsn` · `errors` misuse, exit code 2 · `suggest` mistyped names · `stdout` standard output ·
+`output`, `tables` rows as tables, JSON or CSV · the other files are the commands of their names.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,8 @@ _STANDARD_ERROR = 2
 
 
 def main() -> None:
-    """Run `tokentrail`; exit code 0 fine, 1 found something wrong, 2 misused."""
-    _need_output()
+    """Runs `tokentrail`. Exit code 0: success, 1: findings, 2: misuse."""
+    _require_output()
     try:
         from tokentrail.cli.group import cli  # noqa: PLC0415 - click belongs to an extra
     except ImportError as error:
@@ -28,15 +32,18 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(stdout.INTERRUPTED)
     except OSError as error:
-        if not stdout.refuses():
+        if not stdout.cannot_write():
             raise
         stdout.close_quietly()
         sys.stderr.write(f"Error: standard output cannot be written: {error.strerror}.\n")
         sys.exit(2)
 
 
-def _need_output() -> None:
-    """End with a sentence where standard output is closed. A sign that it cannot show becomes a question mark; files get no closed one's number."""
+def _require_output() -> None:
+    """Ends with a sentence if standard output is closed. Characters outside its encoding become question marks.
+
+    Opens the null device for closed standard streams, so that no other file gets their numbers.
+    """
     while (opened := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
         pass
     os.close(opened)

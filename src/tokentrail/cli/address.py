@@ -1,4 +1,4 @@
-"""Where ClickHouse is: the option `--dsn`, the same for every command, and opening it."""
+"""The address of ClickHouse: the option `--dsn`, the same for every command, and a client for this address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
 def dsn_option(function: _Decorated) -> _Decorated:
-    """Add `--dsn` to a command."""
+    """Adds `--dsn` to a command."""
     return click.option(
         "--dsn",
         envvar="TOKENTRAIL_CLICKHOUSE_DSN",
@@ -30,7 +30,7 @@ def dsn_option(function: _Decorated) -> _Decorated:
 
 @contextmanager
 def opened(dsn: str, *, create: bool = False) -> Iterator[Client]:
-    """Open a DSN for a command; whatever ClickHouse says against it leaves as `Misuse`, one sentence and exit code 2."""
+    """Opens a DSN for a command. Errors of ClickHouse are raised as `Misuse`, one sentence and exit code 2."""
     try:
         client = connect(dsn, create=create)
         try:

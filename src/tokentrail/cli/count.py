@@ -1,4 +1,4 @@
-"""`tokentrail count`: the tokens of a text, a file or chat messages."""
+"""`tokentrail count`: counts the tokens of a text, a file or chat messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _read(file: str) -> str:
 
 
 def _messages(file: str, text: str) -> list[dict[str, Any]]:
-    """Chat messages as JSON: a list of them, or a whole request with `messages`."""
+    """Parses chat messages as JSON: a list of messages, or a whole request with `messages`."""
     try:
         given = json.loads(text)
     except ValueError as error:
@@ -44,7 +44,7 @@ def _messages(file: str, text: str) -> list[dict[str, Any]]:
 @click.command(name="count")
 @click.argument("file", type=click.Path(allow_dash=True), default="-")
 @click.option("--model", default="", help="Count as this model does; without it the count is an estimate.")
-@click.option("--provider", default="", help="Whose model it is, where its name does not tell.")
+@click.option("--provider", default="", help="The model's provider, where the model's name does not show it.")
 @click.option("--messages", is_flag=True, help="FILE is JSON: chat messages, or a request with them.")
 @click.option("--download", is_flag=True, help="Let tiktoken download the model's vocabulary if it is not on this machine.")
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")

@@ -1,4 +1,4 @@
-"""`tokentrail demo`."""
+"""`tokentrail demo`: runs an example service against all parts on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tokentrail.embedded.errors import CannotStart
 __all__ = ["command"]
 
 _NEEDED = ("chdb", "lz4", "uvicorn", "openai", "groq", "ollama", "opentelemetry.sdk")
-"""What the parts import: the server is a process of its own, and the example too."""
+"""The modules that the demo's child processes (server and example) import."""
 
 
 @click.command(name="demo")
@@ -26,8 +26,8 @@ def command(keep: bool, live: str) -> None:
     """Run an example service against everything on this machine, without a key, and show what the ledger holds.
 
     Starts the embedded ClickHouse, a small real model and a server that replays recorded provider answers; runs examples/quickstart.py; compares
-    what the SDKs answered with what ClickHouse holds. Meanwhile the official Collector is built, once, and then the same goes through the
-    Collector; where it was built before, only that. Exit code 1 if anything differs or is missing.
+    what the SDKs answered with what ClickHouse holds. Meanwhile the official Collector is built, once, and then the example runs again
+    through the Collector; if the Collector was built before, only that run. Exit code 1 if anything differs or is missing.
 
     \b
     Example:  tokentrail demo

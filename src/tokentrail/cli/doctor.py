@@ -1,4 +1,4 @@
-"""`tokentrail doctor`: everything from the SDKs to ClickHouse, one line each."""
+"""`tokentrail doctor`: checks everything from the SDKs to ClickHouse, one line per finding."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.argument("application", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND ...]")
 def command(dsn: str, as_json: bool, application: tuple[str, ...]) -> None:
-    """Check settings, SDKs, other instrumentations, the journal, the Collector's address, the ledger's tables, and who answers. Changes nothing.
+    """Check settings, SDKs, other instrumentations, the journal, the Collector's address, the ledger's tables, and called hosts. Changes nothing.
 
     Run it as the service's user, with the service's variables. With the COMMAND that starts the application, the application's own Python
-    interpreter is asked: its packages, and the environment as opentelemetry-instrument leaves it. That interpreter ends before the program's first
+    interpreter runs the checks, with its packages, and the environment of opentelemetry-instrument. That interpreter ends before the program's first
     line, so what the program sets by tokentrail.configure() is not seen.
 
-    Exit code 1 if something is wrong, 2 if COMMAND starts no Python interpreter that can be asked.
+    Exit code 1 if something is wrong, 2 if COMMAND starts no Python interpreter that can run the checks.
 
     \b
     Example:  OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 tokentrail doctor
@@ -45,7 +45,7 @@ def command(dsn: str, as_json: bool, application: tuple[str, ...]) -> None:
         findings = list(service_checks())
     tables = list(check_clickhouse(dsn))
     findings += tables
-    settings = from_environment(os.environ, lambda _sentence: None)  # what is wrong in it was found above
+    settings = from_environment(os.environ, lambda _sentence: None)  # errors in the environment were reported above
     findings += check_hosts(settings, None if any(finding.state == "wrong" for finding in tables) else dsn)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))

@@ -1,4 +1,4 @@
-"""How a command says that it cannot do what it was asked: one sentence, exit code 2."""
+"""The error of a misused command: one sentence, exit code 2."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ __all__ = ["Misuse"]
 
 
 class Misuse(click.ClickException):
-    """One clear sentence: what is wrong, where, and what to do."""
+    """One sentence: what is wrong, where, and what to do."""
 
     exit_code = 2

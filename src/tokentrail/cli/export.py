@@ -1,4 +1,4 @@
-"""`tokentrail export`: files of the package that are deployed elsewhere, written into a folder of the user's."""
+"""`tokentrail export`: writes files for deployment from the package into the user's folder."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def command() -> None:
 
 @command.command(short_help="The official OpenTelemetry Collector's configurations.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace files that differ from ours.")
+@click.option("--force", is_flag=True, help="Replace files that differ from those of the package.")
 def collector(folder: Path, force: bool) -> None:
-    """Write the configurations of the official OpenTelemetry Collector into DIR, which is made where it is missing.
+    """Write the configurations of the official OpenTelemetry Collector into DIR. A missing DIR is created.
 
     gateway.yaml and agent.yaml, which lose nothing; the manifest from which the official builder makes a smaller Collector; an example for
-    containers; Grafana's connection; and a README that says what each part and each variable is for. A file of the same name that differs is
+    containers; Grafana's connection; and a README on each part and each variable. A file of the same name that differs is
     left alone, and nothing is written, unless --force is given.
 
     \b
@@ -41,7 +41,7 @@ def collector(folder: Path, force: bool) -> None:
     source = config_folder()
     contents = {name: (source / name).read_bytes() for name in FILES}
     try:
-        states = _written(folder, contents, force=force)
+        states = _write_files(folder, contents, force=force)
     except OSError as error:
         raise Misuse(f"{error.filename or folder} cannot be written: {error.strerror or error}.") from None
     for name, state in states.items():
@@ -52,8 +52,8 @@ def collector(folder: Path, force: bool) -> None:
     click.echo(f"\n{folder / 'README.md'} names the variables that lead the gateway to your ClickHouse.")
 
 
-def _written(folder: Path, contents: dict[str, bytes], *, force: bool) -> dict[str, str]:
-    """Write what is not there yet, nothing where a file differs and `force` is not given; what happened to each file."""
+def _write_files(folder: Path, contents: dict[str, bytes], *, force: bool) -> dict[str, str]:
+    """Writes missing files. Writes nothing if a file differs and `force` is not given. Returns the state of each file."""
     states = {}
     for name, content in contents.items():
         path = folder / name

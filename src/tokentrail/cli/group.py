@@ -1,4 +1,4 @@
-"""The group that finds the commands."""
+"""The group of all commands, which imports a command when it is called."""
 
 from __future__ import annotations
 
@@ -47,29 +47,29 @@ _COMMANDS = {
 
 
 class LazyGroup(Group):
-    """Lists commands without importing them, so that `--help` and `journal` are quick and need no more than they use."""
+    """Lists commands without importing their modules, so that `--help` is quick, and a command needs only its own packages."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
-        """All commands, in the order of their use."""
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature of click
+        """Returns all commands, in the order of their use."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - same
-        """Import the command's module and take its `command`."""
+        """Imports the command's module and returns its `command`."""
         if cmd_name not in _COMMANDS:
             return None
         try:
             found: Any = importlib.import_module(f"tokentrail.cli.{cmd_name}").command
         except ImportError as error:
             raise missing(error, cmd_name) from None
-        return _with_texts(found) if isinstance(found, click.Command) else None
+        return _check_texts(found) if isinstance(found, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - same
-        """Name the commands from the list above."""
+        """Writes the commands from the list above."""
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; end as other programs do where its reader or its user leaves, and with one sentence where an extra is missing."""
+        """Runs a command. Handles a closed pipe and Ctrl-C by the usual exit codes, and a missing extra by one sentence."""
         try:
             return super().invoke(ctx)
         except ImportError as error:
@@ -82,7 +82,7 @@ class LazyGroup(Group):
 
 
 class _Text(click.types.StringParamType):
-    """A text of an argument or option: UTF-8, also where the locale says that arguments are ASCII."""
+    """A text of an argument or option: UTF-8, also in a locale with ASCII arguments."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
@@ -94,18 +94,18 @@ class _Text(click.types.StringParamType):
 _TEXT = _Text()
 
 
-def _with_texts(command: click.Command) -> click.Command:
-    """The command, with all of its texts checked; paths are of another type, and may be any bytes."""
+def _check_texts(command: click.Command) -> click.Command:
+    """Makes a command check that its texts are UTF-8. Paths have another type, and may be any bytes."""
     for parameter in command.params:
         if parameter.type is click.STRING:
             parameter.type = _TEXT
     for each in command.commands.values() if isinstance(command, click.Group) else ():
-        _with_texts(each)
+        _check_texts(each)
     return command
 
 
 def missing(error: ImportError, command: str) -> Misuse:
-    """What to install for a module that is not there; any other import error is a fault of ours and stays visible."""
+    """Returns the error that names the extra of a missing module. Raises any other import error again, since that error is a bug."""
     module = (error.name or "").partition(".")[0]
     if module not in _EXTRAS:
         raise error

@@ -1,4 +1,4 @@
-"""`tokentrail journal status` and `tokentrail journal ship`."""
+"""`tokentrail journal status` and `tokentrail journal ship`: list and ship waiting records."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["command"]
 
 
 def strict_settings(**changes: Any) -> Settings:
-    """Settings for a command: what a service would warn about stops here."""
+    """Returns the settings for a command. Raises `Misuse` for an invalid value, which a service only logs."""
 
     def wrong(sentence: str) -> None:
         raise Misuse(sentence)
@@ -56,7 +56,7 @@ _dir_option = click.option("--dir", "directory", type=click.Path(), metavar="DIR
 
 @click.group(name="journal", cls=Group)
 def command() -> None:
-    """What waits on this machine's disk, and ship it.
+    """List and ship the records that wait on this machine's disk.
 
     \b
     Example:  tokentrail journal status
@@ -68,10 +68,10 @@ def command() -> None:
 @_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def status(directory: str | None, as_json: bool) -> None:
-    """List the writers with what waits.
+    """List the writers and their waiting records.
 
-    Exit code 1 if records are missing, refused or put aside, or if the file system has no locks; 2 if the journal is damaged (what is torn is
-    skipped, the records around it are whole).
+    Exit code 1 if records are missing, refused or put aside, or if the file system has no locks; 2 if the journal is damaged (torn bytes are
+    skipped, the records around them are whole).
 
     \b
     Example:  tokentrail journal status --json
@@ -114,8 +114,8 @@ def _row(writer: dict[str, Any]) -> list[Any]:
     wrong = [counted(writer["damaged_bytes"], "torn byte")] if writer["damaged_bytes"] else []
     for what, word in (("missing", "missing"), ("unreported", "refused")):
         wrong += [f"{word} {low}-{high}" if high > low else f"{word} {low}" for low, high in writer[what]]
-    said = [writer["writer_id"], writer["service_name"], str(writer["pid"] or ""), writer["state"]]
-    return [*said, writer["records"], writer["waiting"], writer["size_bytes"], f"{writer['age_seconds']:.0f} s ago", ", ".join(wrong)]
+    texts = [writer["writer_id"], writer["service_name"], str(writer["pid"] or ""), writer["state"]]
+    return [*texts, writer["records"], writer["waiting"], writer["size_bytes"], f"{writer['age_seconds']:.0f} s ago", ", ".join(wrong)]
 
 
 _NO_LOCKS = (
@@ -136,7 +136,7 @@ def _no_rights(root: Path, error: OSError) -> str:
 @click.option("--aside", is_flag=True, help="Try again the records that were put aside.")
 @click.option("--without-locks", is_flag=True, help="Send journals on a file system without locks. Only while no service writes there.")
 def ship(directory: str | None, endpoint: str | None, watch: bool, interval: float, aside: bool, without_locks: bool) -> None:
-    """Send what waits: the journals of dead processes, and with --watch those of living ones that do not ship themselves.
+    """Send the waiting records: the journals of dead processes, and with --watch those of living processes that do not ship.
 
     Exit code 1 if something still waits at the end, 2 if a part of the journal is damaged (all the rest is sent). --watch ends at SIGTERM or
     Ctrl-C, after the request under way.
@@ -149,10 +149,10 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     _refuse_misuse(settings, watch=watch, without_locks=without_locks, interval=interval)
     stop = _Stop()
     exporter = exporter_for(settings)
-    said: list[str] = []
+    printed: list[str] = []
 
     def complain(sentence: str) -> None:
-        said.append(sentence)
+        printed.append(sentence)
         click.echo(sentence, err=True)
 
     shipper = Shipper(root, exporter, wait=stop.wait, complain=complain)
@@ -171,7 +171,7 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     if progress.aside:
         click.echo(f"{counted(progress.aside, 'record was', 'records were')} refused for good and put aside in {root / 'aside'}", err=True)
     if not progress.done:
-        click.echo("the rest waits" if progress.reason in said else f"the rest waits: {progress.reason}", err=True)
+        click.echo("the rest waits" if progress.reason in printed else f"the rest waits: {progress.reason}", err=True)
     if shipper.damaged_bytes:
         damaged.append(counted(shipper.damaged_bytes, "byte"))
     if damaged:
@@ -190,7 +190,7 @@ def _refuse_misuse(settings: Settings, *, watch: bool, without_locks: bool, inte
 
 
 class _Stop:
-    """SIGTERM and Ctrl-C as something to wait for. A pipe and no threading.Event: setting one in a handler can hang on its own wait's lock."""
+    """Waits for SIGTERM and Ctrl-C. Uses a pipe: `threading.Event.set` in a signal handler can deadlock on the lock of the interrupted wait."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -206,7 +206,7 @@ class _Stop:
         os.write(self._write, b"x")
 
     def wait(self, seconds: float, _asked: bool = False) -> bool:
-        """Pause; true when it is time to stop."""
+        """Waits; returns true if a signal has asked to stop."""
         select.select([self._read], [], [], 0 if self.asked else seconds)
         return self.asked
 
@@ -217,7 +217,7 @@ def _watch(adopter: Adopter, stop: _Stop, interval: float) -> None:
         for work in (adopter.adopt_dead, adopter.ship_living):
             try:
                 progress.add(work())
-            except OSError as error:  # the folder itself: a daemon outlives its volume's bad days
+            except OSError as error:  # an error of the folder itself: a daemon survives temporary errors of its volume
                 click.echo(f"waiting: {error}", err=True)
         if progress.shipped:
             click.echo(f"{counted(progress.shipped, 'record')} sent")
@@ -225,7 +225,7 @@ def _watch(adopter: Adopter, stop: _Stop, interval: float) -> None:
 
 
 def _ship_aside(root: Path, exporter: Sends) -> tuple[int, int, list[str]]:
-    """Send what was put aside, one by one: how many were taken, how many stay, and the files that cannot be read."""
+    """Sends the records that were put aside, one by one. Returns how many were accepted, how many stay, and the files that cannot be read."""
     sent = stay = 0
     damaged: list[str] = []
     for kept in read_aside(root):

@@ -1,4 +1,4 @@
-"""`tokentrail migrate`: make or update a database's tables."""
+"""`tokentrail migrate`: creates or updates a database's tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.clickhouse.dsn import DsnError, parse_dsn
-from tokentrail.clickhouse.migrate import Kind, Step, is_lost, lost_tables, migrate, plan, steps
+from tokentrail.clickhouse.migrate import Kind, Step, lost_tables, lost_tables_sentence, migrate, plan, steps
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.wording import counted
 
@@ -26,13 +26,13 @@ _AGAIN = "`tokentrail verify` names it, and docs/operations.md says how it is re
 @click.option("--check", is_flag=True, help="Like --dry-run, with exit code 1 where anything would be done.")
 @click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
 @click.option("--cluster", default="", help="Make the tables on a cluster: ON CLUSTER, Replicated engines, Distributed by key.")
-@click.option("--empty-tables", is_flag=True, help="Make tables that somebody dropped anew, without what they held.")
+@click.option("--empty-tables", is_flag=True, help="Create dropped tables again, without their data.")
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
 def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: str, empty_tables: bool, as_json: bool) -> None:
     """Bring a ClickHouse's tables to the state that this version needs: the ledger, and the tables that the Collector's exporter fills.
 
-    Safe to repeat. A migration whose text is not what was applied is refused. Views that somebody dropped are put back; a dropped table is
-    named, with exit code 1.
+    Safe to repeat. A migration whose text differs from the applied text is refused. Dropped views are put back; a dropped table is
+    reported, with exit code 1.
 
     \b
     Example:
@@ -45,7 +45,7 @@ def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: st
         raise Misuse(str(error)) from None
     dry_run = dry_run or check
     if dry_run and parsed.scheme == "chdb" and not Path(parsed.folder).exists():
-        done, lost = steps(target), []  # opening the engine would make the folder
+        done, lost = steps(target), []  # opening the engine would create the folder
     else:
         with opened(dsn, create=True) as client:
             done = (plan if dry_run else migrate)(client, target, empty_tables=empty_tables)
@@ -58,7 +58,7 @@ def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: st
         click.echo(json.dumps({"database": target.database, "dry_run": dry_run, "applied": listed, "lost_tables": lost}, indent=2))
         sys.exit(1 if lost or (check and done) else 0)
     for step in done:
-        click.echo(f"{_did(step, dry_run=dry_run)}  ({counted(len(step.statements), 'statement')})")
+        click.echo(f"{_step_line(step, dry_run=dry_run)}  ({counted(len(step.statements), 'statement')})")
         if show_sql:
             click.echo("\n" + ";\n\n".join(step.statements) + ";\n")
     dropped = [step.name for step in done if step.kind is Kind.DROPPED and not dry_run]
@@ -67,14 +67,14 @@ def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: st
             f"What arrived while {', '.join(dropped)} {'was' if len(dropped) == 1 else 'were'} missing may not have been counted: {_AGAIN}", err=True
         )
     if lost:
-        click.echo(f"database {target.database}: {is_lost(lost)}", err=True)
+        click.echo(f"database {target.database}: {lost_tables_sentence(lost)}", err=True)
         sys.exit(1)
     current = "would be current" if dry_run and done else "is current" if not done else "is current now"
     click.echo(f"database {target.database} {current}")
     sys.exit(1 if check and done else 0)
 
 
-def _did(step: Step, *, dry_run: bool) -> str:
+def _step_line(step: Step, *, dry_run: bool) -> str:
     if step.kind is Kind.DROPPED:
         return f"{'would put back' if dry_run else 'put back'}  {step.name}"
     why = f", which {step.reason}" if step.kind is Kind.DEFINITION and step.reason != "is new" else ""

@@ -1,4 +1,4 @@
-"""Rows as a table for people, as JSON for programs, as CSV for spreadsheets; all but tables in constant memory, as they come."""
+"""Writes rows as tables for people, JSON for programs, CSV for spreadsheets; all but tables stream in constant memory."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 FORMATS: Final = ("table", "json", "csv", "vertical")
 MOST_ROWS: Final = 1000
-"""Rows that a person is shown, unless more are asked for."""
+"""Rows that are shown to people, unless `--limit` asks for more."""
 
 BLOCK: Final = 10_000
-"""Rows of a table whose columns are measured together, and held in memory for that: what is longer becomes several tables."""
+"""Rows of one table, which are held in memory to measure the columns: more rows become several tables."""
 
 _JSON: Final = msgspec.json.Encoder(decimal_format="number")
 
@@ -33,7 +33,7 @@ Row = Sequence[Any]
 
 
 def format_option(function: _Decorated) -> _Decorated:
-    """Add `--format` and `--json` to a command, which gets `output_format`."""
+    """Adds `--format` and `--json` to a command, which gets `output_format`."""
     kinds = click.Choice(FORMATS, case_sensitive=False)
     option = click.option("--format", "output_format", type=kinds, default="table", show_default=True, help="How to write the rows.")
     flag = click.option("--json", "output_format", flag_value="json", help="The same as --format json.")
@@ -41,24 +41,24 @@ def format_option(function: _Decorated) -> _Decorated:
 
 
 def limit_option(function: _Decorated) -> _Decorated:
-    """Add `--limit` to a command, which gets `limit`, or `None`."""
+    """Adds `--limit` to a command, which gets `limit`, or `None`."""
     return click.option(
         "--limit", type=click.IntRange(0), metavar="ROWS", help=f"At most this many rows; 0: all.  [default: {MOST_ROWS} in tables, else all]"
     )(function)
 
 
 def echo_rows(columns: Sequence[str], rows: Sequence[Row], output_format: str) -> None:
-    """Write rows that are all there."""
+    """Writes a complete list of rows."""
     echo_batches(columns, [rows], output_format, limit=0)
 
 
 def echo_batches(
     columns: Sequence[str], batches: Iterable[Sequence[Row]], output_format: str, *, limit: int | None = None, counts: Container[str] = ()
 ) -> None:
-    """Write rows to standard output as they come: a list of objects (json), a head and lines (csv), tables, or blocks (vertical).
+    """Writes rows to standard output as they arrive: a list of objects (json), a head and lines (csv), tables, or blocks (vertical).
 
-    For people the digits of the columns `counts` are grouped; all other numbers (ids, years, ports) stand as they are. Of more rows than `limit`
-    (0: no limit; `None`: MOST_ROWS for people, none for programs) only those are taken; a line on standard error says so.
+    For people the digits of the columns `counts` are grouped; other numbers (ids, years, ports) are not. Only `limit` rows are written (0: no
+    limit; `None`: MOST_ROWS for people, none for programs); a line on standard error reports further rows.
     """
     for_people = output_format in ("table", "vertical")
     most = limit if limit is not None else MOST_ROWS if for_people else 0
@@ -70,24 +70,24 @@ def echo_batches(
         else:
             write_text(piece)
     if bounded.more:
-        _say_more(most)
+        _print_more_rows(most)
 
 
 def echo_beside(columns: Sequence[str], sections: Mapping[str, Row], output_format: str) -> None:
-    """Write rows that stand beside a table's or below its blocks, each under its title."""
+    """Writes additional rows, such as totals, below a table or blocks, each under its title."""
     for title, row in sections.items():
         written = "".join(vertical(columns, [row], rule=rule_sign(), title=title)) if output_format == "vertical" else None
         write_text(written or f"\n{title}\n" + "".join(_block(columns, [row], first=1)))
 
 
-def _say_more(shown: int) -> None:
+def _print_more_rows(shown: int) -> None:
     click.echo(
         f"… the first {counted(shown, 'row is', 'rows are')} shown, there are more: --limit 0 shows all, --format csv or json writes all", err=True
     )
 
 
 class _Bounded:
-    """Batches up to a number of rows; afterwards `more` says whether there was another one."""
+    """Iterates over batches up to a number of rows; afterwards `more` is true if there were further rows."""
 
     def __init__(self, batches: Iterable[Sequence[Row]], most: int) -> None:
         self._batches = batches
@@ -117,7 +117,7 @@ def _json(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[
 
 
 def _numbered(columns: Sequence[str]) -> list[str]:
-    """The columns' names, each once: an object holds a name once, so a repeated one is numbered (a, a_1, a_2), past names that are there already."""
+    """Makes the columns' names unique, as JSON objects require: a repeated name is numbered (a, a_1, a_2), with numbers that are not in use."""
     names: list[str] = []
     taken = set(columns)
     for name in columns:
@@ -152,7 +152,7 @@ def _tables(columns: Sequence[str], batches: Iterator[Sequence[Row]], *, counts:
 
 
 def _block(columns: Sequence[str], rows: Sequence[Row], *, first: int, counts: Container[str] = ()) -> Iterator[str]:
-    """A table; where it does not fit, one without the columns that are empty in every row; where that does not fit either, blocks."""
+    """Formats rows as a table; if the table is too wide, without columns that are empty in every row; if that is too wide, as blocks."""
     width, rule = terminal_width(), rule_sign()
     written = table(columns, rows, width=width, rule=rule, counts=counts)
     if written is not None:
@@ -163,8 +163,8 @@ def _block(columns: Sequence[str], rows: Sequence[Row], *, first: int, counts: C
     yield table(names, values, width=width, rule=rule, counts=counts) or "".join(vertical(names, values, rule=rule, first=first, counts=counts))
     if len(kept) < len(columns):
         empty = [name for at, name in enumerate(columns) if at not in kept]
-        said = f"left out, empty in every row: {', '.join(empty)}"
-        yield (said if width is None else textwrap.fill(said, width, break_long_words=False, break_on_hyphens=False)) + "\n"
+        sentence = f"left out, empty in every row: {', '.join(empty)}"
+        yield (sentence if width is None else textwrap.fill(sentence, width, break_long_words=False, break_on_hyphens=False)) + "\n"
 
 
 def _blocks(columns: Sequence[str], batches: Iterator[Sequence[Row]], *, counts: Container[str]) -> Iterator[str]:
@@ -192,11 +192,10 @@ def print_table(
     limit: int | None = 0,
     counts: Container[str] = (),
 ) -> None:
-    """Print a table that is all there; where the terminal is too narrow for it, one block a row. Numbers stand right, NULL is a dash.
+    """Prints a complete table, or one block per row if the terminal is too narrow. Numbers are right-aligned, NULL is a dash.
 
-    The digits of the columns `counts` are grouped; numbers of records, which ranges name too, stand as they are. Names are folded where that spares
-    the blocks.
-    Of more rows than `limit` (0: no limit; `None`: MOST_ROWS) only those are shown, and a line on standard error says so.
+    The digits of the columns `counts` are grouped; numbers of records, which also occur in ranges, are not. Names are folded if that avoids blocks.
+    Only the first `limit` rows are shown (0: no limit; `None`: MOST_ROWS); a line on standard error reports further rows.
     """
     most = MOST_ROWS if limit is None else limit
     more = bool(most) and len(rows) > most
@@ -206,8 +205,8 @@ def print_table(
     if written is None:
         written = "".join(vertical(columns, rows, rule=rule, counts=counts))
         if footer is not None:
-            summed = [at for at, value in enumerate(footer) if not isinstance(value, str)]  # the rest are texts that belong to a line
+            summed = [at for at, value in enumerate(footer) if not isinstance(value, str)]  # the rest are texts for the line below the table
             written += "".join(vertical([columns[at] for at in summed], [[footer[at] for at in summed]], rule=rule, title="total", counts=counts))
     write_text("\n" + (f"{title}\n" if title else "") + written + "\n")
     if more:
-        _say_more(most)
+        _print_more_rows(most)

@@ -1,4 +1,4 @@
-"""`tokentrail quarantine`: records that were not understood."""
+"""`tokentrail quarantine`: lists and replays records that were not understood."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _reason_option = click.option("--reason", default="", help="Only records whose r
 
 @click.group(name="quarantine", cls=Group)
 def command() -> None:
-    """Records that the ledger did not understand: they are kept whole, with the reason.
+    """Records that the ledger did not understand, kept whole, with the reason.
 
     \b
     Example:
@@ -35,7 +35,7 @@ def command() -> None:
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most this many, the latest first.")
 @format_option
 def list_command(*, dsn: str, reason: str, limit: int, output_format: str) -> None:
-    """List what lies there, with all that each record says.
+    """List the records in quarantine, with all their attributes.
 
     \b
     Example:

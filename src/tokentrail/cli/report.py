@@ -1,4 +1,4 @@
-"""`tokentrail report`: tokens and calls by any dimensions."""
+"""`tokentrail report`: sums tokens and calls by any dimensions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tokentrail.ledger.report import DIMENSIONS, MEASURES, UnknownDimensionError
 __all__ = ["command"]
 
 _HEADINGS = {name: name.removesuffix("_tokens").removesuffix("_calls").replace("_", " ") for name in MEASURES}
-"""In a table the columns stand side by side: tokens first, then calls and what is known of them."""
+"""Headings of a table's columns: tokens first, then calls and the sources of their counts."""
 
 _SHORT = {"reasoning": "reas.", "reported": "rep.", "estimated": "est.", "unknown": "unk.", "partial": "part."}
-"""The same where the terminal is narrow."""
+"""Short headings for narrow terminals."""
 
 _ALWAYS = ("input_tokens", "output_tokens", "calls")
-"""What a table shows even if it is 0 or unstated everywhere."""
+"""Measures that a table shows even if they are 0 or not stated in every row."""
 
 
 def _dimensions(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
@@ -48,8 +48,8 @@ def _time(_context: click.Context, _parameter: click.Parameter, value: str | Non
 def command(*, dsn: str, by: list[str], start: str | None, end: str | None, tenants: tuple[str, ...], output_format: str, limit: int | None) -> None:
     """Tokens and calls, each counted once.
 
-    `model` is the model that answered, or the requested one where the answer names none. A dash (null in JSON) means that nobody stated the number.
-    `reported_calls`, `estimated_calls` and `unknown_calls` say where the counts come from; `partial_calls` were cut short, `error_calls` failed.
+    `model` is the model that answered, or the requested one where the answer names none. A dash (null in JSON) means that the number was not stated.
+    `reported_calls`, `estimated_calls` and `unknown_calls` state the sources of the counts; `partial_calls` were cut short, `error_calls` failed.
     A table leaves out measures that are 0 or unstated in every row; json and csv have them all.
 
     \b
@@ -73,7 +73,7 @@ def command(*, dsn: str, by: list[str], start: str | None, end: str | None, tena
         headings = [_HEADINGS.get(name, name) for name in [*by, *measures]]
     else:
         measures, headings = list(MEASURES), [*by, *MEASURES]
-    unnamed = "(none)" if output_format in ("table", "vertical") else ""  # an empty cell would read as the one above it
+    unnamed = "(none)" if output_format in ("table", "vertical") else ""  # an empty cell would be read as a repetition of the cell above
     values = [[*(unnamed if row[name] == "" else row[name] for name in by), *(row[name] for name in measures)] for row in rows]
     counts = headings[len(by) :]
     if output_format != "table":

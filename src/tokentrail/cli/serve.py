@@ -1,4 +1,4 @@
-"""`tokentrail serve`: ClickHouse and an OTLP receiver on this machine, without Docker, Go or a server."""
+"""`tokentrail serve`: runs ClickHouse and an OTLP receiver on this machine, without Docker, Go or a server."""
 
 from __future__ import annotations
 

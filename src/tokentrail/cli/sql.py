@@ -1,4 +1,4 @@
-"""`tokentrail sql`: one statement against the ledger."""
+"""`tokentrail sql`: runs one statement on the ledger."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["command"]
 _NO_OUTFILE, _UNKNOWN_FORMAT = 196, 73
 
 _DENORMALS = {"output_format_json_quote_denormals": "1"}
-"""nan and inf as texts, which JSON has no numbers for; without it they would be NULL."""
+"""Makes ClickHouse write nan and inf as texts, since JSON has no such numbers; without this setting they become NULL."""
 
 
 @click.command(name="sql")
@@ -43,8 +43,8 @@ _DENORMALS = {"output_format_json_quote_denormals": "1"}
 def command(*, statement: str, dsn: str, write: bool, output_format: str, limit: int | None) -> None:
     """Run STATEMENT (- reads it from standard input) in the ledger's database and print its rows.
 
-    It is run read-only: ClickHouse itself refuses whatever would change something, unless --write is given. Rows are printed as they come; a table
-    shows the first 1,000, and stands as one block a row where the terminal is too narrow. A FORMAT clause is honoured: its bytes are passed through.
+    The statement runs read-only: ClickHouse itself refuses changes, unless --write is given. Rows are printed as they arrive; a table shows the
+    first 1,000, and becomes one block per row if the terminal is too narrow. A FORMAT clause is honoured: its bytes are passed through.
     In json a name that comes again is numbered (a, a_1, a_2), and nan and inf are null. Totals and extremes stand below a table.
 
     \b
@@ -60,7 +60,7 @@ def command(*, statement: str, dsn: str, write: bool, output_format: str, limit:
         try:
             _run(client, text, write=write, output_format=output_format, limit=limit)
         except ClickHouseError as error:
-            raise _advised(error, write=write, output_format=output_format) from None
+            raise _misuse_of(error, write=write, output_format=output_format) from None
 
 
 def _read(statement: str) -> str:
@@ -75,11 +75,11 @@ def _read(statement: str) -> str:
 
 
 def _run(client: Client, text: str, *, write: bool, output_format: str, limit: int | None) -> None:
-    ours = output_format in FORMATS and not _names_format(text)
-    beside = beside_rows(text.encode()) if ours else []
+    own_format = output_format in FORMATS and not _names_format(text)
+    beside = beside_rows(text.encode()) if own_format else []
     wanted = output_format if output_format not in FORMATS else WHOLE if beside and output_format in ("table", "vertical") else ROWS
-    with client.stream(text, wanted, read_only=not write, settings=_DENORMALS if ours else None) as answer:
-        if not ours or answer.format != wanted:
+    with client.stream(text, wanted, read_only=not write, settings=_DENORMALS if own_format else None) as answer:
+        if not own_format or answer.format != wanted:
             _pass_through(answer, limit)
         elif wanted == WHOLE:
             found = whole(answer)
@@ -95,10 +95,10 @@ def _run(client: Client, text: str, *, write: bool, output_format: str, limit: i
 
 
 def _names_format(text: str) -> bool:
-    """Whether the statement itself says how its answer is written."""
+    """Whether the statement has a FORMAT clause."""
     try:
         return bool(select(text.encode()).format)
-    except EngineError:  # ClickHouse took what is no statement to us
+    except EngineError:  # ClickHouse accepted a text that `select` refuses
         return False
 
 
@@ -110,13 +110,13 @@ def _pass_through(answer: Stream, limit: int | None) -> None:
         write_bytes(piece)
 
 
-def _advised(error: ClickHouseError, *, write: bool, output_format: str) -> Misuse:
-    said = str(error)
+def _misuse_of(error: ClickHouseError, *, write: bool, output_format: str) -> Misuse:
+    sentence = str(error)
     if error.code == READONLY and not write:
-        return Misuse(f"{said} `tokentrail sql` reads only: give --write to change something.")
+        return Misuse(f"{sentence} `tokentrail sql` reads only: give --write to change something.")
     if error.code == _NO_OUTFILE:
-        return Misuse(f'{said} The file would lie where ClickHouse runs: redirect standard output, `… FORMAT CSV" > file.csv`.')
+        return Misuse(f'{sentence} The file would lie where ClickHouse runs: redirect standard output, `… FORMAT CSV" > file.csv`.')
     if error.code == _UNKNOWN_FORMAT:
         meant = difflib.get_close_matches(output_format.lower(), FORMATS, n=1)
-        return Misuse(f"{said}{f' Did you mean {meant[0]}?' if meant and output_format not in FORMATS else ''}")
-    return Misuse(said)
+        return Misuse(f"{sentence}{f' Did you mean {meant[0]}?' if meant and output_format not in FORMATS else ''}")
+    return Misuse(sentence)

@@ -1,4 +1,4 @@
-"""Standard output: bytes and text at once, its width, and what a name of a ClickHouse format may do to a terminal."""
+"""Standard output: writes bytes and text, reports the terminal's width, refuses binary formats on a terminal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tokentrail.cli.errors import Misuse
 __all__ = [
     "BROKEN_PIPE",
     "INTERRUPTED",
+    "cannot_write",
     "close_quietly",
     "is_terminal",
     "refuse_binary",
-    "refuses",
     "rule_sign",
     "terminal_width",
     "write_bytes",
@@ -24,27 +24,27 @@ __all__ = [
 ]
 
 BROKEN_PIPE: Final = 141
-"""The exit code of a program whose reader left (`| head`), as a shell sees it of those that SIGPIPE ends: 128 + 13."""
+"""The exit code of a program whose reader has closed the pipe (`| head`), as after SIGPIPE: 128 + 13."""
 
 INTERRUPTED: Final = 130
 """The exit code after Ctrl-C: 128 + SIGINT."""
 
 BINARY: Final = ("arrow", "avro", "bson", "capn", "msgpack", "native", "npy", "orc", "parquet", "protobuf", "rowbinary")
-"""How the names of ClickHouse's binary formats begin, in lower case."""
+"""Beginnings of the names of ClickHouse's binary formats, in lower case."""
 
 
 def is_terminal() -> bool:
-    """Whether a person reads standard output at a terminal."""
+    """Whether standard output is a terminal."""
     return bool(sys.stdout.isatty())
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal; `None` where standard output is none, and lines may be as long as they are."""
+    """Returns the columns of the terminal; `None`, for lines of any length, if standard output is not a terminal."""
     return shutil.get_terminal_size().columns if is_terminal() else None
 
 
 def rule_sign() -> str:
-    """What a line under a heading is made of."""
+    """Returns the character of the line under a heading."""
     try:
         "─".encode(sys.stdout.encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
@@ -53,13 +53,13 @@ def rule_sign() -> str:
 
 
 def refuse_binary(written: str) -> None:
-    """Raise `Misuse` for a format that would only disturb a terminal."""
+    """Raises `Misuse` for a binary format on a terminal."""
     if is_terminal() and written.lower().startswith(BINARY):
         raise Misuse(f"{written} is binary: send it to a file or a program, e.g. `… > usage.{written.lower()}`.")
 
 
 def write_bytes(data: bytes) -> None:
-    """Write and flush: a reader sees each piece when it is there. Raises `Misuse` where the disk is full; BrokenPipeError means that nobody reads."""
+    """Writes and flushes, so that a reader sees each piece at once. Raises `Misuse` if the disk is full, BrokenPipeError if the pipe is closed."""
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -72,12 +72,12 @@ def write_bytes(data: bytes) -> None:
 
 
 def write_text(text: str) -> None:
-    """The same for text; what the terminal's encoding lacks is shown as a question mark."""
+    """Writes and flushes text; characters that the terminal's encoding lacks become question marks."""
     write_bytes(text.encode(sys.stdout.encoding or "utf-8", "replace"))
 
 
-def refuses() -> bool:
-    """Whether standard output takes nothing, neither what is held for it nor a line's end: then it was what raised the error that ended a command."""
+def cannot_write() -> bool:
+    """Whether standard output accepts neither its buffer nor a line end: then standard output raised the error that ended the command."""
     try:
         sys.stdout.flush()
         os.write(sys.stdout.fileno(), b"\n")
@@ -87,11 +87,11 @@ def refuses() -> bool:
 
 
 def close_quietly() -> None:
-    """Lead standard output to nowhere: what is still held for it would be tried, and complained about, once more at exit."""
+    """Redirects standard output to the null device: else Python writes the buffer at exit, and reports the error again."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-    except (OSError, ValueError) as error:  # no real file, as under a test runner
+    except (OSError, ValueError) as error:  # standard output is not a real file, as under a test runner
         if isinstance(error, OSError) and error.errno not in (errno.EBADF, None):
             raise

@@ -1,4 +1,4 @@
-"""What was probably meant by a mistyped name."""
+"""Suggestions for mistyped names."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["Group", "did_you_mean"]
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """A question that names the closest of `words`, with a space before it; empty where none is close."""
+    """Returns a question with the closest of `words`, after a space; empty if no word is close."""
     close = difflib.get_close_matches(word.lower(), list(words), n=1)
     return f" Did you mean {close[0]}?" if close else ""
 
 
 class Group(click.Group):
-    """A group whose mistyped commands get a suggestion, whichever click is installed."""
+    """A group that suggests commands for mistyped ones, with any version of click."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; an unknown one is misuse, with all names where none is close."""
+        """Finds the command. Raises `UsageError` for an unknown command, with the closest name, or all names."""
         name = args[0]
         known = self.list_commands(ctx)
         if name not in known and not name.startswith("-"):

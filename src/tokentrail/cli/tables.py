@@ -1,4 +1,4 @@
-"""Tables for people: as wide as the terminal, words whole. What cannot stand side by side stands as one block a row, as in ClickHouse's Vertical."""
+"""Formats tables for people: as wide as the terminal, without broken words. Rows that are too wide become blocks, as in ClickHouse's Vertical."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ __all__ = ["is_empty", "is_number", "plain", "table", "vertical"]
 
 GAP: Final = "  "
 NARROWEST_TEXT: Final = 16
-"""Columns that a text keeps at least when it is folded."""
+"""The smallest width of a folded text, in columns."""
 
 Row = Sequence[Any]
 
 _WORDS: Final = re.compile(r"\s+|(?<=[/:,;|])(?=[^\W\d_])")
-"""Where a text may be folded: at a space, and between the parts of a path or list. A name (gpt-4o-mini, api.groq.com, tenant_id) stays whole."""
+"""Places where a text may be folded: at a space, and between the parts of a path or list. A name (gpt-4o-mini, api.groq.com) stays whole."""
 
 _PARTS: Final = re.compile(r"\s+|(?<=[-/_:.,;|])(?=[^\W\d_])")
-"""Where a name may be folded too, in a table that would not fit otherwise: behind a sign that a letter follows (so not within 2026-11-26)."""
+"""Places where a name may be folded in a table that is too wide otherwise: after a sign before a letter (so not within 2026-11-26)."""
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value stands on the right."""
+    """Whether a value is a number, and so right-aligned."""
     return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
 
 
 def is_empty(value: Any) -> bool:
-    """NULL, or a text, list or map that holds nothing."""
+    """Whether a value is NULL or an empty text, list or map."""
     return value is None or value in ("", [], {})
 
 
 def plain(value: Any) -> str:
-    """A value as text, numbers as ClickHouse writes them: 1e-7, nan, inf."""
+    """Formats a value as text, numbers in ClickHouse's notation: 1e-7, nan, inf."""
     if isinstance(value, str):
         return value
     if isinstance(value, Decimal):
@@ -48,7 +48,7 @@ def plain(value: Any) -> str:
 
 
 def _nested(value: Any) -> str:
-    """A value that is no text of its own, in the manner of JSON; numbers in it as `plain` writes them, without quotes."""
+    """Formats a list, map or other value like JSON; numbers as `plain` formats them, without quotes."""
     if isinstance(value, list):
         return f"[{', '.join(map(_nested, value))}]"
     if isinstance(value, dict):
@@ -57,7 +57,7 @@ def _nested(value: Any) -> str:
 
 
 def shown(value: Any, *, grouped: bool = False) -> str:
-    """A value for people: NULL a dash, nothing that moves the cursor; the digits of a count are `grouped`."""
+    """Formats a value for people: NULL is a dash, control characters are escaped, digits are grouped if `grouped`."""
     if value is None:
         return "-"
     if grouped and is_number(value):
@@ -76,7 +76,7 @@ def _visible(sign: str) -> str:
 
 @dataclass(slots=True)
 class _Column:
-    """A column: heading, cells and foot as lines, and how wide it is."""
+    """A column: heading, cells and foot as lines, and the width."""
 
     heading: list[str]
     cells: list[list[str]]
@@ -85,24 +85,24 @@ class _Column:
     width: int = 0
 
     def measure(self) -> None:
-        """Make the column as wide as its longest line."""
+        """Sets the width to the longest line."""
         self.width = max(cell_len(line) for lines in (self.heading, self.foot, *self.cells) for line in lines or [""])
 
     def narrowest(self, at: re.Pattern[str]) -> int:
-        """How narrow folding `at` those places may make it."""
+        """Returns the smallest width that folding `at` those places can reach."""
         if self.right:
             return self.width
         words = max((cell_len(word) for lines in (self.foot, *self.cells) for line in lines for word in at.split(line)), default=0)
         return min(self.width, max(NARROWEST_TEXT, words, *(cell_len(line) for line in self.heading)))
 
     def fold(self, at: re.Pattern[str], width: int) -> None:
-        """Fold what is longer than `width`, at those places."""
-        self.cells = [[folded for line in lines for folded in _folded(at, line, width)] for lines in self.cells]
-        self.foot = [folded for line in self.foot for folded in _folded(at, line, width)]
+        """Folds lines longer than `width` at those places."""
+        self.cells = [[folded for line in lines for folded in _fold_line(at, line, width)] for lines in self.cells]
+        self.foot = [folded for line in self.foot for folded in _fold_line(at, line, width)]
         self.measure()
 
     def padded(self, lines: list[str], at: int) -> str:
-        """Line number `at` of a cell, filled up to the column's width."""
+        """Returns line number `at` of a cell, padded to the column's width."""
         text = lines[at] if at < len(lines) else ""
         space = " " * (self.width - cell_len(text))
         return space + text if self.right else text + space
@@ -119,10 +119,10 @@ def table(
     counts: Container[str] = (),
     names_may_fold: bool = False,
 ) -> str | None:
-    """Rows side by side within `width` columns (`None`: as wide as they are); `None` where they do not fit.
+    """Formats rows as a table of at most `width` columns (`None`: any width). Returns `None` if the table does not fit.
 
-    To make them fit, headings are folded at spaces, texts between words, and headings given their `short` form, in this order; at last names are
-    folded, where they may. The digits of the columns `counts` are grouped.
+    A table that is too wide is narrowed in this order: headings are folded at spaces, texts between words, headings get their `short` form, and names
+    are folded if `names_may_fold`. The digits of the columns `counts` are grouped.
     """
     columns = [
         _Column(
@@ -162,18 +162,18 @@ def _fit(columns: list[_Column], width: int, short: Mapping[str, str], places: S
     return False
 
 
-def _folded(places: re.Pattern[str], line: str, width: int) -> list[str]:
+def _fold_line(places: re.Pattern[str], line: str, width: int) -> list[str]:
     if cell_len(line) <= width:
         return [line]
-    folded, begun = [], ""
+    folded, current = [], ""
     at = 0
     for end in [*(found.end() for found in places.finditer(line)), len(line)]:
         piece, at = line[at:end], end
-        if begun and cell_len((begun + piece).rstrip()) > width:
-            folded.append(begun.rstrip())
-            begun = ""
-        begun += piece
-    return [*folded, begun.rstrip()]
+        if current and cell_len((current + piece).rstrip()) > width:
+            folded.append(current.rstrip())
+            current = ""
+        current += piece
+    return [*folded, current.rstrip()]
 
 
 def _lines(columns: list[_Column], rule: str) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _side_by_side(columns: list[_Column], cells: Sequence[list[str]]) -> Iterato
 def vertical(
     headings: Sequence[str], rows: Sequence[Row], *, rule: str = "─", first: int = 1, title: str = "", counts: Container[str] = ()
 ) -> Iterator[str]:
-    """Rows as blocks of `name: value`, each under its number (from `first` on) or `title`. The digits of the columns `counts` are grouped."""
+    """Yields rows as blocks of `name: value`, each under its number (from `first` on) or `title`. The digits of the columns `counts` are grouped."""
     margin = max(map(cell_len, headings), default=0) + 2
     for number, row in enumerate(rows):
         head = title or f"Row {first + number}:"

@@ -1,4 +1,4 @@
-"""`tokentrail verify`: the proof that nothing is missing, or the list of what is."""
+"""`tokentrail verify`: proves that nothing is missing, or lists the findings."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["command"]
 @click.option("--all", "all_writers", is_flag=True, help="List every writer, those that are closed and complete too.")
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
 def command(*, dsn: str, all_writers: bool, as_json: bool) -> None:
-    """Check that all that every process wrote has arrived and is still there.
+    """Check that all records of every process have arrived and are still there.
 
-    Writers (one a process) are listed while they are open, and if anything is off with them. Those that are closed and complete are one line for each
-    service, with their number; --all lists them one by one. --json follows the same rule.
+    Writers (one per process) are listed while they are open, and if they have findings. Closed and complete writers are one line per service, with
+    their number; --all lists them one by one. --json follows the same rule.
 
-    Every writer numbers its records from 1 and says at its end how many there were. Exit code 1 if numbers are missing, refused or damaged, if
-    rows are gone, if different numbers were said for one key, or if anything lies in quarantine. Numbers that are still on their way are named
+    Every writer numbers its records from 1 and states the highest number at its end. Exit code 1 if numbers are missing, refused or damaged, if
+    rows are gone, if records state different numbers for one key, or if records are in quarantine. Numbers that are still on their way are named
     too, until they arrive.
 
     \b
@@ -61,9 +61,9 @@ def _show(verification: Verification, *, listed: bool) -> None:
         )
     if verification.conflicts:
         columns = ["key", "source", "counts", "calls", "input_tokens", "output_tokens", "tenants", "key_ts", "first_ts", "writer_id"]
-        said_rows = [[said[name] for name in columns] for said in verification.conflicts]
+        conflicts = [[conflict[name] for name in columns] for conflict in verification.conflicts]
         counts = ["calls", "input_tokens", "output_tokens"]
-        print_table(columns, said_rows, title="conflicts: all that was said for a key", counts=counts)
+        print_table(columns, conflicts, title="conflicts: all that was said for a key", counts=counts)
     if verification.quarantine:
         columns = ["reason", "records", "first", "last"]
         rows = [[row[name] for name in columns] for row in verification.quarantine]
@@ -81,7 +81,7 @@ def _show(verification: Verification, *, listed: bool) -> None:
 
 
 def _remarks(writer: Writer) -> str:
-    told = {
+    problems = {
         "missing": writer.missing,
         "lost calls": writer.lost_calls,
         "gone from quarantine": writer.lost_quarantine,
@@ -89,7 +89,7 @@ def _remarks(writer: Writer) -> str:
         "damaged": writer.damaged,
         "heard after closing": writer.after_closing,
     }
-    remarks = [f"{what} {numbers}" for what, numbers in told.items() if numbers]
+    remarks = [f"{what} {numbers}" for what, numbers in problems.items() if numbers]
     if writer.closed_by:
         remarks.append(f"closed by {', '.join(writer.closed_by)}")
     return "; ".join(remarks)

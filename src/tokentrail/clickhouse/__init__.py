@@ -1,7 +1,7 @@
-"""The room that speaks to ClickHouse: a server over HTTP, or the engine in this process. What is asked is in `tokentrail.ledger`.
+"""Clients of ClickHouse (a server over HTTP, or the engine in this process), and migrations. The queries are in `tokentrail.ledger`.
 
-`client.py` is the protocol with both behind it, with `dsn.py`, `errors.py`, `literals.py`, `rows.py`, `values.py` and `streams.py`. `migrate.py`
-brings a database up to date: `steps.py` are the files, `migrations/` for what is stored (tables, history), `definitions/` for what is computed
-(views, today's text, read by `definitions.py`); `in_place.py` says what the database has, `objects.py` what the files make. `sqlfiles.py` reads and
-fills in `.sql` files, by the named lists of `lists.py`. The call path reads none of these.
+`client.py` has the protocol `Client` and both clients, with `dsn.py`, `errors.py`, `literals.py`, `rows.py`, `values.py` and `streams.py`.
+`migrate.py` brings a database up to date: `steps.py` lists the files, `migrations/` for tables (history), `definitions/` for views (today's text,
+by `definitions.py`); `in_place.py` reads the tables and views of a database, `objects.py` lists the tables and views that the files create.
+`sqlfiles.py` reads and renders `.sql` files, with the named lists of `lists.py`. The call path imports none of these modules.
 """

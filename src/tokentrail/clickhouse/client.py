@@ -1,6 +1,6 @@
-"""One way to speak to ClickHouse: a server over HTTP (clickhouse-connect) or the engine in this process (chDB), behind the same protocol.
+"""Clients of ClickHouse with one protocol: a server over HTTP (clickhouse-connect) or the engine in this process (chDB).
 
-Both answer in `JSONCompact`, so a value is the same Python value whichever answers: numbers, text, `None`, lists; times are text in UTC.
+Both answer in `JSONCompact`, so a value is the same Python value from both: numbers, text, `None`, lists; times are text in UTC.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tokentrail.clickhouse.dsn import DEFAULT_DSN, LOCK_FILE, Dsn, DsnError, par
 from tokentrail.clickhouse.errors import READONLY, ClickHouseError, failed, unreachable
 from tokentrail.clickhouse.literals import Parameter, identifier, lines, parameter, readonly
 from tokentrail.clickhouse.rows import Result, decode
-from tokentrail.clickhouse.streams import Stream, in_sentences, of_response, request
+from tokentrail.clickhouse.streams import Stream, of_response, request, with_sentences
 
 __all__ = ["DEFAULT_DSN", "OLDEST_VERSION", "ClickHouseError", "Client", "Result", "connect"]
 
@@ -31,36 +31,36 @@ _Answer = TypeVar("_Answer")
 
 
 class Client(Protocol):
-    """What this package asks of ClickHouse. All methods raise `ClickHouseError`."""
+    """The methods of a ClickHouse client. All methods raise `ClickHouseError`."""
 
     @property
     def database(self) -> str:
-        """The database that statements without one mean."""
+        """The database of statements that name none."""
 
     @property
     def address(self) -> str:
-        """Where this speaks to, without a password: for messages."""
+        """The address of the server or engine, without a password: for messages."""
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
-        """Run one statement and return its rows. `parameters` fill `{name:Type}`; `read_only` makes the engine refuse whatever would write."""
+        """Runs one statement and returns its rows. `parameters` fill `{name:Type}`; `read_only` makes the engine refuse statements that write."""
 
     def stream(self, sql: str, written: str, *, read_only: bool = False, settings: Mapping[str, str] | None = None) -> AbstractContextManager[Stream]:
-        """Run one statement and give its answer while it is made, in the format that the statement names, else in `written`.
+        """Runs one statement and streams its answer, in the format of the statement's FORMAT clause, else in `written`.
 
-        `settings` hold where the user may set any. Leaving the context before the end stops the query.
+        `settings` apply if the user has the right to change settings. Leaving the context before the end stops the query.
         """
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
-        """Run one statement that returns no rows."""
+        """Runs one statement that returns no rows."""
 
     def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Insert rows in one block; columns that a row does not name get their defaults."""
+        """Inserts rows in one block; columns that a row does not contain get their defaults."""
 
     def use(self, database: str) -> None:
-        """Make `database` the one that statements without one mean."""
+        """Makes `database` the database of statements that name none."""
 
     def close(self) -> None:
-        """Give back the connection or the engine."""
+        """Closes the connection or the engine."""
 
 
 class HttpClient:
@@ -68,13 +68,15 @@ class HttpClient:
 
     def __init__(self, dsn: Dsn) -> None:
         try:
-            import clickhouse_connect  # noqa: PLC0415 - an extra, and 0.3 s that the engine in process does not need
+            import clickhouse_connect  # noqa: PLC0415 - an extra, and 0.3 s of import that the engine in this process does not need
         except ImportError:
             raise ClickHouseError("ClickHouse over HTTP needs clickhouse-connect: pip install 'tokentrail[cli]'") from None
-        logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # its errors come back as ours, once
+        logging.getLogger("clickhouse_connect").addHandler(
+            logging.NullHandler()
+        )  # its errors are raised as ClickHouseError, and must not be logged too
         self.database = ""
         self.address = dsn.shown
-        self._may: dict[str, bool] = {}
+        self._settable: dict[str, bool] = {}
         try:
             self._client = clickhouse_connect.get_client(
                 host=dsn.host,
@@ -95,37 +97,37 @@ class HttpClient:
         def ask(settings: dict[str, str]) -> bytes:
             return self._client.raw_query(sql, parameters=dict(parameters or {}), settings=settings, fmt="JSONCompact")
 
-        return decode(self._asked(ask, {"readonly": readonly(sql)} if read_only else {}))
+        return decode(self._request(ask, {"readonly": readonly(sql)} if read_only else {}))
 
     @contextmanager
     def stream(self, sql: str, written: str, *, read_only: bool = False, settings: Mapping[str, str] | None = None) -> Iterator[Stream]:
         wanted = ({"readonly": readonly(sql)} if read_only else {}) | dict(settings or {})
-        with closing(self._asked(partial(request, self._client, sql, written), wanted)) as response:
+        with closing(self._request(partial(request, self._client, sql, written), wanted)) as response:
             yield of_response(response, written)
 
-    def _asked(self, ask: Callable[[dict[str, str]], _Answer], wanted: Mapping[str, str]) -> _Answer:
+    def _request(self, ask: Callable[[dict[str, str]], _Answer], wanted: Mapping[str, str]) -> _Answer:
         try:
-            return ask({name: value for name, value in wanted.items() if self._may_set(name)})
+            return ask({name: value for name, value in wanted.items() if self._can_set(name)})
         except Exception as error:
             raise failed(error, self.address) from None
 
-    def _may_set(self, name: str) -> bool:
-        """Whether statements may be sent with this setting. A user whose profile is read-only may not say so again, and needs not.
+    def _can_set(self, name: str) -> bool:
+        """Whether statements may be sent with this setting. A user whose profile is read-only may not set `readonly`, and need not.
 
-        It is found out with a statement of no effect: a refusal of the user's own statement may come from a `SETTINGS readonly = 0` in it.
+        The check is a statement without effect: a refusal of the user's own statement may come from `SETTINGS readonly = 0` in that statement.
         """
-        if self._may.get("readonly"):  # who may set that may set all
+        if self._settable.get("readonly"):  # a user who may set `readonly` may set all settings
             return True
-        if name not in self._may:
+        if name not in self._settable:
             try:
                 self._client.raw_query("SELECT 1", settings={name: "1" if name != "readonly" else "2"}, fmt="Null")
-                self._may[name] = True
+                self._settable[name] = True
             except Exception as error:
-                # clickhouse-connect knows from the server's list of settings, and does not ask
+                # clickhouse-connect raises by the server's list of settings, without a request
                 if failed(error, self.address).code != READONLY and f"Setting {name} is readonly" not in str(error):
                     raise
-                self._may[name] = False
-        return self._may[name]
+                self._settable[name] = False
+        return self._settable[name]
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
         try:
@@ -148,13 +150,13 @@ class HttpClient:
 
 
 class EngineClient:
-    """The embedded engine on a folder, in this process. One folder a process, and one process a folder."""
+    """The embedded engine on a folder, in this process: one folder per process, and one process per folder."""
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
-        from tokentrail.embedded.library import opener  # noqa: PLC0415 - it belongs to the engine
+        from tokentrail.embedded.library import opener  # noqa: PLC0415 - needs the extra `embedded`
 
         try:
-            self._opened: Callable[[Path], Any] = opener()
+            self._open_session: Callable[[Path], Any] = opener()
         except ImportError:
             raise ClickHouseError("the embedded ClickHouse needs chdb: pip install 'tokentrail[embedded]'") from None
         except Exception as error:
@@ -173,7 +175,7 @@ class EngineClient:
 
     def _open(self) -> Any:
         try:
-            return self._opened(self._folder)
+            return self._open_session(self._folder)
         except Exception as error:
             if "already initialized with path" in str(error):
                 raise ClickHouseError(f"cannot open {self._folder}: this process already has an embedded engine on another folder") from None
@@ -183,7 +185,7 @@ class EngineClient:
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
         if not read_only:
             return self._run(self._session, sql, parameters)
-        session = self._open()  # a session of its own: once read-only, a session stays it
+        session = self._open()  # a separate session: a read-only session stays read-only
         try:
             self._use(session)
             session.query(f"SET readonly = {readonly(sql)}")
@@ -193,7 +195,7 @@ class EngineClient:
 
     @contextmanager
     def stream(self, sql: str, written: str, *, read_only: bool = False, settings: Mapping[str, str] | None = None) -> Iterator[Stream]:
-        from tokentrail.embedded.pieces import EngineError, answer  # noqa: PLC0415 - it belongs to the engine
+        from tokentrail.embedded.pieces import EngineError, answer  # noqa: PLC0415 - needs the extra `embedded`
         from tokentrail.embedded.statement import read_only_level  # noqa: PLC0415 - same
 
         with closing(self._open()) as session:
@@ -207,7 +209,7 @@ class EngineClient:
             except (RuntimeError, EngineError) as error:
                 raise failed(error, self.address) from None
             with closing(pieces):
-                yield Stream(spelt, in_sentences(pieces))
+                yield Stream(spelt, with_sentences(pieces))
 
     def _use(self, session: Any) -> None:
         if self.database:
@@ -222,7 +224,7 @@ class EngineClient:
         return decode(answer.bytes() or b"")
 
     def _renew(self) -> None:
-        """After a failed statement chDB may put what that one had written in front of the session's next answer: take another session."""
+        """Replaces the session after a failed statement, whose output chDB may prepend to the session's next answer."""
         failed, self._session = self._session, self._open()
         failed.close()
         self._use(self._session)
@@ -234,7 +236,7 @@ class EngineClient:
         block = lines(rows)
         if not block:
             return
-        # as one statement with its data: chDB 4.4's `send_insert` reports success where a constraint, a view or the disk refused the rows
+        # one statement with the data: chDB 4.4's `send_insert` reports success after a constraint, a view or the disk has refused the rows
         try:
             self._session.query(f"INSERT INTO {identifier(table)} FORMAT JSONEachRow\n{block.decode()}", "Null")
         except Exception as error:
@@ -250,10 +252,10 @@ class EngineClient:
 
 
 def connect(dsn: str = DEFAULT_DSN, *, create: bool = False) -> Client:
-    """Open a DSN and check the version: `http(s)://user:password@host:port/database`, or `chdb:///folder?database=…`.
+    """Opens a DSN and checks the version: `http(s)://user:password@host:port/database`, or `chdb:///folder?database=…`.
 
     `create`: the database, and the engine's folder, need not exist yet (for `migrate`); then no database is in use until `use` is called.
-    Raises `ClickHouseError` with one sentence that says what is wrong and what to do.
+    Raises `ClickHouseError` with one sentence: the cause, and what to do.
     """
     try:
         parsed = parse_dsn(dsn)
@@ -261,14 +263,14 @@ def connect(dsn: str = DEFAULT_DSN, *, create: bool = False) -> Client:
         raise ClickHouseError(str(error)) from None
     client: Client = EngineClient(Path(parsed.folder), create=create) if parsed.scheme == "chdb" else HttpClient(parsed)
     try:
-        _settle(client, parsed.database, may_be_missing=create)
+        _check_and_use(client, parsed.database, may_be_missing=create)
     except ClickHouseError:
         client.close()
         raise
     return client
 
 
-def _settle(client: Client, database: str, *, may_be_missing: bool) -> None:
+def _check_and_use(client: Client, database: str, *, may_be_missing: bool) -> None:
     version = str(client.query("SELECT version()").rows[0][0])
     if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST_VERSION:
         oldest = ".".join(str(part) for part in OLDEST_VERSION)
@@ -280,7 +282,7 @@ def _settle(client: Client, database: str, *, may_be_missing: bool) -> None:
 
 
 def _refuse_if_served(folder: Path) -> None:
-    """Say who holds the folder, where its holder left a lock file; chDB itself can only say that it could not start."""
+    """Raises `ClickHouseError` with the process that serves the folder, from the lock file; chDB's own error states only that it could not start."""
     try:
         with (folder / LOCK_FILE).open() as file:
             holder = file.read(64).strip()
@@ -292,4 +294,4 @@ def _refuse_if_served(folder: Path) -> None:
             f"cannot open {folder}: process {holder or 'unknown'} serves it; speak to that one over HTTP, by default at {DEFAULT_DSN}"
         ) from None
     except OSError:
-        return  # nobody ever served it, or it is not ours to read: chDB decides
+        return  # the folder was never served, or the lock file cannot be read: chDB decides

@@ -1,12 +1,12 @@
-"""Definitions: what the database computes, put in place whenever its text changes, while inserts go on.
+"""Definitions: views, put in place whenever their text changes, while inserts continue.
 
-`definitions/NAME.sql` holds the view NAME as this version wants it, and begins with one of two statements:
+`definitions/NAME.sql` holds this version's view NAME, and begins with one of two statements:
 
 - `CREATE OR REPLACE VIEW`;
-- `CREATE MATERIALIZED VIEW IF NOT EXISTS … TO … AS SELECT …`, to which `ALTER TABLE … MODIFY QUERY` with the same SELECT is added here. An insert
-  goes by the former query or by the new one, never by none and never by both. A view that is dropped and made anew would lose the rows between.
+- `CREATE MATERIALIZED VIEW IF NOT EXISTS … TO … AS SELECT …`, to which this module adds `ALTER TABLE … MODIFY QUERY` with the same SELECT. An
+  insert uses the former query or the new one, never none and never both. A view that is dropped and created again would lose the rows in between.
 
-Statements that follow are run each time too.
+Later statements of the file are run each time too.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class Definition:
 
     @property
     def reads(self) -> frozenset[str]:
-        """The tables and views behind FROM and JOIN."""
+        """The tables and views after FROM and JOIN."""
         return frozenset(_READ.findall(self.query))
 
     @property
     def tables(self) -> frozenset[str]:
-        """The tables and views without which the view cannot be put in place."""
+        """The tables and views that must exist before the view is put in place."""
         return self.reads | {self.fed}
 
     @cached_property
@@ -76,26 +76,26 @@ class Definition:
 
     @cached_property
     def making(self) -> list[str]:
-        """The statements that put the view where none is."""
+        """The statements that create the view if there is none."""
         return sqlfiles.statements(self.text)
 
     @cached_property
     def changing(self) -> list[str]:
-        """The statements that put the view in place, whether it is there or not."""
+        """The statements that put the view in place, whether a view of that name exists or not."""
         first, *rest = self.making
         change = [f"ALTER TABLE {self.name}{self._made['on'] or ''} MODIFY QUERY\n{self.query}"] if self.fed else []
         return [first, *change, *rest]
 
 
 def definitions(target: Target) -> list[Definition]:
-    """Every view of this package, in the order of putting in place."""
+    """Returns every view of this package, in the order of putting them in place."""
     return in_order(Definition(name, sqlfiles.render(sqlfiles.read("definitions", name), target)) for name in sqlfiles.names("definitions"))
 
 
 def in_order(found: Iterable[Definition]) -> list[Definition]:
-    """A view comes after the views that it reads, and before the view that feeds what it reads: no row passes a view that is yet to come.
+    """Sorts views: a view comes after the views that it reads, and before the view that feeds a table it reads, so that no row misses a view.
 
-    Raises `graphlib.CycleError` where that cannot be.
+    Raises `graphlib.CycleError` if there is no such order.
     """
     by_name = {definition.name: definition for definition in sorted(found, key=lambda definition: definition.name)}
     order: TopologicalSorter[str] = TopologicalSorter({name: [] for name in by_name})

@@ -9,10 +9,10 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 __all__ = ["DEFAULT_DSN", "LOCK_FILE", "Dsn", "DsnError", "parse_dsn"]
 
 DEFAULT_DSN: Final = "http://127.0.0.1:8123/tokentrail"
-"""What `tokentrail serve` opens."""
+"""The address that `tokentrail serve` opens by default."""
 
 LOCK_FILE: Final = "tokentrail.lock"
-"""In an embedded engine's folder: locked by the process that serves it, whose id it holds."""
+"""The lock file in an embedded engine's folder: locked by the process that serves the folder, and contains that process's id."""
 
 DEFAULT_DATABASE: Final = "tokentrail"
 _PORTS: Final = {"http": 8123, "https": 8443}
@@ -21,7 +21,7 @@ _FORMS: Final = "http://user:password@host:8123/tokentrail, or chdb:///path/to/f
 
 
 class DsnError(ValueError):
-    """One sentence about what is wrong with a DSN, never with its password."""
+    """An invalid DSN: one sentence with the cause, never with the password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Dsn:
 
 
 def parse_dsn(text: str) -> Dsn:
-    """The parts of a DSN; raises `DsnError` with a sentence that says what to write instead."""
+    """Parses a DSN. Raises `DsnError` with a sentence: the cause, and what to write instead."""
     try:
         parts = urlsplit(text.strip())
     except ValueError as error:

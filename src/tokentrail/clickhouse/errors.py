@@ -1,4 +1,4 @@
-"""What ClickHouse, its drivers and the network say against us, as one sentence for a user."""
+"""Errors of ClickHouse, its drivers and the network, as one sentence for a user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STATUS = re.compile(r"HTTP (?:driver received HTTP )?status (?:code )?(\d{3})")
 
 
 class ClickHouseError(Exception):
-    """A sentence for the user; `code` is ClickHouse's error code where it answered at all."""
+    """A sentence for the user; `code` is ClickHouse's error code, None if ClickHouse did not answer."""
 
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class ClickHouseError(Exception):
 
 
 def failed(error: Exception, address: str) -> ClickHouseError:
-    """For a statement that went wrong at `address`: the code and the first line of what was said, and what to do where a table is missing."""
+    """Returns the error of a statement that failed at `address`: code and first line of the message, and what to do if a table is missing."""
     text = str(error)
     match = _CODE.search(text)
     if match is None:
@@ -40,7 +40,7 @@ def failed(error: Exception, address: str) -> ClickHouseError:
 
 
 def broke_off(text: str) -> ClickHouseError:
-    """For an answer that ended in its middle, by what the server or the network said last."""
+    """Returns the error of an answer that broke off; `text` is the last message of the server or the network."""
     match = _CODE.search(text)
     if match is None:
         return ClickHouseError(f"the answer broke off, what came of it is not whole: {_first_line(text)}")
@@ -49,7 +49,7 @@ def broke_off(text: str) -> ClickHouseError:
 
 
 def unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
-    """For a server that could not be spoken to: the address without its password, the cause, and what to try."""
+    """Returns the error of a server that cannot be reached: the address without its password, the cause, and what to try."""
     text = str(error)
     match = _CODE.search(text)
     code = int(match.group(1)) if match else None
@@ -77,7 +77,7 @@ def unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
 
 
 def _reason(text: str) -> str:
-    """The innermost cause of a connection that failed, without the layers that wrap it."""
+    """Returns the innermost cause of a failed connection, without the exceptions that wrap that cause."""
     for known in ("Connection refused", "timed out", *_UNRESOLVED, "Network is unreachable", "No route to host", "certificate verify failed"):
         if known in text:
             return known

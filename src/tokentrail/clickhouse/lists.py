@@ -1,9 +1,9 @@
-"""The named lists that `.sql` files repeat a line for: `{{each counts: $name,}}` is one such line for every count.
+"""The named lists for repeated lines in `.sql` files: `{{each counts: $name,}}` is one line for every count.
 
 An item is a mapping: `$name` the column, `$attribute` the attribute that states the count, `$text` the alias of that attribute's text while a record
-is read, `$comment` the column's comment, `$literal` the same as the inside of an SQL literal.
+is parsed, `$comment` the column's comment, `$literal` the comment escaped for an SQL literal.
 
-The counts are those of `tokentrail.counts`: a new one needs a migration that adds its column (`make docs` writes it), and nothing else in SQL.
+The counts are those of `tokentrail.counts`: a new count needs a migration that adds its column (`make docs` writes the migration), and no other SQL.
 """
 
 from __future__ import annotations
@@ -35,22 +35,23 @@ _FIRST: Final = (
     "image_input_tokens",
     "image_output_tokens",
 )
-"""The counts whose hash tells two sets of numbers of a claimed key apart, in the hash's order: a stored hash never changes, so neither does this."""
-_NEVER: Final = ("consumed_input_tokens", "consumed_output_tokens")
-"""Counts in which two sets of numbers may differ without a conflict."""
+"""The counts in the hash that distinguishes two sets of numbers of a claimed key, in the hash's order. Stored hashes never change, so this list must
+not change."""
+_WITHOUT_CONFLICT: Final = ("consumed_input_tokens", "consumed_output_tokens")
+"""Counts that may differ between two sets of numbers without a conflict."""
 _MAIN: Final = _FIRST[:5]
 """The counts that `key_conflicts` and `report` show."""
 
 
 def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
-    """Every list by its name, made of `COUNTS` or of others."""
+    """Returns every list by its name, built from `COUNTS` or other counts."""
     counts = COUNTS if counts is None else counts
     by_name = {count.name: count for count in counts}
     return {
         "counts": _items(counts),
         "sizes": _items(_SIZES),
         "first_counts": _items(by_name[name] for name in _FIRST),
-        "later_counts": _items(count for count in counts if count.name not in (*_FIRST, *_NEVER)),
+        "later_counts": _items(count for count in counts if count.name not in (*_FIRST, *_WITHOUT_CONFLICT)),
         "main_counts": _items(by_name[name] for name in _MAIN),
     }
 

@@ -1,4 +1,4 @@
-"""Values as ClickHouse reads them: names, parameters, rows to insert, and the setting that makes a statement read-only."""
+"""Values in ClickHouse's notation: identifiers, parameters, rows to insert, and the setting that makes a statement read-only."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Parameter = str | int | None | Sequence[str]
 
 
 def identifier(name: str) -> str:
-    """A name as ClickHouse reads it, whatever it holds."""
+    """Quotes a name; any characters are allowed."""
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
 def lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Rows as JSONEachRow."""
+    """Encodes rows as JSONEachRow."""
     return b"".join(json.dumps(dict(row)).encode() + b"\n" for row in rows)
 
 
 def parameter(value: Parameter) -> str:
-    """A value as the engine reads parameters: texts escaped as in TabSeparated, lists as array literals."""
+    """Encodes a value as a parameter of the engine: texts escaped as in TabSeparated, lists as array literals."""
     if value is None:
         return "\\N"
     if isinstance(value, int):
@@ -37,5 +37,5 @@ def parameter(value: Parameter) -> str:
 
 
 def readonly(sql: str) -> str:
-    """How read-only a statement is run: 2 lets it have settings of its own, but also INSERT INTO FUNCTION file(…) and temporary tables; 1 not."""
+    """Returns the level of `readonly` for a statement: 2 allows SETTINGS, but also INSERT INTO FUNCTION file(…) and temporary tables; 1 does not."""
     return "1" if _MAKING.search(sql) else "2"

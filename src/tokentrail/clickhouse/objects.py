@@ -1,4 +1,4 @@
-"""What the migrations make, table by table: so that what somebody has dropped is noticed, and can be put back as it was."""
+"""The tables and views that the migrations create, so that a dropped one is detected, and can be created again unchanged."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _ALTER: Final = re.compile(r"ALTER TABLE (\w+)(?: ON CLUSTER '[^']*')?\s+(MODIFY
 _DROP: Final = re.compile(r"DROP TABLE IF EXISTS (\w+)")
 _ENGINE: Final = re.compile(r"^ENGINE = (\w+)", re.MULTILINE)
 _QUERY: Final = re.compile(r" AS\s+(?=SELECT|WITH)")
-_STORING_NOTHING: Final = ("Null", "Distributed")
+_ENGINES_WITHOUT_DATA: Final = ("Null", "Distributed")
 
 
 @dataclass(slots=True)
 class Made:
-    """A table or view, and the statements that make it what it is."""
+    """A table or view, and the statements that create and change it."""
 
     kind: str
     name: str
@@ -27,23 +27,23 @@ class Made:
 
     @property
     def holds_data(self) -> bool:
-        """Whether something is lost with it. A materialized view writes into a table, and keeps nothing."""
+        """Whether a drop loses data. A materialized view writes into a table, and holds no data."""
         engine = _ENGINE.search(self.statements[0])
-        return self.kind == "table" and (engine is None or engine[1] not in _STORING_NOTHING)
+        return self.kind == "table" and (engine is None or engine[1] not in _ENGINES_WITHOUT_DATA)
 
     def needs(self, tables: Iterable[str]) -> bool:
-        """Whether it cannot be made without one of these tables."""
+        """Whether the object cannot be created without one of these tables."""
         return any(re.search(rf"\b{table}\b", self.statements[0]) for table in tables)
 
-    def query_is(self, query: str) -> None:
-        """Let it be made with a later query at once: no record is to pass through an earlier one."""
+    def replace_query(self, query: str) -> None:
+        """Replaces the query in the CREATE statement by a later one, so that no record passes through an earlier query."""
         created = self.statements[0]
         at = _QUERY.search(created)
         self.statements[0] = created[: at.end()] + query if at else created
 
 
 def made_by(statements: Iterable[str]) -> dict[str, Made]:
-    """Every table and view that these statements make, by name, in the order of their making."""
+    """Returns every table and view that the statements create, by name, in the order of creation."""
     made: dict[str, Made] = {}
     for statement in statements:
         created, altered, dropped = _CREATE.match(statement), _ALTER.match(statement), _DROP.match(statement)
@@ -54,7 +54,7 @@ def made_by(statements: Iterable[str]) -> dict[str, Made]:
         elif altered is None or altered[1] not in made:
             continue
         elif altered[2]:
-            made[altered[1]].query_is(statement[altered.end() :])
+            made[altered[1]].replace_query(statement[altered.end() :])
         else:
             made[altered[1]].statements.append(statement)
     return made

@@ -1,4 +1,4 @@
-"""Rows out of ClickHouse's JSON: a whole answer at once, or batch by batch while it comes."""
+"""Decodes rows from ClickHouse's JSON: a whole answer at once, or batch by batch while the answer arrives."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from tokentrail.clickhouse.values import Reading, reading
 
 __all__ = ["Batch", "Batches", "Result", "Whole", "decode", "whole"]
 
-_LINE: Final = msgspec.json.Decoder(list[Any], float_hook=Decimal)  # as exact as ClickHouse writes them
+_LINE: Final = msgspec.json.Decoder(list[Any], float_hook=Decimal)  # exact, as ClickHouse writes numbers
 _TAIL: Final = 1 << 12
 _DOCUMENT: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A query's answer: column names, and rows as tuples in their order."""
+    """A query's answer: column names, and rows as tuples in the columns' order."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
 
     def dicts(self) -> list[dict[str, Any]]:
-        """The rows as one dictionary each."""
+        """Returns each row as a dictionary."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 def decode(answer: bytes) -> Result:
-    """The rows of an answer in JSONCompact; none for a statement that has no answer."""
+    """Decodes the rows of an answer in JSONCompact; no rows for a statement without an answer."""
     if not answer.strip():
         return Result((), [])
     decoded = json.loads(answer)
@@ -44,7 +44,7 @@ def decode(answer: bytes) -> Result:
 
 
 def _readings(types: Iterable[str]) -> list[tuple[int, Reading]]:
-    """How the columns whose values may come quoted are read, by their position."""
+    """Returns the readings of columns whose values may be quoted, with the columns' positions."""
     found = ((position, reading(kind)) for position, kind in enumerate(types))
     return [(position, read) for position, read in found if read is not None]
 
@@ -60,7 +60,7 @@ Batch = list[list[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An answer that is all there, with what stands beside its rows: `totals`, `minimum`, `maximum`, each a row."""
+    """A complete answer; `beside` holds the rows `totals`, `minimum` and `maximum`."""
 
     columns: tuple[str, ...]
     rows: Batch
@@ -68,7 +68,7 @@ class Whole:
 
 
 def whole(stream: Stream) -> Whole:
-    """Read a stream in JSONCompact to its end. Floats and decimals are `Decimal`; raises ClickHouseError where the answer breaks off."""
+    """Reads a stream in JSONCompact to its end. Floats and decimals are `Decimal`. Raises ClickHouseError if the answer breaks off."""
     text = b"".join(stream.pieces)
     if not text.strip():
         return Whole((), [], {})
@@ -89,7 +89,7 @@ def whole(stream: Stream) -> Whole:
 class Batches:
     """A stream in the format `ROWS`, as batches of rows; floats and decimals are `Decimal`. The totals of WITH TOTALS are left out.
 
-    `columns` is empty for a statement that has no answer. Iterating raises ClickHouseError where the answer breaks off.
+    `columns` is empty for a statement without an answer. Iterating raises ClickHouseError if the answer breaks off.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -130,7 +130,7 @@ class Batches:
     def _batch(self, lines: list[bytes]) -> Batch:
         rows: Batch = []
         for line in lines:
-            self._ended = self._ended or not line  # what follows are the totals, which the embedded engine does not write at all
+            self._ended = self._ended or not line  # an empty line precedes the totals, which the embedded engine does not write
             if self._ended:
                 break
             row = _line(line)
@@ -146,6 +146,6 @@ def _line(line: bytes) -> list[Any]:
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     try:
-        return _LINE.decode(line.decode(errors="replace"))  # texts in ClickHouse may be any bytes
+        return _LINE.decode(line.decode(errors="replace"))  # texts in ClickHouse may hold any bytes
     except msgspec.DecodeError:
         raise broke_off(line.decode(errors="replace")) from None

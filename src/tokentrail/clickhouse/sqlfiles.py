@@ -1,14 +1,14 @@
-"""The project's `.sql` files: reading, filling in, and splitting them into statements.
+"""Reads and renders the project's `.sql` files, and splits them into statements.
 
-What stands in double braces is filled in here and nowhere else:
+Only this module replaces placeholders in double braces:
 
 - `{{SEQ}}` an attribute's name from `tokentrail.semconv` as a literal, `{{SEQ.name}}` the same without quotes;
-- `{{Operation.type}}`, `.words`, `.numbers` a vocabulary's Enum8 and the two lists that map a text to it;
-- `{{each counts: $name,}}` its text once for every item of a list of `tokentrail.clickhouse.lists`, filled in: on lines of their own where it stands
-  on one, else side by side;
-- `{{on_cluster}}`, `{{replicated}}`, `{{local}}` what a cluster needs, empty on a single server;
-- `-- distributed: TABLE by EXPRESSION` on a cluster adds the Distributed table over `TABLE_local` at the file's end; a column that is added to
-  `TABLE_local`, or gets another comment there, has it in the Distributed table too.
+- `{{Operation.type}}`, `.words`, `.numbers` a vocabulary's Enum8 and the two lists that map a text to its number;
+- `{{each counts: $name,}}` the text once for every item of a list of `tokentrail.clickhouse.lists`: each on its own line if the placeholder has its
+  own line, else side by side;
+- `{{on_cluster}}`, `{{replicated}}`, `{{local}}` clauses for a cluster, empty on a single server;
+- `-- distributed: TABLE by EXPRESSION` on a cluster adds the Distributed table over `TABLE_local` at the file's end; a column added to `TABLE_local`,
+  or a column comment changed there, is added or changed in the Distributed table too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CLUSTER_NAME = re.compile(r"[\w.{}-]+").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a migration is rendered for: a database, and the name of a cluster or none."""
+    """The target of a rendered file: a database, and the name of a cluster or none."""
 
     database: str
     cluster: str = ""
@@ -46,24 +46,24 @@ class Target:
 
     @property
     def on_cluster(self) -> str:
-        """What a statement says to be run on every node; empty on a single server."""
+        """The clause that runs a statement on every node; empty on a single server."""
         return f" ON CLUSTER '{self.cluster}'" if self.cluster else ""
 
 
 def names(folder: str) -> list[str]:
-    """The names of a folder's files without `.sql`, sorted."""
+    """Returns the names of a folder's files without `.sql`, sorted."""
     found = (entry.name for entry in resources.files(__package__).joinpath(folder).iterdir())
     return sorted(name.removesuffix(".sql") for name in found if name.endswith(".sql"))
 
 
 @cache
 def read(folder: str, name: str) -> str:
-    """A file's text as it stands in the package."""
+    """Returns a file's text, not rendered."""
     return resources.files(__package__).joinpath(folder).joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
 def render(text: str, target: Target) -> str:
-    """Fill in a migration's or definition's text. Raises `ValueError` for what it does not know."""
+    """Renders a migration's or definition's text. Raises `ValueError` for an unknown placeholder."""
 
     def fill(match: re.Match[str]) -> str:
         name, part = match.groups()
@@ -79,7 +79,10 @@ def render(text: str, target: Target) -> str:
 
 
 def repeat(text: str) -> str:
-    """Repeat what names a list, for each of its items. Raises `ValueError` for a list, `KeyError` for a part of an item, that is not known."""
+    """Replaces each `{{each LIST: …}}` by its text for every item of the list.
+
+    Raises `ValueError` for an unknown list, `KeyError` for an unknown part of an item.
+    """
     known = lists.lists()
 
     def filled(name: str, template: str) -> list[str]:
@@ -92,7 +95,7 @@ def repeat(text: str) -> str:
 
 
 def statements(text: str) -> list[str]:
-    """A file's statements without comments; semicolons and dashes inside literals are left alone."""
+    """Splits a file into statements without comments; semicolons and dashes inside literals are kept."""
     parts = [""]
     for piece in _PIECE.findall(text):
         if piece == ";":
@@ -117,10 +120,10 @@ def _setting(name: str, target: Target) -> str:
         "on_cluster": (target.on_cluster, target.on_cluster),
         "replicated": ("", "Replicated"),
         "local": ("", "_local"),
-        # The key alone makes a record count once. Dropping a whole block because it came before would keep a repeat from healing what a failed view
-        # or a deleted row has left out: on servers before 25.x a block that landing knows reaches no view at all.
+        # The key alone makes a record count once. Deduplication of whole blocks would keep a repeated block from restoring rows that a failed view or
+        # a deletion has left out: on servers before 25.x a block that the landing table has seen reaches no view at all.
         "no_block_deduplication": ("non_replicated_deduplication_window = 0", "replicated_deduplication_window = 0"),
-        # one group of replicas over all shards: what was applied is the same everywhere
+        # one group of replicas over all shards: the applied steps are the same everywhere
         "applied_engine": (
             "MergeTree",
             f"ReplicatedMergeTree('/clickhouse/tokentrail/{target.database}/migrations', '{{shard}}-{{replica}}')",

@@ -1,4 +1,4 @@
-"""The steps that make a database: this package's files, and what is written down of those that were applied."""
+"""The steps that create a database: this package's files, and the records of the applied ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tokentrail.clickhouse.sqlfiles import Target
 
 __all__ = ["Applied", "Kind", "MigrationError", "Step", "applied_to", "refuse_another_history", "steps"]
 
-_FORMER = frozenset(
+_OLD_MIGRATIONS = frozenset(
     {
         "0001_ledger_tables",
         "0002_ledger_views",
@@ -27,15 +27,15 @@ _FORMER = frozenset(
         "0007_half_estimates",
     }
 )
-"""Migrations from before views were definitions. They made the tables that 0001 to 0005 make now, which find them there."""
+"""Migrations from before views were definitions. Their tables are those of 0001 to 0005 today, which change nothing there."""
 
 
 class MigrationError(ClickHouseError):
-    """The database's history and this package's do not fit together. One sentence."""
+    """The database's history does not match this package's. One sentence."""
 
 
 class Kind(str, Enum):
-    """What a step is: a file of history, a definition of today, or something that was dropped."""
+    """The kind of a step: a migration, a definition, or a dropped table or view."""
 
     MIGRATION = "migration"
     DEFINITION = "definition"
@@ -44,15 +44,15 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """A file that is to be run, with its rendered text; or a table or view that is to be put back, with the statements that make it."""
+    """A file to run, with its rendered text; or a dropped table or view to create again, with its statements."""
 
     kind: Kind
     name: str
     text: str
     reason: str = ""
-    """Why the step is to be run, as the end of a sentence that begins with its name."""
+    """Why the step is to be run, as the end of a sentence that begins with the step's name."""
     definition: Definition | None = None
-    """The view that the step puts in place; None where it is about tables."""
+    """The view that the step puts in place; None for a step about tables."""
 
     @cached_property
     def checksum(self) -> str:
@@ -66,22 +66,22 @@ class Step:
 
     @property
     def making(self) -> list[str]:
-        """Of what was dropped: the statements that make it with all its columns, which a view that reads it may need at once."""
+        """For a dropped table: the statements that create the table with all its columns, which a view of the table may need at once."""
         return [statement for place, statement in enumerate(self.statements) if place == 0 or " ADD COLUMN " in statement]
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was last applied under a name."""
+    """The latest applied step of a name."""
 
     checksum: str
     cluster: str
     in_place: Collection[str]
-    """A view's fingerprints once it was put in place."""
+    """The view's fingerprints when the view was put in place."""
 
 
 def steps(target: Target) -> list[Step]:
-    """Every file of this package, rendered, in the order of running."""
+    """Returns every file of this package, rendered, in the order of running."""
     history = [name for name in sqlfiles.names("migrations") if name[:4].isdigit()]
     return [
         *(Step(Kind.MIGRATION, name, sqlfiles.render(sqlfiles.read("migrations", name), target)) for name in history),
@@ -90,22 +90,22 @@ def steps(target: Target) -> list[Step]:
 
 
 def applied_to(client: Client, database: str) -> dict[str, Applied]:
-    """What was last applied to a database, by name; nothing where the database is not there."""
+    """Returns the steps last applied to a database, by name; none if the database does not exist."""
     columns = client.query(
         "SELECT name FROM system.columns WHERE database = {database:String} AND table = 'migrations' ORDER BY position", {"database": database}
     ).rows
     if not columns:
         return {}
     in_place = "in_place" if ("in_place",) in columns else "CAST([] AS Array(String))"
-    # two that were applied in one millisecond: the same one each time this is asked
+    # of two steps applied in one millisecond the query returns the same one every time
     latest = f"SELECT name, argMax((checksum, cluster, {in_place}), (applied_at, checksum, cluster))"
     rows = client.query(f"{latest} FROM {identifier(database)}.migrations GROUP BY name ORDER BY name").rows
     return {name: Applied(*applied) for name, applied in rows}
 
 
 def refuse_another_history(applied: dict[str, Applied], known: list[Step], target: Target) -> None:
-    """Raises `MigrationError` where the files that were applied are not those of this package, or were rendered for another cluster."""
-    newer = sorted(applied.keys() - {step.name for step in known} - _FORMER)
+    """Raises `MigrationError` if the applied files are not those of this package, or were rendered for another cluster."""
+    newer = sorted(applied.keys() - {step.name for step in known} - _OLD_MIGRATIONS)
     if newer:
         raise MigrationError(f"database {target.database} was migrated by a newer tokentrail ({newer[-1]} is not known here): upgrade this one")
     clusters = {each.cluster for each in applied.values()}

@@ -1,4 +1,4 @@
-"""Values as ClickHouse's JSON quotes them: integers of 64 bits and more by servers before 25.8, nan and inf where asked; at any depth of a type."""
+"""Converts values that ClickHouse's JSON quotes: integers of 64 bits and more (servers before 25.8), nan and inf (if requested), at any depth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 __all__ = ["Reading", "reading"]
 
 Reading = Callable[[Any], Any]
-"""From a JSON value to the value that its type means."""
+"""Converts a JSON value to the value of its ClickHouse type."""
 
 _FORM: Final = re.compile(r"(\w+)(?:\((.*)\))?", re.DOTALL)
 _INTEGER: Final = re.compile(r"U?Int\d+")
@@ -18,7 +18,7 @@ _PIECE: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'|`(?:[^`\\]|\\.|``)*`|\"(?:[^\"
 
 
 def reading(kind: str) -> Reading | None:
-    """How values of the type `kind` are read; `None` where they may stay as they are."""
+    """Returns the reading of values of the type `kind`; `None` if the values stay unchanged."""
     form = _FORM.fullmatch(kind.strip())
     if form is None:
         return None
@@ -53,7 +53,7 @@ def _map(each: Reading | None) -> Reading | None:
 
 
 def _tuple(members: list[Reading | None]) -> Reading:
-    """For a list, or for an object where the members have names."""
+    """Returns the reading of a list, or of an object if the members have names."""
 
     def read(value: Any) -> Any:
         if isinstance(value, dict):
@@ -66,7 +66,7 @@ def _tuple(members: list[Reading | None]) -> Reading:
 
 
 def _split(text: str, sign: str) -> Iterator[str]:
-    """The parts of a type's text between signs that stand outside of brackets and quotes."""
+    """Splits a type's text at signs outside of brackets and quotes."""
     depth, part = 0, ""
     for piece in _PIECE.findall(text):
         depth += (piece == "(") - (piece == ")")

@@ -1,7 +1,7 @@
-"""What `tokentrail demo` shows: an example service against parts that run on this machine (`local` starts them).
+"""`tokentrail demo`: runs an example service against parts on this machine (`local` starts the parts).
 
-example     examples/quickstart.py as a process
+example     examples/quickstart.py as a child process
 show        the order of a demo: parts, one run or two, the comparison
-outcome     what one run has shown
-screen      how a person sees it
+outcome     the result of one run
+screen      the output on the terminal
 """

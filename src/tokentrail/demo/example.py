@@ -1,4 +1,4 @@
-"""examples/quickstart.py as a process of its own, its SDKs led to the replays and the local model."""
+"""Runs examples/quickstart.py as a child process, with its SDKs configured for the replay servers and the local model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tokentrail.testing.replay import ReplayServer
 __all__ = ["LIVE_PROVIDERS", "LOCAL_PROVIDER", "ExampleFailed", "example_path", "run_example"]
 
 LIVE_PROVIDERS = {"openai": "OPENAI_API_KEY", "groq": "GROQ_API_KEY", "ollama": ""}
-"""Providers of the example, and the variable with the key that the real one needs."""
+"""Providers of the example, and the variable with the key that the real provider needs."""
 LOCAL_PROVIDER = "llama_cpp"
 _VARIABLES = {"openai": ("OPENAI_BASE_URL", "OPENAI_API_KEY"), "groq": ("GROQ_BASE_URL", "GROQ_API_KEY"), "ollama": ("OLLAMA_HOST", "")}
 _UNWANTED = (
@@ -26,16 +26,16 @@ _UNWANTED = (
     "TOKENTRAIL_DISABLED",
     "OTEL_SDK_DISABLED",
 )
-"""Variables of the user's shell that would lead the example elsewhere."""
+"""Variables of the user's shell that would send the example's data elsewhere."""
 DEADLINE_SECONDS = 600.0
 
 
-class ExampleFailed(RuntimeError):  # noqa: N818 - reads as the sentence that it is
-    """The example did not come to its end."""
+class ExampleFailed(RuntimeError):  # noqa: N818 - `raise ExampleFailed` reads as a sentence
+    """The example did not run to its end."""
 
 
 def example_path() -> Path:
-    """The example: in the installed wheel beside this file, in a checkout in examples/."""
+    """Returns the path of the example: in the installed wheel beside this file, in a checkout in examples/."""
     here = Path(__file__).resolve().parent
     for place in (here / "quickstart.py", here.parents[2] / "examples" / "quickstart.py"):
         if place.is_file():
@@ -46,7 +46,7 @@ def example_path() -> Path:
 def run_example(
     demo: Demo, replays: Mapping[str, ReplayServer], model: local_model.LocalModel | None, say: Callable[[str], None]
 ) -> dict[str, Tokens | None]:
-    """Run the example to its end; by operation id what its callers were shown. Each line that the example prints goes to `say`."""
+    """Runs the example to its end. Returns the counts of the SDKs' answers, by operation id. `say` prints each line of the example."""
     tally = demo.folder / "answered.json"
     runs = ["openai", "groq", "ollama", "manual", *(["local"] if model else [])]
     command = [sys.executable, str(example_path()), *runs]

@@ -1,4 +1,4 @@
-"""What one run of the example has shown: the SDKs' own counts beside those that ClickHouse holds."""
+"""The result of one run of the example: the SDKs' own counts beside the counts in ClickHouse."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tokentrail.ledger.verify import Verification
 __all__ = ["Demo", "Outcome", "Tokens"]
 
 Tokens = tuple[int, int]
-"""Input and output."""
+"""Input and output tokens."""
 
 
 @dataclass(slots=True)
 class Demo:
-    """What the demo has started for one run, and where it lies."""
+    """The parts that the demo has started for one run, and their addresses."""
 
     folder: Path
     through: str
@@ -29,18 +29,18 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was seen: by operation id what the SDKs answered and what ClickHouse holds."""
+    """The counts of one run, by operation id: the SDKs' answers and the rows of ClickHouse."""
 
     demo: Demo
     answered: Mapping[str, Tokens | None]
     stored: Mapping[str, Mapping[str, Any]]
     verification: Verification
-    model_says: Tokens | None
+    model_counted: Tokens | None
     model_stored: Tokens | None
 
     @property
     def compared(self) -> list[tuple[str, Tokens, Tokens]]:
-        """Operation id, what the SDKs answered, what ClickHouse holds as reported: for all calls whose callers were shown counts."""
+        """Operation id, the SDKs' counts, the reported counts in ClickHouse: for all calls whose answers had counts."""
         rows = []
         for name, tokens in self.answered.items():
             if tokens is not None:
@@ -50,8 +50,8 @@ class Outcome:
 
     @property
     def equal(self) -> bool:
-        """Whether every one of them is equal to the token, and the model's own totals too."""
-        return all(said == held for _, said, held in self.compared) and self.model_says == self.model_stored
+        """Whether all compared counts are equal to the token, and the model's own totals too."""
+        return all(said == held for _, said, held in self.compared) and self.model_counted == self.model_stored
 
     @property
     def ok(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a person sees of the demo: lines, a live line while the Collector is built, tables that cut no name, commands that work as printed."""
+"""The demo's output: lines, a live line while the Collector is built, tables without truncated names, commands that work as printed."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ from tokentrail.wording import counted
 __all__ = ["DemoScreen", "program"]
 
 NO_TERMINAL = 160
-"""Columns that a table may take where standard output is no terminal."""
+"""Width of a table if standard output is not a terminal."""
 WIDE = 140
-"""Columns from which on everything has a column; below it provider and model share one, and how calls were counted stands in the lines below."""
+"""Width from which on every value has its own column. In a narrower table provider and model share one column, and the sources of the counts stand
+in the lines below."""
 
 ROWS = "SELECT ts, tenant_id, model, input_tokens, output_tokens, source FROM usage LIMIT 5"
-"""A question whose answer fits a terminal: the view has some fifty columns."""
+"""A query whose answer fits a terminal: the view has some fifty columns."""
 
 
 def program() -> str:
-    """Return `tokentrail` as it can be typed in any folder: by its name where the shell finds this very one, else by its whole path."""
+    """Returns a command for `tokentrail` that works in any folder: the name if the shell finds this same program, else the absolute path."""
     called = Path(sys.argv[0])
     if called.name != "tokentrail":
         return f"{shlex.quote(sys.executable)} -m tokentrail"
@@ -48,7 +49,7 @@ def program() -> str:
 
 
 class DemoScreen:
-    """The terminal, or a file in its place."""
+    """Writes to the terminal, or to a file in its place."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, markup=False, emoji=False)
@@ -57,12 +58,12 @@ class DemoScreen:
         self._began = time.monotonic()
 
     def say(self, line: str) -> None:
-        """Print a line. A sentence is wrapped between words; what stands in is to be copied whole, so the terminal itself wraps that."""
+        """Prints a line. A sentence is wrapped between words; an indented line is to be copied whole, so the terminal itself wraps that line."""
         self._console.print(Text(line), soft_wrap=line.startswith("  ") or not self._console.is_terminal)
 
     @contextlib.contextmanager
     def building(self) -> Iterator[Progress]:
-        """Show the step and its time below everything else; where there is no terminal, a line for each step and after 1, 2, 4, … minutes."""
+        """Shows the step and its time below all other lines; without a terminal, prints a line for each step and after 1, 2, 4, … minutes."""
         if not self._console.is_terminal:
             yield Progress(self.say)
             return
@@ -72,7 +73,7 @@ class DemoScreen:
             yield Progress(lambda step: live.update(task, description=step), reminders=False)
 
     def show(self, outcome: Outcome) -> None:
-        """Print the ledger's table and its comparison with what the SDKs and the model said."""
+        """Prints the ledger's table, and its comparison with the counts of the SDKs and the model."""
         client = connect(outcome.demo.dsn)
         try:
             rows = report(client, ["tenant_id", "operation", "provider", "model"])
@@ -91,7 +92,7 @@ class DemoScreen:
         self.say(f"after {time.monotonic() - self._began:.0f} s\n")
 
     def show_kept(self, demo: Demo) -> None:
-        """Print where everything runs, and commands that ask."""
+        """Prints the addresses of all parts, and commands for queries."""
         here = program()
         self.say(f"ClickHouse  {demo.clickhouse_url}")
         self.say(f"OTLP/HTTP   {demo.otlp_url}")
@@ -104,7 +105,7 @@ class DemoScreen:
         self.say(f"\nEverything runs until Ctrl-C here, or:\n  kill {os.getpid()}")
 
     def show_next(self) -> None:
-        """Print what to do after a demo that has ended."""
+        """Prints the next steps after a demo that has ended."""
         here = program()
         from_make = "MAKELEVEL" in os.environ and Path("Makefile").is_file()
         self.say("next, the same left running, to look around with SQL and reports:")
@@ -118,7 +119,7 @@ class DemoScreen:
 
 
 def _table(title: str, rows: list[dict[str, Any]], *, wide: bool) -> Table:
-    """Fold what is long; nothing is cut."""
+    """Formats the table: long texts are folded, never truncated."""
     names = ["tenant", "operation", "provider", "model"] if wide else ["tenant", "operation", "provider, model"]
     measures = {"input": "input_tokens", "output": "output_tokens", "cached": "cache_read_tokens", "reasoning": "reasoning_tokens", "calls": "calls"}
     if not wide:
@@ -143,7 +144,7 @@ def _number(value: object) -> str:
 
 
 def _how(row: Mapping[str, Any]) -> str:
-    """How a row's calls were counted: `2 reported, 1 estimated; 1 cut short`."""
+    """Returns the sources of a row's counts: `2 reported, 1 estimated; 1 cut short`."""
     counted = [f"{row[f'{word}_calls']} {word}" for word in ("reported", "estimated", "unknown") if row[f"{word}_calls"]]
     ended = [f"{row[name]} {word}" for name, word in (("partial_calls", "cut short"), ("error_calls", "failed")) if row[name]]
     return "; ".join(", ".join(part) for part in (counted, ended) if part)
@@ -158,10 +159,10 @@ def _compared(outcome: Outcome) -> Iterator[str]:
         f"calls whose callers were shown counts: the SDKs answered {said[0]:,} in + {said[1]:,} out, "
         f"ClickHouse holds {held[0]:,} in + {held[1]:,} out: {verdict}"
     )
-    if outcome.model_says is not None and outcome.model_stored is not None:
-        word = "equal" if outcome.model_says == outcome.model_stored else "DIFFERENT"
+    if outcome.model_counted is not None and outcome.model_stored is not None:
+        word = "equal" if outcome.model_counted == outcome.model_stored else "DIFFERENT"
         yield (
-            f"the local model's own counters say {outcome.model_says[0]:,} in + {outcome.model_says[1]:,} out, "
+            f"the local model's own counters say {outcome.model_counted[0]:,} in + {outcome.model_counted[1]:,} out, "
             f"ClickHouse holds {outcome.model_stored[0]:,} in + {outcome.model_stored[1]:,} out: {word}"
         )
     proof = outcome.verification

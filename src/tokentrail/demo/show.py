@@ -1,7 +1,7 @@
-"""`tokentrail demo`: everything on this machine, real in every part, and at the end a proof that the counts are right.
+"""Runs `tokentrail demo`: all parts run on this machine, every part is real, and at the end the counts are verified.
 
-The first run goes through the OTLP receiver of the embedded server, so that there is something to see at once; meanwhile the Collector is built. The
-second run is the same through the Collector, into a database of its own. Where the Collector was built before, its run is the only one.
+The first run goes through the OTLP receiver of the embedded server, so that the first results come at once; meanwhile the Collector is built. The
+second run goes through the Collector, into another database. If the Collector was built before, there is only the run through the Collector.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ CHUNK_DELAY = 0.005
 
 
 class Screen(Protocol):
-    """Where a person sees what goes on."""
+    """The output of the demo."""
 
     def say(self, line: str) -> None:
-        """Print a line."""
+        """Prints a line."""
 
     def building(self) -> contextlib.AbstractContextManager[Progress]:
-        """Show how far the Collector's build is for as long as the block lasts, below what is said meanwhile."""
+        """Shows the progress of the Collector's build until the end of the block, below the lines printed meanwhile."""
 
     def show(self, outcome: Outcome) -> None:
-        """Print what one run of the example has shown."""
+        """Prints the result of one run of the example."""
 
     def show_kept(self, demo: Demo) -> None:
-        """Print where everything runs."""
+        """Prints the addresses of all parts."""
 
 
 class Parts:
-    """What both runs of the example have in common: which providers are called for real, and the model."""
+    """The common parts of both runs of the example: the providers that are really called, and the model."""
 
     def __init__(self, folder: Path, live: Sequence[str], model: local_model.LocalModel | None, screen: Screen) -> None:
         self.folder = folder
@@ -61,7 +61,7 @@ class Parts:
         self.screen = screen
 
     def run(self, stack: contextlib.ExitStack, built: Built | None) -> Outcome:
-        """Run the example once into a ClickHouse of its own; what `stack` holds keeps running. Raises StartFailed if the Collector does not start."""
+        """Runs the example once with a new ClickHouse; the parts in `stack` keep running. Raises StartFailed if the Collector does not start."""
         folder = self.folder / ("receiver" if built is None else "collector")
         folder.mkdir()
         demo = Demo(folder, RECEIVER if built is None else COLLECTOR)
@@ -76,19 +76,22 @@ class Parts:
             stack.callback(running.terminate)
             demo.otlp_url = running.otlp_http_url
             demo.pids["Collector"] = running.pid
-        # one server for each, so that each provider is known by its own address; new ones in each run, so that both are answered alike
+        # one server per provider, so that each provider has its own address; new servers in each run, so that both runs get the same answers
         replayed = [name for name in LIVE_PROVIDERS if name not in self.live]
         replays = {name: stack.enter_context(ReplayServer(delay=CHUNK_DELAY, providers=[name])) for name in replayed}
         before = _served(self.model)
         self.screen.say(f"examples/quickstart.py, through {demo.through}: openai, groq, ollama; sync, async, streams, one abandoned, one that fails")
         answered = run_example(demo, replays, self.model, self.screen.say)
         after = _served(self.model)
-        says = None if before is None or after is None else (after[0] - before[0], after[1] - before[1])
-        return _look(demo, answered, says)
+        counted = None if before is None or after is None else (after[0] - before[0], after[1] - before[1])
+        return _compare_with_ledger(demo, answered, counted)
 
 
 def start_and_run(screen: Screen, *, live: list[str], keep: bool) -> bool:
-    """Start the parts, run the example, show what came out, and stop everything; with `keep` only at Ctrl-C or SIGTERM. Whether all was right."""
+    """Starts the parts, runs the example, shows the results, and stops everything; with `keep` only at Ctrl-C or SIGTERM.
+
+    Returns whether all counts are right.
+    """
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ended_by_signals())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tokentrail-demo-", ignore_cleanup_errors=True)))
@@ -116,7 +119,7 @@ def start_and_run(screen: Screen, *, live: list[str], keep: bool) -> bool:
 
 
 def _run_built(parts: Parts, run: contextlib.ExitStack, built: Built | None) -> Outcome:
-    """Run through the Collector, or without where the Collector does not start."""
+    """Runs the example through the Collector; through the embedded receiver if the Collector does not start."""
     try:
         return parts.run(run, built)
     except StartFailed as failed:
@@ -126,7 +129,7 @@ def _run_built(parts: Parts, run: contextlib.ExitStack, built: Built | None) -> 
 
 
 def _run_again(parts: Parts, run: contextlib.ExitStack, build: BackgroundBuild, waiting: contextlib.ExitStack) -> Outcome | None:
-    """Wait for the Collector and run the same through the Collector; None, and a sentence, where there is none."""
+    """Waits for the Collector's build and runs the example through the Collector. Without a Collector prints a sentence and returns None."""
     if build.under_way:
         parts.screen.say(f"next: the same through {COLLECTOR}, which is still being built (once; Ctrl-C stops it)")
     built = build.wait()
@@ -171,7 +174,7 @@ def _served(model: local_model.LocalModel | None) -> Tokens | None:
     return served.input, served.output
 
 
-def _look(demo: Demo, answered: Mapping[str, Tokens | None], model_says: Tokens | None) -> Outcome:
+def _compare_with_ledger(demo: Demo, answered: Mapping[str, Tokens | None], model_counted: Tokens | None) -> Outcome:
     client = connect(demo.dsn)
     try:
         deadline = time.monotonic() + ARRIVAL_SECONDS
@@ -185,20 +188,20 @@ def _look(demo: Demo, answered: Mapping[str, Tokens | None], model_says: Tokens 
             " FROM usage WHERE source = 'reported' GROUP BY operation_id"
         ).dicts()
         stored = None
-        if model_says is not None:
+        if model_counted is not None:
             held = client.query(
                 "SELECT sum(input_tokens), sum(output_tokens) FROM usage WHERE source = 'reported' AND provider = {provider:String}",
                 {"provider": LOCAL_PROVIDER},
             ).rows[0]
             stored = (int(held[0] or 0), int(held[1] or 0))
-        return Outcome(demo, answered, {row["operation_id"]: row for row in rows}, verification, model_says, stored)
+        return Outcome(demo, answered, {row["operation_id"]: row for row in rows}, verification, model_counted, stored)
     finally:
         client.close()
 
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Make SIGTERM and the end of the terminal stop everything in order, as Ctrl-C does."""
+    """Makes SIGTERM and the end of the terminal stop everything in order, like Ctrl-C."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

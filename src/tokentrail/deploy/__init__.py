@@ -1,1 +1,1 @@
-"""Files that run in production beside the library: `tokentrail export` writes them where they are deployed from."""
+"""Files for production, deployed beside the services: `tokentrail export` writes these files into a folder."""

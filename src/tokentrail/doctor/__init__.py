@@ -1,6 +1,6 @@
-"""What `tokentrail doctor` looks at; one check a file, in the order of a usage's way.
+"""The checks of `tokentrail doctor`; one check per file, in the order of a usage's path.
 
-| file         | looks at                                                              |
+| file         | checks                                                                |
 |--------------|-----------------------------------------------------------------------|
 | `hooks`      | whether `opentelemetry-instrument` has armed the hooks                 |
 | `sdks`       | provider SDKs, their patched functions, other instrumentations        |
@@ -8,8 +8,8 @@
 | `journal`    | the journal's folder                                                   |
 | `collector`  | the address that records are shipped to                                |
 | `clickhouse` | the ledger's tables                                                    |
-| `hosts`      | servers that were called, and whose provider only the SDK named        |
+| `hosts`      | called servers whose provider is known only from the SDK              |
 
-`inside` runs those of the service's own interpreter (all but the last two), in this interpreter or in the application's: `application` starts that
-one, and the folder `injected` is what makes it answer.
+`inside` runs the checks of a service's interpreter (all but the last two), in this interpreter or in the application's: `application` starts the
+application's interpreter, and the folder `injected` makes that interpreter run the checks instead of the program.
 """

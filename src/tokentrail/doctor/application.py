@@ -1,4 +1,4 @@
-"""The application's interpreter, started as the application is, and asked instead of run."""
+"""Starts the application's interpreter like the application, and runs the checks there instead of the program."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["CannotAsk", "ask_application"]
 
 INJECTED: Final = Path(__file__).parent / "injected"
 BEGIN_SECONDS: Final = 30.0
-"""Until a Python interpreter must have begun; what runs without one is not the application that is meant, and is stopped."""
+"""Time until a Python interpreter must have begun; a command without a Python interpreter is stopped."""
 ANSWER_SECONDS: Final = 120.0
-LOOK_SECONDS: Final = 0.02
+POLL_SECONDS: Final = 0.02
 _PYTHON = re.compile(r"python[0-9.]*|pypy[0-9.]*").fullmatch
 _ISOLATED = re.compile(r"-[A-Za-z]*[IES][A-Za-z]*").fullmatch
 
 
-class CannotAsk(Exception):  # noqa: N818 - one sentence for the command line
-    """The command does not start a Python interpreter that can be asked: one sentence."""
+class CannotAsk(Exception):  # noqa: N818 - a sentence for the command line
+    """The command does not start a Python interpreter that can run the checks: one sentence."""
 
 
 def ask_application(command: Sequence[str]) -> list[Finding]:
-    """The findings of the interpreter that the command starts, under its environment. Raises `CannotAsk`."""
+    """Returns the findings of the interpreter that the command starts, under the command's environment. Raises `CannotAsk`."""
     shown = " ".join(command)
     if shutil.which(command[0]) is None:
         raise CannotAsk(f"{command[0]} is no command that can be started: give the one that starts the application, as in `python app.py`.")
@@ -55,15 +55,15 @@ def ask_application(command: Sequence[str]) -> list[Finding]:
             finally:
                 _end(process)
             output.seek(0)
-            said = output.read().decode("utf-8", "replace").strip().splitlines()
+            output_lines = output.read().decode("utf-8", "replace").strip().splitlines()
         if not report.exists():
-            last = f": {said[-1]}" if said else ""
+            last = f": {output_lines[-1]}" if output_lines else ""
             raise CannotAsk(f"`{shown}` ended with exit code {process.returncode} and started no Python interpreter that could be asked{last}")
         return [Finding(**found) for found in json.loads(report.read_text(encoding="utf-8"))]
 
 
 def _wait(process: subprocess.Popen[bytes], report: Path, shown: str) -> None:
-    """Until there is an answer or the command has ended."""
+    """Waits until there is a report or the command has ended. Raises `CannotAsk` when the time is up."""
     began = time.monotonic()
     while process.poll() is None and not report.exists():
         waited = time.monotonic() - began
@@ -71,11 +71,11 @@ def _wait(process: subprocess.Popen[bytes], report: Path, shown: str) -> None:
             raise CannotAsk(f"`{shown}` started no Python interpreter that could be asked within {BEGIN_SECONDS:.0f} seconds, and was stopped.")
         if waited > ANSWER_SECONDS:
             raise CannotAsk(f"`{shown}` gave no answer within {ANSWER_SECONDS:.0f} seconds, and was stopped.")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End what still runs of the command."""
+    """Ends the remaining processes of the command."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             process.wait(0.5 if number == signal.SIGTERM else 2.0)

@@ -1,4 +1,4 @@
-"""Whether ClickHouse answers and has the tables of this version."""
+"""Checks that ClickHouse answers and has the tables of this version."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tokentrail.clickhouse.client import ClickHouseError, connect
-from tokentrail.clickhouse.migrate import Kind, cluster_of, is_lost, lost_tables, plan
+from tokentrail.clickhouse.migrate import Kind, cluster_of, lost_tables, lost_tables_sentence, plan
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.doctor.finding import Finding
 from tokentrail.wording import counted
@@ -14,11 +14,11 @@ from tokentrail.wording import counted
 __all__ = ["check_clickhouse"]
 
 SHOWN: Final = 4
-"""How many migrations and definitions are named one by one."""
+"""The largest number of migrations and definitions that are listed by name."""
 
 
 def check_clickhouse(dsn: str) -> Iterator[Finding]:
-    """The ledger's address and version, pending migrations, and tables and views that somebody dropped."""
+    """Yields findings on the ledger's address and version, pending migrations, and dropped tables and views."""
     try:
         client = connect(dsn)
     except ClickHouseError as error:
@@ -32,7 +32,7 @@ def check_clickhouse(dsn: str) -> Iterator[Finding]:
         dropped = [step.name for step in pending if step.kind is Kind.DROPPED]
         lost = lost_tables(client, target)
         if lost:
-            yield Finding("ClickHouse", "wrong", f"{where}: {is_lost(lost)}")
+            yield Finding("ClickHouse", "wrong", f"{where}: {lost_tables_sentence(lost)}")
         if dropped:
             yield Finding(
                 "ClickHouse",

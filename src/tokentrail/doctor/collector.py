@@ -1,4 +1,4 @@
-"""Whether the Collector answers at the address that records are shipped to."""
+"""Checks that the Collector answers at the address that records are shipped to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["check_collector"]
 
 
 def check_collector(settings: Settings) -> Iterator[Finding]:
-    """An export request without records, sent as the shipper sends its own."""
+    """Sends an export request without records, like the shipper's requests, and yields the findings."""
     problem = endpoint_problem(settings)
     if problem:
         yield Finding("Collector", "wrong", problem)

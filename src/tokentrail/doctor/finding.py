@@ -1,4 +1,4 @@
-"""What one check of `tokentrail doctor` found."""
+"""The finding of a check of `tokentrail doctor`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Finding", "version_of"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, whether it is `ok`, a `note` (fine, but good to know) or `wrong`, and the sentence."""
+    """The checked part, the state (`ok`, `note`: fine, but worth knowing, or `wrong`), and the sentence."""
 
     what: str
     state: str
@@ -18,7 +18,7 @@ class Finding:
 
 
 def version_of(distribution: str) -> str | None:
-    """The installed version of a distribution; `None` if it is not installed."""
+    """Returns the installed version of a distribution; `None` if the distribution is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

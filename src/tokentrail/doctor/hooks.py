@@ -1,4 +1,4 @@
-"""Whether `opentelemetry-instrument` has armed the hooks of this interpreter."""
+"""Checks whether `opentelemetry-instrument` has switched on the hooks of this interpreter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def under_opentelemetry_instrument() -> bool:
 
 
 def check_hooks(errors: Sequence[str], *, application: bool) -> Iterator[Finding]:
-    """The hooks as the application finds them at its first line; `errors` are what OpenTelemetry logged while it was set up."""
+    """Yields findings on the hooks at the application's first line; `errors` are the errors that OpenTelemetry logged during its set-up."""
     from tokentrail.instrumentation.registry import instrumented  # noqa: PLC0415 - loads wrapt
 
     for error in errors:

@@ -1,4 +1,4 @@
-"""Which servers' calls are recorded under a provider that only the SDK named."""
+"""Finds servers whose calls are recorded under the SDK's name, because the provider is unknown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tokentrail.usage import Usage
 __all__ = ["check_hosts"]
 
 DAYS: Final = 7
-MOST_RECORDS: Final = 100_000  # some seconds; a host that is called at all is among so many
+MOST_RECORDS: Final = 100_000  # takes some seconds; enough to contain every host that is called regularly
 MOST_HOSTS: Final = 1000
 SHOWN: Final = 10
 
@@ -30,9 +30,9 @@ Calls = Counter[tuple[str, str, int]]
 
 
 def check_hosts(settings: Settings, dsn: str | None) -> Iterator[Finding]:
-    """Servers in the journal, and in the ledger's last days, that are neither in the tables of providers nor in `provider_hosts`.
+    """Yields findings on servers in the journal, and in the ledger's last days, that are neither in the tables of providers nor in `provider_hosts`.
 
-    `dsn` is None where no ledger can be asked.
+    `dsn` is None if no ledger can be queried.
     """
     from tokentrail.instrumentation.registry import integrations  # noqa: PLC0415 - loads wrapt
 
@@ -57,18 +57,18 @@ def check_hosts(settings: Settings, dsn: str | None) -> Iterator[Finding]:
 
 
 def _in_journal(root: Path) -> Calls:
-    """What lies in the journal, shipped or not; only read, without locks."""
+    """Counts the calls in the journal, shipped or not; reads only, without locks."""
     seen: Calls = Counter()
-    with suppress(OSError):  # an unreadable journal is a finding of its own
+    with suppress(OSError):  # another check reports an unreadable journal
         records = (found.record for folder in layout.writer_folders(root) for found in read(folder, layout.Cursor(), live=True))
         for record in islice(records, MOST_RECORDS):
-            if isinstance(record, Usage) and record.server_address and not record.call:  # an estimate is no call of its own
+            if isinstance(record, Usage) and record.server_address and not record.call:  # an estimate is not another call
                 seen[record.provider, record.server_address, record.server_port] += record.calls
     return seen
 
 
 def _in_ledger(dsn: str) -> Calls:
-    """The ledger's last days; nothing where there is no ledger, which is a finding of its own."""
+    """Counts the calls of the ledger's last days; empty without a ledger, which another check reports."""
     try:
         client = connect(dsn)
     except ClickHouseError:

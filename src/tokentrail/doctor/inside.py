@@ -1,6 +1,6 @@
-"""The checks of a service's own interpreter: what `tokentrail doctor` does itself, and what the application's interpreter does for it.
+"""The checks of a service's interpreter, run by `tokentrail doctor` itself, or by the application's interpreter.
 
-Needs the core of tokentrail only: a service has no command line installed.
+Imports only the core of tokentrail: a service has no command line installed.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = ["findings_as_json", "service_checks"]
 
 
 def service_checks(errors: Sequence[str] = (), *, application: bool = False) -> Iterator[Finding]:
-    """All checks but ClickHouse's, in the order of a usage's way. `errors` are what OpenTelemetry's set-up logged before."""
+    """Runs all checks but ClickHouse's, in the order of a usage's path. `errors` are the errors that OpenTelemetry logged during its set-up."""
     wrong: list[str] = []
     settings = from_environment(os.environ, wrong.append)
     yield from [Finding("settings", "wrong", sentence) for sentence in wrong] or [Finding("settings", "ok", "the environment can be read")]
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        lambda: check_hooks(errors, application=application),  # before the SDKs' check, which arms hooks itself
+        lambda: check_hooks(errors, application=application),  # before the check of the SDKs, which switches hooks on itself
         check_sdks,
         lambda: check_spans(settings),
         lambda: check_journal(settings),
@@ -40,7 +40,7 @@ def service_checks(errors: Sequence[str] = (), *, application: bool = False) -> 
 
 
 def findings_as_json(errors: Sequence[str]) -> str:
-    """The findings of this interpreter, which is the application's, as the doctor's own process reads them."""
+    """Returns the findings of this interpreter, the application's, as JSON for the doctor's process."""
     version = ".".join(map(str, sys.version_info[:3]))
     asked = Finding(
         "application", "ok", f"{sys.executable} (Python {version}) with tokentrail {__version__} was asked; no line of the program was run"

@@ -1,4 +1,4 @@
-"""Whether the journal can be written, and how full it is."""
+"""Checks that the journal can be written, and how full the journal is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["check_journal"]
 
 
 def check_journal(settings: Settings) -> Iterator[Finding]:
-    """The journal's folder: rights, size and bound."""
+    """Yields findings on the journal's folder: rights, locks, size and bound."""
     root = Path(settings.journal_dir)
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)

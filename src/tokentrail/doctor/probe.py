@@ -1,6 +1,6 @@
-"""A self-test: what calls of an SDK really run in this process, tried at a listener of this machine.
+"""A self-test: runs calls of an SDK in this process against a listener on this machine, and counts the calls that reach the recorder.
 
-Nothing of it is recorded: no usage, no span, no metric, no journal. Other instrumentations are asked to let it pass, as OpenTelemetry has it.
+No usage, span, metric or journal record is made of these calls. Other instrumentations are suppressed by OpenTelemetry's context keys.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SUPPRESS = ("suppress_instrumentation", getattr(context, "_SUPPRESS_INSTRUMENTA
 
 
 class Probed:
-    """How many calls were made, and how many of them reached the recorder; the error that stopped the test, if any."""
+    """The number of calls made, the number of calls that reached the recorder, and the error that stopped the test, if any."""
 
     __slots__ = ("calls", "counted", "error")
 
@@ -36,7 +36,7 @@ class Probed:
 
 
 def probe(calls: Callable[[str], int]) -> Probed:
-    """Make these calls (`Integration.probe`), in a thread of their own: the caller's may run an event loop."""
+    """Makes these calls (`Integration.probe`) in a separate thread, since the caller's thread may run an event loop."""
     probed = Probed()
 
     def run() -> None:
@@ -63,7 +63,7 @@ def probe(calls: Callable[[str], int]) -> Probed:
 
 
 class _Answers(BaseHTTPRequestHandler):
-    """Whatever is asked, one answer."""
+    """Answers every request with the same body."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else each answer waits 40 ms for a delayed acknowledgement
@@ -79,7 +79,7 @@ class _Answers(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Logs nothing."""
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Which provider SDKs are installed, whether a call of them is counted, and which other instrumentations are there.
+"""Checks which provider SDKs are installed, whether their calls are counted, and which other instrumentations exist.
 
-What is said of a call is tried: the SDK makes calls at a listener of this machine, and the recorder says how many reached it (see `probe`).
+Findings on calls are tested: the SDK makes calls to a listener on this machine, and the recorder counts the calls that reach it (see `probe`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["check_sdks"]
 
 
 def check_sdks(*, switch_on: bool = True) -> Iterator[Finding]:
-    """Which provider SDKs are there, whether their calls are counted once, and who else patches them.
+    """Yields findings on provider SDKs: installed versions, whether calls are counted once, and other packages that patch them.
 
-    With `switch_on` the hooks that are off are put on for the check, and taken off after it. Without, inside an application's process, hooks stay as
-    they are, and an SDK that the application has not imported is not imported.
+    With `switch_on` hooks that are off are switched on for the check, and switched off afterwards. Without `switch_on`, inside an application's
+    process, hooks stay unchanged, and an SDK that the application has not imported is not imported.
     """
     from tokentrail.instrumentation.registry import clashes, instrument, instrumented, integrations, uninstrument  # noqa: PLC0415 - loads wrapt
     from tokentrail.instrumentation.versions import outside  # noqa: PLC0415 - loads the journal
@@ -60,7 +60,7 @@ def check_sdks(*, switch_on: bool = True) -> Iterator[Finding]:
 
 
 def _check(integration: Integration, sdk: str) -> Iterator[Finding]:
-    """Look at one SDK whose hooks are on."""
+    """Checks one SDK whose hooks are on."""
     from tokentrail.doctor.probe import probe  # noqa: PLC0415 - needs a listener
     from tokentrail.instrumentation.layers import layers_over  # noqa: PLC0415 - loads wrapt
 

@@ -1,4 +1,4 @@
-"""Whether spans and metrics can be made."""
+"""Checks whether spans and metrics can be sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
 
 
 def check_spans(settings: Settings) -> Iterator[Finding]:
-    """The OpenTelemetry SDK and its distro; spans and metrics are optional, the ledger is not."""
+    """Yields findings on the OpenTelemetry SDK and its distro. Spans and metrics are optional, the ledger is not."""
     if settings.disabled:
         yield Finding("tokentrail", "note", "TOKENTRAIL_DISABLED is set: nothing is recorded")
     version = version_of("opentelemetry-sdk")
@@ -30,15 +30,15 @@ def check_spans(settings: Settings) -> Iterator[Finding]:
     elif settings.otel_sdk_disabled:
         yield Finding(WHAT, "note", "OTEL_SDK_DISABLED is set: only the ledger is written")
     elif under_opentelemetry_instrument():
-        yield _as_set_up(version)
+        yield _check_set_up(version)
     elif version_of("opentelemetry-distro") is None:
         yield Finding(WHAT, "note", "opentelemetry-distro is not installed: `opentelemetry-instrument` then sends no spans")
     else:
-        yield from _before_opentelemetry_instrument(version)
+        yield from _check_environment(version)
 
 
-def _as_set_up(version: str) -> Finding:
-    """The SDK as `opentelemetry-instrument` has set it up in this interpreter."""
+def _check_set_up(version: str) -> Finding:
+    """Returns the finding on the SDK that `opentelemetry-instrument` has set up in this interpreter."""
     protocol = os.environ.get(PROTOCOL, "grpc")
     if missing := _missing():
         return missing
@@ -48,14 +48,14 @@ def _as_set_up(version: str) -> Finding:
 
 
 def _missing() -> Finding | None:
-    """What keeps spans and metrics from being sent over the protocol that is stated, whoever sets up the SDK."""
+    """Returns the finding on a missing exporter for the stated protocol, which applies to every set-up of the SDK; None if there is none."""
     over_otlp = [signal for signal in SIGNALS if "otlp" in os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "otlp")]
     sentence = missing_exporter(over_otlp)
     return Finding(WHAT, "wrong", f"{sentence}; until then only the ledger is written") if sentence else None
 
 
-def _before_opentelemetry_instrument(version: str) -> Iterator[Finding]:
-    """What `opentelemetry-instrument` would make of this environment."""
+def _check_environment(version: str) -> Iterator[Finding]:
+    """Yields findings on what `opentelemetry-instrument` would set up in this environment."""
     if missing := _missing():
         yield missing
         return

@@ -1,12 +1,13 @@
 """The embedded default: ClickHouse's HTTP interface and an OTLP/HTTP receiver over chDB, the real engine, in one process.
 
-    lock, library, engine   one owner of a folder; chDB, loaded apart from all around; the engine's life, one session per request
-    listener, exchange      the HTTP server; one request and its answer, for code that blocks
-    frames, statement       compressed frames and encodings; where a statement ends and its data begin
-    front, pieces           ClickHouse's HTTP interface; an answer while the engine makes it
+    lock, library, engine   the lock of a data folder; the import of chDB; the engine's life, one session per request
+    listener, exchange      the HTTP server; one request and its answer, for blocking code
+    frames, statement       compressed frames and encodings; the boundary between a statement and its data
+    front, pieces           ClickHouse's HTTP interface; answers that are streamed while the engine computes them
+    inserts, spool          INSERTs with data; the files that hold the data until they are complete
     otlp, _rows, _values    the receiver; messages into rows as the Collector's exporter writes them
     server, run, process    both ports as a context manager; `tokentrail serve`; the same as a child process
     errors                  ClickHouse's codes, their HTTP status, why a server cannot start
 
-It serves laptops, tests and the demo. It is not ClickHouse's server: no users, no TLS, loopback only.
+The embedded server is for laptops, tests and the demo. ClickHouse's own server has more: users, TLS, addresses other than loopback.
 """

@@ -1,4 +1,4 @@
-"""`python -m tokentrail.embedded` is `tokentrail serve`, for whoever starts it as a child process."""
+"""`python -m tokentrail.embedded` is `tokentrail serve`, for programs that start the server as a child process."""
 
 from tokentrail.cli.serve import command
 

@@ -1,13 +1,13 @@
 """chDB's engine: one per process, one folder per engine, one session per request.
 
-What was seen of chDB 4.4.0 (ClickHouse 26.9) and is relied on here:
+Behaviour of chDB 4.4.0 (ClickHouse 26.9), observed, that this module relies on:
 
 - Sessions on one path run in parallel, each with its own `SET` and `USE`; statements on one session wait for each other.
-- After a failed statement a session may put what that one had written in front of its next answer. So a session serves one request and is closed.
-- Acknowledged rows survive SIGKILL. They survive a power loss only in tables with `fsync_after_insert = 1, fsync_part_directory = 1`
+- After a failed statement a session may prepend that statement's output to its next answer. So a session serves one request and is closed.
+- Acknowledged rows survive SIGKILL. Acknowledged rows survive a power loss only in tables with `fsync_after_insert = 1, fsync_part_directory = 1`
   (MergeTree settings, off by default in ClickHouse too; an insert of 1,000 rows then takes five times as long).
-- `send_insert` reports success for rows that were refused: it is not used (`tokentrail.embedded.inserts` says what is).
-- It leaves SIGTERM and SIGINT alone; it catches the signals of crashes, and SIGTSTP.
+- `send_insert` reports success for rows that were refused, and is not used (see `tokentrail.embedded.inserts`).
+- chDB does not handle SIGTERM and SIGINT; chDB handles the signals of crashes, and SIGTSTP.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ State = Literal["starting", "ready", "stopping", "stopped"]
 
 
 class Session(Protocol):
-    """What is used of `chdb.session.Session`, which states no types."""
+    """The methods of `chdb.session.Session` that are used here; chDB has no type annotations."""
 
     def query(self, sql: str, fmt: str = ..., *, params: Mapping[str, str] | None = ...) -> Any:
-        """Run a statement; the whole answer."""
+        """Runs a statement and returns the whole answer."""
 
     def send_query(self, sql: str, fmt: str = ..., params: Mapping[str, str] | None = ...) -> Any:
-        """Run a SELECT; its answer in pieces."""
+        """Runs a SELECT and returns the answer in pieces."""
 
     def close(self) -> None:
-        """End the session and whatever runs in it."""
+        """Ends the session and its running statement."""
 
 
 class Engine:
@@ -56,26 +56,26 @@ class Engine:
         self.spool = Spool(data / "spool")
         self.state: State = "starting"
         self._lock = FolderLock(data)
-        self._keep: Session | None = None  # the engine lives as long as one session does
+        self._keep: Session | None = None  # the engine runs as long as one session is open
         self._open_sessions = 0
         self._changed = threading.Condition()
         self._defaults: dict[str, str] = {}
 
     def take_folder(self) -> None:
-        """Take the folder before anything is started in it. Raises CannotStart, with one sentence, where it is taken or cannot be written."""
+        """Locks the folder before the engine starts. Raises CannotStart, with one sentence, for a folder that is in use or cannot be written."""
         self._lock.acquire()
 
     def open(self) -> None:
-        """Start the engine; it answers only its own process until `ready()`. Raises CannotStart where chDB is not installed or refuses the folder."""
+        """Starts the engine for internal sessions. Raises CannotStart if chDB is not installed or refuses the folder."""
         self.spool.prepare()
         self._keep = self._start()
 
     def ready(self) -> None:
-        """From now on requests are answered."""
+        """Begins to serve requests."""
         self.state = "ready"
 
     def stopping(self) -> None:
-        """From now on new requests are refused; running ones go on."""
+        """Begins to refuse new requests; running ones continue."""
         if self.state != "stopped":
             self.state = "stopping"
 
@@ -88,15 +88,15 @@ class Engine:
             if "already initialized with path" in str(error):
                 raise CannotStart("this process already has an engine on another folder: start this one as a process of its own") from error
             raise CannotStart(f"the engine cannot open the folder {self.data}: {_first_line(error)}") from error
-        if not zone.endswith("UTC"):  # somebody loaded chDB before us
+        if not zone.endswith("UTC"):  # the application imported chDB before this module did
             self._defaults["session_timezone"] = "UTC"
         return session
 
     @contextmanager
     def session(self, database: str = "", settings: Mapping[str, str] | None = None, *, internal: bool = False) -> Iterator[Session]:
-        """Give one request a session of its own, in `database` and with `settings`.
+        """Opens a session for one request, in `database` and with `settings`.
 
-        Raises Unavailable unless the engine is ready (`internal`: or starting); whatever the engine raises leaves as EngineError.
+        Raises Unavailable unless the engine is ready (`internal`: or starting); errors of the engine are raised as EngineError.
         """
         self._enter(internal=internal)
         session = None
@@ -104,7 +104,7 @@ class Engine:
             session = _load()(self.data)
             if database and database != "default":
                 session.query(f"USE `{database.replace(chr(92), chr(92) * 2).replace('`', chr(92) + '`')}`")
-            # what forbids changes comes last
+            # `readonly` comes last, since it forbids further SETs
             for name, value in sorted({**self._defaults, **(settings or {})}.items(), key=lambda setting: setting[0] == "readonly"):
                 session.query(f"SET {_name(name)} = {quoted(value)}")
             yield session
@@ -120,7 +120,7 @@ class Engine:
                 self._changed.notify_all()
 
     def require_ready(self) -> None:
-        """Raise Unavailable where a session would: for who has something to do before one is opened."""
+        """Raises Unavailable unless the engine is ready: for callers with work to do before they open a session."""
         if self.state != "ready":
             raise Unavailable(f"the embedded ClickHouse is {self.state}: try again")
 
@@ -131,7 +131,7 @@ class Engine:
             self._open_sessions += 1
 
     def finish(self, grace: float) -> None:
-        """Refuse new requests, wait `grace` seconds for running ones, then cancel what still runs, as something that passes."""
+        """Refuses new requests, waits `grace` seconds for running ones, then cancels the rest with a transient error."""
         self.stopping()
         with self._changed:
             self._changed.wait_for(lambda: self._open_sessions == 0, grace)
@@ -139,7 +139,7 @@ class Engine:
             self._cancel_all(self._keep)
 
     def close(self) -> None:
-        """Stop the engine, free the folder."""
+        """Stops the engine and releases the folder."""
         if self.state == "stopped":
             return
         self.finish(grace=0)
@@ -177,7 +177,7 @@ def _name(name: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """`value` as a string literal of ClickHouse's SQL."""
+    """Returns `value` as a string literal of ClickHouse's SQL."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, as values: ClickHouse's error codes, the HTTP status that each is answered with, and why a server cannot start."""
+"""Errors of the embedded server: ClickHouse's error codes, the HTTP status of each, and the error of a server that cannot start."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ CANNOT_DECOMPRESS: Final = 271
 CANNOT_WRITE: Final = 75  # CANNOT_WRITE_TO_FILE_DESCRIPTOR
 NOT_ENOUGH_SPACE: Final = 243
 UNKNOWN_EXCEPTION: Final = 1002
-UNAVAILABLE: Final = 439  # CANNOT_SCHEDULE_TASK: what a server answers that is starting or stopping
+UNAVAILABLE: Final = 439  # CANNOT_SCHEDULE_TASK: the answer of a server that is starting or stopping
 
-# A sender gives up on most statuses, but tries again on 503: whatever can pass by itself must be 503, or records are lost.
+# A sender gives up on most statuses, but tries again on 503: every transient error must be 503, or records are lost.
 TRANSIENT: Final = frozenset(
     {
         74,  # CANNOT_READ_FROM_FILE_DESCRIPTOR
@@ -59,16 +59,16 @@ FORBIDDEN: Final = frozenset({READONLY, 497})
 CODE = re.compile(r"Code: (\d+)\. ")
 
 
-class CannotStart(Exception):  # noqa: N818 - reads as the sentence that it is
+class CannotStart(Exception):  # noqa: N818 - `raise CannotStart` reads as a sentence
     """The server cannot start; the message is one sentence for the person who started it."""
 
 
-class ClientGone(Exception):  # noqa: N818 - no error: somebody left
-    """The client cut the connection: nobody is there to be answered."""
+class ClientGone(Exception):  # noqa: N818 - a state of the client, not an error
+    """The client closed the connection: no answer can be sent."""
 
 
 class EngineError(Exception):
-    """An error of the engine, or one that the front answers in the engine's manner.
+    """An error of the engine, or an error of the front in the engine's form.
 
     `code` is ClickHouse's, `message` its text ("Code: 60. DB::Exception: ..."), `status` the HTTP status.
     """
@@ -80,7 +80,7 @@ class EngineError(Exception):
 
     @classmethod
     def of(cls, error: BaseException) -> EngineError:
-        """Read the code out of what chDB raised: it hands errors over as text, at times with a prefix of its own."""
+        """Parses the code from an exception of chDB, whose errors are texts, sometimes with a prefix."""
         if isinstance(error, EngineError):
             return error
         text = str(error)
@@ -91,12 +91,12 @@ class EngineError(Exception):
 
     @property
     def transient(self) -> bool:
-        """Whether the same request may succeed later without anybody changing it."""
+        """Whether the same request may succeed later, unchanged."""
         return self.code in TRANSIENT
 
     @property
     def status(self) -> int:
-        """The HTTP status: 503 for what passes by itself, else as ClickHouse's server answers the kind of error."""
+        """The HTTP status: 503 for a transient error, else the status of ClickHouse's server for this kind of error."""
         if self.transient:
             return 503
         if self.code in BAD_REQUEST:
@@ -108,7 +108,7 @@ class EngineError(Exception):
         return 501 if self.code == NOT_IMPLEMENTED else 500
 
 
-class Unavailable(EngineError):  # noqa: N818 - reads as the state that it is
+class Unavailable(EngineError):  # noqa: N818 - a state of the server, not an error
     """The server is starting or stopping: try again."""
 
     def __init__(self, message: str) -> None:

@@ -1,13 +1,13 @@
-"""One HTTP request and its answer, for code that blocks, over a well-kept asynchronous server.
+"""One HTTP request and its answer, for blocking code, over a maintained asynchronous server.
 
-Why uvicorn (with h11) and not `http.server`: framing is where such a front loses data. A cut body must never look like its end, a bad chunk size
-or a leftover of a refused request must never be read as the next request, `Expect: 100-continue` and keep-alive must be right. h11 is a strict,
-fuzzed parser and uvicorn the server that most Python services run on; both are small, pure Python. waitress spools whole bodies before it calls,
-cheroot hands a cut body over as a short one, gunicorn forks, which an engine in the process does not survive. A framework would add nothing needed.
+Why uvicorn (with h11) and not `http.server`: errors of framing lose data. A truncated body must never look complete, a bad chunk size or the rest of
+a refused request must never be read as the next request, `Expect: 100-continue` and keep-alive must be right. h11 is a strict,
+fuzzed parser and uvicorn the server that most Python services run on; both are small, pure Python. waitress spools whole bodies before it
+calls, cheroot passes a truncated body on as a short one, gunicorn forks, which an engine in the process does not survive. A framework is not needed.
 
-The engine's calls block, so each request runs in a thread of a pool, top to bottom, and asks the event loop for the next piece of its body and for
-the sending of the next piece of its answer. Nothing is held beyond one piece (about 64 KiB of a body, a block of the engine's of an answer):
-constant memory for bodies of any size, and backpressure both ways.
+The engine's calls block, so each request runs in a thread of a pool, and the thread calls the event loop to receive the next piece of the body and to
+send the next piece of the answer. Memory holds one piece (about 64 KiB of a body, one block of the engine of an answer): constant memory for bodies
+of any size, and backpressure both ways.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class Exchange:
         self._send = send
         self._loop = loop
         self._read_all = False
-        self._gone: asyncio.Task[None] | None = None
+        self._disconnect: asyncio.Task[None] | None = None
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-        except CancelledError:  # the server stops and waits no longer
+        except CancelledError:  # the server stops and does not wait any longer
             raise ClientGone from None
         except RuntimeError as error:
             work.close()
@@ -62,7 +62,7 @@ class Exchange:
     # --- the request ---------------------------------------------------------------------------------------------------------------------------
 
     def chunks(self) -> Iterator[bytes]:
-        """The body as it arrives. Raises ClientGone where the client cuts it short: the end is only ever the end that the client stated."""
+        """Yields the body as it arrives. Raises ClientGone if the connection closes before the end that the client stated."""
         while not self._read_all:
             data = self._wait(self._next())
             if data:
@@ -76,7 +76,7 @@ class Exchange:
         return bytes(message.get("body", b""))
 
     def drain(self) -> None:
-        """Read what is left of the body, within bounds: a connection closed with unread bytes is reset, and the client never sees the answer."""
+        """Reads the rest of the body, within limits: a connection closed with unread bytes is reset, and the client never sees the answer."""
         deadline = monotonic() + DRAIN_SECONDS
         left = DRAIN_BYTES
         for data in self.chunks():
@@ -87,63 +87,63 @@ class Exchange:
     # --- the answer ----------------------------------------------------------------------------------------------------------------------------
 
     def reply(self, status: int, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """The whole answer at once."""
+        """Sends the whole answer."""
         self.start(status, [*headers, ("Content-Length", str(len(body)))])
         self._wait(self._send({"type": "http.response.body", "body": body}))
 
     def start(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        """The head of an answer whose pieces follow; without a Content-Length they are sent as chunks."""
+        """Sends the head of an answer whose pieces follow; without a Content-Length the pieces are sent as chunks."""
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
         self.started = True
         self._wait(self._send({"type": "http.response.start", "status": status, "headers": raw}))
 
     def write(self, data: bytes) -> None:
-        """One piece of the answer, when the client has room for it. Raises ClientGone where there is no client any more."""
+        """Sends one piece of the answer, when the client has room for the piece. Raises ClientGone if the client has disconnected."""
         if data:
             self._wait(self._write(data))
 
     async def _write(self, data: bytes) -> None:
-        if self._gone is None:
-            self._gone = asyncio.create_task(self._departure())
-        if self._gone.done():
+        if self._disconnect is None:
+            self._disconnect = asyncio.create_task(self._wait_for_disconnect())
+        if self._disconnect.done():
             raise ClientGone
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
-    async def _departure(self) -> None:
+    async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
     def end(self) -> None:
-        """The regular end of an answer in pieces. An answer without it is cut off, which is how a client learns that it is not whole."""
+        """Sends the end of an answer in pieces. Without this end the answer is cut off, and the client sees that the answer is incomplete."""
         self._wait(self._end())
 
     async def _end(self) -> None:
-        self.forget()
+        self.stop_watching()
         await self._send({"type": "http.response.body", "body": b""})
 
-    def forget(self) -> None:
-        """Stop waiting for the client's departure."""
-        if self._gone is not None:
-            self._gone.cancel()
+    def stop_watching(self) -> None:
+        """Stops waiting for the client's disconnect."""
+        if self._disconnect is not None:
+            self._disconnect.cancel()
 
 
 Handler = Callable[[Exchange], None]
 
 
 def application(handlers: Callable[[int], Handler], executor: Executor) -> Any:
-    """The ASGI application: the handler of the port on which a request arrived answers it, in a thread of `executor`."""
+    """Returns the ASGI application: a request is answered by the handler of its port, in a thread of `executor`."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         loop = asyncio.get_running_loop()
         exchange = Exchange(scope, receive, send, loop)
         try:
             await loop.run_in_executor(executor, _guarded, handlers(exchange.port), exchange)
-        except asyncio.CancelledError:  # the server stops and waits no longer for this client
+        except asyncio.CancelledError:  # the server stops and does not wait for this client any longer
             if not exchange.started:
                 await send({"type": "http.response.start", "status": 503, "headers": [(b"connection", b"close"), (b"retry-after", b"1")]})
                 await send({"type": "http.response.body", "body": b"the server stops\n"})
         finally:
-            exchange.forget()
+            exchange.stop_watching()
 
     return app
 
@@ -152,10 +152,10 @@ def _guarded(handle: Handler, exchange: Exchange) -> None:
     try:
         handle(exchange)
     except ClientGone:
-        logger.debug("the client of %s %s left before its end", exchange.method, exchange.path)
+        logger.debug("the client of %s %s left before the answer's end", exchange.method, exchange.path)
     except Exception:
         logger.exception("%s %s failed", exchange.method, exchange.path)
         if not exchange.started:
             with contextlib.suppress(ClientGone):
                 exchange.drain()
-                exchange.reply(500, b"the embedded server failed: its log says why\n", [("Content-Type", "text/plain"), ("Connection", "close")])
+                exchange.reply(500, b"the embedded server failed: see its log\n", [("Content-Type", "text/plain"), ("Connection", "close")])

@@ -1,7 +1,8 @@
-"""Bytes on the wire: ClickHouse's compressed frames, both ways, and the content encodings of HTTP.
+"""Encodings of request and answer bodies: ClickHouse's compressed frames, both ways, and the content encodings of HTTP.
 
-A frame is CityHash128 (version 1.0.2, 16 bytes, high word first) of what follows, one byte of method, four bytes of compressed size (with the
-nine bytes of this header), four of the raw size, all little-endian, and the data. Source: ClickHouse's CompressionInfo.h, clickhouse-go's `compress`.
+A frame is CityHash128 (version 1.0.2, 16 bytes, high word first) of the bytes after the hash, one byte of method, four bytes of compressed size
+(with the nine bytes of this header), four of the raw size, all little-endian, and the data.
+Source: ClickHouse's CompressionInfo.h, clickhouse-go's `compress`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from clickhouse_cityhash.cityhash import CityHash128  # type: ignore[import-unty
 
 from tokentrail.embedded.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, EngineError
 
-__all__ = ["decoded", "gzip_stream", "in_frames", "out_of_frames"]
+__all__ = ["decode", "gzip_stream", "in_frames", "out_of_frames"]
 
 HEADER: Final = struct.Struct("<BII")
 CHECKSUM: Final = struct.Struct("<QQ")
@@ -25,7 +26,7 @@ LZ4: Final = 0x82
 ZSTD: Final = 0x90
 NONE: Final = 0x02
 FRAME_SIZE: Final = 1 << 20
-MAX_FRAME: Final = 1 << 30  # as the server: a size beyond a gibibyte is damage, not data
+MAX_FRAME: Final = 1 << 30  # as in the server: a size beyond a gibibyte is damage, not data
 LOW_WORD: Final = (1 << 64) - 1
 GZIP_LEVEL: Final = 3
 GZIP_WINDOW: Final = 31
@@ -37,7 +38,7 @@ def _checksum(body: bytes) -> bytes:
 
 
 def in_frames(data: bytes) -> bytes:
-    """`data` as LZ4 frames of at most one mebibyte; no data is no frame."""
+    """Encodes `data` as LZ4 frames of at most one mebibyte; empty data has no frame."""
     out = bytearray()
     for start in range(0, len(data), FRAME_SIZE):
         raw = data[start : start + FRAME_SIZE]
@@ -48,7 +49,7 @@ def in_frames(data: bytes) -> bytes:
 
 
 def out_of_frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The raw blocks in a stream of frames. Raises EngineError at a wrong checksum, an unknown method or a cut frame; its block is not given out."""
+    """Yields the raw blocks of a stream of frames. Raises EngineError at a wrong checksum, an unknown method or a truncated frame."""
     buffer = bytearray()
     head = CHECKSUM.size + HEADER.size
     for chunk in chunks:
@@ -64,12 +65,12 @@ def out_of_frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
             if _checksum(body) != bytes(buffer[: CHECKSUM.size]):
                 raise EngineError(CANNOT_DECOMPRESS, "Checksum doesn't match: the body is damaged. (CANNOT_DECOMPRESS)")
             del buffer[:end]
-            yield _unpacked(method, body[HEADER.size :], raw_size)
+            yield _unpack(method, body[HEADER.size :], raw_size)
     if buffer:
         raise EngineError(CANNOT_DECOMPRESS, "The body ends within a compressed frame. (CANNOT_DECOMPRESS)")
 
 
-def _unpacked(method: int, packed: bytes, raw_size: int) -> bytes:
+def _unpack(method: int, packed: bytes, raw_size: int) -> bytes:
     try:
         if method == LZ4:
             return bytes(lz4.block.decompress(packed, uncompressed_size=raw_size))
@@ -84,8 +85,8 @@ def _unpacked(method: int, packed: bytes, raw_size: int) -> bytes:
     raise EngineError(NOT_IMPLEMENTED, f"Compression method {method:#x} is not supported: use LZ4, ZSTD or none. (NOT_IMPLEMENTED)")
 
 
-def decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Undo a Content-Encoding: gzip, deflate, lz4, zstd, br or none. Raises EngineError where it is unknown, damaged or cut short."""
+def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Decodes a Content-Encoding: gzip, deflate, lz4, zstd, br or none. Raises EngineError for an unknown encoding, a damaged or truncated body."""
     name = encoding.strip().lower()
     if name in {"", "identity", "none"}:
         yield from chunks
@@ -124,10 +125,10 @@ def _decoder(name: str) -> tuple[Callable[[bytes], bytes], Callable[[], bool]]:
 
 def _zstd() -> Any:
     try:
-        from backports import zstd  # noqa: PLC0415 - optional; clickhouse-connect brings it
+        from backports import zstd  # noqa: PLC0415 - optional; a dependency of clickhouse-connect
     except ImportError:
         try:
-            from compression import zstd  # type: ignore[import-not-found,no-redef]  # noqa: PLC0415 - Python 3.14's own
+            from compression import zstd  # type: ignore[import-not-found,no-redef]  # noqa: PLC0415 - in the standard library from Python 3.14
         except ImportError as error:
             raise EngineError(NOT_IMPLEMENTED, "zstd needs a package: pip install backports.zstd. (NOT_IMPLEMENTED)") from error
     return zstd
@@ -135,13 +136,13 @@ def _zstd() -> Any:
 
 def _brotli() -> Any:
     try:
-        import brotli  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - optional, rarely asked for
+        import brotli  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - optional, rarely used
     except ImportError as error:
         raise EngineError(NOT_IMPLEMENTED, "br needs a package: pip install brotli. (NOT_IMPLEMENTED)") from error
     return brotli
 
 
 def gzip_stream() -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
-    """A gzip writer as two functions: one for each piece (flushed, so that a reader sees it at once), one for the end."""
+    """Returns a gzip writer as two functions: one compresses and flushes a piece, so that a reader sees the piece at once; one writes the end."""
     packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
     return lambda data: packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH), packer.flush

@@ -1,15 +1,16 @@
-"""ClickHouse's HTTP interface: what clickhouse-connect, clickhouse-go (the driver in the Collector), Grafana's plugin and curl ask of it.
+"""ClickHouse's HTTP interface, as far as clickhouse-connect, clickhouse-go (the driver in the Collector), Grafana's plugin and curl use it.
 
-Spoken: /ping; statements in the URL or the body; every format; settings, `database` and `param_*` in the URL; chunked and encoded bodies;
-ClickHouse's compressed frames both ways; gzip answers; answers streamed while they are made; exceptions with their code, before and after the head;
-GET is read-only, as on the server. Not spoken: users and passwords (any are taken), TLS, `session_id`, external tables, progress headers.
+Supported: /ping; statements in the URL or the body; every format; settings, `database` and `param_*` in the URL; chunked and encoded bodies;
+ClickHouse's compressed frames both ways; gzip answers; streamed answers; exceptions with their code, before and after the head;
+GET is read-only, as on the server. Not supported: users and passwords (all are accepted), TLS, `session_id`, external tables, progress headers.
 
-Where it differs from the server, on purpose:
-- an INSERT without a single byte of data is refused (a sender that lost its body in a retry would be told that all is stored);
-- an INSERT begins when its data are all there, in a file: a client cut off in the middle stores nothing, and a wrong table is told after the body;
-- whatever may pass by itself is 503, not 500 or 404, so that no sender gives up on it;
+Deliberate differences from the server:
+- an INSERT without a single byte of data is refused (else a sender that lost the body in a retry gets a success);
+- an INSERT runs after all its data have arrived, in a file: a client cut off in the middle stores nothing, and a wrong table is reported after the
+  body;
+- a transient error is 503, not 500 or 404, so that no sender gives up;
 - `revision()` in clickhouse-go's hello is 0: the driver then reads Native as of revision 0, which is what chDB writes;
-- a web page that a browser on this machine happens to show cannot use it: foreign `Origin` and `Host` are refused.
+- web pages in a browser on this machine get no access: foreign `Origin` and `Host` are refused.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from urllib.parse import urlsplit
 from tokentrail.embedded.engine import Engine, Session
 from tokentrail.embedded.errors import NOT_IMPLEMENTED, ClientGone, EngineError
 from tokentrail.embedded.exchange import Exchange
-from tokentrail.embedded.frames import decoded, gzip_stream, in_frames, out_of_frames
+from tokentrail.embedded.frames import decode, gzip_stream, in_frames, out_of_frames
 from tokentrail.embedded.inserts import Stored, insert
 from tokentrail.embedded.pieces import in_pieces, may_come_in_pieces
 from tokentrail.embedded.statement import insert_head, read_only_level, select, undecided
@@ -62,7 +63,7 @@ LOOPBACK_NAMES: Final = frozenset({"localhost", "::1", "host.docker.internal", "
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
-    """What the URL and the headers of a request say beside the statement."""
+    """The options of a request beside the statement: parameters of the URL, and headers."""
 
     database: str
     format: str
@@ -75,7 +76,7 @@ class RequestOptions:
 
     @classmethod
     def of(cls, exchange: Exchange) -> RequestOptions:
-        """Read them; a GET is read-only."""
+        """Parses the options of a request; a GET is read-only."""
         query, headers = exchange.query, exchange.headers
         settings = {name: value for name, value in query.items() if name not in OWN_PARAMETERS and not name.startswith("param_")}
         if exchange.method == "GET" and settings.get("readonly") not in {"1", "2"}:
@@ -92,19 +93,19 @@ class RequestOptions:
         )
 
     def settings_of(self, statement: bytes) -> Mapping[str, str]:
-        """The settings that a statement is run with: a read-only request makes nothing, no file of the server's and no temporary table either."""
+        """Returns the settings for a statement: a read-only request creates nothing, no file on the server and no temporary table either."""
         read_only = self.settings.get("readonly", "0").strip("0")
         return {**self.settings, "readonly": "1"} if read_only and read_only_level(statement) == "1" else self.settings
 
 
 class ClickHouseFront:
-    """Answers ClickHouse's HTTP interface with `engine`."""
+    """Serves ClickHouse's HTTP interface with `engine`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def __call__(self, exchange: Exchange) -> None:
-        """Answer one request."""
+        """Answers one request."""
         if not from_this_machine(exchange):
             exchange.drain()
             return exchange.reply(403, b"only programs on this machine are answered\n", _plain(close=True))
@@ -129,25 +130,25 @@ class ClickHouseFront:
             if head is not None and not options.parameters:
                 data = chain([text[head.data_at :]], rest)
                 settings = options.settings_of(head.statement.encode())
-                return reply.stored(insert(self._engine, options.database, settings, head.statement, head.format, data))
+                return reply.send_stored(insert(self._engine, options.database, settings, head.statement, head.format, data))
             text = b"".join([text, *rest])
             with self._engine.session(options.database, options.settings_of(text)) as session:
                 _run(session, text, options, reply)
         except ClientGone:
             raise
         except EngineError as error:
-            reply.failed(error)
+            reply.send_error(error)
 
 
 def _body(exchange: Exchange, options: RequestOptions) -> Iterator[bytes]:
     if exchange.headers.get("content-type", "").startswith("multipart/form-data"):
         raise EngineError(NOT_IMPLEMENTED, "External tables are not supported by the embedded server. (NOT_IMPLEMENTED)")
-    body = decoded(exchange.chunks(), exchange.headers.get("content-encoding", ""))
+    body = decode(exchange.chunks(), exchange.headers.get("content-encoding", ""))
     return out_of_frames(body) if options.frames_in else body
 
 
 def _head(statement: bytes, body: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """The text up to where it is clear what it is, and the data behind it."""
+    """Reads the text until the kind of statement is certain. Returns the text, and the rest of the body."""
     text = bytearray(statement)
     if statement.strip() and insert_head(statement, whole=True) is not None:
         return bytes(text), body
@@ -165,16 +166,16 @@ def _run(session: Session, text: bytes, options: RequestOptions, reply: Reply) -
     written = asked.format or options.format or "TabSeparated"
     parameters = dict(options.parameters) or None
     if written == "Native" and HELLO.match(asked.statement):
-        return reply.whole(_hello(session), written)
+        return reply.send_whole(_hello(session), written)
     if asked.streams and may_come_in_pieces(written) and "extremes" not in options.settings:
         with closing(in_pieces(session, asked.statement, written, parameters)) as pieces:
-            return reply.streamed(pieces, written)
+            return reply.send_stream(pieces, written)
     result = session.query(asked.statement, written, params=parameters)
-    return reply.whole(result.bytes() or b"", written)
+    return reply.send_whole(result.bytes() or b"", written)
 
 
 def _hello(session: Session) -> bytes:
-    """One Native block as of clickhouse-go's own revision (block info, one kind byte a column), stating revision 0 for all that follows."""
+    """Returns one Native block in clickhouse-go's own revision (block info, one kind byte per column) that states revision 0 for all later blocks."""
     name, version, zone = json.loads(session.query("SELECT displayName(), version(), timezone()", "JSONCompactEachRow").data())
     columns = [("displayName()", "String", _text(name)), ("version()", "String", _text(version)), ("revision()", "UInt32", bytes(4))]
     columns.append(("timezone()", "String", _text(zone)))
@@ -183,12 +184,12 @@ def _hello(session: Session) -> bytes:
 
 
 def _text(value: str) -> bytes:
-    raw = value.encode()[:127]  # one byte of length is enough for these names
+    raw = value.encode()[:127]  # a length below 128 is one byte, enough for these names
     return bytes([len(raw)]) + raw
 
 
 class Reply:
-    """The answer to one statement, compressed as the request asked."""
+    """The answer to one statement, compressed as requested."""
 
     def __init__(self, exchange: Exchange, options: RequestOptions) -> None:
         self._exchange = exchange
@@ -204,12 +205,12 @@ class Reply:
             headers += [("X-ClickHouse-Format", written), ("Content-Type", CONTENT_TYPES.get(written, "text/plain; charset=UTF-8"))]
         return headers
 
-    def _framed(self, data: bytes) -> bytes:
+    def _encode(self, data: bytes) -> bytes:
         return in_frames(data) if self._options.frames_out else data
 
-    def whole(self, data: bytes, written: str) -> None:
-        """An answer that is there already."""
-        self._reply(200, self._framed(data), self._headers(written))
+    def send_whole(self, data: bytes, written: str) -> None:
+        """Sends an answer that is complete."""
+        self._reply(200, self._encode(data), self._headers(written))
 
     def _reply(self, status: int, data: bytes, headers: list[tuple[str, str]]) -> None:
         if data and self._options.gzip:
@@ -218,15 +219,15 @@ class Reply:
             headers = [*headers, ("Content-Encoding", "gzip")]
         self._exchange.reply(status, data, headers)
 
-    def stored(self, done: Stored) -> None:
-        """An INSERT is in the table, and in what its views feed."""
+    def send_stored(self, done: Stored) -> None:
+        """Sends the success of an INSERT whose rows are stored in the table and in the targets of the table's views."""
         summary = {"read_rows": 0, "read_bytes": 0, "written_rows": done.rows, "written_bytes": done.size, "total_rows_to_read": 0}
         summary |= {"result_rows": done.rows, "result_bytes": done.size, "elapsed_ns": int(done.seconds * 1e9)}
         text = json.dumps({name: str(value) for name, value in summary.items()})
         self._exchange.reply(200, b"", [*self._headers(""), ("X-ClickHouse-Summary", text)])
 
-    def streamed(self, pieces: Iterator[bytes], written: str) -> None:
-        """An answer sent while the engine makes it. The first piece is awaited before the head: so most errors still get a status of their own."""
+    def send_stream(self, pieces: Iterator[bytes], written: str) -> None:
+        """Sends an answer while the engine computes it. The first piece is awaited before the head, so most errors get their own HTTP status."""
         first = next(pieces, b"")
         tag = secrets.token_hex(8)
         headers = [*self._headers(written), ("X-ClickHouse-Exception-Tag", tag)]
@@ -239,24 +240,24 @@ class Reply:
         try:
             for piece in chain([first], pieces):
                 if piece:
-                    self._exchange.write(pack(self._framed(piece)))
+                    self._exchange.write(pack(self._encode(piece)))
         except RuntimeError as error:  # ChdbError
-            self._exchange.write(pack(self._framed(_in_band(EngineError.of(error), tag))))
-            return  # without an end: the connection is cut, as the server does
+            self._exchange.write(pack(self._encode(_in_band(EngineError.of(error), tag))))
+            return  # without an end: the connection is cut, as by the server
         self._exchange.write(finish())
         self._exchange.end()
 
-    def failed(self, error: EngineError) -> None:
-        """An error before the head. The connection is closed: what the client still sends of its body must not be read as a request."""
+    def send_error(self, error: EngineError) -> None:
+        """Sends an error before the head. The connection is closed, so that the rest of the body is not read as a request."""
         self._exchange.drain()
         headers = [*self._headers(""), *_plain(close=True), ("X-ClickHouse-Exception-Code", str(error.code))]
         if error.status == 503:  # noqa: PLR2004 - Service Unavailable
             headers.append(("Retry-After", "1"))
-        self._reply(error.status, self._framed(error.message.encode() + b"\n"), headers)
+        self._reply(error.status, self._encode(error.message.encode() + b"\n"), headers)
 
 
 def _in_band(error: EngineError, tag: str) -> bytes:
-    """An exception after the head, as ClickHouse writes it since 25.11: tag, message, its length and the tag again."""
+    """Encodes an exception after the head, in ClickHouse's form since 25.11: tag, message, the message's length and the tag again."""
     message = error.message + "\n"
     return f"\r\n__exception__\r\n{tag}\r\n{message}{len(message.encode())} {tag}\r\n__exception__\r\n".encode()
 
@@ -266,7 +267,7 @@ def _plain(*, close: bool = False) -> list[tuple[str, str]]:
 
 
 def from_this_machine(exchange: Any) -> bool:
-    """Whether a request comes from a program here and not from a foreign web page: that one names its site as Origin, or as Host (DNS rebinding)."""
+    """Whether a request comes from a program on this machine. A foreign web page is recognised by Origin, or by Host (DNS rebinding)."""
     origin = exchange.headers.get("origin", "")
     host = exchange.headers.get("host", "")
     return (not host or _is_loopback(host)) and (not origin or _is_loopback(urlsplit(origin).netloc))

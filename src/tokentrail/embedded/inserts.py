@@ -1,12 +1,13 @@
-"""INSERTs with data: the data into a file, then one statement that reads them from there. Its success is the acknowledgement.
+"""INSERTs with data: the data are written to a file, then one statement reads the file. Its success is the acknowledgement.
 
-Why not chDB's `send_insert`, which takes the data in pieces: its `finish()` reports success whatever became of the rows (seen of chDB 4.4.0). A
-constraint, a full disk, too many partitions, a view that throws: no error, and the rows are nowhere, or in the table but not in what the view feeds.
-A statement that is run by `query` raises in all these cases. The data are not part of its text: they may be binary, and larger than memory.
+Why not chDB's `send_insert`, which takes the data in pieces: its `finish()` reports success even if rows were not stored (seen in chDB 4.4.0). After
+a violated constraint, a full disk, too many partitions or a view that throws there is no error, and the rows are stored nowhere, or in the table but
+not in the view's target. A statement run by `query` raises in all these cases. The data are not part of the statement's text, since they may be
+binary, and larger than memory.
 
 As in ClickHouse itself an INSERT is stored in blocks of about a million rows or 256 MiB, each whole or not at all, and a view's target after its
-source. So where an error is answered, some of the rows may be stored: a sender repeats all of them, and the ledger counts them once. `async_insert`
-has no effect: an answer always means that the rows are in their tables.
+source. So after an error some of the rows may be stored: a sender repeats all rows, and the ledger counts each once. `async_insert` has no effect:
+a success always means that the rows are in their tables.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from tokentrail.embedded.statement import settings_at
 __all__ = ["Stored", "insert"]
 
 READING: Final = {"storage_file_read_method": "pread"}
-"""chDB maps files into memory where it may: 1.3 GB of data then took 1.9 GB of memory, and 0.9 GB, of blocks on their way, if they are read."""
+"""By default chDB maps files into memory: 1.3 GB of data then took 1.9 GB of memory. With `pread` the data took 0.9 GB, for blocks in progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What an INSERT stored: rows and their bytes as the engine counts them (those of views not included), and the seconds that it took."""
+    """The result of an INSERT: rows and bytes as counted by the engine (without those of views), and the duration in seconds."""
 
     rows: int
     size: int
@@ -36,10 +37,10 @@ class Stored:
 
 
 def insert(engine: Engine, database: str, settings: Mapping[str, str], head: str, written: str, data: Iterable[bytes]) -> Stored:
-    """Store `data`, in the format `written`, by the INSERT that begins with `head` (all up to FORMAT or VALUES).
+    """Stores `data`, in the format `written`, by the INSERT that begins with `head` (the text before FORMAT or VALUES).
 
-    Raises EngineError with the engine's code: nothing of it may be acknowledged then. So do data without a single byte: a sender that lost its body
-    in a retry would be told that all is stored.
+    Raises EngineError with the engine's code: no row may be acknowledged then. Data without a single byte raise EngineError too: else a sender that
+    lost the body in a retry gets a success.
     """
     engine.require_ready()
     with engine.spool.file(data) as spooled:

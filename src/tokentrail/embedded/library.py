@@ -1,10 +1,9 @@
-"""chDB, loaded so that nothing around the process decides what it does.
+"""Imports chDB so that no file or variable outside the package configures the engine.
 
-Seen of chDB 4.4.0: without a configuration file on a session's path it obeys `config.xml` in the working directory and in `~/.clickhouse-local`,
-whatever put that there; and while it is imported it connects once, without any path, so that a broken file ends the import. So it is imported with an
-empty folder as working directory and home (the import changes the working directory by itself too), and every session names the package's own empty
-file.
-The time zone is fixed when the library is loaded, from TZ. Days in partitions and reports must not depend on the laptop: it is loaded under UTC.
+Seen in chDB 4.4.0: a session without a configuration file in its path reads any `config.xml` in the working directory and in `~/.clickhouse-local`.
+The import of chDB connects once, without any path, so that a broken file ends the import. So chDB is imported with an empty folder as working
+directory and home (the import itself changes the working directory too), and every session names the package's own empty file.
+The import of chDB takes the time zone from TZ. Days in partitions and reports must not depend on the laptop: chDB is imported under UTC.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ CONFIGURATION: Final = Path(__file__).with_name("nothing.xml").absolute()
 
 @cache
 def opener() -> Callable[[Path], Any]:
-    """What opens a session on a folder; loads 550 MB of library at first. Raises ImportError where chDB is not installed."""
-    with _nothing_around():
-        from chdb.session import Session  # noqa: PLC0415 - loaded only where it is used
+    """Returns a function that opens a session on a folder. The first call loads 550 MB of library. Raises ImportError if chDB is not installed."""
+    with _isolated():
+        from chdb.session import Session  # noqa: PLC0415 - imported only where chDB is used
 
-    session: Any = Session  # chDB states no types
+    session: Any = Session  # chDB has no type annotations
 
     def opened(folder: Path) -> Any:
         return session(f"{folder}?config-file={CONFIGURATION}")
@@ -37,10 +36,10 @@ def opener() -> Callable[[Path], Any]:
 
 
 @contextmanager
-def _nothing_around() -> Iterator[None]:
-    """UTC, and an empty folder as working directory and home. Other threads see that too, for the seconds that it takes."""
+def _isolated() -> Iterator[None]:
+    """Sets UTC, and an empty folder as working directory and home, for the duration of the import (seconds). Other threads see the change too."""
     try:
-        os.getcwd()  # noqa: PTH109 - only asked whether it is there
+        os.getcwd()  # noqa: PTH109 - only checks that the folder exists
     except FileNotFoundError:  # chDB could not open a folder from there either
         raise FileNotFoundError("the working directory is not there any more: change to another one") from None
     here = os.open(".", getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC)

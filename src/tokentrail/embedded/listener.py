@@ -1,4 +1,4 @@
-"""The HTTP server under both ports: uvicorn, in a thread of its own, on sockets that are bound before anything else is started."""
+"""The HTTP server of both ports: uvicorn, in its own thread, on sockets that are bound before the engine starts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["Listener", "bind"]
 
 BACKLOG: Final = 512
 THREADS: Final = 64
-KEEP_ALIVE_SECONDS: Final = 600  # longer than clients keep idle connections: a connection closed under a client's hands costs it a request
+KEEP_ALIVE_SECONDS: Final = 600  # longer than clients keep idle connections: a client that uses a closed connection loses a request
 MAX_HEAD: Final = 1 << 20  # bytes of URL and headers, as ClickHouse's http_max_uri_size
 START_SECONDS: Final = 10.0
 
-# HTTP/2 as gRPC speaks it: the client's first bytes; our SETTINGS, and a GOAWAY (HTTP_1_1_REQUIRED) whose debug text gRPC libraries show.
+# HTTP/2 for gRPC clients: the client's first bytes; the server's SETTINGS, and a GOAWAY (HTTP_1_1_REQUIRED) whose debug text gRPC libraries show.
 PREFACE: Final = b"PRI * HTTP/2.0"
 SETTINGS_FRAME: Final = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 GOAWAY: Final = 7
@@ -35,16 +35,16 @@ NO_GRPC: Final = b"tokentrail serve speaks OTLP over HTTP/1.1, not gRPC: set OTE
 
 
 class Protocol(H11Protocol):
-    """HTTP/1.1 by h11; a gRPC client is told what is spoken here instead of being left with a reset connection."""
+    """HTTP/1.1 by h11; a gRPC client gets a sentence about the supported protocol instead of a reset connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.logger = logging.getLogger("tokentrail.embedded.http")  # uvicorn's own logger belongs to the program around us
+        self.logger = logging.getLogger("tokentrail.embedded.http")  # uvicorn's own logger belongs to the application
         self.logger.setLevel(logging.CRITICAL)
         self._first = True
 
     def data_received(self, data: bytes) -> None:
-        """Look at a connection's first bytes, then leave it to h11."""
+        """Checks a connection's first bytes for HTTP/2, then passes all bytes to h11."""
         if self._first and data.startswith(PREFACE):
             body = struct.pack(">II", 0, HTTP_1_1_REQUIRED) + NO_GRPC
             self.transport.write(SETTINGS_FRAME + struct.pack(">I", len(body))[1:] + bytes([GOAWAY, 0]) + bytes(4) + body)
@@ -55,7 +55,7 @@ class Protocol(H11Protocol):
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:
-    """A listening socket on a loopback address; port 0 takes a free one. Raises CannotStart: not loopback, taken, not allowed."""
+    """Returns a listening socket on a loopback address; port 0 takes a free port. Raises CannotStart: not loopback, taken, not allowed."""
     address = "127.0.0.1" if host == "localhost" else host.strip("[]")
     try:
         loopback = ipaddress.ip_address(address).is_loopback
@@ -65,7 +65,7 @@ def bind(host: str, port: int, option: str) -> socket.socket:
         raise CannotStart(
             f"{host} is no loopback address: the embedded server has no users and no TLS and serves this machine only, e.g. --host 127.0.0.1"
         )
-    # the protocol is named because asyncio sets TCP_NODELAY only where it is: without, every answer waits 40 ms for a delayed acknowledgement
+    # asyncio sets TCP_NODELAY only if the protocol is named: without TCP_NODELAY every answer waits 40 ms for a delayed acknowledgement
     listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -108,7 +108,7 @@ class Listener:
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": self._sockets}, name="tokentrail-http", daemon=True)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Begins to serve. Raises CannotStart if the server does not start."""
         self._thread.start()
         deadline = monotonic() + START_SECONDS
         while not self._server.started:
@@ -117,11 +117,11 @@ class Listener:
             self._thread.join(0.01)
 
     def close(self) -> None:
-        """Accept nothing new; running requests go on."""
+        """Accepts no new requests; running requests continue."""
         self._server.should_exit = True
 
     def stop(self) -> None:
-        """Let running requests end within the grace since `close()`, cut off the rest."""
+        """Lets running requests end within the grace since `close()`, and cuts off the rest."""
         self.close()
         if self._thread.ident is not None:
             self._thread.join()
@@ -129,5 +129,5 @@ class Listener:
             sock.close()
 
     def wait_for_requests(self) -> None:
-        """Wait until the last request has left its thread."""
+        """Waits until the last request has left its thread."""
         self._executor.shutdown(wait=True, cancel_futures=True)

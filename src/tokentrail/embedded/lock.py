@@ -1,8 +1,8 @@
-"""One process owns a data folder: a lock of our own, so that the second one is told who the first is.
+"""The lock of a data folder, which one process owns. The lock file holds the owner's process id, for the error of a second process.
 
-chDB locks the folder too, by `flock` on its file `status`, but says only that it could not initialise; so that lock is looked at too, for a folder
-that somebody opened with chDB itself. `flock` ends with the process, SIGKILL included: no stale lock is ever left, and the texts in both files are
-only there for people and error messages.
+chDB locks the folder too, by `flock` on its file `status`, but its error states only that chDB could not initialise. So chDB's lock is checked too,
+for a folder that was opened with chDB itself. `flock` ends with the process, SIGKILL included: no stale lock remains, and the texts in both files
+serve only people and error messages.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ PROCESS: Final = re.compile(r"\d+")
 
 
 class FolderLock:
-    """The lock on `folder`, which is created where it is missing."""
+    """The lock on `folder`; a missing folder is created."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._file: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock, or raise CannotStart with the reason: taken (and by which process), not a folder, no rights."""
+        """Takes the lock, or raises CannotStart with the reason: in use (and by which process), not a folder, no rights."""
         path = self.folder / LOCK_FILE
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -43,16 +43,16 @@ class FolderLock:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise self._taken(file) from error
+            raise self._in_use_error(file) from error
         except OSError as error:
             os.close(file)
             raise CannotStart(f"the data folder {self.folder} cannot be locked ({error.strerror}): choose one on a local disk") from error
         self._file = file
         self._check_engine()
-        self._sign(file)
+        self._write_process_id(file)
 
-    def _sign(self, file: int) -> None:
-        """Write the process into the lock's file, for people and sentences."""
+    def _write_process_id(self, file: int) -> None:
+        """Writes the process id into the lock file, for people and error messages."""
         signature = f"{os.getpid()}\n".encode()
         try:
             os.ftruncate(file, 0)
@@ -66,24 +66,24 @@ class FolderLock:
     def _check_engine(self) -> None:
         try:
             file = os.open(self.folder / ENGINE_FILE, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # no engine was here yet; whatever else is wrong the engine will say
+        except OSError:  # no engine has used the folder yet; other errors are raised by the engine
             return
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.release()
-            raise self._taken(file) from error
+            raise self._in_use_error(file) from error
         os.close(file)
 
-    def _taken(self, file: int) -> CannotStart:
-        """The sentence about a lock that is held; closes its file, which names the process first of all."""
+    def _in_use_error(self, file: int) -> CannotStart:
+        """Returns the error for a held lock, and closes the file, whose first number is the process id of the owner."""
         holder = PROCESS.search(os.read(file, 64).decode(errors="replace"))
         os.close(file)
         by = f"process {holder.group()}" if holder else "another process"
         return CannotStart(f"the data folder {self.folder} is in use by {by}: stop that one, or choose another folder with --data")
 
     def release(self) -> None:
-        """Give the folder back; harmless where it is not held."""
+        """Releases the folder; does nothing if the folder is not locked."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -1,8 +1,9 @@
 """OTLP/HTTP: /v1/logs, /v1/traces, /v1/metrics, in protobuf and JSON, answered only after the rows are in their tables.
 
-Source: the OTLP specification 1.9, "OTLP/HTTP". 200 with the signal's response in the encoding of the request; 400 for what cannot be parsed, 413 for
-too much, 415 for another content type: these would fail again. Everything that the engine refuses is 503 with Retry-After, a missing table too:
-somebody can mend it, and a sender that keeps its records (the shipper, a Collector) then delivers them. Errors carry a google.rpc.Status.
+Source: the OTLP specification 1.9, "OTLP/HTTP". 200 with the signal's response in the encoding of the request; 400 for a body that cannot be parsed,
+413 for a body that is too large, 415 for another content type: these would fail again. All errors of the engine are 503 with Retry-After, a missing
+table too: an operator can repair the table, and a sender that keeps its records (the shipper, a Collector) then delivers them.
+Errors carry a google.rpc.Status.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 from tokentrail.embedded.engine import Engine
 from tokentrail.embedded.errors import ClientGone, EngineError
 from tokentrail.embedded.exchange import Exchange
-from tokentrail.embedded.frames import decoded
+from tokentrail.embedded.frames import decode
 from tokentrail.embedded.front import from_this_machine
 from tokentrail.embedded.inserts import insert
 from tokentrail.embedded.otlp_rows import Rows, log_rows, metric_rows, span_rows
@@ -44,12 +45,12 @@ PERMISSION_DENIED: Final = 7
 UNIMPLEMENTED: Final = 12
 UNAVAILABLE: Final = 14
 IDS: Final = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
-# Month or day partitions: a backlog of many days is one INSERT here, and must not fail as a whole.
+# Tables are partitioned by month or day: a backlog of many days is one INSERT, which must not fail as a whole.
 INSERT_SETTINGS: Final = {"async_insert": "0", "max_partitions_per_insert_block": "0"}
 
 
-class Refused(Exception):  # noqa: N818 - an answer, carried to where it is given
-    """A request that is answered with an error: HTTP status, google.rpc code, one sentence."""
+class Refused(Exception):  # noqa: N818 - an answer, not an error
+    """The error answer to a request: HTTP status, google.rpc code, one sentence."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
@@ -60,7 +61,7 @@ class Refused(Exception):  # noqa: N818 - an answer, carried to where it is give
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One of OTLP's signals: its messages, and its rows with a sentence about what was left out."""
+    """One of OTLP's signals: its message types, and a function that returns rows and a sentence about metrics that were left out."""
 
     request: Callable[[], Any]
     response: Callable[[], Any]
@@ -80,14 +81,14 @@ SIGNALS: Final = {
 
 
 class OtlpReceiver:
-    """Answers OTLP/HTTP with the tables of `database` in `engine`."""
+    """Serves OTLP/HTTP: stores requests in the tables of `database` in `engine`."""
 
     def __init__(self, engine: Engine, database: str) -> None:
         self._engine = engine
         self._database = database
 
     def __call__(self, exchange: Exchange) -> None:
-        """Answer one request."""
+        """Answers one request."""
         media = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
             signal = self._signal(exchange, media)
@@ -122,7 +123,7 @@ class OtlpReceiver:
         return signal
 
     def _store(self, rows: Rows) -> None:
-        """One INSERT a table; the ledger's is first, so that a failure of another table never hides that it is stored only to be repeated."""
+        """Stores rows by one INSERT per table; the landing table comes first, so that an error of another table never blocks the ledger."""
         for table, entries in rows.items():
             if entries:
                 columns = ", ".join(f"`{name}`" for name in entries[0])
@@ -133,7 +134,7 @@ class OtlpReceiver:
 def _read(exchange: Exchange) -> bytes:
     body = bytearray()
     try:
-        for piece in decoded(_bounded(exchange.chunks()), exchange.headers.get("content-encoding", "")):
+        for piece in decode(_bounded(exchange.chunks()), exchange.headers.get("content-encoding", "")):
             body += piece
             if len(body) > MAX_BODY:
                 raise _too_large()
@@ -168,7 +169,7 @@ def _parse(signal: Signal, body: bytes, media: str) -> Any:
 
 
 def _with_binary_ids(value: Any) -> Any:
-    """OTLP/JSON writes ids in hex, where protobuf's own JSON has base64."""
+    """Converts ids from hex, as in OTLP/JSON, to base64, as in protobuf's own JSON."""
     if isinstance(value, list):
         return [_with_binary_ids(item) for item in value]
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""OTLP requests into rows, shaped as the Collector's ClickHouse exporter writes them, whether they went through a Collector or not.
+"""Converts OTLP requests to rows, in the form of the Collector's ClickHouse exporter, whether the data went through a Collector or not.
 
 Source: exporter_logs.go, exporter_traces.go and internal/metrics of clickhouseexporter v0.161.0. A row is a mapping of column to value, for
-JSONEachRow; nested columns are arrays side by side (`Events.Name`).
+JSONEachRow; nested columns are parallel arrays (`Events.Name`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ TRACES_TABLE: Final = "otel_traces"
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
-"""Rows by table, in the order in which the tables are to be written."""
+"""Rows by table, in the order of writing."""
 
 KINDS: Final = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 STATUSES: Final = ("Unset", "Ok", "Error")
 
 
 def log_rows(request: Any) -> Rows:
-    """Records of the ledger to the landing table, all others to the log table; the ledger first."""
+    """Returns the rows of log records: records of the ledger for the landing table, which comes first, all others for the log table."""
     events: list[Row] = []
     others: list[Row] = []
     for resource_logs in request.resource_logs:
@@ -64,7 +64,7 @@ def _log_row(record: Any) -> Row:
 
 
 def span_rows(request: Any) -> Rows:
-    """Spans to the trace table."""
+    """Returns the rows of spans for the trace table."""
     rows: list[Row] = []
     for resource_spans in request.resource_spans:
         resource = attributes(resource_spans.resource.attributes)
@@ -103,7 +103,7 @@ def _span_row(span: Any) -> Row:
 
 
 def metric_rows(request: Any) -> tuple[Rows, int]:
-    """Data points to the table of their metric's kind, and how many metrics had no kind and were left out."""
+    """Returns the rows of data points, by the table of the metric's kind, and the number of metrics without a kind, which are left out."""
     rows: Rows = {table: [] for table, _ in METRICS.values()}
     unknown = 0
     for resource_metrics in request.resource_metrics:
@@ -207,23 +207,23 @@ def _exemplars(exemplars: Iterable[Any]) -> Row:
         "Exemplars.FilteredAttributes": [attributes(exemplar.filtered_attributes) for exemplar in found],
         "Exemplars.TimeUnix": [timestamp(exemplar.time_unix_nano) for exemplar in found],
         "Exemplars.Value": [_value(exemplar) for exemplar in found],
-        "Exemplars.SpanId": [exemplar.span_id.hex() or "0" * 16 for exemplar in found],  # here the exporter writes zeros, not an empty text
+        "Exemplars.SpanId": [exemplar.span_id.hex() or "0" * 16 for exemplar in found],  # for exemplars the exporter writes zeros, not an empty text
         "Exemplars.TraceId": [exemplar.trace_id.hex() or "0" * 32 for exemplar in found],
     }
 
 
 def _value(point: Any) -> float | str:
-    """The one number of a point; the exporter stores integers as doubles too, exact up to 2^53."""
+    """Returns the number of a point; like the exporter, stores integers as doubles, exact up to 2^53."""
     return float(point.as_int) if point.WhichOneof("value") == "as_int" else _float(point.as_double)
 
 
 def _float(number: float) -> float | str:
-    """JSON has no NaN and no infinities; ClickHouse reads them as texts."""
+    """Returns NaN and infinities as texts, which ClickHouse reads: JSON has no such numbers."""
     return number if math.isfinite(number) else str(number)
 
 
 def _id(raw: bytes) -> str:
-    """An id in hex; an absent one, also one of zeros, is empty."""
+    """Returns an id in hex; an absent id, or an id of zeros, is empty."""
     return raw.hex() if any(raw) else ""
 
 

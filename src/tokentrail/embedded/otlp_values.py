@@ -1,7 +1,7 @@
-"""OTLP's values as the texts that the Collector's ClickHouse exporter stores: every attribute is a string.
+"""Converts OTLP's values to the texts that the Collector's ClickHouse exporter stores: every attribute is a string.
 
 Source: `AsString` in the Collector's pdata (go.opentelemetry.io/collector/pdata/pcommon/value.go, v1.67.0), which the exporter (v0.161.0) calls for
-attributes and bodies. Rows must not depend on which of the two receivers wrote them.
+attributes and bodies. Rows must not depend on the receiver, Collector or embedded server.
 """
 
 from __future__ import annotations
@@ -18,15 +18,13 @@ import msgspec
 __all__ = ["attributes", "service_name", "text", "timestamp"]
 
 NANOSECONDS: Final = 1_000_000_000
-LAST_TIME: Final = (
-    1 << 63
-) - 1  # DateTime64(9) ends in the year 2262; what lies beyond is kept as its last instant, so that one bad clock fails no batch
+LAST_TIME: Final = (1 << 63) - 1  # DateTime64(9) ends in the year 2262; later times become its last instant, so that one wrong clock fails no batch
 PLAIN_BELOW: Final = 1e21
 PLAIN_ABOVE: Final = 1e-6
 
 
 def text(value: Any) -> str:
-    """One `AnyValue` as text: integers decimal, `true`/`false`, doubles as in JSON, bytes in base64, lists and maps as JSON; unset is empty."""
+    """Returns an `AnyValue` as text: integers decimal, `true`/`false`, doubles as in JSON, bytes in base64, lists and maps as JSON, unset empty."""
     kind = value.WhichOneof("value")
     if kind == "string_value":
         return str(value.string_value)
@@ -41,23 +39,23 @@ def text(value: Any) -> str:
     if kind in {"array_value", "kvlist_value"}:
         try:
             return _json(value)
-        except ValueError:  # a NaN in a list: Go's encoder gives nothing
+        except ValueError:  # a NaN in a list: Go's encoder returns an empty text
             return ""
     return ""
 
 
 def attributes(pairs: Iterable[Any]) -> dict[str, str]:
-    """A list of `KeyValue` as a map of texts, in its order."""
+    """Returns a list of `KeyValue` as a map of texts, in the same order."""
     return {pair.key: text(pair.value) for pair in pairs}
 
 
 def service_name(resource: dict[str, str]) -> str:
-    """The ServiceName of a row; empty where the resource has none."""
+    """Returns the ServiceName of a row; empty if the resource has none."""
     return resource.get("service.name", "")
 
 
 def timestamp(nanoseconds: int) -> msgspec.Raw:
-    """A time as the number of seconds with nine decimals: read without loss by DateTime64(9), and by DateTime, in JSONEachRow."""
+    """Returns a time as seconds with nine decimals: DateTime64(9) and DateTime read this form in JSONEachRow without loss."""
     seconds, fraction = divmod(min(nanoseconds, LAST_TIME), NANOSECONDS)
     return msgspec.Raw(b"%d.%09d" % (seconds, fraction))
 
@@ -71,7 +69,7 @@ def _double(number: float) -> str:
 
 
 def _number(number: float) -> str:
-    """A finite double as JavaScript writes it: shortest digits, plain between 1e-6 and 1e21, else an exponent without padding."""
+    """Returns a finite double in JavaScript's form: shortest digits, plain between 1e-6 and 1e21, else an exponent without padding."""
     if number == 0:
         return "-0" if math.copysign(1, number) < 0 else "0"
     if PLAIN_ABOVE <= abs(number) < PLAIN_BELOW:
@@ -84,7 +82,10 @@ def _number(number: float) -> str:
 
 
 def _json(value: Any) -> str:
-    """As Go's encoding/json without HTML escapes: no spaces, keys sorted, bytes in base64. Raises ValueError for NaN and infinities."""
+    """Encodes a value as Go's encoding/json does, without HTML escapes: no spaces, keys sorted, bytes in base64.
+
+    Raises ValueError for NaN and infinities.
+    """
     kind = value.WhichOneof("value")
     if kind is None:
         return "null"

@@ -1,7 +1,7 @@
-"""A SELECT's answer in pieces, while the engine makes it: one document, however many pieces.
+"""Streams the answer of a SELECT in pieces, while the engine computes them. The pieces form one document.
 
-chDB writes each piece as a document of its own. So only formats of lines can be sent in pieces; a head with names (and types) is kept of the first
-piece and cut off all others. An answer without rows has no piece at all: where its format has a head, the statement is run once more, as a whole.
+chDB writes each piece as a separate document. So only line-based formats can be sent in pieces; a head with names (and types) is kept in the first
+piece and removed from all others. An answer without rows has no pieces: if the format has a head, the statement is run once more, as a whole.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ ROW: Final = re.compile(rb"[^\n]*\n")
 
 
 def may_come_in_pieces(written: str) -> bool:
-    """Whether the format `written` stays whole when an answer is made piece by piece."""
+    """Whether the pieces of an answer in the format `written` form one document."""
     return written in HEADLESS or written in HEAD_ROWS
 
 
 def answer(session: Session, text: bytes, written: str) -> tuple[str, Generator[bytes, None, None]]:
-    """Run a statement; the format that its answer has (`written`, unless it names one itself), and its pieces.
+    """Runs a statement. Returns the answer's format (`written`, unless the statement has a FORMAT clause), and the answer's pieces.
 
-    Raises EngineError, and what chDB raises, for whatever is wrong before the first piece.
+    Raises EngineError, or chDB's errors, for errors before the first piece.
     """
     if insert_head(text, whole=True) is not None:
         session.query(text.decode(), "Null")
@@ -64,7 +64,10 @@ def _all(first: list[bytes], rest: Iterable[bytes] = ()) -> Generator[bytes, Non
 
 
 def in_pieces(session: Session, statement: str, written: str, parameters: Mapping[str, str] | None = None) -> Generator[bytes, None, None]:
-    """Run a SELECT without FORMAT clause; raises what chDB raises, also in the middle. Closing the iterator ends the query."""
+    """Runs a SELECT without FORMAT clause, and yields the answer's pieces. Closing the iterator ends the query.
+
+    Raises chDB's errors, also between pieces.
+    """
     rows = HEAD_ROWS.get(written, 0)
     answer = session.send_query(statement, written, params=parameters)
     head = 0
@@ -77,7 +80,7 @@ def in_pieces(session: Session, statement: str, written: str, parameters: Mappin
             else:
                 yield piece[head:]
     finally:
-        with suppress(RuntimeError):  # ended already, with the session or by a KILL QUERY
+        with suppress(RuntimeError):  # the query has ended already, with the session or by a KILL QUERY
             answer.close()
     if rows and not head:
         yield _bytes(session.query(statement, written, params=parameters))
@@ -88,7 +91,7 @@ def _bytes(piece: Any) -> bytes:
 
 
 def _head(piece: bytes, rows: int, row: re.Pattern[bytes]) -> int:
-    """The length of the first rows."""
+    """Returns the length of the first rows in bytes."""
     at = 0
     for _ in range(rows):
         found = row.match(piece, at)

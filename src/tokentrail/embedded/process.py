@@ -1,4 +1,4 @@
-"""The embedded server as a child process: for tests, fixtures, the demo, and programs that need more than the one engine that a process can hold.
+"""The embedded server as a child process: for tests, fixtures, the demo, and programs that need more engines than the one that a process can have.
 
     with ServerProcess.started(folder) as server:
         clickhouse_connect.get_client(dsn=server.addresses.dsn)
@@ -24,9 +24,9 @@ STOP_SECONDS = 30.0
 
 
 class ServerProcess(Child):
-    """A running `tokentrail serve`; made by `started`. `stop()` ends the server in order, `kill()` as a crash would.
+    """A running `tokentrail serve`, created by `started`. `stop()` shuts the server down in order; `kill()` simulates a crash.
 
-    After `kill` acknowledged rows are there when the folder is opened again.
+    After `kill` all acknowledged rows are in the folder.
     """
 
     addresses: Addresses
@@ -35,9 +35,9 @@ class ServerProcess(Child):
     def started(
         cls, data: str | Path, *, http_port: int = 0, otlp_port: int = 0, log: Path | None = None, timeout: float = START_SECONDS
     ) -> ServerProcess:
-        """Start a server on `data` and wait until it answers. `log` takes what the server prints.
+        """Starts a server on `data` and waits until the server answers. The server's output is written to `log`.
 
-        Raises CannotStart with the child's own sentence where the child ends, and with one of ours where it is not ready within `timeout` seconds.
+        Raises CannotStart with the child's last line if the child ends, or with a sentence if the child is not ready within `timeout` seconds.
         """
         with tempfile.TemporaryDirectory(prefix="tokentrail-") as folder:
             ready = Path(folder) / "ready.json"
@@ -53,5 +53,5 @@ class ServerProcess(Child):
             return server
 
     def stop(self, timeout: float = STOP_SECONDS) -> int | None:
-        """SIGTERM, wait, and SIGKILL for a server that does not go. The exit code; harmless where the server has ended."""
+        """Sends SIGTERM, waits, then sends SIGKILL if the server still runs. Returns the exit code; does nothing if the server has ended."""
         return self.terminate(grace_s=timeout)

@@ -1,6 +1,6 @@
-"""`tokentrail serve`'s life: start, tell where it listens, wait for a signal, stop in order.
+"""Runs `tokentrail serve`: starts the server, reports its addresses, waits for a signal, stops the server in order.
 
-Signals are taken over before the engine is started, so that one that comes while it opens is not lost: what is open by then is closed in order.
+Signal handlers are set before the engine starts, so that a signal during the start is not lost: the parts that are open by then are closed in order.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["default_data", "serve"]
 
 
 def default_data() -> Path:
-    """The user's data folder: `$XDG_DATA_HOME/tokentrail/clickhouse`, or `~/.local/share/tokentrail/clickhouse`."""
+    """Returns the user's data folder: `$XDG_DATA_HOME/tokentrail/clickhouse`, or `~/.local/share/tokentrail/clickhouse`."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path("~", ".local", "share")) / "tokentrail" / "clickhouse"
 
 
 def serve(server: Server, *, ready_file: Path | None, until_stdin_ends: bool, announce: Callable[[Addresses], None]) -> None:
-    """Serve until SIGTERM, SIGINT, SIGHUP or (`until_stdin_ends`) the end of standard input. Raises CannotStart with one sentence."""
+    """Serves until SIGTERM, SIGINT, SIGHUP or (`until_stdin_ends`) the end of standard input. Raises CannotStart with one sentence."""
     stop = threading.Event()
     with _signals(stop):
         if until_stdin_ends:
@@ -43,7 +43,7 @@ def _signals(stop: threading.Event) -> Iterator[None]:
         stop.set()
 
     wanted = [signal.SIGTERM, signal.SIGINT]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means it
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores SIGHUP
         wanted.append(signal.SIGHUP)
     before = {number: signal.signal(number, on_signal) for number in wanted}
     try:
@@ -61,7 +61,7 @@ def _wait_for_end_of_stdin(stop: threading.Event) -> None:
 
 @contextlib.contextmanager
 def _ready_file(path: Path | None, addresses: Addresses) -> Iterator[None]:
-    """A file that is there, and whole, exactly while the server answers."""
+    """Keeps the ready file: the file exists, complete, exactly while the server answers."""
     if path is None:
         yield
         return
@@ -76,5 +76,5 @@ def _ready_file(path: Path | None, addresses: Addresses) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # its folder may be gone
+        with contextlib.suppress(OSError):  # the folder may be gone
             path.unlink(missing_ok=True)

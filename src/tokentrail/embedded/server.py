@@ -3,9 +3,9 @@
     with Server(folder, http_port=0, otlp_port=0) as server:
         clickhouse_connect.get_client(dsn=server.addresses.dsn)
 
-A process holds one engine on one folder (a limit of chDB); `tokentrail.embedded.process` starts further ones as child processes.
-The listeners answer 503 from the first moment, while the engine opens and the tables are made, and again while it stops: a sender waits instead
-of giving up.
+A process has one engine on one folder (a limit of chDB); `tokentrail.embedded.process` starts further engines as child processes.
+The listeners answer 503 from the first moment, while the engine opens and the tables are created, and again while the engine stops: a sender
+waits instead of giving up.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ DATABASE: Final = "tokentrail"
 HTTP_PORT: Final = 8123
 OTLP_PORT: Final = 4318
 GRACE_SECONDS: Final = 5.0
-CLIENT_SECONDS: Final = 3.0  # beyond the grace, for clients that are slow to send or to read: the engine has nothing left to do by then
+CLIENT_SECONDS: Final = 3.0  # beyond the grace, for clients that send or read slowly: the engine is idle by then
 
 Prepare = Callable[[Engine], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a running server is found: ClickHouse's HTTP interface, its DSN with the database, OTLP's base URL, the folder, the process."""
+    """The addresses of a running server: ClickHouse's HTTP interface, the DSN with the database, OTLP's base URL, the folder, the process."""
 
     http: str
     dsn: str
@@ -50,15 +50,16 @@ class Addresses:
     pid: int
 
     def as_dict(self) -> dict[str, str | int]:
-        """As the ready file states them."""
+        """Returns the addresses as in the ready file."""
         return asdict(self)
 
 
 class Server:
     """The embedded server as a context manager.
 
-    `prepare` is called with the open engine before anybody is answered: by default it brings the tables up to date.
-    It raises CannotStart, with one sentence, where the folder cannot be found, and `start()` where that or a port is taken or cannot be used.
+    `prepare` is called with the open engine before the first request is served; by default `prepare` brings the tables up to date.
+    The constructor raises CannotStart, with one sentence, if the path of the folder cannot be resolved; `start()` raises CannotStart if the folder or
+    a port is in use or cannot be used.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Server:
         prepare: Prepare | None = None,
         grace: float = GRACE_SECONDS,
     ) -> None:
-        self.engine = Engine(_whole(Path(data)))
+        self.engine = Engine(_absolute(Path(data)))
         self._host = host
         self._ports = (http_port, otlp_port)
         self._prepare = prepare or migrate
@@ -81,13 +82,13 @@ class Server:
 
     @property
     def addresses(self) -> Addresses:
-        """Where it is found; known once it is started."""
+        """The addresses of the started server. Raises RuntimeError before `start()`."""
         if self._addresses is None:
             raise RuntimeError("the server is not started")
         return self._addresses
 
     def start(self) -> None:
-        """Take the folder and the ports, open the engine, make the tables, answer."""
+        """Locks the folder, binds the ports, opens the engine, creates the tables, and begins to serve."""
         self.engine.take_folder()
         try:
             self._listen()
@@ -113,7 +114,7 @@ class Server:
         self._addresses = Addresses(http=base, dsn=f"{base}/{DATABASE}", otlp=receiver, data=str(self.engine.data), pid=os.getpid())
 
     def stop(self) -> None:
-        """Answer nothing new, let running requests end within the grace, stop the engine, free ports and folder."""
+        """Refuses new requests, lets running requests end within the grace, stops the engine, and releases ports and folder."""
         self.engine.stopping()
         if self._listener is not None:
             self._listener.close()
@@ -132,8 +133,8 @@ class Server:
         self.stop()
 
 
-def _whole(folder: Path) -> Path:
-    """The folder's whole path."""
+def _absolute(folder: Path) -> Path:
+    """Returns the folder's absolute path. Raises CannotStart if the path cannot be resolved."""
     try:
         return folder.expanduser().absolute()
     except FileNotFoundError:
@@ -143,7 +144,7 @@ def _whole(folder: Path) -> Path:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the tables up to date with the migrations of `tokentrail.clickhouse`. Raises CannotStart where they do not fit the folder."""
+    """Brings the tables up to date with the migrations of `tokentrail.clickhouse`. Raises CannotStart if a migration fails."""
     try:
         client = EngineClient(engine.data)
         try:

@@ -1,6 +1,6 @@
-"""Where the data of an INSERT wait until they are whole: one file each, gone with the request.
+"""Files that hold the data of an INSERT until the data are complete: one file per request, removed with the request.
 
-A client that leaves in the middle leaves a part of such a file, never a part of a table; a body of any size costs memory for one piece.
+A client that disconnects in the middle leaves a part of such a file, never a part of a table. A body of any size needs memory for one piece.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from tokentrail.embedded.errors import CANNOT_WRITE, NOT_ENOUGH_SPACE, CannotSta
 __all__ = ["Spool", "Spooled"]
 
 PATTERN_SIGNS: Final = "*?{}"
-"""What INFILE reads as a pattern: a file `a{b}` is taken for `ab`, and one that is not there is an INSERT of no rows that succeeds (seen in 26.9)."""
+"""Signs of patterns in INFILE: a path `a{b}` matches `ab`, and a pattern without a match is an INSERT of no rows that succeeds (seen in 26.9)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """Data on disk, and how many bytes they are."""
+    """Data on disk, and the size in bytes."""
 
     path: Path
     size: int
 
 
 class Spool:
-    """The folder of such files, inside the data folder, whose lock keeps other processes out."""
+    """The folder of these files, inside the data folder, whose lock excludes other processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def prepare(self) -> None:
-        """Make the folder and empty it of what a killed process left. Raises CannotStart without rights, and where its name reads as a pattern."""
+        """Creates the folder and removes files of a killed process. Raises CannotStart without rights, and if the path contains signs of patterns."""
         if any(sign in str(self.folder) for sign in PATTERN_SIGNS):
             raise CannotStart(f"the data folder {self.folder.parent} has one of {PATTERN_SIGNS} in its name: choose another one with --data")
         try:
@@ -49,9 +49,9 @@ class Spool:
 
     @contextmanager
     def file(self, pieces: Iterable[bytes]) -> Iterator[Spooled]:
-        """All of `pieces` in a file that is there as long as the context. What the disk refuses is an EngineError that may pass."""
+        """Writes `pieces` to a file that exists as long as the context. Raises a transient EngineError if the disk refuses the data."""
         try:
-            file = tempfile.NamedTemporaryFile(dir=self.folder, prefix="insert-", buffering=0)  # noqa: SIM115 - closed below, errors told apart
+            file = tempfile.NamedTemporaryFile(dir=self.folder, prefix="insert-", buffering=0)  # noqa: SIM115 - closed below; its errors are handled separately
         except OSError as error:
             raise _refused(error) from error
         with file:

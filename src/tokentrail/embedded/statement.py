@@ -1,7 +1,7 @@
-"""Where a statement ends and its data begin: only as much SQL as ClickHouse's HTTP interface itself has to know.
+"""Finds the boundary between a statement and its data: parses only as much SQL as ClickHouse's HTTP interface itself does.
 
 A request's text is the `query` parameter, then the body. `INSERT ... FORMAT X` and `INSERT ... VALUES` are followed by data, in either place; every
-other statement is SQL to its end, with an optional FORMAT clause that says how the answer is written. Everything else is left to the engine.
+other statement is SQL to its end, with an optional FORMAT clause for the answer. The engine parses the rest.
 """
 
 from __future__ import annotations
@@ -29,20 +29,22 @@ TOKEN: Final = re.compile(
 OPENING: Final = b"([{"
 CLOSING: Final = b")]}"
 READING: Final = frozenset({b"SELECT", b"WITH", b"FROM", b"WATCH", b"EXPLAIN"})
-ORDERING: Final = frozenset({b"ASC", b"DESC", b"NULLS", b"COLLATE", b"WITH"})  # behind a column that happens to be called format
-DATA_START: Final = re.compile(rb"[ \t\f\v]*;?[ \t\f\v]*(?:\r?\n)?")  # what lies between FORMAT's name and the data is no data
-NAMING: Final = frozenset({b"INTO", b"TABLE", b"."})  # before a table that happens to be called settings
+ORDERING: Final = frozenset({b"ASC", b"DESC", b"NULLS", b"COLLATE", b"WITH"})  # after a column that is named format
+DATA_START: Final = re.compile(rb"[ \t\f\v]*;?[ \t\f\v]*(?:\r?\n)?")  # the text between FORMAT's name and the data is not data
+NAMING: Final = frozenset({b"INTO", b"TABLE", b"."})  # before a table that is named settings
 MAX_HEAD: Final = 1 << 20
-MAKING: Final = frozenset({b"INSERT", b"CREATE", b"ATTACH"})
+CREATING: Final = frozenset({b"INSERT", b"CREATE", b"ATTACH"})
 FORMAT_NAME: Final = re.compile(rb"[A-Za-z]\w*|`[A-Za-z]\w*`|\"[A-Za-z]\w*\"")
-# What begins no token of ClickHouse's; e2 88 92 is a minus sign, which does.
+# Bytes that begin no token of ClickHouse. e2 88 92 is a minus sign, which begins a token.
 UNREADABLE: Final = re.compile(rb"['\"`&#]|\\(?!G)|!(?!=)|[\x00-\x1f\x7f]|(?!\xe2\x88\x92)[\x80-\xff]")
-LEAVING: Final = frozenset({"exit", "quit", "logout", "q", ":q"})  # end ClickHouse's own client, whose engine this is
+EXIT_WORDS: Final = frozenset(
+    {"exit", "quit", "logout", "q", ":q"}
+)  # these words end ClickHouse's own client, and chDB has the engine of that client
 
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """An INSERT that data follow: the statement without FORMAT or VALUES, the input format, and where in the text the data begin."""
+    """An INSERT with data: the statement without FORMAT or VALUES, the input format, and the offset of the data in the text."""
 
     statement: str
     format: str
@@ -51,7 +53,7 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """Any other statement: its text without FORMAT, the format if it names one, whether its answer may be sent while it is made."""
+    """Any other statement: the text without FORMAT, the format of its FORMAT clause, and whether the answer may be streamed."""
 
     statement: str
     format: str
@@ -68,7 +70,7 @@ class Token:
 
 
 def top_level(text: bytes) -> Iterator[Token]:
-    """Words and signs outside of brackets, quotes and comments; of a bracket its opening sign, of a quoted name all."""
+    """Yields words and signs outside of brackets, quotes and comments; a bracket is its opening sign, a quoted name is one token."""
     depth = 0
     for found in TOKEN.finditer(text):
         kind = found.lastgroup
@@ -84,30 +86,30 @@ def top_level(text: bytes) -> Iterator[Token]:
             depth += 1
 
 
-def _signs(text: bytes) -> list[bytes]:
-    """All words, in upper case, and signs outside of comments, those in brackets too; of what is quoted the quotes say that it is no word."""
+def _words_and_signs(text: bytes) -> list[bytes]:
+    """Returns all words, in upper case, and signs outside of comments, those in brackets included. Quoted text keeps its quotes, so it is no word."""
     return [found.group().upper() for found in TOKEN.finditer(text) if found.lastgroup != "space"]
 
 
 def read_only_level(text: bytes) -> str:
-    """The level of `readonly` for a statement: at 2 it may have settings of its own, but INSERT INTO FUNCTION file(…) and temporary tables pass.
+    """Returns the level of `readonly` for a statement. Level 2 allows SETTINGS, but also INSERT INTO FUNCTION file(…) and temporary tables.
 
-    Raises EngineError for a table function that makes its file at any level.
+    Raises EngineError for a table function that creates its file at any level.
     """
-    if (b"SQLITE", b"(") in pairwise(_signs(text)):
+    if (b"SQLITE", b"(") in pairwise(_words_and_signs(text)):
         raise EngineError(READONLY, "Cannot execute query in readonly mode: sqlite makes the file that it is asked for. (READONLY)")
-    return "2" if MAKING.isdisjoint(_signs(text)) else "1"
+    return "2" if CREATING.isdisjoint(_words_and_signs(text)) else "1"
 
 
 def beside_rows(text: bytes) -> list[str]:
-    """What a statement may ask for beside its rows: `totals`, `extremes`."""
-    pairs = set(pairwise(_signs(text)))
+    """Returns what a statement requests beside its rows: `totals`, `extremes`."""
+    pairs = set(pairwise(_words_and_signs(text)))
     asked = {"totals": (b"WITH", b"TOTALS"), "extremes": (b"EXTREMES", b"=")}
     return [name for name, signs in asked.items() if signs in pairs]
 
 
 def insert_head(text: bytes, *, whole: bool) -> Insert | None:
-    """The INSERT with data that `text` begins with, or None where it is something else, or not yet all there (`whole`: nothing will follow)."""
+    """Returns the INSERT with data at the beginning of `text`; None for other statements, or if more text is needed (`whole`: `text` is complete)."""
     tokens = top_level(text)
     first = next(tokens, None)
     if first is None or first.text != b"INSERT":
@@ -128,7 +130,7 @@ def insert_head(text: bytes, *, whole: bool) -> Insert | None:
 
 
 def settings_at(head: bytes) -> int:
-    """Where in an INSERT's head its SETTINGS clause begins, or the end where it has none: a clause that names the data's source comes before."""
+    """Returns the offset of the SETTINGS clause in an INSERT's head, or the end if there is none: the clause FROM INFILE stands before SETTINGS."""
     before = b""
     for token in top_level(head):
         if token.text == b"SETTINGS" and before not in NAMING:
@@ -138,7 +140,7 @@ def settings_at(head: bytes) -> int:
 
 
 def undecided(text: bytes) -> bool:
-    """Whether more text could still show an INSERT with data."""
+    """Whether the statement may still become an INSERT with data when more text arrives."""
     if len(text) > MAX_HEAD:
         return False
     tokens = top_level(text)
@@ -154,10 +156,10 @@ def _data_start(text: bytes, after: int) -> int:
 
 
 def select(text: bytes) -> Select:
-    """Cut the FORMAT clause out of a statement without data.
+    """Removes the FORMAT clause from a statement without data.
 
-    Raises EngineError for an empty text, for one that the engine would take for the end of its input and so for a success, for a second statement
-    behind a semicolon, and for INTO OUTFILE: as on the server, for the file would be written where the engine runs.
+    Raises EngineError for an empty text, for a text that the engine would take for the end of its input and so report as a success, for a second
+    statement after a semicolon, and for INTO OUTFILE: the server refuses INTO OUTFILE too, since the file would be written where the engine runs.
     """
     tokens = list(top_level(text))
     end = next((index for index, token in enumerate(tokens) if token.text == b";"), len(tokens))
@@ -183,15 +185,15 @@ def select(text: bytes) -> Select:
 
 
 def _statement(text: bytes) -> str:
-    """The text that the engine gets. Raises EngineError for a word that the engine would take for its client's leave, as a success."""
+    """Returns the text for the engine. Raises EngineError for a word that would end ClickHouse's client, which the engine reports as a success."""
     statement = _text(text).strip()
-    if statement in LEAVING:
+    if statement in EXIT_WORDS:
         raise _unrecognized(statement, 0)
     return statement
 
 
 def _text(statement: bytes) -> str:
-    """The engine takes texts only, where the server takes any bytes."""
+    """Decodes a statement. Raises EngineError if the bytes are not UTF-8: chDB takes texts only, the server takes any bytes."""
     try:
         return statement.decode()
     except UnicodeDecodeError as error:
@@ -209,12 +211,12 @@ def _unrecognized(text: str, at: int) -> EngineError:
 
 
 def _unquoted(name: bytes) -> str:
-    """A format's name, which may stand in quotes."""
+    """Returns a format's name without quotes."""
     return _text(name).strip('`"')
 
 
 def _writes_a_file(tokens: list[Token]) -> bool:
-    """Whether INTO OUTFILE is in the statement, whatever follows; a table of an INSERT may be called so. Foreign spaces are no words."""
+    """Whether the statement contains INTO OUTFILE; the table of an INSERT may be named OUTFILE. Non-ASCII spaces are no words."""
     words = [b"", *(token.text for token in tokens if token.text.isascii() or len(token.text) > 1)]
     threes = zip(words, words[1:], words[2:], strict=False)
     return any(before != b"INSERT" and (into, outfile) == (b"INTO", b"OUTFILE") for before, into, outfile in threes)

@@ -1,8 +1,11 @@
-"""The durable journal: a usage is on disk before the wrapped call returns, and stays there until the Collector has taken it.
+"""The durable journal: a usage is on disk before the wrapped call returns, and the record stays there until the Collector has acknowledged it.
 
-`frames` how a record lies in a file · `records` what it says · `folder` which files there are, and the cursor · `locks` who lives, and forks ·
-`volume` what a disk and a process allow · `refusals` what could not be written · `files` a writer's folder and the file in use · `writer` append ·
-`reader` read, skipping what is torn · `otlp` records as OTLP · `exporter` one request over HTTP, and what its answer means · `grpc_exporter`,
-`grpc_call` the same over gRPC · `endpoint` where to · `shipper` from folder to Collector · `aside` what it refuses for good · `adoption` what dead
-writers left · `background` the thread · `ends` the writers of a process, former ones too · `status` what lies where.
+Format: `frames` the layout of a frame · `records` the contents of a frame · `folder` the journal's files and the cursor · `locks` file locks and
+forks · `places` folders that block a file's path · `volume` limits of the volume and the process.
+Writing: `writer` appends records · `files` a writer's folder and current segment · `refusals` numbers of refused records.
+Reading and shipping: `reader` reads records and skips torn bytes · `otlp` encodes records as OTLP · `endpoint` the Collector's address · `exporter`
+one request over HTTP · `deadline` the time limit of an HTTP exchange · `grpc_exporter`, `grpc_call` one request over gRPC · `shipper` sends a folder
+to the Collector · `aside` records that the Collector refuses for good · `adoption` the folders of dead writers.
+One process: `process` the journal as a delivery · `ends` current and retired writers · `background` the shipping thread · `flush` waits for
+acknowledgement · `status` a report of a journal's contents.
 """

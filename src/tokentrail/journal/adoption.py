@@ -1,4 +1,4 @@
-"""What dead writers left: closed in their name, shipped, removed. And, for a sidecar, what living writers do not ship themselves."""
+"""Adopts the folders of dead writers: closes, ships and removes them. A sidecar also ships the folders of living writers that do not ship."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tokentrail.usage import Closing, Refused
 
 __all__ = ["Adopter", "remove"]
 
-BEGINNING_SECONDS: Final = 3600.0
-"""A folder that is still unnamed after this time was begun by somebody who died over it."""
+UNNAMED_SECONDS: Final = 3600.0
+"""Age after which a folder that still has its temporary name belongs to a writer that died while creating the folder."""
 
 
 class Adopter:
-    """Looks after all folders of a shipper's journal but its own. `name` stands in closing records: who wrote it for the dead writer.
+    """Handles all folders of a shipper's journal except the folder `own_id`. `name` is the adopter's name in the closing records of dead writers.
 
-    Where the file system has no locks no folder is touched, unless `without_locks` says that no writer lives.
+    On a file system without locks no folder is touched, unless `without_locks` asserts that no writer is alive.
     """
 
     def __init__(self, shipper: Shipper, *, own_id: str = "", name: str = "", without_locks: bool = False) -> None:
@@ -34,13 +34,13 @@ class Adopter:
         self._own_id = own_id
         self._name = name or own_id
         self._without_locks = without_locks
-        self._told: set[Path] = set()
+        self._logged: set[Path] = set()
 
     def adopt_dead(self, *, patient: bool = True) -> Progress:
-        """Close, ship and remove the folders of all dead writers that nobody else ships."""
+        """Closes, ships and removes the folders of all dead writers that no other process ships."""
         total = self._each(lambda folder: self.adopt(folder, patient=patient))
         self._shipper.forget()
-        for folder in layout.abandoned_beginnings(self._shipper.root, time.time() - BEGINNING_SECONDS):
+        for folder in layout.abandoned_folders(self._shipper.root, time.time() - UNNAMED_SECONDS):
             with contextlib.suppress(OSError):
                 lock = layout.Lock.take(folder / layout.ALIVE)
                 if lock is not None:
@@ -49,7 +49,7 @@ class Adopter:
         return total
 
     def ship_living(self, *, patient: bool = True) -> Progress:
-        """Ship what living writers have written that do not ship themselves (a sidecar's work)."""
+        """Ships the records of living writers whose processes do not ship (the work of a sidecar)."""
         return self._each(lambda folder: self._ship_living(folder, patient=patient))
 
     def _each(self, work: Callable[[Path], Progress | None]) -> Progress:
@@ -61,25 +61,25 @@ class Adopter:
                 progress = work(folder)
             except layout.NoLocks as error:
                 root = self._shipper.root
-                total.add(Progress(done=False, reason=layout.without_locks(root, error)))
-                self._tell(root, total.reason)
+                total.add(Progress(done=False, reason=layout.no_locks_sentence(root, error)))
+                self._log_once(root, total.reason)
                 break
             except OSError as error:
                 progress = Progress(done=False, reason=f"the journal {folder} cannot be read or written: {why(error)}")
-                self._tell(folder, progress.reason)
+                self._log_once(folder, progress.reason)
                 total.add(progress)
                 continue
             if progress is None:
                 continue
             total.add(progress)
-            if not progress.done and folder not in self._told:
-                break  # the Collector takes nothing now, so the other folders need not be tried
+            if not progress.done and folder not in self._logged:
+                break  # the Collector accepts nothing now, so the other folders are not tried
         return total
 
     def adopt(self, folder: Path, *, patient: bool = True, own: bool = False) -> Progress | None:
-        """Close and ship one dead writer's folder, and remove it. `None` if its writer lives or somebody else is at it.
+        """Closes, ships and removes one dead writer's folder. Returns `None` if the writer is alive or another process ships the folder.
 
-        `own`: it was closed by this very process, so no lock is needed to know that its writer is gone.
+        `own`: this process closed the writer, so no lock is needed to prove that the writer is dead.
         """
         by_name = own or self._without_locks
         alive = layout.Lock.take(folder / layout.ALIVE, by_name=by_name)
@@ -99,34 +99,34 @@ class Adopter:
                 shipping.close()
 
     def finish(self, folder: Path, *, patient: bool = True, closed_by: str = "", refused: list[tuple[int, int]] | None = None) -> Progress:
-        """Ship to its end a folder that nobody writes to any more, and whose locks the caller holds; then remove it.
+        """Ships all records of a folder whose writer has ended, then removes the folder. The caller holds the folder's locks.
 
-        What the journal cannot say is made up on the way out and not written into the folder, so that a full disk can be emptied: which numbers were
-        refused (`refused` are those that only its own process knows), which are torn, and the closing record.
+        Missing records are generated while shipping and are not written into the folder, so that a full disk can be emptied: the refused numbers
+        (`refused` are the numbers that stand only in the memory of the writer's process), the damaged numbers and the closing record.
         """
         summary = summarize(folder, cursor=self._shipper.cursor(folder))
         if not summary.readable:
             reason = f"the journal {folder} was written by a newer tokentrail and is left to it"
-            self._tell(folder, reason)
+            self._log_once(folder, reason)
             return Progress(done=False, reason=reason)
         unreported = join_ranges([*summary.unreported, *(refused or ())])
         missing = [pair for low, high in summary.missing for pair in gaps(low, high, unreported)]
         last_seq = max([summary.last_seq, *(high for _, high in unreported)])
         now = time.time_ns()
-        made_up: list[Refused | Closing] = [Refused(ranges=unreported, ts=now)] if unreported else []
+        generated: list[Refused | Closing] = [Refused(ranges=unreported, ts=now)] if unreported else []
         if last_seq and (summary.missing or not summary.closed):
-            made_up.append(Closing(last_seq=last_seq, ts=now, closed_by=closed_by, damaged=missing))
-        progress = self._shipper.ship_folder(folder, live=False, patient=patient, made_up=made_up)
+            generated.append(Closing(last_seq=last_seq, ts=now, closed_by=closed_by, damaged=missing))
+        progress = self._shipper.ship_folder(folder, live=False, patient=patient, generated=generated)
         progress.damaged = bool(missing)
         if progress.done:
             remove(folder)
             self._shipper.forget(folder)
         return progress
 
-    def tell(self, header: Header, refused: list[tuple[int, int]], last_seq: int) -> bool:
-        """Send the refusals and the end of a writer that has no folder: whether they are acknowledged."""
+    def send_end(self, header: Header, refused: list[tuple[int, int]], last_seq: int) -> bool:
+        """Sends the refusals and the closing record of a writer that has no folder. Returns whether the Collector acknowledged both."""
         now = time.time_ns()
-        return self._shipper.tell(header, [Refused(ranges=refused, ts=now), Closing(last_seq=last_seq, ts=now)])
+        return self._shipper.send_records(header, [Refused(ranges=refused, ts=now), Closing(last_seq=last_seq, ts=now)])
 
     def _ship_living(self, folder: Path, *, patient: bool) -> Progress | None:
         if not layout.is_alive(folder):
@@ -139,16 +139,16 @@ class Adopter:
         finally:
             lock.close()
 
-    def _tell(self, folder: Path, reason: str) -> None:
-        if folder not in self._told:
-            self._told.add(folder)
+    def _log_once(self, folder: Path, reason: str) -> None:
+        if folder not in self._logged:
+            self._logged.add(folder)
             self._shipper.complain(reason)
 
 
 def remove(folder: Path) -> None:
-    """Remove a writer's folder, the lock last; somebody who looks at it at this moment makes the rest stay for the next pass.
+    """Removes a writer's folder, the lock file last. If another process opens the folder meanwhile, the rest stays until the next pass.
 
-    What is nobody's of the journal stays, and the folder with it.
+    Files that do not belong to the journal stay, and the folder with them.
     """
     paths = [*layout.segments(folder), folder / layout.CURSOR, folder / f"{layout.CURSOR}.new", *refused_files(folder)]
     for path in [*paths, folder / layout.SHIPPING, folder / layout.ALIVE]:
@@ -156,4 +156,4 @@ def remove(folder: Path) -> None:
             continue
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
-        os.rmdir(folder)  # noqa: PTH106 - unlike Path.rmdir it has no other meaning
+        os.rmdir(folder)  # noqa: PTH106 - unlike Path.rmdir, os.rmdir has no other meaning

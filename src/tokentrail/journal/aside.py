@@ -1,4 +1,4 @@
-"""Single records that the Collector refuses for good: kept on disk, counted, visible in `tokentrail journal status`, never lost silently."""
+"""Records put aside, since the Collector refuses them for good: kept on disk, counted, and listed by `tokentrail journal status`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Aside", "Damaged", "put_aside", "read_aside"]
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """A record that was put aside, and why."""
+    """A record that was put aside, with the reason."""
 
     path: Path
     header: Header
@@ -31,7 +31,7 @@ class Aside:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A file in the folder that is no record put aside, and what is wrong with it."""
+    """A file in the folder that holds no readable record, with the reason."""
 
     path: Path
     reason: str
@@ -41,10 +41,10 @@ _decode_header = msgspec.msgpack.Decoder(Header).decode
 
 
 def put_aside(root: Path, header: Header, number: int, payload: bytes, reason: str) -> Path:
-    """Keep one record in `<journal>/aside`. Raises `OSError` if it cannot be kept: the caller must then not advance."""
+    """Writes one record into `<journal>/aside`. Raises `OSError` if the write fails: the caller must then not advance the cursor."""
     folder = root / layout.ASIDE
     folder.mkdir(mode=0o700, exist_ok=True)
-    # records without a number of their own (refusals, the closing one) are told apart by what they say
+    # records without a number (refusals, the closing record) are named by the checksum of their payload
     name = str(number) if number else f"0-{zlib.crc32(payload):08x}"
     path = folder / f"{header.writer_id}-{name}.json"
     kept = {
@@ -62,13 +62,13 @@ def put_aside(root: Path, header: Header, number: int, payload: bytes, reason: s
 
 
 def read_aside(root: Path) -> Iterator[Aside | Damaged]:
-    """All records that were put aside, and the files that cannot be read."""
+    """Yields all records that were put aside, and the files that cannot be read."""
     for path in sorted((root / layout.ASIDE).glob("*.json")):
         try:
             kept = json.loads(path.read_text())
             header = _decode_header(base64.b64decode(kept["header"]))
             yield Aside(path, header, int(kept["number"]), base64.b64decode(kept["payload"]), str(kept["reason"]))
         except FileNotFoundError:
-            continue  # sent by somebody else meanwhile
+            continue  # another process sent the record meanwhile
         except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
             yield Damaged(path, f"{type(error).__name__}: {error}")

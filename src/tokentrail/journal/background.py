@@ -1,4 +1,4 @@
-"""The thread that ships this process's journal, and now and then what dead processes left."""
+"""The thread that ships the records of this process's writer and, at intervals, adopts the folders of dead writers."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
 __all__ = ["Background"]
 
 LONGEST_WAIT_SECONDS: Final = 1.0
-"""Between two looks of the thread whether the application has ended."""
-LAST_SECONDS: Final = 60.0
-"""At the process's end: how long the last thread waits for the last request of a former one. What the process's end itself waits is a setting."""
+"""Interval at which the thread checks whether the application has ended."""
+LAST_REQUEST_SECONDS: Final = 60.0
+"""At the process's end: how long the last thread waits for a retired thread's last request. The wait of the process's end itself is a setting."""
 
 
 class Background:
-    """One per writer; made anew after a fork. Without the setting `ship` it has no thread, and `flush` waits for the sidecar.
+    """Ships the records of one writer; a forked child creates another one. Without the setting `ship` no thread starts: `flush` waits for a sidecar.
 
-    When settings change, the writer is retired: its thread ships what waits to the address that was in force, once its writer is closed. What is
-    not taken there is left to the thread of the writer after it, which asks `former` for it; `hand_over` makes sure that there is one.
+    When settings change, the writer is retired: once the writer is closed, its thread ships the waiting records to the former address. Records that
+    are not accepted there are shipped by the next writer's thread, which calls `former` for the retired backgrounds; `hand_over` ensures that such a
+    thread exists.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Background:
         self._stopping = False
         self._lock: layout.Lock | None = None
         self._acknowledged_seq = 0
-        self._gone = False  # all is acknowledged, and the folder removed
+        self._removed = False  # all records are acknowledged, and the folder is removed
         self._damaged = False
         self._adopt_at = 0.0
         self._former_at = 0.0
@@ -67,28 +68,30 @@ class Background:
 
     @property
     def running(self) -> bool:
-        """Whether its thread has not ended."""
+        """Whether the thread has not ended."""
         return not self._ended.is_set()
 
     @property
     def finished(self) -> bool:
-        """Whether nothing of this writer waits any more, and no thread of its own is at work."""
-        return self._writer.closed and not self.running and (self._gone or (not self._writer.folder.exists() and self.told))
+        """Whether no record of this writer waits any more, and the thread has ended."""
+        return self._writer.closed and not self.running and (self._removed or (not self._writer.folder.exists() and self.refusals_reported))
 
     @property
-    def told(self) -> bool:
-        """Whether the journal or the Collector knows of each refused record. An adopter tells what stands in the journal's names."""
+    def refusals_reported(self) -> bool:
+        """Whether the journal or the Collector holds each refused number. An adopter reports the numbers that stand in file names of the journal."""
         return (
-            not self._writer.refusals.unreported or self._gone or (self._writer.closed and not self._unwritten and not self._writer.folder.exists())
+            not self._writer.refusals.unreported
+            or self._removed
+            or (self._writer.closed and not self._has_unstored_refusals and not self._writer.folder.exists())
         )
 
     @property
-    def _unwritten(self) -> bool:
-        """Whether there are refusals that this process alone knows of."""
+    def _has_unstored_refusals(self) -> bool:
+        """Whether refusals stand only in the memory of this process."""
         return bool(self._writer.refusals.unreported) and not (self._writer.opened and self._writer.refusals.kept)
 
     @property
-    def _over(self) -> bool:
+    def _is_last_pass(self) -> bool:
         """Whether the next pass is the last one."""
         return self._stopping or (self._retired and self._writer.closed)
 
@@ -99,12 +102,12 @@ class Background:
 
     @property
     def damaged(self) -> bool:
-        """Whether a record of this writer was in the journal and cannot be read any more."""
+        """Whether a record of this writer was in the journal and cannot be read any more (damage)."""
         self._damaged = self._damaged or bool(layout.load_cursor(self._writer.folder).damaged)
         return self._damaged
 
     def start(self) -> None:
-        """Start the thread. Where none can be started (the interpreter is going down), the journal waits to be adopted."""
+        """Starts the thread. Where no thread can be started (the interpreter is shutting down), the journal waits for adoption."""
         if not self._settings.ship:
             return
         problem = endpoint_problem(self._settings)
@@ -127,10 +130,10 @@ class Background:
                 self._hand_over()
 
     def _ship_until_stopped(self) -> None:
-        # loaded by this thread: the HTTP client and protobuf are half of what an import of all this would cost the application. Not while another
-        # thread forks: the child would wait for ever for a module that nobody goes on loading
+        # imported by this thread: the HTTP client and protobuf are half of the import time that the application would pay. Not while another thread
+        # forks: the child would wait for ever for the import lock of a module whose loading thread does not exist there
         with no_fork():
-            import encodings.idna  # noqa: F401, PLC0415 - else the first name that is looked up imports it
+            import encodings.idna  # noqa: F401, PLC0415 - else the first name lookup imports the module
 
             from opentelemetry import context  # noqa: PLC0415
 
@@ -138,9 +141,9 @@ class Background:
             from tokentrail.journal.exporter import exporter_for  # noqa: PLC0415
             from tokentrail.journal.shipper import Shipper  # noqa: PLC0415
 
-            exporter = exporter_for(self._settings)  # loads the client of the settings' protocol
+            exporter = exporter_for(self._settings)  # imports the client of the settings' protocol
 
-        # our own requests are nobody's spans
+        # the shipper's requests must not become spans
         for name in ("suppress_instrumentation", "suppress_http_instrumentation"):
             context.attach(context.set_value(name, True))
 
@@ -150,7 +153,7 @@ class Background:
         shipper = shipper_of(self._writer.root)
         adopter = Adopter(shipper, own_id=self._writer.writer_id)
         while True:
-            last = self._over
+            last = self._is_last_pass
             try:
                 self._ship_own(shipper, adopter)
                 self._ship_former(lambda root: adopter if root == self._writer.root else Adopter(shipper_of(root)), last=last)
@@ -164,73 +167,73 @@ class Background:
 
     def _adopt(self, adopter: Adopter, *, last: bool) -> None:
         now = time.monotonic()
-        if now >= self._adopt_at and not last and not self._over:
+        if now >= self._adopt_at and not last and not self._is_last_pass:
             self._adopt_at = now + self._settings.adopt_interval
             adopter.adopt_dead(patient=False)
 
     def _ship_own(self, shipper: Shipper, adopter: Adopter) -> None:
         writer = self._writer
-        if self._gone:
+        if self._removed:
             return
         if not writer.opened:
-            self._tell_unwritten(adopter)
+            self._send_unstored_refusals(adopter)
             return
-        if self._lock is not None and not self._lock.holds():  # somebody removed the folder, and the writer made it anew
+        if self._lock is not None and not self._lock.holds():  # the folder was removed, and the writer recreated the folder
             self.release()
         if self._lock is None:
             self._lock = layout.Lock.take(writer.folder / layout.SHIPPING, by_name=True)
-            if self._lock is None:  # a sidecar is at it, or an adopter has it shipped and removed
+            if self._lock is None:  # a sidecar ships the folder, or an adopter has removed the folder
                 if writer.closed and not writer.folder.exists():
-                    self._tell_unwritten(adopter)
+                    self._send_unstored_refusals(adopter)
                 return
         if writer.closed:
-            finished = adopter.finish(writer.folder, patient=not self._over, refused=writer.refusals.unreported)
-            self._gone, self._damaged = finished.done, self._damaged or finished.damaged
+            finished = adopter.finish(writer.folder, patient=not self._is_last_pass, refused=writer.refusals.unreported)
+            self._removed, self._damaged = finished.done, self._damaged or finished.damaged
             return
-        progress = shipper.ship_folder(writer.folder, live=True, patient=not self._over)
+        progress = shipper.ship_folder(writer.folder, live=True, patient=not self._is_last_pass)
         cursor = shipper.cursor(writer.folder)
         self._damaged = self._damaged or bool(cursor.damaged)
         self._acknowledged_seq = cursor.last_seq
         if progress.done:
             writer.rotate_if_acknowledged(cursor)
 
-    def _tell_unwritten(self, adopter: Adopter) -> None:
-        """At the end of a writer that could not even make its folder, its refusals are known to this process alone."""
+    def _send_unstored_refusals(self, adopter: Adopter) -> None:
+        """Sends the refusals of a closed writer that could not create its folder: they stand only in the memory of this process."""
         writer = self._writer
-        if writer.closed and self._unwritten:
-            self._gone = adopter.tell(writer.header, writer.refusals.unreported, writer.last_seq)
+        if writer.closed and self._has_unstored_refusals:
+            self._removed = adopter.send_end(writer.header, writer.refusals.unreported, writer.last_seq)
 
     def _ship_former(self, adopter_of: Callable[[Path], Adopter], *, last: bool) -> None:
-        """Ship what this process's former writers left, whose own threads could not: to the address that is in force now."""
+        """Ships the records that retired writers' threads could not ship, to the current address."""
         if self._retired or (time.monotonic() < self._former_at and not last):
             return
         for left in self._former():
             if left is self:
                 continue
             if last:
-                left._ended.wait(LAST_SECONDS)  # noqa: SLF001 - one of our own kind
+                left._ended.wait(LAST_REQUEST_SECONDS)  # noqa: SLF001 - the same class
             if left.running or left.finished:
                 continue
-            if not left._take_up(adopter_of(left._writer.root)):  # noqa: SLF001 - one of our own kind
+            if not left._adopt_with(adopter_of(left._writer.root)):  # noqa: SLF001 - the same class
                 self._former_tries += 1
                 self._former_at = time.monotonic() + self._policy.next_delay(self._former_tries, None)
                 return
         self._former_tries = 0
 
-    def _take_up(self, adopter: Adopter) -> bool:
-        """Have this retired writer's folder shipped by another thread's adopter: false where nothing is taken now."""
+    def _adopt_with(self, adopter: Adopter) -> bool:
+        """Ships this retired writer's folder with another thread's adopter. Returns false if the Collector accepts nothing now."""
         if not self._writer.folder.exists():
-            self._tell_unwritten(adopter)
+            self._send_unstored_refusals(adopter)
             return self.finished
         progress = adopter.adopt(self._writer.folder, patient=False, own=True)
         if progress is not None and progress.done:
-            self._gone, self._damaged = not self._unwritten, self._damaged or progress.damaged
+            self._removed, self._damaged = not self._has_unstored_refusals, self._damaged or progress.damaged
         return progress is None or progress.done
 
     def _pause(self, seconds: float, asked: bool) -> bool:
-        """Wait; true when it is time to stop. A flush cuts the wait short, unless the server asked for it."""
+        """Waits; returns true if the next pass is the last one. A flush cuts the wait short, unless the server asked for the pause."""
         end = time.monotonic() + seconds
-        while not self._over and not application_has_ended():
+        while not self._is_last_pass and not application_has_ended():
             left = end - time.monotonic()
             if left <= 0:
                 break
@@ -238,54 +241,53 @@ class Background:
             self._wake.clear()
             if woken and not asked:
                 break
-        return self._over
+        return self._is_last_pass
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all that was recorded so far is acknowledged, or the time (seconds) is up.
+        """Waits until all records appended so far are acknowledged, or `timeout` seconds have passed. Returns whether all are acknowledged.
 
-        True if it is. False also where the journal had to refuse a record that nobody has been told of, the Collector refused one for good, or one
-        that was in the journal cannot be read any more.
+        Returns false also if a refused record is not reported yet, if the Collector refused a record for good, or if a record is damaged.
         """
         return flush_all([self], timeout)
 
     @property
     def target(self) -> int:
-        """The number up to which a flush that begins now waits."""
+        """The last record number that a flush beginning now waits for."""
         return self._writer.last_written
 
     def has_acknowledged(self, target: int) -> bool:
-        """Whether all up to that number is, and of a closed writer all that it refused is told."""
+        """Whether all records up to that number are acknowledged and, for a closed writer, all refusals are reported."""
         folder = self._writer.folder
-        if self._writer.closed and not self.told:
-            return False  # its shipper, or the one after it, is about to tell what was refused
-        if self._gone or max(self._acknowledged_seq, layout.load_cursor(folder).last_seq) >= target:
+        if self._writer.closed and not self.refusals_reported:
+            return False  # the writer's shipper, or the next writer's, is about to report the refusals
+        if self._removed or max(self._acknowledged_seq, layout.load_cursor(folder).last_seq) >= target:
             return True
         return self._writer.closed and not folder.exists()
 
-    def nudge(self) -> None:
-        """Cut the pause short that the thread makes now."""
+    def wake(self) -> None:
+        """Ends the thread's current pause."""
         self._former_at = 0.0
         self._wake.set()
 
     def retire(self) -> None:
-        """Let the thread end once the writer is closed and what waits was sent."""
+        """Lets the thread end once the writer is closed and the waiting records are sent."""
         self._retired = True
         self._wake.set()
         if not self.running and not self.finished:
             self._hand_over()
 
     def ask_to_stop(self) -> None:
-        """One more try for what waits, the closing record included; then the thread ends. What remains is adopted later."""
+        """Makes the thread's next pass the last one; the pass includes the closing record. Records that remain are adopted later."""
         self._stopping = True
         self._wake.set()
 
     def stop(self, timeout: float) -> None:
-        """Ask to stop, and wait for it at most so many seconds."""
+        """Asks the thread to stop, and waits at most `timeout` seconds for its end."""
         self.ask_to_stop()
         wait_until(self._ended.is_set, timeout)
 
     def release(self) -> None:
-        """Close the lock: at the end, or in a forked child, where it is the parent's."""
+        """Closes the lock file: at the end, or in a forked child, where the lock is the parent's."""
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.close()

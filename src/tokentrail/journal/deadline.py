@@ -1,7 +1,7 @@
-"""One time for a whole HTTP exchange: sending, the status line, headers and body. A socket's own timeout begins anew with every byte that comes.
+"""One deadline for a whole HTTP exchange: sending, status line, headers and body. A socket's own timeout restarts with every byte received.
 
-A pool of connections takes its queue's lock once more when it is collected, or the interpreter ends. A forked child, in which a thread of its parent
-seems to hold that lock for ever, would wait there: so pools are kept until they are closed, and have new queues in a child.
+A connection pool takes its queue's lock once more when the pool is garbage-collected, or the interpreter ends. A forked child, in which a thread of
+the parent seems to hold that lock for ever, would wait there. So pools are referenced until they are closed, and get new queues in a child.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Deadline", "pools", "renew_pools"]
 
 
 class Deadline:
-    """The time until which the exchange under way must be done; an exporter has one exchange at a time."""
+    """The time at which the current exchange must be done; an exporter has one exchange at a time."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -28,22 +28,22 @@ class Deadline:
         self._end = 0.0
 
     def begin(self) -> None:
-        """Begin an exchange."""
+        """Begins an exchange."""
         self._end = time.monotonic() + self.seconds
 
     def close(self) -> None:
-        """Close the connections of its exchanges."""
+        """Closes the connection pools of the exporter."""
         _in_use.discard(self)
         while self.pools:
             self.pools.pop().close()
 
     @property
-    def over(self) -> bool:
-        """Whether the time is up."""
+    def expired(self) -> bool:
+        """Whether the deadline has passed."""
         return time.monotonic() >= self._end
 
-    def left(self) -> float:
-        """Seconds that are left. Raises `TimeoutError` if none are."""
+    def remaining(self) -> float:
+        """Returns the remaining seconds. Raises `TimeoutError` if the deadline has passed."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time for one request is up")
@@ -54,7 +54,7 @@ _in_use: set[Deadline] = set()
 
 
 class _Timed(io.RawIOBase):
-    """The reading end of a socket, each read within the time that is left."""
+    """The reading end of a socket; each read ends at the deadline."""
 
     def __init__(self, connected: socket.socket, deadline: Deadline) -> None:
         self._socket = connected
@@ -62,14 +62,14 @@ class _Timed(io.RawIOBase):
         self._raw = connected.makefile("rb", buffering=0)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """What http.client reads from; it takes this object for the socket."""
+        """Returns the reader of http.client, which takes this object for the socket."""
         return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(self._deadline.left())
+        self._socket.settimeout(self._deadline.remaining())
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class _Timed(io.RawIOBase):
 
 
 def pools(deadline: Deadline) -> dict[str, type[HTTPConnectionPool]]:
-    """Connection pools by scheme, as urllib3 takes them, whose exchanges end at the deadline."""
+    """Returns connection pool classes by scheme, as urllib3 takes them, whose exchanges end at the deadline."""
 
     class Response(HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
@@ -90,7 +90,7 @@ def pools(deadline: Deadline) -> dict[str, type[HTTPConnectionPool]]:
         def send(self, data: Any) -> None:
             if self.sock is None:
                 self.connect()
-            self.sock.settimeout(deadline.left())
+            self.sock.settimeout(deadline.remaining())
             super().send(data)
 
     class Encrypted(HTTPSConnection):
@@ -99,7 +99,7 @@ def pools(deadline: Deadline) -> dict[str, type[HTTPConnectionPool]]:
         def send(self, data: Any) -> None:
             if self.sock is None:
                 self.connect()
-            self.sock.settimeout(deadline.left())
+            self.sock.settimeout(deadline.remaining())
             super().send(data)
 
     class PlainPool(HTTPConnectionPool):
@@ -122,7 +122,7 @@ def pools(deadline: Deadline) -> dict[str, type[HTTPConnectionPool]]:
 
 
 def renew_pools() -> None:
-    """Give the pools in use new queues in a forked child, and close the parent's connections there."""
+    """Gives the pools in use new queues in a forked child, and closes the parent's connections there."""
     for deadline in tuple(_in_use):
         for pool in deadline.pools:
             connections = pool.pool

@@ -1,4 +1,4 @@
-"""Where records are sent to, over which protocol, and whether that can work. Apart from the exporters, which load HTTP clients and protobuf."""
+"""The address and protocol of the Collector, and checks of both. Apart from the exporters, which import HTTP clients and protobuf."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INSTALL: Final = 'pip install "tokentrail[grpc]"'
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A gRPC server: host and port, or the path of a unix socket; `tls` says whether the connection is encrypted."""
+    """A gRPC server: host and port, or the path of a unix socket; `tls`: the connection is encrypted."""
 
     tls: bool
     host: str = "localhost"
@@ -40,39 +40,39 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """Host and port as HTTP/2 names them."""
+        """Host and port as HTTP/2's `:authority`."""
         if self.unix:
             return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def grpc_is_installed() -> bool:
-    """Whether the extra `grpc` is there."""
+    """Whether the extra `grpc` is installed."""
     try:
-        with no_fork():  # `google` is imported
+        with no_fork():  # imports `google`
             return find_spec("h2") is not None and find_spec("google.rpc") is not None
     except (ImportError, ValueError):  # `google` itself is missing, or a module is only a name
         return False
 
 
 def protocol_of(settings: Settings) -> str:
-    """The protocol that records are shipped with.
+    """Returns the protocol that records are shipped with.
 
-    gRPC without any address, where the extra is missing, is http/protobuf: OpenTelemetry's distro sets `OTEL_EXPORTER_OTLP_PROTOCOL=grpc` for
-    everybody who sets nothing, and a Collector takes both on its standard ports.
+    gRPC without an address becomes http/protobuf where the extra is missing: OpenTelemetry's distro sets `OTEL_EXPORTER_OTLP_PROTOCOL=grpc` where no
+    protocol is set, and a Collector accepts both protocols on its standard ports.
     """
     return HTTP if why_not_grpc(settings) else settings.protocol
 
 
 def why_not_grpc(settings: Settings) -> str:
-    """The reason why the protocol `grpc` is not followed; empty if that protocol is followed or not stated."""
+    """Returns the reason why the protocol `grpc` is not used; empty if that protocol is used or not stated."""
     if settings.protocol == GRPC and not settings.endpoint and not grpc_is_installed():
         return f"the protocol grpc is stated without an address, and the package for it is not installed: {INSTALL}"
     return ""
 
 
 def endpoint_of(settings: Settings) -> str:
-    """The address that records are sent to."""
+    """Returns the address that records are sent to."""
     if protocol_of(settings) != GRPC:
         return settings.endpoint or DEFAULT_ENDPOINT
     try:
@@ -82,7 +82,7 @@ def endpoint_of(settings: Settings) -> str:
 
 
 def grpc_target(settings: Settings) -> Target:
-    """The gRPC server of `http://host:4317`, `https://host`, `host:4317` (encrypted, unless the setting `insecure`) or `unix:/path`.
+    """Returns the gRPC server of `http://host:4317`, `https://host`, `host:4317` (encrypted, unless the setting `insecure`) or `unix:/path`.
 
     Raises `ValueError` with one sentence.
     """
@@ -103,7 +103,7 @@ def grpc_target(settings: Settings) -> Target:
 
 
 def endpoint_problem(settings: Settings) -> str | None:
-    """One sentence if the address, protocol or certificates cannot work, `None` if they may."""
+    """Returns one sentence if the address, protocol or certificates cannot work, else `None`."""
     protocol = protocol_of(settings)
     if protocol not in (GRPC, HTTP):
         return f"the protocol {settings.protocol!r} cannot be shipped: use http/protobuf or grpc"

@@ -1,4 +1,4 @@
-"""What one process writes with: the writer in force, and those of former settings, of which nothing is forgotten before it is told."""
+"""The writers of one process: the current writer and the retired writers of former settings, kept until their records are acknowledged."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tokentrail.journal.background import Background
 from tokentrail.journal.writer import Writer
 from tokentrail.process.mutexes import Mutex
 
-__all__ = ["End", "Former"]
+__all__ = ["End", "RetiredEnds"]
 
 
 class End:
-    """A writer, the thread that ships what it writes, and how many of its records wait for an estimate.
+    """A writer, its shipping thread, and the number of its records that wait for an estimate.
 
-    A call is known by its writer and number, so an estimate must be written by the writer of the record that it completes: a retired writer is
-    closed once its last estimate is there.
+    A call is identified by writer and number, so the estimate must be appended by the writer of the record that the estimate completes. A retired
+    writer is closed after its last estimate.
     """
 
     __slots__ = ("_expected", "_retired", "background", "writer")
@@ -30,17 +30,17 @@ class End:
         self._retired = False
 
     def expect(self) -> None:
-        """Stay open for one estimate more."""
+        """Keeps the writer open for one more estimate."""
         self._expected.append(None)
 
     def settle(self) -> None:
-        """The estimate is written, or will not come."""
-        with contextlib.suppress(IndexError):  # an interrupt came between the estimate's end and its counting
+        """Counts one expected estimate as done: appended, or given up."""
+        with contextlib.suppress(IndexError):  # an interrupt fell between the estimate's end and this count
             self._expected.pop()
         self._close_if_done()
 
     def retire(self) -> None:
-        """No further calls come."""
+        """Closes the writer once no estimate is expected, and retires the shipping thread: no more calls are recorded."""
         self._retired = True
         self._close_if_done()
         self.background.retire()
@@ -48,16 +48,16 @@ class End:
     def _close_if_done(self) -> None:
         if self._retired and not self._expected:
             self.writer.close()
-            self.background.nudge()
+            self.background.wake()
 
     def release(self) -> None:
-        """In a forked child: close what is the parent's."""
+        """Closes the parent's files in a forked child."""
         self.background.release()
         self.writer.release()
 
 
-class Former:
-    """The retired ends of a process, until all of theirs is acknowledged; and what stays to be known of them."""
+class RetiredEnds:
+    """The retired ends of a process, each kept until its records are acknowledged, and the counts of the removed ones."""
 
     def __init__(self) -> None:
         self._mutex = Mutex()
@@ -69,15 +69,15 @@ class Former:
         self._refused = 0
         self._aside: set[tuple[Path, str]] = set()
         self.damaged = False
-        """Whether a record of an end that was let go could not be read any more."""
+        """Whether a record of a removed end was damaged."""
 
     def add(self, end: End) -> None:
-        """Keep an end that is not the process's current one any more."""
+        """Keeps an end that is no longer the current end of the process."""
         with self._mutex.lock:
             self._ends.append(end)
 
     def waiting(self) -> list[End]:
-        """Those of which something still waits. The others are counted and let go."""
+        """Returns the ends that have waiting records. Removes the other ends, and keeps their counts."""
         for end in tuple(self._ends):
             if end.background.finished:
                 put_aside, damaged = end.background.put_aside, end.background.damaged
@@ -93,7 +93,7 @@ class Former:
 
     @property
     def put_aside(self) -> bool:
-        """Whether the Collector refused a record of an end that was let go, and nobody has sent it since."""
+        """Whether a record of a removed end was put aside and not sent since."""
         for root, writer_id in tuple(self._aside):
             if any((root / layout.ASIDE).glob(f"{writer_id}-*.json")):
                 return True
@@ -101,13 +101,13 @@ class Former:
         return False
 
     def counts(self) -> tuple[int, int]:
-        """How many numbers all of them gave, and how many of these records they refused."""
+        """Returns how many numbers all retired writers gave, and how many of these records were refused."""
         with self._mutex.lock:
             numbers = self._numbers + sum(end.writer.last_seq for end in self._ends)
             return numbers, self._refused + sum(end.writer.refused for end in self._ends)
 
     def forget(self) -> None:
-        """Forget all of it in a forked child: it is the parent's."""
+        """Releases all ends in a forked child: they are the parent's."""
         for end in self._ends:
             end.release()
         self._begin()

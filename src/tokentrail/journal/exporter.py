@@ -1,4 +1,4 @@
-"""One OTLP/HTTP request, and what its answer means. Only a full success is a success: 3xx and partial answers are not."""
+"""One OTLP/HTTP request, and the outcome of its answer. Only a full success counts as accepted: 3xx and partial answers do not."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ MAX_ANSWER: Final = 64 * 1024
 
 
 class Result(Enum):
-    """What became of a request."""
+    """The result of a request, and what the shipper does next."""
 
     ACCEPTED = "accepted"
-    UNREACHABLE = "unreachable"  # nobody answered: try the same again
-    BUSY = "busy"  # it answered that it cannot now; a request that is too large for its queue gets this for ever
-    REFUSED = "refused"  # it will not take these records: halve, and put aside what stays refused alone
-    MISCONFIGURED = "misconfigured"  # wrong address, protocol or credentials: keep everything, and say so
+    UNREACHABLE = "unreachable"  # no answer: send the same request again
+    BUSY = "busy"  # the server cannot take the request now; a request larger than its queue gets this answer every time
+    REFUSED = "refused"  # the server rejects these records: halve the request; a record that is refused alone is put aside
+    MISCONFIGURED = "misconfigured"  # wrong address, protocol or credentials: keep all records, and log the reason
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a request, its reason in words, and how long the server asked to wait (seconds)."""
+    """The result of a request, the reason as a sentence, and the pause that the server asked for (seconds)."""
 
     result: Result
     reason: str = ""
@@ -47,7 +47,7 @@ class Outcome:
 
 
 def _seconds(header: str | None) -> float | None:
-    """Retry-After: a number of seconds, or a date."""
+    """Returns the seconds of a Retry-After header: a number of seconds, or a date."""
     if not header:
         return None
     try:
@@ -61,7 +61,7 @@ def _seconds(header: str | None) -> float | None:
 
 
 def exporter_for(settings: Settings) -> Exporter | GrpcExporter:
-    """The exporter of the settings' protocol; `endpoint_problem` says beforehand whether that protocol can be shipped."""
+    """Returns the exporter of the settings' protocol; `endpoint_problem` reports beforehand a protocol that cannot be shipped."""
     if protocol_of(settings) != GRPC:
         return Exporter(settings)
     from tokentrail.journal.grpc_exporter import GrpcExporter  # noqa: PLC0415 - its packages belong to an extra
@@ -69,20 +69,20 @@ def exporter_for(settings: Settings) -> Exporter | GrpcExporter:
     return GrpcExporter(settings)
 
 
-def outcome_of_response(said: str, response: bytes) -> Outcome:
-    """The meaning of an answer that says success: only one that rejects nothing is one."""
+def outcome_of_response(answer_text: str, response: bytes) -> Outcome:
+    """Returns the outcome of an answer with a success status: accepted only if no record was rejected."""
     try:
         parsed = ExportLogsServiceResponse.FromString(response)
     except DecodeError:
-        return Outcome(Result.MISCONFIGURED, f"{said} with something that is no OTLP answer")
+        return Outcome(Result.MISCONFIGURED, f"{answer_text} with something that is no OTLP answer")
     rejected = parsed.partial_success.rejected_log_records
     if rejected:
-        return Outcome(Result.REFUSED, f"{said} but rejected {rejected} records: {parsed.partial_success.error_message}")
+        return Outcome(Result.REFUSED, f"{answer_text} but rejected {rejected} records: {parsed.partial_success.error_message}")
     return Outcome(Result.ACCEPTED)
 
 
 def cause_of(error: Exception, endpoint: str) -> str:
-    """Why nobody could be asked, in words: what the network said, without the layers that wrap it."""
+    """Returns why the server could not be reached: the network's error, without the exceptions that wrap that error."""
     if isinstance(error, urllib3.exceptions.NameResolutionError):
         return f"the host {urlsplit(endpoint).hostname} cannot be resolved ({_strerror(error)})"
     if isinstance(error, urllib3.exceptions.NewConnectionError):
@@ -127,34 +127,34 @@ class Exporter:
             while len(answer) < MAX_ANSWER and (piece := response.read1(MAX_ANSWER - len(answer))):
                 answer += piece
             if len(answer) == MAX_ANSWER:
-                response.close()  # the rest is of no interest, and the next request must not find it
+                response.close()  # the rest is not needed, and the next request must not read the rest
             response.release_conn()
-        except Exception as error:  # urllib3's, the socket's, TLS's, and ValueError for headers that are none
-            # a server that sends a byte now and then keeps no shipper
+        except Exception as error:  # errors of urllib3, the socket and TLS, and ValueError for invalid headers
+            # a server that sends a byte now and then must not hold the shipper
             late = f"the answer was not whole after {self._deadline.seconds:g} s"
-            reason = late if self._deadline.over else cause_of(error, self.endpoint).replace(self.endpoint, self._shown)
+            reason = late if self._deadline.expired else cause_of(error, self.endpoint).replace(self.endpoint, self._shown)
             return Outcome(Result.UNREACHABLE, f"{self._shown}: {reason}{self._hint}")
-        return self._meaning(response.status, response.headers.get("content-type", ""), answer, response.headers.get("retry-after"))
+        return self._outcome(response.status, response.headers.get("content-type", ""), answer, response.headers.get("retry-after"))
 
-    def _meaning(self, status: int, content_type: str, answer: bytes, retry_after: str | None) -> Outcome:
-        said = f"{self._shown} answered {status}"
+    def _outcome(self, status: int, content_type: str, answer: bytes, retry_after: str | None) -> Outcome:
+        answer_text = f"{self._shown} answered {status}"
         if status == 200:  # noqa: PLR2004
-            return self._success(said, content_type, answer)
+            return self._success(answer_text, content_type, answer)
         if status in (408, 425, 429) or status >= 500:  # noqa: PLR2004
-            return Outcome(Result.BUSY, said, _seconds(retry_after))
+            return Outcome(Result.BUSY, answer_text, _seconds(retry_after))
         if status in (400, 413, 422):
-            return Outcome(Result.REFUSED, f"{said}: {answer[:200].decode('utf-8', 'replace')}")
+            return Outcome(Result.REFUSED, f"{answer_text}: {answer[:200].decode('utf-8', 'replace')}")
         bare = urlsplit(self.endpoint).path in ("", "/")
         meant = f"; its path is missing, is {self._shown.rstrip('/')}/v1/logs meant?" if bare else ""
-        return Outcome(Result.MISCONFIGURED, f"{said}: this is no OTLP/HTTP address for logs, or the credentials are wrong{meant}")
+        return Outcome(Result.MISCONFIGURED, f"{answer_text}: this is no OTLP/HTTP address for logs, or the credentials are wrong{meant}")
 
-    def _success(self, said: str, content_type: str, answer: bytes) -> Outcome:
-        # "The server MUST set Content-Type: application/x-protobuf" (OTLP/HTTP response); whatever else says 200 has stored nothing
+    def _success(self, answer_text: str, content_type: str, answer: bytes) -> Outcome:
+        # "The server MUST set Content-Type: application/x-protobuf" (OTLP/HTTP response); any other server that answers 200 has stored nothing
         if "protobuf" not in content_type:
-            return Outcome(Result.MISCONFIGURED, f"{said} with {content_type or 'no content type'}: this is no OTLP/HTTP address for logs")
-        return outcome_of_response(said, answer)
+            return Outcome(Result.MISCONFIGURED, f"{answer_text} with {content_type or 'no content type'}: this is no OTLP/HTTP address for logs")
+        return outcome_of_response(answer_text, answer)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._pool.clear()
         self._deadline.close()

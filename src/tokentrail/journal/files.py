@@ -1,4 +1,4 @@
-"""A writer's folder and the file in use: made, filled frame by frame, left for the next one."""
+"""A writer's folder and its current segment: creates the folder, appends frames to the segment, begins the next segment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ write = os.write
 
 
 class Files:
-    """One writer's files; used by one thread at a time. All that cannot be done is an `OSError`, and leaves the file in use as it was."""
+    """The files of one writer; used by one thread at a time. A step that fails raises `OSError` and leaves the current segment unchanged."""
 
     def __init__(
         self,
@@ -47,73 +47,73 @@ class Files:
         self._max_bytes = max_bytes
         self._fsync = fsync
         self._complain = complain
-        self.current = layout.segment_path(folder, 0)  # the file in use
+        self.current = layout.segment_path(folder, 0)  # the current segment
         self._number = 0
         self._first_seq = 1
         self._header_bytes = 0
         self._identity = (0, 0)
 
     @property
-    def fresh(self) -> bool:
-        """Whether the file in use holds nothing but its header: another one could take no more."""
+    def is_empty(self) -> bool:
+        """Whether the current segment holds nothing but its header: a new segment could take no more."""
         return self.fd >= 0 and self.size == self._header_bytes
 
     @property
-    def worth_leaving(self) -> bool:
-        """Whether the next file should be begun once all in this one is acknowledged: it is large, or cannot grow."""
-        return not self.fresh and (self.size * 8 >= self.limit or self.cannot_grow)
+    def should_rotate(self) -> bool:
+        """Whether the next segment should begin once all records of the current one are acknowledged: the segment is large, or cannot grow."""
+        return not self.is_empty and (self.size * 8 >= self.limit or self.cannot_grow)
 
     def header(self, first_seq: int) -> Header:
-        """What stands at a file's beginning."""
+        """Returns the header record of a segment."""
         return Header(writer_id=self.folder.name, created=time.time_ns(), first_seq=first_seq, resource=dict(self._resource))
 
     def put(self, data: bytes) -> None:
-        """Write a frame whole or not at all."""
+        """Writes a frame whole or not at all."""
         written = write(self.fd, data)
         if written != len(data):
             self.complete(data, written)
         self.size += len(data)
 
     def complete(self, data: bytes, written: int) -> None:
-        """Write the rest of a frame of which a part was taken, or raise why it is not taken. A good record must not land behind torn bytes."""
+        """Writes the rest of a partly written frame, or rolls back and raises. A good record must not follow torn bytes."""
         try:
             while written < len(data):
                 check_fits(self.size + written + 1)
                 taken = write(self.fd, data[written:])
                 if not taken:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - a file that takes nothing is full
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - a write of 0 bytes means a full file
                 written += taken
         except BaseException:
-            self.cut_back()
+            self.rollback()
             raise
 
-    def cut_back(self) -> None:
-        """Remove what was written since the last whole frame; where somebody has cut the file too, nobody knows how much that is."""
+    def rollback(self) -> None:
+        """Truncates the segment to its last whole frame. After a change from outside the length is unknown: closes the segment instead."""
         if self.fd < 0:
             return
         try:
-            if 0 <= self._on_disk() - self.size <= MAX_FRAME:
+            if 0 <= self._size_on_disk() - self.size <= MAX_FRAME:
                 os.ftruncate(self.fd, self.size)
             else:
-                self.leave()
+                self.close_current()
         except OSError:
-            self.leave()
+            self.close_current()
 
-    def leave(self) -> None:
-        """Close the file in use; the next record begins another one."""
+    def close_current(self) -> None:
+        """Closes the current segment; the next record begins another segment."""
         fd, self.fd = self.fd, -1
         if fd >= 0:
             with contextlib.suppress(OSError):
                 os.close(fd)
 
-    def look_at_limit(self) -> None:
-        """A process's file size limit may have been changed meanwhile; writing beyond it can be its end."""
+    def update_limit(self) -> None:
+        """Lowers the segment's limit to the process's file size limit, which may have changed: a write beyond that limit can kill the process."""
         limit = process_limit()
         if limit is not None:
             self.limit = min(self.limit, limit)
 
     def begin(self, first_seq: int) -> None:
-        """Begin the next file; the one before stays in use if that fails."""
+        """Begins the next segment. If that fails, the previous segment stays current."""
         if self.alive is not None and not self.alive.holds():
             self.alive.close()
             self.alive = None
@@ -124,7 +124,7 @@ class Files:
             raise OSError(errno.ENOSPC, f"the journal is at its bound of {self._max_bytes} bytes (setting journal_max_bytes)")
         header = frame(0, encode(self.header(first_seq)))
         check_fits(len(header))
-        self._number += 1  # of a file that could not be begun too, for it may still be there
+        self._number += 1  # counts a segment that could not begin too, for its file may still be there
         path = layout.segment_path(self.folder, self._number)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         before, self.fd, self.size = (self.fd, self.size), fd, 0
@@ -133,8 +133,8 @@ class Files:
             if self._fsync:
                 layout.sync_folder(self.folder)
         except BaseException:
-            # a file without a header would say nothing of whose its records are
-            self.leave()
+            # a segment without a header would not name the writer of its records
+            self.close_current()
             self.fd, self.size = before
             path.unlink(missing_ok=True)
             raise
@@ -145,70 +145,70 @@ class Files:
         self.current, self.limit, self._header_bytes, self.cannot_grow = path, limit, self.size, False
 
     def replace(self, first_seq: int, acknowledged: layout.Cursor) -> None:
-        """Begin the next file; where there is no room for it, remove the one in use first, if all in it is acknowledged: nothing else makes room."""
+        """Begins the next segment. On a full disk a fully acknowledged current segment is removed first: nothing else makes room."""
         try:
             self.begin(first_seq)
         except OSError as error:
-            if error.errno not in CANNOT_GROW or self.fresh or not self.is_acknowledged(acknowledged):
+            if error.errno not in CANNOT_GROW or self.is_empty or not self.is_acknowledged(acknowledged):
                 raise
             done = self.current
-            self.leave()
+            self.close_current()
             self.size = 0
             with contextlib.suppress(OSError):
                 done.unlink()
             self.begin(first_seq)
 
     def is_acknowledged(self, cursor: layout.Cursor) -> bool:
-        """Whether all in the file in use is."""
-        return self.fd >= 0 and (cursor.segment, cursor.offset) == (self.current.name, self.size) and self._on_disk() == self.size
+        """Whether all records of the current segment are acknowledged."""
+        return self.fd >= 0 and (cursor.segment, cursor.offset) == (self.current.name, self.size) and self._size_on_disk() == self.size
 
-    def look(self, first_seq: int) -> None:
-        """See whether the file in use is what was written, and go on in another one if not: others remove, move, cut and close files."""
-        on_disk = self._on_disk()
+    def check_current(self, first_seq: int) -> None:
+        """Checks that the current segment is unchanged on disk, else begins another one: other programs remove, move, truncate and close files."""
+        on_disk = self._size_on_disk()
         if on_disk < 0:
-            self.fd = -1  # not to be closed: it is somebody else's by now
+            self.fd = -1  # not closed: the descriptor may belong to another file by now
             self._complain(f"somebody closed {self.current} while it was in use: another file is begun")
         elif _identity(self.current) != self._identity:
-            self._write_again()
+            self._rewrite_current()
         elif on_disk != self.size:
-            self._begin_beside_changed(first_seq, on_disk)
+            self._begin_after_change(first_seq, on_disk)
 
-    def _on_disk(self) -> int:
-        """Bytes that the file in use has; -1 if its number is not that file's any more."""
+    def _size_on_disk(self) -> int:
+        """Returns the size of the current segment on disk; -1 if the descriptor no longer belongs to the segment."""
         try:
             found = os.fstat(self.fd)
         except OSError:
             return -1
         return found.st_size if (found.st_dev, found.st_ino) == self._identity else -1
 
-    def _write_again(self) -> None:
-        """Make anew what somebody removed, moved or replaced: what the open file still holds goes into a new one."""
+    def _rewrite_current(self) -> None:
+        """Begins a new segment for one that was removed, moved or replaced, and copies the frames of the open file into the new one."""
         kept, removed = os.pread(self.fd, self.size, 0), self.current
         self.begin(self._first_seq)
         self.put(kept)
         self._complain(f"somebody removed, moved or replaced {removed} while it was in use: what was still open was written again")
 
-    def _begin_beside_changed(self, first_seq: int, on_disk: int) -> None:
-        """Begin the next file, since somebody changed this one's length; where none can be begun, go on behind what is there."""
+    def _begin_after_change(self, first_seq: int, on_disk: int) -> None:
+        """Begins the next segment after the current one's length was changed; if none can begin, appends at the current end."""
         self._complain(
             f"somebody changed {self.current} while it was in use ({self.size} bytes were written, and it has {on_disk}): "
-            "records that are gone from it are told as damaged"
+            "records that are gone from it are reported as damaged"
         )
         self.size = on_disk
         with contextlib.suppress(OSError):
             self.begin(first_seq)
 
     def _open(self) -> None:
-        """Make the folder so that nobody ever sees it without its lock held: under another name first."""
+        """Creates the folder under a temporary name, locks the folder, then renames it: no process ever sees the folder without a held lock."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.folder.is_dir():  # its lock file was removed, or an interrupt came before the lock was known here
+        if self.folder.is_dir():  # the lock file was removed, or an interrupt came before the lock was assigned
             self.alive = self._locked(self.folder)
             return
         fresh = self.root / f".{self.folder.name}"
         fresh.mkdir(mode=0o700, exist_ok=True)
         lock = self._locked(fresh)
-        self._refusals.keep(fresh, anew=True)
-        with contextlib.suppress(OSError):  # once there is one, a later one can be written on a full disk too
+        self._refusals.keep(fresh, new_folder=True)
+        with contextlib.suppress(OSError):  # an existing cursor can be overwritten on a full disk
             layout.store_cursor(fresh, layout.Cursor())
         try:
             fresh.rename(self.folder)
@@ -223,23 +223,23 @@ class Files:
     def _locked(self, folder: Path) -> Lock:
         path = folder / layout.ALIVE
         try:
-            lock = Lock.take(path) or Lock.held(path)
+            lock = Lock.take(path) or Lock.find_held(path)
         except layout.NoLocks as error:
             lock = Lock.take(path, by_name=True)
-            self._complain(layout.without_locks(self.root, error))
+            self._complain(layout.no_locks_sentence(self.root, error))
         if lock is None:
             raise OSError(errno.EAGAIN, f"cannot lock {path}")
         return lock
 
     def release(self) -> None:
-        """Close the files without a word: in a forked child, where they are the parent's."""
-        self.leave()
+        """Closes the files without a closing record: in a forked child, where the files are the parent's."""
+        self.close_current()
         if self.alive is not None:
             self.alive.close()
 
 
 def _identity(file: Path | int) -> tuple[int, int]:
-    """Device and number of a file; zeros where there is none."""
+    """Returns device and inode number of a file; zeros if the file is missing."""
     try:
         found = os.stat(file)  # noqa: PTH116 - Path.stat costs twice as much
     except OSError:

@@ -1,4 +1,4 @@
-"""What `flush` waits for."""
+"""Waits until the records of writers are acknowledged."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
 
 __all__ = ["flush_all"]
 
-LOOK_SECONDS: Final = 0.01
-"""Between two looks of a waiting flush at how far the journal is acknowledged, by this process or a sidecar."""
-NUDGE_SECONDS: Final = 0.5
-"""Between two times that a waiting flush cuts the shipper's pause short: a Collector that is away is not helped by more requests."""
+POLL_SECONDS: Final = 0.01
+"""Interval at which a waiting flush reads how far the journal is acknowledged, by this process or a sidecar."""
+WAKE_SECONDS: Final = 0.5
+"""Interval at which a waiting flush ends the shipper's pause: more requests do not help an unreachable Collector."""
 
 
 def flush_all(backgrounds: Sequence[Background], timeout: float) -> bool:
-    """Wait for all of them as `Background.flush` does for one."""
+    """Waits for the records of several writers, as `Background.flush` does for the records of one."""
     waiting = [(background, background.target) for background in backgrounds]
     deadline = time.monotonic() + timeout
-    nudge_at = 0.0
+    wake_at = 0.0
     while True:
         waiting = [(background, target) for background, target in waiting if not background.has_acknowledged(target)]
         if not waiting:
             # a record is put aside before the cursor passes it, by this process or a sidecar
-            return all(background.told and not background.put_aside and not background.damaged for background in backgrounds)
+            return all(background.refusals_reported and not background.put_aside and not background.damaged for background in backgrounds)
         now = time.monotonic()
         if now >= deadline:
             return False
-        if now >= nudge_at:
-            nudge_at = now + NUDGE_SECONDS
+        if now >= wake_at:
+            wake_at = now + WAKE_SECONDS
             for background in backgrounds:
-                background.nudge()
-        time.sleep(min(LOOK_SECONDS, deadline - now))
+                background.wake()
+        time.sleep(min(POLL_SECONDS, deadline - now))

@@ -1,13 +1,13 @@
-"""Which files a journal has.
+"""The files of a journal.
 
-    <journal>/<writer id>/alive            locked (flock) as long as the writer lives
+    <journal>/<writer id>/alive            locked (flock) as long as the writer is alive
     <journal>/<writer id>/shipping         locked by the one process that ships this writer's records
-    <journal>/<writer id>/00000001.journal, 00000002.journal, …   the records
-    <journal>/<writer id>/cursor           how far they are acknowledged
-    <journal>/<writer id>/refused.7-18     an empty file: its name tells which numbers were refused, where no record could
+    <journal>/<writer id>/00000001.journal, 00000002.journal, …   the segments
+    <journal>/<writer id>/cursor           how far the records are acknowledged
+    <journal>/<writer id>/refused.7-18     an empty file: its name lists refused numbers that no record reports
     <journal>/aside/<writer id>-<number>.json    single records that the Collector refuses for good
 
-Whatever else lies there is nobody's of these, and is left alone.
+Other files do not belong to the journal, and are left alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import msgspec
 
 from tokentrail.journal.frames import Frame, frame, scan
 from tokentrail.journal.locks import Lock, NoLocks, is_locked
-from tokentrail.journal.places import take_place
+from tokentrail.journal.places import remove_empty_folder
 from tokentrail.journal.volume import CANNOT_GROW, check_fits
 
 __all__ = [
@@ -36,10 +36,10 @@ __all__ = [
     "NoLocks",
     "is_alive",
     "load_cursor",
+    "no_locks_sentence",
     "segments",
     "size_of",
     "store_cursor",
-    "without_locks",
     "writer_folders",
 ]
 
@@ -48,15 +48,15 @@ SHIPPING: Final = "shipping"
 ASIDE: Final = "aside"
 CURSOR: Final = "cursor"
 CURSOR_BYTES: Final = 512
-"""A cursor's file always has them, so that a new cursor fits over an old one where the disk is full."""
+"""Size of every cursor file, so that a new cursor fits over an old one where the disk is full."""
 SUFFIX: Final = ".journal"
 _WRITER = re.compile(r"[0-9a-f]{32}").fullmatch
-_BEGUN = re.compile(r"\.[0-9a-f]{32}").fullmatch
+_UNNAMED = re.compile(r"\.[0-9a-f]{32}").fullmatch
 _SEGMENT = re.compile(r"[0-9]{8,}\.journal").fullmatch
 
 
-def without_locks(root: Path, error: OSError) -> str:
-    """One sentence on a journal whose file system has no locks."""
+def no_locks_sentence(root: Path, error: OSError) -> str:
+    """Returns the sentence that reports a journal on a file system without locks."""
     return (
         f"the file system of the journal {root} has no locks ({error.strerror}): each process ships what it writes itself, but what others left "
         "cannot be adopted, since nobody can see whether its writer lives. Use a local volume, or run `tokentrail journal ship --without-locks` "
@@ -65,7 +65,7 @@ def without_locks(root: Path, error: OSError) -> str:
 
 
 def is_alive(folder: Path) -> bool:
-    """Whether the folder's writer still runs (its lock is held). Raises `NoLocks` where nobody can know."""
+    """Whether the folder's writer is alive (its lock is held). Raises `NoLocks` on a file system without locks."""
     return is_locked(folder / ALIVE)
 
 
@@ -77,7 +77,7 @@ def _age(entry: os.DirEntry[str]) -> int:
 
 
 def writer_folders(root: Path) -> list[Path]:
-    """The folders of all writers, oldest first."""
+    """Returns the folders of all writers, oldest first."""
     try:
         found = [entry for entry in os.scandir(root) if _WRITER(entry.name) and entry.is_dir()]
     except FileNotFoundError:
@@ -85,16 +85,16 @@ def writer_folders(root: Path) -> list[Path]:
     return [Path(entry.path) for entry in sorted(found, key=_age)]
 
 
-def abandoned_beginnings(root: Path, older_than: float) -> Iterator[Path]:
-    """Folders that a writer began and did not live to name, last touched before that time (unix seconds)."""
+def abandoned_folders(root: Path, older_than: float) -> Iterator[Path]:
+    """Yields folders whose writer died before renaming the folder, last modified before that time (unix seconds)."""
     with contextlib.suppress(FileNotFoundError):
         for entry in os.scandir(root):
-            if _BEGUN(entry.name) and entry.is_dir() and _age(entry) < older_than * 1e9:
+            if _UNNAMED(entry.name) and entry.is_dir() and _age(entry) < older_than * 1e9:
                 yield Path(entry.path)
 
 
 def segments(folder: Path) -> list[Path]:
-    """A writer's files in the order they were written."""
+    """Returns a writer's segments in the order of writing."""
     try:
         return [Path(entry.path) for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if _SEGMENT(entry.name) and entry.is_file()]
     except FileNotFoundError:
@@ -102,12 +102,12 @@ def segments(folder: Path) -> list[Path]:
 
 
 def segment_path(folder: Path, number: int) -> Path:
-    """The writer's file of that number."""
+    """Returns the path of the segment with that number."""
     return folder / f"{number:08d}{SUFFIX}"
 
 
 def size_of(root: Path) -> int:
-    """Bytes of all records in the journal: those of other processes and those put aside included."""
+    """Returns the size of the journal in bytes: records of other processes and records put aside included."""
     total = 0
     for folder in [*writer_folders(root), root / ASIDE]:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -118,11 +118,11 @@ def size_of(root: Path) -> int:
 
 
 class Cursor(msgspec.Struct, frozen=True, gc=False):
-    """All before `offset` in `segment` (and all earlier segments) is acknowledged.
+    """How far a writer's records are acknowledged: all records before `offset` in `segment`, and all earlier segments.
 
-    `last_seq` is the highest number among it, that of a refusal included; `damaged` are numbers up to it that could not be read, as ranges;
-    `closed` says that the writer's own closing record is among it. `behind` are size and checksum of the frame that ends at the offset, if a good one
-    does: so it shows whether the file is still the one that was read.
+    `last_seq` is the highest acknowledged number, refused numbers included; `damaged` are the damaged numbers up to `last_seq`, as ranges; `closed`:
+    the writer's closing record is acknowledged. `behind` is size and checksum of the good frame that ends at the offset, if there is one: a reader
+    checks with `behind` that the file is unchanged.
     """
 
     segment: str = ""
@@ -139,25 +139,26 @@ _decode_cursor = msgspec.json.Decoder(Cursor).decode
 
 
 def load_cursor(folder: Path) -> Cursor:
-    """The stored cursor; one that is missing or damaged starts anew, which repeats records and counts nothing twice.
+    """Returns the stored cursor. A missing or damaged cursor becomes the initial one: records are sent again, and nothing is counted twice.
 
-    It carries a checksum, and says whose it is: a wrong digit, or another writer's cursor, would otherwise skip records that nobody has acknowledged.
+    The cursor's frame has a checksum and the writer's number: a wrong digit, or another writer's cursor, would otherwise skip records that the
+    Collector has not acknowledged.
     """
     try:
         stored = next(scan((folder / CURSOR).read_bytes()), None)
-        # before it was said whose a cursor is, the number was 0
+        # a cursor of an older version has number 0, which names no writer
         return _decode_cursor(stored.payload) if isinstance(stored, Frame) and stored.number in (0, _owner(folder)) else Cursor()
     except (OSError, msgspec.MsgspecError):
         return Cursor()
 
 
 def _owner(folder: Path) -> int:
-    """The writer of a folder, which may still be unnamed, as the number of its cursor's frame."""
+    """Returns the number of the cursor's frame, computed from the writer id; the folder may still have its temporary name."""
     return zlib.crc32(folder.name.removeprefix(".").encode())
 
 
 def store_cursor(folder: Path, cursor: Cursor) -> None:
-    """Replace the cursor in one step; on a full disk write over the old one. Raises `OSError` where there is none to be written over."""
+    """Replaces the cursor file atomically; on a full disk overwrites the old file. Raises `OSError` if there is no old file to overwrite."""
     data = frame(_owner(folder), _encode_cursor(cursor)).ljust(CURSOR_BYTES, b"\0")
     path, fresh = folder / CURSOR, folder / f"{CURSOR}.new"
     check_fits(len(data))
@@ -168,7 +169,7 @@ def store_cursor(folder: Path, cursor: Cursor) -> None:
             raise
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
-        # torn by a crash it has a wrong checksum, and records are repeated
+        # a cursor torn by a crash has a wrong checksum, and records are sent again
         with path.open("r+b", buffering=0) as file:
             if file.write(data) != len(data):
                 raise
@@ -180,13 +181,13 @@ def _replace(path: Path, fresh: Path, data: bytes) -> None:
         fresh.replace(path)
     except IsADirectoryError:
         for place in (path, fresh):
-            take_place(place)
+            remove_empty_folder(place)
         fresh.write_bytes(data)
         fresh.replace(path)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a new name in the folder survive power loss."""
+    """Syncs the folder to disk, so that a new name survives power loss."""
     fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -1,8 +1,8 @@
-"""How a record lies in a journal file.
+"""The layout of a frame: one record in a segment.
 
 A frame is `mark (4) · length (4) · checksum (4) · number (8) · payload`, integers little-endian. The mark lets a reader find the next good frame
-after torn bytes; the checksum (CRC-32 of the payload, started from the number) says which ones are good. Number 0 is for frames that are not
-numbered: a file's header, refusals and the closing record.
+after torn bytes; the checksum (CRC-32 of the payload, started from the number) shows which frames are good. Number 0 marks frames without a
+record number: a segment's header, refusals and the closing record.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["HEADER_BYTES", "MARK", "MAX_FRAME", "MAX_PAYLOAD", "Damage", "Frame", "frame", "is_frame", "scan", "spoiled_number"]
+__all__ = ["HEADER_BYTES", "MARK", "MAX_FRAME", "MAX_PAYLOAD", "Damage", "Frame", "frame", "is_frame", "last_whole_number", "scan"]
 
 MARK: Final = b"\xf7TT\x01"
 MAX_PAYLOAD: Final = 64 * 1024
@@ -25,9 +25,9 @@ _pack = _HEADER.pack
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """A good frame: its number, payload, the offset after it and its checksum.
+    """A good frame: number, payload, the offset after the frame, and checksum.
 
-    A struct, for one is made of every record: a dataclass takes five times as long.
+    A struct, since every record read creates a `Frame`: a dataclass takes five times as long.
     """
 
     number: int
@@ -37,10 +37,10 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 
 
 class Damage(msgspec.Struct, frozen=True, gc=False):
-    """Bytes that are no frame, from `start` to `end`; `tail` if no good frame follows (it may still be being written).
+    """Bytes that are no frame, from `start` to `end`; `tail` if no good frame follows (the writer may still be writing the frame).
 
-    `number` is the last one that was written there, where that can be seen in a tail. `lost`: in a file without a record, a tail that is not the
-    beginning of a frame; a file is begun for a record, so at least one lay there.
+    `number` is the last record number that the bytes of a tail show. `lost`: in a segment without a record, a tail that is not the beginning of a
+    frame; a segment begins with a record to append, so at least one record was there.
     """
 
     start: int
@@ -51,7 +51,7 @@ class Damage(msgspec.Struct, frozen=True, gc=False):
 
 
 def frame(number: int, payload: bytes) -> bytes:
-    """One frame, ready to be written in a single call."""
+    """Returns one frame, to be written in a single call."""
     return _pack(MARK, len(payload), zlib.crc32(payload, number & 0xFFFFFFFF), number) + payload
 
 
@@ -69,13 +69,13 @@ def _frame_at(data: bytes, offset: int) -> Frame | None:
 
 
 def is_frame(data: bytes, checksum: int) -> bool:
-    """Whether these bytes are the whole frame that has this checksum; its head may outlive its end."""
+    """Whether these bytes are the whole frame with this checksum; a truncated frame keeps its header."""
     found = _frame_at(data, 0)
     return found is not None and (found.end, found.checksum) == (len(data), checksum)
 
 
-def spoiled_number(data: bytes, offset: int, end: int) -> int:
-    """The last number among damaged bytes whose frame is whole by its length: it was written, and then spoiled. 0 where there is none."""
+def last_whole_number(data: bytes, offset: int, end: int) -> int:
+    """Returns the last number in damaged bytes whose frame has its full length: the frame was written, then damaged. Returns 0 if there is none."""
     number = 0
     while 0 <= (offset := data.find(MARK, offset, end)) <= end - HEADER_BYTES:
         _, length, _, stated = _HEADER.unpack_from(data, offset)
@@ -86,7 +86,7 @@ def spoiled_number(data: bytes, offset: int, end: int) -> int:
 
 
 def scan(data: bytes, offset: int = 0) -> Iterator[Frame | Damage]:
-    """The frames of a file's bytes from `offset` on. Torn bytes come as `Damage`, never as an error."""
+    """Yields the frames of a segment's bytes from `offset` on. Torn bytes are yielded as `Damage`, never raised."""
     while offset < len(data):
         found = _frame_at(data, offset)
         if found is None:
@@ -94,7 +94,7 @@ def scan(data: bytes, offset: int = 0) -> Iterator[Frame | Damage]:
             while found is None:
                 offset = data.find(MARK, offset + 1)
                 if offset < 0:
-                    yield Damage(start, len(data), tail=True, number=spoiled_number(data, start, len(data)))
+                    yield Damage(start, len(data), tail=True, number=last_whole_number(data, start, len(data)))
                     return
                 found = _frame_at(data, offset)
             yield Damage(start, offset, tail=False)

@@ -1,9 +1,9 @@
 """One unary gRPC call at a time over one HTTP/2 connection: a socket and the package h2, nothing else.
 
-grpcio is left alone on purpose. Its threads do not live on in a forked child, and what is done about that belongs to the whole process. Seen while
-a parent kept calling (grpcio 1.85.3, Linux): with GRPC_ENABLE_FORK_SUPPORT=0 8 of 8 forked children hung in their first call; with 1 a call of the
-parent failed; without the variable each fork wrote to standard error, and a child ran into its deadline. A socket that a child never touches has none
-of that, and an application's own grpcio is not disturbed.
+The package grpcio is not used, on purpose. Its threads do not exist in a forked child, and its fork support is a setting of the whole process. Seen
+while a parent kept calling (grpcio 1.85.3, Linux): with GRPC_ENABLE_FORK_SUPPORT=0 8 of 8 forked children hung in their first call; with 1 a call of
+the parent failed; without the variable each fork wrote to standard error, and a child ran into its deadline. A socket that a child never uses has
+none of these failures, and an application's own grpcio is not disturbed.
 
 Sources: "gRPC over HTTP2" (PROTOCOL-HTTP2.md) for framing, headers and reset codes; "HTTP to gRPC Status Code Mapping".
 """
@@ -11,7 +11,7 @@ Sources: "gRPC over HTTP2" (PROTOCOL-HTTP2.md) for framing, headers and reset co
 from __future__ import annotations
 
 import contextlib
-import encodings.idna  # noqa: F401 - a host's name is looked up with it; loaded now and not at the first call, where another thread may fork
+import encodings.idna  # noqa: F401 - needed for host name lookups; imported now, since another thread may fork during the first call
 import socket
 import ssl
 import struct
@@ -46,13 +46,13 @@ UNKNOWN: Final = 2
 INTERNAL: Final = 13
 
 
-class NotGrpc(Exception):  # noqa: N818 - an answer, carried to where its meaning is given
-    """What answers at the address does not speak gRPC."""
+class NotGrpc(Exception):  # noqa: N818 - an answer, passed to the exporter, not an error
+    """The server at the address does not speak gRPC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A call's end: the status code, its words, the serialized `google.rpc.Status` if one was sent, and the response message."""
+    """The answer to a call: status code, status message, the serialized `google.rpc.Status` if one was sent, and the response message."""
 
     status: int
     message: str = ""
@@ -62,7 +62,7 @@ class Answered:
 
 @dataclass(slots=True)
 class _Stream:
-    """What has arrived of one answer."""
+    """The parts of one answer received so far."""
 
     number: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -80,10 +80,10 @@ class Channel:
         self._context = context
         self._socket: socket.socket | None = None
         self._http = H2Connection()
-        self._greeted = False
+        self._speaks_http2 = False
 
     def call(self, path: str, metadata: Iterable[tuple[str, str]], message: bytes, *, compressed: bool, timeout: float) -> Answered:
-        """Send one message and wait for the answer. Raises `NotGrpc`, `OSError` (`TimeoutError` after `timeout` seconds)."""
+        """Sends one message and waits for the answer. Raises `NotGrpc` or `OSError` (`TimeoutError` after `timeout` seconds)."""
         deadline = time.monotonic() + timeout
         headers = [
             (":method", "POST"),
@@ -99,35 +99,35 @@ class Channel:
             *metadata,
         ]
         framed = struct.pack(">BI", compressed, len(message)) + message
-        kept = self._is_open()
+        reused = self._is_open()
         try:
-            return self._once(headers, framed, deadline)
+            return self._call_once(headers, framed, deadline)
         except TimeoutError:
             self.close()
             raise
         except (OSError, NotGrpc):
             self.close()
-            if not kept:
+            if not reused:
                 raise
-        # a connection that was kept may have been ended by the server or something between: once more on a fresh one
+        # a reused connection may have been ended by the server or a proxy: call once more on a new connection
         try:
-            return self._once(headers, framed, deadline)
+            return self._call_once(headers, framed, deadline)
         except (OSError, NotGrpc):
             self.close()
             raise
 
-    def _once(self, headers: list[tuple[str, str]], framed: bytes, deadline: float) -> Answered:
+    def _call_once(self, headers: list[tuple[str, str]], framed: bytes, deadline: float) -> Answered:
         try:
             if self._socket is None:
                 self._connect(deadline)
             return _answered(self._exchange(headers, framed, deadline))
         except ProtocolError as error:
-            if not self._greeted:
+            if not self._speaks_http2:
                 raise NotGrpc("what answers there does not speak HTTP/2, which gRPC needs") from error
             raise ConnectionError(f"the HTTP/2 connection ended: {error}") from error
 
     def _connect(self, deadline: float) -> None:
-        seconds = min(_left(deadline), CONNECT_SECONDS)
+        seconds = min(_seconds_left(deadline), CONNECT_SECONDS)
         if self._target.unix:
             connected = socket.socket(socket.AF_UNIX)
             self._socket = connected
@@ -137,13 +137,13 @@ class Channel:
             self._socket = connected = socket.create_connection((self._target.host, self._target.port), seconds)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._context is not None:
-            connected.settimeout(min(_left(deadline), CONNECT_SECONDS))
+            connected.settimeout(min(_seconds_left(deadline), CONNECT_SECONDS))
             self._socket = encrypted = self._context.wrap_socket(connected, server_hostname=self._target.host)
             if encrypted.selected_alpn_protocol() != "h2":
                 raise NotGrpc("what answers there does not agree to HTTP/2, which gRPC needs")
         self._http = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._http.local_settings = Settings(client=True, initial_values={SettingCodes.ENABLE_PUSH: 0, SettingCodes.MAX_HEADER_LIST_SIZE: MAX_ANSWER})
-        self._greeted = False
+        self._speaks_http2 = False
         self._http.initiate_connection()
 
     def _exchange(self, headers: list[tuple[str, str]], framed: bytes, deadline: float) -> _Stream:
@@ -153,14 +153,14 @@ class Channel:
         while not stream.ended:
             while sent < len(framed):
                 room = min(self._http.local_flow_control_window(stream.number), self._http.max_outbound_frame_size)
-                if room <= 0:  # the server's window: more may go when something is read
+                if room <= 0:  # the server's flow control window is full: send more after the next read
                     break
                 piece = framed[sent : sent + room]
                 sent += len(piece)
                 self._http.send_data(stream.number, piece, end_stream=sent == len(framed))
             self._flush(deadline)
             self._read(stream, deadline)
-        if sent < len(framed) and stream.reset is None:  # answered early: the rest is of no interest
+        if sent < len(framed) and stream.reset is None:  # answered early: the rest is not needed
             self._http.reset_stream(stream.number, ErrorCodes.CANCEL)
             self._flush(deadline)
         return stream
@@ -168,22 +168,22 @@ class Channel:
     def _read(self, stream: _Stream, deadline: float) -> None:
         if self._socket is None:
             raise ConnectionError("the connection is closed")
-        self._socket.settimeout(_left(deadline))
+        self._socket.settimeout(_seconds_left(deadline))
         try:
             received = self._socket.recv(65536)
         except ConnectionResetError:
             received = b""
         if not received:
             raise ConnectionError(
-                "the connection was closed by the other side" if self._greeted else "hung up without a word of HTTP/2: is this the gRPC port?"
+                "the connection was closed by the other side" if self._speaks_http2 else "hung up without a word of HTTP/2: is this the gRPC port?"
             )
         for event in self._http.receive_data(received):
-            self._take(event, stream)
+            self._handle_event(event, stream)
         self._flush(deadline)
 
-    def _take(self, event: h2.events.Event, stream: _Stream) -> None:
+    def _handle_event(self, event: h2.events.Event, stream: _Stream) -> None:
         if isinstance(event, h2.events.RemoteSettingsChanged):
-            self._greeted = True
+            self._speaks_http2 = True
         elif isinstance(event, h2.events.ConnectionTerminated):
             raise ConnectionError(f"the server ended the connection (GOAWAY {event.error_code})")
         elif getattr(event, "stream_id", None) != stream.number:
@@ -200,17 +200,17 @@ class Channel:
         elif isinstance(event, h2.events.StreamEnded):
             stream.ended = True
         elif isinstance(event, h2.events.StreamReset):
-            # a server that has answered may reset what it does not want to read
+            # a server that has answered may reset the stream instead of reading the rest
             stream.ended, stream.reset = True, int(event.error_code or 0)
 
     def _flush(self, deadline: float) -> None:
         data = self._http.data_to_send()
         if data and self._socket is not None:
-            self._socket.settimeout(_left(deadline))
+            self._socket.settimeout(_seconds_left(deadline))
             self._socket.sendall(data)
 
     def _is_open(self) -> bool:
-        """Read what the server has said between two calls; false, and closed, if the connection cannot be used any more."""
+        """Reads what the server sent between two calls. Closes the connection and returns false if the connection cannot be used any more."""
         if self._socket is None:
             return False
         try:
@@ -219,14 +219,14 @@ class Channel:
                 if any(isinstance(event, h2.events.ConnectionTerminated) for event in self._http.receive_data(received)):
                     break
         except (BlockingIOError, ssl.SSLWantReadError):
-            return True  # nothing more is there; answers to pings leave with the next call
+            return True  # nothing more to read; answers to pings are sent with the next call
         except (OSError, ProtocolError):
             pass
         self.close()
         return False
 
     def close(self) -> None:
-        """Close the connection; the next call opens another one."""
+        """Closes the connection; the next call opens another one."""
         closing, self._socket = self._socket, None
         if closing is not None:
             with contextlib.suppress(OSError, ProtocolError):
@@ -238,7 +238,7 @@ class Channel:
 
 
 def _answered(stream: _Stream) -> Answered:
-    """The meaning of what has arrived, by the gRPC specification's tables."""
+    """Returns the answer of a stream, by the gRPC specification's tables."""
     end = stream.trailers if "grpc-status" in stream.trailers else stream.headers  # "Trailers-Only" where there is no message
     if "grpc-status" in end:
         status = int(end["grpc-status"]) if end["grpc-status"].isdecimal() else UNKNOWN
@@ -255,7 +255,7 @@ def _answered(stream: _Stream) -> Answered:
 
 
 def _message(stream: _Stream) -> bytes:
-    """The one message of the answer."""
+    """Returns the answer's one message. Raises `NotGrpc` if there is none, or more than one."""
     if len(stream.body) < 5:  # noqa: PLR2004 - a flag and four bytes of length
         raise NotGrpc("the answer holds no message")
     packed, size = struct.unpack_from(">BI", stream.body)
@@ -280,7 +280,7 @@ def _text(headers: Iterable[Any] | None) -> Iterable[tuple[str, str]]:
         )
 
 
-def _left(deadline: float) -> float:
+def _seconds_left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("the time for one request is up")

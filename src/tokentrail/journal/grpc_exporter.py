@@ -1,9 +1,10 @@
-"""One OTLP/gRPC request, and what its status means; the same answers as over HTTP, so the shipper does not know the difference.
+"""One OTLP/gRPC request, and the outcome of its status; the outcomes are those of OTLP/HTTP, so the shipper treats both alike.
 
 Sources: OTLP specification 1.9, "OTLP/gRPC Response", "Failures" and "OTLP/gRPC Throttling"; `google.rpc.Status` in `grpc-status-details-bin`.
 
-Where the specification says "drop", the shipper keeps: nothing is lost because of an answer. So INTERNAL and UNKNOWN, a server's own faults, are
-tried again like HTTP's 500, and RESOURCE_EXHAUSTED without a pause, which says "too large" or "quota", is halved and tried again, never put aside.
+Where the specification demands "drop", the shipper keeps the records: no answer loses a record. So after INTERNAL and UNKNOWN, faults of the server,
+the request is sent again as after HTTP's 500; after RESOURCE_EXHAUSTED without a pause, which means "too large" or "quota", the request is halved and
+sent again, never put aside.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ NAMES: Final = (
 RETRYABLE: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"})
 KEPT: Final = frozenset({"RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN"})
 OWN_HEADERS: Final = frozenset({"te", "content-type", "user-agent", "host", "connection", "content-length", "transfer-encoding"})
-"""Of HTTP/2 and gRPC, not of the user."""
+"""Headers of HTTP/2 and gRPC, which a setting cannot replace."""
 _NAME = re.compile(r"[0-9a-z_.\-]+").fullmatch
 _VALUE = re.compile(r"[\x20-\x7e]*").fullmatch
 
@@ -61,7 +62,7 @@ class GrpcExporter:
         self._channel: Channel | None = None
 
     def send(self, body: bytes) -> Outcome:
-        """Call Export with one serialized ExportLogsServiceRequest; never raises."""
+        """Calls Export with one serialized ExportLogsServiceRequest; never raises."""
         packed = self._settings.compression == "gzip"
         try:
             metadata = list(_metadata(self._settings.headers))
@@ -73,30 +74,30 @@ class GrpcExporter:
             return Outcome(Result.MISCONFIGURED, f"{self.endpoint}: {error}: this is no OTLP/gRPC address")
         except TimeoutError:
             return Outcome(Result.UNREACHABLE, f"{self.endpoint}: no answer within {self._settings.timeout:g} seconds")
-        except Exception as error:  # the socket's, TLS's, h2's
+        except Exception as error:  # errors of the socket, TLS and h2
             return Outcome(Result.UNREACHABLE, f"{self.endpoint}: {type(error).__name__}: {error}")
-        return self._meaning(answered)
+        return self._outcome(answered)
 
-    def _meaning(self, answered: Answered) -> Outcome:
+    def _outcome(self, answered: Answered) -> Outcome:
         name = NAMES[answered.status] if answered.status < len(NAMES) else f"status {answered.status}"
-        said = f"{self.endpoint} answered {name}"
+        answer_text = f"{self.endpoint} answered {name}"
         if name == "OK":
-            return outcome_of_response(said, answered.body)
-        said += f": {answered.message[:200]}" if answered.message else ""
+            return outcome_of_response(answer_text, answered.body)
+        answer_text += f": {answered.message[:200]}" if answered.message else ""
         if name in RETRYABLE or name in KEPT or name not in NAMES:
-            return Outcome(Result.BUSY, said, _retry_delay(answered.details))
+            return Outcome(Result.BUSY, answer_text, _retry_delay(answered.details))
         if name == "INVALID_ARGUMENT":
-            return Outcome(Result.REFUSED, said)
-        return Outcome(Result.MISCONFIGURED, f"{said}: this is no OTLP/gRPC address for logs, or the credentials are wrong")
+            return Outcome(Result.REFUSED, answer_text)
+        return Outcome(Result.MISCONFIGURED, f"{answer_text}: this is no OTLP/gRPC address for logs, or the credentials are wrong")
 
     def close(self) -> None:
-        """Close the connection."""
+        """Closes the connection."""
         if self._channel is not None:
             self._channel.close()
 
 
 def _metadata(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The user's headers as gRPC takes them. Raises `NotGrpc` for one that cannot be sent; its value may be a secret and is not shown."""
+    """Yields the settings' headers as gRPC metadata. Raises `NotGrpc` for an invalid header; the value may be a secret and is not shown."""
     for name, value in headers.items():
         lower = name.lower()
         if lower in OWN_HEADERS or lower.startswith("grpc-"):
@@ -117,7 +118,7 @@ def _context(target: Target, settings: Settings) -> ssl.SSLContext | None:
 
 
 def _retry_delay(details: str) -> float | None:
-    """Seconds that the server asks to wait: `RetryInfo` among the status's details."""
+    """Returns the seconds that the server asks to wait: `RetryInfo` among the status's details."""
     if not details:
         return None
     try:

@@ -1,11 +1,11 @@
-"""Locks of a journal's files, and what a fork does to them.
+"""Locks of a journal's files, and their handling in a forked child.
 
-A lock (flock) is tied to the open file: the kernel gives it back when the process dies, however it dies. A forked child inherits every open file,
-also those of journals that its parent is adopting: the child must *close* them (unlocking there would free the parent's lock), else what the parent
-leaves looks alive as long as the child lives. So all locks are known here, and no fork falls between opening one and knowing it.
+A lock (flock) is tied to the open file: the kernel releases the lock when the process dies, however it dies. A forked child inherits every open file,
+also the lock files of folders that its parent is adopting. The child must *close* these files (unlocking them would free the parent's lock), else a
+writer of the parent seems alive as long as the child is. So this module registers all locks, and no fork falls between opening and registering one.
 
-Some network file systems have no locks (ENOLCK). There a writer's folder is known as its own by the writer's name alone, and nobody can see whether
-another writer lives: `by_name=True` is for those who need not see that.
+Some network file systems have no locks (ENOLCK). There the folder's name alone shows which writer owns the folder, and no process can see whether
+another writer is alive: `by_name=True` is for callers that need not see that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from tokentrail.journal.places import take_place
+from tokentrail.journal.places import remove_empty_folder
 from tokentrail.process.forks import no_fork
 
 __all__ = ["Lock", "NoLocks", "has_locks"]
@@ -26,8 +26,8 @@ _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errn
 _held: set[Lock] = set()
 
 
-class NoLocks(OSError):  # noqa: N818 - the file system's state, and what its answer means
-    """The file system answers that it has no locks."""
+class NoLocks(OSError):  # noqa: N818 - a state of the file system, not an error
+    """The file system has no locks."""
 
 
 class Lock:
@@ -41,9 +41,9 @@ class Lock:
 
     @classmethod
     def take(cls, path: Path, *, by_name: bool = False) -> Lock | None:
-        """The lock, or `None` if it is held already or its folder is gone. Raises `OSError` for a folder without rights.
+        """Takes the lock. Returns `None` if the lock is held already or its folder is gone. Raises `OSError` for a folder without rights.
 
-        Where the file system has no locks it raises `NoLocks`, or answers an open file that keeps nobody out, if `by_name` says that nobody comes.
+        On a file system without locks raises `NoLocks`, or with `by_name` returns a `Lock` that excludes no process.
         """
         with no_fork():
             try:
@@ -54,20 +54,20 @@ class Lock:
             try:
                 _flock(fd, fcntl.LOCK_EX, path, by_name=by_name)
                 _held.add(lock)
-                # the holder before may have removed the file in between: a lock on a removed file is nobody's
+                # the previous holder may have removed the file in between: a lock on a removed file has no effect
                 if lock.holds():
                     return lock
             except BlockingIOError:
                 pass
-            except BaseException:  # an interrupt too: a file that stays open would be locked as long as the process lives
+            except BaseException:  # an interrupt too: a file that stays open would be locked until the process ends
                 lock.close()
                 raise
             lock.close()
             return None
 
     @classmethod
-    def held(cls, path: Path) -> Lock | None:
-        """The lock that this process holds on the file already: an interrupt came between taking it and keeping it."""
+    def find_held(cls, path: Path) -> Lock | None:
+        """Returns the lock that this process already holds on the file: an interrupt came between taking and storing the lock."""
         for lock in tuple(_held):
             if lock.is_at(path):
                 lock.path = path
@@ -75,7 +75,7 @@ class Lock:
         return None
 
     def holds(self) -> bool:
-        """Whether the locked file still is the one that everybody sees at the path."""
+        """Whether the locked file is still the file at the path."""
         return self.is_at(self.path)
 
     def is_at(self, path: Path) -> bool:
@@ -87,7 +87,7 @@ class Lock:
         return (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino)
 
     def close(self) -> None:
-        """Give the lock back; in a forked child, let go of the inherited file without freeing the parent's lock."""
+        """Releases the lock; in a forked child, closes the inherited file without freeing the parent's lock."""
         with no_fork():
             _held.discard(self)
             fd, self._fd = self._fd, -1
@@ -99,7 +99,7 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except IsADirectoryError:
-        take_place(path)
+        remove_empty_folder(path)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
@@ -114,7 +114,7 @@ def _flock(fd: int, how: int, path: Path, *, by_name: bool = False) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether any process holds the file's lock. Raises `NoLocks` where nobody can know."""
+    """Whether any process holds the file's lock. Raises `NoLocks` on a file system without locks."""
     with no_fork():
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -139,6 +139,6 @@ def has_locks(file: int, path: Path) -> bool:
 
 
 def close_inherited() -> None:
-    """Close the parent's locked files in a forked child, without freeing the parent's locks."""
+    """Closes the parent's locked files in a forked child, without freeing the parent's locks."""
     for lock in tuple(_held):
         lock.close()

@@ -1,6 +1,6 @@
-"""Journal records as OTLP log records, written as protobuf by hand: building the same through protobuf's objects takes five times as long.
+"""Encodes journal records as OTLP log records, directly as protobuf bytes: the same through protobuf's objects takes five times as long.
 
-The layout is that of opentelemetry/proto/logs/v1/logs.proto; a test holds every record against protobuf's own objects.
+The layout is that of opentelemetry/proto/logs/v1/logs.proto; a test compares every record with protobuf's own objects.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tokentrail.usage import Closing, Refused, Usage
 
 __all__ = ["ATTRIBUTES", "log_record", "request"]
 
-# field of Usage -> attribute; ts, trace_id and span_id are the log record's own. A field that holds its "not stated" value is left out.
+# field of Usage -> attribute; ts, trace_id and span_id are fields of the log record. A field with its "not stated" value is left out.
 ATTRIBUTES: Final = {
     "key": semconv.KEY,
     "key_kind": semconv.KEY_KIND,
@@ -55,7 +55,7 @@ ATTRIBUTES: Final = {
     "corrects_key": semconv.CORRECTS_KEY,
 }
 _ZERO_IS_NOT_STATED: Final = ("key_time", "call", "server_port", "attempts")
-_ONE_OF_A_KIND: Final = ("key", "metadata", "operation_id", "response_id", "corrects_key")
+_UNIQUE: Final = ("key", "metadata", "operation_id", "response_id", "corrects_key")
 
 SEVERITY_INFO: Final = 9
 _REMEMBERED: Final = 1024
@@ -65,7 +65,7 @@ _SPAN_BYTES: Final = 8
 
 
 def _slow_varint(number: int) -> bytes:
-    """A number as protobuf's varint: seven bits a byte, the lowest first."""
+    """Encodes a number as protobuf's varint: seven bits a byte, the lowest first."""
     encoded = bytearray()
     while number > 127:  # noqa: PLR2004
         encoded.append(number & 127 | 128)
@@ -75,28 +75,28 @@ def _slow_varint(number: int) -> bytes:
 
 
 _STEP: Final = 1 << 14
-_LAST: Final = tuple(map(_slow_varint, range(_STEP)))
-_MORE: Final = tuple(bytes((number & 127 | 128, number >> 7 | 128)) for number in range(_STEP))
+_LAST_BYTES: Final = tuple(map(_slow_varint, range(_STEP)))
+_LEADING_BYTES: Final = tuple(bytes((number & 127 | 128, number >> 7 | 128)) for number in range(_STEP))
 
 
 def _varint(number: int) -> bytes:
-    """The same, two bytes at a time; negative numbers as 64-bit two's complement."""
+    """Encodes a number as a varint, two bytes at a time; negative numbers as 64-bit two's complement."""
     if number < 0:
         number += 1 << 64
     encoded = b""
     while number >= _STEP:
-        encoded += _MORE[number & (_STEP - 1)]
+        encoded += _LEADING_BYTES[number & (_STEP - 1)]
         number >>= 14
-    return encoded + _LAST[number]
+    return encoded + _LAST_BYTES[number]
 
 
 def _block(tag: bytes, data: bytes) -> bytes:
-    """A field with a length: text, bytes or a message."""
+    """Encodes a field with a length: text, bytes or a message."""
     return tag + _varint(len(data)) + data
 
 
 def _attribute(name: bytes, value: bytes) -> bytes:
-    """`LogRecord.attributes`, field 6: a KeyValue of a name (already as its field) and an AnyValue."""
+    """Encodes an entry of `LogRecord.attributes`, field 6: a KeyValue of a name (already encoded as a field) and an AnyValue."""
     return _block(b"\x32", name + _block(b"\x12", value))
 
 
@@ -104,11 +104,11 @@ def _named(name: str) -> bytes:
     return _block(b"\x0a", name.encode())
 
 
-# Each attribute has a function of its own. What stands before a value depends on its length alone, so it is made once for each length.
+# Each attribute has its own function. The bytes before a value depend on the value's length alone, so they are computed once for each length.
 
 
 def _text(name: str) -> Callable[[str], bytes]:
-    """Writes a text: AnyValue's field 1. An empty one is not stated."""
+    """Returns a function that encodes a text: AnyValue's field 1. An empty text is left out."""
     key = _named(name)
     before = [b"", *(_attribute(key, _block(b"\x0a", bytes(size)))[:-size] for size in range(1, 256))]
     short = len(before)
@@ -123,8 +123,8 @@ def _text(name: str) -> Callable[[str], bytes]:
     return write
 
 
-def _word(name: str) -> Callable[[str], bytes]:
-    """Writes a text whose few values come again and again (models, tenants): each is made once."""
+def _repeated_text(name: str) -> Callable[[str], bytes]:
+    """Returns a function that encodes a text with few distinct values (models, tenants), and caches the encoded bytes."""
     fresh = _text(name)
     remembered: dict[str, bytes] = {"": b""}
 
@@ -142,7 +142,7 @@ def _word(name: str) -> Callable[[str], bytes]:
 
 
 def _number(name: str) -> Callable[[int | None], bytes]:
-    """Writes an integer: AnyValue's field 3. `None` is not stated, and neither is what 64 bits do not hold."""
+    """Returns a function that encodes an integer: AnyValue's field 3. `None` and numbers beyond 64 bits are left out."""
     key = _named(name)
     before = [b"", *(_attribute(key, b"\x18" + bytes(size))[:-size] for size in range(1, 11))]
 
@@ -156,13 +156,13 @@ def _number(name: str) -> Callable[[int | None], bytes]:
 
 
 def _stated_number(name: str) -> Callable[[int], bytes]:
-    """Writes an integer that is not stated where it is 0."""
+    """Returns a function that encodes an integer; 0 is left out."""
     any_number = _number(name)
     return lambda value: any_number(value) if value else b""
 
 
 def _flag(name: str) -> Callable[[bool], bytes]:
-    """Writes `true`: AnyValue's field 2. `false` is not stated."""
+    """Returns a function that encodes `true`: AnyValue's field 2. `false` is left out."""
     true = _attribute(_named(name), b"\x10\x01")
     return lambda value: true if value else b""
 
@@ -172,7 +172,7 @@ def _writer_of(field: msgspec.structs.FieldInfo) -> Callable[[Any], bytes]:
         return lambda _value: b""
     name = ATTRIBUTES[field.name]
     if field.type is str:
-        return _text(name) if field.name in _ONE_OF_A_KIND else _word(name)
+        return _text(name) if field.name in _UNIQUE else _repeated_text(name)
     if field.type is bool:
         return _flag(name)
     return _stated_number(name) if field.name in _ZERO_IS_NOT_STATED else _number(name)
@@ -180,22 +180,22 @@ def _writer_of(field: msgspec.structs.FieldInfo) -> Callable[[Any], bytes]:
 
 _WRITERS: Final = tuple(_writer_of(field) for field in msgspec.structs.fields(Usage))
 _seq: Final = _number(semconv.SEQ)
-_writer_id: Final = _word(semconv.WRITER_ID)
+_writer_id: Final = _repeated_text(semconv.WRITER_ID)
 _last_seq: Final = _number(semconv.LAST_SEQ)
 _closed_by: Final = _text(semconv.CLOSED_BY)
 _damaged: Final = _text(semconv.DAMAGED_RANGES)
 _refused: Final = _text(semconv.REFUSED_RANGES)
 
 
-def _same_for_all(event: str) -> tuple[bytes, bytes]:
-    """What every record of an event begins (severity, event, schema) and ends with (the event's name)."""
+def _event_parts(event: str) -> tuple[bytes, bytes]:
+    """Returns the bytes at the beginning (severity, event, schema) and at the end (the event's name) of every record of an event."""
     head = b"\x10" + _varint(SEVERITY_INFO) + _text(semconv.EVENT)(event) + _number(semconv.SCHEMA)(semconv.SCHEMA_VERSION)
     return head, _block(b"\x62", f"{semconv.EVENT_NAME_PREFIX}{event}".encode())
 
 
-_USAGE: Final = _same_for_all(semconv.EVENT_USAGE)
-_CLOSING: Final = _same_for_all(semconv.EVENT_CLOSING)
-_REFUSED: Final = _same_for_all(semconv.EVENT_REFUSED)
+_USAGE: Final = _event_parts(semconv.EVENT_USAGE)
+_CLOSING: Final = _event_parts(semconv.EVENT_CLOSING)
+_REFUSED: Final = _event_parts(semconv.EVENT_REFUSED)
 
 
 def _ranges(ranges: Iterable[tuple[int, int]]) -> str:
@@ -203,7 +203,7 @@ def _ranges(ranges: Iterable[tuple[int, int]]) -> str:
 
 
 def log_record(record: Usage | Refused | Closing, number: int, writer_id: str) -> bytes:
-    """One record as an entry of `ScopeLogs.log_records`, ready to be put into a request."""
+    """Encodes one record as an entry of `ScopeLogs.log_records`, an argument of `request`."""
     if isinstance(record, Usage):
         head, name = _USAGE
         values = [write(value) for write, value in zip(_WRITERS, msgspec.structs.astuple(record), strict=True)]
@@ -220,7 +220,7 @@ def log_record(record: Usage | Refused | Closing, number: int, writer_id: str) -
 
 
 def _trace(usage: Usage) -> bytes:
-    """Trace and span id; ids that are none are left out, since a request with one is refused whole."""
+    """Encodes trace and span id. Invalid ids are left out, since the Collector refuses a whole request with one invalid id."""
     if not usage.trace_id:
         return b""
     try:
@@ -236,7 +236,7 @@ _SCOPE: Final = _block(b"\x0a", _named(semconv.SCOPE))
 
 
 def request(header: Header, log_records: Iterable[bytes]) -> bytes:
-    """One ExportLogsServiceRequest with a writer's records, serialized."""
+    """Encodes one ExportLogsServiceRequest with a writer's records."""
     pairs = []
     for name, value in header.resource.items():
         pairs.append((_named(name), b"\x18" + _varint(value) if isinstance(value, int) else _block(b"\x0a", value.encode())))

@@ -1,14 +1,14 @@
-"""The places of the journal's files, where somebody may have put a folder."""
+"""Paths of the journal's files, where a folder may stand instead."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["take_place"]
+__all__ = ["remove_empty_folder"]
 
 
-def take_place(path: Path) -> None:
-    """Remove an empty folder that stands where a file belongs. Raises `OSError` with one sentence for one that is not empty."""
+def remove_empty_folder(path: Path) -> None:
+    """Removes an empty folder at the path of a file. Raises `OSError` with one sentence if the folder is not empty."""
     if path.is_dir() and not path.is_symlink():
         try:
             path.rmdir()

@@ -1,4 +1,4 @@
-"""The journal of this process: the writer in force, the thread that ships what it writes, and what former settings left."""
+"""The journal of this process: the current writer, its shipping thread, and the retired writers of former settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tokentrail.journal.background import Background
-from tokentrail.journal.ends import End, Former
+from tokentrail.journal.ends import End, RetiredEnds
 from tokentrail.journal.flush import flush_all
 from tokentrail.journal.folder import size_of
 from tokentrail.journal.records import encode_usage
@@ -28,10 +28,10 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """The delivery (`tokentrail.recording.delivery`) of a service: a usage is on disk before `append` returns, and is shipped from there.
+    """The delivery (`tokentrail.recording.delivery`) of a service: a usage is on disk before `append` returns, and is shipped from the journal.
 
-    `resource` gives the attributes of this process under the settings; `estimate` counts texts in the background; `on_begin` is called whenever a
-    writer begins.
+    `resource` returns the resource attributes of this process under the settings; `estimate` counts texts in the background; `on_begin` is called
+    whenever a writer begins.
     """
 
     def __init__(
@@ -50,19 +50,19 @@ class Journal:
         self._on_begin = on_begin
         self._mutex = Mutex()
         self.end: End | None = None
-        self.former = Former()
+        self.former = RetiredEnds()
 
     def append(self, usage: Usage, texts: Texts | None = None) -> int:
-        """Put a usage into the journal: its number, or minus its number if the journal refused it.
+        """Appends a usage to the journal. Returns the record's number, or minus that number if the journal refused the record.
 
-        With `texts`, the completed usage follows in the journal of the same writer, as a higher rank of the same key.
+        With `texts`, the same writer later appends the completed usage, as a higher rank of the same key.
         """
         payload = encode_usage(usage)
         if texts is not None:
             return self._append_and_estimate(usage, payload, texts)
         end = self.end
         number = end.writer.append(payload) if end is not None else 0
-        while number == 0:  # closed, by another thread perhaps: the next writer takes it
+        while number == 0:  # the writer is closed, by another thread perhaps: the next writer appends the record
             number = self._begin().writer.append(payload)
         return number
 
@@ -76,7 +76,7 @@ class Journal:
             try:
                 number = end.writer.append(payload)
                 if number > 0:
-                    self._estimate(replace(usage, call=number), texts, partial(_complete, end), end.settle)
+                    self._estimate(replace(usage, call=number), texts, partial(_append_completed, end), end.settle)
                     submitted = True
             finally:
                 if not submitted:
@@ -85,9 +85,10 @@ class Journal:
                 return number
 
     def _begin(self) -> End:
-        """The writer in force and its shipper; begun if there is none, or the last one is closed.
+        """Returns the current end; begins one if there is none, or if the last writer is closed.
 
-        A finalizer may come here while its own thread does: so all that takes long, allocates or locks is done before or after the exchange.
+        A finalizer may run this method in a thread that is already inside this method. So slow steps, allocations and locks happen before or after
+        the assignment of the new end.
         """
         while True:
             settings = self._settings
@@ -100,10 +101,10 @@ class Journal:
                 fsync=settings.journal_fsync,
                 complain=complain,
             )
-            fresh = End(writer, Background(writer, settings, complain, former=self._left, hand_over=self._take_over))
+            fresh = End(writer, Background(writer, settings, complain, former=self._waiting_backgrounds, hand_over=self._ensure_shipper))
             with self._mutex.lock:
                 if self._settings is not settings:
-                    continue  # `renew` came in between: what it retired has been retired
+                    continue  # `renew` ran in between, and has retired the former end
                 end = self.end
                 if end is None or end.writer.closed:
                     if end is not None:
@@ -115,7 +116,7 @@ class Journal:
             return end
 
     def renew(self, settings: Settings) -> None:
-        """Go on under new settings: the next record begins a new writer. The former one is kept until all of it is acknowledged."""
+        """Applies new settings: the next record begins a new writer. The former writer is kept until its records are acknowledged."""
         with self._mutex.lock:
             end, self.end = self.end, None
             self._settings = settings
@@ -126,24 +127,27 @@ class Journal:
         self._resume_former()
 
     def forget_parent(self) -> None:
-        """Be a writer of its own, in a forked child: the parent's files are closed, never unlocked."""
+        """Releases the parent's writers in a forked child: closes their files, never unlocks them. The child's next record begins a new writer."""
         end, self.end = self.end, None
         if end is not None:
             end.release()
         self.former.forget()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all that this process wrote, also under former settings, is acknowledged, or the time (seconds) is up. True if it is."""
+        """Waits at most `timeout` seconds until all records of this process are acknowledged. Returns whether all are.
+
+        Records of former settings are included.
+        """
         self._resume_former()
         acknowledged = flush_all([end.background for end in self._ends()], timeout)
         return acknowledged and not self.former.put_aside and not self.former.damaged
 
     def close(self, deadline: float) -> None:
-        """Write the closing records and try once more to ship, until `deadline` (`time.monotonic`); a later append begins a new writer."""
+        """Appends the closing records and ships once more, until `deadline` (`time.monotonic`); a later append begins a new writer."""
         for end in self._ends():
             end.writer.close()
-        if self._left():
-            self._take_over()
+        if self._waiting_backgrounds():
+            self._ensure_shipper()
         ends = self._ends()
         for end in ends:
             end.background.ask_to_stop()
@@ -151,16 +155,16 @@ class Journal:
             end.background.stop(max(0.0, deadline - time.monotonic()))
 
     def _resume_former(self) -> None:
-        """Begin a shipper where records of former settings wait and no thread is at them: shipping was off, or nobody answered."""
-        if any(not background.running for background in self._left()):
-            self._take_over()
+        """Begins a shipping thread if records of former settings wait and no thread ships them: shipping was off, or the Collector did not answer."""
+        if any(not background.running for background in self._waiting_backgrounds()):
+            self._ensure_shipper()
 
-    def _left(self) -> list[Background]:
-        """The shippers of former writers of which something still waits."""
+    def _waiting_backgrounds(self) -> list[Background]:
+        """Returns the backgrounds of retired writers that have waiting records."""
         return [end.background for end in self.former.waiting()]
 
-    def _take_over(self) -> None:
-        """Have a shipper in force that goes on with what a former writer's shipper could not send."""
+    def _ensure_shipper(self) -> None:
+        """Ensures a current writer, whose thread ships what a retired writer's thread could not ship."""
         try:
             if self._settings.ship and self.end is None:
                 self._begin()
@@ -168,17 +172,17 @@ class Journal:
             self._diagnostics.internal_error("journal.take_over", error)
 
     def _ends(self) -> list[End]:
-        """All writers of which something may wait, the one in force last."""
-        end = self.end  # looked at first: one that is retired now is among the former ones then
+        """Returns all ends that may have waiting records, the current one last."""
+        end = self.end  # read first: an end that is retired now is among the retired ones afterwards
         former = self.former.waiting()
         return former if end is None or end in former else [*former, end]
 
     def writer_id(self) -> str:
-        """The id of the writer in force; made if there is none yet."""
+        """Returns the id of the current writer; begins one if there is none yet."""
         return (self.end or self._begin()).writer.writer_id
 
     def counts(self) -> tuple[int, int]:
-        """How many numbers all writers of this process gave so far, and how many of these records their journals refused."""
+        """Returns how many numbers all writers of this process gave so far, and how many of these records were refused."""
         with self._mutex.lock:
             numbers, refused = self.former.counts()
             if self.end is not None:
@@ -186,10 +190,10 @@ class Journal:
             return numbers, refused
 
     def size(self) -> int:
-        """Bytes of all records in the journal's folder, those of other processes included."""
+        """Returns the size of the journal's folder in bytes, records of other processes included."""
         return size_of(Path(self._settings.journal_dir))
 
 
-def _complete(end: End, usage: Usage) -> None:
-    """Complete a record of that writer: a call is known by its writer and number, so a later writer must not."""
+def _append_completed(end: End, usage: Usage) -> None:
+    """Appends a completed usage with the writer of its record: a call is identified by writer and number, so a later writer must not append it."""
     end.writer.append(encode_usage(usage))

@@ -1,4 +1,4 @@
-"""The reading end: a writer's records from its cursor on. Torn bytes are skipped and named, never fatal."""
+"""Reads a writer's records from the cursor on. Torn bytes are skipped and reported, never raised."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ import msgspec
 from tokentrail import semconv
 from tokentrail.journal import folder as layout
 from tokentrail.journal.frames import HEADER_BYTES, MARK, MAX_FRAME, Damage, Frame, is_frame, scan
-from tokentrail.journal.records import Header, Record, coarsened, decode, gaps
+from tokentrail.journal.records import Header, Record, coarsen, decode, gaps
 from tokentrail.journal.refusals import load_refused
 from tokentrail.usage import Closing, Refused
 
-__all__ = ["Found", "Summary", "believed", "header_of", "passed", "read", "summarize"]
+__all__ = ["Found", "Summary", "advance", "header_of", "read", "summarize", "validate_cursor"]
 
 MAX_DAMAGED_RANGES: Final = 16
-"""Of a cursor, which lies in a file of fixed size. A number between two ranges that arrived is not taken for a damaged one."""
+"""Limit of a cursor, whose file has a fixed size. Joined ranges are safe: a number between two ranges that arrived does not count as damaged."""
 WINDOW: Final = 4 * 1024 * 1024
-"""Bytes that are read at once; a file may be as large as its setting says."""
+"""Bytes that are read at once; a segment may be as large as its setting allows."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A record (or, where `record` is `None`, damage), and the cursor once all up to here is acknowledged.
+    """A record (or damage, if `record` is `None`), and the cursor once everything up to this record is acknowledged.
 
-    `left_out` are the numbers before it that nothing accounts for; `lost`: at least one number lay in the damage, and nobody knows which.
+    `missing` are the numbers before this record that no record and no refusal accounts for; `lost`: the damage held at least one record, with an
+    unknown number.
     """
 
     record: Record | None
@@ -37,12 +38,12 @@ class Found(msgspec.Struct, frozen=True):
     damaged_bytes: int = 0
     lost: bool = False
     behind: tuple[int, int] = (0, 0)
-    left_out: tuple[tuple[int, int], ...] = ()
+    missing: tuple[tuple[int, int], ...] = ()
 
 
 def read(folder: Path, cursor: layout.Cursor, *, live: bool) -> Iterator[Found]:
-    """All records after the cursor, in order. In a live writer's last file the reader stops at bytes that are no frame yet."""
-    cursor = believed(folder, cursor)
+    """Yields all records after the cursor, in order. In the last segment of a live writer the reader stops at an unfinished frame."""
+    cursor = validate_cursor(folder, cursor)
     paths = layout.segments(folder)
     first = True
     for path in paths:
@@ -51,26 +52,26 @@ def read(folder: Path, cursor: layout.Cursor, *, live: bool) -> Iterator[Found]:
         start = cursor.offset if path.name == cursor.segment else 0
         last = path == paths[-1]
         for piece, end in _pieces(path, start, growing=live and last):
-            found = _damage(piece, cursor, lost=piece.lost and last) if isinstance(piece, Damage) else _found(piece, cursor)
+            found = _describe_damage(piece, cursor, lost=piece.lost and last) if isinstance(piece, Damage) else _decode_frame(piece, cursor)
             if first and path == paths[0]:
-                cursor = _without_cursor(cursor, found)
+                cursor = _skip_removed_files(cursor, found)
             first = False
-            missed = left_out(cursor, found)
-            cursor = passed(cursor, found, path.name, end)
+            missed = missing_before(cursor, found)
+            cursor = advance(cursor, found, path.name, end)
             yield Found(found.record, found.number, cursor, found.payload, found.damaged_bytes, found.lost, found.behind, missed)
 
 
-def _without_cursor(cursor: layout.Cursor, found: Found) -> layout.Cursor:
-    """Where the cursor is lost, and the first file is whole: the files before were acknowledged and removed, so their numbers are not damaged."""
+def _skip_removed_files(cursor: layout.Cursor, found: Found) -> layout.Cursor:
+    """Advances an initial cursor to the first segment's header: earlier segments were acknowledged and removed, so their numbers are not damaged."""
     if cursor.last_seq or not isinstance(found.record, Header):
         return cursor
     return msgspec.structs.replace(cursor, last_seq=found.record.first_seq - 1)
 
 
-def believed(folder: Path, cursor: layout.Cursor) -> layout.Cursor:
-    """The cursor, at a place that the files bear out: else it begins again with the file in question, or with the first one.
+def validate_cursor(folder: Path, cursor: layout.Cursor) -> layout.Cursor:
+    """Returns the cursor if the segments match it, else a cursor at the beginning of its segment, or of the first segment.
 
-    Files are cut, replaced and restored by others. What is read twice counts once; what is passed over is lost.
+    Other programs truncate, replace and restore files. A record that is read twice counts once; a record that is skipped is lost.
     """
     paths = layout.segments(folder)
     if not paths or not cursor.segment:
@@ -84,7 +85,7 @@ def believed(folder: Path, cursor: layout.Cursor) -> layout.Cursor:
 
 
 def _continues(path: Path, cursor: layout.Cursor) -> bool:
-    """Whether the frame that was read last still ends at the cursor's offset."""
+    """Whether the last acknowledged frame still ends at the cursor's offset."""
     size, checksum = cursor.behind
     try:
         with path.open("rb") as file:
@@ -96,29 +97,29 @@ def _continues(path: Path, cursor: layout.Cursor) -> bool:
         return True
 
 
-def passed(cursor: layout.Cursor, found: Found, segment: str, offset: int) -> layout.Cursor:
-    """The cursor behind what was found: a number that was left out before it, and not refused, cannot be read any more."""
+def advance(cursor: layout.Cursor, found: Found, segment: str, offset: int) -> layout.Cursor:
+    """Returns the cursor after `found`. A missing number before it that was not refused counts as damaged."""
     record = found.record
     if found.number == cursor.last_seq + 1 and record is not None:
         return layout.Cursor(segment, offset, found.number, cursor.shipped + 1, cursor.damaged, cursor.closed, found.behind)
     damaged = cursor.damaged
-    if missed := left_out(cursor, found):
-        damaged = tuple(coarsened([*damaged, *missed], MAX_DAMAGED_RANGES))
-    last_seq = max(cursor.last_seq, _accounted(cursor, found)[1])
+    if missed := missing_before(cursor, found):
+        damaged = tuple(coarsen([*damaged, *missed], MAX_DAMAGED_RANGES))
+    last_seq = max(cursor.last_seq, _accounted_numbers(cursor, found)[1])
     closed = cursor.closed or isinstance(record, Closing)
     return layout.Cursor(segment, offset, last_seq, cursor.shipped + (found.number > 0), damaged, closed, found.behind)
 
 
-def left_out(cursor: layout.Cursor, found: Found) -> tuple[tuple[int, int], ...]:
-    """The numbers after the cursor that were given before what was found, and that neither a record nor a refusal accounts for."""
+def missing_before(cursor: layout.Cursor, found: Found) -> tuple[tuple[int, int], ...]:
+    """Returns the numbers between the cursor and `found` that no record and no refusal accounts for, as ranges."""
     if found.number == cursor.last_seq + 1 and found.record is not None:
         return ()
-    ranges, highest = _accounted(cursor, found)
+    ranges, highest = _accounted_numbers(cursor, found)
     return tuple(gaps(cursor.last_seq + 1, highest, ranges))
 
 
-def _accounted(cursor: layout.Cursor, found: Found) -> tuple[list[tuple[int, int]], int]:
-    """The numbers that what was found accounts for, and the highest number that was given up to it."""
+def _accounted_numbers(cursor: layout.Cursor, found: Found) -> tuple[list[tuple[int, int]], int]:
+    """Returns the numbers that `found` accounts for, as ranges, and the highest number given up to that record."""
     record, number = found.record, found.number
     if isinstance(record, Refused):
         return record.ranges, max((high for _, high in record.ranges), default=0)
@@ -130,14 +131,14 @@ def _accounted(cursor: layout.Cursor, found: Found) -> tuple[list[tuple[int, int
 
 
 def _pieces(path: Path, start: int, *, growing: bool) -> Iterator[tuple[Frame | Damage, int]]:
-    """Frames and damage of one file, each with the file's offset after it."""
+    """Yields frames and damage of one segment, each with the offset after it."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
         if start > file.seek(0, 2):
-            start = 0  # the file was cut by somebody: what is in it now may be new
+            start = 0  # the file was truncated from outside: its contents may be new
         empty = not start  # no record was found yet
         while True:
             file.seek(start)
@@ -149,12 +150,12 @@ def _pieces(path: Path, start: int, *, growing: bool) -> Iterator[tuple[Frame | 
                     if last and growing:
                         return
                     if not last:
-                        # the window may end inside a good frame: what is too far from its end to be the beginning of one is damage
+                        # the window may end inside a good frame: bytes too far from the window's end to begin a frame are damage
                         taken = max(piece.start, taken - MAX_FRAME)
                         if taken > piece.start:
                             yield Damage(piece.start, taken, tail=False), start + taken
                         break
-                    piece = _begun(piece, data) if empty else piece  # noqa: PLW2901 - the same bytes
+                    piece = _mark_lost(piece, data) if empty else piece  # noqa: PLW2901 - the same bytes
                 empty = empty and not (isinstance(piece, Frame) and piece.number)
                 yield piece, start + piece.end
             start += taken
@@ -162,19 +163,19 @@ def _pieces(path: Path, start: int, *, growing: bool) -> Iterator[tuple[Frame | 
                 return
 
 
-def _begun(piece: Damage, data: bytes) -> Damage:
-    """The end of a file that was begun for a record, and has none."""
+def _mark_lost(piece: Damage, data: bytes) -> Damage:
+    """Marks the tail of a segment without a record as lost, unless the tail is the beginning of a frame."""
     return msgspec.structs.replace(piece, lost=not data.startswith(MARK, piece.start))
 
 
-def _damage(piece: Damage, cursor: layout.Cursor, *, lost: bool) -> Found:
-    """Damage at a file's end: its last number is taken for true if so many frames may have lain there."""
+def _describe_damage(piece: Damage, cursor: layout.Cursor, *, lost: bool) -> Found:
+    """Returns damage as `Found`. The last number of a tail is accepted only if the damaged bytes have room for so many frames."""
     size = piece.end - piece.start
     may_be = piece.tail and cursor.last_seq < piece.number <= cursor.last_seq + size // HEADER_BYTES
     return Found(None, piece.number if may_be else 0, cursor, damaged_bytes=size, lost=lost)
 
 
-def _found(piece: Frame, cursor: layout.Cursor) -> Found:
+def _decode_frame(piece: Frame, cursor: layout.Cursor) -> Found:
     behind = HEADER_BYTES + len(piece.payload), piece.checksum
     try:
         record = decode(piece.payload)
@@ -184,7 +185,7 @@ def _found(piece: Frame, cursor: layout.Cursor) -> Found:
 
 
 def header_of(folder: Path) -> Header:
-    """Whose records these are: a writer says the same at the beginning of each of its files, so the first good one will do."""
+    """Returns the header of a writer's folder. All segments of a writer have the same identity, so the first readable header is enough."""
     for path in layout.segments(folder):
         try:
             with path.open("rb") as file:
@@ -192,18 +193,18 @@ def header_of(folder: Path) -> Header:
         except FileNotFoundError:
             continue
         if isinstance(first, Frame):
-            record = _found(first, layout.Cursor()).record
+            record = _decode_frame(first, layout.Cursor()).record
             if isinstance(record, Header):
                 return record
-    # torn: the records are good without it, only the service's name is lost
+    # all headers are torn: the records are good without a header, only the service's name is lost
     return Header(writer_id=folder.name, created=0, first_seq=0)
 
 
 @dataclass(slots=True)
 class Summary:
-    """What a writer's folder holds: for adoption and for `tokentrail journal status`.
+    """The contents of a writer's folder: for adoption and for `tokentrail journal status`.
 
-    `missing`: numbers that no Collector has, and that are neither here nor told. `unreported`: numbers that were refused, as no record tells.
+    `missing`: numbers that are neither acknowledged, nor in the folder, nor refused. `unreported`: refused numbers that no record reports.
     """
 
     writer_id: str
@@ -218,20 +219,20 @@ class Summary:
 
     @property
     def readable(self) -> bool:
-        """Whether this version of tokentrail knows all that may stand in the records."""
+        """Whether this version of tokentrail supports the schema of the records."""
         return self.header.schema <= semconv.SCHEMA_VERSION
 
 
 def summarize(folder: Path, *, live: bool = False, cursor: layout.Cursor | None = None) -> Summary:
-    """Read a folder once, from its first file to its end, whatever is acknowledged already (up to the cursor, else the stored one)."""
+    """Reads a whole folder once, acknowledged records included. `cursor` is how far they are acknowledged; by default the stored cursor."""
     stated = cursor or layout.load_cursor(folder)
-    cursor = believed(folder, stated)
+    cursor = validate_cursor(folder, stated)
     summary = Summary(folder.name, header_of(folder), unreported=load_refused(folder))
     end, first = cursor, True
     begin = next((path.name for path in layout.segments(folder)), "")
     for found in read(folder, layout.Cursor(), live=live):
         summary.damaged_bytes += found.damaged_bytes
-        # what was acknowledged before it was spoiled is not missing
+        # a record that was acknowledged before its bytes were damaged is not missing
         known = stated if found.lost else cursor
         waits = (found.after.segment, found.after.offset) > (known.segment, known.offset)
         if found.number and found.record is not None:
@@ -239,11 +240,11 @@ def summarize(folder: Path, *, live: bool = False, cursor: layout.Cursor | None 
             summary.waiting += waits
         if waits:
             if first and found.after.segment == begin:
-                end = _without_cursor(end, found)
+                end = _skip_removed_files(end, found)
             first = False
-            end = passed(end, found, found.after.segment, found.after.offset)
-    if summary.unreported:  # refused after all that is here, or between: the records around them say no word of them
-        end = passed(end, Found(Refused(ranges=summary.unreported, ts=0), 0, end), end.segment, end.offset)
+            end = advance(end, found, found.after.segment, found.after.offset)
+    if summary.unreported:  # refused after or between the records of the folder, which do not report these numbers
+        end = advance(end, Found(Refused(ranges=summary.unreported, ts=0), 0, end), end.segment, end.offset)
     summary.last_seq, summary.closed = end.last_seq, end.closed
     summary.missing = [pair for low, high in end.damaged for pair in gaps(low, high, summary.unreported)]
     return summary

@@ -1,4 +1,4 @@
-"""What a frame's payload says: msgpack of one of four records, told apart by their `event`."""
+"""A frame's payload: msgpack of one of four records, distinguished by `event`."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from tokentrail.idempotency import bounded, claimed_key
 from tokentrail.journal.frames import MAX_PAYLOAD
 from tokentrail.usage import Closing, Refused, Usage
 
-__all__ = ["Header", "Record", "as_text", "coarsened", "decode", "encode", "encode_usage", "gaps", "join_ranges", "repaired"]
+__all__ = ["Header", "Record", "as_text", "coarsen", "decode", "encode", "encode_usage", "gaps", "join_ranges", "repaired"]
 
 LONG_PAYLOAD: Final = 4 * 1024
 MAX_METADATA_BYTES: Final = 16 * 1024
 FIELD_CHARS: Final = (1024, 256)
-"""Longest texts of a usage whose record would be too large; the second where the first is not enough (four bytes a character, twenty fields)."""
+"""Longest texts of a usage whose record would be too large; the second limit applies if the first is not enough (four bytes a character, twenty
+fields)."""
 INT64: Final = range(-(2**63), 2**63)
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="event"):
-    """The first frame of every file: whose it is, and what is the same for all its records."""
+    """The first record of every segment: the writer, and the attributes common to all its records."""
 
     writer_id: str
     created: int  # UTC nanoseconds
-    first_seq: int  # the number that the next record would have had when the file was begun
+    first_seq: int  # the number of the next record when the segment began
     resource: dict[str, str | int] = {}
     schema: int = semconv.SCHEMA_VERSION
 
@@ -42,7 +43,7 @@ _FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Usage)}
 
 
 def encode_usage(usage: Usage) -> bytes:
-    """A usage's payload, at most 64 KiB, whatever its fields hold: lone surrogates, a megabyte of model name, numbers beyond 64 bits."""
+    """Encodes a usage as a payload of at most 64 KiB, whatever its fields hold: lone surrogates, a megabyte of model name, numbers beyond 64 bits."""
     try:
         payload = encode(usage)
     except Exception:
@@ -50,14 +51,14 @@ def encode_usage(usage: Usage) -> bytes:
         payload = encode(usage)
     if len(payload) > LONG_PAYLOAD:
         for chars in FIELD_CHARS:
-            payload = encode(_shortened(usage, chars))
+            payload = encode(_shorten(usage, chars))
             if len(payload) <= MAX_PAYLOAD:
                 break
     return payload
 
 
-def _shortened(usage: Usage, chars: int) -> Usage:
-    """The usage with every text within bounds; metadata that is left out is flagged, everything else keeps its head and a hash of the whole."""
+def _shorten(usage: Usage, chars: int) -> Usage:
+    """Shortens all texts of a usage. Metadata that is too long is left out and flagged; other texts keep their head and a hash of the whole."""
     changes: dict[str, Any] = {}
     for name, value in msgspec.structs.asdict(usage).items():
         if not isinstance(value, str):
@@ -73,7 +74,7 @@ def _shortened(usage: Usage, chars: int) -> Usage:
 
 
 def repaired(values: Mapping[str, Any]) -> Usage:
-    """A usage from values of any type: what does not fit its field is made to fit, or is "not stated"; the record itself is never lost."""
+    """Returns a usage from values of any type. A value that does not fit its field is converted, or becomes "not stated"; no record is lost."""
     fitting: dict[str, Any] = {}
     for name, field in _FIELDS.items():
         if field.type is str:
@@ -92,11 +93,11 @@ def repaired(values: Mapping[str, Any]) -> Usage:
 
 
 def as_text(value: Any) -> str:
-    """Text that UTF-8 can hold, of whatever it is."""
+    """Returns any value as text that UTF-8 can encode."""
     if value is None or value is msgspec.NODEFAULT:
         return ""
     try:
-        # a lone surrogate becomes \udc80, so that two keys that differ still do
+        # a lone surrogate becomes \udc80, so that different keys stay different
         return str(value).encode("utf-8", "backslashreplace").decode()
     except Exception:
         return type(value).__name__
@@ -112,15 +113,15 @@ def _number(value: Any) -> int | None:
 
 
 def decode(payload: bytes) -> Record:
-    """The record of a payload; a usage whose fields do not fit is repaired. Raises `msgspec.MsgspecError` for what is no record."""
+    """Decodes the record of a payload; a usage whose values do not fit their fields is repaired. Raises `msgspec.MsgspecError` for other payloads."""
     try:
         record: Record = _decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return _decode_usage_somehow(payload, error)
+        return _decode_usage_leniently(payload, error)
     return record
 
 
-def _decode_usage_somehow(payload: bytes, error: Exception) -> Usage:
+def _decode_usage_leniently(payload: bytes, error: Exception) -> Usage:
     try:
         values = _decode_anything(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -131,7 +132,7 @@ def _decode_usage_somehow(payload: bytes, error: Exception) -> Usage:
 
 
 def join_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges `(first, last)` in any order, sorted, with those that touch or overlap as one."""
+    """Sorts ranges `(first, last)`, and joins ranges that touch or overlap."""
     joined: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
         if joined and low <= joined[-1][1] + 1:
@@ -141,8 +142,8 @@ def join_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-def coarsened(ranges: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]]:
-    """At most so many ranges that hold all numbers of the given ones: the nearest neighbours are joined."""
+def coarsen(ranges: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """Returns at most `most` ranges that hold all given numbers: the nearest neighbours are joined."""
     joined = join_ranges(ranges)
     if len(joined) <= most:
         return joined
@@ -152,7 +153,7 @@ def coarsened(ranges: Iterable[tuple[int, int]], most: int) -> list[tuple[int, i
 
 
 def gaps(first: int, last: int, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The numbers from `first` to `last` that no range holds, as ranges."""
+    """Returns the numbers from `first` to `last` that no range holds, as ranges."""
     missing = []
     for low, high in join_ranges(ranges):
         if low > last:

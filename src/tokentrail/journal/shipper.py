@@ -1,4 +1,4 @@
-"""From folder to Collector: send what waits, and advance only on full acceptance."""
+"""Ships a writer's folder to the Collector: sends the waiting records, and advances the cursor only on full acceptance."""
 
 from __future__ import annotations
 
@@ -28,42 +28,43 @@ from tokentrail.usage import Closing, Refused
 __all__ = ["Progress", "Sends", "Shipper"]
 
 MAX_REQUEST_BYTES: Final = 3_000_000
-"""Of a request before compression: the Collector's own limit for gRPC between agent and gateway is 4 MB."""
+"""Size of a request before compression: the Collector's own limit for gRPC between agent and gateway is 4 MB."""
 MAX_REQUEST_RECORDS: Final = 2_000
-PATIENCE: Final = 3
+MAX_REFUSALS: Final = 3
 """Refusals of the same records before they are halved or, alone, put aside."""
 REFUSED_DELAY: Final = 0.05
-"""Seconds before refused records are tried again: the server is there, so there is nothing to wait for."""
+"""Seconds before refused records are sent again: the server answers, so a longer pause gains nothing."""
 GROW_AFTER: Final = 32
-"""Accepted requests in a row before a limit that was found by halving is tried again."""
+"""Accepted requests in a row before a limit found by halving is doubled."""
 IMPATIENT_SECONDS: Final = 5.0
-"""A longer Retry-After is not waited for where the shipper is not patient."""
+"""Longest Retry-After that a pass with `patient=False` waits for."""
 LOG_AFTER_FAILURES: Final = 5
-"""Failures in a row before an absent Collector is spoken of: some eight seconds."""
-BUSY_TOLD: Final = (1, 10)
+"""Failures in a row before an unreachable Collector is logged: some eight seconds."""
+LOG_AT_TRIES: Final = (1, 10)
+"""Numbers of tries at which an answer other than acceptance or refusal is logged."""
 
 
 class Sends(Protocol):
-    """What the shipper needs of an exporter."""
+    """The method of an exporter that the shipper calls."""
 
     def send(self, body: bytes, /) -> Outcome:
-        """Send one request; never raises."""
+        """Sends one request; never raises."""
         ...
 
 
 @dataclass(slots=True)
 class Progress:
-    """What one pass did."""
+    """The result of one pass."""
 
     shipped: int = 0
     aside: int = 0
     adopted: int = 0
-    damaged: bool = False  # the closing record told of numbers that cannot be read
-    done: bool = True  # nothing waits any more in what was looked at
+    damaged: bool = False  # the closing record reports damaged numbers
+    done: bool = True  # no record waits any more in the folders of this pass
     reason: str = ""
 
     def add(self, other: Progress) -> None:
-        """Count another pass in."""
+        """Adds the result of another pass."""
         self.shipped += other.shipped
         self.aside += other.aside
         self.adopted += other.adopted
@@ -73,7 +74,7 @@ class Progress:
 
 
 class _Ready(msgspec.Struct, frozen=True):
-    """A record as it is sent; an empty `body` is damage or a file's header, which is only passed by."""
+    """A record encoded for a request; an empty `body` is damage or a segment's header, which moves the cursor and is not sent."""
 
     number: int
     body: bytes
@@ -84,7 +85,7 @@ class _Ready(msgspec.Struct, frozen=True):
 class Shipper:
     """Ships folders of one journal; used by one thread.
 
-    `wait(seconds, asked)` pauses between tries and returns true when it is time to stop; `asked` says that the server asked for the pause.
+    `wait(seconds, asked)` pauses between tries and returns true if the shipper should stop; `asked`: the server asked for the pause.
     """
 
     def __init__(
@@ -102,27 +103,27 @@ class Shipper:
         self._wait = wait or _sleep
         self._policy = policy or RetryPolicy()
         self._most = MAX_REQUEST_RECORDS
-        self._passes = 0  # so many records in one request were taken, before more were tried
-        self._before_refusal = 0  # the limit to go back to once a bad record is found
+        self._accepted_size = 0  # the number of records in one request that was accepted before the limit was doubled
+        self._before_refusal = 0  # the limit to restore once the refused record is found
         self._accepted_in_a_row = 0
-        self._taken_since_aside = False
-        self._known: dict[Path, layout.Cursor] = {}
+        self._accepted_since_aside = False
+        self._cursors: dict[Path, layout.Cursor] = {}
         self.damaged_bytes = 0
         self._logged_damage: set[tuple[str, str, int]] = set()
 
     def cursor(self, folder: Path) -> layout.Cursor:
-        """How far the folder's records are acknowledged: as stored, unless this shipper knows better, since it could not store it or it was lost."""
-        stored, known = layout.load_cursor(folder), self._known.get(folder, layout.Cursor())
+        """Returns the folder's cursor: the stored one, or this shipper's if that is further (storing failed, or the file was lost)."""
+        stored, known = layout.load_cursor(folder), self._cursors.get(folder, layout.Cursor())
         return max(stored, known, key=lambda cursor: (cursor.segment, cursor.offset))
 
-    def ship_folder(self, folder: Path, *, live: bool, patient: bool = True, made_up: Iterable[Refused | Closing] = ()) -> Progress:
-        """Send all that waits in a folder whose `shipping` lock the caller holds, and then the records that are made up on the way out.
+    def ship_folder(self, folder: Path, *, live: bool, patient: bool = True, generated: Iterable[Refused | Closing] = ()) -> Progress:
+        """Sends all waiting records of a folder whose `shipping` lock the caller holds, and then the `generated` records.
 
-        Not patient: stop where the Collector does not answer, or takes nothing. Raises `OSError` if the folder cannot be read.
+        With `patient=False` the pass stops if the Collector does not answer, or accepts nothing. Raises `OSError` if the folder cannot be read.
         """
         progress = Progress()
         header: Header | None = None
-        source = self._ready(folder, self.cursor(folder), live=live, made_up=made_up)
+        source = self._ready(folder, self.cursor(folder), live=live, generated=generated)
         waiting: deque[_Ready] = deque()
         while True:
             taken = self._take(waiting, source)
@@ -139,31 +140,31 @@ class Shipper:
             if not progress.done:
                 return progress
 
-    def tell(self, header: Header, records: Iterable[Refused | Closing]) -> bool:
-        """Send what a writer without a folder has to say: it could not write at all."""
+    def send_records(self, header: Header, records: Iterable[Refused | Closing]) -> bool:
+        """Sends records of a writer without a folder. Returns whether the Collector accepted the request."""
         bodies = [otlp.log_record(record, 0, header.writer_id) for record in records]
         return self._exporter.send(otlp.request(header, bodies)).result is Result.ACCEPTED
 
-    def _ready(self, folder: Path, cursor: layout.Cursor, *, live: bool, made_up: Iterable[Refused | Closing]) -> Iterator[_Ready]:
-        """What waits in the folder, as it is sent."""
+    def _ready(self, folder: Path, cursor: layout.Cursor, *, live: bool, generated: Iterable[Refused | Closing]) -> Iterator[_Ready]:
+        """Yields the waiting records of the folder, encoded for a request."""
         for found in read(folder, cursor, live=live):
-            if live and (lost := [pair for low, high in found.left_out for pair in gaps(low, high, load_refused(folder))]):
-                # of a writer that has ended its closing record tells them
-                told = Refused(ranges=lost, ts=time.time_ns(), damaged=True)
-                yield _Ready(0, otlp.log_record(told, 0, folder.name), cursor, encode(told))
+            if live and (lost := [pair for low, high in found.missing for pair in gaps(low, high, load_refused(folder))]):
+                # the closing record of a writer that has ended reports these numbers
+                lost_record = Refused(ranges=lost, ts=time.time_ns(), damaged=True)
+                yield _Ready(0, otlp.log_record(lost_record, 0, folder.name), cursor, encode(lost_record))
             cursor = found.after
             if found.record is None:
-                self._tell_damage(folder, found)
+                self._log_damage(folder, found)
                 yield _Ready(found.number, b"", cursor)
             elif isinstance(found.record, Header):
                 yield _Ready(0, b"", cursor)
             else:
                 yield _Ready(found.number, otlp.log_record(found.record, found.number, folder.name), cursor, found.payload)
-        for record in made_up:
+        for record in generated:
             yield _Ready(0, otlp.log_record(record, 0, folder.name), cursor, encode(record))
 
     def _take(self, waiting: deque[_Ready], source: Iterator[_Ready]) -> list[_Ready]:
-        """The next records that fit into one request; they stay in `waiting` until they are acknowledged."""
+        """Returns the next records that fit into one request; the records stay in `waiting` until they are acknowledged."""
         taken: list[_Ready] = []
         size = count = 0
         while True:
@@ -181,7 +182,7 @@ class Shipper:
             taken.append(ready)
 
     def _deliver(self, header: Header, taken: list[_Ready], progress: Progress, *, patient: bool) -> int:
-        """Send until the Collector has taken a part from the beginning: how many. 0, and `progress.done` false, where it is given up."""
+        """Sends until the Collector accepts a part from the beginning. Returns the number of records; 0, without `progress.done`, to stop."""
         tries = 0
         while True:
             bodies = [ready.body for ready in taken if ready.body]
@@ -193,37 +194,37 @@ class Shipper:
                 progress.shipped += sum(1 for ready in taken if ready.body and ready.number)
                 return len(taken)
             tries += 1
-            if tries >= self._patience(outcome, len(bodies)) and outcome.result in (Result.BUSY, Result.REFUSED) and len(bodies) > 1:
-                # a request larger than the Collector's queue is answered 503 for ever, and one bad record spoils its batch
+            if tries >= self._max_refusals(outcome, len(bodies)) and outcome.result in (Result.BUSY, Result.REFUSED) and len(bodies) > 1:
+                # a request larger than the Collector's queue gets 503 every time, and one bad record makes the Collector refuse its batch
                 taken = _first_half(taken, len(bodies) // 2)
                 self._shrink(len(bodies) // 2, outcome)
-                tries = PATIENCE - 1
-            elif tries >= PATIENCE and outcome.result is Result.REFUSED:
-                if self._takes_others(header):
+                tries = MAX_REFUSALS - 1
+            elif tries >= MAX_REFUSALS and outcome.result is Result.REFUSED:
+                if self._accepts_requests(header):
                     self._put_aside(header, next(ready for ready in taken if ready.body), outcome)
                     progress.aside += 1
                     return len(taken)
                 outcome = Outcome(Result.MISCONFIGURED, f"{outcome.reason} (as to a request without any record: it takes nothing at all)")
-            if self._give_up(tries, outcome, patient=patient):
+            if self._should_stop(tries, outcome, patient=patient):
                 progress.done, progress.reason = False, outcome.reason
                 return 0
 
-    def _give_up(self, tries: int, outcome: Outcome, *, patient: bool) -> bool:
-        """Pause before the next try; true if there should be none."""
+    def _should_stop(self, tries: int, outcome: Outcome, *, patient: bool) -> bool:
+        """Pauses before the next try. Returns true if there should be no next try."""
         asked = outcome.retry_after is not None
         if not patient and (
-            outcome.result in (Result.UNREACHABLE, Result.MISCONFIGURED) or tries > PATIENCE or (outcome.retry_after or 0.0) > IMPATIENT_SECONDS
+            outcome.result in (Result.UNREACHABLE, Result.MISCONFIGURED) or tries > MAX_REFUSALS or (outcome.retry_after or 0.0) > IMPATIENT_SECONDS
         ):
             return True
         if outcome.result is Result.REFUSED:
             return self._wait(REFUSED_DELAY, False)
-        if tries == LOG_AFTER_FAILURES if outcome.result is Result.UNREACHABLE else tries in BUSY_TOLD:
+        if tries == LOG_AFTER_FAILURES if outcome.result is Result.UNREACHABLE else tries in LOG_AT_TRIES:
             self.complain(f"{outcome.reason}; records stay in the journal {self.root} and are sent again")
         return self._wait(self._policy.next_delay(tries, outcome.retry_after), asked)
 
-    def _patience(self, outcome: Outcome, records: int) -> int:
-        """How many refusals it takes; one, where a smaller request is known to pass."""
-        return 1 if outcome.result is Result.BUSY and 0 < self._passes < records else PATIENCE
+    def _max_refusals(self, outcome: Outcome, records: int) -> int:
+        """Returns the number of refusals before the request is halved: one, if a smaller request was accepted before."""
+        return 1 if outcome.result is Result.BUSY and 0 < self._accepted_size < records else MAX_REFUSALS
 
     def _shrink(self, records: int, outcome: Outcome) -> None:
         if outcome.result is Result.REFUSED and not self._before_refusal:
@@ -231,28 +232,28 @@ class Shipper:
         self._most, self._accepted_in_a_row = records, 0
 
     def _accepted(self) -> None:
-        self._taken_since_aside = True
+        self._accepted_since_aside = True
         self._accepted_in_a_row += 1
         if self._accepted_in_a_row >= GROW_AFTER and self._most < MAX_REQUEST_RECORDS:
-            self._passes = self._most
+            self._accepted_size = self._most
             self._most, self._accepted_in_a_row = min(MAX_REQUEST_RECORDS, self._most * 2), 0
 
-    def _takes_others(self, header: Header) -> bool:
-        """Whether it is this record that is refused, and not whatever comes: a proxy that answers 400 to all must not move a journal aside."""
-        return self._taken_since_aside or self._exporter.send(otlp.request(header, [])).result is Result.ACCEPTED
+    def _accepts_requests(self, header: Header) -> bool:
+        """Whether the Collector accepts other requests: a proxy that answers 400 to every request must not move a whole journal aside."""
+        return self._accepted_since_aside or self._exporter.send(otlp.request(header, [])).result is Result.ACCEPTED
 
     def _put_aside(self, header: Header, ready: _Ready, outcome: Outcome) -> None:
         path = put_aside(self.root, header, ready.number, ready.payload, outcome.reason)
-        self._taken_since_aside = False
+        self._accepted_since_aside = False
         self._most, self._before_refusal = self._before_refusal or self._most, 0
         self.complain(f"a record that the Collector refuses was put aside in {path}: {outcome.reason}")
 
     def _advance(self, folder: Path, cursor: layout.Cursor) -> None:
-        self._known[folder] = cursor
+        self._cursors[folder] = cursor
         try:
             layout.store_cursor(folder, cursor)
         except OSError as error:
-            # a full disk must not keep what is acknowledged from being removed; whoever ships next repeats a file at most
+            # on a full disk acknowledged segments must still be removed; the next shipper repeats one segment at most
             self.complain(f"how far {folder} is acknowledged cannot be stored: {reason(error)}")
         for path in layout.segments(folder):
             if path.name >= cursor.segment:
@@ -261,11 +262,11 @@ class Shipper:
                 path.unlink()
 
     def forget(self, *removed: Path) -> None:
-        """Folders that were removed; without any: all that are not there any more."""
-        for folder in removed or [folder for folder in self._known if not folder.exists()]:
-            self._known.pop(folder, None)
+        """Removes the cursors of removed folders; without arguments, of all folders that no longer exist."""
+        for folder in removed or [folder for folder in self._cursors if not folder.exists()]:
+            self._cursors.pop(folder, None)
 
-    def _tell_damage(self, folder: Path, found: Found) -> None:
+    def _log_damage(self, folder: Path, found: Found) -> None:
         place = (folder.name, found.after.segment, found.after.offset)
         if place not in self._logged_damage:
             self._logged_damage.add(place)
@@ -275,7 +276,7 @@ class Shipper:
 
 
 def _first_half(taken: list[_Ready], bodies: int) -> list[_Ready]:
-    """The beginning that holds so many bodies."""
+    """Returns the beginning that holds `bodies` bodies."""
     for position, ready in enumerate(taken, start=1):
         bodies -= bool(ready.body)
         if not bodies:

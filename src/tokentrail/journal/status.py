@@ -1,4 +1,4 @@
-"""What lies in a journal, for people: writers, what waits, what was put aside."""
+"""A report of a journal's contents: writers, waiting records, records put aside."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class WriterStatus:
     writer_id: str
     service_name: str
     pid: int
-    state: str  # alive | closed | dead | unknown (no locks, and no closing record) | newer (written by a newer tokentrail, and left to it)
+    state: str  # alive | closed | dead | unknown (no locks, and no closing record) | newer (written by a newer tokentrail, left to that version)
     records: int
     waiting: int
     last_seq: int
     missing: list[tuple[int, int]]
-    unreported: list[tuple[int, int]]  # refused, and no record in the journal tells so
+    unreported: list[tuple[int, int]]  # refused numbers that no record in the journal reports
     damaged_bytes: int
     size_bytes: int
     age_seconds: float
 
 
 def _alive(folder: Path) -> bool | None:
-    """Whether the folder's writer lives; `None` where the file system has no locks, so that nobody can know."""
+    """Whether the folder's writer is alive; `None` on a file system without locks, where no process can see it."""
     try:
         return layout.is_alive(folder)
     except layout.NoLocks:
@@ -71,7 +71,7 @@ def _size_and_time(path: Path) -> tuple[int, float] | None:
 
 
 def journal_status(root: Path) -> dict[str, Any]:
-    """All writers and all records put aside, as plain values; `locks` is false where the file system has none.
+    """Returns all writers and all records put aside, as plain values; `locks` is false on a file system without locks.
 
     Raises `OSError` for a folder without rights.
     """

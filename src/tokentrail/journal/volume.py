@@ -1,4 +1,4 @@
-"""What a volume and a process allow: how large a file may become, and why one cannot grow."""
+"""Limits of the volume and the process: the largest size of a file, and the reason why a file cannot grow."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from typing import Final
 __all__ = ["CANNOT_GROW", "check_fits", "largest_file", "process_limit", "reason"]
 
 CANNOT_GROW: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""Answers of a file that takes nothing more, while another one, or the same after others were removed, may."""
+"""Errors of a file that cannot grow; another file, or the same file after others were removed, may be able to."""
 LEAST_FILE: Final = 4096
 SHARE: Final = 4
-"""So many files of the largest size fit on the volume: what is acknowledged is removed file by file."""
+"""Number of segments of the largest size that fit on the volume: acknowledged records are removed segment by segment."""
 
 
 def process_limit() -> int | None:
-    """Bytes that a file of this process may have (`ulimit -f`, RLIMIT_FSIZE); `None` without a limit. Writing beyond it raises SIGXFSZ."""
+    """Returns the file size limit of this process (`ulimit -f`, RLIMIT_FSIZE); `None` without a limit. A write beyond the limit raises SIGXFSZ."""
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     return None if limit == resource.RLIM_INFINITY else limit
 
 
 def check_fits(size: int) -> None:
-    """Raise `OSError` for a file beyond the process's limit: trying to write it would be answered by SIGXFSZ, which can be the process's end."""
+    """Raises `OSError` for a size beyond the process's limit: the write itself would raise SIGXFSZ, which can kill the process."""
     limit = process_limit()
     if limit is not None and size > limit:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 
 def largest_file(folder: Path, wanted: int) -> int:
-    """How large a file should become at most: as wanted, unless the volume is small or the process's limit is lower."""
+    """Returns the largest size of a file: `wanted`, unless the volume is small or the process's limit is lower."""
     space = os.statvfs(folder)
     volume = space.f_blocks * space.f_frsize
     size = min(wanted, max(volume // SHARE, LEAST_FILE)) if volume else wanted
@@ -40,7 +40,7 @@ def largest_file(folder: Path, wanted: int) -> int:
 
 
 def reason(error: OSError) -> str:
-    """Why something could not be written, in the words of its cause and not of its neighbour's."""
+    """Returns the reason of a failed write. EFBIG becomes a sentence with the process's limit, which the error's text does not name."""
     if error.errno == errno.EFBIG and error.strerror == os.strerror(errno.EFBIG):
         limit = process_limit()
         return f"File size limit of this process (ulimit -f, RLIMIT_FSIZE{'' if limit is None else f' of {limit:,} bytes'})"

@@ -1,4 +1,4 @@
-"""The appending end: one file set per process, one number per record, one `write` per append."""
+"""Appends records to the journal: one writer per process, one number per record, one `write` per append."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ from tokentrail.usage import Closing, Refused
 __all__ = ["Writer"]
 
 RETRY_SECONDS: Final = 1.0
-"""Between two tries to begin a file where the last one failed: measuring the journal's size is too dear for every call."""
+"""Interval between two tries to begin a segment: measuring the journal's size is too expensive for every call."""
 LOOK_SECONDS: Final = 1.0
-"""Between two looks whether the file is still in the folder."""
+"""Interval at which the writer checks that the segment is still in the folder."""
 
 _write = os.write
 _monotonic = time.monotonic
 
 
 class Writer:
-    """Appends records for one process; made anew after a fork. What cannot be written is refused: numbered, counted, and told in a record later.
+    """Appends records for one process; a forked child creates another writer.
 
-    Nothing is on disk before the first append. `refusals` knows the numbers of the records that were refused; `complain` is told why.
+    A record that cannot be written is refused: numbered, counted, and reported later. Nothing is on disk before the first
+    append. `refusals` holds the refused numbers; `complain` is called with the reason.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Writer:
         self._nested: list[tuple[int, bytes]] = []  # number 0: close
         self._seq = 0
         self._retry_at = 0.0
-        self._last_open_error = ""  # no file could be begun
+        self._last_open_error = ""  # why no segment could begin
         self._next_stat_at = 0.0
 
     @property
@@ -78,7 +79,7 @@ class Writer:
 
     @property
     def opened(self) -> bool:
-        """Whether anything lies on disk."""
+        """Whether the writer's folder was created."""
         return self._files.alive is not None
 
     @property
@@ -88,14 +89,14 @@ class Writer:
 
     @property
     def header(self) -> Header:
-        """Whose records these are."""
+        """The header of the writer's records."""
         return self._files.header(1)
 
     def append(self, payload: bytes) -> int:
-        """Append a record: its number if it is on disk, minus its number if it was refused, 0 if this writer is closed.
+        """Appends a record. Returns its number if the record is on disk, minus its number if it was refused, 0 if this writer is closed.
 
-        A number is taken and written in one critical section: a kill cannot leave a hole that nobody meant. A signal handler or a finalizer may
-        come here in the middle of an append of its own thread: its record gets the next number, and that append writes both.
+        A number is given and written in one critical section, so that a kill leaves no gap between numbers. A signal handler or a finalizer may call
+        this method within an append of the same thread: its record gets the next number, and the outer append writes both.
         """
         with self._lock:
             if self.closed:
@@ -110,7 +111,7 @@ class Writer:
             finally:
                 self._busy = False
                 if self._nested:
-                    self._do_nested()
+                    self._append_nested()
 
     def _append(self, number: int, payload: bytes) -> bool:
         files = self._files
@@ -130,21 +131,21 @@ class Writer:
             files.size += size
             self.last_written = number
         except OSError as error:
-            return self._append_elsewhere(number, data, error)
+            return self._append_to_next_file(number, data, error)
         except BaseException:
-            self._interrupted(number)
+            self._abandon_append(number)
             raise
         return True
 
-    def _append_elsewhere(self, number: int, data: bytes, error: OSError) -> bool:
-        """Write into a new file what this one cannot take; what that cannot take either is refused."""
+    def _append_to_next_file(self, number: int, data: bytes, error: OSError) -> bool:
+        """Appends a record to a new segment if the current one cannot grow; refuses the record if that fails too."""
         try:
-            if error.errno in CANNOT_GROW and not self._files.fresh:
+            if error.errno in CANNOT_GROW and not self._files.is_empty:
                 self._files.cannot_grow = True
-                self._files.cut_back()
+                self._files.rollback()
                 try:
                     self._next_file(number)
-                    self._tell_refusals()
+                    self._report_refusals()
                     self._files.put(data)
                     if self._fsync:
                         os.fsync(self._files.fd)
@@ -155,11 +156,11 @@ class Writer:
                     return True
             self._refuse(number, error)
         except BaseException:
-            self._interrupted(number)
+            self._abandon_append(number)
             raise
         return False
 
-    def _do_nested(self) -> None:
+    def _append_nested(self) -> None:
         self._busy = True
         close = False
         try:
@@ -175,16 +176,16 @@ class Writer:
             self.close()
 
     def _prepare(self, frame_bytes: int, first_seq: int) -> None:
-        """All that is not needed for most appends: open, begin the next file, tell what was refused, see whether the file is still there."""
+        """Does the steps that most appends skip: opens the journal, begins the next segment, reports refusals, checks the current segment."""
         files = self._files
         now = _monotonic()
         if files.fd >= 0 and now >= self._next_stat_at:
             self._next_stat_at = now + LOOK_SECONDS
-            files.look(first_seq)
-            files.look_at_limit()
-        if files.fd < 0 or (files.size + frame_bytes > files.limit and not files.fresh):
+            files.check_current(first_seq)
+            files.update_limit()
+        if files.fd < 0 or (files.size + frame_bytes > files.limit and not files.is_empty):
             self._next_file(first_seq)
-        self._tell_refusals()
+        self._report_refusals()
 
     def _next_file(self, first_seq: int) -> None:
         now = _monotonic()
@@ -197,17 +198,17 @@ class Writer:
             raise
         self._retry_at, self._next_stat_at = 0.0, now + LOOK_SECONDS
 
-    def _tell_refusals(self) -> None:
+    def _report_refusals(self) -> None:
         ranges = self.refusals.unreported
         if ranges:
             self._files.put(frame(0, encode(Refused(ranges=ranges, ts=time.time_ns()))))
-            self.refusals.told(ranges)
+            self.refusals.mark_reported(ranges)
             self.refusals.keep(self.folder)
 
     def rotate_if_acknowledged(self, acknowledged: layout.Cursor) -> None:
-        """Begin the next file if all of one that is large, or cannot grow, is acknowledged: a hundred idle processes would fill the journal."""
+        """Begins the next segment if the current one is acknowledged, and large or unable to grow: else a hundred idle processes fill the journal."""
         with self._lock:
-            if self._busy or self.closed or not self._files.is_acknowledged(acknowledged) or not self._files.worth_leaving:
+            if self._busy or self.closed or not self._files.is_acknowledged(acknowledged) or not self._files.should_rotate:
                 return
             self._busy = True
             try:
@@ -218,11 +219,11 @@ class Writer:
             finally:
                 self._busy = False
                 if self._nested:
-                    self._do_nested()
+                    self._append_nested()
 
     def _refuse(self, number: int, error: OSError) -> None:
         self._count_refused(number)
-        self._files.cut_back()
+        self._files.rollback()
         self._complain(f"the journal refuses records: {self.root}: {reason(error)} ({self.refused} so far)")
 
     def _count_refused(self, number: int) -> None:
@@ -230,16 +231,16 @@ class Writer:
         if self._files.alive is not None:
             self.refusals.keep(self.folder)
 
-    def _interrupted(self, number: int) -> None:
-        """Something was raised into an append (a signal handler, no memory): nobody knows how far it came, so the file is left as it is."""
+    def _abandon_append(self, number: int) -> None:
+        """Handles an exception inside an append (signal handler, no memory): the state of the write is unknown, so the segment is closed."""
         if self.last_written != number:
             self._count_refused(number)
-        self._files.leave()
+        self._files.close_current()
 
     def close(self) -> None:
-        """Write the closing record, if anything was ever written or refused, and let go of the files.
+        """Appends the closing record, if any record was written or refused, and closes the files.
 
-        Where it cannot be written, the shipper makes one: the journal, and the name that tells of refusals, hold enough.
+        If the closing record cannot be written, the shipper generates one: the segments and the file name with refused numbers are enough for that.
         """
         with self._lock:
             if self.closed:
@@ -267,9 +268,9 @@ class Writer:
             if error.errno not in CANNOT_GROW:
                 raise
             self._next_file(self._seq + 1)
-            self._tell_refusals()
+            self._report_refusals()
             self._files.put(closing)
 
     def release(self) -> None:
-        """Close the files without a word: in a forked child, where they are the parent's."""
+        """Closes the files without a closing record: in a forked child, where the files are the parent's."""
         self._files.release()

@@ -1,6 +1,6 @@
-"""The room that asks the ledger; how ClickHouse is spoken to is `tokentrail.clickhouse`.
+"""Queries on the ledger; the ClickHouse client is in `tokentrail.clickhouse`.
 
-`queries/*.sql` hold every question, each with a header that says who asks, with which parameters, and what the columns mean; `query.py` reads them,
-and nothing else does. `report.py` adds up tokens; `verify.py` proves that nothing is missing, with `writers.py` and `ranges.py`; `quarantine.py`
-shows and replays records that were not understood; `pages.py` writes the pages of columns and of queries.
+`queries/*.sql` hold every query, each with a header that states the callers, the parameters and the meaning of the columns; only `query.py` reads
+these files. `report.py` sums tokens; `verify.py` proves that nothing is missing, with `writers.py` and `ranges.py`; `quarantine.py` lists and replays
+records that were not understood; `pages.py` generates the pages of columns and of queries.
 """

@@ -1,4 +1,4 @@
-"""Two pages of the docs: the data dictionary, from the comments in a database, and the list of queries, from their headers."""
+"""Generates two pages of the docs: the data dictionary, from the comments in a database, and the list of queries, from their headers."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ TABLES: Final = ("usage", "deliveries", "key_conflicts", "quarantine", "usage_le
 _DICTIONARY: Final = """\
 # Data dictionary
 
-Read the view `usage`: one row per usage, each counted once. The other tables are what it is made of and how it is proved.
-This page is made from the comments in the database (`DESCRIBE TABLE usage` shows them too) by `make docs`; a test fails when it is stale.
-What is asked of these tables, and by whom, is on the page [queries](queries.md).
+Read the view `usage`: one row per usage, each counted once. The other tables hold the data of the view and the proof that nothing is missing.
+This page is generated from the comments in the database (`DESCRIBE TABLE usage` shows them too) by `make docs`; a test fails when the page is stale.
+The queries on these tables, and their callers, are on the page [queries](queries.md).
 """
 _QUERIES: Final = """\
 # Queries
 
-Every question that tokentrail puts to the ledger is a file of `src/tokentrail/ledger/queries`. This page is made from the files' headers by
-`make docs`; a test compares the headers with what the engine answers. `{days:UInt16}` in a file is the parameter `days`: clickhouse-client takes it
-as `--param_days=7`, the HTTP interface as `&param_days=7`.
+Every query of tokentrail on the ledger is a file of `src/tokentrail/ledger/queries`. This page is generated from the files' headers by
+`make docs`; a test compares the headers with the engine's answers. `{days:UInt16}` in a file is the parameter `days`: clickhouse-client takes the
+parameter as `--param_days=7`, the HTTP interface as `&param_days=7`.
 """
 
 
 def data_dictionary(client: Client) -> str:
-    """The page of columns, as Markdown."""
+    """Returns the page of columns, as Markdown."""
     described = answer(client, "columns", {"tables": TABLES}).dicts()
     page = [_DICTIONARY]
     for table in TABLES:
@@ -40,7 +40,7 @@ def data_dictionary(client: Client) -> str:
 
 
 def queries_page() -> str:
-    """The page of queries, as Markdown."""
+    """Returns the page of queries, as Markdown."""
     return "".join([_QUERIES, *(piece for name in names() for piece in _section(read(name)))])
 
 

@@ -1,4 +1,4 @@
-"""Records that were not understood: what they are, and putting them back once they can be."""
+"""Lists the records in quarantine, and replays them once they can be understood."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ __all__ = ["Replayed", "listed", "reasons", "replay"]
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many records were put back, and how many of them are still not understood."""
+    """The result of a replay: the number of replayed records, and of those that are still not understood."""
 
     records: int
     remaining: int
 
     @property
     def understood(self) -> int:
-        """How many are understood now."""
+        """The number of records that are understood now."""
         return self.records - self.remaining
 
 
 def reasons(client: Client) -> list[dict[str, Any]]:
-    """`reason`, `records`, `first` and `last` arrival."""
+    """Returns the reasons in quarantine: `reason`, `records`, `first` and `last` arrival."""
     return answer(client, "quarantine_reasons").dicts()
 
 
 def listed(client: Client, *, reason: str = "", limit: int = 100) -> list[dict[str, Any]]:
-    """The latest `limit` records whose reason starts with `reason`, with all their attributes."""
+    """Returns the latest `limit` records whose reason starts with `reason`, with all their attributes."""
     return answer(client, "quarantine_list", {"reason": reason, "limit": limit}).dicts()
 
 
 def replay(client: Client, *, reason: str = "") -> Replayed:
-    """Put the records whose reason starts with `reason` back into the landing table, and mark those that are understood now.
+    """Inserts the records whose reason starts with `reason` into the landing table again, and marks those that are understood now.
 
-    Safe to repeat, and to cut short between its two steps: a record that is understood is counted by its key, one that is not comes back here.
+    Safe to repeat, and to interrupt between the two steps: an understood record counts once, by its key; any other record returns to quarantine.
     """
     (moment,) = answer(client, "quarantine_now", {"reason": reason}).dicts()
     if not moment["records"]:

@@ -1,13 +1,13 @@
-"""Queries as values: `queries/NAME.sql` is a header of comments and one statement, read here and nowhere else.
+"""Queries as values: `queries/NAME.sql` is a header of comments and one statement; only this module reads these files.
 
     -- title: What the query answers
-    -- asked by: Who asks
-    -- parameter: days UInt16 = 7 | What it means; without `= …` it has to be given
-    -- slot: grouping | A piece of SQL that the asker fills in for {{grouping}}
-    -- unit: What the numbers are
-    -- column: calls | What the column means, in the order of the answer; `-- columns: none` for a statement without an answer
+    -- asked by: The callers
+    -- parameter: days UInt16 = 7 | The meaning; a parameter without `= …` has to be given
+    -- slot: grouping | A piece of SQL that the caller gives for {{grouping}}
+    -- unit: The unit of the numbers
+    -- column: calls | The meaning of the column, in the order of the answer; `-- columns: none` for a statement without an answer
     --
-    -- Notes for whoever changes the query.
+    -- Notes for developers of the query.
 
 `{{queries.writers_heard}}` in a statement stands for that file's statement, with its parameters. A line may be repeated for a list, as in every
 `.sql` file (`tokentrail.clickhouse.sqlfiles.repeat`).
@@ -38,12 +38,12 @@ _FOLDER: Final = resources.files(__package__) / "queries"
 
 
 class QueryError(ValueError):
-    """A header that is not complete, or a question that does not fit its query. One sentence."""
+    """An incomplete header, or parameters or slots that do not fit their query. One sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A column or slot, and what it means."""
+    """A column or slot, and its meaning."""
 
     name: str
     text: str
@@ -60,7 +60,7 @@ class Wanted:
 
     @property
     def value(self) -> Parameter:
-        """The default as it is handed to the engine."""
+        """The default, as a parameter for the engine."""
         if self.type.startswith("Array("):
             return [item for item in (self.default or "").split(",") if item]
         return int(self.default or 0) if re.match(r"U?Int", self.type) else self.default
@@ -68,7 +68,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question to the ledger."""
+    """A query on the ledger."""
 
     name: str
     title: str
@@ -81,72 +81,72 @@ class Query:
     sql: str
 
     def filled(self, slots: Mapping[str, str] | None = None) -> str:
-        """The statement with its slots filled in. Raises `QueryError` for a slot too many or too few."""
+        """Returns the statement with its slots filled in. Raises `QueryError` for an unknown or missing slot."""
         slots = slots or {}
-        self._must_be_known("slot", slots, [slot.name for slot in self.slots])
+        self._refuse_unknown("slot", slots, [slot.name for slot in self.slots])
         for slot in self.slots:
             if slot.name not in slots:
                 raise QueryError(f"query {self.name}: slot {slot.name} is not filled")
         return _SLOT.sub(lambda match: slots[match[1]], self.sql)
 
     def given(self, parameters: Mapping[str, Parameter] | None = None) -> dict[str, Parameter]:
-        """All parameters, with the defaults of those that are not given. Raises `QueryError` for one too many or too few."""
+        """Returns all parameters, with the defaults of those that are not given. Raises `QueryError` for an unknown or missing parameter."""
         parameters = parameters or {}
-        self._must_be_known("parameter", parameters, [wanted.name for wanted in self.parameters])
+        self._refuse_unknown("parameter", parameters, [wanted.name for wanted in self.parameters])
         for wanted in self.parameters:
             if wanted.default is None and wanted.name not in parameters:
                 raise QueryError(f"query {self.name}: parameter {wanted.name} is not given")
         return {wanted.name: parameters.get(wanted.name, wanted.value) for wanted in self.parameters}
 
-    def _must_be_known(self, kind: str, given: Mapping[str, object], known: list[str]) -> None:
+    def _refuse_unknown(self, kind: str, given: Mapping[str, object], known: list[str]) -> None:
         for name in given:
             if name not in known:
                 raise QueryError(f"query {self.name} has no {kind} {name}: it has {', '.join(known) or 'none'}")
 
 
 def names() -> list[str]:
-    """The names of all queries, sorted."""
+    """Returns the names of all queries, sorted."""
     return sorted(entry.name.removesuffix(".sql") for entry in _FOLDER.iterdir() if entry.name.endswith(".sql"))
 
 
 @cache
 def read(name: str) -> Query:
-    """A query. Raises `QueryError` where its file is not what the module says."""
+    """Reads a query. Raises `QueryError` if the file does not have the form above."""
     return parse(name, (_FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
 
 
 def answer(client: Client, name: str, parameters: Mapping[str, Parameter] | None = None, slots: Mapping[str, str] | None = None) -> Result:
-    """Ask a query and give its rows."""
+    """Runs a query and returns its rows."""
     query = read(name)
     return client.query(query.filled(slots), query.given(parameters))
 
 
 def run(client: Client, name: str, parameters: Mapping[str, Parameter] | None = None) -> None:
-    """Run a query that has no answer."""
+    """Runs a query without an answer."""
     query = read(name)
     client.command(query.filled(), query.given(parameters))
 
 
 def parse(name: str, text: str) -> Query:
-    """A query from a file's text. Raises `QueryError` for the first thing that is wrong with the text."""
+    """Parses a query from a file's text. Raises `QueryError` for the first error."""
     text = sqlfiles.repeat(text)
-    said, notes = _header(text)
+    entries, notes = _header(text)
     found = sqlfiles.statements(text)
     if len(found) != 1:
         raise QueryError(f"queries/{name}.sql: one statement, not {len(found)}")
     sql = _INCLUDED.sub(lambda match: read(match[1]).sql, found[0])
     query = Query(
         name=name,
-        title=_one(name, said, "title"),
-        asked_by=_one(name, said, "asked by"),
-        unit=_one(name, said, "unit"),
-        parameters=tuple(Wanted(**_part(name, "parameter", line, _WANTED)) for line in said.get("parameter", [])),
-        slots=tuple(Described(**_part(name, "slot", line, _DESCRIBED)) for line in said.get("slot", [])),
-        columns=tuple(Described(**_part(name, "column", line, _DESCRIBED)) for line in said.get("column", [])),
+        title=_one(name, entries, "title"),
+        asked_by=_one(name, entries, "asked by"),
+        unit=_one(name, entries, "unit"),
+        parameters=tuple(Wanted(**_part(name, "parameter", line, _WANTED)) for line in entries.get("parameter", [])),
+        slots=tuple(Described(**_part(name, "slot", line, _DESCRIBED)) for line in entries.get("slot", [])),
+        columns=tuple(Described(**_part(name, "column", line, _DESCRIBED)) for line in entries.get("column", [])),
         notes=notes,
         sql=sql,
     )
-    if said.get("columns", ["none"]) != ["none"] or bool(query.columns) == ("columns" in said):
+    if entries.get("columns", ["none"]) != ["none"] or bool(query.columns) == ("columns" in entries):
         raise QueryError(f"queries/{name}.sql: its header lists the columns, or says `columns: none`")
     _compare(name, "parameter", [(wanted.name, wanted.type) for wanted in query.parameters], _PARAMETER.findall(sql))
     _compare(name, "slot", [(slot.name, "") for slot in query.slots], [(slot, "") for slot in _SLOT.findall(sql)])
@@ -154,24 +154,24 @@ def parse(name: str, text: str) -> Query:
 
 
 def _header(text: str) -> tuple[dict[str, list[str]], str]:
-    """What the comments at the beginning say by their keys, and the other lines among them."""
-    said: dict[str, list[str]] = {}
+    """Parses the comments at the beginning. Returns the entries by their keys, and the other lines as notes."""
+    entries: dict[str, list[str]] = {}
     notes = []
     for line in text.splitlines():
         if not line.startswith("--"):
             break
         match = _LINE.fullmatch(line)
         if match:
-            said.setdefault(match[1], []).append(match[2].strip())
+            entries.setdefault(match[1], []).append(match[2].strip())
         else:
             notes.append(line[2:].strip())
-    return said, " ".join(filter(None, notes))
+    return entries, " ".join(filter(None, notes))
 
 
-def _one(name: str, said: dict[str, list[str]], key: str) -> str:
-    if len(said.get(key, [])) != 1 or not said[key][0]:
+def _one(name: str, entries: dict[str, list[str]], key: str) -> str:
+    if len(entries.get(key, [])) != 1 or not entries[key][0]:
         raise QueryError(f"queries/{name}.sql: its header has to say once: -- {key}: …")
-    return said[key][0]
+    return entries[key][0]
 
 
 def _part(name: str, key: str, line: str, form: re.Pattern[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ Range = tuple[int, int]
 
 
 def parse(text: str) -> list[Range]:
-    """Read `7-9,12`; a range whose end lies before its start is empty. The database lets only such texts pass."""
+    """Parses `7-9,12`; a range whose end is before its start is empty. The database accepts only texts of this form."""
     ranges = []
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")
@@ -19,12 +19,12 @@ def parse(text: str) -> list[Range]:
 
 
 def write(ranges: Iterable[Range]) -> str:
-    """Write `7-9,12`."""
+    """Formats ranges as `7-9,12`."""
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
 def join(ranges: Iterable[Range]) -> list[Range]:
-    """Sorted, with overlapping and neighbouring ones made one."""
+    """Sorts ranges, and joins overlapping and neighbouring ones."""
     joined: list[Range] = []
     for first, last in sorted(ranges):
         if joined and first <= joined[-1][1] + 1:
@@ -35,7 +35,7 @@ def join(ranges: Iterable[Range]) -> list[Range]:
 
 
 def subtract(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
-    """What of `ranges` is in none of `taken`."""
+    """Returns the numbers of `ranges` that are not in `taken`."""
     left = join(ranges)
     for taken_first, taken_last in join(taken):
         rest: list[Range] = []
@@ -52,6 +52,6 @@ def subtract(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
 
 
 def intersect(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
-    """What is in both."""
+    """Returns the numbers that are in both."""
     ranges = list(ranges)
     return subtract(ranges, subtract(ranges, others))

@@ -1,4 +1,4 @@
-"""Tokens and calls from the view `usage`, by any of its dimensions."""
+"""Sums tokens and calls of the view `usage`, by any of its dimensions."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ _TIMES: Final = ("month", "day", "hour")
 
 
 class UnknownDimensionError(ValueError):
-    """A dimension that the view does not have. The sentence lists those that it has."""
+    """A dimension that the view does not have. The sentence lists the view's dimensions."""
 
 
 def report(
     client: Client, by: Sequence[str], *, start: str | None = None, end: str | None = None, tenants: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """One row per combination of `by`, with `MEASURES`; a measure is `None` where nobody stated it.
+    """Returns one row per combination of `by`, with `MEASURES`; a measure that no record states is `None`.
 
-    `start` (included) and `end` (excluded) are UTC times as `parse_time` writes them, None for no bound; no `tenants` means all.
-    Rows come in the order of their times if `by` has one, then by tokens, the most first.
+    `start` (included) and `end` (excluded) are UTC times as `parse_time` returns them, None for no bound; no `tenants` means all.
+    Rows are sorted by time if `by` has a time, then by tokens, descending.
     """
     unknown = [name for name in by if name not in DIMENSIONS]
     if unknown:
@@ -70,7 +70,7 @@ def report(
 
 
 def parse_time(text: str) -> str:
-    """A date or time in ISO 8601 as ClickHouse reads it, in UTC: `2026-11-01`, `2026-11-01T12:30:00Z`, `2026-11-01 14:30+02:00`.
+    """Converts a date or time in ISO 8601 to ClickHouse's notation, in UTC: `2026-11-01`, `2026-11-01T12:30:00Z`, `2026-11-01 14:30+02:00`.
 
     A text without a zone is UTC. Raises `ValueError` for anything else.
     """

@@ -2,11 +2,11 @@
 
 Three questions, each answered exactly:
 
-- Did everything arrive? Of each writer, the numbers from 1 to its last; what the journal could not take (refused) or what is torn in it (damaged)
-  is stated by the writer itself.
-- Is everything that arrived still there? The ledger drops copies and replaces completed records, so its own numbers prove nothing. But its
-  *identities* do: of an automatic key the writer and call number (two bitmaps that must be equal), of a claimed key its hash.
-- Did anybody say two different things about one claimed key?
+- Did everything arrive? Each writer's numbers run from 1 to its last; refused numbers and damaged numbers (torn bytes in the journal) are reported
+  by the writer or its adopter.
+- Are all records that arrived still there? The ledger drops copies and replaces completed records, so the number of its rows proves nothing. The
+  *identities* prove it: for an automatic key the writer and call number (two bitmaps that must be equal), for a claimed key its hash.
+- Do records state different numbers for one claimed key?
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from tokentrail.wording import counted
 __all__ = ["Completed", "Verification", "Writer", "verify"]
 
 PATIENCE: Final = 5.0
-"""Seconds within which what seems to be absent is looked for again, while records arrive."""
+"""Seconds within which numbers that seem absent are queried again, while records arrive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """All that is known. `ok` is false if anything is missing, lost, contradictory, refused, damaged or not understood."""
+    """The result of `verify`. `ok` is false if any record is missing, lost, contradictory, refused, damaged or not understood."""
 
     writers: list[Writer]
-    """All of them, or those that are not settled."""
+    """All writers, or those that are not settled."""
     completed: list[Completed]
-    """The settled ones, each service's in one."""
+    """The settled writers, summed by service."""
     conflicts: list[dict[str, Any]]
     lost_keys: list[dict[str, Any]]
     quarantine: list[dict[str, Any]]
 
     @property
     def ok(self) -> bool:
-        """Whether nothing at all is off."""
+        """Whether there are no findings."""
         return not self.findings
 
     @property
     def findings(self) -> list[str]:
-        """One sentence for each thing that is off."""
+        """One sentence for each finding."""
         found = []
         for writer in self.writers:
-            told = (
+            problems = (
                 (writer.missing, "never arrived", "never arrived"),
                 (writer.lost_calls, "arrived, but its call is not in the ledger", "arrived, but their calls are not in the ledger"),
                 (writer.lost_quarantine, "is gone from quarantine", "are gone from quarantine"),
@@ -57,7 +57,7 @@ class Verification:
             )
             found += [
                 f"writer {writer.writer_id}: " + (f"number {numbers} {one}" if numbers.isdigit() else f"numbers {numbers} {several}")
-                for numbers, one, several in told
+                for numbers, one, several in problems
                 if numbers
             ]
         found += [f"claimed key {key['key']!r} arrived and is not in the ledger" for key in self.lost_keys]
@@ -67,7 +67,7 @@ class Verification:
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """Returns the result as JSON values."""
         return {
             "ok": self.ok,
             "findings": self.findings,
@@ -80,7 +80,7 @@ class Verification:
 
 
 def verify(client: Client, *, all_writers: bool = True) -> Verification:
-    """Ask all three questions. Reads only; takes some seconds longer if something seems to be absent while records arrive."""
+    """Answers all three questions. Reads only; takes some seconds longer if numbers seem absent while records arrive."""
     found = look(client, all_writers=all_writers)
     deadline, pause = time.monotonic() + PATIENCE, 0.1
     while found.absent and time.monotonic() < deadline and _arriving(client):
@@ -97,6 +97,6 @@ def verify(client: Client, *, all_writers: bool = True) -> Verification:
 
 
 def _arriving(client: Client) -> bool:
-    """Whether a record arrived within the last minute, so that what seems to be absent may be on its way from one table to the next."""
+    """Whether a record arrived within the last minute, so that a record that seems absent may not have reached every table yet."""
     ((records,),) = answer(client, "arriving").rows
     return bool(records)

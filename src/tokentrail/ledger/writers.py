@@ -1,7 +1,7 @@
-"""Writers that were heard of: what arrived of each, what is absent, and those of whom nothing more is to be said, added up by service.
+"""Writers of which records arrived: the numbers that arrived, the absent numbers, and the settled writers summed by service.
 
-A record that arrives at this moment is not in all tables at once, and batches overtake each other. So what seems to be absent can be looked for
-again, and only what is absent in every look is a finding.
+A record that arrives at this moment is not in all tables at once, and batches overtake each other. So the tables can be read again, and only numbers
+that are absent in every reading are a finding.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ __all__ = ["Completed", "Look", "Writer", "absent_in_both", "completed", "look"]
 
 _HIGHEST = 2**64 - 1
 _NAMED: Final = 1000
-"""How many writers a query is given by name: their ids travel in the request's address, which servers bound to a megabyte."""
+"""How many writer ids a query gets as a parameter: the ids stand in the request's URL, which servers limit to a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """What was heard of one writer. Ranges are of its numbers, as text `7-9,12`; times are UTC."""
+    """What arrived from one writer. Ranges of numbers are texts such as `7-9,12`; times are UTC."""
 
     writer_id: str
     state: str
-    """`complete` (closed, all there), `open` (not closed, all there so far), `missing` (numbers never arrived), `lost` (they did, rows are gone)."""
+    """`complete` (closed, all there), `open` (not closed, all there so far), `missing` (numbers never arrived), `lost` (rows are gone)."""
     events: int
     last_seq: int
     missing: str
@@ -40,7 +40,7 @@ class Writer:
     lost_quarantine: str
     """Numbers that were put in quarantine and are not there."""
     after_closing: str
-    """Numbers heard that are higher than the closing record's: a copied volume, or a journal closed while its process still ran."""
+    """Numbers that arrived and are higher than the closing record's: a copied volume, or a journal closed while its process still ran."""
     closed: bool
     closed_by: list[str]
     first_heard: str
@@ -51,29 +51,29 @@ class Writer:
 
     @property
     def absent(self) -> bool:
-        """Whether anything of it is: numbers that never arrived, or rows that are gone."""
+        """Whether numbers never arrived, or rows are gone."""
         return bool(self.missing or self.lost_calls or self.lost_quarantine)
 
     @property
     def settled(self) -> bool:
-        """Whether the writer is closed, complete, and will never be of interest again."""
+        """Whether the writer is closed and complete, without refused, damaged or late numbers."""
         return self.state == "complete" and not (self.refused or self.damaged or self.after_closing)
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The settled writers of one service, added up."""
+    """The settled writers of one service, summed."""
 
     service_name: str
     writers: int
     events: int
     closed_by_others: int
-    """How many of them were closed by another process, because their own ended without."""
+    """How many of the writers another process closed, because their own process ended without a closing record."""
     first_heard: str
     last_heard: str
 
-    def with_(self, other: Completed) -> Completed:
-        """Both in one."""
+    def add(self, other: Completed) -> Completed:
+        """Returns the sum of both."""
         return Completed(
             self.service_name,
             self.writers + other.writers,
@@ -86,21 +86,21 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at the tables has found."""
+    """The result of reading the tables once."""
 
     writers: list[Writer]
     rest: list[Completed]
-    """The settled writers that are not among `writers`, added up by the database."""
+    """The settled writers that are not among `writers`, summed by the database."""
     lost_keys: list[dict[str, Any]]
 
     @property
     def absent(self) -> bool:
-        """Whether anything is."""
+        """Whether a key or a record of a writer is absent."""
         return bool(self.lost_keys) or any(writer.absent for writer in self.writers)
 
 
 def look(client: Client, *, all_writers: bool) -> Look:
-    """Ask what was heard and what is still there, of all writers or of those that may have something to say."""
+    """Queries the numbers that arrived and the rows that exist, of all writers or of those that may have findings."""
     lost_calls = {row["writer_id"]: row["calls"] for row in answer(client, "lost_calls").dicts()}
     lost_quarantine = {row["writer_id"]: row["seqs"] for row in answer(client, "lost_quarantine").dicts()}
     lost = list(lost_calls.keys() | lost_quarantine.keys())
@@ -115,7 +115,7 @@ def look(client: Client, *, all_writers: bool) -> Look:
 
 
 def absent_in_both(before: Look, now: Look) -> Look:
-    """The later look, with only what was absent in the earlier one too."""
+    """Returns the later result; only numbers and keys that were absent in the earlier result too stay absent."""
     earlier = {writer.writer_id: writer for writer in before.writers}
     keys = {key["key_hash"] for key in before.lost_keys}
     return replace(
@@ -135,13 +135,13 @@ def _absent_in_both(before: Writer | None, now: Writer) -> Writer:
 
 
 def completed(found: Look) -> list[Completed]:
-    """The settled writers of each service in one, by the service's name."""
+    """Returns the settled writers summed by service, sorted by the service's name."""
     services = {service.service_name: service for service in found.rest}
     for writer in found.writers:
         if writer.settled:
             own = Completed(writer.service_name, 1, writer.events, int(bool(writer.closed_by)), writer.first_heard, writer.last_heard)
             others = services.get(writer.service_name)
-            services[writer.service_name] = others.with_(own) if others else own
+            services[writer.service_name] = others.add(own) if others else own
     return [services[name] for name in sorted(services)]
 
 
@@ -157,8 +157,8 @@ def _writer(row: dict[str, Any], lost_calls: Iterable[int], lost_quarantine: Ite
     gaps = [(low + 1, high - 1) for low, high in zip(row["gap_after"], row["gap_before"], strict=True)]
     refused = _all(row["refused"])
     damaged = _all(row["damaged"])
-    # what arrived in spite of it was not lost: only numbers that were not heard count as refused or damaged
-    unheard = [*gaps, (row["end"] + 1, _HIGHEST)]
+    # a refused or damaged number that arrived nevertheless is not lost: only numbers that did not arrive count
+    absent_numbers = [*gaps, (row["end"] + 1, _HIGHEST)]
     closed = bool(row["last_seqs"])
     closing = max(row["last_seqs"], default=0)
     late = ranges.subtract([(closing + 1, row["highest"])], gaps) if closed and row["highest"] > closing else []
@@ -172,8 +172,8 @@ def _writer(row: dict[str, Any], lost_calls: Iterable[int], lost_quarantine: Ite
         state=_state(closed=closed, **absent),
         events=row["events"],
         last_seq=row["end"],
-        refused=ranges.write(ranges.intersect(refused, unheard)) if refused else "",
-        damaged=ranges.write(ranges.intersect(damaged, unheard)) if damaged else "",
+        refused=ranges.write(ranges.intersect(refused, absent_numbers)) if refused else "",
+        damaged=ranges.write(ranges.intersect(damaged, absent_numbers)) if damaged else "",
         after_closing=ranges.write(late),
         closed=closed,
         closed_by=row["closed_by"],

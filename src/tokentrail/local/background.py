@@ -1,4 +1,4 @@
-"""The Collector, built in the background while something else is already to be seen."""
+"""Builds the Collector in the background, while the demo already runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["BackgroundBuild"]
 
 
 class BackgroundBuild:
-    """A thread that obtains the Collector. Leaving the block gives an unfinished build up: its processes are killed, its files removed."""
+    """A thread that obtains the Collector. Leaving the block cancels an unfinished build: kills the processes and removes the files."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -22,11 +22,11 @@ class BackgroundBuild:
 
     @property
     def under_way(self) -> bool:
-        """Whether the build goes on."""
+        """Whether the build is running."""
         return self._thread.is_alive()
 
     def wait(self) -> Built | Unavailable:
-        """Return what came of the build, when it is over."""
+        """Waits for the end of the build and returns the result."""
         self._thread.join()
         return self._result or Unavailable("the official Collector", "its build was given up")
 

@@ -1,4 +1,4 @@
-"""Long external steps (a compiler, pip) with a line of progress, a log file, a deadline, and their last words when they fail."""
+"""Runs long external steps (a compiler, pip) with a line of progress, a log file, a deadline, and the end of the output if a step fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tokentrail.local.cache import Progress, Unavailable
 from tokentrail.local.child import Child
 
 NICENESS = 5
-"""A long step leaves the processor to whatever else a person runs, the first part of the demo above all."""
+"""A long step yields the processor to the user's other programs, above all to the first part of the demo."""
 POLL_S = 0.1
 
 
@@ -29,7 +29,7 @@ def run_step(
     folder: Path | None = None,
     deadline_s: float = 7200.0,
 ) -> Unavailable | None:
-    """Run a command to its end; None if it succeeded, else a reason that stands for itself. Raises GivenUp, with nothing left running."""
+    """Runs a command to its end. Returns None if the command succeeded, else the reason. Raises GivenUp, with no process left running."""
     progress(f"{what} …")
     began = time.monotonic()
     step = Child(what, command, environment=environment, folder=folder, log=log)
@@ -51,9 +51,9 @@ def run_step(
 
 
 def install_wheels(what: str, requirements: Sequence[str], target: Path, *, log: Path, progress: Progress) -> Unavailable | None:
-    """Put pinned wheels, and nothing that they depend on, into a folder of their own. Never compiles, and leaves no copy in the installer's cache.
+    """Installs pinned wheels, without dependencies, into a separate folder. Never compiles, and leaves no copy in the installer's cache.
 
-    A requirement may carry `--hash=sha256:…` as in a requirements file; then all of them must.
+    A requirement may have `--hash=sha256:…` as in a requirements file; then all requirements must have one.
     """
     listed = target.with_suffix(".requirements.txt")
     listed.write_text("".join(f"{requirement}\n" for requirement in requirements), "utf-8")

@@ -1,4 +1,4 @@
-"""Things that take minutes to make, made once: one folder per version in the user's cache, complete from the moment it is visible."""
+"""Results of long steps, created once: one folder per version in the user's cache, complete from the moment the folder is visible."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["GivenUp", "Progress", "Unavailable", "cache_folder", "made_already",
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Something optional that this machine cannot have, and why, in one sentence."""
+    """An optional part that this machine cannot run, with the reason in one sentence."""
 
     what: str
     reason: str
@@ -29,7 +29,7 @@ class Unavailable:
 
 
 def cache_folder() -> Path:
-    """Return `TOKENTRAIL_CACHE_DIR`, else `tokentrail` in the folder where the operating system keeps a user's caches (XDG base directories)."""
+    """Returns `TOKENTRAIL_CACHE_DIR`, else `tokentrail` in the folder where the operating system keeps a user's caches (XDG base directories)."""
     if given := os.environ.get("TOKENTRAIL_CACHE_DIR"):
         return Path(given).expanduser().absolute()
     if xdg := os.environ.get("XDG_CACHE_HOME"):
@@ -38,16 +38,16 @@ def cache_folder() -> Path:
 
 
 def made_already(name: str, version: str) -> Path | None:
-    """Return the folder `name/version` of the cache if it was made before."""
+    """Returns the folder `name/version` of the cache if the folder exists."""
     final = cache_folder() / name / version
     return final if final.is_dir() else None
 
 
 def made_once(name: str, version: str, make: Callable[[Path], Unavailable | None], progress: Progress) -> Path | Unavailable:
-    """Return the folder `name/version` of the cache; where it does not exist yet, `make` fills it.
+    """Returns the folder `name/version` of the cache; `make` fills the folder if it does not exist yet.
 
-    `make` gets an empty folder beside the final one, which is renamed when it is done: what stands under the final name is always whole. Nothing of a
-    failed or killed attempt is ever used. A second process waits for the first one and takes its result. Raises GivenUp if `progress` was given up.
+    `make` gets an empty folder beside the final one, which is renamed afterwards: a folder under the final name is always complete. Files of a failed
+    or killed attempt are never used. A second process waits for the first one and takes its result. Raises GivenUp if `progress` was given up.
     """
     if made := made_already(name, version):
         return made
@@ -73,7 +73,7 @@ def made_once(name: str, version: str, make: Callable[[Path], Unavailable | None
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder, also one in which Go keeps modules: their folders are read-only."""
+    """Removes a folder, also one with Go modules, whose folders are read-only."""
     for place, _folders, _files in os.walk(folder):
         with contextlib.suppress(OSError):
             Path(place).chmod(0o700)
@@ -82,7 +82,7 @@ def remove_tree(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _one_at_a_time(lock: Path, name: str, progress: Progress) -> Iterator[None]:
-    """Hold the lock; the kernel gives it back if this process is killed."""
+    """Holds the lock; the kernel releases the lock if this process is killed."""
     with lock.open("w") as handle:
         waiting = False
         while True:
@@ -98,6 +98,6 @@ def _one_at_a_time(lock: Path, name: str, progress: Progress) -> Iterator[None]:
 
 
 def _remove_leftovers(place: Path, version: str) -> None:
-    """Remove what a killed attempt left; called under the lock, so nobody works in there."""
+    """Removes the folders of a killed attempt. The caller holds the lock, so no other process uses these folders."""
     for leftover in place.glob(f"{version}.part-*"):
         remove_tree(leftover)

@@ -1,10 +1,10 @@
-"""A process that a program starts for itself: servers and example services, a compiler, programs under test.
+"""Child processes: servers and example services, a compiler, programs under test.
 
-What a `Child` promises:
+Guarantees of `Child`:
 
-- `start()` returns when the child is ready, else raises StartFailed with the child's own last words.
-- The child is ended by its id, never by a name, and everything that it has started ends with it.
-- Nothing is left behind: not by a start that fails or is interrupted, not after a `with` block, not when the program that started it is killed.
+- `start()` returns when the child is ready, else raises StartFailed with the end of the child's output.
+- The child is ended by its process id, never by a name, and all processes that the child has started end with the child.
+- No process and no file is left behind: not by a start that fails or is interrupted, not after a `with` block, not if the parent is killed.
 - Output goes to files. A child never waits for a reader, and whole lines can be read at any time, also those of a child that was killed.
 """
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["Child", "StartFailed", "last_words"]
 
 LAST_WORDS = 400
-"""Characters of a child's output that are worth repeating."""
-LOOK_S = 0.02
+"""Characters of a child's output that error messages contain."""
+POLL_S = 0.02
 
 
-class StartFailed(RuntimeError):  # noqa: N818 - reads as the sentence that it is
-    """A child did not become ready; the message has the child's last words. `code` is None for a child that was not ready in time."""
+class StartFailed(RuntimeError):  # noqa: N818 - `raise StartFailed` reads as a sentence
+    """A child did not become ready; the message contains the end of the child's output. `code` is None for a child that was not ready in time."""
 
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
@@ -44,11 +44,11 @@ class StartFailed(RuntimeError):  # noqa: N818 - reads as the sentence that it i
 
 
 class Child:
-    """One process, that can be started again after its end. Used by one thread.
+    """One process, which can be started again after its end. Used by one thread.
 
-    Standard output and standard error go to `log`, or without one to a temporary file that goes with the Child; with `errors_apart` standard error
-    has such a file for itself. `ready` says when the child can be used; without it that is at once. `environment` replaces this process's, `folder`
-    is the child's working directory.
+    Standard output and standard error go to `log`, by default to a temporary file that is removed with the Child; with `errors_apart` standard error
+    goes to a separate temporary file. `ready` returns whether the child can be used; without `ready` the child can be used at once. `environment`
+    replaces this process's environment, `folder` is the child's working directory.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id of the child that was started last."""
+        """The process id of the process that was started last."""
         return self._process.pid
 
     @property
@@ -88,12 +88,12 @@ class Child:
 
     @property
     def code(self) -> int | None:
-        """The exit code, negative for a signal; None for a process that runs."""
+        """The exit code, negative for a signal; None while the process runs."""
         return self._process.poll()
 
     @property
     def lines(self) -> list[str]:
-        """The whole lines that the child has printed since its start, without their ends."""
+        """The complete lines that the child has printed since its start, without line ends."""
         with contextlib.suppress(FileNotFoundError), self.log.open("rb") as log:
             log.seek(self._read_to)
             whole, end, _ = log.read().rpartition(b"\n")
@@ -103,14 +103,14 @@ class Child:
 
     @property
     def errors(self) -> str:
-        """What the child has written to its standard error, where that is apart."""
+        """The child's standard error; empty unless `errors_apart`."""
         return "" if self._errors is None or not self._errors.exists() else self._errors.read_text("utf-8", "replace")
 
     def start(self, *, timeout_s: float = 30.0) -> Self:
-        """Start the process and return when it is ready; raises StartFailed, with nothing left running, where that is not in time."""
+        """Starts the process and returns when the process is ready. Raises StartFailed, with no process left running, if it is not ready in time."""
         if self.running:
             return self
-        self.kill()  # what the one before has left
+        self.kill()  # processes that the previous run has left
         with self.log.open("ab") as output:
             self._lines = []
             self._began_at = self._read_to = output.tell()
@@ -130,52 +130,55 @@ class Child:
         return self
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to the process; nothing where the process has ended."""
+        """Sends a signal to the process; does nothing if the process has ended."""
         self._process.send_signal(number)
 
     def send(self, line: str) -> None:
-        """Write a line to the standard input of a child that takes input."""
+        """Writes a line to the standard input of a child that takes input."""
         if self._process.stdin is None:
             raise ValueError(f"{self.name} takes no input")
         self._process.stdin.write(line.encode() + b"\n")
         self._process.stdin.flush()
 
     def end_input(self) -> None:
-        """Close the standard input of a child that takes input."""
+        """Closes the standard input of a child that takes input."""
         if self._process.stdin is not None:
             self._process.stdin.close()
 
     def wait(self, timeout_s: float = 30.0) -> int:
-        """Wait for the end of the process: the exit code. What it has started may go on until `kill`. Raises TimeoutError with its last words."""
+        """Waits for the end of the process and returns the exit code. Raises TimeoutError with the end of the output.
+
+        Processes that the child has started may run on until `kill`.
+        """
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"{self.name} has not ended after {timeout_s:.0f} s; its last words: {self.last_words()}") from None
 
     def follow(self, timeout_s: float) -> Iterator[str]:
-        """Whole lines as they come, until the process has ended. Raises TimeoutError as `wait` does."""
+        """Yields complete lines as the process prints them, until the process has ended. Raises TimeoutError as `wait` does."""
         deadline = time.monotonic() + timeout_s
-        said = 0
+        yielded = 0
         while True:
             ended = not self.running
             lines = self.lines
-            yield from lines[said:]
-            said = len(lines)
+            yield from lines[yielded:]
+            yielded = len(lines)
             if ended:
                 return
             if time.monotonic() > deadline:
                 self.wait(0.0)
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
 
     def kill(self) -> int | None:
-        """SIGKILL for the process and all that it has started: what they had in memory is gone. The exit code; harmless where they have ended."""
+        """Sends SIGKILL to the process and all processes that it has started. Returns the exit code; does nothing if they have ended."""
         if self._group is None:
             return None
         self._group.end()
         return self._group.process.returncode
 
     def terminate(self, *, grace_s: float = 20.0) -> int | None:
-        """SIGTERM, and SIGKILL for what does not go within the grace. The exit code; harmless where the process has ended."""
+        """Sends SIGTERM, and SIGKILL to processes that still run after the grace. Returns the exit code; does nothing if the process has ended."""
         if self._group is None:
             return None
         try:
@@ -188,12 +191,12 @@ class Child:
         return self._group.process.returncode
 
     def restart(self) -> None:
-        """Start again after `kill` or `terminate`; a running process is terminated first."""
+        """Starts the process again; a running process is terminated first."""
         self.terminate()
         self.start()
 
     def last_words(self) -> str:
-        """The end of what the child has written since its start, in one line."""
+        """Returns the end of the child's output since its start, in one line."""
         if self._errors is not None and self.errors:
             return last_words(self._errors)
         return last_words(self.log, self._began_at)
@@ -215,20 +218,20 @@ class Child:
         while self._ready is not None and not self._ready():
             code = self.code
             if code is not None:
-                raise StartFailed(f"{self.name} ended {_way(code)}; its last words: {self.last_words()}", code)
+                raise StartFailed(f"{self.name} ended {_exit_description(code)}; its last words: {self.last_words()}", code)
             if time.monotonic() > deadline:
                 raise StartFailed(f"{self.name} was not ready after {timeout_s:.0f} s; its last words: {self.last_words()}")
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
 
     def _temporary_folder(self) -> Path:
-        """A folder that goes with this object, but not with a copy of this object in a forked process."""
+        """Returns a folder that is removed with this object, but not with a copy of this object in a forked process."""
         folder = Path(tempfile.mkdtemp(prefix="tokentrail-child-"))
         weakref.finalize(self, _remove, folder, os.getpid())
         return folder
 
 
 def last_words(log: Path, begin: int = 0) -> str:
-    """The end of a log, from `begin` on, in one line."""
+    """Returns the end of a log, from `begin` on, in one line."""
     try:
         text = log.read_bytes()[begin:].decode("utf-8", "replace")
     except OSError:
@@ -241,6 +244,6 @@ def _remove(folder: Path, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _way(code: int) -> str:
-    """How a process ended: a signal such as SIGILL says more than its number (the program was built for another processor)."""
+def _exit_description(code: int) -> str:
+    """Returns how a process ended. A signal's name is clearer than its number: SIGILL means a program built for another processor."""
     return f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"

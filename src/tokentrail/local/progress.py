@@ -1,4 +1,4 @@
-"""How far a work of minutes is: a line for each step, and a way for the program that waits to give the work up."""
+"""Progress of work that takes minutes: a line for each step, and a way for the waiting program to give up."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["GivenUp", "Progress"]
 FIRST_REMINDER_S = 60.0
 
 
-class GivenUp(Exception):  # noqa: N818 - reads as the sentence that it is
-    """The program that waited for a work does not want it any more."""
+class GivenUp(Exception):  # noqa: N818 - not an error: the waiting program has asked to stop
+    """The program that waited for the work has given up."""
 
 
 class Progress:
-    """Takes one line for a person to read at each step; `say` may be `print`.
+    """Prints one line at the beginning of each step, with `say`, such as `print`.
 
-    With `reminders` a step that takes long is named again after one, two, four, … minutes; a display that is alive by itself needs none.
+    With `reminders` the line of a long step is printed again after one, two, four, … minutes; a live display needs no reminders.
     """
 
     def __init__(self, say: Callable[[str], None], *, reminders: bool = True) -> None:
@@ -30,12 +30,12 @@ class Progress:
         self._next_reminder_s = FIRST_REMINDER_S
 
     def __call__(self, step: str) -> None:
-        """Name the step that begins."""
+        """Prints the step that begins."""
         self._step, self._began, self._next_reminder_s = step, time.monotonic(), FIRST_REMINDER_S
         self._say(step)
 
     def pause(self, seconds: float) -> None:
-        """Wait as long while the step goes on; raises GivenUp as soon as the work is given up, from whatever thread."""
+        """Waits while the step runs. Raises GivenUp as soon as any thread calls `give_up`."""
         if self._given_up.wait(seconds):
             raise GivenUp(self._step)
         passed = time.monotonic() - self._began
@@ -44,5 +44,5 @@ class Progress:
             self._say(f"{self._step} still at work after {passed / 60:.0f} min")
 
     def give_up(self) -> None:
-        """Stop the work: what it has started is killed, what it has half made is removed."""
+        """Stops the work: its processes are killed, incomplete files are removed."""
         self._given_up.set()

@@ -1,4 +1,4 @@
--- When each trace began and ended, by one row an insert. The name is the one that the Collector's exporter would give.
+-- Begin and end of each trace, one row per insert. The view has the name that the Collector's exporter gives.
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_trace_id_ts_mv{{on_cluster}} TO otel_traces_trace_id_ts{{local}} AS
 SELECT TraceId, toDateTime(min(Timestamp), 'UTC') AS Start, toDateTime(max(Timestamp), 'UTC') AS End
 FROM otel_traces{{local}}

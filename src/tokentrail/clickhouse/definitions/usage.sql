@@ -1,6 +1,6 @@
--- What everybody reads. A word that is added to the vocabulary changes this text, and so types the rows that are already there.
--- Two branches, because a filter on `ts` prunes partitions and granules only where `ts` is the sorting key itself: keys that state their time are found by
--- it, the others (opaque keys) lie together in one partition and are scanned whole.
+-- The view for readers of the ledger. A word added to the vocabulary changes this text, and so the type of existing rows.
+-- Two branches, because a filter on `ts` prunes partitions and granules only where `ts` is the sorting key itself: rows whose key states a time are
+-- found by `ts`; rows with other (opaque) keys lie in one partition, which is scanned whole.
 CREATE OR REPLACE VIEW usage{{on_cluster}}
 (
     ts                     DateTime64(9, 'UTC') COMMENT 'When the call started, UTC. For a key that states a time, that time',

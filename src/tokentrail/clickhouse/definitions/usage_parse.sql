@@ -1,5 +1,5 @@
--- What a valid record is, and its attributes as columns. A record that does not fit has a `problem`, is kept whole in quarantine, and takes nothing else
--- of its batch with it.
+-- Parses records: checks each record, and converts its attributes to columns. An invalid record has a `problem` and is kept whole in quarantine; the
+-- other records of its batch are stored.
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_parse{{on_cluster}} TO usage_parsed AS
 WITH
     LogAttributes[{{KEY_KIND}}] AS kind_text,
@@ -16,7 +16,7 @@ WITH
     {{each sizes: LogAttributes['$attribute'] AS $text,}}
     LogAttributes[{{DURATION_NS}}] AS duration_ns_text,
     LogAttributes[{{TIME_TO_FIRST_CHUNK_NS}}] AS time_to_first_chunk_ns_text,
-    -- a count beyond a trillion is no count: a few of them would overflow every sum
+    -- a count beyond a trillion is invalid: a few such counts would overflow every sum
     1000000000000 AS most,
     (text -> text != '' AND ifNull(abs(toInt64OrNull(text)) > most, true)) AS no_count,
     (text -> text != '' AND toInt64OrNull(text) IS NULL) AS no_integer,
@@ -79,7 +79,7 @@ SELECT
     reinterpretAsUInt128(sipHash128(if(kind_text = 'automatic', concat(writer_id, ' ', toString(call), ' '), ''), key)) AS key_hash,
     fromUnixTimestamp64Nano(if(kind_text = 'opaque', toInt64(0), toInt64(key_time)), 'UTC') AS key_ts,
     least(input_rank, output_rank) AS rank,
-    -- the rank, then how early the record is (against the key's own time, so that it is mostly the same small number and costs no space), then a hash
+    -- the rank, then how early the record is (relative to the key's own time, so that the number is mostly the same and compresses well), then a hash
     bitShiftLeft(toUInt128(rank), 96)
         + bitShiftLeft(toUInt128(bitNot(reinterpretAsUInt64(toUnixTimestamp64Nano(Timestamp) - toUnixTimestamp64Nano(key_ts)) + 9223372036854775808)), 32)
         + toUInt128(toUInt32(bitShiftRight(sipHash64(LogAttributes, TraceId, SpanId, ServiceName), 32))) AS version,
@@ -122,6 +122,6 @@ SELECT
     ScopeName, ScopeVersion, ScopeAttributes, LogAttributes, EventName
 FROM usage_landing{{local}};
 
--- From here on the landing table takes records; on a cluster through the table over all shards, which is made last.
+-- From here on the landing table takes records; on a cluster through the Distributed table, which is created last.
 -- distributed: usage_landing by cityHash64(LogAttributes[{{KEY}}])
 ALTER TABLE usage_landing{{local}}{{on_cluster}} DROP CONSTRAINT IF EXISTS ledger_is_ready;

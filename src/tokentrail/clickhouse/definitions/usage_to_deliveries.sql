@@ -1,6 +1,6 @@
--- What was heard of every writer, whether it was understood or not: the proof that nothing is missing.
--- A shipper tells at once which numbers are torn in the journal of a writer that still runs, by a refusal whose damaged numbers are its refused ones:
--- these are damaged, and neither missing nor refused.
+-- The numbers of all records that arrived from every writer, understood or not: the proof that nothing is missing.
+-- A shipper reports torn numbers in the journal of a live writer at once, by a refusal whose damaged numbers equal its refused numbers: these numbers
+-- are damaged, and neither missing nor refused.
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_to_deliveries{{on_cluster}} TO deliveries{{local}} AS
 SELECT
     writer_id,

@@ -1,7 +1,7 @@
--- Everything that was said for a claimed key. A completed half is no conflict: the rank has the worse half in its lowest two bits (an old record has
--- nothing else) and the better half, plus one, above them.
--- A count that came after the first ones changes the hash only where the count is stated: what was said before the count was known, and is said again,
--- stays one set of numbers.
+-- All sets of numbers that records state for a claimed key. A completed half is no conflict: the rank has the worse half in its lowest two bits (an
+-- old record has no other bits) and the better half, plus one, above them.
+-- A count that was added after the first ones changes the hash only if the count is stated: a set of numbers recorded before the count existed, and
+-- recorded again afterwards, stays one set.
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_to_key_conflicts{{on_cluster}} TO key_conflicts{{local}} AS
 SELECT
     key_hash, key_ts,

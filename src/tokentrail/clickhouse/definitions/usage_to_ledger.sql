@@ -1,9 +1,9 @@
--- From a parsed record to the ledger. This view and its neighbours usage_to_* are total: no cast that could throw, because an exception here would fail
--- the whole INSERT after the landing table already holds its rows, and every retry would fail again. All their targets take the same row twice without
--- counting it twice.
--- The version: the worse half decides first (bit 96). Below it comes the better half: 0 if both are alike, else 9 or 10, which is more than any time of a
--- record from before this rule has there (5 to 8). So an estimate of the answer alone replaces the row without any. The hash gives up its last
--- four bits for it.
+-- Writes parsed records to the ledger. This view and the other views usage_to_* have no cast that could throw, because an exception would fail the
+-- whole INSERT after the landing table already holds its rows, and every retry would fail again. All target tables take the same row twice and count
+-- the row once.
+-- The version: the worse half decides first (bit 96). Below bit 96 comes the better half: 0 if both halves have the same source, else 9 or 10, more
+-- than the times of records from before this rule have in these bits (5 to 8). So an estimate of the answer alone replaces a row without an estimate.
+-- The better half takes the last four bits of the hash.
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_to_ledger{{on_cluster}} TO usage_ledger{{local}} AS
 SELECT
     key_ts, key_hash,

@@ -1,4 +1,4 @@
--- Records that are not understood, whole, so that they can be put back.
+-- Records that are not understood, stored whole, so that they can be replayed.
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_to_quarantine{{on_cluster}} TO quarantine{{local}} AS
 SELECT
     digest, arrived_at AS version, CAST(NULL AS Nullable(DateTime64(3, 'UTC'))) AS replayed_at, problem AS reason, event, writer_id, seq, arrived_at,

@@ -1,1 +1,1 @@
-"""The folder that `tokentrail doctor -- COMMAND` puts into PYTHONPATH: only `sitecustomize`, so that nothing else is found by way of it."""
+"""The folder that `tokentrail doctor -- COMMAND` adds to PYTHONPATH: contains only `sitecustomize`, so that no other module is imported from here."""

@@ -1,7 +1,7 @@
-"""Imported by each Python interpreter that `tokentrail doctor -- COMMAND` starts: the application's answers the doctor's questions and ends.
+"""Imported by each Python interpreter that `tokentrail doctor -- COMMAND` starts: the application's interpreter runs the checks and ends.
 
-A launcher goes on and replaces itself by the application's interpreter; `opentelemetry-instrument` puts its own `sitecustomize` in front, so this
-folder is put in front again just before. Needs nothing but the standard library, for tokentrail may not be installed there.
+A launcher runs on and replaces itself by the application's interpreter. `opentelemetry-instrument` puts its own `sitecustomize` first in PYTHONPATH,
+so this folder is moved to the first place just before the replacement. Uses only the standard library, since tokentrail may not be installed there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WITH_VALUE: Final = ("-W", "-X", "--check-hash-based-pycs")
 
 
 def _program(words: Sequence[str]) -> tuple[str, str]:
-    """How the interpreter was started: `-m`, `-c` or an empty text, and the module, code or script."""
+    """Returns how the interpreter was started: `-m`, `-c` or an empty text, and the module, code or script."""
     rest = iter(words[1:])
     for word in rest:
         if word in ("-m", "-c"):
@@ -39,16 +39,16 @@ def _without_here(paths: str) -> list[str]:
     return [path for path in paths.split(os.pathsep) if path and path != HERE]
 
 
-def _take_the_next_one() -> None:
-    """Run the `sitecustomize` that would have been imported without this one."""
+def _run_next_sitecustomize() -> None:
+    """Runs the `sitecustomize` that Python would have imported instead of this one."""
     spec = PathFinder.find_spec("sitecustomize", [path for path in sys.path if path != HERE])
     if spec is not None and spec.loader is not None:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
 
 
-def _stay_in_front() -> None:
-    """Let this folder be the first one in the interpreter that replaces this one."""
+def _keep_first_in_path() -> None:
+    """Makes this folder the first in the PYTHONPATH of the interpreter that replaces this one."""
     execv, execve = os.execv, os.execve
 
     def in_front(environment: Any) -> None:
@@ -67,32 +67,32 @@ def _stay_in_front() -> None:
 
 
 class _Errors(logging.Handler):
-    """What OpenTelemetry logs as an error while it is set up."""
+    """Collects the errors that OpenTelemetry logs during its set-up."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        self.said.append(f"{record.getMessage()}: {type(error).__name__}: {error}" if error is not None else record.getMessage())
+        self.messages.append(f"{record.getMessage()}: {type(error).__name__}: {error}" if error is not None else record.getMessage())
 
 
 def _answer(report: str, kind: str, program: str) -> None:
-    """Write what the application would see, in place of running the application."""
+    """Writes the report on the application's interpreter, instead of running the application."""
     rest = _without_here(os.environ.pop("PYTHONPATH", ""))
     if rest:
         os.environ["PYTHONPATH"] = os.pathsep.join(rest)
     errors = _Errors()
     logging.getLogger("opentelemetry").addHandler(errors)
-    _take_the_next_one()
+    _run_next_sitecustomize()
     sys.path[:] = [path for path in sys.path if path != HERE]
-    if program:  # as the interpreter itself does, after this
+    if program:  # as the interpreter itself does after this module
         sys.path.insert(0, os.path.dirname(os.path.abspath(program)) if not kind else os.getcwd())  # noqa: PTH100, PTH109, PTH120 - same
     try:
         from tokentrail.doctor.inside import findings_as_json  # noqa: PLC0415
 
-        text = findings_as_json(errors.said)
+        text = findings_as_json(errors.messages)
     except ImportError as error:
         sentence = f"{sys.executable} cannot import tokentrail ({error}): pip install tokentrail there; without it nothing is counted"
         text = json.dumps([{"what": "application", "state": "wrong", "sentence": sentence}])
@@ -109,8 +109,8 @@ def _begin() -> None:
         pass
     kind, program = _program(getattr(sys, "orig_argv", sys.argv))
     if not kind and os.path.basename(program) in LAUNCHERS:  # noqa: PTH119 - same
-        _stay_in_front()
-        _take_the_next_one()
+        _keep_first_in_path()
+        _run_next_sitecustomize()
         return
     del os.environ[REPORT]
     code = 1

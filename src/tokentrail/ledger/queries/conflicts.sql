@@ -1,19 +1,19 @@
--- title: Claimed keys for which different numbers were said
+-- title: Claimed keys with different numbers in their records
 -- asked by: tokentrail verify
--- unit: tokens and calls; one row for each set of numbers that was said
+-- unit: tokens and calls; one row per set of numbers
 -- column: key | The claimed key
 -- column: source | Where the weaker count of this set comes from: reported, estimated or unknown
--- column: counts | Whether the ledger goes by this set
+-- column: counts | Whether the ledger counts this set
 -- column: calls | Calls that this set stands for
 {{each main_counts: -- column: $name | $comment}}
--- column: tenants | Whose tokens they were said to be
+-- column: tenants | The tenants that the records state
 -- column: key_ts | The time that the key states; 1970 where it states none
--- column: first_ts | Earliest time on a record that said so
--- column: last_ts | Latest time on a record that said so
--- column: writer_id | One of the writers that said so
+-- column: first_ts | Earliest time of a record with this set
+-- column: last_ts | Latest time of a record with this set
+-- column: writer_id | One of the writers of these records
 --
--- A key is contested where one rank has more than one set of numbers, or where the key was given different times of its own (such a key counts
--- more than once). All that was said is listed.
+-- A key is contested if one rank has more than one set of numbers, or if the key was given different times of its own (such a key counts more than
+-- once). All sets of numbers are listed.
 WITH
     said AS
     (

@@ -3,7 +3,7 @@
 -- parameter: days UInt16 = 7 | How many days back
 -- parameter: most UInt32 = 1000 | How many servers at most
 -- unit: calls
--- column: provider | Who answered, as recorded
+-- column: provider | The provider, as recorded
 -- column: server_address | The host that was called
 -- column: server_port | The port; 0 where it is not known
 -- column: made | Calls

@@ -1,4 +1,4 @@
--- title: Records in quarantine, the latest first, with all that they say
+-- title: Records in quarantine, the latest first, with all attributes
 -- asked by: tokentrail quarantine list
 -- parameter: reason String = | What the reason begins with; empty for all
 -- parameter: limit UInt64 = 100 | How many records at most

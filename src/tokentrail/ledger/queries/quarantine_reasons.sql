@@ -1,4 +1,4 @@
--- title: What lies in quarantine, by reason
+-- title: Records in quarantine, by reason
 -- asked by: tokentrail verify
 -- unit: records
 -- column: reason | Why the records are not understood

@@ -3,9 +3,9 @@
 -- unit: no answer of its own
 -- columns: none
 --
--- On a cluster an insert is done when every shard has taken the records, and all steps speak to the same replica of each shard, whichever node is
--- asked and however much the replica lags. Records go by their keys on every version, not shard by shard. Else the marking would not see the records that
--- come back, and would mark them.
+-- On a cluster an insert is done when every shard has taken the records, and all steps use the same replica of each shard, whichever node gets the
+-- query and however much the replica lags. Records are distributed by their keys on every version, not shard by shard. Else the last step would not
+-- see records that returned to quarantine, and would mark them.
 SETTINGS
     distributed_foreground_insert = 1,
     parallel_distributed_insert_select = 0,

@@ -3,7 +3,7 @@
 -- parameter: from DateTime64(9, 'UTC') = 1900-01-01 00:00:00 | The first moment, included
 -- parameter: to DateTime64(9, 'UTC') = 2262-01-01 00:00:00 | The last moment, excluded: neighbouring ranges never count a row twice
 -- parameter: tenants Array(String) = | Only these tenants; empty for all
--- slot: dimensions | Columns to group by, each with a comma behind it
+-- slot: dimensions | Columns to group by, each with a comma after it
 -- slot: grouping | GROUP BY and the same columns, or nothing
 -- slot: order | ORDER BY and its columns, or nothing
 -- unit: tokens and calls
@@ -12,7 +12,7 @@
 -- column: reported_calls | Calls whose counts the provider reported
 -- column: estimated_calls | Calls whose weaker count is an estimate
 -- column: unknown_calls | Calls of which at least one count is not known
--- column: partial_calls | Calls that were cut short: streams that were left
+-- column: partial_calls | Calls that were cut short: abandoned streams
 -- column: error_calls | Calls that ended with an error
 --
 -- Sums of NULL alone stay NULL: not stated is not 0. The dimensions' columns come before those of the header.

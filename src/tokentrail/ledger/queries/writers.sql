@@ -1,7 +1,7 @@
--- title: Writers of whom something is to be said
+-- title: Writers with findings
 -- asked by: tokentrail verify
 -- parameter: all UInt8 = 1 | 1 for every writer
--- parameter: named Array(String) = | Writers that are wanted whatever they have to say
+-- parameter: named Array(String) = | Writers to return in any case
 -- unit: one row a writer
 -- column: writer_id | The process that numbers its records
 -- column: service_name | Its service
@@ -12,10 +12,10 @@
 -- column: events | How many of its usage records arrived
 -- column: highest | The highest number among them; 0 where none arrived
 -- column: last_seqs | The highest number, as each closing record states it
--- column: closed_by | Writers that closed this one in its place
--- column: refused | Ranges of numbers that the journal could not take
+-- column: closed_by | Adopters that closed this writer
+-- column: refused | Ranges of numbers that the journal refused
 -- column: damaged | Ranges of numbers that are torn in the journal
--- column: end | The highest number that is known of
+-- column: end | The highest number that any record states
 -- column: gap_after | Of each gap, the number before it
 -- column: gap_before | Of each gap, the number after it
 SELECT * EXCEPT (closing, plain, fence)

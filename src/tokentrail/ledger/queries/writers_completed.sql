@@ -1,12 +1,12 @@
--- title: The writers that are left out of writers, added up by service
+-- title: The writers that the query writers leaves out, summed by service
 -- asked by: tokentrail verify
--- parameter: all UInt8 = 1 | As it was given to writers
--- parameter: named Array(String) = | As it was given to writers
+-- parameter: all UInt8 = 1 | The same value as for writers
+-- parameter: named Array(String) = | The same value as for writers
 -- unit: writers and records
 -- column: service_name | The service
 -- column: writers | How many of its writers are closed and complete
 -- column: events | How many records they wrote
--- column: closed_by_others | How many of them another process closed
+-- column: closed_by_others | How many of these writers another process closed
 -- column: first_heard | When the first record of any of them arrived, UTC
 -- column: last_heard | When the latest record of any of them arrived, UTC
 SELECT

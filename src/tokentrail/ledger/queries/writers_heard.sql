@@ -1,4 +1,4 @@
--- title: Every writer that was heard of, with the gaps in its numbers
+-- title: Every writer of which records arrived, with the gaps in its numbers
 -- asked by: the queries writers and writers_completed
 -- unit: one row a writer
 -- column: writer_id | The process that numbers its records
@@ -10,18 +10,19 @@
 -- column: events | How many of its usage records arrived
 -- column: highest | The highest number among them; 0 where none arrived
 -- column: last_seqs | The highest number, as each closing record states it
--- column: closed_by | Writers that closed this one in its place
--- column: refused | Ranges of numbers that the journal could not take
+-- column: closed_by | Adopters that closed this writer
+-- column: refused | Ranges of numbers that the journal refused
 -- column: damaged | Ranges of numbers that are torn in the journal
 -- column: closing | The highest number that a closing record states; 0 where none came
--- column: end | The highest number that is known of
--- column: plain | Whether nothing is to be said: closed, all numbers there, nothing refused or damaged
--- column: fence | The numbers between which gaps are looked for
+-- column: end | The highest number that any record states
+-- column: plain | Whether there are no findings: closed, all numbers there, nothing refused or damaged
+-- column: fence | The numbers between which gaps are searched
 -- column: gap_after | Of each gap, the number before it
 -- column: gap_before | Of each gap, the number after it
 --
--- A gap is a pair of numbers that were heard (or 0, or the end) with none between them. Only writers whose numbers do not simply run from 1 to the end
--- are unfolded into arrays. A bitmap of few numbers gives them in the order in which its parts met, so they are sorted before neighbours are taken.
+-- A gap is a pair of numbers that arrived (or 0, or the end) with no number between them. Only writers whose numbers do not simply run from 1 to the
+-- end are expanded into arrays. A bitmap of few numbers returns them in the order in which its parts were merged, so they are sorted before
+-- neighbours are compared.
 WITH
     heard AS
     (
