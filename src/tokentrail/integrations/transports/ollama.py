@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from tokentrail.instrumentation.contract import Chunks, Endpoint, Exchange, Hook, Request
-from tokentrail.instrumentation.streams import Following, follow, follow_async
+from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
 from tokentrail.providers.lookup import server_of
 from tokentrail.recording import recorder
 
@@ -83,7 +83,7 @@ def _steps(stream: Generator[Any, None, None], exchange: Exchange, chunks: Calla
     if exchange.call is None:
         yield from stream
     else:
-        yield from follow(stream, Following(exchange, chunks()))
+        yield from follow(stream, FollowedStream(exchange, chunks()))
 
 
 async def _steps_async(
@@ -91,7 +91,7 @@ async def _steps_async(
 ) -> AsyncGenerator[Any, None]:
     exchange.call = context.run(recorder.start, exchange.request)
     async with aclosing(stream):  # as closing the SDK's own generator would
-        followed = stream if exchange.call is None else follow_async(stream, Following(exchange, chunks()))
+        followed = stream if exchange.call is None else follow_async(stream, FollowedStream(exchange, chunks()))
         async with aclosing(followed):
             async for chunk in followed:
                 yield chunk
