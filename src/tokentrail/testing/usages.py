@@ -207,7 +207,7 @@ def _standing(usage: Usage) -> tuple[tuple[int, int], int]:
 
 def _record_abandoned_streams() -> None:
     """Have the streams recorded that nobody holds any more: an SDK's response is a circle of references, which only the collector of these finds."""
-    runtime = current.made()
+    runtime = current.existing_runtime()
     if runtime is not None and runtime.streams:
         gc.collect()
 
