@@ -217,7 +217,7 @@ class Estimator:
         dropped = self.dropped
         if dropped > self._warned_of and time.monotonic() >= self._next_warning:
             self._next_warning = time.monotonic() + _WARNING_SECONDS
-            logger.warning("tokentrail: %d usages stay without an estimate: more text waited than may", dropped - self._warned_of)
+            logger.warning("tokentrail: %d usages stay without an estimate: too much text was waiting", dropped - self._warned_of)
             self._warned_of = dropped
 
 

@@ -15,7 +15,7 @@ from tokentrail.process.forks import no_fork
 from tokentrail.process.mutexes import Mutex
 from tokentrail.recording.runtime import current, internal_error
 
-__all__ = ["ENTRY_POINTS", "clashes", "instrument", "instrumented", "integrations", "known", "uninstrument"]
+__all__ = ["ENTRY_POINTS", "clashes", "installed_integrations", "instrument", "instrumented", "integrations", "uninstrument"]
 
 ENTRY_POINTS = "tokentrail.integrations"
 
@@ -46,7 +46,7 @@ def instrument(integrations: Iterable[str] | None = None) -> None:
 
     Raises `ValueError` for an unknown integration.
     """
-    installed = known()
+    installed = installed_integrations()
     names = list(installed) if integrations is None else [integrations] if isinstance(integrations, str) else list(integrations)
     for name in names:
         if name not in installed:
@@ -77,12 +77,12 @@ def instrumented() -> dict[str, list[str]]:
 def clashes() -> dict[str, list[str]]:
     """Returns, for each integration, the installed distributions that patch the same SDK: their spans and metrics describe the same calls."""
     installed = {(dist.metadata["Name"] or "").lower().replace("_", "-") for dist in distributions()}
-    found = {name: [other for other in integration.clashes if other in installed] for name, integration in known().items()}
+    found = {name: [other for other in integration.clashes if other in installed] for name, integration in installed_integrations().items()}
     return {name: others for name, others in found.items() if others}
 
 
 @lru_cache(maxsize=1)  # reading the entry points of all distributions takes milliseconds
-def known() -> dict[str, Integration]:
+def installed_integrations() -> dict[str, Integration]:
     """Returns the installed integrations, which are looked up once."""
     with no_fork():
         return integrations()

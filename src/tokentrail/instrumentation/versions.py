@@ -39,7 +39,7 @@ def outside(integration: Integration) -> str | None:
         return None
     if is_supported(found, integration.supports):
         return None
-    return f"{integration.package} {found} is outside of {integration.supports}, with which tokentrail was tried: what is new in it may go uncounted"
+    return f"{integration.package} {found} is outside of {integration.supports}, the tested versions: calls of new functions may not be counted"
 
 
 def warn_if_outside(integration: Integration) -> None:

@@ -75,7 +75,7 @@ def _look_up(url: Any, default: str, own: Mapping[str, str]) -> Server:
 
 
 def _match(rules: Sequence[HostRule], host: str, ports: Sequence[int], steps: Sequence[str]) -> str | None:
-    return next((rule.provider for rule in rules if rule.means(host, ports, steps)), None)
+    return next((rule.provider for rule in rules if rule.matches(host, ports, steps)), None)
 
 
 def _rules_for(own: Mapping[str, str]) -> tuple[HostRule, ...]:
@@ -102,7 +102,7 @@ def is_named(address: str, port: int, own: Mapping[str, str]) -> bool:
     `port` is 0 for the scheme's port.
     """
     ports = (port,) if port else tuple(_SCHEMES.values())
-    return _in_table(address, port) is not None or any(rule.means_host(address, ports) for rule in (*_rules_for(own), *_GATEWAYS))
+    return _in_table(address, port) is not None or any(rule.matches_host(address, ports) for rule in (*_rules_for(own), *_GATEWAYS))
 
 
 def _log_default(host: str, port: int, default: str) -> None:
@@ -110,7 +110,7 @@ def _log_default(host: str, port: int, default: str) -> None:
     if not current.runtime.diagnostics.is_first("unnamed host", host, port):
         return
     where = place_of(host, port)
-    logger.info("tokentrail: %s is recorded as %s, after the SDK: name who answers there with TOKENTRAIL_PROVIDER_HOSTS=%s=…", where, default, where)
+    logger.info("tokentrail: %s is recorded as %s, after the SDK: name the provider with TOKENTRAIL_PROVIDER_HOSTS=%s=…", where, default, where)
 
 
 def place_of(address: str, port: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tokentrail.attribution import Attribution
-from tokentrail.idempotency import MAX_PART_CHARS, bounded
+from tokentrail.idempotency import MAX_PART_CHARS, shorten
 from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.models import model_family
 from tokentrail.usage import Usage
@@ -58,7 +58,7 @@ def assemble(
         key_kind=key_kind,
         key_time=key_time,
         ts=ts,
-        tenant_id=tenant_id if len(tenant_id) <= MAX_PART_CHARS else bounded(tenant_id),
+        tenant_id=tenant_id if len(tenant_id) <= MAX_PART_CHARS else shorten(tenant_id),
         operation=operation,
         token_type=request.token_type,
         operation_id=operation_id,

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, TypeVar, overload
 
 from tokentrail.attribution import Attribution, Spent, attribution
-from tokentrail.idempotency import bounded
+from tokentrail.idempotency import shorten
 from tokentrail.process.forks import no_fork
 from tokentrail.recording.runtime import current, internal_error
 from tokentrail.tracking.metadata import metadata_text
@@ -157,11 +157,11 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
 def _text(name: str, given: Any) -> str:
     if not isinstance(given, str):
         raise TypeError(f"{name} is a text or a function of the arguments, not {type(given).__name__}")
-    return bounded(given)
+    return shorten(given)
 
 
 def _any_text(found: Any) -> str:
-    return "" if found is None else bounded(str(found))
+    return "" if found is None else shorten(str(found))
 
 
 def _operation_text(found: Any) -> str:
@@ -169,7 +169,7 @@ def _operation_text(found: Any) -> str:
     try:
         return "" if found is None else parse_operation(found).value
     except ValueError:
-        return bounded(str(found))
+        return shorten(str(found))
 
 
 def _instrument_once() -> None:

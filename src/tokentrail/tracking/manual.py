@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from tokentrail.attribution import attribution
-from tokentrail.idempotency import Key, bounded, claimed_key, digest, key_prefix, nanoseconds, random_key
+from tokentrail.idempotency import Key, claimed_key, digest, key_prefix, nanoseconds, random_key, shorten
 from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.recording import recorder
 from tokentrail.recording.assemble import assemble
@@ -83,7 +83,7 @@ def track_token_usage(
         if not isinstance(text, str):
             raise TypeError(f"{name} is a text, not {type(text).__name__}")
     block = attribution.get()
-    tenant = bounded(tenant_id or (block.tenant_id if block else "") or current.settings.tenant_id)
+    tenant = shorten(tenant_id or (block.tenant_id if block else "") or current.settings.tenant_id)
     described, cut = metadata_text(metadata)
     count = partial(_count, bool(corrects_key))
     key = _key(idempotency_key, corrects_key, operation_word, tenant, ts)
@@ -116,7 +116,7 @@ def track_token_usage(
             ts=ts,
             tenant_id=tenant,
             operation=operation_word.value,
-            operation_id=bounded(operation_id),
+            operation_id=shorten(operation_id),
             metadata=described,
             metadata_cut=cut,
             ended=parse_ended(ended).value,
