@@ -1,6 +1,6 @@
-"""Counts every token a service spends on language models, once, and never loses it.
+"""Counts every token that a service spends on language models, exactly once, and loses none.
 
-Everything is imported at first use: `import tokentrail` loads neither a provider SDK nor OpenTelemetry, wrapt or msgspec.
+All names are imported at first use: `import tokentrail` loads neither a provider SDK nor OpenTelemetry, wrapt or msgspec.
 """
 
 from __future__ import annotations

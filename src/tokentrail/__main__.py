@@ -1,4 +1,4 @@
-"""`python -m tokentrail` is the command line."""
+"""`python -m tokentrail` runs the command line."""
 
 from tokentrail.cli import main
 

@@ -1,4 +1,4 @@
-"""Addresses in sentences: without user and password, which nobody who reads a screen or a log is to learn."""
+"""Addresses in sentences: without user and password, which must not appear on a screen or in a log."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ _CREDENTIALS: Final = re.compile(r"^((?:[a-z][a-z0-9+.-]*:)?//)?.*@", re.IGNOREC
 
 
 def bare(address: str) -> str:
-    """The address with a sign in place of its user and password, up to the last `@`: a password may hold slashes that nobody has encoded."""
+    """Returns the address with `…` in place of user and password, up to the last `@`: a password may hold slashes that are not encoded."""
     return _CREDENTIALS.sub(lambda found: f"{found[1] or ''}…@", address)

@@ -1,4 +1,4 @@
-"""Who spends the tokens: a context variable that decorators set and provider calls read."""
+"""The attribution of usages: a context variable that `track_tokens` sets and calls read."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _adding = Mutex()
 
 
 class Spent:
-    """Running totals of what was recorded inside a `track_tokens` block; blocks inside it count too.
+    """Running totals of the usages recorded inside a `track_tokens` block, nested blocks included.
 
-    `input_tokens`, `output_tokens`, … are sums over the calls that stated them, `calls` is all calls, `source` the weakest source of any call
-    (`"unknown"` before the first). A stream is added when it ends, also after the block. Estimates that are appended in the background are not in
-    it, and a usage that is told twice under one idempotency key is added twice: only the ledger knows what it has heard before.
+    `input_tokens`, `output_tokens`, … are sums over the calls that stated the count, `calls` is the number of all calls, `source` the weakest source
+    of any call (`"unknown"` before the first). A stream is added at its end, also after the block. Estimates, which are appended in the background,
+    are not included, and a usage that is recorded twice under one idempotency key is added twice: only the ledger removes repeated records.
     """
 
     __slots__ = ("_rank", "cache_read_tokens", "cache_write_tokens", "calls", "input_tokens", "output_tokens", "reasoning_tokens")
@@ -41,16 +41,16 @@ class Spent:
 
     @property
     def source(self) -> str:
-        """The weakest source of any call inside."""
+        """The weakest source of any call in the block."""
         return ("unknown", "estimated", "reported", "unknown")[self._rank]
 
     @property
     def total_tokens(self) -> int:
-        """Input and output together."""
+        """The sum of input and output tokens."""
         return self.input_tokens + self.output_tokens
 
     def add(self, usage: Usage) -> None:
-        """Count one usage in."""
+        """Adds a usage to the totals."""
         with _adding.lock:
             self.calls += usage.calls
             self.input_tokens += usage.input_tokens or 0
@@ -65,7 +65,7 @@ class Spent:
 
 
 class Attribution:
-    """What a `track_tokens` block says of the calls inside it. Empty fields are inherited from the block around it."""
+    """The values of a `track_tokens` block for the calls inside. Empty fields are inherited from the enclosing block."""
 
     __slots__ = ("metadata", "metadata_cut", "operation", "operation_id", "parent", "span", "spent", "tenant_id")
 
@@ -89,7 +89,7 @@ class Attribution:
         self.metadata_cut: bool = metadata_cut if metadata else parent is not None and parent.metadata_cut
 
     def add(self, usage: Usage) -> None:
-        """Add a usage to the totals of this block and of all around it."""
+        """Adds a usage to the totals of this block and of all enclosing blocks."""
         block: Attribution | None = self
         while block is not None:
             block.spent.add(usage)

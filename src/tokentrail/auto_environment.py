@@ -1,8 +1,8 @@
-"""What `opentelemetry-instrument` imports before it starts the application (entry point group `opentelemetry_environment_variables`).
+"""Chooses tokentrail's distro: `opentelemetry-instrument` imports this module first (entry point group `opentelemetry_environment_variables`).
 
-Where two distros are installed, OpenTelemetry takes the first one that a folder's listing names. `opentelemetry-distro` alone asks for the gRPC
-exporter, and without that exporter all instrumentations are given up, tokentrail's too. So tokentrail's distro is named here, unless the user names
-one (variable or option); the other distro is configured by it as if tokentrail's were not there (`tokentrail.instrumentation.distro`).
+Where two distros are installed, OpenTelemetry takes the first distro in the order of a folder's listing. `opentelemetry-distro` alone requires the
+gRPC exporter, and without that exporter no instrumentation is loaded, tokentrail's neither. So this module sets tokentrail's distro, unless the user
+has set a distro (variable or option); tokentrail's distro configures the other distro as OpenTelemetry would (`tokentrail.instrumentation.distro`).
 """
 
 from __future__ import annotations

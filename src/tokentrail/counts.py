@@ -1,7 +1,7 @@
-"""The numbers of tokens that a usage may state: the one list. Add a subset here, read it in a shape, and run `make docs`: nothing else.
+"""The list of all counts that a usage may state. A new subset needs a line here, a line in a shape, and `make docs`.
 
-`make docs` writes the lines that spell every count (`scripts/counts_code.py`: fields, checks, attributes) and the migration that adds the column;
-a test fails while one of them is missing. SQL goes by this list itself (`tokentrail.clickhouse.lists`), and so do the pages of the docs.
+`make docs` writes the lines with every count (`scripts/counts_code.py`: fields, checks, attributes) and the migration that adds the column; a test
+fails while one of these is missing. SQL (`tokentrail.clickhouse.lists`) and the pages of the docs are generated from this list.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["COUNTS", "Count"]
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A number of tokens: its name (of field and column), the attribute that states it, and what it is. The unit is a token.
+    """A number of tokens: the name of field and column, the attribute, the meaning. The unit is a token.
 
-    `kind`: a `total`; a `subset` of a total, which the total holds and nobody adds; or tokens that were `processed` where the provider bills another
-    number. A total or processed count that is 0 is shown on a span, a subset that is 0 is not.
+    `kind`: a `total`; a `subset` of a total, which is included in the total and never added; or tokens that were `processed` where the provider bills
+    another number. A span has a total or processed count of 0, but no subset of 0.
     """
 
     name: str
@@ -66,4 +66,4 @@ COUNTS: Final = (
         "Of the input tokens written to a cache, those kept for an hour: a subset, never to be added",
     ),
 )
-"""In the order of fields and columns; a new one stands last."""
+"""All counts, in the order of fields and columns; a new count is appended."""

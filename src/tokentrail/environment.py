@@ -1,4 +1,4 @@
-"""How the text of an environment variable is read as a setting's value. Raises `ValueError` for a text that is no such value."""
+"""Parses the text of an environment variable as a setting's value. Raises `ValueError` for an invalid text."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ NAMED: Final = ("service.name", "deployment.environment.name", "deployment.envir
 
 
 def parse_pairs(text: str) -> dict[str, str]:
-    """`a=1,b=2` as in W3C baggage and OTEL_EXPORTER_OTLP_HEADERS: values may be percent-encoded."""
+    """Parses `a=1,b=2` as in W3C baggage and OTEL_EXPORTER_OTLP_HEADERS: values may be percent-encoded."""
     pairs = {}
     for number, item in enumerate(text.split(","), 1):
         name, separator, value = item.partition("=")
         if item.strip() and not separator:
-            raise ValueError(f"item {number} of its list is not name=value")  # unquoted: it may be a secret
+            raise ValueError(f"item {number} of its list is not name=value")  # the item is not shown, because it may be a secret
         if name.strip():
             pairs[name.strip()] = unquote(value.strip())
     return pairs
 
 
 def parse_bool(text: str) -> bool:
-    """`1 true yes on` and `0 false no off`, in any case; raises `ValueError` for anything else."""
+    """Parses `1 true yes on` and `0 false no off`, in any case; raises `ValueError` for any other text."""
     word = text.strip().lower()
     if word in ("1", "true", "yes", "on"):
         return True
@@ -50,4 +50,4 @@ READERS: Final[Mapping[tuple[str, str], Callable[[str], Any]]] = {
     ("resource", "OTEL_RESOURCE_ATTRIBUTES"): lambda text: {name: value for name, value in parse_pairs(text).items() if name not in NAMED},
     ("otel_sdk_disabled", "OTEL_SDK_DISABLED"): lambda text: text.strip().lower() == "true",
 }
-"""Standard variables that are not simply the setting's value."""
+"""Parsers of standard variables whose text is not the setting's value alone."""

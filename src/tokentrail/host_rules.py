@@ -1,12 +1,12 @@
-"""The keys of the setting `provider_hosts`: which servers one of them means, and which of several that mean a server wins.
+"""The keys of the setting `provider_hosts`: the servers that a key matches, and the order of several matching keys.
 
     key  = host [":" port] ["/" path]
     host   a name or an address; `*` stands for any characters: `llm.internal`, `*.internal`, `10.0.0.*`, `[::1]`, `*`
-    port   any port if it is left out; that of an address without one is its scheme's (443, 80)
-    path   what the path begins with, in whole steps; `*` stands for any characters within a step: `gateway.example/v1/*/groq`
+    port   any port if the key has none; an address without a port has the port of its scheme (443, 80)
+    path   the beginning of the path, in whole steps; `*` stands for any characters within a step: `gateway.example/v1/*/groq`
 
-The most specific key wins: an exact host before a pattern, and a longer pattern before a shorter one; then the longer path; then a port before none.
-A scheme in front (`http://llm.internal:8000`) may be there, since addresses are copied, and means nothing.
+The most specific key wins: an exact host before a pattern, and a longer pattern before a shorter pattern; then the longer path; then a key with a
+port. A scheme in front (`http://llm.internal:8000`) is allowed, since addresses are copied, and ignored.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _MAX_PORT: Final = 65535
 
 
 def steps_of(path: str) -> tuple[str, ...]:
-    """The steps of a path, without empty ones: `/v1//x/` is `("v1", "x")`."""
+    """Returns the steps of a path, without empty steps: `("v1", "x")` for `/v1//x/`."""
     return tuple(step for step in path.split("/") if step)
 
 
 @dataclass(frozen=True)
 class HostRule:
-    """One key, and the provider that it names. `port` is None for any."""
+    """A key and its provider. A `port` of None matches any port."""
 
     provider: str
     host: str
@@ -44,7 +44,7 @@ class HostRule:
 
     @classmethod
     def parse(cls, key: str, provider: str) -> HostRule:
-        """Read a key; raises `ValueError` with a sentence that says what it may look like."""
+        """Parses a key; raises `ValueError` with a sentence that shows the allowed forms."""
         form = _FORM.fullmatch(key)
         host = form["host"].lower() if form is not None else ""
         path = (form and form["path"]) or ""
@@ -57,7 +57,7 @@ class HostRule:
         elif form["port"] is not None and not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
             wrong = "its port is not a number from 1 to 65535"
         elif not _PATH.fullmatch(path):
-            wrong = "its path holds what no path begins with"
+            wrong = "its path holds a blank or one of ? # [ ]"
         elif not provider.strip():
             wrong = "it names no provider"
         if wrong:
@@ -66,19 +66,19 @@ class HostRule:
 
     @cached_property
     def rank(self) -> tuple[bool, int, int, int, bool]:
-        """How specific the rule is; the greatest wins."""
+        """The specificity of the rule; the greatest rank wins."""
         letters = sum(len(step.replace("*", "")) for step in self.path)
         return "*" not in self.host, len(self.host.replace("*", "")), len(self.path), letters, self.port is not None
 
-    def means_host(self, host: str, ports: Sequence[int]) -> bool:
-        """Whether the host, at one of these ports, is meant, whatever the path."""
+    def matches_host(self, host: str, ports: Sequence[int]) -> bool:
+        """Whether the rule matches the host at one of these ports, at any path."""
         return (self.port is None or self.port in ports) and (self.host == host or ("*" in self.host and fnmatchcase(host, self.host)))
 
-    def means(self, host: str, ports: Sequence[int], steps: Sequence[str]) -> bool:
-        """Whether an address is meant: host (in lower case), port, the steps of its path."""
-        return self.means_host(host, ports) and len(steps) >= len(self.path) and all(map(fnmatchcase, steps, self.path))
+    def matches(self, host: str, ports: Sequence[int], steps: Sequence[str]) -> bool:
+        """Whether the rule matches an address: host (in lower case), port, the steps of its path."""
+        return self.matches_host(host, ports) and len(steps) >= len(self.path) and all(map(fnmatchcase, steps, self.path))
 
 
 def rules_of(given: Mapping[str, str]) -> tuple[HostRule, ...]:
-    """The rules of the setting, the most specific one first; raises `ValueError` for the first wrong one."""
+    """Returns the rules of the setting, the most specific rule first; raises `ValueError` for the first invalid key."""
     return tuple(sorted((HostRule.parse(key, provider) for key, provider in given.items()), key=lambda rule: rule.rank, reverse=True))

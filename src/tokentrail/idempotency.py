@@ -1,8 +1,8 @@
-"""Idempotency keys: the only code that builds or parses one.
+"""Idempotency keys: the only module that builds or parses keys.
 
-A record that is repeated counts once; a call that is repeated was paid twice and counts twice. So an *automatic* key (made here for a wrapped call)
-is one of a kind: its identity is its text together with the writer and the number of the call. A *claimed* key (given by a caller, or a provider's
-object) says itself what is the same: its identity is its text alone, whatever tenant or operation comes with it.
+A repeated record counts once; a repeated call was billed twice and counts twice. So an *automatic* key (built for a call of a patched function) is
+unique: its identity is its text together with the writer and the number of the call. The identity of a *claimed* key (given by a caller, or that of a
+provider's object) is its text alone, for any tenant and operation: records with the same claimed key count once.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = [
 
 MAX_KEY_BYTES: Final = 1024
 MAX_PART_CHARS: Final = 256
-HASHED_WHOLE: Final = 256 * 1024
-"""Texts longer than this many characters are hashed by head, tail and length: 10 MB whole would cost 8 ms on the call path."""
+MAX_HASHED_CHARS: Final = 256 * 1024
+"""Texts with more characters are hashed by head, tail and length: hashing all of 10 MB would cost 8 ms on the call path."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
-EARLIEST_NS: Final = 1_577_836_800 * 10**9  # 2020-01-01: nothing was counted before
+EARLIEST_NS: Final = 1_577_836_800 * 10**9  # 2020-01-01: no usage was counted before
 LATEST_NS: Final = 2**63 - 1
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.@/+=~\-]{0,128}").fullmatch
@@ -47,7 +47,7 @@ _FOUR_PARTS = re.compile(r"([a-z_]+):([^:]*):([0-9a-f]{32}):([0-9]{19})").fullma
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as it travels: `time` is the time in nanoseconds that the key itself states, 0 where it states none."""
+    """A key of a record: `time` is the time in nanoseconds that the key's text states, 0 where the text states none."""
 
     text: str
     kind: KeyKind
@@ -65,11 +65,11 @@ class ParsedKey:
 
 
 def digest(texts: Iterable[str], secret: bytes = b"") -> str:
-    """BLAKE2b-128 of the texts as 32 lower-case hex digits, keyed by `secret` (up to 64 bytes). Where one text ends and the next begins matters."""
+    """Returns BLAKE2b-128 of the texts as 32 lower-case hex digits, keyed by `secret` (up to 64 bytes). The limits between texts are hashed too."""
     state = hashlib.blake2b(digest_size=16, key=secret)
     for text in texts:
-        if len(text) > HASHED_WHOLE:
-            half = HASHED_WHOLE // 2
+        if len(text) > MAX_HASHED_CHARS:
+            half = MAX_HASHED_CHARS // 2
             data = (text[:half] + text[-half:]).encode("utf-8", "surrogatepass")
             state.update(b"cut %d %d:" % (len(text), len(data)) + data)
         else:
@@ -79,10 +79,10 @@ def digest(texts: Iterable[str], secret: bytes = b"") -> str:
 
 
 def content_hash(*texts: str) -> str:
-    """The public content hash: deterministic, so that two services agree. 32 lower-case hex digits.
+    """Returns the public content hash, 32 lower-case hex digits; deterministic, so that two services get the same hash.
 
-    It is not keyed: whoever can guess a short text can confirm the guess. Automatic keys are keyed by a secret for that reason.
-    Raises `TypeError` for anything but texts.
+    The hash is not keyed: a guess of a short text can be confirmed by the hash. Automatic keys are keyed by a secret for that reason.
+    Raises `TypeError` for values that are no texts.
     """
     for text in texts:
         if not isinstance(text, str):
@@ -90,8 +90,8 @@ def content_hash(*texts: str) -> str:
     return digest(texts)
 
 
-def writable(text: str) -> str:
-    """The text itself, or one in which lone surrogates (which UTF-8 cannot hold) are told by the text's hash."""
+def replace_surrogates(text: str) -> str:
+    """Returns the text; a text with lone surrogates, which UTF-8 cannot encode, is replaced by its head and its hash."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -99,25 +99,25 @@ def writable(text: str) -> str:
     return text
 
 
-def bounded(text: str, limit: int = MAX_PART_CHARS) -> str:
-    """The text itself, or, beyond `limit` characters or with lone surrogates, its head and its hash: long tenants stay different from each other."""
+def shorten(text: str, limit: int = MAX_PART_CHARS) -> str:
+    """Returns the text; beyond `limit` characters or with lone surrogates, its head and its hash, so that long tenants stay different."""
     if len(text) <= limit and text.isascii():
         return text
     if len(text) <= limit:
-        text = writable(text)
+        text = replace_surrogates(text)
     if len(text) <= limit:
         return text
     return f"{text[: limit - 33].encode('utf-8', 'replace').decode()}~{digest([text])}"
 
 
-def escaped(text: str) -> str:
-    """A part of a key: percent-encoded where a colon, a percent sign, a blank or a non-printable character would break the four parts.
+def escape(text: str) -> str:
+    """Returns a part of a key, percent-encoded where a colon, a percent sign, a blank or a non-printable character would break the four parts.
 
-    What is too long for that is marked: it ends in `~` and the hash of the whole.
+    A part that is too long ends in `~` and the hash of the whole text.
     """
     if _PLAIN(text):
         return text
-    text = bounded(text)
+    text = shorten(text)
     escaped_text = "".join(char if char.isprintable() and char not in ":% " else quote(char, safe="") for char in text)
     if len(escaped_text.encode()) > MAX_KEY_BYTES // 2 - 64:
         return f"~{digest([text])}"
@@ -125,14 +125,14 @@ def escaped(text: str) -> str:
 
 
 def key_prefix(operation: str, tenant_id: str) -> str:
-    """`{operation}:{tenant_id}:`, to which an automatic key adds hash and time."""
-    return f"{escaped(operation)}:{escaped(tenant_id)}:"
+    """Returns `{operation}:{tenant_id}:`, to which an automatic key adds hash and time."""
+    return f"{escape(operation)}:{escape(tenant_id)}:"
 
 
 def nanoseconds(timestamp: datetime | int, name: str = "timestamp") -> int:
-    """A time as UTC nanoseconds, exactly: from an aware `datetime`, or from nanoseconds.
+    """Returns a time as UTC nanoseconds, exactly: from an aware `datetime`, or from nanoseconds.
 
-    Raises `TypeError` for anything else, `ValueError` for a naive datetime, or a time before 2020 or after 2262.
+    Raises `TypeError` for any other type, `ValueError` for a naive datetime, or a time before 2020 or after 2262.
     """
     if isinstance(timestamp, datetime):
         if timestamp.tzinfo is None:
@@ -149,10 +149,10 @@ def nanoseconds(timestamp: datetime | int, name: str = "timestamp") -> int:
 
 
 def idempotency_key(operation: OperationLike, tenant_id: str, *texts: str, timestamp: datetime | int) -> str:
-    """Build `{operation}:{tenant_id}:{content_hash}:{timestamp}`; two services that give the same arguments get the same key.
+    """Returns `{operation}:{tenant_id}:{content_hash}:{timestamp}`; two services get the same key for the same arguments.
 
     `timestamp`: an aware `datetime`, or UTC nanoseconds as an int. Raises `ValueError` for an operation that is not in the vocabulary,
-    a naive datetime, or a time before 2020 or after 2262, and `TypeError` for what is no time or no text.
+    a naive datetime, or a time before 2020 or after 2262, and `TypeError` for a value that is no time or no text.
     """
     if not isinstance(tenant_id, str):
         raise TypeError(f"tenant_id is a text, not {type(tenant_id).__name__}")
@@ -160,7 +160,7 @@ def idempotency_key(operation: OperationLike, tenant_id: str, *texts: str, times
 
 
 def parse_key(text: str) -> ParsedKey | None:
-    """The parts of a four-part key, or `None` for any other text.
+    """Returns the parts of a four-part key, or `None` for any other text.
 
     Strict, because many texts have four parts (`order:42:refund:7`): the operation must be in the vocabulary, the hash 32 lower-case hex digits,
     the timestamp 19 digits and a time between 2020 and 2262.
@@ -179,11 +179,11 @@ def parse_key(text: str) -> ParsedKey | None:
 
 
 def claimed_key(text: str) -> Key:
-    """A caller's own key. Four-part texts state their time; all others are opaque.
+    """Returns the key for a caller's text. Four-part texts state their time; all other texts are opaque.
 
     Beyond 1 KiB, or with lone surrogates, the text is replaced by its head and hash.
     """
-    text = writable(text)
+    text = replace_surrogates(text)
     if len(text.encode()) > MAX_KEY_BYTES:
         text = f"{text[:128]}~{digest([text])}"
     parsed = parse_key(text)
@@ -193,11 +193,11 @@ def claimed_key(text: str) -> Key:
 
 
 def object_key(provider: str, object_id: str, created: int) -> Key:
-    """A provider's own object (batch, background response, fine-tuning job): provider and id; its time is the object's creation, in unix seconds.
+    """Returns the key of a provider's object (batch, background response, fine-tuning job): provider and id; `created` is in unix seconds.
 
-    An object that states no creation gets an opaque key: the time must be the same in every copy, and only 0 then is.
+    An object without a creation time gets an opaque key: the key's time must be the same in every copy, so only 0 is possible.
     """
-    text = f"{escaped(provider)}:{escaped(object_id)}"
+    text = f"{escape(provider)}:{escape(object_id)}"
     time = int(created) * 10**9
     if EARLIEST_NS <= time <= LATEST_NS:
         return Key(text, KeyKind.OBJECT, time)
@@ -205,5 +205,5 @@ def object_key(provider: str, object_id: str, created: int) -> Key:
 
 
 def random_key(name: str) -> Key:
-    """An opaque key that nobody else makes: `{name}:` and 32 random hex digits."""
+    """Returns a unique opaque key: `{name}:` and 32 random hex digits."""
     return Key(f"{name}:{token_hex(16)}", KeyKind.OPAQUE, 0)

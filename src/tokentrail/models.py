@@ -1,7 +1,7 @@
-"""What can be told from a model's name: its family.
+"""The family of a model, from the model's name.
 
 Providers decorate one model in many ways (`groq/llama-3.1-8b-instant`, `us.meta.llama3-3-70b-instruct-v1:0`, `llama3.2:3b`, `ft:gpt-4o-mini:acme`),
-so a family is looked for inside the name; where a name holds two (`deepseek-r1-distill-llama-70b`) the one that is named first wins.
+so a family is searched inside the name; of two families in a name (`deepseek-r1-distill-llama-70b`) the first wins.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 __all__ = ["FAMILIES", "model_family"]
 
-# Family -> what its models are called, seen in recordings and in the providers' lists of models. The order decides only where two begin at one place.
+# Family -> names of its models, seen in recordings and in the providers' lists of models. The order decides only between matches at one place.
 _NAMES: Final = {
     "embed": r"embed-(?:english|multilingual|v\d)",
     "gemini": r"gemini|learnlm|text-embedding-00\d|text-multilingual-embedding",
@@ -60,21 +60,21 @@ _NAMES: Final = {
 }
 
 FAMILIES: Final = tuple(_NAMES)
-"""Every family that `model_family` can answer."""
+"""Every family that `model_family` can return."""
 
-_LONGEST_NAME: Final = 512  # a model name is given by callers: what lies beyond is not searched
+_MAX_NAME_CHARS: Final = 512  # callers choose the name of a model: longer names are not searched to the end
 
 
 @lru_cache(maxsize=1)
-def _any_family() -> re.Pattern[str]:  # compiled at the first name: importing this must cost nothing
+def _any_family() -> re.Pattern[str]:  # compiled at the first use: the import must cost nothing
     return re.compile("|".join(f"({pattern})" for pattern in _NAMES.values()))
 
 
 @lru_cache(maxsize=2048)
 def model_family(model: str) -> str:
-    """Answer the family of a model (`llama`, `qwen`, `gpt`, `claude`, …; all of them in `FAMILIES`), or "" if the name tells none.
+    """Returns the family of a model (`llama`, `qwen`, `gpt`, `claude`, …; all families are in `FAMILIES`), or "" if the name has none.
 
-    On the call path: a repeated name costs one look into a dictionary.
+    On the call path: a repeated name costs one dictionary look-up.
     """
-    found = _any_family().search(model[:_LONGEST_NAME].lower())
+    found = _any_family().search(model[:_MAX_NAME_CHARS].lower())
     return FAMILIES[found.lastindex - 1] if found and found.lastindex else ""

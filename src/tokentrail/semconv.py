@@ -1,7 +1,7 @@
-"""Every attribute, metric, event and scope name that tokentrail emits: nothing is spelt anywhere else.
+"""Every attribute, metric, event and scope name that tokentrail emits: no other module has such a name.
 
-`gen_ai.*`, `server.*`, `error.type` and `log.record.uid` are OpenTelemetry's (semantic-conventions-genai, development status, 2026: its Python
-constants are deprecated without replacement, hence this module). `tokentrail.*` is ours; `SCHEMA_VERSION` counts its changes.
+`gen_ai.*`, `server.*`, `error.type` and `log.record.uid` are OpenTelemetry's (semantic-conventions-genai, development status, 2026: the Python
+constants are deprecated without replacement, hence this module). `tokentrail.*` are tokentrail's own names; `SCHEMA_VERSION` counts their changes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ SCHEMA_VERSION: Final = 1
 
 # --- log records (the ledger) -------------------------------------------------------------------------------------------------------------------
 EVENT: Final = "tokentrail.event"
-"""Marks a record of the ledger. Its values are the three events below; the Collector routes by the attribute's presence, never by `event_name`."""
+"""Marks a record of the ledger. The values are the three events below; the Collector routes by the attribute's presence, never by `event_name`."""
 EVENT_USAGE: Final = "usage"
 EVENT_CLOSING: Final = "closing"
 EVENT_REFUSED: Final = "refused"
@@ -31,7 +31,7 @@ REFUSED_RANGES: Final = "tokentrail.writer.refused"
 DAMAGED_RANGES: Final = "tokentrail.writer.damaged"
 CLOSED_BY: Final = "tokentrail.writer.closed_by"
 
-# --- who and what -------------------------------------------------------------------------------------------------------------------------------
+# --- attribution and the call -------------------------------------------------------------------------------------------------------------------
 TENANT_ID: Final = "tokentrail.tenant_id"
 OPERATION: Final = "tokentrail.operation"
 OPERATION_ID: Final = "tokentrail.operation.id"

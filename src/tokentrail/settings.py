@@ -29,7 +29,7 @@ Protocol: TypeAlias = Literal["http/protobuf", "http/json", "grpc"]  # the speci
 
 
 def default_journal_dir() -> str:
-    """The user's state folder: `$XDG_STATE_HOME/tokentrail/journal`, or `~/.local/state/tokentrail/journal`."""
+    """Returns `$XDG_STATE_HOME/tokentrail/journal`, or `~/.local/state/tokentrail/journal`: a folder in the user's state folder."""
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")  # noqa: PTH111, PTH118 - pathlib costs the import
     return os.path.join(state, "tokentrail", "journal")  # noqa: PTH118
 
@@ -39,7 +39,7 @@ def _otlp(name: str) -> tuple[str, str]:
 
 
 def _setting(default: Any, docs: str, *standard: str, secret: bool = False) -> Any:
-    """A field: what docs/settings.md says of it, and the standard variables that are read where `TOKENTRAIL_*` is not set, the first one first."""
+    """Returns a field with its text for docs/settings.md and the standard variables, which are read in this order if `TOKENTRAIL_*` is not set."""
     described = {"docs": docs, "standard": standard}
     if callable(default):
         return field(default_factory=default, repr=not secret, metadata=described)
@@ -48,7 +48,7 @@ def _setting(default: Any, docs: str, *standard: str, secret: bool = False) -> A
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One value with every setting."""
+    """All settings, as one value."""
 
     disabled: bool = _setting(False, "stops everything: no journal, no spans, no metrics; `track_token_usage` still returns a key")
     tenant_id: str = _setting("", "the tenant where no decorator names one")
@@ -58,13 +58,13 @@ class Settings:
         "provider by `host`, `host:port`, pattern or path: `vllm.internal:8000=vllm,*.llm.internal=litellm,gw.internal/groq=groq`; "
         "the most specific one wins (see services.md)",
     )
-    include_usage: bool = _setting(True, "ask providers known to accept it for usage in streams, and hide it from a caller who did not ask")
+    include_usage: bool = _setting(True, "request usage in streams from providers that accept this; callers who did not request usage do not see it")
     estimate: bool = _setting(True, "count texts in the background where the provider states no counts")
     tokenizer_download: bool = _setting(False, "let tiktoken download a vocabulary that is not on this machine")
     content_hash_secret: str = _setting(
         "",
         "shared secret (up to 64 bytes) of the content hash in automatic keys: equal prompts have equal hashes in every process that has it; "
-        "empty: random per process, so that nobody can guess a prompt from its hash",
+        "empty: random per process, so that no prompt can be guessed from its hash",
         secret=True,
     )
     spans: bool = _setting(True, "a client span per call, and one per `track_tokens` block")
@@ -74,8 +74,8 @@ class Settings:
     journal_segment_bytes: int = _setting(8 * MIB, "size of one journal file")
     journal_fsync: bool = _setting(False, "survive power loss too, at the cost of a disk flush per call")
     ship: bool = _setting(True, "ship from this process; off where a sidecar runs `tokentrail journal ship --watch`")
-    ship_interval: float = _setting(1.0, "seconds between looks at the journal")
-    adopt_interval: float = _setting(30.0, "seconds between looks for journals of dead processes")
+    ship_interval: float = _setting(1.0, "seconds between two checks of the journal")
+    adopt_interval: float = _setting(30.0, "seconds between two searches for journals of dead processes")
     exit_timeout: float = _setting(2.0, "seconds that a program's end may wait for the shipper; nothing is lost without it")
     endpoint: str = _setting(
         "",
@@ -109,15 +109,15 @@ class Settings:
     otel_sdk_disabled: bool = _setting(False, "stops spans and metrics, not the ledger", "OTEL_SDK_DISABLED")
 
     def with_(self, **changes: Any) -> Settings:
-        """A copy with changes, each checked; raises `ValueError` or `TypeError` with one sentence."""
+        """Returns a copy with checked changes; raises `ValueError` or `TypeError` with one sentence."""
         kinds = {f.name: str(f.type) for f in fields(self)}
         checked: dict[str, Any] = {}
         for name, value in changes.items():
             if name not in kinds:
                 raise TypeError(f"tokentrail has no setting {name!r}: see docs/settings.md for {', '.join(sorted(kinds))}")
-            checked[name] = _fitting(name, kinds[name], value)
+            checked[name] = _convert(name, kinds[name], value)
             check(name, checked[name])
-        if "resource" in checked:  # what has a setting of its own
+        if "resource" in checked:  # attributes that have their own settings
             service, *environments = (checked["resource"].pop(key, "") for key in NAMED)
             for name, value in (("service_name", service), ("environment", next(filter(None, environments), ""))):
                 if value:
@@ -129,10 +129,10 @@ _SECRETS: Final = frozenset(f.name for f in fields(Settings) if not f.repr)
 _PATHS: Final = ("journal_dir", "certificate", "client_certificate", "client_key")
 
 
-def _fitting(name: str, kind: str, value: Any) -> Any:
-    """The value as the setting keeps it; raises `TypeError` if it is of another kind, `ValueError` if it holds what cannot be."""
+def _convert(name: str, kind: str, value: Any) -> Any:
+    """Converts a value to the setting's type; raises `TypeError` for another type, `ValueError` for invalid contents."""
     if kind == "str" and name in _PATHS and isinstance(value, (str, Path)):
-        return os.path.expanduser(value)  # noqa: PTH111 - a text stays a text
+        return os.path.expanduser(value)  # noqa: PTH111 - the result must be a text
     if kind == "Mapping[str, str]" and isinstance(value, Mapping) and all(isinstance(text, str) for pair in value.items() for text in pair):
         if name == "operations":
             return {endpoint: parse_operation(operation).value for endpoint, operation in value.items()}
@@ -149,7 +149,7 @@ _KINDS: Final = {"bool": "True or False", "int": "a whole number", "float": "a n
 
 
 def check(name: str, value: Any) -> None:
-    """Raise `ValueError` with one sentence if the value cannot be that setting's."""
+    """Raises `ValueError` with one sentence if the value is invalid for the setting."""
     if name == "provider_hosts":
         rules_of(value)
     if name == "metrics" and value not in (*METRIC_GENERATIONS, "none"):
@@ -178,7 +178,7 @@ def _can_be_a_path(text: str) -> bool:
 
 
 def check_url(endpoint: str) -> None:
-    """Raise `ValueError` with one sentence if an address of OTLP/HTTP is none; an empty one is the default."""
+    """Raises `ValueError` with one sentence for an invalid address of OTLP/HTTP; an empty address is the default."""
     try:
         parts = urlsplit(endpoint)
         _ = parts.port
@@ -186,15 +186,15 @@ def check_url(endpoint: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        told = bare(endpoint)
-        meant = "" if "://" in told else f"; is http://{told.partition('/')[0]}/v1/logs meant?"
-        raise ValueError(f"endpoint={told!r}: an http(s) address with scheme, host and path is needed{meant}")
+        shown = bare(endpoint)
+        meant = "" if "://" in shown else f"; is http://{shown.partition('/')[0]}/v1/logs meant?"
+        raise ValueError(f"endpoint={shown!r}: an http(s) address with scheme, host and path is needed{meant}")
 
 
-def from_environment(environ: Mapping[str, str], wrong: Callable[[str], None]) -> Settings:
-    """Settings from variables; an empty one is as good as none. What cannot be used keeps its default and is told to `wrong` as one sentence."""
+def from_environment(environ: Mapping[str, str], on_error: Callable[[str], None]) -> Settings:
+    """Reads settings from variables; empty variables are ignored. Invalid values keep the default; `on_error` gets one sentence each."""
     settings = Settings()
-    told: set[str] = set()
+    reported: set[str] = set()
     for f in fields(Settings):
         for variable in (f"TOKENTRAIL_{f.name.upper()}", *f.metadata["standard"]):
             text = environ.get(variable, "")
@@ -204,11 +204,11 @@ def from_environment(environ: Mapping[str, str], wrong: Callable[[str], None]) -
             try:
                 value = read(text)
                 if value == "":
-                    continue  # resource attributes that do not name it
+                    continue  # resource attributes without this attribute
                 settings = settings.with_(**{f.name: value})
                 break
             except (ValueError, TypeError) as error:
-                if variable not in told:
-                    wrong(f"{variable} cannot be used: {error}")
-                told.add(variable)
+                if variable not in reported:
+                    on_error(f"{variable} cannot be used: {error}")
+                reported.add(variable)
     return settings

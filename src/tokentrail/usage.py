@@ -1,4 +1,4 @@
-"""What a usage is: one value per provider call, as it goes into the journal."""
+"""The records of the journal: usages, refused numbers, closing records."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ __all__ = ["Closing", "Refused", "Usage", "rank_of", "source_of"]
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="usage", tag_field="event"):
-    """One call's tokens, and all that is known about the call. `None` is "not stated", never 0.
+    """The tokens of one call, with all facts of the call. `None` is "not stated", never 0.
 
-    Totals hold their subsets: `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning. Subsets are never added.
-    Times are UTC nanoseconds. A struct and not a dataclass: building one with 20 fields is a single C call, and msgspec writes it as it is.
+    Totals include their subsets: `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning. Subsets are never added.
+    Times are UTC nanoseconds. A struct and no dataclass: building a struct with 20 fields is a single C call, and msgspec encodes structs directly.
     """
 
     # identity
     key: str
     key_kind: str = "automatic"
-    key_time: int = 0  # ns that the key itself states; 0 for an opaque key
-    call: int = 0  # number of the writer's record that first told of this call; 0: this record itself
+    key_time: int = 0  # time in ns that the key states; 0 for an opaque key
+    call: int = 0  # number of the writer's first record of this call; 0: this record is the first
     ts: int  # the call's start
     # attribution
     tenant_id: str = ""
-    operation: str = ""  # as given; ClickHouse maps it to the enum and keeps this text
+    operation: str = ""  # unchanged; ClickHouse maps the text to the enum and keeps the text
     token_type: str = "llm"  # noqa: S105 - a kind of token
     operation_id: str = ""
     metadata: str = ""  # a JSON object
@@ -43,7 +43,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     ended: str = "complete"
     error_type: str = ""
     attempts: int = 1
-    calls: int = 1  # signed: a correction may take calls back
+    calls: int = 1  # signed: a correction may subtract calls
     duration_ns: int | None = None
     time_to_first_chunk_ns: int | None = None
     trace_id: str = ""
@@ -78,18 +78,18 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     @property
     def rank(self) -> tuple[int, int]:
-        """What decides which of two records of one key counts; see `rank_of`."""
+        """The rank, which decides which of two records of one key counts; see `rank_of`."""
         return rank_of(self.input_source, self.output_source)
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields, with `source`."""
+        """Returns all fields, and `source`."""
         return msgspec.structs.asdict(self) | {"source": self.source}
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="refused", tag_field="event"):
-    """Numbers that were given to records which the journal could not take (disk full, bound reached): `[[first, last], …]`.
+    """The numbers of refused records, which the journal could not take (disk full, bound reached): `[[first, last], …]`.
 
-    `damaged`: the journal took these records, and they cannot be read any more; it is said on the way out, while their writer lives.
+    `damaged`: the journal took the records, and cannot read them any more; the shipper reports these numbers while the writer lives.
     """
 
     ranges: list[tuple[int, int]]
@@ -98,11 +98,11 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True, tag="closing", tag_field="event"):
-    """A writer's last word: its highest number. Written by itself, or by whoever adopts its journal."""
+    """The closing record of a writer: the highest number that the writer gave. Written by the writer, or by the adopter of its journal."""
 
     last_seq: int
     ts: int
-    closed_by: str = ""  # writer id of the adopter; empty: itself
+    closed_by: str = ""  # writer id of the adopter; empty: the writer itself
     damaged: list[tuple[int, int]] = []  # numbers whose frames are torn
 
 
@@ -110,14 +110,14 @@ _RANK = {"unknown": 0, "estimated": 1, "reported": 2}
 
 
 def source_of(input_source: str, output_source: str) -> str:
-    """The weaker of two sources: a usage is only as good as its worse half."""
+    """Returns the weaker of two sources, which is the source of the usage."""
     return min(input_source, output_source, key=lambda source: _RANK.get(source, 0))
 
 
 def rank_of(input_source: str, output_source: str) -> tuple[int, int]:
-    """The rank of a record among those of its key: its worse half, then its better one. The higher one counts.
+    """Returns the rank of a record among the records of its key: the weaker source, then the stronger source. The highest rank counts.
 
-    So a record with one half estimated replaces the one with none, and is replaced by one with both. ClickHouse computes the same (`version`).
+    So a record with one estimated half replaces a record with none, and is replaced by a record with two. ClickHouse computes the same (`version`).
     """
     halves = _RANK.get(input_source, 0), _RANK.get(output_source, 0)
     return min(halves), max(halves)

@@ -1,7 +1,7 @@
-"""The words a usage is described with.
+"""The vocabulary of a usage: token types, operations, sources, ends, kinds of keys.
 
-One list per word; the Python enums, the ClickHouse enums (`clickhouse_enum`) and the tables in the docs all follow from it.
-The numbers are stored: never renumber one, only append.
+Each vocabulary is one enum; the ClickHouse enums (`clickhouse_enum`) and the tables in the docs are generated from the enum.
+The numbers are stored: members are only appended, never renumbered.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 
 
 class Word(str, Enum):
-    """A member is its wire text; `number` is its place in ClickHouse, where 0 is kept for `unknown`."""
+    """A word of a vocabulary. The value is the wire text; `number` is the number in ClickHouse's enum, where 0 is reserved for `unknown`."""
 
     def __str__(self) -> str:
         return str(self.value)
@@ -53,7 +53,7 @@ class Word(str, Enum):
 
 
 class TokenType(Word):
-    """What kind of tokens were spent."""
+    """The kind of the tokens."""
 
     LLM = "llm"
     EMBEDDING = "embedding"
@@ -61,7 +61,7 @@ class TokenType(Word):
 
 
 class Operation(Word):
-    """What the tokens were spent for, in the service's own terms."""
+    """The purpose of the call, in the service's own terms."""
 
     QUERY = "query"
     CHAT = "chat"
@@ -75,7 +75,7 @@ class Operation(Word):
 
 
 class Source(Word):
-    """Where a count comes from. The order is the order of trust: a later one replaces an earlier one of the same key."""
+    """The source of a count. The order is the order of trust: a later source replaces an earlier source of the same key."""
 
     UNKNOWN = "unknown"
     ESTIMATED = "estimated"
@@ -88,7 +88,7 @@ class Source(Word):
 
 
 class Ended(Word):
-    """How a call ended: in order, cut short (a stream), or with an error."""
+    """How a call ended: completely, interrupted (a stream), or with an error."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"
@@ -96,7 +96,7 @@ class Ended(Word):
 
 
 class KeyKind(Word):
-    """Who made an idempotency key, and so what a record's identity is (see `tokentrail.idempotency`)."""
+    """The origin of an idempotency key, which decides the identity of a record (see `tokentrail.idempotency`)."""
 
     AUTOMATIC = "automatic"
     FOUR_PART = "four_part"
@@ -104,8 +104,8 @@ class KeyKind(Word):
     OBJECT = "object"
 
 
-# The same words for type checkers and editors, which need them written out (a test holds them equal to the lists above). A `str` that is only known
-# at run time is none of them: `Operation(text)` makes it one, or says what is wrong.
+# The same words as literals, for type checkers and editors (a test compares literals and enums). A `str` of unknown value is no literal:
+# `Operation(text)` converts such a text, or raises.
 TokenTypeLike: TypeAlias = TokenType | Literal["llm", "embedding", "fine_tuning"]
 OperationLike: TypeAlias = (
     Operation | Literal["query", "chat", "summarize", "vector_search", "generation", "classification", "extraction", "batch", "internal"]
@@ -136,7 +136,7 @@ _MEANINGS = {"Operation": "an operation", "TokenType": "a token type", "Source":
 def _parse(kind: type[_W], given: object, prefix: str = "") -> _W:
     if isinstance(given, kind):
         return given
-    if isinstance(given, str) and not isinstance(given, Word):  # another vocabulary's member is a mistake, even if it has the same text
+    if isinstance(given, str) and not isinstance(given, Word):  # a member of another vocabulary is a mistake, even with the same text
         name = given[len(prefix) :] if prefix and given.startswith(prefix) else ""
         if name in kind.__members__:
             return kind[name]
@@ -147,26 +147,26 @@ def _parse(kind: type[_W], given: object, prefix: str = "") -> _W:
 
 
 def parse_operation(given: Operation | str) -> Operation:
-    """Take `Operation.QUERY`, `"query"` or `"OPERATION_QUERY"`; raise `ValueError` that names the allowed words otherwise."""
+    """Parses `Operation.QUERY`, `"query"` or `"OPERATION_QUERY"`; otherwise raises `ValueError` with the allowed words."""
     return _parse(Operation, given, "OPERATION_")
 
 
 def parse_token_type(given: TokenType | str) -> TokenType:
-    """Take `TokenType.LLM`, `"llm"` or `"TOKEN_TYPE_LLM"`; raise `ValueError` that names the allowed words otherwise."""
+    """Parses `TokenType.LLM`, `"llm"` or `"TOKEN_TYPE_LLM"`; otherwise raises `ValueError` with the allowed words."""
     return _parse(TokenType, given, "TOKEN_TYPE_")
 
 
 def parse_source(given: Source | str) -> Source:
-    """Take `Source.REPORTED` or `"reported"`; raise `ValueError` that names the allowed words otherwise."""
+    """Parses `Source.REPORTED` or `"reported"`; otherwise raises `ValueError` with the allowed words."""
     return _parse(Source, given)
 
 
 def parse_ended(given: Ended | str) -> Ended:
-    """Take `Ended.COMPLETE` or `"complete"`; raise `ValueError` that names the allowed words otherwise."""
+    """Parses `Ended.COMPLETE` or `"complete"`; otherwise raises `ValueError` with the allowed words."""
     return _parse(Ended, given)
 
 
 def clickhouse_enum(kind: type[Word]) -> str:
-    """The words as a ClickHouse type: `Enum8('unknown' = 0, 'llm' = 1, …)`."""
+    """Returns the words as a ClickHouse type: `Enum8('unknown' = 0, 'llm' = 1, …)`."""
     pairs = {"unknown": 0} | {member.value: member.number for member in kind}
     return "Enum8(" + ", ".join(f"'{word}' = {number}" for word, number in pairs.items()) + ")"

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tokentrail import Operation, content_hash, idempotency_key
-from tokentrail.idempotency import EARLIEST_NS, LATEST_NS, bounded, claimed_key, digest, key_prefix, object_key, parse_key
+from tokentrail.idempotency import EARLIEST_NS, LATEST_NS, claimed_key, digest, key_prefix, object_key, parse_key, shorten
 from tokentrail.vocabulary import KeyKind
 
 any_text = st.text(st.characters(), max_size=600) | st.text(alphabet=":%~\n\x00 é😀\ud800", max_size=600)
@@ -81,7 +81,7 @@ def test_operations_outside_the_vocabulary_cannot_break_a_key_either(operation: 
 @given(any_text)
 @example("x" * 257)
 def test_a_bounded_text_can_be_stored_and_is_told_apart(text: str) -> None:
-    kept = bounded(text)
+    kept = shorten(text)
     kept.encode()
     assert len(kept) <= 256 + 34
     assert (kept == text) or kept.endswith(digest([text]))

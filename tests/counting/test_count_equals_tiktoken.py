@@ -29,9 +29,9 @@ def constructed_by_tiktoken(vocabulary: Vocabulary) -> tuple[dict[str, Any], dic
 
     def loader(address: str, expected_hash: str) -> dict[bytes, int]:
         asked.update(address=address, expected_hash=expected_hash)
-        data = vocabularies.found(vocabulary)
+        data = vocabularies.find(vocabulary)
         assert data is not None
-        return vocabularies.ranks(data)
+        return vocabularies.parse_ranks(data)
 
     constructor = getattr(theirs, vocabulary.name)
     return types.FunctionType(constructor.__code__, constructor.__globals__ | {"load_tiktoken_bpe": loader})(), asked

@@ -43,7 +43,7 @@ def test_without_tiktoken_the_count_is_a_marked_estimate(fresh_vocabularies: Non
 
 
 def packaged(vocabulary: vocabularies.Vocabulary) -> bytes:
-    data = vocabularies.found(vocabulary)
+    data = vocabularies.find(vocabulary)
     assert data is not None
     return data
 
@@ -69,7 +69,7 @@ def test_another_vocabulary_than_tiktokens_is_refused(
     path.write_bytes(gzip.compress(damage(packaged(CL100K)), 1))
     monkeypatch.setattr(vocabularies, "data_file", lambda vocabulary: path)
     with pytest.raises(DamagedVocabulary, match="is refused: its SHA-256 is") as refused:
-        vocabularies.found(CL100K)
+        vocabularies.find(CL100K)
     assert str(path) in str(refused.value)
     assert CL100K.sha256 in str(refused.value)
     assert count_tokens("hello world", model="gpt-4").tokenizer == "estimate:utf8/4"

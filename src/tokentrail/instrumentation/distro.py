@@ -1,7 +1,7 @@
-"""The distro that `opentelemetry-instrument` configures: another distro's settings, a protocol that can be sent, and armed hooks in any case.
+"""The OpenTelemetry distro: applies another distro's settings, chooses a protocol that an installed exporter has, and always installs the hooks.
 
-The order of `opentelemetry-instrument` is: distro, configurators, instrumentors; what one of them raises ends all. The usual distro sets
-`OTEL_EXPORTER_OTLP_PROTOCOL=grpc`, and the SDK's configurator raises where no gRPC exporter is installed. The ledger depends on neither.
+`opentelemetry-instrument` runs the distro, the configurators and the instrumentors in this order; an exception in a step ends all. The default distro
+sets `OTEL_EXPORTER_OTLP_PROTOCOL=grpc`, and the SDK's configurator raises where no gRPC exporter is installed. The ledger depends on neither.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tokentrail.recording.runtime import internal_error
 __all__ = ["NAME", "TokentrailDistro"]
 
 NAME: Final = "tokentrail"
-"""Of the distro's and of the instrumentor's entry point."""
+"""The name of the distro's and of the instrumentor's entry point."""
 PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
 LOGS_PROTOCOL: Final = "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"
 ENDPOINTS: Final = ("TOKENTRAIL_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -27,7 +27,7 @@ HTTP_PORT: Final = 4318
 
 
 class TokentrailDistro(BaseDistro):  # type: ignore[misc]
-    """Configures the distro that would have been taken without tokentrail; nothing that works without tokentrail is changed."""
+    """Configures the distro that OpenTelemetry would use without tokentrail, and changes no setting that works without tokentrail."""
 
     def __init__(self) -> None:
         self._other: BaseDistro = DefaultDistro()
@@ -41,17 +41,17 @@ class TokentrailDistro(BaseDistro):  # type: ignore[misc]
             try:
                 if not stated:
                     _replace_default_protocol()
-                _arm()
+                _instrument_early()
             except Exception as error:
                 internal_error("distro", error)
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
-        """Load an instrumentor in the other distro's way."""
+        """Loads an instrumentor as the other distro does."""
         self._other.load_instrumentor(entry_point, **kwargs)
 
 
 def _other_distro() -> BaseDistro:
-    """The first installed distro beside this one, as OpenTelemetry would choose it."""
+    """Returns the first installed distro that is not tokentrail's: the one that OpenTelemetry would choose."""
     for point in entry_points(group="opentelemetry_distro"):
         if point.name != NAME:
             distro = point.load()()
@@ -61,7 +61,7 @@ def _other_distro() -> BaseDistro:
 
 
 def _replace_default_protocol() -> None:
-    """Set http/protobuf where gRPC is only a default: for the SDK if its gRPC exporter is missing, for the shipper if no endpoint asks for gRPC."""
+    """Sets http/protobuf where gRPC is only a default: for the SDK if its gRPC exporter is missing, for the shipper if no endpoint asks for gRPC."""
     if os.environ.get(PROTOCOL, "grpc") == "grpc":  # the SDK's own default, too
         exporters = {point.name for point in entry_points(group="opentelemetry_traces_exporter")}
         if "otlp_proto_grpc" not in exporters and "otlp_proto_http" in exporters:
@@ -71,7 +71,7 @@ def _replace_default_protocol() -> None:
 
 
 def _asks_for_grpc() -> bool:
-    """Whether an endpoint is stated that may be a gRPC receiver."""
+    """Whether the environment states an endpoint that may be a gRPC receiver."""
     endpoint = next(filter(None, map(os.environ.get, ENDPOINTS)), "")
     try:
         return bool(endpoint) and urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").port != HTTP_PORT
@@ -79,8 +79,8 @@ def _asks_for_grpc() -> bool:
         return True
 
 
-def _arm() -> None:
-    """Put the hooks on before the configurators run, unless the user leaves this instrumentation out."""
-    left_out = {name.strip() for name in os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
-    if not left_out & {NAME, "*"}:
+def _instrument_early() -> None:
+    """Installs the hooks before the configurators run, unless the user has disabled tokentrail's instrumentation."""
+    disabled = {name.strip() for name in os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
+    if not disabled & {NAME, "*"}:
         registry.instrument()

@@ -1,4 +1,4 @@
-"""For `opentelemetry-instrument python app.py`, and for those who call `TokentrailInstrumentor().instrument()` as with any instrumentation."""
+"""The OpenTelemetry instrumentor: for `opentelemetry-instrument python app.py` and `TokentrailInstrumentor().instrument()`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["TokentrailInstrumentor"]
 
 
 class TokentrailInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """All integrations at once: what is not installed is never imported, so nothing is required here."""
+    """Instruments all integrations. No SDK is imported, so no package is required."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Name no package: the hooks wait for whatever the application imports."""
+        """Returns no package: each hook waits for the application's import of its module."""
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""What Python finds where a hook's function is called: others' wrappers over it, on its class, on subclasses, on single objects."""
+"""Finds wrappers of other tools over a hook's function: on its class, on subclasses, on single objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Layers", "layers_over"]
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """One place where a function is found: the modules whose wrappers are called first, and whether the hook's function is behind them."""
+    """One attribute that holds a function: the modules whose wrappers are called first, and whether the wrappers lead to the hook's function."""
 
     place: str
     modules: tuple[str, ...]
@@ -26,7 +26,7 @@ class Layers:
 
 
 def layers_over(hook: Hook) -> Iterator[Layers]:
-    """Look at every place where somebody has put something else than the function itself; nothing is imported, nothing is called."""
+    """Yields every attribute that holds something else than the hook's function; imports nothing, calls nothing."""
     module = sys.modules.get(hook.module)
     if module is None:
         return
@@ -41,7 +41,7 @@ def layers_over(hook: Hook) -> Iterator[Layers]:
 
 
 def _places(owner: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Every class, and every living object of such a class, that has an entry of its own under the name."""
+    """Yields every class, and every living object of such a class, that has an attribute of its own under the name."""
     if not isinstance(owner, type):
         yield owner.__name__, vars(owner).get(name)
         return
@@ -62,7 +62,7 @@ def _subclasses(kind: type) -> Iterator[type]:
 
 
 def _walk(found: Any, function: FunctionType) -> tuple[list[str], Any]:
-    """Follow wrappers inwards, each named by its module."""
+    """Returns the modules of the wrappers, from the outermost inwards, and the object behind the last wrapper."""
     modules: list[str] = []
     for _ in range(50):
         if isinstance(found, MethodType):
@@ -78,7 +78,7 @@ def _walk(found: Any, function: FunctionType) -> tuple[list[str], Any]:
 
 
 def _module_of(found: Any) -> str:
-    wrapper = getattr(found, "_self_wrapper", None)  # wrapt's: the proxy itself says the module of what it stands for
+    wrapper = getattr(found, "_self_wrapper", None)  # of a wrapt proxy, whose own `__module__` is that of the wrapped function
     if wrapper is not None:
         return str(getattr(wrapper, "__module__", None) or type(wrapper).__module__)
     if type(found) is FunctionType:

@@ -1,7 +1,7 @@
-"""One function patched, one function restored.
+"""Patches and restores one function.
 
-A plain function of the SDK's own is transplanted (see `transplant`). What is not plain (static, a class method, inherited, a generator, decorated) is
-wrapped where it stands, which another instrumentation may shadow.
+A plain function of the SDK is transplanted (see `transplant`). Any other function (static, a class method, inherited, a generator, decorated) is
+replaced by a wrapper on its owner, which another instrumentation may shadow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import wrapt
 
 from tokentrail.instrumentation.around import wrapper_of
 from tokentrail.instrumentation.contract import Hook, Integration
-from tokentrail.instrumentation.transplant import Live, Transplant, behind_it, can_be_transplanted, plain_function
+from tokentrail.instrumentation.transplant import Live, Transplant, can_be_transplanted, plain_function, reachable_from
 from tokentrail.instrumentation.versions import warn_if_outside
 from tokentrail.recording.runtime import internal_error
 
@@ -28,24 +28,24 @@ _armed: set[Place] = set()
 _awaited: set[Place] = set()
 _patched: dict[Place, Patch] = {}
 _disabled: dict[Place, Patch] = {}
-"""Switched off, but still there: another instrumentation has wrapped our wrapper."""
-_former: dict[Place, list[Patch]] = {}
-"""Of modules that have been imported anew since: their clients may live on, and their calls count."""
+"""Patches that are switched off but still in place, because another instrumentation has wrapped the wrapper."""
+_of_former_modules: dict[Place, list[Patch]] = {}
+"""Patches of modules that were imported again since: clients of the former module may live on, and their calls are counted."""
 
 
 class Patch:
-    """A patched function: where it lives, what was there before, and whether our wrapper does anything."""
+    """A patched function: its owner, the original, and whether the wrapper is enabled."""
 
     __slots__ = ("applied", "is_of_the_sdk", "live", "name", "original", "own", "owner", "transplant", "wrapper")
 
     def __init__(self, hook: Hook, module: ModuleType) -> None:
         self.owner, self.name = owner_of(hook, module)
-        self.own = self.name in vars(self.owner)  # else inherited: restoring means deleting
+        self.own = self.name in vars(self.owner)  # an inherited function is restored by deleting the attribute
         self.original = vars(self.owner).get(self.name, getattr(self.owner, self.name))
-        self.live = Live([True])  # emptied, our wrapper lets everything pass
+        self.live = Live([True])  # empty: the wrapper only calls the original
         self.applied = False
         self.transplant: Transplant | None = None
-        self.is_of_the_sdk = False  # else another tool's function, which may be taken off with our wrapper
+        self.is_of_the_sdk = False  # another tool's function may be removed, and the wrapper with that function
         self.wrapper: Any = None
         function = plain_function(self.owner, self.name, module)
         if function is not None and can_be_transplanted(function, is_async=hook.is_async):
@@ -55,29 +55,29 @@ class Patch:
             self.wrapper = wrapt.FunctionWrapper(self.original, wrapper_of(hook), enabled=cast("bool", self.live))
 
     def apply(self) -> None:
-        """Put the wrapper there, if it is not there by now."""
+        """Installs the wrapper, unless the wrapper is installed already."""
         if self.transplant is not None:
             self.transplant.apply()
-        elif not self.applied and not self.is_there():
+        elif not self.applied and not self.is_reached():
             setattr(self.owner, self.name, self.wrapper)
         self.applied = True
 
-    def is_there(self) -> bool:
-        """Whether our wrapper is called when the function is, under whatever others have put over it."""
+    def is_reached(self) -> bool:
+        """Whether a call of the function reaches the wrapper, also below wrappers of other tools."""
         if self.transplant is None:
             return self.leads_to(self.wrapper)
-        return self.transplant.is_in_force() and (self.is_of_the_sdk or self.leads_to(self.transplant.function))
+        return self.transplant.is_applied() and (self.is_of_the_sdk or self.leads_to(self.transplant.function))
 
     def leads_to(self, function: Any) -> bool:
-        """Whether what is in the place now is the function, or may call it."""
-        return any(behind is function for behind in behind_it(vars(self.owner).get(self.name)))
+        """Whether the owner's attribute is now this function, or may call this function."""
+        return any(behind is function for behind in reachable_from(vars(self.owner).get(self.name)))
 
     def is_of(self, hook: Hook, module: ModuleType) -> bool:
-        """Whether this is the module's class as it is now, and not that of a module that has been imported anew since."""
+        """Whether the patch belongs to the module's present class; False for the class of a module that was imported again since."""
         return owner_of(hook, module)[0] is self.owner
 
     def restore(self) -> bool:
-        """Put back what was there. If somebody has patched over it meanwhile, his patch stays, ours is switched off, and this is False."""
+        """Restores the original. Under a later patch of another tool the wrapper stays, disabled, and the result is False."""
         self.live.clear()
         if self.transplant is not None:
             return self.transplant.restore()
@@ -91,7 +91,7 @@ class Patch:
 
 
 def owner_of(hook: Hook, module: ModuleType) -> tuple[Any, str]:
-    """Find the class or module in which the function lives, and the function's own name."""
+    """Returns the class or module that holds the function, and the function's own name."""
     owner: Any = module
     *path, name = hook.name.split(".")
     for step in path:
@@ -100,40 +100,40 @@ def owner_of(hook: Hook, module: ModuleType) -> tuple[Any, str]:
 
 
 def apply(hook: Hook, integration: Integration | None = None) -> None:
-    """Patch the function, now if its module is imported, else as soon as it is. Doing it again completes what a fork has cut short.
+    """Patches the function: at once if its module is imported, else upon that import. A second call completes a patch that a fork interrupted.
 
-    With the integration, the log says once if the package's version is none that the integration supports.
+    With an `integration`, a package version outside of the supported range is logged once.
     """
     place = (hook.module, hook.name)
     _armed.add(place)
     if hook.module in sys.modules:
-        _patch(hook, import_module(hook.module), integration)  # waits for a thread that is still importing it
+        _patch(hook, import_module(hook.module), integration)  # waits for a thread that is still importing the module
     elif place not in _awaited:
         wrapt.register_post_import_hook(lambda imported: _imported(hook, imported, integration), hook.module)
-        _awaited.add(place)  # after it: twice does nothing, never would be a hook lost
+        _awaited.add(place)  # only after the registration: a second registration does no harm, a missing one would lose the hook
 
 
 def _imported(hook: Hook, module: ModuleType, integration: Integration | None) -> None:
-    _awaited.discard((hook.module, hook.name))  # wrapt tells once: of a module that is imported anew, `apply` asks again
+    _awaited.discard((hook.module, hook.name))  # wrapt calls once: for a module that is imported again, `apply` registers again
     _patch(hook, module, integration)
 
 
 def remove(hook: Hook) -> None:
-    """Restore the function, or never patch it if its module is not imported yet."""
+    """Restores the function; a module that is not imported yet will not be patched."""
     place = (hook.module, hook.name)
     _armed.discard(place)
     patch = _patched.pop(place, None)
     if patch is not None and not patch.restore():
         _disabled[place] = patch
-    for former in _former.pop(place, ()):
+    for former in _of_former_modules.pop(place, ()):
         former.restore()
 
 
 def is_on(hook: Hook) -> bool:
-    """Whether the function is patched now, and the wrapper is still reached through it."""
+    """Whether the function is patched now, and its calls still reach the wrapper."""
     patch = _patched.get((hook.module, hook.name))
     module = sys.modules.get(hook.module)
-    return patch is not None and module is not None and patch.is_of(hook, module) and patch.is_there()
+    return patch is not None and module is not None and patch.is_of(hook, module) and patch.is_reached()
 
 
 def _patch(hook: Hook, module: ModuleType, integration: Integration | None) -> None:
@@ -143,27 +143,27 @@ def _patch(hook: Hook, module: ModuleType, integration: Integration | None) -> N
             return
         patch = _patched.get(place)
         if patch is not None and not patch.is_of(hook, module):
-            _former.setdefault(place, []).append(patch)
+            _of_former_modules.setdefault(place, []).append(patch)
             patch = None
-        elif patch is not None and not patch.is_there():  # never applied, or taken off with another tool's function
+        elif patch is not None and not patch.is_reached():  # never applied, or removed together with another tool's function
             patch.restore()
             patch = None
         if patch is None:
             patch = _disabled.pop(place, None)
-            if patch is not None and patch.is_of(hook, module) and patch.is_there():
+            if patch is not None and patch.is_of(hook, module) and patch.is_reached():
                 patch.live.append(True)
             else:
                 patch = Patch(hook, module)
-            _patched[place] = patch  # before it is applied: a child forked in between finds and completes it
+            _patched[place] = patch  # stored before `patch.apply`: a child that is forked in between completes the patch
         patch.apply()
         if integration is not None:
             warn_if_outside(integration)
-    except Exception as error:  # an SDK that looks different from all versions known: said once, and the application goes on
+    except Exception as error:  # an SDK of an unknown version: the error is logged, and the application goes on
         internal_error(f"patching {hook.module}:{hook.name}", error)
 
 
 def renew_import_lock() -> None:
-    """Renew the lock of wrapt's import hooks in a forked child: held by a thread of the parent, it would let no import of the child come back."""
+    """Renews the lock of wrapt's import hooks in a forked child: a lock that a thread of the parent held would block every import of the child."""
     importer = vars(sys.modules["wrapt.importer"])
     if "_post_import_hooks_lock" in importer:  # wrapt has no hook for forks
         importer["_post_import_hooks_lock"] = threading.RLock()

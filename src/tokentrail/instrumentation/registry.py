@@ -1,6 +1,6 @@
-"""Which integrations are installed, and whose hooks are on: `instrument()` and `uninstrument()`.
+"""The installed integrations and their hooks: `instrument()` and `uninstrument()`.
 
-Nothing is imported for it: a module that the application has not imported yet is patched when it is.
+No SDK is imported: a module that the application has not imported yet is patched upon that import.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tokentrail.process.forks import no_fork
 from tokentrail.process.mutexes import Mutex
 from tokentrail.recording.runtime import current, internal_error
 
-__all__ = ["ENTRY_POINTS", "clashes", "instrument", "instrumented", "integrations", "known", "uninstrument"]
+__all__ = ["ENTRY_POINTS", "clashes", "installed_integrations", "instrument", "instrumented", "integrations", "uninstrument"]
 
 ENTRY_POINTS = "tokentrail.integrations"
 
@@ -24,7 +24,7 @@ _on: dict[str, Integration] = {}
 
 
 def integrations() -> dict[str, Integration]:
-    """All integrations that are installed, by name, tokentrail's own and third parties'. What cannot be loaded is counted and logged."""
+    """Returns all installed integrations by name, those of third parties too. An entry point that cannot be loaded is counted and logged."""
     found: dict[str, Integration] = {}
     for point in entry_points(group=ENTRY_POINTS):
         try:
@@ -42,11 +42,11 @@ def integrations() -> dict[str, Integration]:
 
 
 def instrument(integrations: Iterable[str] | None = None) -> None:
-    """Record what the SDKs of these integrations (names; default: all installed) spend. Doing it again changes nothing.
+    """Records the usage of the SDKs of these integrations (names; default: all installed). A second call changes nothing.
 
-    Raises `ValueError` for an integration that does not exist.
+    Raises `ValueError` for an unknown integration.
     """
-    installed = known()
+    installed = installed_integrations()
     names = list(installed) if integrations is None else [integrations] if isinstance(integrations, str) else list(integrations)
     for name in names:
         if name not in installed:
@@ -55,11 +55,11 @@ def instrument(integrations: Iterable[str] | None = None) -> None:
         for name in names:
             integration = _on.setdefault(name, installed[name])
             for hook in integration.hooks:
-                patching.apply(hook, integration)  # again, where another thread was at it when this process was forked
+                patching.apply(hook, integration)  # repeated for known hooks: a fork may have interrupted another thread's `apply`
 
 
 def uninstrument(integrations: Iterable[str] | None = None) -> None:
-    """Take the hooks of these integrations (names; default: all) off: the SDKs' functions are the very objects they were before."""
+    """Removes the hooks of these integrations (names; default: all); the SDKs' functions are restored as the same objects."""
     with mutex.lock:
         names = list(_on) if integrations is None else [integrations] if isinstance(integrations, str) else list(integrations)
         for name in names:
@@ -69,20 +69,20 @@ def uninstrument(integrations: Iterable[str] | None = None) -> None:
 
 
 def instrumented() -> dict[str, list[str]]:
-    """For each integration whose hooks are armed: the functions that are patched now (none: its SDK is not imported)."""
+    """Returns, for each instrumented integration, the functions that are patched now (none: the SDK is not imported)."""
     with mutex.lock:
         return {name: [f"{hook.module}:{hook.name}" for hook in integration.hooks if patching.is_on(hook)] for name, integration in _on.items()}
 
 
 def clashes() -> dict[str, list[str]]:
-    """For each integration: installed distributions that patch its SDK too. Their spans and metrics tell of the same calls."""
+    """Returns, for each integration, the installed distributions that patch the same SDK: their spans and metrics describe the same calls."""
     installed = {(dist.metadata["Name"] or "").lower().replace("_", "-") for dist in distributions()}
-    found = {name: [other for other in integration.clashes if other in installed] for name, integration in known().items()}
+    found = {name: [other for other in integration.clashes if other in installed] for name, integration in installed_integrations().items()}
     return {name: others for name, others in found.items() if others}
 
 
 @lru_cache(maxsize=1)  # reading the entry points of all distributions takes milliseconds
-def known() -> dict[str, Integration]:
-    """The integrations as they were found at the first look."""
+def installed_integrations() -> dict[str, Integration]:
+    """Returns the installed integrations, which are looked up once."""
     with no_fork():
         return integrations()

@@ -1,15 +1,15 @@
-"""Following a stream while the caller reads it, so that it is recorded exactly once however it ends.
+"""Follows a stream while the caller reads the stream, and records the stream exactly once, however the stream ends.
 
-| the stream                          | who notices                                                                   |
-|-------------------------------------|-------------------------------------------------------------------------------|
-| is read to its end, fails, is cancelled | the generator that stands in for the SDK's iterator, or for the body's bytes |
-| is closed (`close()`, `with`)       | the response's `close`, which all of an SDK's helpers come down to            |
-| is dropped, read or not             | `Following.__del__`: only the stand-in and the response hold it               |
-| is still open when the process ends | `OpenStreams.end_all`, before the journal is closed                           |
+| the stream                              | the end is detected by                                                          |
+|-----------------------------------------|---------------------------------------------------------------------------------|
+| is read to its end, fails, is cancelled | the wrapper: a generator in place of the SDK's iterator, or of the body's bytes |
+| is closed (`close()`, `with`)           | the response's `close`, which every helper of an SDK calls in the end           |
+| is dropped, read or not                 | `FollowedStream.__del__`: only the wrapper and the response refer to the object |
+| is still open when the process ends     | `OpenStreams.end_all`, before the journal is closed                             |
 
-SDKs and HTTP clients close a response in their own cleanup too, some before their iterator ends, some while it is let go. Such a close says nothing:
-while a stand-in is inside a step, the stand-in's own end says more (complete, or the error); a close between two steps is the caller's.
-The caller keeps the SDK's own objects: only the iterator inside them is another one.
+SDKs and HTTP clients also close a response in their own cleanup: some before the SDK's iterator ends, some while the iterator is released. Such a
+close is ignored: while a wrapper is inside a step, the end of the wrapper gives the better record (complete, or the error); a close between two steps
+is the caller's. The caller keeps the SDK's own objects: only the iterator inside them is replaced.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from tokentrail.instrumentation.contract import Answer, Call, Chunks, Exchange, 
 from tokentrail.recording import recorder
 from tokentrail.recording.runtime import current, internal_error
 
-__all__ = ["Following", "follow", "follow_async", "follow_body", "watch_close"]
+__all__ = ["FollowedStream", "follow", "follow_async", "follow_body", "watch_close"]
 
 
-class Following:
-    """One stream, or unread response, under way. `stepping`: a stand-in waits for the SDK's next chunk, or the body's next bytes."""
+class FollowedStream:
+    """A stream, or a response that is not read yet, until the recording. `stepping`: a wrapper waits for the SDK's next chunk or the next bytes."""
 
     __slots__ = ("__weakref__", "chunks", "context", "exchange", "replaced", "response", "stepping", "streams")
 
     def __init__(self, exchange: Exchange, chunks: Chunks) -> None:
         self.exchange = exchange
         self.chunks = chunks
-        self.context: Context | None = None if exchange.call is not None else copy_context()  # who spends is who made the call, not who reads
-        self.response: Any = None  # whose methods are ours while this is open: …
-        self.replaced: tuple[str, ...] = ()  # … these
+        self.context: Context | None = None if exchange.call is not None else copy_context()  # attribution is that of the call, not of the reader
+        self.response: Any = None  # the response whose methods are replaced while the stream is open
+        self.replaced: tuple[str, ...] = ()  # the names of those methods
         self.stepping = False
         self.streams = current.runtime.streams.refs
         self.streams[id(self)] = weakref.ref(self)
 
     def end(self, *, exhausted: bool = False, error: BaseException | None = None, later: bool = False) -> None:
-        """Record the stream, if nobody has, with what its chunks have said until now."""
-        if not self._take():
+        """Records the stream with the counts of the chunks so far, unless the stream is recorded already."""
+        if not self._claim():
             return
         reading: Reading | None
         try:
@@ -55,17 +55,17 @@ class Following:
         self._record(reading, error, later=later)
 
     def end_with(self, reading: Reading | None) -> None:
-        """Record what came whole, if nobody has."""
-        if self._take():
+        """Records an answer that was read as a whole, unless the answer is recorded already."""
+        if self._claim():
             self._record(reading)
 
-    def _take(self) -> bool:
-        """Be the one who records this; leave the response as the SDK made it."""
+    def _claim(self) -> bool:
+        """Restores the response; returns True for the first caller only, which then records the stream."""
         self.release()
         return self.streams.pop(id(self), None) is not None
 
     def release(self) -> None:
-        """Give the response its own methods back."""
+        """Restores the methods of the response."""
         response, self.response = self.response, None
         if response is not None:
             for name in self.replaced:
@@ -75,10 +75,10 @@ class Following:
         if reading is None:
             return
         answer, ended = reading
-        if error is not None and ended_by(error) == "error":  # else what came until then is partial
+        if error is not None and ended_by(error) == "error":  # any other exception leaves a partial answer
             ended = "error"
-            self._add_what_the_error_says(answer, error)
-        call = self.exchange.call or self.begin()
+            self._add_counts_of_error(answer, error)
+        call = self.exchange.call or self.start_call()
         if call is None:
             return
         answer = sanitized(answer, self.exchange.attempts)
@@ -87,8 +87,8 @@ class Following:
         else:
             call.finish(answer, ended, error)
 
-    def _add_what_the_error_says(self, answer: Answer, error: BaseException) -> None:
-        """Take the usage that an error inside a stream may carry."""
+    def _add_counts_of_error(self, answer: Answer, error: BaseException) -> None:
+        """Adds the counts that an error inside a stream may carry."""
         try:
             stated = self.exchange.read_error(self.exchange, error) if self.exchange.read_error is not None else None
             if stated is not None and answer.input_tokens is None and answer.output_tokens is None:
@@ -97,8 +97,8 @@ class Following:
         except Exception as failure:
             internal_error("stream", failure)
 
-    def begin(self) -> Call | None:
-        """Start a call whose start had to wait, as if it were where the SDK's function was called."""
+    def start_call(self) -> Call | None:
+        """Starts a deferred call in the context in which the SDK's function was called."""
         if self.exchange.call is None and self.context is not None:
             self.exchange.call = self.context.run(recorder.start, self.exchange.request)
         return self.exchange.call
@@ -110,161 +110,161 @@ class Following:
             internal_error("stream", failure)
 
 
-def follow(inner: Iterator[Any], following: Following) -> Generator[Any, None, None]:
-    """Stand in for the SDK's iterator: the same chunks, without those that only we asked for."""
-    absorb, first = following.chunks.absorb, True
-    following.stepping = True
+def follow(inner: Iterator[Any], followed: FollowedStream) -> Generator[Any, None, None]:
+    """Wraps the SDK's iterator: yields the same chunks, without those that only tokentrail requested."""
+    absorb, first = followed.chunks.absorb, True
+    followed.stepping = True
     try:
         for chunk in inner:
             try:
                 if first:
                     first = False
-                    if following.exchange.call is not None:
-                        following.exchange.call.first_chunk()
+                    if followed.exchange.call is not None:
+                        followed.exchange.call.first_chunk()
                 if absorb(chunk):
                     continue
             except Exception as failure:
                 internal_error("stream", failure)
-            following.stepping = False
+            followed.stepping = False
             yield chunk
-            following.stepping = True
+            followed.stepping = True
     except GeneratorExit:
-        raise  # dropped: `Following.__del__` is next
+        raise  # the stream was dropped: `FollowedStream.__del__` runs next
     except BaseException as error:
-        following.end(error=error)
+        followed.end(error=error)
         raise
-    following.end(exhausted=True)
+    followed.end(exhausted=True)
 
 
-async def follow_async(inner: AsyncIterator[Any], following: Following) -> AsyncGenerator[Any, None]:
-    """Do the same for an async stream."""
-    absorb, first = following.chunks.absorb, True
-    following.stepping = True
+async def follow_async(inner: AsyncIterator[Any], followed: FollowedStream) -> AsyncGenerator[Any, None]:
+    """Wraps the SDK's async iterator in the same way."""
+    absorb, first = followed.chunks.absorb, True
+    followed.stepping = True
     try:
         async for chunk in inner:
             try:
                 if first:
                     first = False
-                    if following.exchange.call is not None:
-                        following.exchange.call.first_chunk()
+                    if followed.exchange.call is not None:
+                        followed.exchange.call.first_chunk()
                 if absorb(chunk):
                     continue
             except Exception as failure:
                 internal_error("stream", failure)
-            following.stepping = False
+            followed.stepping = False
             yield chunk
-            following.stepping = True
+            followed.stepping = True
     except GeneratorExit:
-        following.stepping = False  # dropped while it waited: nobody steps any more
+        followed.stepping = False  # the stream was dropped while the wrapper waited: no step is under way any more
         raise
     except BaseException as error:
-        following.end(error=error)
+        followed.end(error=error)
         raise
-    following.end(exhausted=True)
+    followed.end(exhausted=True)
 
 
-def watch_close(response: Any, following: Following, *, is_async: bool) -> None:
-    """Let an HTTP response tell when the caller closes it, between two steps.
+def watch_close(response: Any, followed: FollowedStream, *, is_async: bool) -> None:
+    """Replaces `close` of an HTTP response, so that a close between two steps records the stream.
 
-    The response is held, not weakly referred to: the SDK closes it from finalizers too.
+    The reference to the response is a strong one, because SDKs also close a response from finalizers.
     """
-    following.response = response
-    following.replaced = ("aclose",) if is_async else ("close",)
+    followed.response = response
+    followed.replaced = ("aclose",) if is_async else ("close",)
     if is_async:
         aclose = response.aclose
 
-        async def aclose_and_tell() -> None:
+        async def aclose_and_record() -> None:
             try:
                 await aclose()
             finally:
-                _tell(following)
+                _record_close(followed)
 
-        response.aclose = aclose_and_tell
+        response.aclose = aclose_and_record
     else:
         close = response.close
 
-        def close_and_tell() -> None:
+        def close_and_record() -> None:
             try:
                 close()
             finally:
-                _tell(following)
+                _record_close(followed)
 
-        response.close = close_and_tell
+        response.close = close_and_record
 
 
-def _tell(following: Following) -> None:
+def _record_close(followed: FollowedStream) -> None:
     try:
-        if not following.stepping:
-            following.end()
+        if not followed.stepping:
+            followed.end()
     except Exception as failure:
         internal_error("stream", failure)
 
 
-def follow_body(response: Any, following: Following, *, is_async: bool) -> None:
-    """Follow the bytes of a response that nobody has read, however the caller reads them: `read()`, lines and texts all come down to `iter_bytes`.
+def follow_body(response: Any, followed: FollowedStream, *, is_async: bool) -> None:
+    """Follows the bytes of an unread response, however the caller reads the body: `read()`, lines and texts all call `iter_bytes`.
 
-    The bytes are absorbed as chunks, decoded (`iter_bytes`); of a caller who reads `iter_raw` only the end is seen.
+    Decoded bytes (`iter_bytes`) are absorbed as chunks; of a body that is read by `iter_raw` only the end is recorded.
     """
-    watch_close(response, following, is_async=is_async)
-    name, stand_in = ("aiter_bytes", _parts_async) if is_async else ("iter_bytes", _parts)
+    watch_close(response, followed, is_async=is_async)
+    name, wrap = ("aiter_bytes", _follow_parts_async) if is_async else ("iter_bytes", _follow_parts)
     parts = getattr(response, name)
     raw_name = name.replace("bytes", "raw")
     raw = getattr(response, raw_name)
 
-    def of_bytes(*args: Any, **kwargs: Any) -> Any:
-        return stand_in(parts(*args, **kwargs), following, following.chunks.absorb)
+    def follow_bytes(*args: Any, **kwargs: Any) -> Any:
+        return wrap(parts(*args, **kwargs), followed, followed.chunks.absorb)
 
-    def of_raw(*args: Any, **kwargs: Any) -> Any:
-        if following.stepping:
-            return raw(*args, **kwargs)  # `iter_bytes` asks
-        return stand_in(raw(*args, **kwargs), following, _encoded)
+    def follow_raw(*args: Any, **kwargs: Any) -> Any:
+        if followed.stepping:
+            return raw(*args, **kwargs)  # called by `iter_bytes`
+        return wrap(raw(*args, **kwargs), followed, _ignore_encoded)
 
-    setattr(response, name, of_bytes)
-    setattr(response, raw_name, of_raw)
-    following.replaced += (name, raw_name)
-
-
-def _encoded(_part: bytes) -> None:
-    """Bytes as they came over the wire, maybe compressed: not looked into."""
+    setattr(response, name, follow_bytes)
+    setattr(response, raw_name, follow_raw)
+    followed.replaced += (name, raw_name)
 
 
-def _parts(inner: Iterator[bytes], following: Following, absorb: Any) -> Generator[bytes, None, None]:
-    following.stepping = True
+def _ignore_encoded(_part: bytes) -> None:
+    """Ignores bytes as the server sent them, which may be compressed."""
+
+
+def _follow_parts(inner: Iterator[bytes], followed: FollowedStream, absorb: Any) -> Generator[bytes, None, None]:
+    followed.stepping = True
     try:
         for part in inner:
-            _absorb_part(following, absorb, part)
-            following.stepping = False
+            _absorb_part(followed, absorb, part)
+            followed.stepping = False
             yield part
-            following.stepping = True
+            followed.stepping = True
     except GeneratorExit:
-        raise  # left: whoever reads closes the response next, or drops it
+        raise  # the caller stopped reading: the response is closed or dropped next
     except BaseException as error:
-        following.end(error=error)
+        followed.end(error=error)
         raise
-    following.end(exhausted=True)
+    followed.end(exhausted=True)
 
 
-async def _parts_async(inner: AsyncIterator[bytes], following: Following, absorb: Any) -> AsyncGenerator[bytes, None]:
-    following.stepping = True
+async def _follow_parts_async(inner: AsyncIterator[bytes], followed: FollowedStream, absorb: Any) -> AsyncGenerator[bytes, None]:
+    followed.stepping = True
     try:
         async for part in inner:
-            _absorb_part(following, absorb, part)
-            following.stepping = False
+            _absorb_part(followed, absorb, part)
+            followed.stepping = False
             yield part
-            following.stepping = True
+            followed.stepping = True
     except GeneratorExit:
-        following.stepping = False
+        followed.stepping = False
         raise
     except BaseException as error:
-        following.end(error=error)
+        followed.end(error=error)
         raise
-    following.end(exhausted=True)
+    followed.end(exhausted=True)
 
 
-def _absorb_part(following: Following, absorb: Any, part: bytes) -> None:
+def _absorb_part(followed: FollowedStream, absorb: Any, part: bytes) -> None:
     try:
-        if following.exchange.call is not None:
-            following.exchange.call.first_chunk()
+        if followed.exchange.call is not None:
+            followed.exchange.call.first_chunk()
         absorb(part)
     except Exception as failure:
         internal_error("stream", failure)

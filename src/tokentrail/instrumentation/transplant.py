@@ -1,11 +1,11 @@
-"""A function that runs other code and stays the object that it was.
+"""Replaces the code of a function, while the function object stays the same.
 
-Other instrumentations take hold of the function that they find: as an attribute of a subclass (`OpenAI.request`), of one client, or as the "original"
-that they put back. An attribute that is replaced afterwards is then never looked at again. A function's code is looked at by each call of it, whoever
-holds the function; so the order of instrumentations, and which of them are switched off again, does not matter.
+Other instrumentations keep a reference to the function that they find: as an attribute of a subclass (`OpenAI.request`), of one client, or as the
+"original" that they restore. A wrapper that replaces the attribute later is then never called. Every call of a function runs the function's code,
+whichever reference is called; so neither the order of instrumentations matters, nor which of them are removed again.
 
-The code is that of a stand-in, in which one constant is exchanged for what it needs; nothing is added to the globals of the SDK's module. What the
-function looks like (`inspect.signature`, `getsource`, `iscoroutinefunction`, pickling) stays: `__wrapped__` leads to a copy with the code as it was.
+The new code is that of a stub, in which one constant is replaced by the objects that the stub needs; nothing is added to the globals of the SDK's
+module. The function's looks stay (`inspect.signature`, `getsource`, `iscoroutinefunction`, pickling): `__wrapped__` is a copy with the original code.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
-__all__ = ["Live", "Transplant", "behind_it", "can_be_transplanted", "plain_function"]
+__all__ = ["Live", "Transplant", "can_be_transplanted", "plain_function", "reachable_from"]
 
-_MOST_SEEN: Final = 200
-_LOOKED_INTO: Final = {FunctionType, MethodType, partial}
-"""What else a function holds or names (lazy objects, mocks) is not asked anything, but for proxies of wrapt's."""
+_MAX_OBJECTS: Final = 200
+_FOLLOWED_TYPES: Final = {FunctionType, MethodType, partial}
+"""The types that `reachable_from` looks into, beside wrapt's proxies. Attributes of other objects (lazy objects, mocks) are never accessed."""
 
 _MARK = "tokentrail: the parts of a transplant"
-_NEITHER = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
 class Live(list[bool]):
-    """Whether a wrapper does anything: each call looks at its truth, without a call of its own. Hashable, since code and its constants are."""
+    """A flag that enables a wrapper: not empty is True, read without a function call. Hashable, because code objects hash their constants."""
 
     __hash__ = object.__hash__  # type: ignore[assignment]
 
 
-# Each of these is never called: its code is. The literal is what `_MARK` says; a name would be looked up in the SDK's module.
+# The stubs are never called: only their code is used. The literal equals `_MARK`; a name would be looked up in the SDK's module.
 def _method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     parts: Any = "tokentrail: the parts of a transplant"
     live, wrapper, original, bind = parts
@@ -67,19 +67,19 @@ async def _async_function(*args: Any, **kwargs: Any) -> Any:
     return await original(*args, **kwargs)
 
 
-_STAND_INS = {(True, False): _method, (True, True): _async_method, (False, False): _function, (False, True): _async_function}
+_STUBS = {(True, False): _method, (True, True): _async_method, (False, False): _function, (False, True): _async_function}
 
 
 def plain_function(owner: Any, name: str, module: ModuleType | None = None) -> FunctionType | None:
-    """Find the SDK's function below what others have put in its place; None where there is none of its own.
+    """Returns the SDK's plain function below the wrappers of other tools; None where the owner has no such function of its own.
 
-    With the SDK's module: plain functions that come from elsewhere are looked behind too, and only if nothing is there, the outermost is the answer.
+    With the SDK's module, plain functions of other modules count as wrappers too; the outermost one is returned if no function of the SDK is found.
     """
     found = vars(owner).get(name)
     if found is None or type(found) in {staticmethod, classmethod, property}:
         return None
     first: FunctionType | None = None
-    for behind in behind_it(found):
+    for behind in reachable_from(found):
         if type(behind) is FunctionType:
             if module is None:
                 return behind
@@ -92,18 +92,18 @@ def plain_function(owner: Any, name: str, module: ModuleType | None = None) -> F
     return first
 
 
-def behind_it(found: Any) -> Iterator[Any]:
-    """Give what stands in a function's place, and then what it may call: what it wraps, else what a plain function holds or names."""
+def reachable_from(found: Any) -> Iterator[Any]:
+    """Yields the object found in place of a function, then the objects that this object may call: those that it wraps, holds or names."""
     seen: dict[int, Any] = {}
     waiting = deque([found])
-    while waiting and len(seen) < _MOST_SEEN:  # a chain of proxies has an end, whatever somebody built
+    while waiting and len(seen) < _MAX_OBJECTS:  # proxies may form an endless chain
         here = waiting.popleft()
         if here is None or id(here) in seen:
             continue
         seen[id(here)] = here
         yield here
         if type(here) is FunctionType:
-            waiting.extend(value for value in _held_by(here) if type(value) in _LOOKED_INTO or hasattr(type(value), "__wrapped__"))
+            waiting.extend(value for value in _held_by(here) if type(value) in _FOLLOWED_TYPES or hasattr(type(value), "__wrapped__"))
         elif type(here) is MethodType:
             waiting.append(here.__func__)
         elif type(here) is partial:
@@ -115,25 +115,25 @@ def behind_it(found: Any) -> Iterator[Any]:
 def _held_by(function: FunctionType) -> Iterator[Any]:
     yield vars(function).get("__wrapped__")
     for cell in function.__closure__ or ():
-        with suppress(ValueError):  # empty yet
+        with suppress(ValueError):  # the cell is still empty
             yield cell.cell_contents
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
-    yield from vars(function).values()  # as the functions that `mock` makes hold their `side_effect`
+    yield from vars(function).values()  # functions made by `mock` hold their `side_effect` there
     for name in function.__code__.co_names:
         yield function.__globals__.get(name)
 
 
 def can_be_transplanted(function: FunctionType, *, is_async: bool) -> bool:
-    """Whether the function may run a stand-in's code: no generator, no closure (a decorator's wrapper), and as synchronous as its wrapper."""
+    """Whether the function can run a stub's code: no generator, no closure (a decorator's wrapper), and async exactly if its wrapper is async."""
     code = function.__code__
-    if code.co_flags & _NEITHER or not set(code.co_freevars) <= {"__class__"}:
+    if code.co_flags & _GENERATORS or not set(code.co_freevars) <= {"__class__"}:
         return False
     return bool(code.co_flags & inspect.CO_COROUTINE) is is_async
 
 
 class Transplant:
-    """A function whose calls go to a wrapper, with the signature of wrapt's: `wrapper(wrapped, instance, args, kwargs)`."""
+    """A function whose calls go to a wrapper, with wrapt's signature: `wrapper(wrapped, instance, args, kwargs)`."""
 
     __slots__ = ("code", "function", "live", "original")
 
@@ -142,22 +142,22 @@ class Transplant:
         self.live = live
         self.original = _copy_of(function)
         parts = (live, wrapper, self.original, MethodType)
-        self.code = _code_of(_STAND_INS[of_class, is_async].__code__, function.__code__, parts)
+        self.code = _code_of(_STUBS[of_class, is_async].__code__, function.__code__, parts)
 
     def apply(self) -> None:
-        """Let the function run the stand-in's code. Other code than its own that it runs by now (another tool's) stays, and leads here."""
+        """Replaces the function's code by the stub's. Code that another tool has put there since stays in place, and calls the wrapper in the end."""
         if self.function.__code__ is self.original.__code__:
             vars(self.function)["__wrapped__"] = self.original
             self.function.__code__ = self.code
 
-    def is_in_force(self) -> bool:
-        """Whether the function does not run its own code."""
+    def is_applied(self) -> bool:
+        """Whether the function's code is replaced."""
         return self.function.__code__ is not self.original.__code__
 
     def restore(self) -> bool:
-        """Let the function run its own code. False where another tool has put code over the stand-in's, which stays."""
+        """Restores the function's code. False where another tool has replaced the stub's code since, and its code stays."""
         if self.function.__code__ is not self.code:
-            return not self.is_in_force()
+            return not self.is_applied()
         self.function.__code__ = self.original.__code__
         if vars(self.function).get("__wrapped__") is self.original:
             del vars(self.function)["__wrapped__"]
@@ -165,24 +165,24 @@ class Transplant:
 
 
 def _copy_of(function: FunctionType) -> FunctionType:
-    """Make a function with the code as it is now, under the same name."""
+    """Returns a function with the present code, under the same name."""
     copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
     copy.__kwdefaults__ = function.__kwdefaults__
     copy.__qualname__ = function.__qualname__
     copy.__module__ = function.__module__
     copy.__doc__ = function.__doc__
     vars(copy).update(vars(function))
-    if (annotate := getattr(function, "__annotate__", None)) is not None:  # since Python 3.14 annotations are made when they are asked for
+    if (annotate := getattr(function, "__annotate__", None)) is not None:  # since Python 3.14 annotations are evaluated lazily
         copy.__annotate__ = annotate  # type: ignore[attr-defined]
     else:
         copy.__annotations__ = function.__annotations__
     return copy
 
 
-def _code_of(stand_in: CodeType, code: CodeType, parts: tuple[Any, ...]) -> CodeType:
-    """Make the stand-in's code the function's: with its parts, its name, and as many free variables as the function's closure has cells."""
+def _code_of(stub: CodeType, code: CodeType, parts: tuple[Any, ...]) -> CodeType:
+    """Returns the stub's code with the parts, the function's name, and as many free variables as the function's closure has cells."""
     names: dict[str, Any] = {"co_name": code.co_name}
     if hasattr(code, "co_qualname"):  # since Python 3.11
         names["co_qualname"] = code.co_qualname
-    constants = tuple(parts if constant == _MARK else constant for constant in stand_in.co_consts)
-    return stand_in.replace(co_consts=constants, co_freevars=code.co_freevars, **names)
+    constants = tuple(parts if constant == _MARK else constant for constant in stub.co_consts)
+    return stub.replace(co_consts=constants, co_freevars=code.co_freevars, **names)

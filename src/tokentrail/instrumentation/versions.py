@@ -1,4 +1,4 @@
-"""Whether the version of an SDK that is installed is one that its integration supports, as in `supports=">=1.50,<4"`."""
+"""Compares the installed version of an SDK with the range that its integration supports, as in `supports=">=1.50,<4"`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["is_supported", "outside", "warn_if_outside"]
 
 
 def is_supported(installed_version: str, supports: str) -> bool:
-    """Whether a version lies in a range of `>=` and `<`; the release's numbers alone are compared, so 4.0.0b1 is 4.0."""
+    """Whether a version lies in a range of `>=` and `<`; only release numbers are compared, so 4.0.0b1 is 4.0."""
     has = _numbers(installed_version)
     for bound in filter(None, (part.strip() for part in supports.split(","))):
         reached = _is_at_least(has, _numbers(bound.lstrip("<>=")))
@@ -32,18 +32,18 @@ def _is_at_least(has: list[int], limit: list[int]) -> bool:
 
 
 def outside(integration: Integration) -> str | None:
-    """One sentence where the installed version is none of those that the integration supports; else None."""
+    """Returns one sentence if the installed version is outside of the range that the integration supports; else None."""
     try:
         found = version(integration.package)
     except PackageNotFoundError:
         return None
     if is_supported(found, integration.supports):
         return None
-    return f"{integration.package} {found} is outside of {integration.supports}, with which tokentrail was tried: what is new in it may go uncounted"
+    return f"{integration.package} {found} is outside of {integration.supports}, the tested versions: calls of new functions may not be counted"
 
 
 def warn_if_outside(integration: Integration) -> None:
-    """Log the sentence, once for each integration."""
+    """Logs that sentence, once for each integration."""
     if not current.runtime.diagnostics.is_first("version", integration.name):
         return
     sentence = outside(integration)

@@ -1,4 +1,4 @@
-"""Anthropic's SDK: messages and beta messages (create, parse, stream), sync and async; the clients for Vertex and Foundry ask the same method."""
+"""Anthropic's SDK: messages and beta messages (create, parse, stream), sync and async; the clients for Vertex and Foundry call the same method."""
 
 from __future__ import annotations
 

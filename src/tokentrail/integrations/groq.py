@@ -1,6 +1,6 @@
-"""Groq's SDK: chat and embeddings, in OpenAI's shape, and whatever else of OpenAI's paths Groq answers (`client.post("/openai/v1/responses")`).
+"""Groq's SDK: chat and embeddings, in OpenAI's shape, and all other paths of OpenAI that Groq answers (`client.post("/openai/v1/responses")`).
 
-Its streams state their usage unasked, in `x_groq` of the last chunk.
+Groq's streams state their usage without a request for usage, in `x_groq` of the last chunk.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""OpenAI's SDK, with whatever provider it is pointed at: chat, responses, completions, embeddings; sync, async, streams, raw responses, Azure.
+"""OpenAI's SDK, with any provider at the base URL: chat, responses, completions, embeddings; sync, async, streams, raw responses, Azure.
 
-The endpoints are OpenAI's API, and are used for every SDK whose provider answers on OpenAI's paths.
+The endpoints are those of OpenAI's API, also used for the SDKs of other providers that answer on OpenAI's paths.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ AZURE_ACCEPTS_SINCE: Final = "2024-09-01"
 
 
 def _ask_for_usage(client: Any, body: Mapping[str, Any], server: Server) -> Mapping[str, Any] | None:
-    """`include_usage`: not if the caller decided about `stream_options`, nor if the provider or Azure's API version may refuse it."""
+    """Returns `include_usage`, or None if the caller has set `stream_options`, or the provider or Azure's API version may refuse the option."""
     if not server.accepts_include_usage or "stream_options" in body or not current.settings.include_usage:
         return None
     version = getattr(client, "_api_version", None)
@@ -47,7 +47,7 @@ def _ask_for_usage(client: Any, body: Mapping[str, Any], server: Server) -> Mapp
 
 
 def _read_error(exchange: Exchange, error: BaseException) -> Answer | None:
-    """Find the usage of a call that raised; `LengthFinishReasonError` carries the answer that was too short to be parsed."""
+    """Returns the usage of a call that raised; `LengthFinishReasonError` carries the truncated answer, which could not be parsed."""
     if exchange.billed is None:
         exchange.billed = getattr(error, "completion", None)
     return read_error(exchange, error)
@@ -103,10 +103,10 @@ RESPONSES: Final = Endpoint(
 
 
 def openai_routes(prefix: str = "") -> Routes:
-    """Where an SDK finds OpenAI's endpoints; `prefix` stands before the paths that the SDK writes."""
+    """Returns the routes of OpenAI's endpoints; `prefix` is the start of the SDK's own paths."""
     return Routes(
         {"chat/completions": CHAT, "responses": RESPONSES, "responses/compact": RESPONSES, "completions": COMPLETIONS, "embeddings": EMBEDDINGS},
-        jobs={"responses": BACKGROUND},  # a response that is retrieved or cancelled counts only as a job
+        jobs={"responses": BACKGROUND},  # a retrieved or cancelled response counts only if the response is a job
         no_ids=("input_tokens", "compact"),
         models_after=("deployments", "engines"),  # Azure's paths name the model: /openai/deployments/gpt-4o/chat/completions
         prefix=prefix,

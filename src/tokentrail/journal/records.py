@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from tokentrail import semconv
-from tokentrail.idempotency import bounded, claimed_key
+from tokentrail.idempotency import claimed_key, shorten
 from tokentrail.journal.frames import MAX_PAYLOAD
 from tokentrail.usage import Closing, Refused, Usage
 
@@ -69,7 +69,7 @@ def _shorten(usage: Usage, chars: int) -> Usage:
         elif name in ("key", "corrects_key"):
             changes[name] = claimed_key(value).text
         else:
-            changes[name] = bounded(value, chars)
+            changes[name] = shorten(value, chars)
     return msgspec.structs.replace(usage, **changes)
 
 

@@ -1,10 +1,12 @@
-"""What a process is made of: forks, threads, locks, deferred work, diagnostics. Nothing here knows of usages.
+"""The parts of a process: forks, threads, locks, deferred work, diagnostics, and the current settings and runtime.
 
 | file | holds |
 |---|---|
-| `forks.py` | imports that no fork cuts in two; what a forked child does, in order |
-| `threads.py` | how a thread starts, waits and ends, beside greenlets too |
-| `mutexes.py` | locks that a forked child has anew |
-| `deferred.py` | the thread that does what finalizers and signal handlers may not do |
-| `diagnostics.py` | log lines at most once a minute; errors that were kept from the application, counted |
+| `forks.py` | imports that no fork interrupts; the steps of a forked child, in order |
+| `threads.py` | start, wait and end of a thread, beside greenlets too |
+| `mutexes.py` | locks that are renewed in a forked child |
+| `deferred.py` | the thread for work that finalizers and signal handlers must not do |
+| `diagnostics.py` | log lines, at most one a minute; the number of errors that the application did not see |
+| `current.py` | the settings and the runtime of this process |
+| `configure.py` | `configure()`, with a parameter for each setting |
 """

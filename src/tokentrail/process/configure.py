@@ -49,9 +49,9 @@ def configure(
     resource: Mapping[str, str] = _UNCHANGED,
     otel_sdk_disabled: bool = _UNCHANGED,
 ) -> Settings:
-    """Change settings by name, before or between calls; see docs/settings.md for all of them. What is left out stays as it is.
+    """Changes settings by name, before or between calls; docs/settings.md lists all settings. Settings that are left out keep their values.
 
-    Raises `ValueError` or `TypeError` with one sentence for a setting that does not exist or cannot have that value; nothing is changed then.
+    Raises `ValueError` or `TypeError` with one sentence for an unknown setting or an invalid value; no setting is changed then.
     """
     changes = {name: value for name, value in locals().items() if value is not _UNCHANGED}
     return current.configure(changes)

@@ -1,4 +1,4 @@
-"""The settings and the runtime in force in this process. Both are made at first use: importing tokentrail reads no variable of the environment."""
+"""The current settings and runtime of this process. Both are created at first use: importing tokentrail reads no environment variable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("tokentrail")
 
 
 class Current:
-    """The one place where a process keeps what is in force: `settings`, and `runtime`, which is built on them."""
+    """The current `settings` of a process, and the `runtime` that uses these settings."""
 
     settings: Settings
     runtime: Runtime
@@ -30,50 +30,50 @@ class Current:
         self._closes_at_exit = False
 
     def __getattr__(self, name: str) -> Any:
-        """Make what is not there yet."""
+        """Creates `settings` or `runtime` at first use."""
         if name == "settings":
             with self._mutex.lock:
                 if "settings" not in vars(self):
                     made = from_environment(os.environ, lambda sentence: logger.warning("tokentrail: %s; it is left out", sentence))
-                    vars(self).setdefault("settings", made)  # a signal handler amid it may have made them too
+                    vars(self).setdefault("settings", made)  # a signal handler may have created the settings meanwhile
         elif name == "runtime":
             with no_fork():
-                from tokentrail.recording.runtime import Runtime  # noqa: PLC0415 - whoever only counts texts or reads settings needs none
+                from tokentrail.recording.runtime import Runtime  # noqa: PLC0415 - a process that only counts texts or reads settings needs no runtime
             with self._mutex.lock:
                 if "runtime" not in vars(self):
                     made = vars(self).setdefault("runtime", Runtime(self.settings))
-                    if made.settings is not self.settings:  # a signal handler has changed them meanwhile
+                    if made.settings is not self.settings:  # a signal handler has changed the settings meanwhile
                         made.renew(self.settings)
         else:
             raise AttributeError(name)
         return vars(self)[name]
 
-    def made(self) -> Runtime | None:
-        """The runtime, if it is made already."""
+    def existing_runtime(self) -> Runtime | None:
+        """Returns the runtime if the process has one already."""
         return vars(self).get("runtime")
 
     def put(self, runtime: Runtime) -> None:
-        """Put a runtime in force, with its settings."""
+        """Makes a runtime current, with its settings."""
         self.runtime, self.settings = runtime, runtime.settings
 
     def configure(self, changes: dict[str, Any]) -> Settings:
-        """Change settings by name. Raises `ValueError` or `TypeError` with one sentence; nothing is changed then."""
+        """Changes settings by name. Raises `ValueError` or `TypeError` with one sentence; no setting is changed then."""
         with self._mutex.lock:
             changed = self.settings.with_(**changes)
-            if "endpoint" in changes and changed.protocol == "http/protobuf":  # only now: the protocol may be among the changes
+            if "endpoint" in changes and changed.protocol == "http/protobuf":  # checked after the change, which may include the protocol
                 check_url(changed.endpoint)
             self.settings = changed
-            runtime = self.made()
+            runtime = self.existing_runtime()
             if runtime is not None:
                 runtime.renew(changed)
         return changed
 
     def close_at_exit(self) -> None:
-        """Have the runtime closed at the process's end, once more than at its import; see `tokentrail.recording.runtime`."""
+        """Registers `close_at_exit` of `tokentrail.recording.runtime` a second time, after that at import; see the reason there."""
         with self._mutex.lock:
             first, self._closes_at_exit = not self._closes_at_exit, True
         if first:
-            from tokentrail.recording.runtime import close_at_exit  # noqa: PLC0415 - loaded: a writer begins
+            from tokentrail.recording.runtime import close_at_exit  # noqa: PLC0415 - loaded already, since a writer starts
 
             atexit.register(close_at_exit)
 

@@ -1,4 +1,4 @@
-"""The thread that does what finalizers and signal handlers may not do: they run while their own thread may hold any lock, and only touch a queue."""
+"""The thread for deferred work: finalizers and signal handlers run while their own thread may hold any lock, so they only add to a queue."""
 
 from __future__ import annotations
 
@@ -12,42 +12,41 @@ __all__ = ["Deferred"]
 
 
 class Deferred:
-    """Work left for a thread. `on_error` is told what an action raised.
+    """Deferred work. `on_error` gets the exceptions of the actions.
 
-    `running` is the thread's identity (`_thread.get_ident`), 0 if the thread does not run; `left` says that work waits for a thread which nobody has
-    started.
+    `running` is the thread's identity (`_thread.get_ident`), 0 if the thread does not run; `needs_thread`: work waits, and no thread was started.
     """
 
-    __slots__ = ("_on_error", "_queue", "_unstarted", "left", "running")
+    __slots__ = ("_on_error", "_queue", "_unstarted", "needs_thread", "running")
 
     def __init__(self, on_error: Callable[[str, BaseException], None]) -> None:
         self._on_error = on_error
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew, in a forked child: threads do not come along, and what was queued is the parent's."""
+        """Resets queue and thread in a forked child: the child has no thread, and queued work is the parent's."""
         self._queue: threads.SimpleQueue[Callable[[], object]] = threads.SimpleQueue()
         self._unstarted: deque[None] = deque([None])  # the caller that takes the item starts the thread
         self.running = 0
-        self.left = False
+        self.needs_thread = False
 
     def do_later(self, action: Callable[[], object]) -> None:
-        """Have the thread do it."""
+        """Adds an action to the thread's queue."""
         self._queue.put(action)
         if not self.running:
-            self.left = True
+            self.needs_thread = True
 
     def start(self) -> None:
-        """Start the thread, unless it runs. Not for finalizers, which is why what they leave may wait for the next call."""
+        """Starts the thread, unless the thread runs. Finalizers must not start threads, so their work may wait for the next call."""
         try:
             self._unstarted.pop()
         except IndexError:
             return
         try:
             self.running = threads.start(self._do_queued, self._queue)
-        finally:  # an interrupt too: the next call tries again
+        finally:  # also after an interrupt: the next call tries again
             if self.running:
-                self.left = False
+                self.needs_thread = False
             else:
                 self._unstarted.append(None)
 
@@ -57,10 +56,10 @@ class Deferred:
                 action()
             except Exception as failure:
                 self._on_error("deferred", failure)
-            del action  # it may hold an answer
+            del action  # the action may refer to an answer
 
     def drain(self, timeout: float) -> bool:
-        """Wait until the queued work is done, or the time (seconds) is up. The thread itself does not wait: it would wait for itself."""
+        """Waits until the queued work is done, at most `timeout` seconds. True if all is done. The deferred thread itself gets False at once."""
         if not self.running and self._queue.empty():
             return True
         if self.running == _thread.get_ident():

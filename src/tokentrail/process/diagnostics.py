@@ -1,4 +1,4 @@
-"""What tokentrail says of itself: warnings in the log, at most once a minute each, and the errors that it kept from the application."""
+"""Diagnostics of tokentrail: warnings in the log, each at most once a minute, and the number of internal errors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["Diagnostics"]
 logger = logging.getLogger("tokentrail")
 
 LOG_SECONDS: Final = 60.0
-"""Between two warnings about the same thing."""
-MOST_SAID_ONCE: Final = 512
+"""Between two warnings with the same subject."""
+MAX_ONCE_KEYS: Final = 512
 
 
 class Diagnostics:
-    """The warnings and the swallowed errors of one runtime. `internal_errors` counts errors by the place that caught them."""
+    """The warnings and the caught errors of one runtime. `internal_errors` counts errors by the place that caught them."""
 
     __slots__ = ("_logged", "_once", "internal_errors")
 
@@ -27,7 +27,7 @@ class Diagnostics:
         self.internal_errors: dict[str, int] = {}
 
     def complain(self, sentence: str, *, about: str = "") -> None:
-        """Log a warning, at most once a minute about the same thing."""
+        """Logs a warning, at most once a minute for the same `about`."""
         now = time.monotonic()
         about = about or sentence[:40]
         if now - self._logged.get(about, -LOG_SECONDS) >= LOG_SECONDS:
@@ -35,16 +35,16 @@ class Diagnostics:
             logger.warning("tokentrail: %s", sentence)
 
     def is_first(self, *about: object) -> bool:
-        """Whether nothing was said about this before, in this process; also false once very many things were said."""
-        if about in self._once or len(self._once) >= MOST_SAID_ONCE:
+        """True for the first call with these arguments in this process; False after `MAX_ONCE_KEYS` different arguments."""
+        if about in self._once or len(self._once) >= MAX_ONCE_KEYS:
             return False
         self._once.add(about)
         return True
 
     def internal_error(self, where: str, error: BaseException) -> None:
-        """Count an error that the application does not see, and log it at most once a minute.
+        """Counts an error that the application does not see, and logs the error at most once a minute.
 
-        The error's message stays out of the log, for it may hold a prompt; at DEBUG the place is shown.
+        The error's message is not logged, because a message may hold a prompt; at DEBUG the traceback is logged.
         """
         self.internal_errors[where] = self.internal_errors.get(where, 0) + 1
         self.complain(f"{type(error).__name__} in {where}; the application is not affected ({self.internal_errors[where]} so far)", about=where)
@@ -52,5 +52,5 @@ class Diagnostics:
             logger.debug("tokentrail: %s in %s at\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
 
     def forget(self) -> None:
-        """Forget the errors of the parent, in a forked child."""
+        """Removes the errors of the parent in a forked child."""
         self.internal_errors.clear()

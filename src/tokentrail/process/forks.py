@@ -1,10 +1,10 @@
-"""What a fork does to this process: the child begins anew, in the order that `_in_child` says, and no fork cuts an import in two.
+"""Forks: a forked child resets its state in the order of `_in_child`, and no fork interrupts an import.
 
 Python keeps a lock for each module that is being imported. A child that is forked while another thread imports a module inherits that lock, held by a
-thread which the child does not have: the child's own import of the module waits for ever. What tokentrail imports at first use is therefore imported
-within `no_fork()`; what an application imports at the top of its modules needs nothing of this.
+thread which the child does not have: the child's own import of the module waits for ever. Modules that tokentrail imports at first use are therefore
+imported within `no_fork()`; imports at the top of an application's modules are not at risk.
 
-Only the smallest modules of the standard library are used here, for `import tokentrail` loads this module.
+Only the smallest modules of the standard library are used here, because `import tokentrail` loads this module.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Final
 __all__ = ["guard", "no_fork", "resume", "unfinished"]
 
 LONGEST_WAIT: Final = 10.0
-"""Seconds that a fork waits at most: a thread that forks within an import of its own may hold what the other thread's import needs."""
+"""Seconds that a fork waits at most: a thread that forks during its own import may hold a lock that the other thread's import needs."""
 
 
 class _Guard:
-    """The lock that an import holds and a fork takes.
+    """The lock that an import holds and a fork acquires.
 
-    Each hook is a single call of C: Python swallows what a hook raises, and an interrupt between two steps of a function would leave the lock taken.
+    Each hook is a single C call: Python ignores exceptions of a hook, and an interrupt between two steps of a function would leave the lock acquired.
     """
 
     __slots__ = ("_after_logging", "lock")
@@ -35,24 +35,24 @@ class _Guard:
         self.lock = RLock()
 
     def register(self) -> None:
-        """Have every fork from now on wait for the lock."""
+        """Registers hooks, so that every later fork waits for the lock."""
         take, give_back = partial(self.lock.acquire, True, LONGEST_WAIT), self.lock.release
         os.register_at_fork(before=take, after_in_parent=give_back, after_in_child=give_back)
 
     def follow_logging(self) -> None:
-        """Register again after `logging`, whose own hook takes its lock before a fork.
+        """Registers the hooks again after `logging`, whose own hook acquires the lock of `logging` before a fork.
 
-        Python calls the hook that was registered last first. A thread that forks must wait for our lock before it holds that of `logging`: what is
-        being imported meanwhile asks `logging` for a logger.
+        Python runs the hook that was registered last first. A forking thread must wait for the guard's lock before it holds the lock of `logging`,
+        because the module that is being imported meanwhile requests a logger from `logging`.
         """
         if not self._after_logging:
             with self.lock:
-                import logging  # noqa: F401, PLC0415 - as much again as the whole `import tokentrail`
+                import logging  # noqa: F401, PLC0415 - takes as long as the whole `import tokentrail`
             self._after_logging = True
             self.register()
 
     def renew(self) -> None:
-        """Free the lock in a forked child from a thread that is not there: the fork waited for it in vain."""
+        """Resets the lock in a forked child if a thread of the parent held the lock at the fork, after the longest wait."""
         if self.lock.acquire(blocking=False):
             self.lock.release()
         else:
@@ -61,19 +61,19 @@ class _Guard:
 
 guard = _Guard()
 unfinished: Final[list[None]] = []
-"""Not empty as long as a forked child has not done all that `_in_child` says; see `resume`."""
+"""Not empty until a forked child has finished `_in_child`; see `resume`."""
 
 
 def no_fork() -> AbstractContextManager[object]:
-    """A context within which a fork of another thread waits, at most `LONGEST_WAIT` seconds."""
+    """Returns a context in which a fork of another thread waits, at most `LONGEST_WAIT` seconds."""
     guard.follow_logging()
     return guard.lock
 
 
 def _in_child() -> None:
-    """Begin anew in a forked child: no thread came along, and what waits is the parent's to deliver. A part that is not loaded has nothing to do."""
+    """Resets every loaded module in a forked child: the child has no other threads, and waiting usages are delivered by the parent."""
     guard.renew()
-    _call("tokentrail.process.mutexes", "renew_all")  # a thread of the parent may have held any of them
+    _call("tokentrail.process.mutexes", "renew_all")  # a thread of the parent may have held any mutex
     _call("tokentrail.process.threads", "forget_parent")
     _call("tokentrail.journal.locks", "close_inherited")  # the parent's files: closed, never unlocked
     _call("tokentrail.journal.deadline", "renew_pools")  # of HTTP connections
@@ -84,7 +84,7 @@ def _in_child() -> None:
 
 
 def resume() -> None:
-    """Finish what a forked child has to do first: an interrupt amid it was swallowed, and the rest left out."""
+    """Repeats `_in_child` if an interrupt stopped the first run: Python ignores exceptions of fork hooks."""
     if unfinished:
         _in_child()
 

@@ -1,4 +1,4 @@
-"""Locks that a forked child has anew: a thread of the parent may hold one at the fork, and that thread is not there to release it."""
+"""Locks that are renewed in a forked child: a thread of the parent may hold a lock at the fork, and is not there in the child to release the lock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Mutex", "renew_all"]
 
 
 class Mutex:
-    """A lock, used as `with mutex.lock:`. It may be taken again by its own thread: a signal handler or a finalizer runs amid that thread's steps."""
+    """A reentrant lock, used as `with mutex.lock:`. Reentrant because signal handlers and finalizers run in a thread that may hold the lock."""
 
     __slots__ = ("__weakref__", "lock")
 
@@ -22,6 +22,6 @@ _all: weakref.WeakSet[Mutex] = weakref.WeakSet()
 
 
 def renew_all() -> None:
-    """Give every mutex a lock that nobody holds, in a forked child."""
+    """Gives every mutex a new, free lock in a forked child."""
     for mutex in tuple(_all):
         mutex.lock = RLock()

@@ -1,12 +1,12 @@
-"""Threads of tokentrail: how one starts, waits and ends, also beside gevent and eventlet, and in a child that was forked in a thread.
+"""Threads of tokentrail: start, wait and end, also beside gevent and eventlet, and in a child that was forked in a thread.
 
-| where                                                 | what goes wrong                          | what is done                         |
+| where                                                 | problem                                  | solution                             |
 |-------------------------------------------------------|------------------------------------------|--------------------------------------|
 | gevent and eventlet: a new thread is a greenlet       | a wait inside C blocks the hub           | a greenlet waits by `time.sleep`     |
-| the same                                              | counting a long text blocks the hub      | `start_native`: a real thread        |
+| gevent and eventlet                                   | counting a long text blocks the hub      | `start_native`: a real thread        |
 | a child that was forked in a thread: no `atexit` runs | the process lives as long as any thread  | `application_has_ended` ends threads |
 
-The locks of tokentrail are `_thread.RLock`, which no library replaces: greenlets and native threads may share them.
+The locks of tokentrail are `_thread.RLock`, which no library replaces: greenlets and native threads may share such a lock.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ __all__ = ["Empty", "RLock", "SimpleQueue", "application_has_ended", "are_greenl
 T = TypeVar("T")
 
 GREENLET_POLL_SECONDS: Final = 0.05
-"""Between two looks of a waiting greenlet at its queue: what finalizers left may wait so long."""
+"""Between two polls of a queue by a waiting greenlet: work of finalizers may wait that long."""
 END_POLL_SECONDS: Final = 0.2
-"""Between two looks of a thread, in a child that was forked in a thread, whether the application's threads have ended."""
+"""Between two checks whether the application's threads have ended, in a child that was forked in a thread."""
 
 
 class _Process:
-    """What this process knows of its own threads."""
+    """The state of tokentrail's threads in this process."""
 
-    __slots__ = ("at_end", "ended", "forked_in_thread", "forking", "ours", "unclaimed_end")
+    __slots__ = ("at_end", "ended", "forked_in_thread", "forking", "own_idents", "unclaimed_end")
 
     def __init__(self) -> None:
         self.at_end: list[Callable[[], object]] = []
@@ -44,15 +44,15 @@ class _Process:
         self.begin(forked_in_thread=False)
 
     def begin(self, *, forked_in_thread: bool) -> None:
-        """Know of no thread yet."""
+        """Resets the state: no thread runs."""
         self.forked_in_thread = forked_in_thread
         self.ended = False
         self.unclaimed_end: deque[None] = deque([None])  # the thread that takes the item runs `at_end`
-        self.ours: set[int] = set()
+        self.own_idents: set[int] = set()
         self.forking = set()
 
     def forget_parent(self) -> None:
-        """Begin anew in a forked child; `forking` tells what kind of thread has forked."""
+        """Resets the state in a forked child; `forking` shows whether the main thread has forked."""
         self.begin(forked_in_thread=self.forked_in_thread or _thread.get_ident() in self.forking)
 
 
@@ -60,23 +60,24 @@ _process = _Process()
 
 
 def are_greenlets() -> bool:
-    """Whether a thread that is started now is a greenlet: gevent or eventlet has replaced the standard library's function."""
+    """Whether a thread that is started now is a greenlet, because gevent or eventlet has replaced the standard library's function."""
     return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
 
 
 def start(run: Callable[..., object], *arguments: Any) -> int:
-    """Start a thread of the kind that the application uses: its identity. 0 where none can be started: too many, or the interpreter is going down.
+    """Starts a thread of the application's kind and returns its identity; 0 if no thread can be started: too many, or the interpreter shuts down.
 
-    `threading.Thread` is not used: its `start` takes the module's lock and waits, and a finalizer that comes here may hold that lock.
+    `threading.Thread` is not used: `Thread.start` acquires the module's lock and waits, and a finalizer may run this function while its thread holds
+    that lock.
     """
     return _start(_thread.start_new_thread, run, arguments, are_greenlets())
 
 
 def start_native(run: Callable[..., object], *arguments: Any) -> int:
-    """Start a thread of the operating system, also beside gevent. It must not touch the application's locks.
+    """Starts a thread of the operating system, also beside gevent. The thread must not touch the application's locks.
 
-    Beside eventlet it is a greenlet: eventlet exchanges the locks of a process for its own, which only one thread may use (seen with 0.41: a lock
-    that a native thread gives back ends in "Cannot switch to a different thread").
+    Beside eventlet the thread is a greenlet: eventlet replaces the locks of a process by its own, which only one thread may use (seen with 0.41: the
+    release of a lock by a native thread raises "Cannot switch to a different thread").
     """
     native = _native("start_new_thread")
     return _start(native, run, arguments, not isinstance(native, BuiltinFunctionType))
@@ -90,16 +91,16 @@ def _start(starter: Callable[..., int], run: Callable[..., object], arguments: t
 
 
 def _run(run: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-    ours, ident = _process.ours, _native("get_ident")()
-    ours.add(ident)
+    own_idents, ident = _process.own_idents, _native("get_ident")()
+    own_idents.add(ident)
     try:
         run(*arguments)
     finally:
-        ours.discard(ident)
+        own_idents.discard(ident)
 
 
 def _native(name: str) -> Callable[..., Any]:
-    """A function of `_thread` as the interpreter made it, also where gevent has replaced it."""
+    """Returns the interpreter's own function of `_thread`, also where gevent has replaced the function."""
     function = getattr(_thread, name)
     if not isinstance(function, BuiltinFunctionType) and "gevent.monkey" in sys.modules:
         function = sys.modules["gevent.monkey"].get_original("_thread", name)
@@ -107,9 +108,9 @@ def _native(name: str) -> Callable[..., Any]:
 
 
 def get(queue: SimpleQueue[T]) -> T | None:
-    """Wait for the queue's next item without holding up anybody; `None` where the application has ended and the thread is to end too."""
+    """Waits for the queue's next item without blocking greenlets; `None` if the application has ended, so that the thread must end too."""
     while True:
-        greenlet = are_greenlets() and _native("get_ident")() not in _process.ours
+        greenlet = are_greenlets() and _native("get_ident")() not in _process.own_idents
         try:
             if greenlet:
                 return queue.get_nowait()
@@ -122,7 +123,7 @@ def get(queue: SimpleQueue[T]) -> T | None:
 
 
 def wait_until(done: Callable[[], bool], timeout: float) -> bool:
-    """Wait until `done()`, or the time (seconds) is up, in a way that lets greenlets run; what `done()` said last."""
+    """Waits until `done()` is true, at most `timeout` seconds, and lets greenlets run; returns the last result of `done()`."""
     deadline = time.monotonic() + timeout
     pause = 0.0005
     while not done():
@@ -135,24 +136,25 @@ def wait_until(done: Callable[[], bool], timeout: float) -> bool:
 
 
 def at_end(action: Callable[[], object]) -> None:
-    """Call `action` where a process ends without `atexit`: in a child that was forked in a thread, after the application's last thread."""
+    """Registers an action for a process that ends without `atexit`: a child that was forked in a thread, after the application's last thread."""
     _process.at_end.append(action)
 
 
 def application_has_ended() -> bool:
-    """Whether only threads of tokentrail are left in a child that was forked in a thread, and the actions of `at_end` are done.
+    """Whether a child that was forked in a thread has only threads of tokentrail left, and the actions of `at_end` are done.
 
-    Such a child has no main thread whose end would end the process: the last thread does (seen with `sys.exit` in the child, CPython 3.11).
+    Such a child has no main thread whose end would end the process: the process ends with its last thread (seen with `sys.exit` in the child,
+    CPython 3.11).
     """
     if _process.ended or not _process.forked_in_thread:
         return _process.ended
-    # the one list of threads that knows those which were started without `threading`
-    if sys._current_frames().keys() - _process.ours:  # noqa: SLF001
+    # the only list of threads that includes threads started without `threading`
+    if sys._current_frames().keys() - _process.own_idents:  # noqa: SLF001
         return False
     try:
         _process.unclaimed_end.pop()
     except IndexError:
-        return False  # another thread is at it
+        return False  # another thread runs the actions
     if not start(_end):
         _end()
     return _process.ended
@@ -174,7 +176,7 @@ def _after_fork_in_parent() -> None:
 
 
 def forget_parent() -> None:
-    """Begin anew in a forked child: threads do not come along."""
+    """Resets the state of the threads in a forked child, which has none of them."""
     _process.forget_parent()
 
 

@@ -1,7 +1,7 @@
-"""Who answers: a provider is known by the host that a client talks to, whatever package asks.
+"""Providers, which answer calls: a provider is identified by the host of a client's base URL, whatever the SDK.
 
-| file     | holds                                                                                        |
-|----------|----------------------------------------------------------------------------------------------|
-| `table`  | the providers, one row each: their addresses, and what is known of each                      |
-| `lookup` | the rule that reads the table, the setting `provider_hosts` first: from a URL to a `Server`  |
+| file     | holds                                                                                     |
+|----------|-------------------------------------------------------------------------------------------|
+| `table`  | the providers, one row each: addresses and accepted options                               |
+| `lookup` | finds the `Server` of a URL, first by the setting `provider_hosts`, then by the table     |
 """

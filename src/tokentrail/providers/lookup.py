@@ -1,4 +1,4 @@
-"""From a URL to the provider that answers there: the setting `provider_hosts` first, then gateways, then the table; else the SDK's own provider."""
+"""Finds the provider that answers at a URL: by the setting `provider_hosts`, then gateways, then the table; else the SDK's own provider."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _PORTS: Final = {provider.port: provider.name for provider in PROVIDERS if provi
 _ACCEPT_INCLUDE_USAGE: Final = frozenset(provider.name for provider in PROVIDERS if provider.accepts_include_usage)
 
 _CLOUDFLARE: Final = "gateway.ai.cloudflare.com/v1/*/*/"
-"""developers.cloudflare.com/ai-gateway/usage/providers: `gateway.ai.cloudflare.com/v1/{account_id}/{gateway_id}/{provider}` passes on to the
-provider. What goes to its other paths (`compat`, `workers-ai`) is answered by Cloudflare, as far as an address can tell."""
+"""developers.cloudflare.com/ai-gateway/usage/providers: `gateway.ai.cloudflare.com/v1/{account_id}/{gateway_id}/{provider}` forwards calls to the
+provider. Calls to other paths (`compat`, `workers-ai`) are answered by Cloudflare, as far as an address shows."""
 
 _GATEWAYS: Final = rules_of(
     {_CLOUDFLARE + provider.cloudflare: provider.name for provider in PROVIDERS if provider.cloudflare}
     | {gateway: provider.name for provider in PROVIDERS for gateway in provider.gateways}
 )
-"""Services between a client and providers. Where the address names the provider behind, that is who answers; else the gateway is."""
+"""Gateways: services between a client and providers. A gateway's call belongs to the provider that the address names, else to the gateway."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a client's calls go: provider, address, port (0 where it is the scheme's), and what the provider is known to accept."""
+    """The server of a client's calls: provider, address, port (0 for the scheme's port), and whether the provider accepts `include_usage`."""
 
     provider: str
     address: str
@@ -43,43 +43,43 @@ class Server:
 
 
 _SCHEMES: Final = {"https": 443, "http": 80}
-_KEPT: Final = 256
+_MAX_SERVERS: Final = 256
 _servers: dict[int, tuple[Any, Mapping[str, str], str, Server]] = {}
 _rules: dict[int, tuple[Mapping[str, str], tuple[HostRule, ...]]] = {}
 
 
 def server_of(url: Any, default: str) -> Server:
-    """Name the server behind a client's base URL (an `httpx.URL`); `default` is the provider where the host is not known.
+    """Returns the server of a client's base URL (an `httpx.URL`); `default` is the provider for unknown hosts.
 
-    A URL object is looked at once: reading its parts costs more than the rest of the call's bookkeeping.
+    Each URL object is read once: reading the parts costs more than the rest of the call's bookkeeping.
     """
     own = current.settings.provider_hosts
     known = _servers.get(id(url))
     if known is not None and known[0] is url and known[1] is own and known[2] == default:
         return known[3]
     server = _look_up(url, default, own)
-    if len(_servers) >= _KEPT:
+    if len(_servers) >= _MAX_SERVERS:
         _servers.clear()
-    _servers[id(url)] = (url, own, default, server)  # keeps the URL alive, so that no other object gets the same id
+    _servers[id(url)] = (url, own, default, server)  # the reference keeps the URL alive, so that no other object gets the same id
     return server
 
 
 def _look_up(url: Any, default: str, own: Mapping[str, str]) -> Server:
     host, port, usual = url.host.lower().rstrip("."), url.port, _SCHEMES.get(url.scheme, 0)
     steps = steps_of(url.path)
-    named = _named(_rules_for(own), host, (port or usual,), steps) or _named(_GATEWAYS, host, (port or usual,), steps) or _known(host, port)
+    named = _match(_rules_for(own), host, (port or usual,), steps) or _match(_GATEWAYS, host, (port or usual,), steps) or _in_table(host, port)
     shown = 0 if port in (None, *_SCHEMES.values()) else int(port)
     if named is None:
-        _tell(host, shown, default)
+        _log_default(host, shown, default)
     return Server(named or default, host, shown, named is not None and named in _ACCEPT_INCLUDE_USAGE)
 
 
-def _named(rules: Sequence[HostRule], host: str, ports: Sequence[int], steps: Sequence[str]) -> str | None:
-    return next((rule.provider for rule in rules if rule.means(host, ports, steps)), None)
+def _match(rules: Sequence[HostRule], host: str, ports: Sequence[int], steps: Sequence[str]) -> str | None:
+    return next((rule.provider for rule in rules if rule.matches(host, ports, steps)), None)
 
 
 def _rules_for(own: Mapping[str, str]) -> tuple[HostRule, ...]:
-    """The rules of these `provider_hosts`, read once as long as the setting stays the same."""
+    """Returns the rules of `provider_hosts`, which are parsed again only when the setting changes."""
     known = _rules.get(id(own))
     if known is None or known[0] is not own:
         _rules.clear()
@@ -87,7 +87,7 @@ def _rules_for(own: Mapping[str, str]) -> tuple[HostRule, ...]:
     return known[1]
 
 
-def _known(host: str, port: int | None) -> str | None:
+def _in_table(host: str, port: int | None) -> str | None:
     named = _HOSTS.get(host)
     if named is None:
         named = next((provider for suffix, provider in _SUFFIXES if host.endswith(suffix)), None)
@@ -97,23 +97,23 @@ def _known(host: str, port: int | None) -> str | None:
 
 
 def is_named(address: str, port: int, own: Mapping[str, str]) -> bool:
-    """Whether a recorded server is known by name, to the tables here or to `provider_hosts`, at any path; else only the SDK named its provider.
+    """Whether the table or `provider_hosts` names a recorded server, at any path; otherwise the provider is the SDK's default.
 
-    `port` is 0 where it is the scheme's.
+    `port` is 0 for the scheme's port.
     """
     ports = (port,) if port else tuple(_SCHEMES.values())
-    return _known(address, port) is not None or any(rule.means_host(address, ports) for rule in (*_rules_for(own), *_GATEWAYS))
+    return _in_table(address, port) is not None or any(rule.matches_host(address, ports) for rule in (*_rules_for(own), *_GATEWAYS))
 
 
-def _tell(host: str, port: int, default: str) -> None:
-    """Say once for each host that only the SDK names its provider."""
+def _log_default(host: str, port: int, default: str) -> None:
+    """Logs, once for each host, that the provider is the SDK's default."""
     if not current.runtime.diagnostics.is_first("unnamed host", host, port):
         return
     where = place_of(host, port)
-    logger.info("tokentrail: %s is recorded as %s, after the SDK: name who answers there with TOKENTRAIL_PROVIDER_HOSTS=%s=…", where, default, where)
+    logger.info("tokentrail: %s is recorded as %s, after the SDK: name the provider with TOKENTRAIL_PROVIDER_HOSTS=%s=…", where, default, where)
 
 
 def place_of(address: str, port: int) -> str:
-    """A server as a key of `provider_hosts`: `llm.internal:8000`, `[::1]:8000`, without the port where it is 0."""
+    """Returns a server as a key of `provider_hosts`: `llm.internal:8000`, `[::1]:8000`, without the port if the port is 0."""
     host = f"[{address}]" if ":" in address else address
     return f"{host}:{port}" if port else host

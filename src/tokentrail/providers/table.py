@@ -1,6 +1,6 @@
-"""The providers, one row each: by which addresses a provider is known, and what it accepts.
+"""The providers, one row each: the addresses of a provider, and its accepted options.
 
-A name is the well-known one of the GenAI conventions where there is one (openai, groq, mistral_ai, x_ai, gcp.gemini, …), else the company's own.
+A name is that of the GenAI conventions if the conventions have one (openai, groq, mistral_ai, x_ai, gcp.gemini, …), else the company's own.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ __all__ = ["PROVIDERS", "Provider"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """Who answers at some addresses."""
+    """A provider and its addresses."""
 
     name: str
     hosts: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()  # of hosts
     prefixes: tuple[str, ...] = ()  # of hosts
-    port: int = 0  # on any host that is not known by name: a port that the provider's server has made its own
-    gateways: tuple[str, ...] = ()  # keys as in `provider_hosts`: what a gateway passes on to this provider
+    port: int = 0  # the default port of the provider's server, on any host that no other row names
+    gateways: tuple[str, ...] = ()  # keys as in `provider_hosts`: addresses of gateways that forward to this provider
     cloudflare: str = ""  # the provider's step in addresses of Cloudflare's AI gateway
     accepts_include_usage: bool = False
-    """States usage in a stream only if asked, and is known to accept `stream_options.include_usage`.
+    """States usage in a stream only on request, and accepts `stream_options.include_usage`.
 
-    Seen in recordings: openai 14 of 17 streams with it carry usage (the others were errors or cut), 0 of 10 without; ollama's `/v1` 12 of 12. Not
-    asked because they state it anyway: groq (`x_groq`), mistral_ai, together, deepseek, openrouter. A host that is not known is never asked; name it
-    with the setting `provider_hosts` (`llm.internal:8000=vllm`).
+    Seen in recordings: of openai's streams, 14 of 17 with the option carry usage (the others were errors or cut), 0 of 10 without; ollama's `/v1` 12
+    of 12. False where a provider states usage anyway: groq (`x_groq`), mistral_ai, together, deepseek, openrouter. Requests to unknown hosts are not
+    changed; the setting `provider_hosts` names a host (`llm.internal:8000=vllm`).
     """
 
 
@@ -59,7 +59,7 @@ PROVIDERS: Final = (
     Provider(name="gcp.vertex_ai", suffixes=("aiplatform.googleapis.com",), cloudflare="google-vertex-ai"),  # also us-central1-aiplatform.…
     Provider(name="github", hosts=("models.github.ai",)),
     Provider(name="groq", hosts=("api.groq.com",), suffixes=(".groq.com",), gateways=("groq.helicone.ai",), cloudflare="groq"),
-    Provider(name="helicone", gateways=("ai-gateway.helicone.ai",)),  # docs.helicone.ai: a host for each provider that is passed on to, and this one
+    Provider(name="helicone", gateways=("ai-gateway.helicone.ai",)),  # docs.helicone.ai: one host for each provider behind the gateway, and this host
     Provider(name="huggingface", hosts=("router.huggingface.co",), cloudflare="huggingface"),
     Provider(name="llama_cpp", accepts_include_usage=True),
     Provider(name="mistral_ai", hosts=("api.mistral.ai", "codestral.mistral.ai"), cloudflare="mistral"),
@@ -76,7 +76,7 @@ PROVIDERS: Final = (
     ),
     Provider(name="openrouter", hosts=("openrouter.ai",), cloudflare="openrouter"),
     Provider(name="perplexity", hosts=("api.perplexity.ai",), cloudflare="perplexity-ai"),
-    Provider(name="portkey", gateways=("api.portkey.ai",)),  # portkey.ai/docs; the provider behind stands in a header or a configuration
+    Provider(name="portkey", gateways=("api.portkey.ai",)),  # portkey.ai/docs; the provider behind is in a header or a configuration
     Provider(name="sambanova", hosts=("api.sambanova.ai",)),
     Provider(name="together", hosts=("api.together.ai", "api.together.xyz")),
     Provider(name="vercel", gateways=("ai-gateway.vercel.sh",)),  # vercel.com/docs/ai-gateway

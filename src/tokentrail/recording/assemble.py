@@ -1,9 +1,9 @@
-"""A usage, put together from what was asked, what was answered, who asked, and the clock: for wrapped calls, calls by hand and corrections alike."""
+"""Builds a usage from request, answer, attribution and clock: for calls of patched functions, usages recorded by hand, and corrections."""
 
 from __future__ import annotations
 
 from tokentrail.attribution import Attribution
-from tokentrail.idempotency import MAX_PART_CHARS, bounded
+from tokentrail.idempotency import MAX_PART_CHARS, shorten
 from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.models import model_family
 from tokentrail.usage import Usage
@@ -11,7 +11,7 @@ from tokentrail.usage import Usage
 __all__ = ["assemble"]
 
 WITHOUT_OUTPUT = ("embedding", "fine_tuning")
-"""Token types that have no output: its source is the input's."""
+"""Token types without output: the source of the output is that of the input."""
 
 
 def assemble(
@@ -39,10 +39,10 @@ def assemble(
     corrects_key: str = "",
     measured: bool = True,
 ) -> Usage:
-    """Put a usage together; nothing is read but the arguments. Times are UTC nanoseconds, `trace_id` 0 is none.
+    """Builds a usage from the arguments alone. Times are UTC nanoseconds; a `trace_id` of 0 means no trace.
 
-    Of `operation_id` and `metadata` the block's are taken where none are given. `source` is the source of the counts that are stated. `measured`:
-    the request's and the answer's texts are known, so that their characters are counted.
+    `operation_id` and `metadata` default to those of the block. `source` is the source of the stated counts. `measured`: the texts of request and
+    answer are known, so their characters are counted.
     """
     if block is not None:
         operation_id = operation_id or block.operation_id
@@ -58,7 +58,7 @@ def assemble(
         key_kind=key_kind,
         key_time=key_time,
         ts=ts,
-        tenant_id=tenant_id if len(tenant_id) <= MAX_PART_CHARS else bounded(tenant_id),
+        tenant_id=tenant_id if len(tenant_id) <= MAX_PART_CHARS else shorten(tenant_id),
         operation=operation,
         token_type=request.token_type,
         operation_id=operation_id,
@@ -99,7 +99,7 @@ def assemble(
         input_source=input_source,
         output_source=output_source,
         input_chars=sum(map(len, texts)) if measured else None,
-        output_chars=sum(map(len, answer.output_texts)) if answer.output_texts else None,  # no text known is not 0 characters
+        output_chars=sum(map(len, answer.output_texts)) if answer.output_texts else None,  # an unknown text does not have 0 characters
         texts=len(texts) if measured else None,
         corrects_key=corrects_key,
     )

@@ -1,4 +1,4 @@
-"""Where usages go: a protocol, with the journal (`tokentrail.journal.process`) and memory behind it."""
+"""Deliveries, which take usages: the protocol, implemented by the journal (`tokentrail.journal.process`) and by `Memory`."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ __all__ = ["Delivery", "Estimate", "Memory", "Texts"]
 
 
 class Texts(NamedTuple):
-    """The texts of a call whose provider stated no counts. They are counted in the background, and then let go."""
+    """The texts of a call whose provider stated no counts: tokenized in the background, then released."""
 
     input: Sequence[str]
     output: Sequence[str]
 
 
 class Estimate(Protocol):
-    """The estimator's entrance: counts in the background, gives the completed usage to `append`, and calls `settle` when nothing more comes."""
+    """The estimator's function: counts in the background, passes the completed usage to `append`, and calls `settle` at the end in any case."""
 
     def __call__(self, usage: Usage, texts: Texts, append: Callable[[Usage], None], settle: Callable[[], None]) -> None:
-        """Count later; `usage.call` names the record that is completed."""
+        """Counts later; `usage.call` is the number of the record that is completed."""
 
 
 class Delivery(Protocol):
-    """What takes usages. A call keeps the delivery that it began with: neither a late stream nor a late estimate goes to another one."""
+    """Takes usages. A call keeps its delivery from start to end, so a late stream or estimate goes to no other delivery."""
 
     def append(self, usage: Usage, texts: Texts | None = None) -> int:
-        """Take a usage before returning: its number, or minus its number if the usage was refused. Never blocks on the network.
+        """Takes a usage before returning. Returns the usage's number, negative if the usage was refused. Never blocks on the network.
 
         With `texts`, the usage is completed in the background and appended once more, as a higher rank of the same key.
         """
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all that was appended is acknowledged, or the time (seconds) is up. True if it is."""
+        """Waits until all appended usages are acknowledged, at most `timeout` seconds. True if all are."""
 
     def close(self, deadline: float) -> None:
-        """Deliver what can be delivered until `deadline` (`time.monotonic`). A later append is taken all the same."""
+        """Delivers as many usages as possible until `deadline` (`time.monotonic`). A later append still works."""
 
 
 class Memory:
-    """Usages handed to a function of this process, for tests."""
+    """Passes usages to a function of this process, for tests."""
 
     __slots__ = ("_estimate", "_take")
 
@@ -52,18 +52,18 @@ class Memory:
         self._estimate = estimate
 
     def append(self, usage: Usage, texts: Texts | None = None) -> int:
-        """Hand the usage over."""
+        """Passes the usage to the function."""
         self._take(usage)
         if texts is not None:
             self._estimate(replace(usage, call=1), texts, self._take, _nothing)
         return 1
 
     def flush(self, timeout: float) -> bool:  # noqa: ARG002 - the protocol's
-        """Answer at once: nothing waits."""
+        """Returns at once, since no usage waits."""
         return True
 
     def close(self, deadline: float) -> None:
-        """Do nothing: nothing waits."""
+        """Does nothing, since no usage waits."""
 
 
 def _nothing() -> None:

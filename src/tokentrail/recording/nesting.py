@@ -1,14 +1,14 @@
-"""Only leaves count: which of two calls under way, one begun while the other one runs, is the one that was spent.
+"""Chooses which of two nested calls is counted: only leaves count. The inner call starts while the SDK's function of the outer call runs.
 
-| begun while an SDK's function (the outer call) runs | recorded |
+| inner call | recorded |
 |---|---|
-| the outer call is answered what the inner one was: the same response id | the inner call |
-| a part of the outer call, whose function only asks other SDKs | the inner call |
-| a part of the outer call, with its counts and model, where one of them has no id; or the outer call states nothing | the inner call |
-| anything else: a guard's, a judge's, a cache's, a signal handler's, a finalizer's, an event hook's own call | both |
+| has the same response id as the outer call | the inner call |
+| is a part of the outer call, whose function only calls other SDKs | the inner call |
+| is a part of the outer call, with the same counts and model, and one of the calls has no id; or the outer call states nothing | the inner call |
+| is anything else: the call of a guard, a judge, a cache, a signal handler, a finalizer, an event hook | both |
 
-The inner call is always a call of its own. A part is what a transport of the outer call's client, or the outer function itself, began on its
-stack. A function that sends its request itself (`Request.sends`) may be answered by the network whatever was begun inside it.
+The inner call is always recorded. A part is a call that a transport of the outer call's client, or the outer function itself, starts on the stack of
+the outer call. A function that sends its request itself (`Request.sends`) gets its answer from the network, also where an inner call was started.
 """
 
 from __future__ import annotations
@@ -27,28 +27,38 @@ if TYPE_CHECKING:
     from tokentrail.instrumentation.contract import Answer, Request
     from tokentrail.recording.recorder import Call
 
-__all__ = ["Inner", "Probe", "inside", "is_part", "no_inner", "probing", "spent_inside"]
+__all__ = ["Inner", "Probe", "inside", "is_answer_of_inner", "is_part", "new_inner", "probing"]
 
 HOOKS: Final = "tokentrail.instrumentation.around"
 HTTP: Final = frozenset({"httpx", "httpx2"})
-ASIDE: Final = ("aiohttp.tracing", "botocore.hooks", "httpcore", "logging", "opentelemetry.sdk", "requests.hooks", "urllib3", "warnings", "weakref")
-"""Modules that call what an application has hung into them: what such a callback asks is not what the outer call answers."""
-ASIDE_IN_HTTP: Final = frozenset({"_send_handling_redirects", "_send_handling_auth"})
-"""The functions of an HTTP client that call event hooks and authentication; a transport is called by others."""
+CALLBACKS: Final = (
+    "aiohttp.tracing",
+    "botocore.hooks",
+    "httpcore",
+    "logging",
+    "opentelemetry.sdk",
+    "requests.hooks",
+    "urllib3",
+    "warnings",
+    "weakref",
+)
+"""Modules that run callbacks of the application: a call of such a callback does not answer the outer call."""
+HTTP_CALLBACKS: Final = frozenset({"_send_handling_redirects", "_send_handling_auth"})
+"""The functions of an HTTP client that run event hooks and authentication; transports are run by other functions."""
 
-Said = tuple[str, str, int | None, int | None, str]
-"""How a call ended, its answer's id, its tokens in and out, and the model that answered."""
+Outcome = tuple[str, str, int | None, int | None, str]
+"""How a call ended, the response id, the tokens in and out, and the model of the answer."""
 Inner = deque[tuple["Call", bool]]
-"""The last calls that began inside a call, and whether each is a part of it for certain."""
+"""The last inner calls of a call, each with a flag: certainly a part of the outer call."""
 
 
-def no_inner() -> Inner:
-    """Make room for calls inside a call; a task that outlives a long stream may begin any number of them."""
+def new_inner() -> Inner:
+    """Returns an empty, bounded list of inner calls; a task that outlives a long stream may start any number of calls."""
     return deque(maxlen=64)
 
 
 class Probe:
-    """In the place of a call under way: what reaches the recorder inside is noted here, and nowhere else."""
+    """Replaces the outer call: collects the requests that reach the recorder, and records none of them."""
 
     __slots__ = ("reached",)
 
@@ -62,7 +72,7 @@ inside: ContextVar[Call | Probe | None] = ContextVar("tokentrail_inside", defaul
 
 @contextmanager
 def probing() -> Iterator[list[Request]]:
-    """Note the requests that reach the recorder in this context, in the place of recording them: no usage, no span, no metric."""
+    """Collects the requests that reach the recorder in this context, without recording: no usage, no span, no metric."""
     probe = Probe()
     token = inside.set(probe)
     try:
@@ -72,7 +82,7 @@ def probing() -> Iterator[list[Request]]:
 
 
 def is_part(outer: Call, frame: FrameType | None) -> bool | None:
-    """Whether what begins at this frame is a part of the outer call; None where the outer call's function is not on this stack."""
+    """Whether a call that starts at this frame is a part of the outer call; None if the outer call's function is not on this stack."""
     verdict: bool | None = None
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
@@ -85,17 +95,17 @@ def is_part(outer: Call, frame: FrameType | None) -> bool | None:
 
 
 def _verdict_of(frame: FrameType, module: str) -> bool | None:
-    """What this frame says of the ones that it has called: None is nothing."""
-    if any(module == name or module.startswith(f"{name}.") for name in ASIDE) or _breaks_in(frame):
+    """Whether calls below this frame are parts of the outer call; None if this frame decides nothing."""
+    if any(module == name or module.startswith(f"{name}.") for name in CALLBACKS) or _is_interrupt(frame):
         return False
     package, _, name = module.partition(".")
     if package not in HTTP:
         return None
-    return not (name in {"_auth", "_transports.default"} or frame.f_code.co_name in ASIDE_IN_HTTP)
+    return not (name in {"_auth", "_transports.default"} or frame.f_code.co_name in HTTP_CALLBACKS)
 
 
-def _breaks_in(frame: FrameType) -> bool:
-    """Whether the interpreter called this function amid its caller: a signal handler, a finalizer, a callback of a weak reference or of gc."""
+def _is_interrupt(frame: FrameType) -> bool:
+    """Whether the interpreter called this function amid its caller's code: a signal handler, a finalizer, a callback of a weak reference or gc."""
     code = frame.f_code
     if code.co_name == "__del__":
         return True
@@ -107,22 +117,22 @@ def _breaks_in(frame: FrameType) -> bool:
     if code.co_flags & CO_VARARGS:
         given += local.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount]) or ()
     if any(value is caller for value in given):
-        return True  # a signal handler is given the frame that it interrupts, and no function knows its caller's otherwise
+        return True  # only a signal handler gets the interrupted frame, which is its caller's, as an argument
     if any(type(value) is weakref.ref and value() is None for value in given):
         return True
     return any(getattr(callback, "__code__", None) is code for callback in gc.callbacks)
 
 
-def spent_inside(inner: Inner, answer: Answer, *, sends: bool) -> bool:
-    """Whether what a call was answered is what a call inside it was answered. `sends`: the outer call's function sends its request itself."""
-    return any(_is_answer_of(call.said, answer, is_part, sends) for call, is_part in inner)
+def is_answer_of_inner(inner: Inner, answer: Answer, *, sends: bool) -> bool:
+    """Whether the answer of a call came from an inner call. `sends`: the outer call's function sends its request itself."""
+    return any(_is_answer_of(call.outcome, answer, is_part, sends) for call, is_part in inner)
 
 
-def _is_answer_of(said: Said | None, answer: Answer, is_part: bool, sends: bool) -> bool:
+def _is_answer_of(outcome: Outcome | None, answer: Answer, is_part: bool, sends: bool) -> bool:
     is_only_part = is_part and (not sends or (not answer.response_id and answer.input_tokens is None and answer.output_tokens is None))
-    if said is None:  # the inner call is a stream that is still open
+    if outcome is None:  # the inner call is a stream that is still open
         return is_only_part
-    ended, response_id, tokens_in, tokens_out, model = said
+    ended, response_id, tokens_in, tokens_out, model = outcome
     if ended == "error":
         return False
     if response_id and response_id == answer.response_id:

@@ -1,4 +1,4 @@
-"""The streams that are not recorded yet."""
+"""Streams that are not recorded yet."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["OpenStreams"]
 
 
 class Stream(Protocol):
-    """A stream that is followed while the caller reads it."""
+    """A stream that is followed while the caller reads."""
 
     def end(self) -> None:
-        """Record the stream with what is known."""
+        """Records the stream with the counts so far."""
 
 
 class OpenStreams:
     """Weak references to the streams that are not recorded yet, by the stream's `id()`.
 
-    A stream puts itself into `refs` when it begins. The caller that takes it out (`pop`, which is atomic) records it: that is what makes it once.
+    A stream adds itself to `refs` at its start. The caller that removes the reference (`pop`, which is atomic) records the stream: exactly once.
     """
 
     __slots__ = ("refs",)
@@ -30,12 +30,12 @@ class OpenStreams:
         return len(self.refs)
 
     def end_all(self) -> None:
-        """Record every stream with what is known, at the process's end."""
+        """Records every stream with the counts so far, at the end of the process."""
         for ref in list(self.refs.values()):
             stream = ref()
             if stream is not None:
                 stream.end()
 
     def forget(self) -> None:
-        """Own none, in a forked child: all of them are the parent's."""
+        """Removes all references in a forked child: the streams are the parent's."""
         self.refs.clear()

@@ -1,6 +1,6 @@
-"""From a provider call to a usage in the journal, on the span and in the metrics. Never raises into the application.
+"""Records a provider call as a usage in the journal, on the span and in the metrics. Never raises into the application.
 
-`start(request)` before the call, `Call.finish(answer)` after it: read downwards, this is the write path.
+The write path, in reading order: `start(request)` before the call, `Call.finish(answer)` after.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from tokentrail.usage import Usage
 
 __all__ = ["Call", "current_span", "flush", "record", "start"]
 
-_PREFIXES_KEPT = 4096
+_MAX_PREFIXES = 4096
 
 _prefixes: dict[tuple[str, str], str] = {}
 
 
 class Call:
-    """One provider call. `finish` (or `finish_later`) counts it exactly once; everything else may be left out."""
+    """One provider call. `finish` (or `finish_later`) counts the call exactly once; all other methods are optional."""
 
     __slots__ = (
         "_attached",
@@ -50,7 +50,7 @@ class Call:
         "_started",
         "_telemetry",
         "_ts",
-        "said",
+        "outcome",
     )
 
     def __init__(self, request: Request, runtime: Runtime) -> None:
@@ -60,10 +60,10 @@ class Call:
         self._first_chunk = 0
         self._entered: Token[Call | nesting.Probe | None] | None = None
         self._inner: nesting.Inner | None = None
-        self.said: nesting.Said | None = None
+        self.outcome: nesting.Outcome | None = None
         self._attached: Any = None
         self._runtime = runtime
-        self._settings = runtime.settings  # what is configured, or collected, later changes nothing for a call that has begun
+        self._settings = runtime.settings  # a later change of settings or delivery does not affect a started call
         self._delivery = runtime.delivery
         self._parent = instruments.current_context()
         self._telemetry = runtime.telemetry or runtime.instruments()
@@ -71,18 +71,18 @@ class Call:
         self._span = None
         try:
             self._span = self._telemetry.start(request, self._attribution, self._parent, self._ts)
-        except Exception as failure:  # an SDK's sampler or processor: it must not cost a usage
+        except Exception as failure:  # raised by a sampler or span processor; no usage may be lost by that
             runtime.diagnostics.internal_error("telemetry.start", failure)
         self._started = perf_counter_ns()
 
     def enter(self) -> None:
-        """Make the span current, and let wrapped calls inside know of this one: only leaves count."""
+        """Makes the span current, and this call the outer call of calls inside: only leaves count."""
         self._entered = nesting.inside.set(self)
         if self._span is not None:
             self._attached = instruments.attach(self._span, self._parent)
 
     def leave(self) -> None:
-        """Undo `enter`. In another context, where a coroutine is closed that nobody awaited to its end, there is nothing to undo."""
+        """Undoes `enter`. A coroutine that is closed before its end runs this in another context, where there is nothing to undo."""
         attached, self._attached = self._attached, None
         entered, self._entered = self._entered, None
         if entered is not None:
@@ -97,20 +97,20 @@ class Call:
         """Whether the call is not recorded yet."""
         return bool(self._open)
 
-    def holds(self, inner: Call) -> None:
-        """Note a call that begins while this one is under way, and whether it is a part of this one."""
-        part = nesting.is_part(self, sys._getframe(2))  # noqa: SLF001 - only the stack knows
+    def note_inner(self, inner: Call) -> None:
+        """Adds an inner call, unless the inner call is certainly no part of this call."""
+        part = nesting.is_part(self, sys._getframe(2))  # noqa: SLF001 - only the stack shows the callers
         if part is not False:
-            self._inner = self._inner or nesting.no_inner()
+            self._inner = self._inner or nesting.new_inner()
             self._inner.append((inner, part is True))
 
     def first_chunk(self) -> None:
-        """Note when a stream began to answer."""
+        """Sets the time of a stream's first chunk."""
         if not self._first_chunk:
             self._first_chunk = perf_counter_ns()
 
     def finish(self, answer: Answer, ended: str = "complete", error: BaseException | None = None) -> None:
-        """Record the call; what comes after the first time is ignored. It is in the journal when this returns."""
+        """Records the call; further calls of `finish` are ignored. On return the usage is in the journal."""
         try:
             self._open.pop()
         except IndexError:
@@ -121,18 +121,18 @@ class Call:
             self._runtime.diagnostics.internal_error("recorder.finish", failure)
 
     def finish_later(self, answer: Answer, ended: str = "partial") -> None:
-        """Record the call from a finalizer or a signal handler, which may run while this very thread holds a lock: only a queue is touched."""
+        """Records the call from a finalizer or a signal handler, which may run while its own thread holds a lock: only a queue is touched."""
         self._runtime.deferred.do_later(partial(self.finish, answer, ended))
 
     def _finish(self, answer: Answer, ended: str, error: BaseException | None) -> None:
         duration = perf_counter_ns() - self._started
-        request, self._request = self._request, _NOTHING  # a task begun inside this call holds it as long as it lives, but no prompt
+        request, self._request = self._request, _NOTHING  # a task started inside this call keeps the call alive, but no prompt
         settings = self._settings
-        self.said = ended, answer.response_id, answer.input_tokens, answer.output_tokens, answer.model
+        self.outcome = ended, answer.response_id, answer.input_tokens, answer.output_tokens, answer.model
         if self._inner is not None:
             inner, self._inner = self._inner, None
-            if nesting.spent_inside(inner, answer, sends=request.sends):
-                self._telemetry.finish_unspent(self._span, self._ts + duration, error)
+            if nesting.is_answer_of_inner(inner, answer, sends=request.sends):
+                self._telemetry.finish_uncounted(self._span, self._ts + duration, error)
                 return
         block = self._attribution
         tenant = (block and block.tenant_id) or settings.tenant_id
@@ -177,14 +177,14 @@ _NOTHING = Request(provider="", endpoint="", gen_ai_operation="")
 def _prefix(operation: str, tenant: str) -> str:
     prefix = _prefixes.get((operation, tenant))
     if prefix is None:
-        if len(_prefixes) >= _PREFIXES_KEPT:
+        if len(_prefixes) >= _MAX_PREFIXES:
             _prefixes.clear()
         prefix = _prefixes[operation, tenant] = key_prefix(operation, tenant)
     return prefix
 
 
 def start(request: Request) -> Call | None:
-    """Begin a call; `None` where nothing is to be recorded: switched off, or only looked at. Never raises."""
+    """Starts a call; `None` where nothing is to be recorded: tokentrail is disabled, or a probe collects the requests. Never raises."""
     try:
         outer = nesting.inside.get()
         if isinstance(outer, nesting.Probe):
@@ -196,11 +196,11 @@ def start(request: Request) -> Call | None:
         if runtime.settings.disabled:
             return None
         deferred = runtime.deferred
-        if not deferred.running and (request.stream or deferred.left):
+        if not deferred.running and (request.stream or deferred.needs_thread):
             deferred.start()
         call = Call(request, runtime)
         if outer is not None and outer.is_open():
-            outer.holds(call)
+            outer.note_inner(call)
         return call  # noqa: TRY300
     except Exception as failure:
         current.runtime.diagnostics.internal_error("recorder.start", failure)
@@ -208,13 +208,13 @@ def start(request: Request) -> Call | None:
 
 
 def current_span() -> tuple[int, int]:
-    """The current span's trace id and span id, 0 where there is none."""
+    """Returns trace id and span id of the current span, 0 and 0 without a span."""
     span_context = trace.get_current_span().get_span_context()
     return span_context.trace_id, span_context.span_id
 
 
 def record(usage: Usage) -> None:
-    """Record a usage that is assembled already; it is in the journal when this returns. Never raises."""
+    """Records an assembled usage; on return the usage is in the journal. Never raises."""
     resume()
     runtime = current.runtime
     try:
@@ -230,8 +230,8 @@ def record(usage: Usage) -> None:
 
 
 def flush(timeout: float = 30.0) -> bool:
-    """Wait until all that was recorded so far is acknowledged by the Collector, or the time (seconds) is up. True if it is.
+    """Waits until the Collector has acknowledged all records so far, at most `timeout` seconds. True if all are acknowledged.
 
-    For short-lived programs; nothing depends on it, since what is not shipped stays in the journal.
+    Meant for short-lived programs. Without `flush` nothing is lost: records that are not shipped stay in the journal.
     """
     return current.runtime.flush(timeout)

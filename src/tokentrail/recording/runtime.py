@@ -1,10 +1,10 @@
-"""What a process has one of: settings, journal, telemetry, estimator, deferred work, open streams, diagnostics, secret.
+"""The runtime: settings, journal, telemetry, estimator, deferred work, open streams, diagnostics and secret of a process, one of each.
 
-`current.runtime` (see `tokentrail.process.current`) is the runtime of this process, made at its first use. A class that needs a part of it takes that
-part as an argument; only the entrances (the public functions, and the wrappers around SDKs) read `current`. A test makes a runtime of its own and
-puts it in the place of the process's: `with Runtime(settings).in_place(): …`.
+`current.runtime` (see `tokentrail.process.current`) is the runtime of this process, created at first use. A class that needs a part of the runtime
+takes the part as an argument; only the entry points (public functions, and the wrappers around SDKs) read `current`. A test creates a runtime of its
+own and replaces the process's: `with Runtime(settings).in_place(): …`.
 
-| what happens | the one function that says all of it, in order |
+| event | the function that holds all steps, in order |
 |---|---|
 | settings change | `Current.configure`, then `Runtime.renew` |
 | the process ends | `Runtime.close` |
@@ -46,7 +46,7 @@ __all__ = ["Runtime", "close_at_exit", "current", "forget_parent", "internal_err
 
 
 class Runtime:
-    """The parts of one process, and what happens to all of them together."""
+    """The parts of one process, and the steps that concern all parts."""
 
     def __init__(self, settings: Settings, *, delivery: Delivery | None = None) -> None:
         self._mutex = Mutex()
@@ -66,14 +66,14 @@ class Runtime:
         _all.add(self)
 
     def renew(self, settings: Settings) -> None:
-        """Go on under new settings: what was recorded under the former ones is kept until it is acknowledged."""
+        """Applies new settings; records made under former settings are kept until they are acknowledged."""
         self.settings = settings
         self.journal.renew(settings)
         self.telemetry = None
         self.secret = b""
 
     def forget_parent(self) -> None:
-        """Begin anew in a forked child: identity, numbers, sums and a random secret are its own; what waits is the parent's to deliver."""
+        """Resets all parts in a forked child: the child gets its own identity, numbers, sums and random secret; waiting usages stay the parent's."""
         self.journal.forget_parent()
         self.deferred.forget()
         self.streams.forget()
@@ -84,15 +84,15 @@ class Runtime:
         self.secret = b""
 
     def close(self, *, for_good: bool = False) -> None:
-        """End what is under way, and deliver what can be delivered within `exit_timeout`. A later usage begins a new writer.
+        """Ends open streams and deferred work, then delivers as many usages as possible within `exit_timeout`. A later usage starts a new writer.
 
-        `for_good`: the process ends, so that no vocabulary is loaded any more, for loading would outlive the interpreter.
+        `for_good`: the process ends; no vocabulary is loaded any more, because loading would outlive the interpreter.
         """
         deadline = time.monotonic() + self.settings.exit_timeout
         for step in (self.streams.end_all, lambda: self.deferred.drain(self.settings.exit_timeout)):
             try:
                 step()
-            except Exception as error:  # the next step is to be done all the same
+            except Exception as error:  # a failed step must not stop the next step
                 self.diagnostics.internal_error("runtime.close", error)
         if for_good and self._estimator is not None:
             self._estimator.stop_loading()
@@ -102,7 +102,7 @@ class Runtime:
             self.journal.close(deadline)
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all that was recorded so far is counted and acknowledged, or the time (seconds) is up. True if it is."""
+        """Waits until all usages so far are counted and acknowledged, at most `timeout` seconds. True if all are."""
         resume()
         deadline = time.monotonic() + timeout
         finished = self.deferred.drain(timeout)
@@ -111,9 +111,9 @@ class Runtime:
         return finished and counted and acknowledged
 
     def estimate(self, usage: Usage, texts: Texts, append: Callable[[Usage], None], settle: Callable[[], None]) -> None:
-        """Count the texts in the background, give the completed usage to `append`, and call `settle` when nothing more comes."""
+        """Counts the texts in the background, passes the completed usage to `append`, and calls `settle` at the end in any case."""
         if self._estimator is None:
-            # not needed where providers state their counts; a child that is forked in the middle would wait for ever for the half loaded module
+            # not needed where providers state their counts; a child forked during the import would wait for ever for the half-loaded module
             with no_fork():
                 from tokentrail.counting.estimator import Estimator  # noqa: PLC0415
             with self._mutex.lock:
@@ -121,11 +121,11 @@ class Runtime:
         self._estimator.submit(usage, texts.input, texts.output, append, settle)
 
     def drain_estimates(self, timeout: float) -> bool:
-        """Wait until the estimates that were asked for are counted and appended, or the time (seconds) is up. True if they are."""
+        """Waits until all requested estimates are counted and appended, at most `timeout` seconds. True if all are."""
         return self._estimator is None or self._estimator.drain(timeout)
 
     def instruments(self) -> Telemetry:
-        """Make the instruments of spans and metrics under the settings in force; kept as `telemetry` until they change."""
+        """Creates the instruments of spans and metrics for the current settings; kept as `telemetry` until the settings change."""
         settings = self.settings
         try:
             made = Telemetry(settings, self.sums, self._observe)
@@ -137,7 +137,7 @@ class Runtime:
         return made
 
     def hash_secret(self) -> bytes:
-        """The key of the content hash: the shared secret, else a random one, so that nobody can guess a short prompt from its hash."""
+        """Returns the key of the content hash: the shared secret, else a random one, so that a short prompt cannot be guessed from its hash."""
         with self._mutex.lock:
             settings = self.settings
             secret = self.secret or settings.content_hash_secret.encode("utf-8", "surrogateescape") or token_bytes(32)
@@ -146,7 +146,7 @@ class Runtime:
             return secret
 
     def _observe(self, meter: Meter) -> None:
-        """Let the SDK read the sums; once, or two callbacks would report the same."""
+        """Registers the sums with the SDK, once: two callbacks would report the same sums twice."""
         if not self._observed:
             self._observed = True
             observe(meter, current)
@@ -156,7 +156,7 @@ class Runtime:
 
     @contextmanager
     def in_place(self) -> Iterator[Runtime]:
-        """Put this runtime in the place of the process's, and close it afterwards: for tests."""
+        """Replaces the process's runtime by this runtime, and closes this runtime afterwards: for tests."""
         before = current.runtime
         current.put(self)
         try:
@@ -170,24 +170,24 @@ _all: weakref.WeakSet[Runtime] = weakref.WeakSet()
 
 
 def internal_error(where: str, error: BaseException) -> None:
-    """Count an error that the application does not see; see `Diagnostics.internal_error`."""
+    """Counts and logs an error that the application does not see; see `Diagnostics.internal_error`."""
     current.runtime.diagnostics.internal_error(where, error)
 
 
 def forget_parent() -> None:
-    """Begin anew in a forked child."""
+    """Resets every runtime in a forked child."""
     for runtime in tuple(_all):
         runtime.forget_parent()
 
 
 def close_at_exit() -> None:
-    """Close the process's runtime for good, if there is one."""
-    runtime = current.made()
+    """Closes the process's runtime for good, if the process has one."""
+    runtime = current.existing_runtime()
     if runtime is not None:
         runtime.close(for_good=True)
 
 
-# Twice: now, for a process that records nothing before its end (a stream that is still open then); and when the first writer begins, so that the
-# journal is closed before an OpenTelemetry SDK that was set up earlier, which takes the last spans and sums.
+# Registered twice: here, for a process that records nothing before its end (a stream that is still open then); and when the first writer starts, so
+# that the journal is closed before an OpenTelemetry SDK that was set up earlier, which then exports the last spans and sums.
 atexit.register(close_at_exit)
 threads.at_end(close_at_exit)

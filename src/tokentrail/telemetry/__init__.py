@@ -1,10 +1,10 @@
-"""Spans and metrics: for looking, never for billing.
+"""Spans and metrics: for observation, never for billing.
 
 | file | holds |
 |---|---|
 | `instruments.py` | the span and the metrics of a call |
 | `sums.py` | the token sums that counters report |
-| `observers.py` | what the SDK reads when it exports: sums, and metrics of tokentrail itself |
-| `resource.py`, `program.py` | what describes this process: service, host, program's name |
-| `setup.py` | `setup_opentelemetry()`, for programs without an SDK |
+| `observers.py` | the observable instruments, which the SDK reads at each export: token sums, and metrics of tokentrail itself |
+| `resource.py`, `program.py` | the resource of this process: service, host, name of the program |
+| `setup.py` | `setup_opentelemetry()`, for programs without an OpenTelemetry SDK |
 """

@@ -1,4 +1,4 @@
-"""The instruments of spans and metrics under one set of settings. Both are no-ops without an OpenTelemetry SDK."""
+"""Spans and metrics of calls, under one set of settings. Without an OpenTelemetry SDK all are no-ops."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ERROR: Final = Status(StatusCode.ERROR)
 
 
 class Telemetry:
-    """Spans and metrics of calls: for looking, never for billing. `observe` has the SDK read the sums, once in a process."""
+    """Spans and metrics of calls: for observation, never for billing. `observe` registers the sums with the SDK, once in a process."""
 
     def __init__(self, settings: Settings, sums: Sums, observe: Callable[[Meter], None]) -> None:
         self._sums = sums
@@ -52,7 +52,7 @@ class Telemetry:
             histogram(semconv.METRIC_LEGACY_TOKENS, "{token}", "Tokens of a call", semconv.TOKEN_BUCKETS)
 
     def start(self, request: Request, attribution: Attribution | None, parent: Context, ts: int) -> Span | None:
-        """A client span from `ts` on (UTC nanoseconds), with what sampling may look at; `None` where spans are off."""
+        """Starts a client span at `ts` (UTC nanoseconds), with the attributes that samplers may read; `None` where spans are off."""
         tracer = self._tracer
         if tracer is None:
             return None
@@ -73,7 +73,7 @@ class Telemetry:
         return tracer.start_span(name, parent, SpanKind.CLIENT, attributes, None, ts)
 
     def start_block(self, name: str, block: Attribution) -> Span | None:
-        """A span for a `track_tokens` block; it never carries counts, which only leaves do. `None` where there are no spans."""
+        """Starts the span of a `track_tokens` block, which never gets counts: only leaves do. `None` where there are no spans."""
         if self._tracer is None:
             return None
         attributes = {}
@@ -87,7 +87,7 @@ class Telemetry:
         return span if span.get_span_context().is_valid else None
 
     def finish(self, span: Span | None, usage: Usage, answer: Answer, parent: Context) -> None:
-        """End the span and add to the metrics. It is as long as the usage says, also where the wall clock was set meanwhile."""
+        """Ends the span and adds to the metrics. The span is as long as the usage's duration, also if the wall clock was set meanwhile."""
         duration = usage.duration_ns or 0
         if span is not None and span.__class__ is not NonRecordingSpan:
             span.set_attributes(_span_attributes(usage, answer))
@@ -96,8 +96,8 @@ class Telemetry:
             span.end(usage.ts + duration)
         self._measure(usage, duration, parent)
 
-    def finish_unspent(self, span: Span | None, end: int, error: BaseException | None) -> None:
-        """End the span of a call whose answer came from a call inside it, which has its own span and counts."""
+    def finish_uncounted(self, span: Span | None, end: int, error: BaseException | None) -> None:
+        """Ends the span of a call whose answer came from an inner call, which has its own span and counts."""
         if span is not None:
             if error is not None:
                 span.set_attribute(semconv.ERROR_TYPE, error_type(error))
@@ -105,7 +105,7 @@ class Telemetry:
             span.end(end)
 
     def record(self, usage: Usage) -> None:
-        """Add a usage recorded by hand: its tokens, and its duration where it states one. Corrections have no place in sums that only grow."""
+        """Adds the tokens and the duration (if stated) of a usage recorded by hand. Corrections are ignored, because sums only grow."""
         if usage.corrects_key or not usage.gen_ai_operation:
             return
         self._measure(usage, usage.duration_ns, None)
@@ -137,7 +137,7 @@ def _call_attributes(usage: Usage) -> dict[str, Any]:
 
 
 def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:  # noqa: C901, PLR0912 - one line an attribute: a loop would cost a call for each
-    """What the answer brought. A subset of 0 tokens is left out, since each attribute costs; it is the ledger that keeps 0 apart from unknown."""
+    """Returns the attributes of the answer. A subset of 0 tokens is left out, since each attribute costs; the ledger separates 0 from unknown."""
     attributes: dict[str, Any] = {semconv.OPERATION: usage.operation}
     if usage.response_model:
         attributes[semconv.RESPONSE_MODEL] = usage.response_model
@@ -177,7 +177,7 @@ def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:  # noqa: C
 
 
 def end_block(span: Span, error: BaseException | None = None, end_time: int | None = None) -> None:
-    """End a block's span, now or at `end_time` (UTC nanoseconds); an error's message stays out, since it may hold a prompt."""
+    """Ends a block's span, now or at `end_time` (UTC nanoseconds); an error's message is left out, because a message may hold a prompt."""
     if error is not None:
         span.set_attribute(semconv.ERROR_TYPE, error_type(error))
         span.set_status(_ERROR)
@@ -185,7 +185,7 @@ def end_block(span: Span, error: BaseException | None = None, end_time: int | No
 
 
 def error_type(error: BaseException) -> str:
-    """The HTTP status where there is one (the provider's word), else the exception's qualified name, as the conventions ask for `error.type`."""
+    """Returns the HTTP status of the error if the provider sent one, else the exception's qualified name: the conventions' rule for `error.type`."""
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return str(status)
@@ -194,7 +194,7 @@ def error_type(error: BaseException) -> str:
 
 
 def attach(span: Span, parent: Context | None = None) -> Token[Context]:
-    """Make the span current, for spans of the HTTP client below it; the token goes to `detach`."""
+    """Makes the span current, as the parent of the HTTP client's spans; the returned token is passed to `detach`."""
     return context.attach(trace.set_span_in_context(span, parent))
 
 

@@ -1,4 +1,4 @@
-"""What the SDK reads when it exports: token sums, and metrics of tokentrail itself. The call path does nothing for the latter."""
+"""The observable instruments, which the SDK reads at each export: token sums, and metrics of tokentrail itself, which cost the call path nothing."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["observe"]
 
 
 class Holder(Protocol):
-    """The holder of the runtime in force, which may be another one at each reading."""
+    """The holder of the current runtime, which may be replaced between two exports."""
 
     @property
     def runtime(self) -> Runtime:
-        """The runtime in force."""
+        """The current runtime."""
 
 
 def observe(meter: Meter, holder: Holder) -> None:
-    """Make the observable instruments; once in a process."""
+    """Creates the observable instruments; called once in a process."""
     meter.create_observable_counter(
         semconv.METRIC_JOURNAL_EVENTS, [_reader(holder, _events)], "{event}", "Usage events by what the journal did with them"
     )
@@ -45,12 +45,12 @@ def observe(meter: Meter, holder: Holder) -> None:
 def _reader(holder: Holder, read: Callable[[Runtime], Iterable[Observation]]) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def callback(_options: CallbackOptions) -> Iterable[Observation]:
         runtime = holder.runtime
-        return [] if _off(runtime.settings) else read(runtime)
+        return [] if _is_off(runtime.settings) else read(runtime)
 
     return callback
 
 
-def _off(settings: Settings) -> bool:
+def _is_off(settings: Settings) -> bool:
     return settings.metrics == "none" or settings.disabled or settings.otel_sdk_disabled
 
 
@@ -69,7 +69,7 @@ def _errors(runtime: Runtime) -> Iterable[Observation]:
 
 def _sums(place: int, *, embeddings: bool) -> Callable[[Runtime], Iterable[Observation]]:
     def read(runtime: Runtime) -> Iterable[Observation]:
-        if runtime.settings.metrics == "legacy":  # switched over by a later `configure()`
+        if runtime.settings.metrics == "legacy":  # the metric names were changed by a later `configure()`
             return []
         return [Observation(value, attributes) for value, attributes in runtime.sums.series(place, embeddings=embeddings)]
 

@@ -1,4 +1,4 @@
-"""The name of the program that runs: the service's, where nobody gives one. Never a path, never arguments."""
+"""The name of the running program: the service's name if none is configured. Never a path, never arguments."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Final
 __all__ = ["program_name", "service_named"]
 
 NAMELESS: Final = "python"
-"""What runs code that has no name: an interactive session, `python -c`, standard input."""
+"""The name of programs without a name: an interactive session, `python -c`, standard input."""
 
 
 def service_named(stated: object) -> str:
-    """The name that somebody gave the service; an OpenTelemetry SDK says `unknown_service:python` where nobody did."""
+    """Returns the configured name of the service, or "" for `unknown_service:python`, which an OpenTelemetry SDK sets where no name is configured."""
     return "" if stated is None or str(stated).partition(":")[0] == "unknown_service" else str(stated)
 
 
 def program_name() -> str:
-    """`app` of `python app.py`, `pkg.mod` of `python -m pkg.mod`, a console script's own name, else `python`.
+    """Returns `app` for `python app.py`, `pkg.mod` for `python -m pkg.mod`, the name of a console script, else `python`.
 
-    A child that multiprocessing spawned has its parent's name: its main module goes by `__mp_main__`, and its arguments are the parent's.
+    A child that multiprocessing spawned gets its parent's name: its main module is named `__mp_main__`, and its arguments are the parent's.
     """
     main = sys.modules.get("__mp_main__") or sys.modules.get("__main__")
     name = _of_module(main) or _of_file(getattr(main, "__file__", None)) or _of_file(next(iter(getattr(sys, "argv", ())), None))
@@ -29,7 +29,7 @@ def program_name() -> str:
 
 
 def _of_module(main: ModuleType | None) -> str:
-    """The name by which `python -m` was given it; a package is run as its module `__main__`."""
+    """Returns the module's name as passed to `python -m`; a package is run as its module `__main__`."""
     name = getattr(getattr(main, "__spec__", None), "name", None)
     if not isinstance(name, str) or name in ("__main__", "__mp_main__"):  # a folder or an archive that is run as a program
         return ""
@@ -46,7 +46,7 @@ def _of_file(file: object) -> str:
 
 
 def _packages(folder: Path) -> list[str]:
-    """The folder's name and those of the packages around it, as `python -m` names the package."""
+    """Returns the folder's name and the names of the enclosing packages, as `python -m` names a package."""
     names = [folder.name.removesuffix(".pyz").removesuffix(".zip")]
     while (folder / "__init__.py").is_file() and (folder.parent / "__init__.py").is_file():
         folder = folder.parent

@@ -1,4 +1,4 @@
-"""What describes this process, the same for all its events: service, environment, host."""
+"""The resource attributes of this process, the same for all its events: service, environment, host."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["resource_attributes"]
 
 
 def resource_attributes(settings: Settings, diagnostics: Diagnostics) -> dict[str, str | int]:
-    """The attributes of this process: settings first, then the OpenTelemetry SDK's resource, then the program's name. Never raises."""
+    """Returns the resource attributes: from the settings first, then the OpenTelemetry SDK's resource, then the program's name. Never raises."""
     try:
         return _attributes(settings)
-    except Exception as error:  # an SDK's own resource may be anything; the usage counts without its service's name
+    except Exception as error:  # an SDK's resource may hold any object; a usage counts also without the name of the service
         diagnostics.internal_error("telemetry.resource_attributes", error)
         return {semconv.SERVICE_NAME: program_name(), semconv.PROCESS_PID: os.getpid()}
 

@@ -24,17 +24,17 @@ INSTALL: Final = "pip install opentelemetry-exporter-otlp-proto-grpc"
 
 
 def setup_opentelemetry(*, service_name: str = "", environment: str = "", resource: dict[str, str] | None = None) -> bool:
-    """Set up tracing and metrics with OTLP exporters under the standard `OTEL_*` variables; true if that was done.
+    """Sets up tracing and metrics with OTLP exporters under the standard `OTEL_*` variables. Returns True if the setup was done.
 
-    The protocol is `http/protobuf` unless the variables say `grpc`. `service_name`, `environment` and `resource` describe the program; what is left
-    out comes from the settings, and a service without a name has its program's, as in the ledger. Call it once, in the process that makes the calls
+    The protocol is `http/protobuf` unless the variables state `grpc`. `service_name`, `environment` and `resource` describe the program and default
+    to the settings; a service without a name gets its program's, as in the ledger. Call this function once, in the process that makes the calls
     (after a fork, not before).
 
-    An SDK that the program has set up already, even one of its two halves, is never replaced: then nothing happens and the answer is false. Raises
-    `ImportError` with one sentence where the SDK, or the exporter of the stated protocol, is not installed. Usage events do not need it: they travel
-    by the journal.
+    An SDK that the program has set up already, also only for traces or metrics, is never replaced: the function then returns False. Raises
+    `ImportError` with one sentence if the SDK, or the exporter of the stated protocol, is not installed. Usage events need no SDK: usage events go
+    through the journal.
     """
-    with no_fork():  # the exporters import their HTTP client when they are made
+    with no_fork():  # an exporter imports its HTTP client when the exporter is created
         return _set_up(service_name, environment, resource)
 
 
@@ -65,7 +65,7 @@ def _set_up(service_name: str, environment: str, resource: dict[str, str] | None
 
 
 def _resource(service_name: str, environment: str, further: dict[str, str]) -> Any:
-    """The program as its spans and metrics describe it."""
+    """Returns the resource that describes the program in spans and metrics."""
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
 
     settings = current.settings
@@ -81,7 +81,7 @@ def _resource(service_name: str, environment: str, further: dict[str, str]) -> A
 
 
 def _exporter(signal: str, over_http: Any) -> Any:
-    """The exporter of a signal over its stated protocol."""
+    """Creates the exporter of a signal for the stated protocol."""
     variable, protocol = _stated(signal)
     if protocol == GRPC:
         return _grpc_exporters(signal)[0].load()()
@@ -91,7 +91,7 @@ def _exporter(signal: str, over_http: Any) -> Any:
 
 
 def missing_exporter(signals: Iterable[str]) -> str:
-    """One sentence if one of the signals is to go over gRPC, and the exporter for it is not installed; else nothing."""
+    """Returns one sentence if a signal's protocol is gRPC and the gRPC exporter is not installed; else ""."""
     for signal in signals:
         variable, protocol = _stated(signal)
         if protocol == GRPC and not _grpc_exporters(signal):
@@ -100,7 +100,7 @@ def missing_exporter(signals: Iterable[str]) -> str:
 
 
 def _stated(signal: str) -> tuple[str, str]:
-    """The variable that states the signal's protocol, and what it says."""
+    """Returns the variable that states the signal's protocol, and the value."""
     for variable in (f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         if protocol := os.environ.get(variable, "").strip():
             return variable, protocol
@@ -112,5 +112,5 @@ def _grpc_exporters(signal: str) -> list[EntryPoint]:
 
 
 def is_set(provider: Any) -> bool:
-    """Whether anybody has set it; the API's proxies stand for what nobody has set yet."""
+    """Whether the provider was set by a program; the API returns a proxy while no provider is set."""
     return "Proxy" not in type(provider).__name__ or not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))

@@ -1,7 +1,7 @@
-"""Token sums by attribute set, which the SDK reads when it exports.
+"""Token sums by attribute set, which the SDK reads at each export.
 
-Token counters are *observable*: the call path adds to a small table. That is cumulative by nature, costs a dictionary look-up instead of 82 function
-calls per counter (opentelemetry-sdk 1.45.2), and starts anew after a fork, where sums of the parent would otherwise be exported twice.
+Token counters are *observable*: the call path adds to a small table. The table is cumulative by nature, costs a dictionary look-up instead of 82
+function calls per counter (opentelemetry-sdk 1.45.2), and is emptied after a fork, where sums of the parent would otherwise be exported twice.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ COUNTERS: Final = (
 )
 """Name and description of each counter, in the order of a row."""
 USUAL_PORT: Final = 443
-"""Not stated, as in the official instrumentations: the conventions ask for a port only where it is another one."""
+"""The port that is left out, as in the official instrumentations: the conventions require a port only if the port is another one."""
 MOST_SERIES: Final = 2000
-"""As many attribute sets as the SDK keeps for an instrument; the rest is one series marked as overflow."""
+"""The number of attribute sets that the SDK keeps for an instrument; all further sets share one series marked as overflow."""
 
 Key = tuple[Any, ...]
 _OVERFLOW: Final[Key] = ("", "", "", "", "", 0)
@@ -41,7 +41,7 @@ class Sums:
         self.mutex = Mutex()
 
     def add(self, usage: Usage) -> None:
-        """Add a usage; a call without counts adds 0, as the conventions ask."""
+        """Adds a usage; a call without counts adds 0, as the conventions require."""
         key = (usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.server_address, usage.server_port)
         with self.mutex.lock:
             row = self._rows.get(key)
@@ -54,13 +54,13 @@ class Sums:
             row[4] += usage.reasoning_tokens or 0
 
     def series(self, place: int, *, embeddings: bool) -> list[tuple[int, dict[str, Any]]]:
-        """The sum at one place of the rows (see `COUNTERS`), with its attributes, of all embeddings or of all other calls."""
+        """Returns the sums and attributes of one counter (`place` in `COUNTERS`), of all embeddings or of all other calls."""
         with self.mutex.lock:
             rows = [(key, row[place]) for key, row in self._rows.items() if (key[0] == "embeddings") is embeddings]
         return [(value, _series_attributes(key)) for key, value in rows]
 
     def forget(self) -> None:
-        """Begin at nothing, in a forked child: the parent reports its own sums."""
+        """Removes all sums in a forked child: the parent reports its own sums."""
         self._rows.clear()
 
 
@@ -74,7 +74,7 @@ def _series_attributes(key: Key) -> dict[str, Any]:
 
 
 def attributes_of(operation: str, provider: str, request_model: str, response_model: str, address: str, port: int) -> dict[str, Any]:
-    """The attributes by which all metrics are split; what is not known is absent, not empty."""
+    """Returns the attributes by which all metrics are split; unknown values are absent, not empty."""
     attributes: dict[str, Any] = {semconv.GEN_AI_OPERATION: operation, semconv.PROVIDER: provider}
     if request_model:
         attributes[semconv.REQUEST_MODEL] = request_model

@@ -1,7 +1,16 @@
-"""What users import in their own tests: recorded provider answers over HTTP, and the usages that a test recorded.
+"""The API for tests of applications: recorded provider answers over HTTP, and the usages that a test recorded.
 
-The pytest fixtures `tokentrail_usages` and `tokentrail_replay` are there as soon as tokentrail is installed (see `pytest_plugin`). Everything is
-loaded on first use: the plugin is imported in every pytest run of every project that has tokentrail installed.
+The pytest fixtures `tokentrail_usages` and `tokentrail_replay` exist as soon as tokentrail is installed (see `pytest_plugin`). Modules are imported
+at first use, because pytest imports the plugin in every run of every project that has tokentrail installed.
+
+| file | holds |
+|---|---|
+| `pytest_plugin.py` | the two fixtures |
+| `usages.py` | `Usages` and `collect_usages`: recorded usages, in memory |
+| `replay.py` | `ReplayServer`: an HTTP server of recorded answers |
+| `recording.py` | `Recording`: one recorded exchange |
+| `shelf.py` | finds the recording for a request |
+| `faults.py` | faults of replayed answers |
 """
 
 from __future__ import annotations
@@ -30,6 +39,6 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only when something is used
+    from importlib import import_module  # noqa: PLC0415 - imported at first use
 
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,4 +1,4 @@
-"""Two pytest fixtures. pytest loads this module in every run, so it imports nothing of tokentrail until a test asks for a fixture."""
+"""Two pytest fixtures. pytest loads this module in every run, so tokentrail is imported only when a test uses a fixture."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def tokentrail_usages() -> Iterator[Usages]:
-    """Every usage that is recorded during the test: `len(…)`, `[0]`, `.input_tokens`, `.by("tenant_id")`, `.wait_for(2)`.
+    """The usages that are recorded during the test: `len(…)`, `[0]`, `.input_tokens`, `.by("tenant_id")`, `.wait_for(2)`.
 
-    Nothing is written to a journal or sent.
+    No usage is written to a journal or sent.
     """
     from tokentrail.testing.usages import collect_usages  # noqa: PLC0415 - see the module's docstring
 

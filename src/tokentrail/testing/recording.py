@@ -1,6 +1,6 @@
-"""A recorded exchange, and reading those of a folder (`shelf` finds the one that answers a request).
+"""A recorded HTTP exchange, and the reader of a folder of recordings (`shelf` finds the recording that answers a request).
 
-The files are those of `scripts/reduce_recordings.py` (a corpus of unreduced exchanges has the same form, with more fields).
+The files are written by `scripts/reduce_recordings.py` (a corpus of unreduced recordings has the same form, with more fields).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 __all__ = ["SHIPPED", "Recording", "read_recordings"]
 
 SHIPPED = Path(__file__).parent / "recordings"
-"""The folder of the reduced recordings that come with tokentrail."""
+"""The folder of the reduced recordings in the package."""
 
 _CONTENT_TYPES = {"sse": "text/event-stream", "ndjson": "application/x-ndjson", "eventstream": "application/vnd.amazon.eventstream"}
 
@@ -24,8 +24,8 @@ _CONTENT_TYPES = {"sse": "text/event-stream", "ndjson": "application/x-ndjson", 
 class Recording:
     """One HTTP exchange with a provider.
 
-    `expected` has the provider's own counts, in its own meaning: `input_tokens`, `output_tokens`, `cached_input_tokens`, `cache_write_tokens`,
-    `reasoning_tokens`, `model`; `None` is "the answer does not state it". `expected_totals` makes them comparable between providers
+    `expected` has the provider's counts, with the provider's meaning: `input_tokens`, `output_tokens`, `cached_input_tokens`, `cache_write_tokens`,
+    `reasoning_tokens`, `model`; `None` is "not stated in the answer". `expected_totals` has counts that are comparable between providers
     (`input_total` with cache reads and writes, `output_total` with reasoning), and is `None` where the answer has no usage.
     """
 
@@ -50,7 +50,7 @@ class Recording:
 
     @property
     def chunks(self) -> list[bytes]:
-        """The body, cut where the provider flushed: at server-sent events, lines, or AWS frames. A plain body is one chunk."""
+        """The body, split where the provider flushed: at server-sent events, lines, or AWS frames. A plain body is one chunk."""
         return list(_chunks(self.body, self.shape))
 
     @property
@@ -70,7 +70,7 @@ def _chunks(body: bytes, shape: str) -> Iterator[bytes]:
         yield from body.splitlines(keepends=True)
     elif shape == "eventstream":
         at = 0
-        while at < len(body):  # a frame begins with its own length; a torn last one is sent as it is
+        while at < len(body):  # a frame starts with its own length; a torn last frame is sent unchanged
             size = max(int.from_bytes(body[at : at + 4], "big"), 12)
             yield body[at : at + size]
             at += size
@@ -100,9 +100,9 @@ def _recording(given: Mapping[str, Any]) -> Recording:
 
 
 def read_recordings(folder: str | Path | None = None, *, providers: Iterable[str] | None = None) -> list[Recording]:
-    """Read all recordings below `folder` (default: the shipped ones), in the order of their paths; `providers` keeps only these.
+    """Reads all recordings below `folder` (default: the package's), in the order of their paths; `providers` selects recordings of these providers.
 
-    Raises `ValueError` with a sentence that names the folder or file if there is nothing to read, or something that is no recording.
+    Raises `ValueError` with a sentence that names the folder or file if the folder has no recording, or a file is no recording.
     """
     home = SHIPPED if folder is None else Path(folder)
     if not home.is_dir():

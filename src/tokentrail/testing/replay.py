@@ -1,9 +1,9 @@
-"""A server on 127.0.0.1 that answers as providers did: recorded exchanges over real HTTP, streams chunk by chunk.
+"""A server on 127.0.0.1 that replays the recorded answers of providers over real HTTP, streams chunk by chunk.
 
     with ReplayServer() as server:
         client = OpenAI(base_url=server.url("openai"), api_key="none")
 
-As a process: `python -m tokentrail.testing.replay --port 8900`. See `Recording` for what a recording is, `Shelf.find` for which one answers.
+As a process: `python -m tokentrail.testing.replay --port 8900`. `Recording` describes a recording, `Shelf.find` the choice of a recording.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from tokentrail.testing.shelf import Shelf
 __all__ = ["ReplayServer", "main"]
 
 _SDK_PREFIX = {"openai": "/v1"}
-"""What an SDK's base URL ends with, where its requests' paths do not start at the root."""
+"""The end of an SDK's base URL, if the paths of the SDK's requests do not start at the root."""
 
 
 class ReplayServer:
-    """Replays the recordings of a folder (default: those shipped with tokentrail). A context manager; `start` and `stop` do the same.
+    """Replays the recordings of a folder (default: the package's). A context manager; `start` and `stop` do the same.
 
-    `delay` is the pause between two chunks in seconds, `faults` apply to every answer, `host` and `port` say where to listen (port 0: a free one).
+    `delay` is the pause between two chunks in seconds; `faults` apply to all answers; `host` and `port` are the address (port 0: any free port).
     Raises `ValueError` for a folder without recordings, `OSError` if the port is taken.
     """
 
@@ -66,15 +66,15 @@ class ReplayServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on; raises `RuntimeError` before `start`."""
+        """The port of the server; raises `RuntimeError` before `start`."""
         if self._http is None:
             raise RuntimeError("the replay server is not running: use it as a context manager, or call start()")
         return int(self._http.server_address[1])
 
     def url(self, provider: str, *, recording: str | None = None, faults: Faults | None = None, delay: float | None = None) -> str:
-        """Give the base URL for the provider's own SDK (for `openai` it ends with `/v1`).
+        """Returns the base URL for the provider's SDK (for `openai` the URL ends with `/v1`).
 
-        With `recording` every request to it is answered by that one. `faults` and `delay` replace the server's, and are counted for this URL alone.
+        With `recording`, this recording answers every request to the URL. `faults` and `delay` replace the server's, and are counted per URL.
         """
         if recording is not None and recording not in self.recordings:
             raise ValueError(f"there is no recording {recording!r} in this folder")
@@ -85,7 +85,7 @@ class ReplayServer:
         return f"http://{self._address[0]}:{self.port}{f'/plan/{plan}' if plan else ''}/{provider}{_SDK_PREFIX.get(provider, '')}"
 
     def start(self) -> ReplayServer:
-        """Listen and answer in threads, until `stop`."""
+        """Listens and answers in threads, until `stop`."""
         self.stopping.clear()
         self._http = _Server(self._address, _Handler)
         self._http.replay = self
@@ -94,13 +94,13 @@ class ReplayServer:
         return self
 
     def stop(self) -> None:
-        """Close the port and all connections."""
+        """Closes the port and all connections."""
         self.stopping.set()
         if self._http is not None and self._thread is not None:
             self._http.shutdown()
             self._thread.join()
             self._http.server_close()
-            self._http.hang_up()
+            self._http.close_connections()
             self._http = self._thread = None
 
     def __enter__(self) -> ReplayServer:  # noqa: PYI034 - typing.Self is younger than Python 3.10
@@ -128,14 +128,14 @@ class _Server(ThreadingHTTPServer):
         self._open.discard(request)
         super().shutdown_request(request)
 
-    def hang_up(self) -> None:
-        """End connections that clients keep open: a stopped server must not go on answering."""
+    def close_connections(self) -> None:
+        """Closes connections that clients keep open: a stopped server must not answer any more."""
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that resets its connection is no news."""
+        """Ignores the error: clients reset connections as part of tests."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, *_: object) -> None:
-        """Keep stderr clean."""
+        """Writes no access log to stderr."""
 
     def answer(self) -> None:
         replay, body = self.server.replay, self._body()
@@ -167,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(match.recording, match.how, plan)
 
     def _target(self, replay: ReplayServer) -> tuple[Plan, str | None, str, str]:
-        """Split `[/plan/<number>][/id/<recording>]/<provider>/<path>`."""
+        """Splits `[/plan/<number>][/id/<recording>]/<provider>/<path>`."""
         plan, path, name = replay.plans[""], self.path, self.headers.get("x-replay-id")
         if path.startswith("/plan/"):
             _, _, number, path = (*path.split("/", 3), "")[:4]
@@ -229,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _stop_here(self, faults: Faults, number: int) -> None:
-        """Cut the connection, or leave it open without a word until the client closes it or the server stops."""
+        """Closes the connection, or keeps the connection open without sending until the client closes or the server stops."""
         self.close_connection = True
         if faults.hang_after == number:
             self.connection.settimeout(0.05)
@@ -248,7 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve recordings until SIGINT or SIGTERM; returns the exit code (2: a folder without recordings, or a port that is taken)."""
+    """Serves recordings until SIGINT or SIGTERM; returns the exit code (2: a folder without recordings, or a port that is taken)."""
     parser = argparse.ArgumentParser(
         prog="python -m tokentrail.testing.replay",
         description="Replays recorded provider answers on 127.0.0.1. A client's base URL is http://127.0.0.1:PORT/<provider> (openai: /openai/v1).",

@@ -1,4 +1,4 @@
-"""Finding the recording that answers a request: the named one, the one of an equal request, or the most similar one."""
+"""Finds the recording that answers a request: by id, by an equal request, or by the most similar request."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _NO_SUCH_MODEL = 404
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The recording that answers a request, and how it was found: `id`, `exact` or `loose`."""
+    """The recording that answers a request, and how the recording was found: `id`, `exact` or `loose`."""
 
     recording: Recording
     how: str
 
 
 class Shelf:
-    """Recordings, and whose turn it is where several answer the same request."""
+    """Recordings by request, with a round robin where several recordings answer the same request."""
 
     def __init__(self, recordings: Iterable[Recording]) -> None:
         self.by_id = {recording.id: recording for recording in recordings}
@@ -46,7 +46,7 @@ class Shelf:
                     self._similar[recording.provider, recording.method, each, streams].append(recording)
 
     def find(self, provider: str, method: str, path: str, request: Any, name: str | None = None) -> Match | None:
-        """Find the recording that is named; else the next of an equal request; else the next of those that fit best."""
+        """Returns the recording with the id `name`; else the next recording of an equal request; else the next of the most similar requests."""
         if name is not None:
             return Match(self.by_id[name], "id") if name in self.by_id else None
         path = _normal_path(path)
@@ -56,12 +56,12 @@ class Shelf:
         similar = self._similar.get((provider, method, path, streams)) or self._similar.get((provider, method, _bare(path), streams))
         if not similar:
             return None
-        wish = _Wish.of(request)
-        best = max(map(wish.fit, similar))
-        return Match(self._next([recording for recording in similar if wish.fit(recording) == best]), "loose")
+        wanted = _Properties.of(request)
+        best = max(map(wanted.fit, similar))
+        return Match(self._next([recording for recording in similar if wanted.fit(recording) == best]), "loose")
 
     def _next(self, recordings: list[Recording]) -> Recording:
-        """Round robin among recordings that answer equally well."""
+        """Returns the next recording, by a round robin among recordings that fit equally well."""
         these = tuple(recording.id for recording in recordings)
         with self._lock:
             turn = self._turns[these]
@@ -69,14 +69,14 @@ class Shelf:
         return recordings[turn % len(recordings)]
 
     def restart(self) -> None:
-        """Start every round robin from its first recording again."""
+        """Restarts every round robin at its first recording."""
         with self._lock:
             self._turns.clear()
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """What a request asks for, as far as it can be seen in an answer."""
+class _Properties:
+    """The properties of a request that an answer shows."""
 
     model: Any
     usage: bool
@@ -86,8 +86,8 @@ class _Wish:
     structured: bool
 
     @classmethod
-    def of(cls, request: Any) -> _Wish:
-        """Read the wish from a request's body."""
+    def of(cls, request: Any) -> _Properties:
+        """Reads the properties from a request's body."""
         body = request if isinstance(request, dict) else {}
         return cls(
             model=body.get("model"),
@@ -99,10 +99,11 @@ class _Wish:
         )
 
     def fit(self, recording: Recording) -> tuple[object, ...]:
-        """How well a recording answers; the weightiest first.
+        """Returns how well a recording fits, as a tuple with the most important criterion first.
 
-        It says that this very model does not exist; it succeeded; usage in its stream was asked for as it is here; it states usage; it is of the kind
-        that was asked for (words, unless tools, choices, media or a structure are); it has the same model.
+        The criteria: the recording's error is that this model does not exist; the recording has no error; both requests ask for usage in the stream,
+        or neither; the recording states usage; the answer is of the requested kind (text, unless the request has tools, choices, media or a
+        structure); the models are equal.
         """
         flags = recording.flags
         body = recording.request if isinstance(recording.request, dict) else {}
@@ -133,7 +134,7 @@ def _bare(path: str) -> str:
 
 
 def _canonical(request: Any) -> str:
-    """The request without what SDKs add or leave out by default: nulls, empty lists, `stream: false`, `encoding_format`."""
+    """Returns the request without the fields that SDKs add or leave out by default: nulls, empty lists, `stream: false`, `encoding_format`."""
     if isinstance(request, dict):
         request = {
             key: value
@@ -151,7 +152,7 @@ def _normal_path(path: str) -> str:
 
 
 def _paths(recording: Recording) -> list[str]:
-    """The path, and the path below `/v1` where a recorder lost that prefix (seen: Ollama's `/chat/completions`)."""
+    """Returns the path, and the path below `/v1` where a recorder lost that prefix (seen: Ollama's `/chat/completions`)."""
     path = _normal_path(recording.path)
     return [path, "/v1" + path] if path == "/chat/completions" else [path]
 
@@ -162,4 +163,4 @@ def _wants_stream(provider: str, path: str, request: Any) -> bool:
         return True
     if "stream" in body:
         return bool(body["stream"])
-    return provider == "ollama" and path.startswith(("/api/chat", "/api/generate"))  # Ollama streams unless told not to
+    return provider == "ollama" and path.startswith(("/api/chat", "/api/generate"))  # Ollama streams by default

@@ -1,4 +1,4 @@
-"""The usages that a test recorded, in memory: nothing is written to a journal, nothing is sent."""
+"""The usages that a test recorded, in memory: no usage is written to a journal or sent."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ from tokentrail.vocabulary import KeyKind
 __all__ = ["Usages", "collect_usages"]
 
 PATIENCE = 30.0
-"""Seconds that reading collected usages may wait for those that are on their way."""
+"""Seconds that reading collected usages may wait for pending usages."""
 
-_BETWEEN_LOOKS = 0.1  # seconds; a look for abandoned streams may take some hundredths
+_POLL_SECONDS = 0.1  # a search for abandoned streams may take some hundredths
 
 
 class Usages(Sequence[Usage]):
-    """A list of usages as the ledger would hold them, in the order in which they were recorded.
+    """A list of usages as in the ledger, in the order of their recording.
 
-    What is told twice counts once, as in the ledger: a later record that completes an earlier one (an estimate) replaces it, and of several records
-    with one claimed key the best source wins, then the earliest. `recorded` has every record, also those. Safe to use from several threads.
+    Usages with one key count once, as in the ledger: a later record that completes an earlier record (an estimate) replaces the earlier one, and of
+    several records with one claimed key the best source wins, then the earliest. `recorded` has every record. Safe to use from several threads.
 
-    Usages that are being collected wait, whenever they are read, for what is on its way: streams that nobody reads any more are recorded, and calls
-    without counts are estimated. `AssertionError` if that takes more than 30 seconds (a tokenizer's first use may take some on a busy machine).
-    Parts of them (slices, `by`, `where`) are as they were taken.
+    During a collection every read waits for pending usages: abandoned streams are recorded, and calls without counts are estimated. A read that waits
+    longer than 30 seconds raises `AssertionError` (a tokenizer's first use may take some seconds on a busy machine). Slices and the results of `by`
+    and `where` do not change any more.
 
-    The sums (`input_tokens`, `output_tokens`, `cache_read_tokens`, `cache_write_tokens`, `reasoning_tokens`, `calls`) are those of SQL: of what is
-    stated, `None` if there are usages and none states it, and 0 if there are no usages.
+    The sums (`input_tokens`, `output_tokens`, `cache_read_tokens`, `cache_write_tokens`, `reasoning_tokens`, `calls`) are those of SQL: of the stated
+    counts, `None` if there are usages and none states the count, and 0 if there are no usages.
     """
 
     def __init__(self, usages: Iterable[Usage] = (), *, settles: Callable[[float], bool] | None = None) -> None:
-        self._settles = settles  # waits at most these seconds for what is on its way; None: nothing is
+        self._settles = settles  # waits for pending usages, at most the given seconds; None: no usage is pending
         self._recorded: list[Usage] = []
         self._kept: list[Usage] = []
-        self._place: dict[str, int] = {}  # of the latest usage with this key
+        self._place: dict[str, int] = {}  # the index of the latest usage with the key
         self._changed = threading.Condition()
         for usage in usages:
             self.append(usage)
 
     def append(self, usage: Usage) -> None:
-        """Take a usage: this is the sink that the recorder calls, in the thread of the call."""
+        """Takes a usage: the sink that the recorder calls, in the thread of the call."""
         with self._changed:
             self._recorded.append(usage)
             place = self._place.get(usage.key)
-            if place is None or not _completes(usage):
+            if place is None or not _repeats(usage):
                 self._place[usage.key] = len(self._kept)
                 self._kept.append(usage)
-            elif _standing(usage) > _standing(self._kept[place]):
+            elif _precedence(usage) > _precedence(self._kept[place]):
                 self._kept[place] = usage
             self._changed.notify_all()
 
     @property
     def recorded(self) -> list[Usage]:
-        """Every record, in order, also those that another one replaces."""
+        """All records in order, also records that a later record replaces."""
         self._wait()
         with self._changed:
             return list(self._recorded)
@@ -84,26 +84,26 @@ class Usages(Sequence[Usage]):
         return len(self._kept)
 
     def __repr__(self) -> str:
-        """What there is now: a debugger, or the sentence of an error, must not wait."""
+        """Shows the present usages: a debugger, or the sentence of an error, must not wait."""
         with self._changed:
             kept = list(self._kept)
         lines = (f"{u.operation} {u.tenant_id} {u.provider}/{u.request_model} {u.input_tokens}+{u.output_tokens} {u.source} {u.ended}" for u in kept)
         return f"<Usages {len(kept)}: {'; '.join(lines)}>"
 
     def total(self, field: str) -> int | None:
-        """Sum up a field of `Usage`: of what is stated; `None` if no usage states it; 0 if there is no usage."""
+        """Returns the sum of the stated values of a field of `Usage`; `None` if no usage states the field; 0 if there is no usage."""
         usages = list(self)
         stated = [count for count in (getattr(usage, field) for usage in usages) if count is not None]
         return sum(stated) if stated or not usages else None
 
     @property
     def input_tokens(self) -> int | None:
-        """Input tokens, with those read from and written to a cache."""
+        """Input tokens, cache reads and writes included."""
         return self.total("input_tokens")
 
     @property
     def output_tokens(self) -> int | None:
-        """Output tokens, with those of reasoning."""
+        """Output tokens, reasoning included."""
         return self.total("output_tokens")
 
     @property
@@ -123,11 +123,11 @@ class Usages(Sequence[Usage]):
 
     @property
     def calls(self) -> int | None:
-        """Calls; a correction may take some back."""
+        """Calls; a correction may subtract calls."""
         return self.total("calls")
 
     def by(self, *fields: str) -> dict[Any, Usages]:
-        """Group by fields of `Usage` (`source` too): a dictionary from the value, or from the tuple of values, to the usages that have it."""
+        """Groups by fields of `Usage` (`source` too): returns a dictionary from the value, or the tuple of values, to the usages."""
         if not fields:
             raise ValueError('by() needs the name of a field, as in by("tenant_id")')
         groups: dict[Any, Usages] = {}
@@ -137,11 +137,11 @@ class Usages(Sequence[Usage]):
         return groups
 
     def where(self, **fields: Any) -> Usages:
-        """Pick the usages whose fields have these values: `where(tenant_id="acme", ended="partial")`."""
+        """Returns the usages whose fields have these values: `where(tenant_id="acme", ended="partial")`."""
         return Usages(usage for usage in self if all(getattr(usage, field) == value for field, value in fields.items()))
 
     def wait_for(self, count: int, timeout: float = 5.0) -> Usages:
-        """Wait until there are at least `count` usages; `AssertionError` that shows what came if `timeout` seconds were not enough."""
+        """Waits until there are at least `count` usages; raises `AssertionError` with the present usages after `timeout` seconds."""
         if self._settles is not None:
             _record_abandoned_streams()
         with self._changed:
@@ -150,30 +150,30 @@ class Usages(Sequence[Usage]):
         return self
 
     async def wait_for_async(self, count: int, timeout: float = 5.0) -> Usages:
-        """Do the same without holding up the event loop (which has to run for an abandoned async stream to be recorded)."""
+        """Waits like `wait_for`, without blocking the event loop (which must run so that an abandoned async stream is recorded)."""
         now = time.monotonic()
-        deadline, look = now + timeout, now
+        deadline, next_poll = now + timeout, now
         while len(self._kept) < count:
             now = time.monotonic()
             if now > deadline:
                 raise AssertionError(self._too_few(count, timeout))
-            if self._settles is not None and now >= look:  # the loop closes what was left, and only then can it be collected
+            if self._settles is not None and now >= next_poll:  # a stream can be collected only after the loop has closed it
                 _record_abandoned_streams()
-                look = now + _BETWEEN_LOOKS
+                next_poll = now + _POLL_SECONDS
             await asyncio.sleep(0.005)
         return self
 
     def settle(self, timeout: float = PATIENCE) -> Usages:
-        """Wait until what is done in the background is done: abandoned streams are recorded, and calls without counts are estimated.
+        """Waits until all background work is done: abandoned streams are recorded, and calls without counts are estimated.
 
-        Reading usages does it too; this is for those who need to wait longer. `AssertionError` if `timeout` seconds were not enough.
+        Every read of usages does the same; `settle` can wait longer. Raises `AssertionError` after `timeout` seconds.
         """
         if self._settles is not None and not self._settles(timeout):
             raise AssertionError(self._unsettled(timeout))
         return self
 
     def _wait(self) -> None:
-        """Settle before reading. Threads that do what is waited for go on at once: there is nothing that they could wait for."""
+        """Settles before a read. The threads that do the background work do not wait: they would wait for themselves."""
         begun = time.monotonic()
         if self._settles is not None and not self._settles(PATIENCE) and time.monotonic() - begun >= PATIENCE:
             raise AssertionError(self._unsettled(PATIENCE))
@@ -182,32 +182,32 @@ class Usages(Sequence[Usage]):
         return f"usages were still being counted after {timeout:g} s (settle(timeout=…) waits longer): {self!r}"
 
     def clear(self) -> None:
-        """Forget everything so far."""
+        """Removes all usages."""
         with self._changed:
             self._recorded.clear()
             self._kept.clear()
             self._place.clear()
 
     def renew_lock(self) -> None:
-        """Take another lock, in a forked child: a thread of the parent may have held the old one."""
+        """Renews the lock in a forked child: a thread of the parent may have held the lock."""
         self._changed = threading.Condition()
 
     def _too_few(self, count: int, timeout: float) -> str:
         return f"{len(self._kept)} of {count} usages were recorded in {timeout:g} s: {self._kept}"
 
 
-def _completes(usage: Usage) -> bool:
-    """Whether a usage tells again of an earlier one with its key. An automatic key's second record states the `call` that it completes."""
+def _repeats(usage: Usage) -> bool:
+    """Whether a usage repeats or completes an earlier usage with its key. The second record of an automatic key states the completed `call`."""
     return usage.key_kind != KeyKind.AUTOMATIC or usage.call != 0
 
 
-def _standing(usage: Usage) -> tuple[tuple[int, int], int]:
+def _precedence(usage: Usage) -> tuple[tuple[int, int], int]:
     return usage.rank, -usage.ts
 
 
 def _record_abandoned_streams() -> None:
-    """Have the streams recorded that nobody holds any more: an SDK's response is a circle of references, which only the collector of these finds."""
-    runtime = current.made()
+    """Records streams that no caller refers to any more: an SDK's response is a reference cycle, which only the garbage collector frees."""
+    runtime = current.existing_runtime()
     if runtime is not None and runtime.streams:
         gc.collect()
 
@@ -225,10 +225,10 @@ _changing = Mutex()
 
 @contextmanager
 def collect_usages() -> Iterator[Usages]:
-    """Collect every usage whose call begins meanwhile in this process, instead of writing it to the journal.
+    """Collects every usage whose call starts meanwhile in this process, instead of writing the usage to the journal.
 
-    Collections may be nested: the innermost one gets the usages. What `@track_tokens` and `instrument()` do is not changed. A stream that ends, or an
-    estimate that is counted, after the collection was left still belongs to it: nothing of it is in the journal or in the next collection.
+    Collections may be nested: the innermost collection gets the usages. `@track_tokens` and `instrument()` work as without a collection. A stream or
+    an estimate that ends after the collection still belongs to the collection: neither goes to the journal or to the next collection.
     """
     from tokentrail.recording.delivery import Memory  # noqa: PLC0415 - only when usages are collected
 
@@ -241,9 +241,9 @@ def collect_usages() -> Iterator[Usages]:
         yield usages
     finally:
         try:
-            _record_abandoned_streams()  # some calls begin only where their stream ends
+            _record_abandoned_streams()  # some calls start only at the end of their stream
             runtime.deferred.drain(PATIENCE)
-        finally:  # an interrupt too: later calls belong to the journal again
+        finally:  # also after an interrupt: later calls belong to the journal again
             with _changing.lock:  # collections of several threads may end in any order
                 if usages in _collecting:
                     _collecting.remove(usages)
@@ -251,6 +251,6 @@ def collect_usages() -> Iterator[Usages]:
 
 
 def renew_locks() -> None:
-    """Give each collection another lock, in a forked child."""
+    """Renews the lock of each collection in a forked child."""
     for usages in _collecting:
         usages.renew_lock()

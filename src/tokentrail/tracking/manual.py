@@ -1,4 +1,4 @@
-"""`track_token_usage`: a usage that no hook sees, recorded by hand."""
+"""`track_token_usage`: records by hand a usage that no hook records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from tokentrail.attribution import attribution
-from tokentrail.idempotency import Key, bounded, claimed_key, digest, key_prefix, nanoseconds, random_key
+from tokentrail.idempotency import Key, claimed_key, digest, key_prefix, nanoseconds, random_key, shorten
 from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.recording import recorder
 from tokentrail.recording.assemble import assemble
@@ -60,18 +60,18 @@ def track_token_usage(
     operation_id: str = "",
     metadata: Mapping[str, Any] | None = None,
 ) -> str:
-    """Record a usage by hand and return its idempotency key; it is in the journal when this returns.
+    """Records a usage by hand and returns its idempotency key; on return the usage is in the journal.
 
-    Totals hold their subsets: `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning. `None` is "not stated".
-    `cache_write_1h_tokens` are those of the cache writes that are kept for an hour (Anthropic).
-    `source` says where the numbers come from (reported, estimated); a total that is `None` is unknown. `timestamp`: the call's start, an aware
-    datetime or UTC nanoseconds; now by default. `duration` in seconds. A tenant, operation id or metadata left out come from the block around.
+    Totals include their subsets: `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning. `None` is "not stated".
+    `cache_write_1h_tokens` is the part of the cache writes that is kept for an hour (Anthropic).
+    `source` is the source of the counts (reported, estimated); a total that is `None` is unknown. `timestamp` is the call's start, an aware
+    datetime or UTC nanoseconds; the default is now. `duration` is in seconds. Tenant, operation id and metadata default to the enclosing block's.
 
-    Give `idempotency_key` where the same usage may be told more than once (retries, replays, a queue): it then counts once, whatever else differs.
-    Without it every call of this function is a spend of its own. `corrects_key` makes this a correction of that record: signed `input_tokens`,
-    `output_tokens` and `calls` (often 0) are added to the totals. A key beyond 1 KiB is shortened; the one that is returned is the one that counts.
+    Pass `idempotency_key` where the same usage may be recorded more than once (retries, replays, a queue): usages with the same key count once,
+    whatever else differs. Without a key every call of this function counts. `corrects_key` makes the usage a correction of the record with that key:
+    signed `input_tokens`, `output_tokens` and `calls` (often 0) are added to the totals. A key beyond 1 KiB is shortened; the returned key counts.
 
-    Raises `ValueError` or `TypeError` for a wrong argument, where it is written. A journal that cannot be written never raises.
+    Raises `ValueError` or `TypeError` for a wrong argument. Never raises for a journal that cannot be written.
     """
     token_word = parse_token_type(token_type)
     operation_word = parse_operation(operation)
@@ -83,7 +83,7 @@ def track_token_usage(
         if not isinstance(text, str):
             raise TypeError(f"{name} is a text, not {type(text).__name__}")
     block = attribution.get()
-    tenant = bounded(tenant_id or (block.tenant_id if block else "") or current.settings.tenant_id)
+    tenant = shorten(tenant_id or (block.tenant_id if block else "") or current.settings.tenant_id)
     described, cut = metadata_text(metadata)
     count = partial(_count, bool(corrects_key))
     key = _key(idempotency_key, corrects_key, operation_word, tenant, ts)
@@ -116,7 +116,7 @@ def track_token_usage(
             ts=ts,
             tenant_id=tenant,
             operation=operation_word.value,
-            operation_id=bounded(operation_id),
+            operation_id=shorten(operation_id),
             metadata=described,
             metadata_cut=cut,
             ended=parse_ended(ended).value,
@@ -133,7 +133,7 @@ def track_token_usage(
 
 
 _GEN_AI_OPERATIONS = {TokenType.LLM: "chat", TokenType.EMBEDDING: "embeddings", TokenType.FINE_TUNING: ""}
-"""The conventions' word; they have none for fine-tuning, which is no inference and so in no metric."""
+"""The conventions' operation names. Fine-tuning has none: fine-tuning is no inference, and so in no metric."""
 
 
 def _count(signed: bool, name: str, given: int | None) -> int | None:
@@ -164,5 +164,5 @@ def _key(idempotency_key: str | None, corrects_key: str, operation: Operation, t
             raise ValueError("idempotency_key is the key that is corrected: a correction is a record of its own, and needs another key or none")
         return claimed_key(idempotency_key)
     if corrects_key:
-        return random_key("correction")  # on the original's key it would replace it
+        return random_key("correction")  # with the original's key the correction would replace the original
     return Key(f"{key_prefix(operation.value, tenant)}{digest([], current.runtime.hash_secret())}:{ts:019d}", KeyKind.AUTOMATIC, ts)

@@ -1,4 +1,4 @@
-"""Free metadata as the JSON object that is stored: whatever it holds, the text is valid JSON, valid UTF-8 and within its bound."""
+"""Converts free metadata to the stored JSON object: for any values, the text is valid JSON, valid UTF-8 and within its bound."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any, Final
 __all__ = ["MAX_METADATA_BYTES", "metadata_text"]
 
 MAX_METADATA_BYTES: Final = 16 * 1024
-DEEPEST: Final = 32
-MOST_VALUES: Final = MAX_METADATA_BYTES
-"""Beyond this depth, or this many values in one, only a value's type is told: a circular one has no end."""
+MAX_DEPTH: Final = 32
+MAX_VALUES: Final = MAX_METADATA_BYTES
+"""Beyond this depth, or this number of nested values, only the type of a value is stored: circular values have no end."""
 
 
 def metadata_text(metadata: Mapping[Any, Any] | None) -> tuple[str, bool]:
-    """Metadata as a JSON object, and whether it was cut: beyond 16 KiB of UTF-8 the largest values are left out.
+    """Returns metadata as a JSON object, and whether the object was cut: beyond 16 KiB of UTF-8 the largest values are left out.
 
-    What JSON lacks becomes text: dates, decimals, bytes, NaN, objects. Lone surrogates become U+FFFD. Raises `TypeError` for what is no mapping.
+    Values without a JSON type become text: dates, decimals, bytes, NaN, objects. Lone surrogates become U+FFFD. Raises `TypeError` if `metadata` is
+    no mapping.
     """
     if metadata is None:
         return "", False
@@ -31,12 +32,12 @@ def metadata_text(metadata: Mapping[Any, Any] | None) -> tuple[str, bool]:
         if len(text.encode()) <= MAX_METADATA_BYTES:
             return text, False
     except (ValueError, TypeError, RecursionError, ArithmeticError, AttributeError, LookupError):
-        pass  # one value is hostile; below each is looked at by itself
-    return _assembled([_member(name, value) for name, value in metadata.items()])
+        pass  # at least one value cannot be converted; below each value is converted separately
+    return _fitting_object([_member(name, value) for name, value in metadata.items()])
 
 
-def _assembled(members: list[str]) -> tuple[str, bool]:
-    """An object of these members, as many as fit: the small ones first, in the order in which they were given."""
+def _fitting_object(members: list[str]) -> tuple[str, bool]:
+    """Returns an object of as many members as fit: small members first, in their original order."""
     sizes = [len(member.encode()) + 2 for member in members]  # with the comma and the blank, or the braces
     room = MAX_METADATA_BYTES
     kept = set()
@@ -50,7 +51,7 @@ def _assembled(members: list[str]) -> tuple[str, bool]:
 
 def _member(name: Any, value: Any) -> str:
     try:
-        text = json.dumps({_text(name): _plain(value, 0, [MOST_VALUES])}, ensure_ascii=False)[1:-1]
+        text = json.dumps({_text(name): _plain(value, 0, [MAX_VALUES])}, ensure_ascii=False)[1:-1]
     except (ValueError, RecursionError):  # an int of more digits than Python prints
         text = json.dumps({_text(name): f"<{type(value).__name__}>"}, ensure_ascii=False)[1:-1]
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -64,7 +65,7 @@ def _plain(value: Any, depth: int, room: list[int]) -> Any:
         return value if math.isfinite(value) else str(value)
     if not isinstance(value, (dict, list, tuple)):
         return _text(value)
-    if depth >= DEEPEST or room[0] < len(value):
+    if depth >= MAX_DEPTH or room[0] < len(value):
         return f"<{type(value).__name__}>"
     if isinstance(value, dict):
         return {_text(name): _plain(inner, depth + 1, room) for name, inner in value.items()}

@@ -1,7 +1,7 @@
-"""Setting the attribution around each step of whatever a decorated function is or returns.
+"""Sets the attribution around each step of a decorated function, and of the generator or coroutine that the function returns.
 
-A context variable that stays set across a `yield` leaks into the caller, and an abandoned async generator raises when it resets it in another
-context. So it is set and reset around every single step. Nothing here raises by itself: what the function raises passes unchanged.
+A context variable that stays set across a `yield` leaks into the caller, and an abandoned async generator raises when it resets the variable in
+another context. The variable is therefore set and reset around every single step. Wrappers raise no exception of their own.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tokentrail.attribution import Attribution, attribution
 from tokentrail.recording.runtime import current, internal_error
 from tokentrail.telemetry import instruments
 
-__all__ = ["attributed", "begin", "end", "end_later", "enter", "leave"]
+__all__ = ["begin", "end", "end_later", "enter", "leave", "wrap"]
 
 MakeBlock = Callable[[tuple[Any, ...], dict[str, Any]], Attribution]
 Entered = tuple[Token[Attribution | None], Any]
 
 
 def begin(block: Attribution, name: str) -> Attribution:
-    """Give the block its span, under which the spans of the calls inside will lie."""
+    """Starts the block's span, which is the parent of the spans of the calls inside."""
     try:
         runtime = current.runtime
         block.span = (runtime.telemetry or runtime.instruments()).start_block(name, block)
@@ -37,12 +37,12 @@ def begin(block: Attribution, name: str) -> Attribution:
 
 
 def enter(block: Attribution) -> Entered:
-    """Make the block current."""
+    """Makes the block current."""
     return attribution.set(block), None if block.span is None else instruments.attach(block.span)
 
 
 def leave(entered: Entered) -> None:
-    """Make what was current before current again. A coroutine that the garbage collector closes ends in another context: nothing to undo there."""
+    """Makes the former block current again. A coroutine that the garbage collector closes ends in another context, where nothing is to be undone."""
     token, attached = entered
     try:
         attribution.reset(token)
@@ -53,7 +53,7 @@ def leave(entered: Entered) -> None:
 
 
 def end(block: Attribution, error: BaseException | None = None) -> None:
-    """End the block's span."""
+    """Ends the block's span."""
     if block.span is not None:
         try:
             instruments.end_block(block.span, error)
@@ -62,18 +62,18 @@ def end(block: Attribution, error: BaseException | None = None) -> None:
 
 
 def end_later(block: Attribution) -> None:
-    """End the block's span from another thread: a finalizer may run while its own thread holds one of the SDK's locks."""
+    """Ends the block's span from another thread: a finalizer may run while its own thread holds a lock of the SDK."""
     if block.span is not None:
         current.runtime.deferred.do_later(functools.partial(instruments.end_block, block.span, None, time_ns()))
 
 
-def attributed(function: Any, make_block: MakeBlock) -> Any:
-    """The function, with everything it spends attributed; its kind (sync, async, generator) stays what it is.
+def wrap(function: Any, make_block: MakeBlock) -> Any:
+    """Returns a wrapper that attributes all usages of the function; the wrapper is of the same kind (sync, async, generator).
 
-    The block of a coroutine function or a generator begins where its body does: at the first step, not at the call.
+    The block of a coroutine function or a generator starts with the body: at the first step, not at the call.
     """
     if isinstance(function, (staticmethod, classmethod)):
-        return type(function)(attributed(function.__func__, make_block))
+        return type(function)(wrap(function.__func__, make_block))
     name = getattr(function, "__qualname__", type(function).__qualname__)
 
     def make(args: tuple[Any, ...], keywords: dict[str, Any]) -> Attribution:
@@ -90,17 +90,17 @@ def attributed(function: Any, make_block: MakeBlock) -> Any:
     elif inspect.iscoroutinefunction(function):
 
         async def wrapper(*args: Any, **keywords: Any) -> Any:
-            return await _awaited(function(*args, **keywords), make(args, keywords))
+            return await _await(function(*args, **keywords), make(args, keywords))
 
     else:
 
         def wrapper(*args: Any, **keywords: Any) -> Any:
-            return _called(function, args, keywords, make(args, keywords))
+            return _call(function, args, keywords, make(args, keywords))
 
     return functools.wraps(function)(wrapper)
 
 
-def _called(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], block: Attribution) -> Any:
+def _call(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], block: Attribution) -> Any:
     entered = enter(block)
     try:
         value = function(*args, **keywords)
@@ -109,10 +109,10 @@ def _called(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], bloc
         raise
     finally:
         leave(entered)
-    return _returned(value, block)
+    return _attribute_result(value, block)
 
 
-async def _awaited(coroutine: Awaitable[Any], block: Attribution) -> Any:
+async def _await(coroutine: Awaitable[Any], block: Attribution) -> Any:
     entered = enter(block)
     try:
         value = await coroutine
@@ -124,35 +124,35 @@ async def _awaited(coroutine: Awaitable[Any], block: Attribution) -> Any:
         raise
     finally:
         leave(entered)
-    return _returned(value, block)
+    return _attribute_result(value, block)
 
 
-def _returned(value: Any, block: Attribution) -> Any:
-    """What a function returns to be run later, attributed too: generators, coroutines, and the body of a web framework's streaming response."""
-    later = _later(value, block)
+def _attribute_result(value: Any, block: Attribution) -> Any:
+    """Attributes also a result that runs later: a generator, a coroutine, or the body of a web framework's streaming response. Ends other blocks."""
+    later = _attribute_value(value, block)
     if later is not None:
         return later
     try:
         fields = getattr(value, "__dict__", {})
         for name in ("body_iterator", "response"):  # starlette and FastAPI; flask and werkzeug
-            later = _later(fields.get(name), block)
+            later = _attribute_value(fields.get(name), block)
             if later is not None:
                 setattr(value, name, later)
                 return value
-    except Exception as error:  # a frozen object: its body is not attributed
+    except Exception as error:  # the body of a frozen object is not attributed
         internal_error("track_tokens: a returned body", error)
     end(block)
     return value
 
 
-def _later(value: Any, block: Attribution) -> Any:
+def _attribute_value(value: Any, block: Attribution) -> Any:
     later: Any
     if inspect.isgenerator(value):
         later = _steps(value, block)
     elif inspect.isasyncgen(value):
         later = _async_steps(lambda _args, _keywords: (value, block))()
     elif inspect.iscoroutine(value):
-        later = _awaited(value, block)
+        later = _await(value, block)
     else:
         return None
     later.__name__, later.__qualname__ = value.__name__, value.__qualname__
@@ -160,7 +160,7 @@ def _later(value: Any, block: Attribution) -> Any:
 
 
 def _steps(generator: Generator[Any, Any, Any], block: Attribution) -> Generator[Any, Any, Any]:
-    """A generator's steps, each under the block; `send`, `throw`, `close` and the return value go through."""
+    """Runs each step of a generator under the block; passes on `send`, `throw`, `close` and the return value."""
     sent, thrown = None, None
     while True:
         entered = enter(block)
@@ -173,7 +173,7 @@ def _steps(generator: Generator[Any, Any, Any], block: Attribution) -> Generator
             end(block, error)
             raise
         finally:
-            sent, thrown = None, None  # an exception that is kept would keep this frame
+            sent, thrown = None, None  # a reference to the exception would keep this frame alive
             leave(entered)
         try:
             sent = yield value
@@ -194,7 +194,7 @@ def _steps(generator: Generator[Any, Any, Any], block: Attribution) -> Generator
 def _async_steps(
     make: Callable[[tuple[Any, ...], dict[str, Any]], tuple[AsyncGenerator[Any, Any], Attribution]],
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
-    """An async generator function over another generator's steps. Between two steps it may be resumed in another context, never within one."""
+    """Returns an async generator function that runs each step of another generator under the block. Only between two steps the context may change."""
 
     async def steps(*args: Any, **keywords: Any) -> AsyncGenerator[Any, Any]:
         generator, block = make(args, keywords)
@@ -234,7 +234,7 @@ def _async_steps(
 
 
 def _first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
-    """The first step, out of the event loop's sight: were it to close the inner generator too when it shuts down, the two closings would collide."""
+    """Makes the first step without the event loop's hooks: a loop that closed the inner generator at shutdown would collide with the wrapper."""
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
     try:

@@ -1,10 +1,10 @@
-"""How JSON reads: the texts of a request, the counts of an answer, the chunks of a stream. Nothing here knows a transport or an SDK.
+"""Shapes: how a provider's JSON reads. Texts of a request, counts of an answer, chunks of a stream. No shape imports a transport or an SDK.
 
 | file                 | reads                                                                                      |
 |----------------------|--------------------------------------------------------------------------------------------|
-| `json_objects`       | objects by attribute, whether an SDK's models or plain JSON                                |
-| `known_text`         | whether an answer is known to be text                                                      |
-| `openai_chat`        | OpenAI's chat completions, and what everybody made after them                              |
+| `json_objects`       | objects by attribute: an SDK's models, or plain JSON                                       |
+| `known_text`         | whether an answer can only be text                                                         |
+| `openai_chat`        | OpenAI's chat completions, and compatible APIs of other providers                          |
 | `openai_completions` | OpenAI's text completions and embeddings                                                   |
 | `openai_responses`   | OpenAI's Responses                                                                         |
 | `anthropic_messages` | Anthropic's Messages                                                                       |

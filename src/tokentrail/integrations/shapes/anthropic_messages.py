@@ -1,11 +1,11 @@
-"""Anthropic's Messages: how to read a request, a message, a stream's events.
+"""Anthropic's Messages: reads requests, messages, and the events of streams.
 
 Anthropic states cache reads and cache writes apart from `input_tokens` (the SDK's `RawMessageDeltaEvent`: "Total input tokens in a request is the
-summation of" the three); here a total holds its subsets, so the input is that sum. A stream states its usage twice: `message_start` has the input and
-a first, provisional output, `message_delta` is cumulative and replaces field by field what it states (seen in recordings: older models state there
-the output alone, server tools make the input grow). An output that no `message_delta` has stated is not known.
+summation of" the three); in tokentrail a total includes its subsets, so the input is that sum. A stream states its usage twice: `message_start` has
+the input and a first, provisional output; `message_delta` is cumulative and replaces the stated fields (seen in recordings: older models state only
+the output there, server tools increase the input). Without a `message_delta` the output is unknown.
 
-What a compaction of the context spent stands in `iterations` and is not in the totals (the SDK's `BetaIterationsUsage`), and is added.
+The tokens of a compaction of the context are stated in `iterations` and not in the totals (the SDK's `BetaIterationsUsage`), so they are added.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["MessageEvents", "add_counts", "read_message", "texts_of_messages"]
 
 
 def texts_of_messages(body: Mapping[str, Any]) -> Sequence[str]:
-    """The texts of a request, in order: the system prompt, then the messages' texts, documents in plain text and results of tools."""
+    """Returns the texts of a request, in order: the system prompt, then the messages' texts, documents in plain text and results of tools."""
     texts = list(_texts_in(body.get("system")))
     for message in items_of(body.get("messages")):
         content = message.get("content") if type(message) is dict else getattr(message, "content", None)
@@ -34,7 +34,7 @@ def texts_of_messages(body: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _texts_in(content: Any) -> Iterator[str]:
-    """The texts of a content: a text, or blocks of which some hold texts, and some hold contents."""
+    """Yields the texts of a content: a text, or blocks with texts or nested contents."""
     if isinstance(content, str):
         yield content
     for block in items_of(content):
@@ -56,13 +56,13 @@ def _whole(value: Any) -> int | None:
 
 
 def _sum(*counts: int | None) -> int | None:
-    """The sum of what is stated; None if nothing is."""
+    """Returns the sum of the stated counts; None if no count is stated."""
     stated = [count for count in counts if count is not None]
     return sum(stated) if stated else None
 
 
 def add_counts(answer: Answer, usage: Any) -> None:
-    """Take the counts of a usage object."""
+    """Adds the counts of a usage object."""
     fields = fields_of(usage)
     parts = [fields]
     parts += [fields_of(each) for each in items_of(fields.get("iterations")) if fields_of(each).get("type") == "compaction"]
@@ -80,19 +80,19 @@ def add_counts(answer: Answer, usage: Any) -> None:
 
 
 def read_message(message: Any) -> Reading:
-    """Read a message that came whole."""
+    """Reads a whole message."""
     fields = fields_of(message)
     answer = Answer(model=fields.get("model") or "", response_id=fields.get("id") or "")
     if (usage := fields.get("usage")) is not None:
         add_counts(answer, usage)
     if reason := fields.get("stop_reason"):
         answer.finish_reasons = (reason,)
-    answer.output_texts = [text for block in items_of(fields.get("content")) if (text := _said(fields_of(block)))]
+    answer.output_texts = [text for block in items_of(fields.get("content")) if (text := _output_text(fields_of(block)))]
     return answer, "complete"
 
 
-def _said(block: Mapping[str, Any]) -> str:
-    """What a model said in a block: text, thinking, the arguments of a tool's call."""
+def _output_text(block: Mapping[str, Any]) -> str:
+    """Returns the model's output in a block: text, thinking, the arguments of a tool call."""
     text = block.get("text") or block.get("thinking")
     if isinstance(text, str):
         return text
@@ -100,31 +100,31 @@ def _said(block: Mapping[str, Any]) -> str:
     return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"), default=str) if arguments else ""
 
 
-_WORDS = {"text_delta": "text", "input_json_delta": "partial_json", "thinking_delta": "thinking", "compaction_delta": "content"}
-"""What a model said, in the deltas of a stream."""
+_DELTA_FIELDS = {"text_delta": "text", "input_json_delta": "partial_json", "thinking_delta": "thinking", "compaction_delta": "content"}
+"""The fields with the model's output in the deltas of a stream."""
 
 
 class MessageEvents:
-    """What is gathered from a stream of events; Anthropic states usage unasked."""
+    """Collects a stream of events; Anthropic states usage without a request for usage."""
 
     __slots__ = ("answer", "blocks", "ended", "texts", "usage")
 
     def __init__(self, _body: Mapping[str, Any], _asked: bool) -> None:
         self.answer = Answer()
-        self.blocks: set[str] = set()  # the kinds of blocks that have begun
-        self.ended = False  # the model said its last word, and its usage is whole
+        self.blocks: set[str] = set()  # the kinds of the blocks so far
+        self.ended = False  # a stop reason was sent, and the usage is complete
         self.texts: list[str] = []
         self.usage: dict[str, Any] = {}
 
     def absorb(self, event: Any) -> bool:
-        """Take an event's text or usage. The usual event (a delta of text) costs no further call."""
+        """Takes an event's text or usage. The usual event (a delta of text) costs no further call."""
         if type(event) is dict:
-            event = Body.of(event)  # the caller asked for dictionaries
+            event = Body.of(event)  # the caller requested dictionaries
         try:
             kind = event.type
             if kind == "content_block_delta":
                 delta = event.delta
-                field = _WORDS.get(delta.type)  # none: signatures, citations
+                field = _DELTA_FIELDS.get(delta.type)  # none: signatures, citations
                 text = getattr(delta, field) if field is not None else None
                 if text and type(text) is str:
                     self.texts += (text,)
@@ -135,7 +135,7 @@ class MessageEvents:
             elif kind == "message_delta":
                 self._complete(fields_of(event.delta), getattr(event, "usage", None))
         except (AttributeError, TypeError):
-            return False  # an event of another shape says nothing of what was spent
+            return False  # an event of another shape states no usage
         return False
 
     def _start(self, message: Mapping[str, Any]) -> None:
@@ -154,8 +154,8 @@ class MessageEvents:
     def _take(self, usage: Any) -> None:
         self.usage |= {name: value for name, value in fields_of(usage).items() if value is not None}
 
-    def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream that ends without a last word was cut short
-        """Say what is known."""
+    def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream that ends without a stop reason was interrupted
+        """Returns the answer so far."""
         add_counts(self.answer, self.usage)
-        self.answer.output_texts = self.texts or (KNOWN_EMPTY if self.blocks == {"text"} else ())  # before its first block, a model may think
+        self.answer.output_texts = self.texts or (KNOWN_EMPTY if self.blocks == {"text"} else ())  # before the first block, a model may reason
         return self.answer, "complete" if self.ended else "partial"

@@ -1,4 +1,4 @@
-"""JSON as an SDK's models are read: by attribute, what is not there is None; a field that a provider leaves out is not an error."""
+"""JSON objects with attributes, like an SDK's models: a missing field is None, since a field that a provider leaves out is no error."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ __all__ = ["Body", "fields_of", "items_of"]
 
 
 class Body(dict[str, Any]):
-    """A JSON object that is read by attribute, as the SDK's models are; what is not there is None."""
+    """A JSON object that is read by attribute, like the SDK's models; a missing field is None."""
 
     def __getattr__(self, name: str) -> Any:
         return self.get(name)
 
     @staticmethod
     def parse(text: bytes) -> Any:
-        """Parse JSON; raises `ValueError`."""
+        """Parses JSON; raises `ValueError`."""
         return json.loads(text, object_hook=Body)
 
     @staticmethod
     def of(value: Any) -> Any:
-        """Turn dictionaries, however deep, into bodies; leave anything else as it is."""
+        """Converts dictionaries, at any depth, to bodies; returns other values unchanged."""
         if isinstance(value, Mapping):
             return Body({key: Body.of(item) if isinstance(item, (Mapping, list)) else item for key, item in value.items()})
         if isinstance(value, list):
@@ -34,9 +34,9 @@ _JSON_OBJECTS = (dict, Body)
 
 
 def fields_of(value: Any) -> Mapping[str, Any]:
-    """The fields of an SDK's model, with those that it does not declare, or of a JSON object; of anything else, none.
+    """Returns the fields of an SDK's model (undeclared ones too) or of a JSON object; of any other value, none.
 
-    Asking a pydantic model for a field that is not there is an exception and five calls; asking a dictionary is one.
+    Reading a missing field of a pydantic model costs an exception and five calls; of a dictionary, one call.
     """
     if type(value) in _JSON_OBJECTS:
         return value  # type: ignore[no-any-return]
@@ -48,5 +48,5 @@ def fields_of(value: Any) -> Mapping[str, Any]:
 
 
 def items_of(value: Any) -> Sequence[Any]:
-    """The items of a list; of anything else that a server may send instead, none."""
+    """Returns the items of a list; of any other value that a server may send, none."""
     return value if isinstance(value, (list, tuple)) else ()

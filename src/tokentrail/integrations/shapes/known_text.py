@@ -1,6 +1,6 @@
-"""Whether an answer is known to be text: only then is no text before a stream was left an output of 0.
+"""Whether an answer can only be text: only then a stream that the caller left before the first text has 0 output tokens.
 
-An answer that may be audio, an image, a tool call or unseen thinking is not known to be text: without a word of it, its output stays NULL.
+An answer that may also be audio, an image, a tool call or hidden reasoning does not qualify: without any text, the output stays NULL.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["KNOWN_EMPTY", "chat_in_text", "response_in_text"]
+__all__ = ["KNOWN_EMPTY", "chat_is_text_only", "response_is_text_only"]
 
 KNOWN_EMPTY = ("",)
-"""The texts of an answer that is known to be text, and of no length yet. No texts at all (`()`): what came is not known to be text."""
+"""The texts of an answer that can only be text, and is still empty. In contrast, `()`: the answer may be something else."""
 
-_THINKS_UNSEEN = re.compile(r"(?:^|/)(?:o[1-9]|gpt-[5-9]|gpt-oss|gemini-(?:2\.5|[3-9])|deepseek-reasoner|grok-[3-9])")
-"""Models that may think for long, unseen and billed, before their first word: of these, no word is not nothing."""
+_REASONING_MODELS = re.compile(r"(?:^|/)(?:o[1-9]|gpt-[5-9]|gpt-oss|gemini-(?:2\.5|[3-9])|deepseek-reasoner|grok-[3-9])")
+"""Models with hidden, billed reasoning before the first text: an answer of these models without text may still have output tokens."""
 
 
-def chat_in_text(body: Mapping[str, Any]) -> bool:
-    """Whether a chat request can only be answered with text that is seen as it is made (and with tool calls, which are seen too)."""
+def chat_is_text_only(body: Mapping[str, Any]) -> bool:
+    """Whether the answer to a chat request can only be visible text (and tool calls, which are visible too)."""
     modalities = body.get("modalities") or ("text",)
-    return list(modalities) == ["text"] and not body.get("audio") and not _thinks_unseen(body.get("model"), body.get("reasoning_effort"))
+    return list(modalities) == ["text"] and not body.get("audio") and not _has_hidden_reasoning(body.get("model"), body.get("reasoning_effort"))
 
 
-def _thinks_unseen(model: Any, effort: Any) -> bool:
-    """Whether a model may spend tokens that are not shown before its first word."""
-    return (effort is not None and effort != "none") or (isinstance(model, str) and _THINKS_UNSEEN.search(model) is not None)
+def _has_hidden_reasoning(model: Any, effort: Any) -> bool:
+    """Whether a model may spend hidden tokens before the first text."""
+    return (effort is not None and effort != "none") or (isinstance(model, str) and _REASONING_MODELS.search(model) is not None)
 
 
-def response_in_text(body: Mapping[str, Any]) -> bool:
-    """Whether a request can only be answered with text that is seen as it is made: no tools, stored prompt, other modalities, unseen thinking."""
+def response_is_text_only(body: Mapping[str, Any]) -> bool:
+    """Whether the answer to a request can only be visible text: no tools, stored prompt, other modalities, hidden reasoning."""
     reasoning = body.get("reasoning")
     effort = reasoning.get("effort") if isinstance(reasoning, dict) else reasoning
     others = body.get("tools") or body.get("prompt") or body.get("audio") or (body.get("modalities") or ["text"]) != ["text"]
-    return not others and isinstance(body.get("model"), str) and not _thinks_unseen(body["model"], effort)
+    return not others and isinstance(body.get("model"), str) and not _has_hidden_reasoning(body["model"], effort)

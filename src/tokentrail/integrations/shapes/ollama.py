@@ -17,17 +17,17 @@ __all__ = ["OllamaChunks", "chat_spends", "generate_spends", "read", "texts_of_e
 
 
 def texts_of_generate(body: Mapping[str, Any]) -> Sequence[str]:
-    """The texts of a generate request."""
+    """Returns the texts of a generate request."""
     return [text for name in ("system", "prompt", "suffix") if (text := body.get(name)) and isinstance(text, str)]
 
 
 def texts_of_embed(body: Mapping[str, Any]) -> Sequence[str]:
-    """The texts of an embed request."""
+    """Returns the texts of an embed request."""
     return texts_of_prompt(body.get("input"))
 
 
 def texts_of_embeddings(body: Mapping[str, Any]) -> Sequence[str]:
-    """The text of a request of the older embeddings."""
+    """Returns the text of a request to the older embeddings endpoint."""
     return texts_of_prompt(body.get("prompt"))
 
 
@@ -47,7 +47,7 @@ def _add_counts(answer: Answer, response: Any) -> None:
 
 
 def read(response: Any) -> Reading:
-    """Read an answer that came whole."""
+    """Reads a whole answer."""
     answer = Answer(model=getattr(response, "model", None) or "", output_texts=_texts(response))
     if reason := getattr(response, "done_reason", None):
         answer.finish_reasons = (reason,)
@@ -71,29 +71,29 @@ def _has_others(chunk: Any) -> bool:
 
 
 class OllamaChunks:
-    """What is gathered from a stream: texts, and the counts of the chunk that says `done`."""
+    """Collects a stream: texts, and the counts of the chunk with `done`."""
 
     __slots__ = ("last", "model", "others", "texts")
 
     def __init__(self, _body: Mapping[str, Any], _asked: bool) -> None:
         self.last: Any = None
         self.model = ""
-        self.others = False  # calls of tools, images: what came beside texts
+        self.others = False  # the stream has other content than text: tool calls, images
         self.texts: list[str] = []
 
     def absorb(self, chunk: Any) -> bool:
-        """Take a chunk's texts, and keep the last chunk."""
-        said = _texts(chunk)
-        self.texts += said
-        if not said and not self.texts:
+        """Takes a chunk's texts, and keeps the last chunk."""
+        texts = _texts(chunk)
+        self.texts += texts
+        if not texts and not self.texts:
             self.others = self.others or _has_others(chunk)
         self.model = chunk.model or self.model
         if chunk.done:
             self.last = chunk
         return False
 
-    def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream without a last word was cut short
-        """Say what is known."""
+    def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream without a chunk with `done` was interrupted
+        """Returns the answer so far."""
         answer = Answer(model=self.model, output_texts=self.texts or (KNOWN_EMPTY if self.model and not self.others else ()))
         if self.last is None:
             return answer, "partial"

@@ -1,6 +1,6 @@
-"""OpenAI's chat completions, and everybody who speaks like them: how to read a request, an answer, a chunk.
+"""OpenAI's chat completions, and compatible APIs of other providers: reads requests, answers, chunks.
 
-Answers are read by attribute: the SDK's models, or `Body` for JSON that the SDK did not parse. A field that a provider leaves out is not an error.
+Answers are read by attribute: the SDK's models, or `Body` for JSON that the SDK did not parse. A field that a provider leaves out is no error.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any
 
 from tokentrail.instrumentation.contract import Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of
-from tokentrail.integrations.shapes.known_text import chat_in_text
-from tokentrail.integrations.shapes.openai_completions import CompletionChunks, forget_usage, named_and_counted, usage_in
+from tokentrail.integrations.shapes.known_text import chat_is_text_only
+from tokentrail.integrations.shapes.openai_completions import CompletionChunks, answer_with_counts, remove_usage, usage_in
 
 __all__ = ["ChatChunks", "read_chat", "texts_of_chat", "texts_of_message", "texts_of_parts"]
 
 
 def texts_of_chat(body: Mapping[str, Any]) -> Sequence[str]:
-    """The texts of chat messages, in order: contents, and the text parts of contents. Tool definitions and calls are no texts."""
+    """Returns the texts of chat messages, in order: contents, and the text parts of contents. Tool definitions and calls are no texts."""
     texts: list[str] = []
     for message in body.get("messages") or ():
         content = message.get("content") if type(message) is dict else getattr(message, "content", None)
@@ -29,7 +29,7 @@ def texts_of_chat(body: Mapping[str, Any]) -> Sequence[str]:
 
 
 def texts_of_parts(parts: Iterable[Any]) -> list[str]:
-    """The texts among the parts of a content."""
+    """Returns the texts among the parts of a content."""
     if isinstance(parts, (dict, bytes)):
         return []
     return [
@@ -40,8 +40,8 @@ def texts_of_parts(parts: Iterable[Any]) -> list[str]:
 
 
 def read_chat(completion: Any) -> Reading:
-    """Read a chat completion."""
-    answer = named_and_counted(completion)
+    """Reads a chat completion."""
+    answer = answer_with_counts(completion)
     texts: list[str] = []
     reasons: list[str] = []
     for choice in items_of(getattr(completion, "choices", None)):
@@ -55,21 +55,21 @@ def read_chat(completion: Any) -> Reading:
 
 
 def texts_of_message(message: Any) -> list[str]:
-    """What a model said in a message, or in a delta of one: content, refusal, reasoning, the arguments of tool calls."""
+    """Returns the model's output in a message or a delta: content, refusal, reasoning, the arguments of tool calls."""
     fields = fields_of(message)
     texts = [text for name in ("content", "refusal", "reasoning_content", "reasoning") if (text := fields.get(name)) and isinstance(text, str)]
     if tool_calls := fields.get("tool_calls"):
         for tool_call in items_of(tool_calls):
             called = fields_of(tool_call)
-            said = fields_of(called.get("function") or called.get("custom"))
-            text = said.get("arguments") or said.get("input")
+            inside = fields_of(called.get("function") or called.get("custom"))
+            text = inside.get("arguments") or inside.get("input")
             if text and isinstance(text, str):
                 texts.append(text)
     return texts
 
 
-def _says_nothing(delta: Any) -> bool:
-    """Whether a delta without text has nothing else either: no tool call, no audio, no image, nothing that is not known here."""
+def _is_empty(delta: Any) -> bool:
+    """Whether a delta without text is empty: no tool call, no audio, no image, no unknown field."""
     return not any(value for name, value in fields_of(delta).items() if name not in _NO_CONTENT)
 
 
@@ -77,50 +77,50 @@ _NO_CONTENT = frozenset({"role", "content", "refusal", "name"})
 
 
 class ChatChunks(CompletionChunks):
-    """What is gathered from a stream of chat completions."""
+    """Collects a stream of chat completions."""
 
     __slots__ = ()
 
     def absorb(self, chunk: Any) -> bool:
-        """Take a chunk's texts and usage. The usual chunk (one choice with some content) costs no further call."""
+        """Takes a chunk's texts and usage. The usual chunk (one choice with some content) costs no further call."""
         try:
             choices, usage = chunk.choices, chunk.usage
-            said: list[str] = []
+            texts: list[str] = []
             reasons: list[str] = []
-            silent: list[Any] = []
+            textless: list[Any] = []
             for choice in choices:
                 text = choice.delta.content
                 if text and type(text) is str:
-                    said += (text,)
+                    texts += (text,)
                 else:
-                    said += texts_of_message(choice.delta)
-                    silent += (choice.delta,)
+                    texts += texts_of_message(choice.delta)
+                    textless += (choice.delta,)
                 if choice.finish_reason:
                     reasons += (choice.finish_reason,)
                     usage = usage if usage is not None else usage_in(chunk)
             if not self.answer.model:
                 self.answer.model, self.answer.response_id = chunk.model, chunk.id
         except (AttributeError, TypeError):
-            return super().absorb(chunk)  # content filters' results, errors, whatever a gateway adds
-        self.texts += said
+            return super().absorb(chunk)  # results of content filters, errors, additions of a gateway
+        self.texts += texts
         self.reasons += reasons
         if not self.texts:
-            self.silent += silent
+            self.textless += textless
         if usage is not None:
             self.usage = usage
             return self.asked and not choices
         if self.asked:
             try:
-                chunk.__pydantic_fields_set__.discard("usage")  # as `forget_usage`
+                chunk.__pydantic_fields_set__.discard("usage")  # as `remove_usage`
             except AttributeError:
-                forget_usage(chunk)
+                remove_usage(chunk)
         return False
 
     def _take(self, choice: Mapping[str, Any]) -> None:
         self.texts += texts_of_message(choice.get("delta"))
-        self.silent += (choice.get("delta"),)
+        self.textless += (choice.get("delta"),)
         if reason := choice.get("finish_reason"):
             self.reasons += (reason,)
 
     def _is_known_empty(self) -> bool:
-        return chat_in_text(self.body) and all(map(_says_nothing, self.silent))
+        return chat_is_text_only(self.body) and all(map(_is_empty, self.textless))

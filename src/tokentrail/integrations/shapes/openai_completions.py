@@ -1,4 +1,4 @@
-"""OpenAI's text completions and embeddings, and the usage that they and chat completions state; also of everybody who speaks like them."""
+"""OpenAI's text completions and embeddings, and the usage object that chat completions share; also of compatible APIs of other providers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 __all__ = [
     "CompletionChunks",
     "add_counts",
-    "forget_usage",
-    "named_and_counted",
+    "answer_with_counts",
     "read_completion",
     "read_embeddings",
+    "remove_usage",
     "texts_of_completion",
     "texts_of_embeddings",
     "texts_of_prompt",
@@ -24,24 +24,24 @@ __all__ = [
 
 
 def texts_of_prompt(prompt: Any) -> Sequence[str]:
-    """The texts of a prompt or an embedding's input: a text, or a list of them. Token numbers are no texts."""
+    """Returns the texts of a prompt or an embedding's input: one text, or a list of texts. Token ids are no texts."""
     if isinstance(prompt, str):
         return (prompt,)
     return [text for text in prompt if isinstance(text, str)] if isinstance(prompt, (list, tuple)) else ()
 
 
 def texts_of_completion(body: Mapping[str, Any]) -> Sequence[str]:
-    """The texts of a completions request."""
+    """Returns the texts of a completions request."""
     return texts_of_prompt(body.get("prompt"))
 
 
 def texts_of_embeddings(body: Mapping[str, Any]) -> Sequence[str]:
-    """The texts of an embeddings request."""
+    """Returns the texts of an embeddings request."""
     return texts_of_prompt(body.get("input"))
 
 
 def add_counts(answer: Answer, usage: Any) -> None:
-    """Take the counts of a usage object. Cached and cache-write tokens lie inside `prompt_tokens`, reasoning inside `completion_tokens`."""
+    """Adds the counts of a usage object. `prompt_tokens` includes cached and cache-write tokens, `completion_tokens` includes reasoning."""
     fields = fields_of(usage)
     answer.input_tokens = fields.get("prompt_tokens")
     answer.output_tokens = fields.get("completion_tokens")
@@ -64,15 +64,15 @@ def add_counts(answer: Answer, usage: Any) -> None:
 
 
 def usage_in(value: Any) -> Any:
-    """The usage object of an answer or chunk. Groq's streams have it in `x_groq` (a plain dictionary where the SDK does not know that field)."""
+    """Returns the usage object of an answer or chunk. Groq's streams have it in `x_groq` (a dictionary where the SDK does not declare the field)."""
     usage = getattr(value, "usage", None)
     if usage is None and (groq := getattr(value, "x_groq", None)) is not None:
         usage = fields_of(groq).get("usage")
     return usage
 
 
-def named_and_counted(value: Any) -> Answer:
-    """Take an answer's model, id and counts: what must be right, whatever the rest looks like."""
+def answer_with_counts(value: Any) -> Answer:
+    """Returns an answer with model, id and counts, which must be right even if other fields have another shape."""
     answer = Answer(model=getattr(value, "model", None) or "", response_id=getattr(value, "id", None) or "")
     usage = usage_in(value)
     if usage is not None:
@@ -81,8 +81,8 @@ def named_and_counted(value: Any) -> Answer:
 
 
 def read_completion(completion: Any) -> Reading:
-    """Read a text completion."""
-    answer = named_and_counted(completion)
+    """Reads a text completion."""
+    answer = answer_with_counts(completion)
     choices = [fields_of(choice) for choice in items_of(getattr(completion, "choices", None))]
     answer.output_texts = [text for choice in choices if (text := choice.get("text")) and isinstance(text, str)]
     answer.finish_reasons = [reason for choice in choices if (reason := choice.get("finish_reason"))]
@@ -90,20 +90,20 @@ def read_completion(completion: Any) -> Reading:
 
 
 def read_embeddings(response: Any) -> Reading:
-    """Read embeddings: they have no output, so the output's count stays what the provider states of it, usually nothing."""
-    answer = named_and_counted(response)
+    """Reads embeddings, which have no output: the output's count is that of the provider, usually none."""
+    answer = answer_with_counts(response)
     if answer.input_tokens is None and (usage := usage_in(response)) is not None:
         answer.input_tokens = fields_of(usage).get("total_tokens")  # voyage states only the total, which is the input
     return answer, "complete"
 
 
 class CompletionChunks:
-    """What is gathered from a stream of text completions. `asked`: tokentrail asked for the usage, which is kept from the caller.
+    """Collects a stream of text completions. `asked`: tokentrail requested the usage, which is hidden from the caller.
 
-    `body` is the request: of a stream without any text, it says whether nothing else can have been answered.
+    `body` is the request, which decides whether a stream without any text can have had another answer.
     """
 
-    __slots__ = ("answer", "asked", "body", "reasons", "silent", "texts", "usage")
+    __slots__ = ("answer", "asked", "body", "reasons", "textless", "texts", "usage")
 
     def __init__(self, body: Mapping[str, Any], asked: bool) -> None:
         self.answer = Answer()
@@ -111,12 +111,12 @@ class CompletionChunks:
         self.body = body
         self.reasons: list[str] = []
         self.texts: list[str] = []
-        self.silent: list[Any] = []  # deltas that came before the first text
+        self.textless: list[Any] = []  # deltas that came before the first text
         self.usage: Any = None
 
     def absorb(self, chunk: Any) -> bool:
-        """Take a chunk's texts and usage."""
-        seen = Body.of(chunk) if type(chunk) is dict else chunk  # the caller asked for dictionaries
+        """Takes a chunk's texts and usage."""
+        seen = Body.of(chunk) if type(chunk) is dict else chunk  # the caller requested dictionaries
         choices = getattr(seen, "choices", None)
         for choice in items_of(choices):
             self._take(fields_of(choice))
@@ -126,7 +126,7 @@ class CompletionChunks:
             self.usage = usage
             return self.asked and not choices
         if self.asked:
-            forget_usage(chunk)
+            remove_usage(chunk)
         return False
 
     def _take(self, choice: Mapping[str, Any]) -> None:
@@ -140,7 +140,7 @@ class CompletionChunks:
         self.answer.response_id = self.answer.response_id or getattr(chunk, "id", None) or ""
 
     def reading(self, *, exhausted: bool) -> Reading:
-        """Say what is known: complete if the model said its last word and, where the caller stopped reading, its usage is known too."""
+        """Returns the answer so far: complete with a finish reason or a usage at the end, or with both where the caller stopped reading."""
         self.answer.output_texts = self.texts or (KNOWN_EMPTY if self._is_known_empty() else ())
         self.answer.finish_reasons = self.reasons
         if self.usage is not None:
@@ -152,8 +152,8 @@ class CompletionChunks:
         return True
 
 
-def forget_usage(chunk: Any) -> None:
-    """Let a chunk forget the `"usage": null` that only the asking put there: else that field shows in `to_json()` and `model_fields_set`."""
+def remove_usage(chunk: Any) -> None:
+    """Removes `"usage": null`, which is due to tokentrail's request, from a chunk: the field would show in `to_json()` and `model_fields_set`."""
     if type(chunk) is dict:
         chunk.pop("usage", None)
         return

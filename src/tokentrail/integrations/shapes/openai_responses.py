@@ -1,10 +1,10 @@
-"""OpenAI's Responses: how to read a request, a response, a stream's events.
+"""OpenAI's Responses: reads requests, responses, and the events of streams.
 
-**What counts once.** A response that is answered by the call which made it is that call's: automatic key. A *background* response is a job: every
-call that sees the job in a terminal state (the one that made it, a poll, a cancel, a stream, in any process) records the job under the provider's
-object id, so all of these count once, and none counts before that state. A retrieved response that is *not* a background one was counted by the call
-that made the response, here or elsewhere: retrieving spends nothing, and records nothing. (A background response that nobody sees finished is not
-counted.)
+**What counts once.** A response to the call that created it counts for that call: automatic key. A *background* response is a job: every call that
+gets the job in a terminal state (the creating call, a poll, a cancel, a stream, in any process) records the job under the provider's object id. All
+these records have one key and count once; before the terminal state nothing counts. A retrieved response that is *not* a background response was
+counted by the call that created the response, in this process or another: the retrieval spends nothing, and records nothing. (A background response
+whose terminal state no call gets is not counted.)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of
-from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY, response_in_text
+from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY, response_is_text_only
 from tokentrail.integrations.shapes.openai_chat import texts_of_parts
 
 __all__ = ["BackgroundEvents", "ResponseEvents", "add_counts", "read_background", "read_response", "texts_of_response_request"]
@@ -23,7 +23,7 @@ _TERMINAL = {"completed": "complete", "incomplete": "complete", "failed": "error
 
 
 def texts_of_response_request(body: Mapping[str, Any]) -> Sequence[str]:
-    """The texts of a request: instructions, then the input's texts in order (contents, text parts, outputs of tools)."""
+    """Returns the texts of a request: instructions, then the input's texts in order (contents, text parts, outputs of tools)."""
     texts: list[str] = []
     if isinstance(instructions := body.get("instructions"), str):
         texts.append(instructions)
@@ -39,7 +39,7 @@ def texts_of_response_request(body: Mapping[str, Any]) -> Sequence[str]:
 
 
 def add_counts(answer: Answer, usage: Any) -> None:
-    """Take the counts of a usage object: cached and cache-write tokens lie inside `input_tokens`, reasoning inside `output_tokens`."""
+    """Adds the counts of a usage object. `input_tokens` includes cached and cache-write tokens, `output_tokens` includes reasoning."""
     fields = fields_of(usage)
     answer.input_tokens = fields.get("input_tokens")
     answer.output_tokens = fields.get("output_tokens")
@@ -68,7 +68,7 @@ def _answer(response: Any) -> Answer:
 
 
 def _texts(output: Any) -> list[str]:
-    """What a model said: messages, refusals, summaries of its reasoning, the arguments of tool calls."""
+    """Returns the model's output: messages, refusals, summaries of reasoning, the arguments of tool calls."""
     texts = []
     for item in items_of(output):
         fields = fields_of(item)
@@ -77,25 +77,25 @@ def _texts(output: Any) -> list[str]:
             text = inside.get("text") or inside.get("refusal")
             if isinstance(text, str):
                 texts.append(text)
-        said = fields.get("arguments") or fields.get("input")
-        if isinstance(said, str):
-            texts.append(said)
+        arguments = fields.get("arguments") or fields.get("input")
+        if isinstance(arguments, str):
+            texts.append(arguments)
     return texts
 
 
 def _ended(response: Any, unstated: str) -> str:
-    """How a response ended: empty while it has not."""
+    """Returns how a response ended; "" while the response is in progress."""
     status = fields_of(response).get("status")
     return _TERMINAL.get(status, "") if isinstance(status, str) else unstated
 
 
 def read_response(response: Any) -> Reading:
-    """Read the response to the call that made it."""
+    """Reads the response to the call that created the response."""
     return _answer(response), _ended(response, "complete") or "partial"
 
 
 def read_background(response: Any) -> Reading | None:
-    """Read a response that may be a job: only a background one in a terminal state is recorded, under its own id."""
+    """Reads a response that may be a job: only a background response in a terminal state is recorded, under its own id."""
     fields = fields_of(response)
     ended = _ended(response, "")
     if not ended or not fields.get("background") or not isinstance(fields.get("id"), str):
@@ -108,21 +108,21 @@ def read_background(response: Any) -> Reading | None:
 
 
 class ResponseEvents:
-    """What is gathered from a stream of events; a Responses stream states its usage unasked."""
+    """Collects a stream of events; a stream of Responses states usage without a request for usage."""
 
     __slots__ = ("body", "failed", "others", "response", "texts")
 
     def __init__(self, body: Mapping[str, Any], _asked: bool) -> None:
         self.body = body
-        self.others = False  # something else than text came
+        self.others = False  # the stream has other content than text
         self.failed = False
         self.response: Any = None  # the newest snapshot: created, in progress, terminal
         self.texts: list[str] = []
 
     def absorb(self, event: Any) -> bool:
-        """Take an event's text, or the snapshot that it carries."""
+        """Takes an event's text or snapshot."""
         if type(event) is dict:
-            event = Body.of(event)  # the caller asked for dictionaries
+            event = Body.of(event)  # the caller requested dictionaries
         try:
             kind = event.type
             if kind in _DELTAS:
@@ -134,26 +134,26 @@ class ResponseEvents:
                 self.failed = True
             elif kind == "response.output_item.added":
                 self.others = self.others or event.item.type != "message"
-            elif kind not in _ABOUT_TEXT:
+            elif kind not in _TEXT_EVENTS:
                 self.others = True
         except (AttributeError, TypeError):
-            return False  # an event of another shape says nothing of what was spent
+            return False  # an event of another shape states no usage
         return False
 
-    def reading(self, *, exhausted: bool) -> Reading | None:  # noqa: ARG002 - a stream that ends without a terminal event was cut short
-        """Say what is known: the terminal snapshot, else the texts until now."""
+    def reading(self, *, exhausted: bool) -> Reading | None:  # noqa: ARG002 - a stream that ends without a terminal event was interrupted
+        """Returns the answer so far: the terminal snapshot, else the texts."""
         answer = _answer(self.response)
-        answer.output_texts = answer.output_texts or self.texts or (KNOWN_EMPTY if not self.others and response_in_text(self.body) else ())
+        answer.output_texts = answer.output_texts or self.texts or (KNOWN_EMPTY if not self.others and response_is_text_only(self.body) else ())
         return answer, "error" if self.failed else _ended(self.response, "") or "partial"
 
 
 class BackgroundEvents(ResponseEvents):
-    """What is gathered from a job's stream: only the job's terminal state is recorded."""
+    """Collects a job's stream: only the job's terminal state is recorded."""
 
     __slots__ = ()
 
     def reading(self, *, exhausted: bool) -> Reading | None:  # noqa: ARG002 - a job goes on without its stream
-        """Say what is known of the job."""
+        """Returns the job's answer; None before the terminal state."""
         return read_background(self.response)
 
 
@@ -169,7 +169,7 @@ _DELTAS = frozenset(
         "response.code_interpreter_call_code.delta",
     }
 )
-_ABOUT_TEXT = frozenset(
+_TEXT_EVENTS = frozenset(
     {
         "response.content_part.added",
         "response.content_part.done",

@@ -1,11 +1,12 @@
-"""How an SDK moves bytes: from the arguments of its one function that sends, to what its caller gets.
+"""Transports: how an SDK moves bytes, from the arguments of the SDK's sending function to the result for the caller.
 
 | file                | holds                                                                                         |
 |---------------------|-----------------------------------------------------------------------------------------------|
 | `stainless`         | SDKs that Stainless generates (openai, groq, anthropic): the request, before it is sent       |
-| `stainless_answers` | what such a client returns: models, streams, raw responses, HTTP responses                    |
-| `routes`            | from a request's path to its endpoint                                                         |
+| `stainless_answers` | the results of such a client: models, streams, raw responses, HTTP responses                  |
+| `routes`            | finds the endpoint of a request's path                                                        |
 | `bodies`            | HTTP bodies that no SDK parsed: JSON, or server-sent events                                   |
 | `ollama`            | Ollama's SDK: one function, and generators as streams                                         |
-| `probes`            | small calls at a listener of this machine, for `tokentrail doctor`                            |
+| `probes`            | small calls to a listener on this machine, for `tokentrail doctor`                            |
+| `http_errors`       | exceptions of the HTTP client below an SDK                                                    |
 """

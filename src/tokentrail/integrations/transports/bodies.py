@@ -1,7 +1,7 @@
-"""HTTP bodies that the SDK did not parse: JSON, or server-sent events, read as the SDK's own objects would be.
+"""Reads HTTP bodies that the SDK did not parse (JSON, or server-sent events) like the SDK's own objects.
 
-They come about by `with_raw_response`, `with_streaming_response` (`read()`, `iter_lines()`, …), `cast_to=httpx.Response`, and by a request whose body
-says `"stream": true` where the SDK was not told that it streams.
+Such bodies result from `with_raw_response`, `with_streaming_response` (`read()`, `iter_lines()`, …), `cast_to=httpx.Response`, and from a request
+whose body has `"stream": true` while the SDK's `stream` argument is false.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from tokentrail.integrations.shapes.json_objects import Body
 
 __all__ = ["BodyReader"]
 
-MOST_KEPT: Final = 16 * 1024 * 1024
-"""Bytes of one JSON body, or of one line of events, that are kept until they are whole; what is longer is not looked into."""
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of one JSON body, or of one line of events, that are kept until the end of the body or line; longer ones are not read."""
 
 
 class BodyReader:
-    """What is gathered from a body while its bytes pass by: a JSON value when it is whole, events one by one.
+    """Collects the answer of a body from its bytes: a JSON value at the end of the body, events one by one.
 
-    `deferred`: a body that tells nothing is no call (a job that is polled).
+    `deferred`: a body without an answer is no call (a job that is polled).
     """
 
     __slots__ = ("_chunks", "_data", "_deferred", "_done", "_events", "_failed", "_parts", "_read", "_size")
@@ -30,18 +30,18 @@ class BodyReader:
         self._read = read
         self._chunks = chunks
         self._deferred = deferred
-        self._parts: list[bytes] = []  # of the JSON value, or of the line that is not whole yet
+        self._parts: list[bytes] = []  # of the JSON value, or of the unfinished line
         self._size = 0
-        self._data: list[bytes] = []  # the lines of the event that is not whole yet
-        self._events: bool | None = None  # None: nothing has come yet
+        self._data: list[bytes] = []  # the lines of the unfinished event
+        self._events: bool | None = None  # None: no byte was read yet
         self._done = False
         self._failed = False
 
     def absorb(self, part: bytes) -> bool:
-        """Take the next bytes, decoded."""
+        """Takes the next bytes, decoded."""
         if self._events is None and (begun := part.lstrip(b"\xef\xbb\xbf \t\r\n")):
             self._events = begun[:1] not in b'{["'
-        if self._size <= MOST_KEPT:
+        if self._size <= MAX_BYTES:
             self._size += len(part)
             self._parts.append(part)
         if self._events and b"\n" in part:
@@ -71,7 +71,7 @@ class BodyReader:
             self._chunks.absorb(event)
 
     def reading(self, *, exhausted: bool) -> Reading | None:
-        """Say what is known. Events end with their own last word too, a JSON value with the body's last byte."""
+        """Returns the answer so far. Events may end before the body, by `[DONE]`; a JSON value ends with the body."""
         nothing = None if self._deferred else (Answer(), "complete" if exhausted else "partial")
         if self._events and self._chunks is not None:
             if exhausted:
@@ -79,7 +79,7 @@ class BodyReader:
                 self._take_line(b"")
             reading = self._chunks.reading(exhausted=exhausted or self._done)
             return (reading[0], "error") if reading is not None and self._failed else reading
-        if not exhausted or self._size > MOST_KEPT:
+        if not exhausted or self._size > MAX_BYTES:
             return nothing
         try:
             body = Body.parse(b"".join(self._parts))
@@ -87,8 +87,8 @@ class BodyReader:
             return nothing
         return self._read(body) if isinstance(body, Body) else nothing
 
-    def whole(self, value: Any) -> Reading | None:
-        """Read a body that came whole: its bytes, or what the SDK made of them (a text, a dictionary, a model of the caller's)."""
+    def read_whole(self, value: Any) -> Reading | None:
+        """Reads a whole body: its bytes, or the SDK's result (a text, a dictionary, a model of the caller's)."""
         if isinstance(value, (str, bytes)):
             self.absorb(value.encode() if isinstance(value, str) else value)
             return self.reading(exhausted=True)

@@ -1,4 +1,4 @@
-"""Exceptions of the HTTP client below an SDK: httpx, or httpx2 from openai 3 on. Neither is imported here; who raises them has been imported."""
+"""Exceptions of the HTTP client below an SDK: httpx, or httpx2 from openai 3 on. Imports neither: a client that raises is imported already."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ _CLIENTS: Final = ("httpx", "httpx2")
 
 
 def http_errors(name: str, *others: type[Exception]) -> tuple[type[Exception], ...]:
-    """The exception of that name in each client that is loaded, and the others, for an `except` clause."""
+    """Returns the exception of that name of each imported client, and the others, for an `except` clause."""
     found = (getattr(sys.modules.get(client), name, None) for client in _CLIENTS)
     return *others, *(kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception))

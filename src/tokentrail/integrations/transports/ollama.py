@@ -1,6 +1,6 @@
-"""Ollama's SDK: all of it, and the functions of the module (`ollama.chat` is bound to a client at import), go through `Client._request`.
+"""Ollama's SDK: all methods, and the functions of the module (`ollama.chat` is bound to a client at import), call `Client._request`.
 
-_request(cls, method, url, json=…, stream=…)      what comes back: a model, or a generator, sync or async
+_request(cls, method, url, json=…, stream=…)      returns a model, or a generator, sync or async
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from tokentrail.instrumentation.contract import Chunks, Endpoint, Exchange, Hook, Request
-from tokentrail.instrumentation.streams import Following, follow, follow_async
+from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
 from tokentrail.providers.lookup import server_of
 from tokentrail.recording import recorder
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def hooks_of(module: str, provider: str, paths: Mapping[str, Endpoint]) -> tuple[Hook, ...]:
-    """Make the hooks: `module` has the clients, `provider` answers where a client's host is not known."""
+    """Returns the hooks: `module` has the clients, `provider` is the default for unknown hosts."""
     return (
         Hook(module, "Client._request", opens=partial(_open_request, provider, paths, _deliver)),
         Hook(module, "AsyncClient._request", opens=partial(_open_request, provider, paths, _deliver_async), is_async=True),
@@ -36,7 +36,7 @@ def _open_request(
     body = kwargs.get("json")
     if endpoint is None or not isinstance(body, dict) or (endpoint.spends is not None and not endpoint.spends(body)):
         return None
-    server = server_of(client._client.base_url, provider)  # noqa: SLF001 - the SDK has no public name for it
+    server = server_of(client._client.base_url, provider)  # noqa: SLF001 - the SDK has no public attribute for the URL
     streams = bool(kwargs.get("stream"))
     exchange = Exchange(
         request=Request(
@@ -56,7 +56,7 @@ def _open_request(
         kwargs=kwargs,
         read=endpoint.read,
         read_error=endpoint.read_error,
-        deferred=streams,  # the SDK makes the request when the stream's first chunk is asked for; a stream that is never read spends nothing
+        deferred=streams,  # the SDK sends the request when the first chunk is read; a stream that is never read spends nothing
     )
     if streams and endpoint.chunks is not None:
         exchange.deliver = partial(deliver, partial(endpoint.chunks, body, False))
@@ -64,26 +64,26 @@ def _open_request(
 
 
 def _deliver(chunks: Callable[[], Chunks], exchange: Exchange, stream: Generator[Any, None, None]) -> Generator[Any, None, None]:
-    """Give the caller a generator in the place of the SDK's, with the same names: nothing else of a generator can be seen."""
-    return _named_as(_steps(stream, exchange, chunks, copy_context()), stream)
+    """Returns a generator that replaces the SDK's, with the same names: no other attribute of a generator is visible."""
+    return _rename_like(_steps(stream, exchange, chunks, copy_context()), stream)
 
 
 def _deliver_async(chunks: Callable[[], Chunks], exchange: Exchange, stream: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-    return _named_as(_steps_async(stream, exchange, chunks, copy_context()), stream)
+    return _rename_like(_steps_async(stream, exchange, chunks, copy_context()), stream)
 
 
-def _named_as(generator: T, original: Any) -> T:
+def _rename_like(generator: T, original: Any) -> T:
     for name in ("__name__", "__qualname__"):
         setattr(generator, name, getattr(original, name))
     return generator
 
 
 def _steps(stream: Generator[Any, None, None], exchange: Exchange, chunks: Callable[[], Chunks], context: Context) -> Generator[Any, None, None]:
-    exchange.call = context.run(recorder.start, exchange.request)  # the tokens are spent where the SDK was called, not where the stream is read
+    exchange.call = context.run(recorder.start, exchange.request)  # attribution is that of the call, not of the reader
     if exchange.call is None:
         yield from stream
     else:
-        yield from follow(stream, Following(exchange, chunks()))
+        yield from follow(stream, FollowedStream(exchange, chunks()))
 
 
 async def _steps_async(
@@ -91,7 +91,7 @@ async def _steps_async(
 ) -> AsyncGenerator[Any, None]:
     exchange.call = context.run(recorder.start, exchange.request)
     async with aclosing(stream):  # as closing the SDK's own generator would
-        followed = stream if exchange.call is None else follow_async(stream, Following(exchange, chunks()))
+        followed = stream if exchange.call is None else follow_async(stream, FollowedStream(exchange, chunks()))
         async with aclosing(followed):
             async for chunk in followed:
                 yield chunk

@@ -1,4 +1,4 @@
-"""Small calls that a provider's SDK makes at a listener of this machine: `tokentrail doctor` looks whether they reach the hooks."""
+"""Small calls of a provider's SDK to a listener on this machine: `tokentrail doctor` checks that the calls reach the hooks."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ ANSWER: Final[dict[str, Any]] = {
 """A chat's answer in OpenAI's shape and in Ollama's."""
 
 _HTTP: Final[dict[str, Any]] = {"trust_env": False, "verify": False}
-"""No proxy of the environment has business with this machine, and reading all certificates for plain HTTP takes longer than the rest."""
+"""Without the environment's proxies, which cannot reach this machine, and without certificates, whose loading takes longer than the HTTP call."""
 
 
 def probe_stainless(package: str, kind: str, url: str, *, method: str = "chat.completions.create", **more: Any) -> int:
-    """Make one sync and one async call with an SDK that Stainless generates; `kind` is its client's class. The answer: how many."""
+    """Makes one sync and one async call with an SDK that Stainless generates; `kind` is the client's class. Returns the number of calls."""
     create = attrgetter(method)
     sdk = import_module(package)
     given: dict[str, Any] = {"api_key": "none", "base_url": url, "max_retries": 0, "timeout": 10.0}
-    asking, asking_later = sdk.DefaultHttpxClient(**_HTTP), sdk.DefaultAsyncHttpxClient(**_HTTP)
+    http_client, async_http_client = sdk.DefaultHttpxClient(**_HTTP), sdk.DefaultAsyncHttpxClient(**_HTTP)
 
     async def ask() -> None:
-        async with getattr(sdk, f"Async{kind}")(**given, http_client=asking_later) as client:
+        async with getattr(sdk, f"Async{kind}")(**given, http_client=async_http_client) as client:
             await create(client)(model="doctor", messages=MESSAGES, **more)
 
-    with getattr(sdk, kind)(**given, http_client=asking) as client:
+    with getattr(sdk, kind)(**given, http_client=http_client) as client:
         create(client)(model="doctor", messages=MESSAGES, **more)
     asyncio.run(ask())
     return 2
 
 
 def probe_ollama(url: str) -> int:
-    """Do the same with Ollama's SDK."""
+    """Makes one sync and one async call with Ollama's SDK. Returns the number of calls."""
     sdk = import_module("ollama")
     sdk.Client(host=url, timeout=10.0, **_HTTP).chat(model="doctor", messages=MESSAGES)
     asyncio.run(sdk.AsyncClient(host=url, timeout=10.0, **_HTTP).chat(model="doctor", messages=MESSAGES))

@@ -1,10 +1,10 @@
-"""From a request's method and URL to its endpoint, in whatever form the path is written.
+"""Finds the endpoint of a request's method and URL, for every form of the path.
 
     /chat/completions    chat/completions/    /v1//chat/completions?beta=true    https://gateway/team/v1/chat/completions    /responses/resp_1/cancel
     /openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21           /openai/v1/embeddings
 
-The last steps of the path decide, for what stands before them is the host's business: a gateway's prefix, a version, a deployment. Only what makes a
-model answer is an endpoint: listing, files, counting (`/responses/input_tokens`), stored completions (`/chat/completions/{id}`) are none.
+The last steps of the path decide, because the steps before belong to the host: a gateway's prefix, a version, a deployment. Only a path at which a
+model answers is an endpoint: listing, files, counting (`/responses/input_tokens`), stored completions (`/chat/completions/{id}`) are none.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["Routes"]
 
 
 class Routes:
-    """The endpoints of an API by path, and in `known` by path as the SDK itself writes it, below `prefix`: these need no look at the URL.
+    """The endpoints of an API by path. `known` has the SDK's own paths, below `prefix`, which need no parsing of the URL.
 
-    `jobs`: endpoints of objects that are asked for by id (`GET {path}/{id}`, `POST {path}/{id}/cancel`); `no_ids`: words in an id's place that are
-    no id. `models_after`: the steps of a path after which the model is named. `queries`: what the SDK itself appends to some of its paths.
+    `jobs`: endpoints of objects that are retrieved by id (`GET {path}/{id}`, `POST {path}/{id}/cancel`); `no_ids`: words in an id's place that are
+    no ids. `models_after`: the steps of a path that precede the model's name. `queries`: query strings that the SDK appends to some of its paths.
     """
 
     def __init__(
@@ -45,16 +45,16 @@ class Routes:
         self._models_after = models_after
 
     def find(self, client: Any, options: Any) -> tuple[Endpoint, Any, str] | None:
-        """Find the endpoint of a request that is written otherwise, whose host answers, and the model where the path names one (a deployment).
+        """Returns the endpoint of any other path, the URL of the answering host, and the model if the path names one (a deployment).
 
-        The URL is the SDK's own: the client merges, prefixes and replaces paths. A whole URL need not be on the client's host.
+        The URL is the SDK's result: the client merges, prefixes and replaces paths. An absolute URL need not be on the client's host.
         """
         method = options.method.lower()
         if method not in {"post", "get"} or not (isinstance(options.url, str) or hasattr(options.url, "raw_path")):
-            return None  # what is neither text nor a URL of httpx the SDK refuses in a moment
+            return None  # the SDK is about to refuse any other type
         try:
-            url = client._prepare_url(options.url)  # noqa: SLF001 - what the request goes to, Azure's rewriting included
-        except http_errors("InvalidURL", UnicodeError):  # no URL: the SDK raises the same in a moment
+            url = client._prepare_url(options.url)  # noqa: SLF001 - the URL that is requested, Azure's rewriting included
+        except http_errors("InvalidURL", UnicodeError):  # no URL: the SDK is about to raise the same exception
             return None
         steps = [step for step in url.path.split("/") if step]
         endpoint = self._by_path(steps) if method == "post" else None

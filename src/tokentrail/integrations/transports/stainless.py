@@ -1,12 +1,12 @@
-"""SDKs that Stainless generates (openai, groq, …): every call goes through one method, `SyncAPIClient.request` or its async twin.
+"""SDKs that Stainless generates (openai, groq, …): every call goes through one method, `SyncAPIClient.request` or `AsyncAPIClient.request`.
 
-Patching there, and not the resources, covers `create`, `parse`, `.stream()`, `with_raw_response`, `with_streaming_response`, `client.post()`, Azure's
-clients and clients made before, and leaves everything that the caller touches (`client.chat.completions.create`, its signature, its docs)
-untouched. The request is seen as it goes out: a generator of messages has been read by the SDK itself, `extra_body` is in it.
+A patch of this method, and not of the resources, covers `create`, `parse`, `.stream()`, `with_raw_response`, `with_streaming_response`,
+`client.post()`, Azure's clients and clients created before, and does not change the methods that the caller uses (`client.chat.completions.create`,
+its signature, its docs). The request is final: the SDK has read a generator of messages, and `extra_body` is included.
 
     request(cast_to, options, …, stream=…)      options: method, url, json_data, extra_json, headers, post_parser
     BaseClient._calculate_retry_timeout(…)      is called once for each retry, and for nothing else: attempts
-    Stream._iterator                            what every way of reading a stream comes down to; replaced by a stand-in
+    Stream._iterator                            every way to read a stream uses this iterator; replaced by a wrapper
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RAW: Final = "X-Stainless-Raw-Response"
 
 
 def hooks_of(module: str, provider: str, routes: Routes) -> tuple[Hook, ...]:
-    """Make the hooks of an SDK: `module` is its `_base_client`, `provider` answers where a client's host is not known."""
+    """Returns the hooks of an SDK: `module` is the SDK's `_base_client`, `provider` is the default for unknown hosts."""
     types = module.partition(".")[0] + ".types."
     return (
         Hook(module, "SyncAPIClient.request", opens=partial(_open_request, provider, types, len(types), routes, False)),
@@ -46,13 +46,13 @@ def _open_request(
     provider: str, types: str, width: int, routes: Routes, is_async: bool, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Exchange | None:
     cast_to, options = args if len(args) > 1 else (args[0] if args else kwargs["cast_to"], kwargs["options"])
-    asked, model = client.base_url, ""
+    base, model = client.base_url, ""
     endpoint = routes.known.get(options.url)
     if endpoint is None:
         found = routes.find(client, options)
         if found is None:
             return None
-        endpoint, asked, model = found
+        endpoint, base, model = found
     elif options.method != "post" and options.method.lower() != "post":
         return None
     body = options.json_data
@@ -60,9 +60,9 @@ def _open_request(
         body = _body_of(options)
     if endpoint.instead is not None and body.get(endpoint.instead[0]):
         endpoint = endpoint.instead[1]
-    server = server_of(asked, provider)
-    told = bool(kwargs.get("stream"))  # the SDK is told that it streams
-    streams = told or body.get("stream") is True
+    server = server_of(base, provider)
+    parses_stream = bool(kwargs.get("stream"))  # the SDK itself returns a stream
+    streams = parses_stream or body.get("stream") is True
     request = Request(
         provider=server.provider,
         endpoint=endpoint.name,
@@ -85,12 +85,12 @@ def _open_request(
         deferred=endpoint.deferred,
     )
     headers = options.headers
-    raw = bool(headers and headers.get(RAW))  # headers may be the SDK's "not given", which is falsy
+    raw = bool(headers and headers.get(RAW))  # headers may be the SDK's marker "not given", which is falsy
     if streams or raw or cast_to is None or cast_to.__module__[:width] != types:
         asked = False
-        if endpoint.asks_for_usage is not None and told and not raw:
+        if endpoint.asks_for_usage is not None and parses_stream and not raw:
             more = endpoint.asks_for_usage(client, body, server)
-            asked = more is not None and _add(more, exchange, options, cast_to)
+            asked = more is not None and _add_fields(more, exchange, options, cast_to)
         chunks = endpoint.chunks(body, asked) if endpoint.chunks is not None else None
         exchange.deliver = partial(deliver, chunks, is_async)
     elif endpoint.parses and callable(options.post_parser):
@@ -99,7 +99,7 @@ def _open_request(
 
 
 def _body_of(options: Any) -> dict[str, Any]:
-    """The JSON object that is sent, where it is not simply `json_data`: with `extra_body`, or given as bytes."""
+    """Returns the JSON object that is sent, where the body is not `json_data` alone: with `extra_body`, or passed as bytes."""
     body = options.json_data
     if body is None:
         body = getattr(options, "content", None)  # since openai 2
@@ -113,8 +113,8 @@ def _body_of(options: Any) -> dict[str, Any]:
     return {**body, **options.extra_json} if isinstance(options.extra_json, Mapping) else dict(body)
 
 
-def _add(more: Mapping[str, Any], exchange: Exchange, options: Any, cast_to: Any) -> bool:
-    """Say more in the request; not where the caller takes the HTTP response itself, in whose bytes an extra chunk cannot be hidden."""
+def _add_fields(more: Mapping[str, Any], exchange: Exchange, options: Any, cast_to: Any) -> bool:
+    """Adds fields to the request, unless the caller gets the HTTP response itself: in the bytes an extra chunk cannot be hidden."""
     if not isinstance(options.json_data, dict) or str(getattr(cast_to, "__module__", "")).startswith("httpx"):
         return False
     _replace_options(exchange, options, json_data={**options.json_data, **more})
@@ -122,7 +122,7 @@ def _add(more: Mapping[str, Any], exchange: Exchange, options: Any, cast_to: Any
 
 
 def _replace_options(exchange: Exchange, options: Any, **changes: Any) -> None:
-    """Give the SDK changed options; the options of the call stay as they are, for the caller may have made them."""
+    """Passes changed options to the SDK; the original options stay unchanged, because the caller may have created them."""
     changed = copy.copy(options)
     for name, value in changes.items():
         setattr(changed, name, value)
@@ -133,7 +133,7 @@ def _replace_options(exchange: Exchange, options: Any, **changes: Any) -> None:
 
 
 def _remember_billed(exchange: Exchange, options: Any) -> None:
-    """Keep the answer that `parse()` parses: parsing may raise (an answer that is cut, filtered, no valid JSON), but the answer was paid for."""
+    """Keeps the answer before `parse()`: parsing may raise (a truncated or filtered answer, invalid JSON), but the answer is billed."""
     parse = options.post_parser
 
     def post_parser(answer: Any) -> Any:
@@ -144,7 +144,7 @@ def _remember_billed(exchange: Exchange, options: Any) -> None:
 
 
 def read_error(exchange: Exchange, error: BaseException) -> Answer | None:
-    """Find the usage of a call that raised: in the answer that the SDK had (`Exchange.billed`), in an error within a stream."""
+    """Returns the usage of a call that raised: from the answer that the SDK received (`Exchange.billed`), or from an error inside a stream."""
     billed = exchange.billed
     if billed is None:
         billed = _error_chunk(error) or Body.of(getattr(error, "body", None))
@@ -159,7 +159,7 @@ def read_error(exchange: Exchange, error: BaseException) -> Answer | None:
 
 
 def _error_chunk(error: BaseException) -> Any:
-    """Find the chunk behind an error within a stream. The SDK keeps only its `error` field; the whole is in the frame that raised."""
+    """Returns the chunk of an error inside a stream. The SDK keeps only the chunk's `error` field; the whole chunk is in the frame that raised."""
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_name == "__stream__":
