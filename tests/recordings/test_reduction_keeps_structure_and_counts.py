@@ -105,6 +105,13 @@ def test_same_corpus_gives_the_same_files(corpus: Path, scripts: ModuleType, tmp
     assert {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("*.json")} == shipped
 
 
+def test_expected_usages_are_what_the_exchanges_say(scripts: ModuleType, shipped: Exchanges) -> None:
+    """Each has been read from the very bytes beside it, with every count: none is left from before a count was added, or from another body."""
+    read = {name: scripts.with_usages(recording)["expected_usages"] for name, recording in shipped.items()}
+    assert read == {name: recording["expected_usages"] for name, recording in shipped.items()}, "run `make docs`"
+    assert None not in read.values(), "an endpoint that nothing counts"
+
+
 def test_the_page_is_that_of_the_recordings(scripts: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert scripts.main(["--check"]) == 0, capsys.readouterr().out
 
