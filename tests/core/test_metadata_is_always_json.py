@@ -110,6 +110,7 @@ def test_the_largest_are_left_out_and_it_is_flagged(tokentrail_usages: Usages) -
     track_token_usage(token_type="llm", operation="query", provider="p", model="m", metadata=metadata)
     with track_tokens(metadata=metadata), track_tokens("chat"):
         call()
+    assert len(tokentrail_usages) == 2
     for usage in tokentrail_usages:
         assert list(strict(usage.metadata)) == ["small", "medium", "last"]
         assert usage.metadata_cut is True

@@ -46,6 +46,7 @@ def test_the_latest_generation_by_default(sdk: Sdk) -> None:
 
 def test_a_port_is_told_where_it_is_not_the_usual_one(sdk: Sdk) -> None:
     call(request=a_request(server_address="127.0.0.1", server_port=11434))
+    assert {point.name in OURS for point in sdk.points} == {True, False}
     for point in sdk.points:
         assert point.attributes.get("server.port") == (None if point.name in OURS else 11434)
 

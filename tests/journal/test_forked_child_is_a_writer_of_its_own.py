@@ -28,6 +28,7 @@ def run(start: Callable[..., Program], root: Path, otlp: Otlp, code: str, **sett
 
 
 def assert_whole(otlp: Otlp, expected: dict[str, set[int]]) -> None:
+    assert expected, "nobody said what was written"
     otlp.wait_closed(expected)
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers == set(range(1, max(numbers) + 1))

@@ -37,6 +37,7 @@ def run(start: Callable[..., Program], root: Path, otlp: GrpcOtlp, code: str, **
 
 
 def assert_whole(otlp: GrpcOtlp, expected: dict[str, set[int]]) -> None:
+    assert expected, "nobody said what was written"
     otlp.wait_closed(expected)
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers == set(range(1, max(numbers) + 1))
@@ -109,7 +110,9 @@ for pid in pids:
     assert status == 0, status
 """,
     )
-    assert_whole(otlp, told(program.lines))
+    expected = told(program.lines)
+    assert sorted(map(len, expected.values())) == [1, 30, 30, 30]
+    assert_whole(otlp, expected)
 
 
 def test_multiprocessing_children(root: Path, otlp: GrpcOtlp, start: Callable[..., Program], tmp_path: Path) -> None:

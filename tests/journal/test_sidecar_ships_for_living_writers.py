@@ -38,6 +38,7 @@ def test_drains_the_living_and_the_dead(root: Path, otlp: Otlp, start: Callable[
     services[1].end_input()
     assert services[1].end() == 0, services[1].errors
     expected = told(services[0].lines) | told(services[1].lines)
+    assert [len(numbers) for numbers in expected.values()] == [11, 10], "a call before each flush too"
     otlp.wait_closed(expected)
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers

@@ -9,7 +9,6 @@ import asyncio
 import itertools
 import os
 import sys
-import threading
 from collections.abc import AsyncIterator
 
 import openai
@@ -92,4 +91,3 @@ def web(name: str, _calls: int) -> None:
 if __name__ == "__main__":
     mode, given_name, given_calls = sys.argv[1:]
     {"run": run, "exit": exit_hard, "fork": fork, "web": web}[mode](given_name, int(given_calls))
-    assert threading.active_count() >= 1
