@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.forked import exit_code_of_child
-from tests.support.journal import Program, abandon, adopt, append, environment, shipper, told, writer
+from tests.support.journal import Program, abandon, adopt, append, environment, parse_numbers, shipper, writer
 from tests.support.otlp_receiver import Otlp
 from tests.support.require import require
 from tests.support.waiting import wait_until
@@ -232,7 +232,7 @@ def test_a_folder_that_is_removed_under_a_service_is_made_again(root: Path, otlp
     seen = len(program.lines)
     wait_until(lambda: len(program.lines) > seen + 20, "calls go on", every_s=0.01)
     program.kill()
-    [(writer_id, numbers)] = told(program.lines).items()
+    [(writer_id, numbers)] = parse_numbers(program.lines).items()
     assert adopt(root, otlp).done
     assert numbers <= set(otlp.numbers(writer_id))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.journal import Program, adopt, environment, told
+from tests.support.journal import Program, adopt, environment, parse_numbers
 from tests.support.otlp_receiver import Otlp, Record, hang, refuses
 from tokentrail import semconv
 
@@ -33,7 +33,7 @@ def run(start: Callable[..., Program], variables: dict[str, str], code: str, **o
     assert program.end(60) == 0, program.errors
     assert "Traceback" not in program.errors
     facts = [json.loads(line) for line in program.lines if line.startswith("{")]
-    return told([line for line in program.lines if not line.startswith("{")]), facts
+    return parse_numbers([line for line in program.lines if not line.startswith("{")]), facts
 
 
 def test_flush_waits_for_what_former_settings_left(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:

@@ -41,7 +41,7 @@ def shown(item: Any) -> Any:
     return type(item), fields, dumps, repr(item)
 
 
-def seen(recording: Recording, url: str) -> Any:
+def collect_seen(recording: Recording, url: str) -> Any:
     try:
         return [shown(item) for item in ask(recording, url)]
     except error_types() as error:
@@ -52,7 +52,7 @@ def seen(recording: Recording, url: str) -> Any:
 @pytest.mark.slow
 def test_everything_recorded(recording: Recording, replay: ReplayServer) -> None:
     url = url_of(replay, recording)
-    assert seen(recording, url) == bare(lambda: seen(recording, url))
+    assert collect_seen(recording, url) == bare(lambda: collect_seen(recording, url))
 
 
 @pytest.mark.parametrize("recording", [r for r in SHIPPED if r.stream and not r.flags["error"]][:12], ids=lambda recording: recording.id)
