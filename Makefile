@@ -40,10 +40,11 @@ test-ollama: $(VENV)/ready ## The same against a real Ollama, built from its Go 
 test-oldest: $(VENV)/ready ## The oldest version of each SDK that is supported, installed aside and called
 	TOKENTRAIL_REQUIRE="oldest-sdks" $(BIN)/python -m pytest tests/instrumentation/test_the_oldest_sdks_count.py $(PYTEST_ARGS)
 
-docs: $(VENV)/ready ## Write the pages that are made from the code: settings, data dictionary, queries; and the lines that spell every count
+docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictionary, queries, recordings), and the lines that spell every count
 	$(BIN)/python scripts/counts_code.py
 	$(BIN)/python scripts/settings_page.py
 	$(BIN)/python scripts/dictionary_page.py
+	$(BIN)/python scripts/reduce_recordings.py --again
 
 bench: $(VENV)/ready ## Measure what README's figures say, on this machine, in one table (some minutes)
 	@$(BIN)/python benchmarks/figures.py

@@ -1,6 +1,6 @@
 """Exchanges that the corpus has no example of, written after the providers' documentation. Each carries `made_by_hand` and its `documented_at`.
 
-Sources: OpenAI's guide "Error codes" and API reference; Groq "API error codes and responses" and "Rate limits";
+Sources: OpenAI's guide "Error codes" and API reference; Groq "API error codes and responses" and "Rate limits"; Anthropic "Streaming messages";
 Ollama's docs/api.md (embed, generate, chat, streamed errors) and docs/openai.md. Texts are filler from the start.
 """
 
@@ -12,7 +12,12 @@ from typing import Any
 from recording_filler import RING, float_filler, turned
 from recording_selection import FAILED
 
-_BASE = {"openai": "https://api.openai.com", "groq": "https://api.groq.com", "ollama": "http://localhost:11434"}
+_BASE = {
+    "anthropic": "https://api.anthropic.com",
+    "openai": "https://api.openai.com",
+    "groq": "https://api.groq.com",
+    "ollama": "http://localhost:11434",
+}
 _CHAT = {"openai": "/v1/chat/completions", "groq": "/openai/v1/chat/completions"}
 _MODEL = {"openai": "gpt-4o-mini", "groq": "llama-3.3-70b-versatile", "ollama": "llama3.2"}
 _ASK = [{"role": "user", "content": turned(RING, 40)}]
@@ -20,13 +25,17 @@ _TIME = "2026-01-15T10:00:00.000000Z"
 
 
 def _exchange(name: str, place: tuple[str, str, str], request: Any, body: Any, **more: Any) -> dict[str, Any]:
-    """One exchange in the corpus's form. `body` is an object, or a list of chunks. `counts` = (input, output), each an int or None."""
+    """One exchange in the corpus's form. `body` is an object, or a list of chunks. `counts` = (input, output), each an int or None.
+
+    Without a `request`, a GET; its answer's model is then `model`.
+    """
     provider, endpoint, path = place
     counts: tuple[int | None, int | None] = more.pop("counts", (None, None))
     usage, status = more.pop("usage", None), more.pop("status", 200)
     streamed = isinstance(body, list)
     shape = "json" if not streamed else "ndjson" if provider == "ollama" else "sse"
-    model = request["model"]
+    asked_model = request["model"] if request else None
+    model = more.pop("model", asked_model)
     total = sum(count for count in counts if count is not None)
     return {
         "id": f"{provider}-{endpoint}-by-hand-{name}",
@@ -35,9 +44,9 @@ def _exchange(name: str, place: tuple[str, str, str], request: Any, body: Any, *
         "provider": provider,
         "endpoint": endpoint,
         "base_url": _BASE[provider],
-        "method": "POST",
+        "method": "POST" if request else "GET",
         "path": path,
-        "request_model": model,
+        "request_model": asked_model,
         "request": request,
         "stream": streamed,
         "status": status,
@@ -164,6 +173,58 @@ def _cut_short() -> list[dict[str, Any]]:
     return [refused, incomplete]
 
 
+def _left_unfinished() -> list[dict[str, Any]]:
+    """Streams without a last word, as a connection that breaks leaves them; a job that was cancelled, a response that failed."""
+    request = {"model": "gpt-4o", "messages": _ASK, "stream": True, "stream_options": {"include_usage": True}}
+    page = {"documented_at": "OpenAI API reference: streamed chat completions end with [DONE]", "ended": False, "incomplete": True}
+    pieces = [_chunk("openai", {"content": turned(RING, 6, at * 6)}, model="gpt-4o-2024-08-06", usage=None) for at in range(3)]
+    chat = _exchange("cut", ("openai", "chat", _CHAT["openai"]), request, pieces, model="gpt-4o-2024-08-06", **page)
+    request = {"model": "claude-sonnet-5", "max_tokens": 64, "messages": _ASK, "stream": True}
+    page = {"documented_at": "Anthropic docs: Streaming messages", "ended": False, "incomplete": True}
+    usage = {"input_tokens": 12, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 1024, "output_tokens": 1}
+    message = {
+        "id": "msg_byhand0001",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-sonnet-5",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": usage,
+    }
+    events = [
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": turned(RING, 6, at * 6)}} for at in range(2)),
+    ]
+    told = [f"event: {event['type']}\ndata: {json.dumps(event, separators=(',', ':'))}\n\n" for event in events]
+    counts = {"counts": (1036, 1), "usage": usage, "model": message["model"]}
+    messages = _exchange("cut", ("anthropic", "messages", "/v1/messages"), request, told, **counts, **page)
+    messages["expected"] |= {"input_tokens": 12, "cached_input_tokens": 1024, "cache_write_tokens": 0}
+    return [chat, messages, *_jobs_that_end_badly()]
+
+
+def _jobs_that_end_badly() -> list[dict[str, Any]]:
+    common = {"object": "response", "created_at": 1768471200, "output": [], "parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+    job = common | {"id": "resp_byhand0002", "model": "gpt-5-mini", "background": True, "status": "cancelled", "error": None, "usage": None}
+    page = {"documented_at": "OpenAI guide: Background mode, cancelling", "model": "gpt-5-mini", "incomplete": True}
+    cancelled = _exchange("cancelled", ("openai", "responses_get", "/v1/responses/resp_byhand0002"), None, job, **page)
+    error = {"code": "server_error", "message": turned(RING, 60)}
+    usage = {
+        "input_tokens": 21,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 9,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 30,
+    }
+    response = common | {"id": "resp_byhand0003", "model": "gpt-4.1-mini", "background": False, "status": "failed", "error": error, "usage": usage}
+    request = {"model": "gpt-4.1-mini", "input": turned(RING, 80)}
+    page = {"documented_at": "OpenAI API reference: the response object, status and error", "incomplete": True}
+    failed = _exchange("failed", ("openai", "responses", "/v1/responses"), request, response, counts=(21, 9), usage=usage, **page)
+    failed["expected"] |= {"cached_input_tokens": 0, "reasoning_tokens": 0}
+    return [cancelled, failed]
+
+
 def _ollama_line(*, done: bool = False, model: str = _MODEL["ollama"], **more: Any) -> dict[str, Any]:
     return {"model": model, "created_at": _TIME} | more | {"done": done}
 
@@ -195,6 +256,7 @@ def _ollama_chats() -> list[dict[str, Any]]:
     ]
     generated = _ollama_line(response=turned(RING, 200), done=True) | {"context": [1, 2, 3]} | _ollama_end((26, 48))
     called_by = {"model": model, "messages": _ASK, "stream": True}
+    loaded = _ollama_line(message={"role": "assistant", "content": ""}, done_reason="load", done=True)
     missing = {"error": "model 'loremipsum' not found"}
     ask = {"model": "loremipsum", "messages": _ASK, "stream": False}
     return [
@@ -202,6 +264,7 @@ def _ollama_chats() -> list[dict[str, Any]]:
             "tool-call", ("ollama", "ollama_chat", "/api/chat"), called_by | {"tools": [tool]}, called, counts=(169, 15), tool_call=True, **page
         ),
         _exchange("thinking", ("ollama", "ollama_chat", "/api/chat"), called_by | {"think": True}, thought, counts=(22, 9), **page),
+        _exchange("load", ("ollama", "ollama_chat", "/api/chat"), {"model": model, "messages": [], "stream": False}, loaded, **page),
         _exchange("404-no-such-model", ("ollama", "ollama_chat", "/api/chat"), ask, missing, status=404, **page),
         _exchange(
             "plain",
@@ -235,4 +298,4 @@ def _ollama_vectors() -> list[dict[str, Any]]:
 
 def made_by_hand() -> list[dict[str, Any]]:
     """All of them, with ids of the form `provider-endpoint-by-hand-what`."""
-    return [*_failures(), *_streams_that_fail(), *_cut_short(), *_ollama_chats(), *_ollama_vectors()]
+    return [*_failures(), *_streams_that_fail(), *_cut_short(), *_left_unfinished(), *_ollama_chats(), *_ollama_vectors()]

@@ -3,8 +3,9 @@
     python scripts/reduce_recordings.py --corpus path/to/corpus
 
 reads every exchange below the folder (`open/` of it, if it has one), takes licences from the table in its README.md, chooses (recording_selection),
-reduces (recording_filler), adds those made by hand (recordings_made_by_hand), writes src/tokentrail/testing/recordings/ and docs/recordings.md.
-Same corpus, same files. `--table` only writes the page again, from the recordings that are there; `--check` says (exit code 1) whether it is stale.
+reduces (recording_filler), adds those made by hand (recordings_made_by_hand), says of each which usages it has to give (recording_usages), writes
+src/tokentrail/testing/recordings/ and docs/recordings.md. Same corpus, same files. `--again` needs no corpus: it writes anew what follows from the
+recordings that are there, their expected usages and the page; `--check` says (exit code 1) whether the page is stale.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from recording_filler import Reduction, reduce_body
 from recording_selection import FAILED, MOST, select
+from recording_usages import usages_of
 from recordings_made_by_hand import made_by_hand
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +47,11 @@ def reduce_exchange(exchange: dict[str, Any], licences: dict[str, str]) -> dict[
     }
 
 
+def with_usages(recording: dict[str, Any]) -> dict[str, Any]:
+    """State the usages that a recording has to give. They are read from the reduced exchange, so that no text of the original comes in with them."""
+    return recording | {"expected_usages": usages_of(recording)}
+
+
 def read_corpus(folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """All exchanges below `folder`, in the order of their paths, and the licence of each source repository."""
     half = folder / "open" if (folder / "open").is_dir() else folder
@@ -61,6 +68,11 @@ def write(recordings: list[dict[str, Any]], folder: Path) -> None:
     for recording in recordings:
         text = json.dumps(recording, ensure_ascii=False, separators=(",", ":"))
         (folder / f"{recording['id']}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def read_written() -> list[dict[str, Any]]:
+    """Read the recordings that are there, in the order of their ids."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RECORDINGS.glob("*.json"))]
 
 
 def _kind(recording: dict[str, Any]) -> str:
@@ -80,7 +92,7 @@ def page(recordings: list[dict[str, Any]]) -> str:
     cells: defaultdict[tuple[str, str, str], defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     sources: defaultdict[tuple[str, str], int] = defaultdict(int)
     for recording in recordings:
-        path = re.sub("resp_[0-9a-f]+", "{id}", recording["path"].split("?")[0])
+        path = re.sub(r"resp_\w+", "{id}", recording["path"].split("?")[0])
         place = (recording["provider"], recording["endpoint"], f"{recording['method']} {path}")
         cells[place][_kind(recording) + (" (by hand)" if recording.get("made_by_hand") else "")] += 1
         source = recording.get("source")
@@ -115,8 +127,9 @@ A request is answered by the recording it names (header `x-replay-id`, or a URL 
 an equal request, else by the most similar one of the same provider, path and kind (stream or not), in turn where several fit equally well. Most
 similar is, in this order: one that succeeded; one whose stream was asked for usage as this one is (`include_usage`); one that states usage; one that
 answers in words, unless tools, choices, media or a structure were asked for; one of the same model. The answer says which in `x-replay-id`, and how
-it was found in `x-replay-match`: `id`, `exact` or `loose`. The counts that the provider stated are in `server.recordings[id].expected`, and what was
-asked of the server is in `server.served`.
+it was found in `x-replay-match`: `id`, `exact` or `loose`. The counts that the provider stated are in `server.recordings[id].expected`, the usages
+that tokentrail records of it in `expected_usages` (every count, how it ended, where the counts come from, models), and what was asked of the server
+is in `server.served`.
 
 ```python
 from openai import OpenAI
@@ -155,7 +168,7 @@ call records late stays with the test in which it began. Calls that other thread
 
 The recordings are *reduced*: structure, counts, ids, model names and finish reasons are the provider's; every text (prompts, answers, tool
 names and arguments, error messages, media, vectors) is filler of the same length. Vectors have as many components, but need not have as many
-characters. This page is written by `python scripts/reduce_recordings.py --table`, and the recordings by `--corpus FOLDER`.
+characters. This page is written by `python scripts/reduce_recordings.py --again`, and the recordings by `--corpus FOLDER`.
 """
 
 
@@ -164,7 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--corpus", type=Path, help="folder of recorded exchanges")
-    task.add_argument("--table", action="store_true", help="write docs/recordings.md from the recordings that are there")
+    task.add_argument("--again", action="store_true", help="write expected usages and docs/recordings.md anew, from the recordings that are there")
     task.add_argument("--check", action="store_true", help="exit 1 if docs/recordings.md is stale")
     parser.add_argument("--most", type=int, default=MOST, help=f"how many exchanges of the corpus at most (default {MOST})")
     parser.add_argument("--out", type=Path, default=RECORDINGS, help="where the recordings go (elsewhere than the default: the page is left alone)")
@@ -174,14 +187,16 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(f"--corpus {options.corpus}: there is no such folder")
         exchanges, licences = read_corpus(options.corpus)
         reduced = [reduce_exchange(exchange, licences) for exchange in select(exchanges, options.most)]
-        write(reduced + made_by_hand(), options.out)
+        write([with_usages(recording) for recording in reduced + made_by_hand()], options.out)
         print(f"{len(reduced)} of {len(exchanges)} exchanges, {len(made_by_hand())} made by hand, in {options.out}")
     if options.out != RECORDINGS:
         return 0
-    text = page([json.loads(path.read_text(encoding="utf-8")) for path in sorted(RECORDINGS.glob("*.json"))])
+    if options.again:
+        write([with_usages(recording) for recording in read_written()], RECORDINGS)
+    text = page(read_written())
     if options.check:
         fresh = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
-        print(f"{PAGE.name} is {'as it should be' if fresh else 'stale: run this script with --table'}")
+        print(f"{PAGE.name} is {'as it should be' if fresh else 'stale: run `make docs`'}")
         return 0 if fresh else 1
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(text, encoding="utf-8")

@@ -107,13 +107,20 @@ texts = st.text(st.characters(codec="utf-8"), max_size=60)
 values = st.one_of(st.none(), st.integers(-(10**15), 10**15), st.booleans(), texts)
 
 
-@pytest.mark.parametrize("width", range(5, 45))
-def test_a_name_stays_whole_unless_the_table_may_fold_names(width: int) -> None:
+def test_a_name_stays_whole_unless_the_table_may_fold_names() -> None:
     row = ["gpt-4o-mini-preview", "some words of a text", "https://api.groq.com/openai/v1"]
-    written = table(["model", "text", "url"], [row], width=width)
-    folded = table(["model", "text", "url"], [row], width=width, names_may_fold=True)
-    assert written is None or all(name in written for name in ("gpt-4o-mini-preview", "api.groq.com/"))
-    assert folded is None or "gpt-4o-mini-preview" in folded or written is None  # the last resort
+    found = {
+        width: [table(["model", "text", "url"], [row], width=width, names_may_fold=may_fold) for may_fold in (False, True)] for width in range(5, 80)
+    }
+    fits = [width for width, (written, _) in found.items() if written is not None]
+    folds = [width for width, (written, folded) in found.items() if written is None and folded is not None]
+    assert fits
+    assert folds, "a table that only fits where a name is folded"
+    for width in fits:
+        assert all(name in text for name in ("gpt-4o-mini-preview", "api.groq.com/") for text in found[width] if text is not None), width
+        assert found[width][1] is not None, "what fits whole fits folded too"
+    assert max(folds) < min(fits), "the last resort"
+    assert ["api.groq.com/" in (found[width][1] or "") for width in folds] == [False] * len(folds)
 
 
 @given(

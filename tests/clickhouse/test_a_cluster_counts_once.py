@@ -106,7 +106,7 @@ def on_both_shards(nodes: Nodes, database: str, table: str) -> tuple[int, int]:
     return len(held[0] & held[1]), len(held[0] | held[1])
 
 
-def said(client: Client) -> dict[str, object]:
+def read_verification(client: Client) -> dict[str, object]:
     verification = verify(client)
     known = [(each.writer_id, each.state, each.events, each.last_seq, each.missing, each.refused) for each in verification.writers]
     return {"writers": sorted(known), "findings": sorted(verification.findings), "completed": len(verification.completed)}
@@ -119,14 +119,14 @@ def test_copies_through_both_nodes_give_the_answers_of_a_single_server(nodes: No
     for table in KEYS:
         both, known = on_both_shards(nodes, sharded.database, table)
         assert (both, known > 0) == (0, True), table
-    expected = said(database)
+    expected = read_verification(database)
     assert expected["findings"]
     for at in (0, 1):
         node = nodes.client(at, sharded.database)
         for what, sql in ANSWERS.items():
             assert node.query(sql).rows == database.query(sql).rows, f"{what} at node {at}"
         assert report(node, ["tenant_id", "source"]) == report(database, ["tenant_id", "source"])
-        assert said(node) == expected
+        assert read_verification(node) == expected
         assert len(verify(node, all_writers=False).writers) == 3
         assert [each["records"] for each in quarantine.reasons(node)] == [20]
 

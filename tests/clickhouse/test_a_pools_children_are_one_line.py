@@ -25,7 +25,7 @@ def verified(dsn: str, *arguments: str) -> str:
     return CliRunner(env={"TOKENTRAIL_CLICKHOUSE_DSN": dsn}).invoke(cli, ["verify", *arguments]).stdout
 
 
-def only(found: list[Completed]) -> tuple[str, int, int, int]:
+def take_only_line(found: list[Completed]) -> tuple[str, int, int, int]:
     (one,) = found
     assert "2026" < one.first_heard <= one.last_heard
     return one.service_name, one.writers, one.events, one.closed_by_others
@@ -73,14 +73,14 @@ def test_whoever_has_something_to_say_is_listed(land: Land, database: Client, re
     land(*pool(), *records)
     found = verify(database, all_writers=False)
     assert [(each.writer_id, each.state) for each in found.writers] == [(writer("odd"), state)]
-    assert only(found.completed) == ("shop", 40, 80, 40)
+    assert take_only_line(found.completed) == ("shop", 40, 80, 40)
     assert verify(database).completed == found.completed
 
 
 def test_what_was_refused_and_arrived_all_the_same_is_settled(land: Land, database: Client) -> None:
     land(*pool(), usage(by="odd"), refused("1", by="odd"), closing(1, by="odd"))
     found = verify(database, all_writers=False)
-    assert (found.writers, only(found.completed)) == ([], ("shop", 41, 81, 40))
+    assert (found.writers, take_only_line(found.completed)) == ([], ("shop", 41, 81, 40))
 
 
 @pytest.mark.parametrize("named", [1000, 3])
@@ -93,10 +93,10 @@ def test_a_complete_writer_whose_rows_are_gone_is_listed(land: Land, database: C
     found = verify(database, all_writers=False)
     assert sorted(without_times(found.writers)) == sorted([*gone, writer("odd")])
     assert {each.state for each in found.writers} == {"lost"}
-    assert only(found.completed) == ("shop", 35, 70, 35)
+    assert take_only_line(found.completed) == ("shop", 35, 70, 35)
     assert verify(database).findings == found.findings
 
 
 def test_numbers_and_service_are_those_of_the_events(land: Land, database: Client) -> None:
     land(usage(more={semconv.SEQ: 1}), closing(1))
-    assert only(verify(database, all_writers=False).completed) == ("shop", 1, 1, 0)
+    assert take_only_line(verify(database, all_writers=False).completed) == ("shop", 1, 1, 0)

@@ -35,7 +35,7 @@ def journal(tmp_path: Path) -> Iterator[Settings]:
     tokentrail.configure(**{name: getattr(before, name) for name in ("journal_dir", "ship", "estimate", "provider_hosts")})
 
 
-def said(findings: Iterator[Finding]) -> list[tuple[str, str]]:
+def list_sentences(findings: Iterator[Finding]) -> list[tuple[str, str]]:
     return [(finding.state, finding.sentence) for finding in findings]
 
 
@@ -45,7 +45,7 @@ AFTER = "recorded as openai, after the SDK that was used; name who answers there
 def test_the_journals_servers(journal: Settings) -> None:
     root = Path(journal.journal_dir)
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    assert said(check_hosts(journal, None)) == [
+    assert list_sentences(check_hosts(journal, None)) == [
         ("note", f'vllm.internal:8000: 2 calls are {AFTER}"vllm.internal:8000=…"'),
         ("note", f'[::1]:4000: 1 call is {AFTER}"[::1]:4000=…"'),
     ]
@@ -54,12 +54,12 @@ def test_the_journals_servers(journal: Settings) -> None:
 
 def test_what_is_named_is_no_longer_listed(journal: Settings) -> None:
     named = journal.with_(provider_hosts={"*.internal": "vllm", "[::1]:4000": "litellm", "*.known": "vllm"})
-    assert said(check_hosts(named, None)) == [("ok", "who answers is known of every server that was called")]
+    assert list_sentences(check_hosts(named, None)) == [("ok", "who answers is known of every server that was called")]
 
 
 def test_many_servers_are_cut_short(journal: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "SHOWN", 1)
-    assert said(check_hosts(journal, None))[1:] == [("note", "and 1 more; a pattern names several servers, as in *.internal=vllm")]
+    assert list_sentences(check_hosts(journal, None))[1:] == [("note", "and 1 more; a pattern names several servers, as in *.internal=vllm")]
 
 
 def test_an_estimate_is_no_call_of_its_own(journal: Settings) -> None:
@@ -67,11 +67,11 @@ def test_an_estimate_is_no_call_of_its_own(journal: Settings) -> None:
     unstated = an_answer(input_tokens=None, output_tokens=None, output_texts=["some words"])
     call(request=a_request(server_address="estimated.internal", server_port=1), answer=unstated)
     assert current.runtime.drain_estimates(30)
-    assert ("note", f'estimated.internal:1: 1 call is {AFTER}"estimated.internal:1=…"') in said(check_hosts(journal, None))
+    assert ("note", f'estimated.internal:1: 1 call is {AFTER}"estimated.internal:1=…"') in list_sentences(check_hosts(journal, None))
 
 
 def test_no_journal_is_no_finding(tmp_path: Path) -> None:
-    assert said(check_hosts(Settings(journal_dir=str(tmp_path / "nowhere")), None)) == []
+    assert list_sentences(check_hosts(Settings(journal_dir=str(tmp_path / "nowhere")), None)) == []
 
 
 def test_the_ledgers_last_days(tmp_path: Path, dsn: str, land: Land) -> None:
@@ -86,11 +86,11 @@ def test_the_ledgers_last_days(tmp_path: Path, dsn: str, land: Land) -> None:
         usage(seq=4, ts=now - 30 * 86400 * 10**9, more=old),
     )
     empty = Settings(journal_dir=str(tmp_path / "journal"))
-    assert said(check_hosts(empty, dsn)) == [("note", f'litellm.internal:4000: 2 calls are {AFTER}"litellm.internal:4000=…"')]
+    assert list_sentences(check_hosts(empty, dsn)) == [("note", f'litellm.internal:4000: 2 calls are {AFTER}"litellm.internal:4000=…"')]
 
 
 def test_a_ledger_that_cannot_be_asked_hides_nothing(journal: Settings, tmp_path: Path) -> None:
-    assert len(said(check_hosts(journal, f"chdb://{tmp_path}/nothing"))) == 2
+    assert len(list_sentences(check_hosts(journal, f"chdb://{tmp_path}/nothing"))) == 2
 
 
 def test_the_command(journal: Settings, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ RANKED = sorted(itertools.product(("unknown", "estimated", "reported"), repeat=2
 @pytest.mark.parametrize("swap", [False, True])
 @pytest.mark.parametrize("kind", ["automatic", "opaque"])
 def test_the_record_with_the_better_half_counts_as_python_ranks_it(land: Land, database: Client, kind: str, swap: bool) -> None:
-    def said(key: int, halves: tuple[str, str], *, first: bool) -> Row:
+    def make_record(key: int, halves: tuple[str, str], *, first: bool) -> Row:
         given: dict[str, Any] = {"seq": 2 * key + first, "input_tokens": key, "output_tokens": int(first)}
         more = {semconv.INPUT_SOURCE: halves[0], semconv.OUTPUT_SOURCE: halves[1]}
         if kind == "opaque":  # the weaker record is the earlier one, which would count if both were alike
@@ -156,7 +156,7 @@ def test_the_record_with_the_better_half_counts_as_python_ranks_it(land: Land, d
         return usage(call=2 * key, ts=START_NS + key, more=more, **given)
 
     pairs = [(weak, strong) for weak, strong in itertools.combinations(RANKED, 2) if rank_of(*weak) < rank_of(*strong)]
-    records = [(said(key, weak, first=True), said(key, strong, first=False)) for key, (weak, strong) in enumerate(pairs, 1)]
+    records = [(make_record(key, weak, first=True), make_record(key, strong, first=False)) for key, (weak, strong) in enumerate(pairs, 1)]
     land(*(pair[swap] for pair in records))
     land(*(pair[not swap] for pair in records))
     found = database.query("SELECT input_tokens, input_source, output_source, source FROM usage ORDER BY input_tokens").rows
@@ -186,19 +186,19 @@ def test_an_unknown_row_its_half_estimate_and_the_reported_counts_in_any_order(l
 
 @pytest.mark.parametrize("kind", ["automatic", "opaque"])
 def test_of_two_records_of_the_same_rank_and_time_always_the_same_one_counts(land: Land, database: Client, kind: str) -> None:
-    def said(key: int, tokens: int) -> Row:
+    def make_record(key: int, tokens: int) -> Row:
         if kind == "opaque":
             return claimed(f"k{key}", seq=key, ts=START_NS, input_tokens=tokens)
         return usage(seq=key, input_tokens=tokens)
 
     for key in range(1, 9):
-        land(said(key, 1))
-        land(said(key, 2))
+        land(make_record(key, 1))
+        land(make_record(key, 2))
     winners = database.query("SELECT seq, input_tokens FROM usage ORDER BY seq").rows
     database.command("TRUNCATE TABLE usage_ledger")
     for key in range(1, 9):
-        land(said(key, 2), said(key + 100, 7))
-        land(said(key, 1), said(key + 200, 7))
+        land(make_record(key, 2), make_record(key + 100, 7))
+        land(make_record(key, 1), make_record(key + 200, 7))
     assert database.query("SELECT seq, input_tokens FROM usage WHERE seq < 100 ORDER BY seq").rows == winners
 
 

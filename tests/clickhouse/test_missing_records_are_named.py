@@ -8,7 +8,7 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.verify import Writer, verify
 
 
-def only(database: Client) -> Writer:
+def verify_only_writer(database: Client) -> Writer:
     (found,) = verify(database).writers
     return found
 
@@ -18,85 +18,94 @@ def test_a_closed_writer_with_all_its_numbers_is_complete(land: Land, database: 
     random.Random(1).shuffle(records)
     land(closing(100), *records[:40])
     land(*records[30:])
-    assert (only(database).state, only(database).events, only(database).last_seq) == ("complete", 100, 100)
+    assert (verify_only_writer(database).state, verify_only_writer(database).events, verify_only_writer(database).last_seq) == ("complete", 100, 100)
     assert verify(database).ok
 
 
 def test_a_writer_that_did_not_close_is_open(land: Land, database: Client) -> None:
     land(usage(seq=1), usage(seq=2))
-    assert (only(database).state, only(database).last_seq) == ("open", 2)
-    assert only(database).last_heard > "2026"
+    assert (verify_only_writer(database).state, verify_only_writer(database).last_seq) == ("open", 2)
+    assert verify_only_writer(database).last_heard > "2026"
     assert verify(database).ok
 
 
 def test_numbers_that_never_arrived_are_named(land: Land, database: Client) -> None:
     land(*(usage(seq=seq) for seq in range(1, 21) if seq not in (1, 7, 8, 9, 20)), closing(20))
-    assert (only(database).state, only(database).missing) == ("missing", "1,7-9,20")
+    assert (verify_only_writer(database).state, verify_only_writer(database).missing) == ("missing", "1,7-9,20")
     assert verify(database).findings == [f"writer {writer('w1')}: numbers 1,7-9,20 never arrived"]
 
 
 def test_a_gap_of_an_open_writer_is_named_until_it_arrives(land: Land, database: Client) -> None:
     land(usage(seq=1), usage(seq=3))
-    assert only(database).missing == "2"
+    assert verify_only_writer(database).missing == "2"
     land(usage(seq=2))
-    assert only(database).state == "open"
+    assert verify_only_writer(database).state == "open"
 
 
 def test_a_writer_of_whom_only_the_closing_arrived_misses_everything(land: Land, database: Client) -> None:
     land(closing(3))
-    assert (only(database).state, only(database).missing) == ("missing", "1-3")
+    assert (verify_only_writer(database).state, verify_only_writer(database).missing) == ("missing", "1-3")
 
 
 def test_a_writer_that_wrote_nothing_is_complete(land: Land, database: Client) -> None:
     land(closing(0))
-    assert only(database).state == "complete"
+    assert verify_only_writer(database).state == "complete"
 
 
 def test_refused_and_damaged_numbers_are_not_missing_but_named(land: Land, database: Client) -> None:
     land(usage(seq=1), usage(seq=5), refused("2-3"), refused("2-3"), closing(6, damaged="4,6-6", closed_by="w9"))
-    found = only(database)
+    found = verify_only_writer(database)
     assert (found.state, found.missing, found.refused, found.damaged, found.closed_by) == ("complete", "", "2-3", "4,6", [writer("w9")])
     assert len(verify(database).findings) == 2
 
 
 def test_what_is_torn_while_its_writer_lives_is_damaged(land: Land, database: Client) -> None:
     land(usage(seq=1), refused("2-3,6", damaged="2-3,6"), usage(seq=4), refused("5"))
-    assert (only(database).state, only(database).missing, only(database).damaged, only(database).refused) == ("open", "", "2-3,6", "5")
+    assert (
+        verify_only_writer(database).state,
+        verify_only_writer(database).missing,
+        verify_only_writer(database).damaged,
+        verify_only_writer(database).refused,
+    ) == ("open", "", "2-3,6", "5")
     assert verify(database).findings[-1] == f"writer {writer('w1')}: numbers 2-3,6 are damaged in the journal"
     land(closing(6, damaged="2-3,6"))
-    assert (only(database).state, only(database).damaged, only(database).refused) == ("complete", "2-3,6", "5")
+    assert (verify_only_writer(database).state, verify_only_writer(database).damaged, verify_only_writer(database).refused) == (
+        "complete",
+        "2-3,6",
+        "5",
+    )
 
 
 def test_damaged_numbers_of_a_refusal_that_are_not_its_own_say_nothing(land: Land, database: Client) -> None:
     land(usage(seq=1), refused("2", damaged="no ranges"), usage(seq=3))
-    assert (only(database).damaged, only(database).refused) == ("", "2")
+    assert (verify_only_writer(database).damaged, verify_only_writer(database).refused) == ("", "2")
 
 
 def test_what_was_refused_at_first_and_arrived_later_is_not_refused(land: Land, database: Client) -> None:
     land(usage(seq=1), usage(seq=2), refused("2-3"), closing(3))
-    assert only(database).refused == "3"
+    assert verify_only_writer(database).refused == "3"
 
 
 def test_refused_numbers_beyond_the_last_one_heard_are_named(land: Land, database: Client) -> None:
     land(usage(seq=1), refused("2-900000000000"))
-    assert (only(database).state, only(database).refused) == ("open", "2-900000000000")
+    assert (verify_only_writer(database).state, verify_only_writer(database).refused) == ("open", "2-900000000000")
 
 
 def test_a_record_after_the_closing_is_a_state_and_no_error(land: Land, database: Client) -> None:
     land(usage(seq=1), usage(seq=2), closing(2, closed_by="w2"))
     land(usage(seq=3))
-    assert (only(database).state, only(database).after_closing) == ("complete", "3")
+    assert (verify_only_writer(database).state, verify_only_writer(database).after_closing) == ("complete", "3")
     assert verify(database).ok
 
 
 def test_a_second_closing_with_a_higher_number_counts(land: Land, database: Client) -> None:
     land(usage(seq=1), closing(1, closed_by="w2"), closing(2))
-    assert (only(database).missing, only(database).after_closing) == ("2", "")
+    assert (verify_only_writer(database).missing, verify_only_writer(database).after_closing) == ("2", "")
 
 
 def test_copies_and_completions_leave_no_false_gaps(land: Land, database: Client) -> None:
     land(usage(seq=1, source="unknown"), usage(seq=2, call=1, ts=None, source="reported"), usage(seq=2, call=1), closing(2))
-    assert (only(database).state, only(database).events) == ("complete", 2)
+    assert (verify_only_writer(database).state, verify_only_writer(database).events) == ("complete", 2)
 
 
 def test_a_claimed_key_of_many_writers_leaves_each_of_them_complete(land: Land, database: Client) -> None:
@@ -107,10 +116,10 @@ def test_a_claimed_key_of_many_writers_leaves_each_of_them_complete(land: Land, 
 
 def test_a_record_in_quarantine_has_arrived(land: Land, database: Client) -> None:
     land(usage(seq=1), usage(seq=2, input_tokens="many"), closing(2))
-    assert only(database).state == "complete"
+    assert verify_only_writer(database).state == "complete"
     assert len(verify(database).findings) == 1
 
 
 def test_an_absurd_number_is_a_gap_and_not_a_crash(land: Land, database: Client) -> None:
     land(usage(seq=1), usage(seq=2, more={semconv.SEQ: 2**63}))
-    assert only(database).missing == f"2-{2**63 - 1}"
+    assert verify_only_writer(database).missing == f"2-{2**63 - 1}"

@@ -22,7 +22,7 @@ def ask(binary: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
     return subprocess.run([str(binary), *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def resolved(binary: Path, config: str, **settings: str) -> dict:
+def resolve_config(binary: Path, config: str, **settings: str) -> dict:
     answer = ask(binary, "print-config", "--mode", "unredacted", "--format", "json", "--config", str(config_folder() / config), **settings)
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout)
@@ -53,10 +53,10 @@ def test_nothing_that_answers_before_it_exports(config: str) -> None:
 
 
 def test_with_nothing_set_no_two_processes_want_one_port(collector_binary: Path) -> None:
-    texts = [json.dumps(resolved(collector_binary, config)["extensions"]) for config in CONFIGS]
+    texts = [json.dumps(resolve_config(collector_binary, config)["extensions"]) for config in CONFIGS]
     ports: list[int] = sorted(SERVE_PORTS)
     for config in CONFIGS:
-        whole = resolved(collector_binary, config)
+        whole = resolve_config(collector_binary, config)
         otlp = whole["receivers"]["otlp"]["protocols"]
         prometheus = whole["service"]["telemetry"]["metrics"]["readers"][0]["pull"]["exporter"]
         own = [otlp["grpc"]["endpoint"], otlp["http"]["endpoint"], whole["extensions"]["health_check"]["endpoint"]]
@@ -73,7 +73,7 @@ def prometheus_port(reader: dict) -> int:
 
 @pytest.mark.parametrize("password", ["0123", "true", "a: b", "p#w", "1e5", "{x}", "käse"])
 def test_a_password_stays_the_text_that_it_is(collector_binary: Path, password: str) -> None:
-    whole = resolved(collector_binary, "gateway.yaml", PASSWORD=password, USERNAME="writer", DATABASE="ledger2")
+    whole = resolve_config(collector_binary, "gateway.yaml", PASSWORD=password, USERNAME="writer", DATABASE="ledger2")
     for exporter in ("clickhouse/ledger", "clickhouse/telemetry"):
         assert whole["exporters"][exporter]["password"] == password
         assert whole["exporters"][exporter]["username"] == "writer"

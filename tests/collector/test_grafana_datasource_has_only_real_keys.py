@@ -52,8 +52,11 @@ def test_a_row_of_the_ledger_leads_to_its_trace(datasource: dict[str, Any]) -> N
 def test_compose_example_sets_only_variables_that_exist() -> None:
     compose = yaml.safe_load((config_folder() / "compose.yaml").read_text("utf-8"))
     known = set(re.findall(r"\$\{env:(TOKENTRAIL_COLLECTOR_[A-Z_]+)", (config_folder() / "gateway.yaml").read_text("utf-8")))
-    assert {name for name in compose["services"]["gateway"]["environment"] if name.startswith(PREFIX)} <= known
-    for service in compose["services"].values():
-        for volume in service.get("volumes", []):
-            source = volume.partition(":")[0]
-            assert (config_folder() / source).is_file() if source.startswith("./") else source in compose["volumes"]
+    named = {name for name in compose["services"]["gateway"]["environment"] if name.startswith(PREFIX)}
+    assert named
+    assert named <= known
+    sources = {volume.partition(":")[0] for service in compose["services"].values() for volume in service.get("volumes", [])}
+    files = {source for source in sources if source.startswith("./")}
+    assert "./gateway.yaml" in files
+    assert [source for source in files if not (config_folder() / source).is_file()] == []
+    assert sources - files == compose["volumes"].keys()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.collector import World
-from tests.support.journal import Program, append, environment, told, writer
+from tests.support.journal import Program, append, environment, parse_numbers, writer
 from tests.support.waiting import wait_until
 from tokentrail.journal.exporter import exporter_for
 from tokentrail.journal.shipper import Shipper
@@ -38,7 +38,7 @@ def test_a_killed_collector_loses_nothing(world: World, tmp_path: Path, started:
     gateway.kill()
     gateway.start()
     assert started[0].end(120) == 0, started[0].errors
-    expected = sum(map(len, told(started[0].lines).values()))
+    expected = sum(map(len, parse_numbers(started[0].lines).values()))
     assert expected == 3000
     program = Program(f"import sys; sys.argv = {['tokentrail', 'journal', 'ship']!r}; from tokentrail.cli import main; main()", variables)
     started.append(program)

@@ -10,7 +10,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.metrics import _internal as metrics_api
 
 from tests.core.conftest import Sdk
-from tests.support.calls import a_request, an_answer, counted
+from tests.support.calls import a_request, an_answer, count_calls
 from tokentrail import track_tokens
 from tokentrail.attribution import attribution
 from tokentrail.recording import recorder
@@ -29,13 +29,13 @@ def one_call() -> None:
 def test_a_call_with_span_metrics_and_journal(sdk: Sdk) -> None:
     """Most are the SDK's own: one span with a dozen attributes, and one histogram."""
     sdk.exporter.export = lambda _spans: None  # type: ignore[assignment,method-assign,return-value]
-    assert counted(one_call) <= 365
+    assert count_calls(one_call) <= 365
 
 
 def test_a_call_without_an_sdk(journal: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", trace.NoOpTracerProvider())
     monkeypatch.setattr(metrics_api, "_METER_PROVIDER", NoOpMeterProvider())
-    assert counted(one_call) <= 80
+    assert count_calls(one_call) <= 80
 
 
 def test_a_block_without_an_sdk(journal: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_a_block_without_an_sdk(journal: object, monkeypatch: pytest.MonkeyPatch
     def work() -> None:
         assert attribution.get() is not None
 
-    assert counted(work) <= 55
+    assert count_calls(work) <= 55
 
 
 def test_a_step_of_a_generator(journal: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +57,6 @@ def test_a_step_of_a_generator(journal: object, monkeypatch: pytest.MonkeyPatch)
     decorated = track_tokens("chat")(plain)
 
     def added(steps: int) -> int:
-        return counted(lambda: list(decorated(steps))) - counted(lambda: list(plain(steps)))
+        return count_calls(lambda: list(decorated(steps))) - count_calls(lambda: list(plain(steps)))
 
     assert added(110) - added(10) <= 100 * 7

@@ -19,7 +19,7 @@ from tokentrail.testing import Usages
 from tokentrail.tracking.metadata import MAX_METADATA_BYTES, metadata_text
 
 
-def strict(text: str) -> Any:
+def parse_strictly(text: str) -> Any:
     """Parse as ClickHouse does: NaN and Infinity are no JSON, and neither are lone surrogates."""
     text.encode()
 
@@ -82,26 +82,26 @@ def test_hostile_metadata(metadata: dict[Any, Any], tokentrail_usages: Usages) -
     assert time.process_time() - began < 5
     texts = {usage.metadata for usage in tokentrail_usages}
     assert len(texts) == 1
-    assert isinstance(strict(texts.pop()), dict)
+    assert isinstance(parse_strictly(texts.pop()), dict)
     assert len(tokentrail_usages) == 3
 
 
 def test_ordinary_metadata_are_kept_as_they_are() -> None:
     given = {"request": "r1", "n": 1, "f": 1.5, "yes": True, "none": None, "list": [1, {"a": "é"}]}
     text, cut = metadata_text(given)
-    assert (strict(text), cut) == (given, False)
+    assert (parse_strictly(text), cut) == (given, False)
 
 
 def test_what_json_lacks_becomes_text() -> None:
     at = datetime(2026, 1, 2, tzinfo=timezone.utc)
     identity = uuid.UUID(int=7)
     text, _ = metadata_text({"at": at, "amount": decimal.Decimal("1.50"), "id": identity})
-    assert strict(text) == {"at": str(at), "amount": "1.50", "id": str(identity)}
+    assert parse_strictly(text) == {"at": str(at), "amount": "1.50", "id": str(identity)}
 
 
 def test_one_hostile_value_takes_no_other_with_it() -> None:
     text, cut = metadata_text({"good": [1, 2], "bad": circular(), "also good": "é"})
-    found = strict(text)
+    found = parse_strictly(text)
     assert (found["good"], found["also good"], cut) == ([1, 2], "é", False)
 
 
@@ -110,8 +110,9 @@ def test_the_largest_are_left_out_and_it_is_flagged(tokentrail_usages: Usages) -
     track_token_usage(token_type="llm", operation="query", provider="p", model="m", metadata=metadata)
     with track_tokens(metadata=metadata), track_tokens("chat"):
         call()
+    assert len(tokentrail_usages) == 2
     for usage in tokentrail_usages:
-        assert list(strict(usage.metadata)) == ["small", "medium", "last"]
+        assert list(parse_strictly(usage.metadata)) == ["small", "medium", "last"]
         assert usage.metadata_cut is True
 
 
@@ -130,7 +131,7 @@ def test_any_metadata(metadata: dict[Any, Any]) -> None:
     text, cut = metadata_text(metadata)
     assert len(text.encode()) <= MAX_METADATA_BYTES
     if metadata:
-        assert len(strict(text)) == len({str(name) for name in metadata}) or cut or not all(isinstance(name, str) for name in metadata)
+        assert len(parse_strictly(text)) == len({str(name) for name in metadata}) or cut or not all(isinstance(name, str) for name in metadata)
     else:
         assert (text, cut) == ("", False)
 

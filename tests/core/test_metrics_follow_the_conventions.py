@@ -28,7 +28,7 @@ CALL = {
 USAGE = "gen_ai.client.inference.usage."
 
 
-def only(values: dict[tuple[tuple[str, object], ...], float]) -> tuple[dict[str, object], float]:
+def take_only_point(values: dict[tuple[tuple[str, object], ...], float]) -> tuple[dict[str, object], float]:
     ((attributes, value),) = values.items()
     return dict(attributes), value
 
@@ -37,7 +37,7 @@ def test_the_latest_generation_by_default(sdk: Sdk) -> None:
     call(answer=an_answer(input_tokens=11, output_tokens=7, cache_read_tokens=4, cache_write_tokens=3, reasoning_tokens=2))
     call(answer=an_answer(input_tokens=1, output_tokens=1, cache_read_tokens=None, reasoning_tokens=None))
     for name, value in (("input", 12), ("output", 8), ("cache_read.input", 4), ("cache_write.input", 3), ("reasoning.output", 2)):
-        assert only(sdk.values(f"{USAGE}{name}_tokens")) == (CALL | {"gen_ai.token.modality": "unknown"}, value)
+        assert take_only_point(sdk.values(f"{USAGE}{name}_tokens")) == (CALL | {"gen_ai.token.modality": "unknown"}, value)
     (duration,) = [point for point in sdk.points if point.name == "gen_ai.client.inference.duration"]
     assert duration.attributes == CALL
     assert duration.count == 2
@@ -46,6 +46,7 @@ def test_the_latest_generation_by_default(sdk: Sdk) -> None:
 
 def test_a_port_is_told_where_it_is_not_the_usual_one(sdk: Sdk) -> None:
     call(request=a_request(server_address="127.0.0.1", server_port=11434))
+    assert {point.name in OURS for point in sdk.points} == {True, False}
     for point in sdk.points:
         assert point.attributes.get("server.port") == (None if point.name in OURS else 11434)
 
@@ -88,7 +89,7 @@ def test_sums_that_were_counted_under_another_setting_are_not_shown(sdk: Sdk, co
 def test_embeddings_have_names_of_their_own(sdk: Sdk) -> None:
     request = a_request(endpoint="embeddings", gen_ai_operation="embeddings", token_type="embedding", model="text-embedding-3-small")
     call(request=request, answer=Answer(model="text-embedding-3-small", input_tokens=9))
-    attributes, value = only(sdk.values("tokentrail.embeddings.usage.input_tokens"))
+    attributes, value = take_only_point(sdk.values("tokentrail.embeddings.usage.input_tokens"))
     assert (attributes["gen_ai.operation.name"], value) == ("embeddings", 9)
     assert not sdk.values(f"{USAGE}input_tokens")
     names = {point.name for point in sdk.points}
@@ -98,7 +99,7 @@ def test_embeddings_have_names_of_their_own(sdk: Sdk) -> None:
 
 def test_a_call_without_counts_adds_nothing_but_is_there(sdk: Sdk) -> None:
     call(answer=Answer(), ended="error", error=ValueError())
-    attributes, value = only(sdk.values(f"{USAGE}input_tokens"))
+    attributes, value = take_only_point(sdk.values(f"{USAGE}input_tokens"))
     assert value == 0
     assert "error.type" not in attributes, "the conventions know no error on a counter"
 
@@ -114,7 +115,7 @@ def test_sums_are_exact_under_threads(sdk: Sdk) -> None:
             thread.join()
     finally:
         sys.setswitchinterval(before)
-    assert only(sdk.values(f"{USAGE}input_tokens"))[1] == 8 * 200 * 11
+    assert take_only_point(sdk.values(f"{USAGE}input_tokens"))[1] == 8 * 200 * 11
     assert [point.count for point in sdk.points if point.name == "gen_ai.client.inference.duration"] == [1600]
 
 
@@ -122,8 +123,8 @@ def test_sums_only_grow_and_reading_does_not_change_them(sdk: Sdk) -> None:
     seen = []
     for _ in range(3):
         call()
-        seen.append(only(sdk.values(f"{USAGE}input_tokens"))[1])
-        assert only(sdk.values(f"{USAGE}input_tokens"))[1] == seen[-1]
+        seen.append(take_only_point(sdk.values(f"{USAGE}input_tokens"))[1])
+        assert take_only_point(sdk.values(f"{USAGE}input_tokens"))[1] == seen[-1]
     assert seen == [11, 22, 33]
 
 
@@ -131,7 +132,7 @@ def test_configuring_again_does_not_double(sdk: Sdk, configure: Configure) -> No
     for _ in range(3):
         configure(metrics="both")
         call()
-    assert only(sdk.values(f"{USAGE}input_tokens"))[1] == 33
+    assert take_only_point(sdk.values(f"{USAGE}input_tokens"))[1] == 33
     assert [point.count for point in sdk.points if point.name == "gen_ai.client.inference.duration"] == [3]
 
 
@@ -142,14 +143,14 @@ def test_a_forked_child_counts_from_zero(sdk: Sdk) -> None:
     if child == 0:  # pragma: no cover - another process
         try:
             call()
-            os.write(writing, str(only(sdk.values(f"{USAGE}input_tokens"))[1]).encode())
+            os.write(writing, str(take_only_point(sdk.values(f"{USAGE}input_tokens"))[1]).encode())
         finally:
             os._exit(0)
     os.waitpid(child, 0)
     os.close(writing)
     with os.fdopen(reading) as answer:
         assert answer.read() == "11", "the parent exports its own 11; the child must not export them again"
-    assert only(sdk.values(f"{USAGE}input_tokens"))[1] == 11
+    assert take_only_point(sdk.values(f"{USAGE}input_tokens"))[1] == 11
 
 
 def test_usages_by_hand_are_counted_and_corrections_and_fine_tuning_are_not(sdk: Sdk) -> None:
@@ -158,7 +159,7 @@ def test_usages_by_hand_are_counted_and_corrections_and_fine_tuning_are_not(sdk:
     track_token_usage(token_type="llm", input_tokens=-3, corrects_key=key, calls=0, **given)  # type: ignore[arg-type]
     track_token_usage(token_type="fine_tuning", input_tokens=1000, **given)  # type: ignore[arg-type]
     track_token_usage(token_type="llm", input_tokens=1, **given)  # type: ignore[arg-type]
-    attributes, value = only(sdk.values(f"{USAGE}input_tokens"))
+    attributes, value = take_only_point(sdk.values(f"{USAGE}input_tokens"))
     assert (attributes["gen_ai.provider.name"], value) == ("groq", 6)
     (duration,) = [point for point in sdk.points if point.name == "gen_ai.client.inference.duration"]
     assert (duration.count, duration.value) == (1, 0.5)
@@ -181,7 +182,9 @@ def test_what_the_journal_took_and_refused(sdk: Sdk, configure: Configure, tmp_p
     call()
     taken = sdk.values("tokentrail.journal.events")
     assert taken == {(("tokentrail.journal.outcome", "written"),): written + 2, (("tokentrail.journal.outcome", "refused"),): refused}
-    assert only(sdk.values("tokentrail.journal.size"))[1] == sum(file.stat().st_size for file in (tmp_path / "journal").rglob("*") if file.is_file())
+    assert take_only_point(sdk.values("tokentrail.journal.size"))[1] == sum(
+        file.stat().st_size for file in (tmp_path / "journal").rglob("*") if file.is_file()
+    )
     (tmp_path / "file").write_text("in the way")
     configure(journal_dir=tmp_path / "file" / "journal")
     call()

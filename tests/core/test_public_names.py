@@ -23,7 +23,6 @@ def test_the_list_is_sorted_and_has_nothing_twice() -> None:
 @pytest.mark.parametrize("name", tokentrail.__all__)
 def test_every_name_is_there_and_has_a_docstring(name: str) -> None:
     value = getattr(tokentrail, name)
-    assert getattr(tokentrail, name) is value
     assert name in dir(tokentrail)
     if callable(value):
         assert value.__doc__

@@ -129,7 +129,7 @@ def test_secrets_are_never_shown() -> None:
     assert "PLANTED" not in " ".join(wrong)
     assert found.headers == {"authorization": "PLANTED"}
     assert "PLANTED" not in repr(found.with_(content_hash_secret="PLANTED"))
-    with pytest.raises(TypeError) as raised:
+    with pytest.raises(TypeError, match="headers") as raised:
         found.with_(headers={"authorization": b"PLANTED"})
     assert "PLANTED" not in str(raised.value)
 

@@ -92,13 +92,6 @@ def test_usages_by_hand_are_each_one_of_a_kind_unless_a_key_is_claimed(journal: 
     assert len({identity(*record) for record in records}) == 3 + 3 + 1
 
 
-def test_a_redelivered_record_is_itself(journal: Path) -> None:
-    """What is read from the journal twice carries the same key, writer and number."""
-    for _ in range(20):
-        call()
-    assert [identity(*record) for record in journal_of(journal)] == [identity(*record) for record in journal_of(journal)]
-
-
 def test_a_random_secret_does_not_let_a_short_prompt_be_guessed(journal: Path, configure: Configure) -> None:
     from tokentrail import content_hash
 

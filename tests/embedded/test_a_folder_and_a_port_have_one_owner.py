@@ -17,7 +17,7 @@ from tokentrail.embedded.process import ServerProcess
 from tokentrail.embedded.server import Addresses, Server
 
 
-def refused(*arguments: str, before: Sequence[str] = ()) -> str:
+def read_refusal(*arguments: str, before: Sequence[str] = ()) -> str:
     """The one sentence with which `tokentrail serve` declines."""
     command = [*before, sys.executable, "-m", "tokentrail.embedded", *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
@@ -28,35 +28,35 @@ def refused(*arguments: str, before: Sequence[str] = ()) -> str:
 
 
 def test_a_second_process_on_the_folder_is_told_who_holds_it(server: Addresses) -> None:
-    said = refused("--data", server.data, "--http-port", "0", "--otlp-port", "0")
+    said = read_refusal("--data", server.data, "--http-port", "0", "--otlp-port", "0")
     assert f"the data folder {server.data} is in use by process {server.pid}" in said
     assert ask_text(server, "SELECT 1") == "1"
 
 
 def test_also_through_another_name_of_the_folder(server: Addresses, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(server.data)
-    assert f"is in use by process {server.pid}" in refused("--data", str(tmp_path / "link"), "--http-port", "0", "--otlp-port", "0")
+    assert f"is in use by process {server.pid}" in read_refusal("--data", str(tmp_path / "link"), "--http-port", "0", "--otlp-port", "0")
 
 
 @pytest.mark.parametrize(("option", "other"), [("--http-port", "--otlp-port"), ("--otlp-port", "--http-port")])
 def test_a_taken_port_is_named_with_its_option(server: Addresses, tmp_path: Path, option: str, other: str) -> None:
     port = str(urlsplit(server.http).port)
-    said = refused("--data", str(tmp_path), option, port, other, "0")
+    said = read_refusal("--data", str(tmp_path), option, port, other, "0")
     assert f"port {port} on 127.0.0.1 is taken by another program: choose another one with {option}" in said
     assert os.listdir(tmp_path) == ["tokentrail.lock"]  # noqa: PTH208 - no engine was started in it
 
 
 def test_only_loopback(tmp_path: Path) -> None:
     for host in ("0.0.0.0", "192.0.2.1", "example.com", "::"):
-        assert f"{host} is no loopback address" in refused("--data", str(tmp_path), "--host", host)
+        assert f"{host} is no loopback address" in read_refusal("--data", str(tmp_path), "--host", host)
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    assert "is not a folder" in refused("--data", str(tmp_path / "file"))
-    assert "is not a folder" in refused("--data", str(tmp_path / "file" / "below"))
-    assert "cannot be written" in refused("--data", "/proc/tokentrail")
-    assert "has one of *?{} in its name" in refused("--data", str(tmp_path / "a{b}"), "--http-port", "0", "--otlp-port", "0")
+    assert "is not a folder" in read_refusal("--data", str(tmp_path / "file"))
+    assert "is not a folder" in read_refusal("--data", str(tmp_path / "file" / "below"))
+    assert "cannot be written" in read_refusal("--data", "/proc/tokentrail")
+    assert "has one of *?{} in its name" in read_refusal("--data", str(tmp_path / "a{b}"), "--http-port", "0", "--otlp-port", "0")
 
 
 def test_a_folder_without_rights(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_folder_without_rights(tmp_path: Path) -> None:
     if before and shutil.which("setpriv") is None:
         pytest.skip("root may write everywhere, and there is no setpriv to give that up")
     tmp_path.chmod(0o500)
-    assert "cannot be written (Permission denied)" in refused("--data", str(tmp_path), before=before)
+    assert "cannot be written (Permission denied)" in read_refusal("--data", str(tmp_path), before=before)
 
 
 def test_a_folder_that_chdb_itself_has_open(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_folder_that_chdb_itself_has_open(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdin is not None
         holder.stdout.readline()
-        assert f"is in use by process {holder.pid}" in refused("--data", str(tmp_path))
+        assert f"is in use by process {holder.pid}" in read_refusal("--data", str(tmp_path))
         holder.stdin.close()
 
 
@@ -83,7 +83,7 @@ def test_tables_of_a_newer_version_are_left_alone(start: Callable[..., ServerPro
     server = start()
     ask_text(server.addresses, "INSERT INTO migrations (name, checksum) VALUES ('9999_from_the_future', 'x')")
     server.stop()
-    said = refused("--data", str(tmp_path / "data"), "--http-port", "0", "--otlp-port", "0")
+    said = read_refusal("--data", str(tmp_path / "data"), "--http-port", "0", "--otlp-port", "0")
     assert "cannot be brought up to date: database tokentrail was migrated by a newer tokentrail" in said
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.embedded import ask, connected, everything, new_table, number, spooled
+from tests.support.embedded import ask, connected, new_table, number, read_everything, read_spooled
 from tests.support.waiting import wait_until
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.embedded.server import Addresses
@@ -26,8 +26,8 @@ def test_a_client_that_leaves_in_the_middle(server: Addresses, body: bytes) -> N
     table = new_table(server)
     with connected(server.http) as connection:
         connection.sendall(HEAD % table.encode() + body)
-        wait_until(lambda: spooled(server) == [LINES], "what was sent has arrived")
-    wait_until(lambda: spooled(server) == [], "the request is over")
+        wait_until(lambda: read_spooled(server) == [LINES], "what was sent has arrived")
+    wait_until(lambda: read_spooled(server) == [], "the request is over")
     assert number(server, f"SELECT count() FROM {table}") == 0
 
 
@@ -36,11 +36,11 @@ def test_a_kill_in_the_middle_leaves_nothing_behind(start: Callable[..., ServerP
     table = new_table(first.addresses)
     with connected(first.addresses.http) as connection:
         connection.sendall(HEAD % table.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(LINES))
-        wait_until(lambda: spooled(first.addresses) == [LINES], "what was sent has arrived")
+        wait_until(lambda: read_spooled(first.addresses) == [LINES], "what was sent has arrived")
         first.kill()
-    assert spooled(first.addresses) == [LINES]
+    assert read_spooled(first.addresses) == [LINES]
     second = start()
-    assert spooled(second.addresses) == []
+    assert read_spooled(second.addresses) == []
     assert number(second.addresses, f"SELECT count() FROM {table}") == 0
 
 
@@ -48,7 +48,7 @@ def test_a_chunk_of_impossible_size(server: Addresses) -> None:
     table = new_table(server)
     with connected(server.http) as connection:
         connection.sendall(HEAD % table.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(LINES) + b"xyz\r\n")
-        assert b" 400 " in everything(connection)
+        assert b" 400 " in read_everything(connection)
     assert number(server, f"SELECT count() FROM {table}") == 0
 
 
@@ -77,6 +77,6 @@ def test_what_is_left_of_a_refused_body_is_no_request(server: Addresses) -> None
     with connected(server.http) as connection:
         connection.sendall(b"POST /?query=INSERT+INTO+no_such_table+FORMAT+CSV HTTP/1.1\r\nHost: localhost\r\n")
         connection.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body) + smuggled)
-        answers = everything(connection)
+        answers = read_everything(connection)
     assert answers.startswith(b"HTTP/1.1 404 ")
     assert answers.count(b"HTTP/1.1") == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.embedded import Reply, ask, ask_text, connected, everything, new_table, number, spooled
+from tests.support.embedded import Reply, ask, ask_text, connected, new_table, number, read_everything, read_spooled
 from tests.support.waiting import wait_until
 from tokentrail.embedded.process import ServerProcess
 
@@ -56,9 +56,9 @@ def test_a_client_that_never_finishes_does_not_hold_it_up(start: Callable[..., S
     with connected(server.addresses.http) as connection:
         head = f"POST /?query=INSERT+INTO+tokentrail.{table}+FORMAT+CSV HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n1,x\n"
         connection.sendall(head.encode())
-        wait_until(lambda: spooled(server.addresses) == [b"1,x\n"], "what was sent has arrived")
+        wait_until(lambda: read_spooled(server.addresses) == [b"1,x\n"], "what was sent has arrived")
         assert server.stop(timeout=40) == 0
-        assert everything(connection).startswith(b"HTTP/1.1 503 ")
+        assert read_everything(connection).startswith(b"HTTP/1.1 503 ")
     assert number(start().addresses, f"SELECT count() FROM {table}") == 0
 
 

@@ -7,7 +7,7 @@ import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest, ExportMetricsServiceResponse
 
-from tests.support.embedded import ask, connected, everything, number
+from tests.support.embedded import ask, connected, number, read_everything
 from tests.support.otlp import app_logs
 from tokentrail.embedded.server import Addresses
 
@@ -55,7 +55,7 @@ def test_too_large_is_413_packed_or_not(server: Addresses) -> None:
 def test_a_grpc_client_is_told_what_is_spoken_here(server: Addresses) -> None:
     with connected(server.otlp) as connection:
         connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
-        answer = everything(connection)
+        answer = read_everything(connection)
     settings, goaway = answer[:9], answer[9:]
     assert settings == bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
     assert (int.from_bytes(goaway[:3], "big"), goaway[3]) == (len(goaway) - 9, 7)

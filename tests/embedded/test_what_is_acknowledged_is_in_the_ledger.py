@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from tests.support.embedded import ask, ask_text, new_table, number, rows, spooled
+from tests.support.embedded import ask, ask_text, new_table, number, read_spooled, rows
 from tests.support.otlp import Writer, spans
 from tokentrail.embedded.otlp_rows import log_rows
 from tokentrail.embedded.process import ServerProcess
@@ -55,7 +55,7 @@ def test_a_view_that_throws_is_an_error_over_http(start: Callable[..., ServerPro
         assert ask(server.http, "POST", "/", lines, **insert).status == 200
     assert usage(server) == (5, 15)
     assert number(server, "SELECT count() FROM usage_landing WHERE arrived_at < now() - 3600") == 0
-    assert spooled(server) == []
+    assert read_spooled(server) == []
 
 
 def test_a_view_that_throws_makes_an_otlp_sender_try_again(start: Callable[..., ServerProcess]) -> None:
@@ -68,7 +68,7 @@ def test_a_view_that_throws_makes_an_otlp_sender_try_again(start: Callable[..., 
     mend_view(server)
     assert [ask(server.otlp, "POST", "/v1/logs", body, PROTOBUF).status for _ in range(2)] == [200, 200]
     assert usage(server) == (5, 15)
-    assert spooled(server) == []
+    assert read_spooled(server) == []
 
 
 def test_also_behind_the_trace_table(start: Callable[..., ServerProcess]) -> None:

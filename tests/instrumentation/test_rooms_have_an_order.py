@@ -77,6 +77,10 @@ def test_no_room_imports_from_above(module: str, path: Path, floor: int) -> None
             assert [found for found in imports(path) if not any(is_in(found, one) for one in allowed)] == []
 
 
+def test_every_room_with_a_list_of_its_own_is_there() -> None:
+    assert [room for room in ALLOWED if not any(is_in(module, room) for module in KNOWN)] == []
+
+
 def test_integrations_do_not_import_each_other_but_for_an_api_that_several_speak() -> None:
     pairs = {
         (module.rpartition(".")[2], found.rpartition(".")[2])

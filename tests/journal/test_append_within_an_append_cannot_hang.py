@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.journal import Program, adopt, append, environment, told, usage, writer
+from tests.support.journal import Program, adopt, append, environment, parse_numbers, usage, writer
 from tests.support.otlp_receiver import Otlp
 from tokentrail.journal import folder as layout
 from tokentrail.journal import writer as writer_module
@@ -97,7 +97,7 @@ def test_nothing_hangs_and_nothing_is_lost(root: Path, otlp: Otlp, start: Callab
     program = start(HEAD + code, environment(root, otlp.url, exit_timeout="10"))
     assert program.end(120) == 0, program.errors
     adopt(root, otlp)
-    expected = told(program.lines)
+    expected = parse_numbers(program.lines)
     assert len(expected) == 1
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers == set(range(1, max(numbers) + 1))
@@ -108,7 +108,7 @@ def test_an_append_that_is_interrupted_leaves_no_unknown_hole(root: Path, otlp: 
     program = start(HEAD + HANDLERS_THAT_RAISE, environment(root, otlp.url, exit_timeout="10"))
     assert program.end(120) == 0, program.errors
     adopt(root, otlp)
-    [(writer_id, numbers)] = told(program.lines).items()
+    [(writer_id, numbers)] = parse_numbers(program.lines).items()
     arrived = set(otlp.numbers(writer_id))
     assert numbers <= arrived
     assert arrived | otlp.refused(writer_id) == set(range(1, max(arrived) + 1)), "a number that nobody can explain"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.journal import Program, adopt, environment, told
+from tests.support.journal import Program, adopt, environment, parse_numbers
 from tests.support.otlp_receiver import Otlp, hang, status
 from tests.support.waiting import wait_until
 from tokentrail import semconv
@@ -49,7 +49,7 @@ def test_everything_arrives(root: Path, otlp: Otlp, start: Callable[..., Program
     code, expected_code = ENDS[end]
     program = start(HEAD + code, environment(root, otlp.url, exit_timeout=10))
     assert program.end() == expected_code, program.errors
-    expected = told(program.lines)
+    expected = parse_numbers(program.lines)
     assert sum(map(len, expected.values())) >= 20
     if end in CLOSES_ITSELF:
         assert list(root.iterdir()) == [], "shipped to the end, and removed"
@@ -68,7 +68,7 @@ def test_records_after_the_end_begin_a_new_writer(root: Path, otlp: Otlp, start:
     program = start("from tests.support.journal_load import one, tell\n" + code, environment(root, otlp.url, exit_timeout=10))
     assert program.end() == 0, program.errors
     assert "Traceback" not in program.errors
-    expected = told(program.lines)
+    expected = parse_numbers(program.lines)
     assert sorted(map(len, expected.values())) == [3, 5]
     assert adopt(root, otlp).done
     for writer_id, numbers in expected.items():
@@ -97,7 +97,7 @@ print("closed")
     assert "closed" in program.lines, "the Collector answers only after the test"
     released.set()
     otlp.policy = Otlp().policy
-    [(writer_id, numbers)] = told(program.lines).items()
+    [(writer_id, numbers)] = parse_numbers(program.lines).items()
     assert adopt(root, otlp).done
     assert set(otlp.numbers(writer_id)) == numbers
     [closing] = otlp.closings(writer_id)
@@ -154,6 +154,6 @@ uvicorn.run(app, port=0, log_level="error")
     program.send_signal(signal.SIGTERM)
     assert program.end() in (0, -signal.SIGTERM)
     adopt(root, otlp)
-    [(writer_id, numbers)] = told(program.lines).items()
+    [(writer_id, numbers)] = parse_numbers(program.lines).items()
     assert len(numbers) == 31
     assert set(otlp.numbers(writer_id)) == numbers

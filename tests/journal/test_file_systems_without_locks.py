@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.support.journal import Program, abandon, adopt, append, environment, told, writer
+from tests.support.journal import Program, abandon, adopt, append, environment, parse_numbers, writer
 from tests.support.otlp_receiver import Otlp
 from tokentrail.cli.journal import command
 from tokentrail.doctor.journal import check_journal
@@ -58,7 +58,7 @@ assert os.waitpid(pid, 0)[1] == 0
     )
     program = start(code, environment(root, otlp.url, exit_timeout=20))
     assert program.end(60) == 0, program.errors
-    expected = told(program.lines)
+    expected = parse_numbers(program.lines)
     assert [len(numbers) for numbers in expected.values()] == [5, 5, 5]
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.journal import Program, environment, told
+from tests.support.journal import Program, environment, parse_numbers
 from tests.support.otlp_receiver import Otlp
 from tests.support.waiting import wait_until
 from tokentrail import semconv
@@ -28,6 +28,7 @@ def run(start: Callable[..., Program], root: Path, otlp: Otlp, code: str, **sett
 
 
 def assert_whole(otlp: Otlp, expected: dict[str, set[int]]) -> None:
+    assert expected, "nobody said what was written"
     otlp.wait_closed(expected)
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers == set(range(1, max(numbers) + 1))
@@ -59,7 +60,7 @@ sys.stdin.read()
         takes_input=True,
     )
     wait_until(lambda: len(program.lines) == 15, "all calls", every_s=0.01)
-    expected = told(program.lines)
+    expected = parse_numbers(program.lines)
     assert sorted(map(len, expected.values())) == [5, 10]
     child = next(writer_id for writer_id, numbers in expected.items() if len(numbers) == 5)
     otlp.wait_closed([child])
@@ -110,7 +111,7 @@ def test_fork_while_a_journal_is_adopted_keeps_no_lock_of_it(root: Path, otlp: O
     """The parent holds two locks of a dead writer's folder while it ships it: a child that is forked then must hold none of them."""
     dead = start(HEAD + "for _ in range(3): tell(*one())\nos.kill(os.getpid(), 9)", environment(root, otlp.url, ship="false"))
     dead.end()
-    [dead_id] = told(dead.lines)
+    [dead_id] = parse_numbers(dead.lines)
     run(
         start,
         root,
@@ -176,7 +177,7 @@ running = False
 for thread in threads: thread.join()
 """,
     )
-    expected = told(program.lines)
+    expected = parse_numbers(program.lines)
     assert len(expected) == 19
     assert sorted(map(len, expected.values()))[:18] == [20] * 18
     ship = start("from tokentrail.cli import main; import sys; sys.argv = ['tokentrail', 'journal', 'ship']; main()", environment(root, otlp.url))
@@ -206,7 +207,7 @@ if __name__ == "__main__":
 """
     )
     program = run(start, root, otlp, f"import runpy; sys.argv = [{str(script)!r}]; runpy.run_path({str(script)!r}, run_name='__main__')")
-    expected = told(program.lines)
+    expected = parse_numbers(program.lines)
     assert sum(map(len, expected.values())) == 31
     ship = start("from tokentrail.cli import main; import sys; sys.argv = ['tokentrail', 'journal', 'ship']; main()", environment(root, otlp.url))
     assert ship.end() == 0, ship.errors
@@ -234,7 +235,7 @@ first.join()
     expected: dict[str, set[int]] = {}
     for program in programs:
         assert program.end(60) == 0, program.errors
-        expected |= told(program.lines)
+        expected |= parse_numbers(program.lines)
     assert len(expected) == 28
     ship = start("from tokentrail.cli import main; import sys; sys.argv = ['tokentrail', 'journal', 'ship']; main()", environment(root, otlp.url))
     assert ship.end() == 0, ship.errors

@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from tests.support.certificates import make_certificates
-from tests.support.grpc_receiver import GrpcOtlp, refuses_with, said
+from tests.support.grpc_receiver import GrpcOtlp, answer_status, refuses_with
 from tests.support.journal import append, shipper, usage, writer
 from tests.support.otlp_receiver import Otlp, Received, Record, Reply, ok
 from tokentrail import semconv
@@ -47,7 +47,7 @@ def test_is_sent_again_until_it_is_taken(root: Path, otlp: GrpcOtlp, code: str) 
     service = writer(root)
     append(service, 5)
     cursors = []
-    otlp.script.extend([said(code)] * 2)
+    otlp.script.extend([answer_status(code)] * 2)
     original = otlp.answer
     otlp.answer = lambda received: (cursors.append(load_cursor(service.folder).last_seq), original(received))[1]  # type: ignore[method-assign]
     assert shipper(root, otlp).ship_folder(service.folder, live=True).done
@@ -61,7 +61,7 @@ def test_is_sent_again_until_it_is_taken(root: Path, otlp: GrpcOtlp, code: str) 
 def test_is_never_given_up(root: Path, otlp: GrpcOtlp, code: str) -> None:
     service = writer(root)
     append(service, 3)
-    otlp.policy = lambda _received: said(code)
+    otlp.policy = lambda _received: answer_status(code)
     told: list[str] = []
     waits = iter([False] * 12 + [True])
     progress = shipper(root, otlp, wait=lambda _seconds, _asked: next(waits), complain=told.append).ship_folder(service.folder, live=True)
@@ -80,7 +80,7 @@ def test_is_never_given_up(root: Path, otlp: GrpcOtlp, code: str) -> None:
 def test_a_server_that_asks_for_a_pause_gets_it(root: Path, otlp: GrpcOtlp, code: str, delay: float) -> None:
     service = writer(root)
     append(service, 1)
-    otlp.script.append(said(code, retry_delay=delay))
+    otlp.script.append(answer_status(code, retry_delay=delay))
     waits: list[tuple[float, bool]] = []
     assert shipper(root, otlp, wait=lambda seconds, asked: bool(waits.append((seconds, asked)))).ship_folder(service.folder, live=True).done
     [(seconds, asked)] = waits
@@ -120,7 +120,7 @@ def test_one_bad_record_is_put_aside_and_the_others_arrive(root: Path, otlp: Grp
 
 
 def test_a_server_that_refuses_everything_moves_nothing_aside(root: Path, otlp: GrpcOtlp) -> None:
-    otlp.policy = lambda _received: said("INVALID_ARGUMENT")
+    otlp.policy = lambda _received: answer_status("INVALID_ARGUMENT")
     service = writer(root)
     append(service, 3)
     waits = iter([False] * 15 + [True])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.grpc_receiver import GrpcOtlp
-from tests.support.journal import Program, environment, told
+from tests.support.journal import Program, environment, parse_numbers
 from tokentrail import semconv
 
 HEAD = """
@@ -37,6 +37,7 @@ def run(start: Callable[..., Program], root: Path, otlp: GrpcOtlp, code: str, **
 
 
 def assert_whole(otlp: GrpcOtlp, expected: dict[str, set[int]]) -> None:
+    assert expected, "nobody said what was written"
     otlp.wait_closed(expected)
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers == set(range(1, max(numbers) + 1))
@@ -68,7 +69,7 @@ running = False
 for thread in loads: thread.join()
 """,
     )
-    expected = told(program.lines)
+    expected = parse_numbers(program.lines)
     assert sorted(map(len, expected.values()))[:10] == [20] * 10
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers, "a child's flush said that all is acknowledged"
@@ -109,7 +110,9 @@ for pid in pids:
     assert status == 0, status
 """,
     )
-    assert_whole(otlp, told(program.lines))
+    expected = parse_numbers(program.lines)
+    assert sorted(map(len, expected.values())) == [1, 30, 30, 30]
+    assert_whole(otlp, expected)
 
 
 def test_multiprocessing_children(root: Path, otlp: GrpcOtlp, start: Callable[..., Program], tmp_path: Path) -> None:
@@ -131,7 +134,7 @@ if __name__ == "__main__":
 """
     )
     program = run(start, root, otlp, f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')")
-    expected = told(program.lines)
+    expected = parse_numbers(program.lines)
     assert sum(map(len, expected.values())) == 46
     ship = start(
         "from tokentrail.cli import main; import sys; sys.argv = ['tokentrail', 'journal', 'ship']; main()",
@@ -162,7 +165,7 @@ for number in range(5):
 first.join()
 """,
     )
-    assert len(told(program.lines)) == 6
+    assert len(parse_numbers(program.lines)) == 6
 
 
 def test_an_applications_own_grpcio_is_left_alone(root: Path, otlp: GrpcOtlp, start: Callable[..., Program]) -> None:
@@ -184,4 +187,4 @@ with grpc.insecure_channel(current.settings.endpoint.removeprefix("http://")) as
 assert current.runtime.flush(20)
 """,
     )
-    assert_whole(otlp, told(program.lines))
+    assert_whole(otlp, parse_numbers(program.lines))

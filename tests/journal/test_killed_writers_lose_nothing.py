@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.journal import Program, environment, told
+from tests.support.journal import Program, environment, parse_numbers
 from tests.support.otlp_receiver import Otlp, cut
 from tests.support.waiting import wait_until
 from tokentrail import semconv
@@ -31,7 +31,7 @@ def spend_and_kill(start: Callable[..., Program], root: Path, url: str, rounds: 
             wait_until(lambda service=service: len(service.lines) > random.randrange(20, 300), "the service spends", every_s=0.0005)
             service.kill()
             lines += service.lines
-    return told(lines)
+    return parse_numbers(lines)
 
 
 def assert_all_arrived(otlp: Otlp, expected: dict[str, set[int]]) -> None:
@@ -53,7 +53,7 @@ def test_killed_writers_are_adopted_by_a_living_process(root: Path, otlp: Otlp, 
     alive = start(LIVE, environment(root, otlp.url))
     otlp.wait_closed(expected)
     assert_all_arrived(otlp, expected)
-    wait_until(lambda: {path.name for path in root.iterdir()} == set(told(alive.lines)), "only the living writer's folder stays")
+    wait_until(lambda: {path.name for path in root.iterdir()} == set(parse_numbers(alive.lines)), "only the living writer's folder stays")
 
 
 def test_killed_writers_are_drained_by_the_command(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
@@ -73,7 +73,7 @@ def test_killed_shippers_lose_nothing(root: Path, otlp: Otlp, start: Callable[..
 
     many = start("from tests.support.journal_load import spend; spend(calls=4000)", environment(root, otlp.url, ship="false"))
     assert many.end() == 0
-    expected |= told(many.lines)
+    expected |= parse_numbers(many.lines)
     for requests in (1, 2, 3):
         # the answer to the last request never comes back, and then the shipper is gone as well
         otlp.script.extend([cut(taken=True)] * 2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.journal import Program, adopt, environment, told
+from tests.support.journal import Program, adopt, environment, parse_numbers
 from tests.support.otlp_receiver import Otlp, Record, hang, refuses
 from tokentrail import semconv
 
@@ -33,7 +33,7 @@ def run(start: Callable[..., Program], variables: dict[str, str], code: str, **o
     assert program.end(60) == 0, program.errors
     assert "Traceback" not in program.errors
     facts = [json.loads(line) for line in program.lines if line.startswith("{")]
-    return told([line for line in program.lines if not line.startswith("{")]), facts
+    return parse_numbers([line for line in program.lines if not line.startswith("{")]), facts
 
 
 def test_flush_waits_for_what_former_settings_left(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
@@ -88,6 +88,7 @@ seen(flushed=tokentrail.flush(30))
     variables = environment(root) | {"RIGHT": otlp.url, "OTHER": str(root.parent / "other")}
     expected, facts = run(start, variables, code)
     assert [fact["flushed"] for fact in facts] == [False, False, True]
+    assert sum(map(len, expected.values())) == 5
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers
     assert not list(root.glob("*/*.journal"))
@@ -238,6 +239,7 @@ seen(current=current.runtime.journal.end.background.has_acknowledged(1), flushed
         assert fact == {"current": True, "flushed": False}
         release.set()
     assert adopt(root, otlp).done
+    assert sorted(map(len, expected.values())) == [1, 3]
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers
 
@@ -330,6 +332,7 @@ seen(counts=current.runtime.journal.counts(), flushed=tokentrail.flush(0.2))
     expected, [fact] = run(start, environment(root, exit_timeout=0), code)
     assert fact == {"counts": [4, 0], "flushed": False}
     assert adopt(root, otlp).done
+    assert sorted(map(len, expected.values())) == [1, 1, 3]
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers
         assert otlp.closings(writer_id)

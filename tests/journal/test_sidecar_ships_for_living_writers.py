@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.journal import Program, append, environment, shipper, told, writer
+from tests.support.journal import Program, append, environment, parse_numbers, shipper, writer
 from tests.support.otlp_receiver import Otlp, status
 from tests.support.waiting import wait_until
 from tokentrail import semconv
@@ -37,7 +37,8 @@ def test_drains_the_living_and_the_dead(root: Path, otlp: Otlp, start: Callable[
     services[0].kill()
     services[1].end_input()
     assert services[1].end() == 0, services[1].errors
-    expected = told(services[0].lines) | told(services[1].lines)
+    expected = parse_numbers(services[0].lines) | parse_numbers(services[1].lines)
+    assert [len(numbers) for numbers in expected.values()] == [11, 10], "a call before each flush too"
     otlp.wait_closed(expected)
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers
@@ -69,7 +70,7 @@ def test_two_sidecars_and_a_service_share_a_folder(root: Path, otlp: Otlp, start
         assert service.end(60) == 0, service.errors
     expected: dict[str, set[int]] = {}
     for service in services:
-        expected |= told(service.lines)
+        expected |= parse_numbers(service.lines)
     otlp.wait_closed(expected)
     wait_until(lambda: list(root.iterdir()) == [], "nothing is left", every_s=0.02)
     for sidecar in sidecars:

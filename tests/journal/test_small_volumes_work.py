@@ -138,7 +138,7 @@ def test_the_log_names_the_limit_and_not_the_disk(root: Path) -> None:
     assert exit_code_of_child(works) == 0
 
 
-def told_by(otlp: Otlp, writer_id: str) -> tuple[set[int], int]:
+def read_refusals(otlp: Otlp, writer_id: str) -> tuple[set[int], int]:
     closings = otlp.closings(writer_id)
     assert closings, "the writer stays open for good"
     damaged = {number for closing in closings for number in numbers_of(closing.get(semconv.DAMAGED_RANGES, ""))}
@@ -161,7 +161,7 @@ def test_refusals_on_a_full_disk_outlive_their_process(volume: Path, otlp: Otlp,
     filler.stat()
     assert adopt(service.root, otlp).done
     assert set(otlp.numbers(service.writer_id)) == {number for number in numbers if number > 0}
-    assert told_by(otlp, service.writer_id) == (refused, 80)
+    assert read_refusals(otlp, service.writer_id) == (refused, 80)
     assert list(service.root.iterdir()) == []
 
 
@@ -171,7 +171,7 @@ def test_a_disk_that_is_full_from_the_first_record_on(volume: Path, otlp: Otlp) 
     assert append(service, 5) == [-1, -2, -3, -4, -5]
     abandon(service)
     assert adopt(service.root, otlp).done
-    assert told_by(otlp, service.writer_id) == ({1, 2, 3, 4, 5}, 5)
+    assert read_refusals(otlp, service.writer_id) == ({1, 2, 3, 4, 5}, 5)
     assert list(service.root.iterdir()) == []
 
 
@@ -187,7 +187,7 @@ def test_a_closed_writers_own_shipper_tells_what_the_disk_did_not_take(volume: P
     refused = {-number for number in numbers if number < 0}
     service.close()
     background.stop(20)
-    assert told_by(otlp, service.writer_id) == (refused, len(numbers))
+    assert read_refusals(otlp, service.writer_id) == (refused, len(numbers))
     assert semconv.CLOSED_BY not in otlp.closings(service.writer_id)[0]
     assert background.flush(0), "all is acknowledged, the refusals too"
     assert list(service.root.iterdir()) == []
@@ -216,7 +216,7 @@ for _ in range(30): os.write(1, b"%d\\n" % one()[1])
     assert adopt(volume / "journal", otlp).done
     [writer_id] = otlp.writers()
     assert set(otlp.numbers(writer_id)) == {number for number in numbers if number > 0}
-    assert told_by(otlp, writer_id) == (refused, 35)
+    assert read_refusals(otlp, writer_id) == (refused, 35)
 
 
 def test_a_name_holds_as_many_ranges_as_fit(root: Path) -> None:

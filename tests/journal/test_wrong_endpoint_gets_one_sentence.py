@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.certificates import make_certificates
-from tests.support.journal import AT_ONCE, Program, abandon, adopt, append, environment, told, writer
+from tests.support.journal import AT_ONCE, Program, abandon, adopt, append, environment, parse_numbers, writer
 from tests.support.otlp_receiver import Otlp, ok, status
 from tokentrail.journal.exporter import Exporter, Result, endpoint_problem
 from tokentrail.journal.shipper import Shipper
@@ -48,7 +48,7 @@ def test_of_a_service(root: Path, otlp: Otlp, start: Callable[..., Program], var
     assert program.errors.count("tokentrail: ") == 1, program.errors
     assert says in program.errors
     assert str(root) in program.errors, "where the records are"
-    [(writer_id, numbers)] = told(program.lines).items()
+    [(writer_id, numbers)] = parse_numbers(program.lines).items()
     assert adopt(root, otlp).done
     assert set(otlp.numbers(writer_id)) == numbers
 
@@ -96,7 +96,7 @@ def test_grpc_without_its_extra_names_the_extra(root: Path, otlp: Otlp, start: C
     assert service.end() == 0
     assert service.errors.count("tokentrail: ") == 1, service.errors
     assert 'pip install "tokentrail[grpc]"' in service.errors
-    [(writer_id, numbers)] = told(service.lines).items()
+    [(writer_id, numbers)] = parse_numbers(service.lines).items()
     assert adopt(root, otlp).done
     assert set(otlp.numbers(writer_id)) == numbers
 
@@ -156,7 +156,7 @@ def test_headers_and_paths_of_the_standard_variables(root: Path, otlp: Otlp, sta
     }
     program = start("from tests.support.journal_load import spend; spend(calls=5)", stated | variables | {"TOKENTRAIL_EXIT_TIMEOUT": "10"})
     assert program.end() == 0, program.errors
-    [(writer_id, numbers)] = told(program.lines).items()
+    [(writer_id, numbers)] = parse_numbers(program.lines).items()
     assert set(otlp.numbers(writer_id)) == numbers
     for request in otlp.requests:
         assert request.path == "/v1/logs"

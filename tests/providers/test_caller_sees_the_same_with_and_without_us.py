@@ -41,7 +41,7 @@ def shown(item: Any) -> Any:
     return type(item), fields, dumps, repr(item)
 
 
-def seen(recording: Recording, url: str) -> Any:
+def collect_seen(recording: Recording, url: str) -> Any:
     try:
         return [shown(item) for item in ask(recording, url)]
     except error_types() as error:
@@ -52,7 +52,7 @@ def seen(recording: Recording, url: str) -> Any:
 @pytest.mark.slow
 def test_everything_recorded(recording: Recording, replay: ReplayServer) -> None:
     url = url_of(replay, recording)
-    assert seen(recording, url) == bare(lambda: seen(recording, url))
+    assert collect_seen(recording, url) == bare(lambda: collect_seen(recording, url))
 
 
 @pytest.mark.parametrize("recording", [r for r in SHIPPED if r.stream and not r.flags["error"]][:12], ids=lambda recording: recording.id)
@@ -124,7 +124,7 @@ def test_nobody_unknown_is_asked(known_as: Any) -> None:
         list(client.chat.completions.create(**ASK, stream=True))
         known_as(server.port, "openai")
         client.chat.completions.with_raw_response.create(**ASK, stream=True).http_response.read()
-        assert not any("stream_options" in body for body in server.asked)
+        assert ["stream_options" in body for body in server.asked] == [False] * 3
 
 
 def test_an_azure_that_is_too_old_is_not_asked(known_as: Any) -> None:
@@ -148,7 +148,7 @@ def test_what_the_caller_passed_is_not_changed(known_as: Any) -> None:
 def test_types_stay_the_sdks_own(replay: ReplayServer) -> None:
     with ScriptedServer(sse(chunks("lorem"))) as server, openai.OpenAI(base_url=server.url, api_key="none") as client:
         stream = client.chat.completions.create(**ASK, stream=True)
-        assert type(stream) is openai.Stream[openai.types.chat.ChatCompletionChunk] or isinstance(stream, openai.Stream)
+        assert type(stream) is openai.Stream
         assert stream.response.status_code == 200
         list(stream)
         assert stream.response.is_closed

@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.support.calls import counted
+from tests.support.calls import count_calls
 from tests.support.scripted import chunks, completion, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.recording import recorder
@@ -39,9 +39,9 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def added(action: Callable[[], Any]) -> int:
     uninstrument()
-    plain = counted(action)
+    plain = count_calls(action)
     instrument()
-    return counted(action) - plain
+    return count_calls(action) - plain
 
 
 def test_chat() -> None:

@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from tests.support.calls import counted
+from tests.support.calls import count_calls
 from tests.support.scripted import ScriptedServer, completion
 from tokentrail.host_rules import HostRule, rules_of
 from tokentrail.process.configure import configure
@@ -192,4 +192,4 @@ def test_an_unnamed_host_is_said_once_and_costs_later_calls_nothing(caplog: pyte
     assert [record.getMessage() for record in caplog.records] == [
         "tokentrail: [::1]:8123 is recorded as openai, after the SDK: name the provider with TOKENTRAIL_PROVIDER_HOSTS=[::1]:8123=…"
     ]
-    assert counted(look) < 10
+    assert count_calls(look) < 10

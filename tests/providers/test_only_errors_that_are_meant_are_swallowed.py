@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from tests.support.scripted import ScriptedServer, completion
+from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.process.current import current
 from tokentrail.testing import Usages
 
@@ -19,8 +20,14 @@ CLIENTS = pytest.mark.parametrize("make", [openai.OpenAI, groq.Groq], ids=["http
 @CLIENTS
 @pytest.mark.parametrize("url", ["/x" * 40_000, "/chat/\x00", "/chat/\udc80", 5, None], ids=repr)
 def test_an_address_that_is_none(make: Any, url: Any, usages: Usages) -> None:
-    with make(base_url="http://127.0.0.1:9", api_key="none", max_retries=0) as client, pytest.raises(Exception) as raised:  # noqa: PT011 - the SDK's own
-        client.post(url, body=CHAT, cast_to=object)
+    with make(base_url="http://127.0.0.1:9", api_key="none", max_retries=0) as client:
+        uninstrument()
+        with pytest.raises(Exception) as alone:  # noqa: PT011 - whatever the SDK raises by itself
+            client.post(url, body=CHAT, cast_to=object)
+        instrument()
+        with pytest.raises(type(alone.value)) as raised:
+            client.post(url, body=CHAT, cast_to=object)
+    assert str(raised.value) == str(alone.value)
     assert not isinstance(raised.value, (openai.APIConnectionError, groq.APIConnectionError)), "it was sent"
     assert usages.recorded == []
 

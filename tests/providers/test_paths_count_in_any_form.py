@@ -40,7 +40,7 @@ def server() -> Iterator[ScriptedServer]:
         yield scripted
 
 
-def recorded(usages: Usages) -> list[tuple[Any, ...]]:
+def list_recorded(usages: Usages) -> list[tuple[Any, ...]]:
     return [(usage.endpoint, usage.input_tokens, usage.output_tokens, usage.ended) for usage in usages.recorded]
 
 
@@ -50,7 +50,7 @@ def test_every_form_is_one_row(make: Any, base: str, server: ScriptedServer, usa
     with make(base_url=server.url + base, api_key="none", max_retries=0) as client:
         for form in FORMS:
             client.post(form, body=CHAT, cast_to=object)
-    assert recorded(usages) == [("chat", 40, 11, "complete")] * len(FORMS)
+    assert list_recorded(usages) == [("chat", 40, 11, "complete")] * len(FORMS)
     assert len(server.paths) == len(FORMS)
 
 
@@ -77,7 +77,7 @@ def test_what_is_no_model_call_is_no_row(server: ScriptedServer, usages: Usages)
             client.post(path, body=CHAT, cast_to=object)
         for path in ("/models", "/chat/completions", "/v1/chat/completions", "/responses/resp_1/input_items", "/organization/usage/completions"):
             client.get(path, cast_to=object)
-    assert recorded(usages) == []
+    assert list_recorded(usages) == []
 
 
 def test_a_whole_url_is_the_servers_that_it_names(server: ScriptedServer, usages: Usages) -> None:
@@ -107,7 +107,7 @@ def test_azures_client_in_each_form(server: ScriptedServer, usages: Usages) -> N
             client.chat.completions.create(**CHAT)
             client.post("/deployments/my-gpt/chat/completions", body={"messages": CHAT["messages"]}, cast_to=object)
             client.post("/chat/completions", body=CHAT, cast_to=object)
-    assert recorded(usages) == [("chat", 40, 11, "complete")] * 6
+    assert list_recorded(usages) == [("chat", 40, 11, "complete")] * 6
     assert [usage.request_model for usage in usages.recorded] == ["m", "my-gpt", "m"] * 2
 
 
@@ -115,7 +115,7 @@ def test_the_method_in_any_case(server: ScriptedServer, usages: Usages) -> None:
     with openai.OpenAI(base_url=server.url, api_key="none", max_retries=0) as client:
         options = openai._models.FinalRequestOptions.construct(method="POST", url="/v1/chat/completions", json_data=CHAT)
         client.request(cast_to=object, options=options)
-    assert recorded(usages) == [("chat", 40, 11, "complete")]
+    assert list_recorded(usages) == [("chat", 40, 11, "complete")]
 
 
 class Mine(openai.BaseModel):
@@ -130,7 +130,7 @@ async def test_whatever_it_is_cast_to(cast_to: Any, server: ScriptedServer, usag
         assert client.post("/v1/chat/completions", body=CHAT, cast_to=cast_to) is not None
     async with openai.AsyncOpenAI(base_url=server.url, api_key="none", max_retries=0) as client:
         assert await client.post("/v1/chat/completions", body=CHAT, cast_to=cast_to) is not None
-    assert recorded(usages) == [("chat", 40, 11, "complete")] * 2
+    assert list_recorded(usages) == [("chat", 40, 11, "complete")] * 2
 
 
 @pytest.mark.parametrize("cast_to", [str, http.Response, openai.types.chat.ChatCompletion])
@@ -138,7 +138,7 @@ def test_a_stream_that_only_the_body_asks_for(cast_to: Any, usages: Usages) -> N
     with ScriptedServer(STREAM) as server, openai.OpenAI(base_url=server.url, api_key="none") as client:
         client.post("/v1/chat/completions", body=STREAMED, cast_to=cast_to)
         assert server.asked == [STREAMED], "a caller who takes bytes is not given an extra chunk"
-    assert recorded(usages) == [("chat", 40, 11, "complete")]
+    assert list_recorded(usages) == [("chat", 40, 11, "complete")]
     assert (usages[0].stream, usages[0].output_chars) == (True, len("lorem ipsum"))
 
 
@@ -153,7 +153,7 @@ def test_streams_of_the_callers_own_type(asked: bool, known_as: Any, usages: Usa
         assert server.asked[0].get("stream_options") == ({"include_usage": True} if asked else None)
     assert len(seen) == len(plain) - 1 + (not asked)
     assert ["usage" in chunk for chunk in seen] == [not asked] * len(seen)
-    assert recorded(usages) == [("chat", 40, 11, "complete")]
+    assert list_recorded(usages) == [("chat", 40, 11, "complete")]
 
 
 @pytest.mark.parametrize("how", ["read", "lines", "left"])
@@ -167,7 +167,7 @@ def test_a_stream_as_the_http_response(how: str, known_as: Any, usages: Usages) 
         elif how == "lines":
             assert "data: [DONE]" in list(response.iter_lines())
         response.close()
-    assert [row[1:] for row in recorded(usages)] == [(None, None, "partial") if how == "left" else (40, 11, "complete")]
+    assert [row[1:] for row in list_recorded(usages)] == [(None, None, "partial") if how == "left" else (40, 11, "complete")]
 
 
 def test_fields_in_extra_body(server: ScriptedServer, usages: Usages) -> None:

@@ -24,7 +24,7 @@ EMBEDDINGS = {
 }
 
 
-def recorded(usages: Usages) -> list[Any]:
+def list_recorded(usages: Usages) -> list[Any]:
     return [(usage.ended, usage.input_tokens, usage.output_tokens, usage.reasoning_tokens) for usage in usages.recorded]
 
 
@@ -32,7 +32,7 @@ def recorded(usages: Usages) -> list[Any]:
 def test_raw(parse: bool, usages: Usages) -> None:
     with ScriptedServer(completion()) as server:
         raw = openai.OpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK)
-        assert recorded(usages) == [("complete", 40, 11, 4)]
+        assert list_recorded(usages) == [("complete", 40, 11, 4)]
         if parse:
             assert raw.parse().usage.prompt_tokens == 40
     del raw
@@ -44,7 +44,7 @@ async def test_raw_async(usages: Usages) -> None:
     with ScriptedServer(completion()) as server:
         raw = await openai.AsyncOpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK)
         assert raw.parse().usage.prompt_tokens == 40
-    assert recorded(usages) == [("complete", 40, 11, 4)]
+    assert list_recorded(usages) == [("complete", 40, 11, 4)]
 
 
 def test_raw_embeddings(usages: Usages) -> None:
@@ -58,25 +58,25 @@ def test_raw_as_each_sdk_marks_it(ask_header: str, usages: Usages) -> None:
     """Stainless' SDKs send `raw`, openai's older wrapper `true`; openai's newer one is used for its binary answers."""
     with ScriptedServer(completion()) as server, openai.OpenAI(base_url=server.url, api_key="none") as client:
         raw = client.chat.completions.create(**ASK, extra_headers={"X-Stainless-Raw-Response": ask_header})
-        assert recorded(usages) == [("complete", 40, 11, 4)]
+        assert list_recorded(usages) == [("complete", 40, 11, 4)]
         assert raw.parse().usage.prompt_tokens == 40
 
 
 def test_groqs_raw_is_recorded_when_it_returns(usages: Usages) -> None:
     with ScriptedServer(completion()) as server, groq.Groq(base_url=server.url, api_key="none") as client:
         raw = client.chat.completions.with_raw_response.create(**ASK)
-        assert recorded(usages) == [("complete", 40, 11, 4)]
+        assert list_recorded(usages) == [("complete", 40, 11, 4)]
         assert raw.parse().usage.prompt_tokens == 40
         with client.chat.completions.with_streaming_response.create(**ASK) as response:
             assert response.parse().usage.completion_tokens == 11
-    assert recorded(usages) == [("complete", 40, 11, 4)] * 2
+    assert list_recorded(usages) == [("complete", 40, 11, 4)] * 2
 
 
 async def test_groqs_raw_async(usages: Usages) -> None:
     with ScriptedServer(completion()) as server:
         async with groq.AsyncGroq(base_url=server.url, api_key="none") as client:
             raw = await client.chat.completions.with_raw_response.create(**ASK)
-            assert recorded(usages) == [("complete", 40, 11, 4)]
+            assert list_recorded(usages) == [("complete", 40, 11, 4)]
             assert (await raw.parse()).usage.prompt_tokens == 40
     assert len(usages.recorded) == 1
 
@@ -93,13 +93,13 @@ def test_raw_stream_that_is_parsed(usages: Usages) -> None:
         raw = openai.OpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK, stream=True)
         assert len(list(raw.parse())) == 4
         assert raw.parse() is raw.parse()
-    assert recorded(usages) == [("complete", 40, 11, 4)]
+    assert list_recorded(usages) == [("complete", 40, 11, 4)]
 
 
 def test_raw_stream_parsed_in_one_breath(usages: Usages) -> None:
     with ScriptedServer(STREAM) as server:
         list(openai.OpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK, stream=True).parse())
-    assert recorded(usages) == [("complete", 40, 11, 4)]
+    assert list_recorded(usages) == [("complete", 40, 11, 4)]
 
 
 def test_raw_stream_read_as_lines(usages: Usages) -> None:
@@ -110,14 +110,14 @@ def test_raw_stream_read_as_lines(usages: Usages) -> None:
         del raw
         gc.collect()
         usages.wait_for(1)
-    assert recorded(usages) == [("complete", 40, 11, 4)]
+    assert list_recorded(usages) == [("complete", 40, 11, 4)]
 
 
 async def test_raw_stream_async(usages: Usages) -> None:
     with ScriptedServer(STREAM) as server:
         raw = await openai.AsyncOpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK, stream=True)
         assert len([chunk async for chunk in raw.parse()]) == 4
-    assert recorded(usages) == [("complete", 40, 11, 4)]
+    assert list_recorded(usages) == [("complete", 40, 11, 4)]
 
 
 @pytest.mark.parametrize("read", ["parse", "json", "text", "read"])
@@ -128,7 +128,7 @@ def test_streaming_response(read: str, usages: Usages) -> None:
     ):
         assert not usages.recorded
         assert getattr(response, read)()
-    assert recorded(usages) == [("complete", 40, 11, 4)]
+    assert list_recorded(usages) == [("complete", 40, 11, 4)]
 
 
 @pytest.mark.parametrize("read", ["parse", "json"])
@@ -136,7 +136,7 @@ async def test_streaming_response_async(read: str, usages: Usages) -> None:
     with ScriptedServer(completion()) as server:
         async with openai.AsyncOpenAI(base_url=server.url, api_key="none").chat.completions.with_streaming_response.create(**ASK) as response:
             assert await getattr(response, read)()
-    assert recorded(usages) == [("complete", 40, 11, 4)]
+    assert list_recorded(usages) == [("complete", 40, 11, 4)]
 
 
 @pytest.mark.parametrize("lines", [True, False])
@@ -147,7 +147,7 @@ def test_streaming_response_that_is_not_parsed(lines: bool, usages: Usages) -> N
     ):
         if lines:
             assert list(response.iter_lines())
-    assert recorded(usages) == [("complete", 40, 11, 4) if lines else ("partial", None, None, None)]
+    assert list_recorded(usages) == [("complete", 40, 11, 4) if lines else ("partial", None, None, None)]
 
 
 def test_streaming_response_parsed_into_a_stream(usages: Usages) -> None:
@@ -158,7 +158,7 @@ def test_streaming_response_parsed_into_a_stream(usages: Usages) -> None:
         stream = response.parse()
         assert isinstance(stream, openai.Stream)
         assert len(list(stream)) == 4
-    assert recorded(usages) == [("complete", 40, 11, 4)]
+    assert list_recorded(usages) == [("complete", 40, 11, 4)]
 
 
 async def test_streaming_response_parsed_into_an_async_stream_and_left(usages: Usages) -> None:
@@ -167,7 +167,7 @@ async def test_streaming_response_parsed_into_an_async_stream_and_left(usages: U
         async with client.chat.completions.with_streaming_response.create(**ASK, stream=True) as response:
             async for _ in await response.parse():
                 break
-    assert recorded(usages) == [("partial", None, None, None)]
+    assert list_recorded(usages) == [("partial", None, None, None)]
 
 
 def test_streaming_response_that_one_parses_and_another_reads_as_lines(usages: Usages) -> None:
@@ -177,7 +177,7 @@ def test_streaming_response_that_one_parses_and_another_reads_as_lines(usages: U
     ):
         response.parse()
         assert list(response.iter_lines())
-    assert recorded(usages) == [("complete", 40, 11, 4)]
+    assert list_recorded(usages) == [("complete", 40, 11, 4)]
 
 
 async def test_streaming_response_that_one_parses_and_another_reads_as_lines_async(usages: Usages) -> None:
@@ -186,4 +186,4 @@ async def test_streaming_response_that_one_parses_and_another_reads_as_lines_asy
         async with client.chat.completions.with_streaming_response.create(**ASK, stream=True) as response:
             await response.parse()
             assert [line async for line in response.iter_lines()]
-    assert recorded(usages) == [("complete", 40, 11, 4)]
+    assert list_recorded(usages) == [("complete", 40, 11, 4)]

@@ -18,7 +18,7 @@ ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "h
 ODD = [None, 0, -1, 12.0, 12.5, "12", True, [], {}, {"a": 1}, "", 10**12]
 
 
-def sanitized(usages: Usages) -> None:
+def assert_survives_the_journal(usages: Usages) -> None:
     for usage in usages.recorded:
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(usage), type=Usage) == usage
 
@@ -31,7 +31,7 @@ def test_odd_numbers_and_names(odd: Any, usages: Usages) -> None:
     assert answer.choices[0].message.content == "lorem ipsum"
     assert usages[0].output_tokens == 7
     assert usages[0].input_tokens == {12.0: 12, -1: -1, 0: 0, 10**12: 10**12}.get(odd if isinstance(odd, (int, float)) and odd is not True else None)
-    sanitized(usages)
+    assert_survives_the_journal(usages)
 
 
 ANYTHING: Any = st.recursive(
@@ -75,7 +75,7 @@ def test_any_json_is_one_sound_record(any_server: ScriptedServer, fields: dict[s
             except (openai.OpenAIError, AttributeError, TypeError, ValueError):
                 pass  # the SDK's own opinion
             assert len(usages.recorded) == 1
-            sanitized(usages)
+            assert_survives_the_journal(usages)
 
 
 def test_written_otherwise(usages: Usages) -> None:

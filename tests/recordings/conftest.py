@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.require import require
+from tests.support.scripts import load_script
 from tokentrail.testing import ReplayServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,11 +17,8 @@ CORPUS = ROOT.parent / "shared" / "corpus"
 
 
 @pytest.fixture(scope="session")
-def scripts() -> Iterator[ModuleType]:
-    """The script's own modules import each other by name, as they do when it is run."""
-    sys.path.insert(0, str(ROOT / "scripts"))
-    yield importlib.import_module("reduce_recordings")
-    sys.path.remove(str(ROOT / "scripts"))
+def scripts() -> ModuleType:
+    return load_script("reduce_recordings")
 
 
 @pytest.fixture(scope="session")

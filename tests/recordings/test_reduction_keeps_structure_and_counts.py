@@ -87,6 +87,7 @@ def test_pieces_of_a_stream_add_up_to_its_final_text(shipped: Exchanges) -> None
 
 
 def test_whole_tool_arguments_are_json(shipped: Exchanges) -> None:
+    pieced, whole = [], []
     for name, recording in shipped.items():
         streamed: defaultdict[Any, str] = defaultdict(str)
         for document in documents(recording):
@@ -94,15 +95,24 @@ def test_whole_tool_arguments_are_json(shipped: Exchanges) -> None:
                 for call in (choice.get("delta") or {}).get("tool_calls") or []:
                     streamed[choice["index"], call["index"]] += call["function"].get("arguments") or ""
             if not recording["stream"]:
-                for path, leaf in leaves(document):
-                    assert path[-1] != "arguments" or not isinstance(leaf, str) or isinstance(json.loads(leaf), dict), name
-        assert all(isinstance(json.loads(text), dict) for text in streamed.values() if text), name
+                whole += [(name, leaf) for path, leaf in leaves(document) if path[-1] == "arguments" and isinstance(leaf, str)]
+        pieced += [(name, text) for text in streamed.values() if text]
+    assert len(pieced) > 1
+    assert len(whole) > 1
+    assert [name for name, text in pieced + whole if not isinstance(json.loads(text), dict)] == []
 
 
 @pytest.mark.slow
 def test_same_corpus_gives_the_same_files(corpus: Path, scripts: ModuleType, tmp_path: Path, shipped: Exchanges) -> None:
     assert scripts.main(["--corpus", str(corpus), "--out", str(tmp_path)]) == 0
     assert {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("*.json")} == shipped
+
+
+def test_expected_usages_are_what_the_exchanges_say(scripts: ModuleType, shipped: Exchanges) -> None:
+    """Each has been read from the very bytes beside it, with every count: none is left from before a count was added, or from another body."""
+    read = {name: scripts.with_usages(recording)["expected_usages"] for name, recording in shipped.items()}
+    assert read == {name: recording["expected_usages"] for name, recording in shipped.items()}, "run `make docs`"
+    assert None not in read.values(), "an endpoint that nothing counts"
 
 
 def test_the_page_is_that_of_the_recordings(scripts: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,8 +138,14 @@ def ask_again(connection: http.client.HTTPConnection) -> None:
     connection.getresponse()
 
 
+def serving() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "tokentrail-replay"}
+
+
 def test_stopped_server_answers_nobody() -> None:
+    before = serving()
     server = ReplayServer().start()
+    assert serving() > before
     address = urlsplit(url_of(server, next(iter(server.recordings.values()))))
     kept = http.client.HTTPConnection("127.0.0.1", address.port or 0, timeout=20)
     kept.request("GET", "/")
@@ -149,7 +155,7 @@ def test_stopped_server_answers_nobody() -> None:
         ask_again(kept)
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", address.port or 0), timeout=5)
-    assert not [thread for thread in threading.enumerate() if thread.name == "tokentrail-replay" and not thread.daemon]
+    assert serving() == before
 
 
 def test_bad_folders_are_named(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def identity(writer_id: str, number: int, usage: Usage) -> Identity:
     return (usage.key,)
 
 
-def counted(action: Callable[[], Any]) -> int:
+def count_calls(action: Callable[[], Any]) -> int:
     """How many Python and C functions an action calls in this thread, once it is warm."""
     for _ in range(5):
         action()

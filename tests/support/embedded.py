@@ -69,7 +69,7 @@ def new_table(server: Addresses, columns: str = "a UInt64, s String") -> str:
     return name
 
 
-def spooled(server: Addresses) -> list[bytes]:
+def read_spooled(server: Addresses) -> list[bytes]:
     """What has arrived of the INSERTs whose data are not yet all there, or not yet stored."""
     found = []
     for path in (Path(server.data) / "spool").iterdir():
@@ -84,7 +84,7 @@ def connected(base: str) -> socket.socket:
     return socket.create_connection((address.hostname, address.port), timeout=30)
 
 
-def everything(connection: socket.socket) -> bytes:
+def read_everything(connection: socket.socket) -> bytes:
     """All that comes until the other side closes."""
     pieces = []
     while piece := connection.recv(65536):

@@ -43,7 +43,7 @@ class FreshMachine:
         self._running.append(started)
         return started.start()
 
-    def said(self) -> str:
+    def read_output(self) -> str:
         return self.output.read_text("utf-8")
 
     def made(self) -> list[str]:

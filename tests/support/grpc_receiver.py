@@ -13,7 +13,7 @@ from google.rpc.status_pb2 import Status
 
 from tests.support.otlp_receiver import Otlp, Policy, Received, Record, Reply, records_of
 
-__all__ = ["GrpcOtlp", "refuses_with", "said"]
+__all__ = ["GrpcOtlp", "answer_status", "refuses_with"]
 
 METHOD = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 # the pytest process forks in other tests, and must not get grpcio's fork handlers; programs under test must not inherit the variable
@@ -24,7 +24,7 @@ finally:
     del os.environ["GRPC_ENABLE_FORK_SUPPORT"]
 
 
-def said(code: str, message: str = "not now", *, retry_delay: float | None = None) -> Reply:
+def answer_status(code: str, message: str = "not now", *, retry_delay: float | None = None) -> Reply:
     """A status that takes nothing; with `retry_delay` seconds (RetryInfo) after another detail."""
     number = grpc.StatusCode[code].value[0]
     headers = {}
@@ -40,7 +40,7 @@ def said(code: str, message: str = "not now", *, retry_delay: float | None = Non
 
 def refuses_with(code: str, bad: Callable[[Record], bool]) -> Policy:
     """Takes nothing of a request with a bad record."""
-    return lambda received: said(code, "malformed") if any(map(bad, received.records)) else Reply()
+    return lambda received: answer_status(code, "malformed") if any(map(bad, received.records)) else Reply()
 
 
 class GrpcOtlp(Otlp, grpc.GenericRpcHandler):  # type: ignore[misc]

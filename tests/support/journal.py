@@ -95,7 +95,7 @@ def programs() -> Iterator[Callable[..., Program]]:
             program.kill()
 
 
-def told(lines: list[str]) -> dict[str, set[int]]:
+def parse_numbers(lines: list[str]) -> dict[str, set[int]]:
     """Numbers by writer, of lines `writer number`."""
     found: dict[str, set[int]] = {}
     for line in tuple(lines):

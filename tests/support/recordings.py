@@ -47,8 +47,12 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
         "/api/embeddings": lambda: client.embeddings,
     }
     method = methods[path.removeprefix("/openai").removeprefix("/v1")]()
+    if path in {"/api/embed", "/api/embeddings"}:
+        return method, request
+    if recording.stream or path.startswith("/api/"):
+        request["stream"] = recording.stream  # some recorders lost it; Ollama streams where nothing is said
     if path.startswith("/api/"):
-        return method, request | ({"stream": recording.stream} if path in {"/api/chat", "/api/generate"} else {})
+        return method, request
     known = inspect.signature(method).parameters
     extra = {name: value for name, value in request.items() if name not in known}
     given = {name: value for name, value in request.items() if name in known}
@@ -69,6 +73,22 @@ async def ask_async(recording: Recording, url: str) -> list[Any]:
         method, arguments = method_of(client, recording)
         answer = await method(**arguments)
         return [chunk async for chunk in answer] if recording.stream else [answer]
+
+
+def ask_raw(recording: Recording, url: str) -> list[Any]:
+    """Call the SDK for the raw response, and parse that."""
+    with client_of(recording, url) as client:
+        method, arguments = method_of(client.with_raw_response, recording)
+        answer = method(**arguments).parse()
+        return list(answer) if recording.stream else [answer]
+
+
+def ask_lines(recording: Recording, url: str) -> list[str]:
+    """Call the SDK for the response as it arrives, and read its lines, which nothing parses."""
+    with client_of(recording, url) as client:
+        method, arguments = method_of(client.with_streaming_response, recording)
+        with method(**arguments) as response:
+            return list(response.iter_lines())
 
 
 def error_types() -> tuple[type[Exception], ...]:

@@ -9,7 +9,6 @@ import asyncio
 import itertools
 import os
 import sys
-import threading
 from collections.abc import AsyncIterator
 
 import openai
@@ -19,7 +18,7 @@ from tokentrail import track_tokens
 MODEL = "gpt-4"
 
 
-def told(operation_id: str, usage: openai.types.CompletionUsage) -> None:
+def print_answer(operation_id: str, usage: openai.types.CompletionUsage) -> None:
     """One write a line: a kill leaves whole lines."""
     os.write(1, f"{operation_id} {usage.prompt_tokens} {usage.completion_tokens}\n".encode())
 
@@ -28,7 +27,7 @@ def call(client: openai.OpenAI, name: str, number: int) -> None:
     operation_id = f"{name}-{os.getpid()}-{number}"
     with track_tokens("query", tenant_id=name, operation_id=operation_id):
         answer = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": f"call {number}"}])
-    told(operation_id, answer.usage)
+    print_answer(operation_id, answer.usage)
 
 
 def run(name: str, calls: int) -> None:
@@ -73,7 +72,7 @@ def web(name: str, _calls: int) -> None:
         operation_id = f"{name}-{request.path_params['number']}"
         async with track_tokens("query", tenant_id=name, operation_id=operation_id):
             answer = await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "x"}])
-        told(operation_id, answer.usage)
+        print_answer(operation_id, answer.usage)
         return PlainTextResponse("ok")
 
     @track_tokens("chat", tenant_id=name, operation_id=lambda request: f"{name}-stream-{request.path_params['number']}")
@@ -92,4 +91,3 @@ def web(name: str, _calls: int) -> None:
 if __name__ == "__main__":
     mode, given_name, given_calls = sys.argv[1:]
     {"run": run, "exit": exit_hard, "fork": fork, "web": web}[mode](given_name, int(given_calls))
-    assert threading.active_count() >= 1

@@ -187,7 +187,7 @@ def end_block(span: Span, error: BaseException | None = None, end_time: int | No
 def error_type(error: BaseException) -> str:
     """Returns the HTTP status of the error if the provider sent one, else the exception's qualified name: the conventions' rule for `error.type`."""
     status = getattr(error, "status_code", None)
-    if isinstance(status, int):
+    if isinstance(status, int) and status > 0:  # Ollama's SDK says -1 of an error within a stream
         return str(status)
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,12 @@ class Recording:
     `expected` has the provider's counts, with the provider's meaning: `input_tokens`, `output_tokens`, `cached_input_tokens`, `cache_write_tokens`,
     `reasoning_tokens`, `model`; `None` is "not stated in the answer". `expected_totals` has counts that are comparable between providers
     (`input_total` with cache reads and writes, `output_total` with reasoning), and is `None` where the answer has no usage.
+
+    `expected_usages` has the usages that tokentrail records of the exchange, once a caller has read it to its end and before anything is estimated:
+    none (a job that goes on, a model that is only loaded) or one. Each has fields of `tokentrail.usage.Usage`: who answered what (`provider`,
+    `endpoint`, `gen_ai_operation`, `operation`, `token_type`, `request_model`, `response_model`, `response_id`, `stream`), `key_kind`, `ended`,
+    `error_type`, every count, `input_source` and `output_source`. A count that is `None` is not stated; an `error_type` that is `None` is named by
+    the SDK (a stream that fails has no HTTP status). `expected_usages` itself is `None` where nobody has stated it, as in a folder of one's own.
     """
 
     id: str
@@ -44,6 +50,7 @@ class Recording:
     expected_totals: Mapping[str, Any] | None
     flags: Mapping[str, Any]
     made_by_hand: bool = False
+    expected_usages: Sequence[Mapping[str, Any]] | None = None
 
     def __repr__(self) -> str:
         return f"<Recording {self.id} {self.method} {self.path} {self.status}{' stream' if self.stream else ''}>"
@@ -96,6 +103,7 @@ def _recording(given: Mapping[str, Any]) -> Recording:
         expected_totals=given["expected_totals"],
         flags=given["flags"],
         made_by_hand=given.get("made_by_hand", False),
+        expected_usages=given.get("expected_usages"),
     )
 
 

@@ -1,0 +1,294 @@
+"""The usages that a recorded exchange has to give, read from its bytes after the providers' documentation; nothing of tokentrail reads along.
+
+Tests compare what tokentrail records with these, so this reader must not share a line with what it judges: of tokentrail it takes the names of the
+counts alone. It takes no short cuts either: it has the whole exchange before it, and says what holds when a caller has read all of it.
+
+| provider's page                                                  | what is taken from it                                                  |
+|------------------------------------------------------------------|------------------------------------------------------------------------|
+| OpenAI, API reference: the (streamed) chat completion object     | `usage`, its details, the last chunk's usage, `[DONE]`, `finish_reason` |
+| OpenAI, API reference: the response object, streaming events     | `usage`, `status`, terminal events, background responses                |
+| Groq, API reference: chat; its Python SDK's `x_groq`             | the usage of a stream                                                  |
+| Anthropic, Messages; Streaming messages; Prompt caching          | the input beside the cache, cumulative `message_delta`, 1 hour writes   |
+| Anthropic, Compaction                                            | `iterations`, which the totals leave out                                |
+| Ollama, docs/api.md, docs/openai.md                              | `prompt_eval_count`, `eval_count`, `done`; loading a model             |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from recording_selection import FAILED
+
+from tokentrail.counts import COUNTS
+
+__all__ = ["usages_of"]
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What the ledger calls a path, and how its answers read."""
+
+    name: str
+    gen_ai_operation: str
+    operation: str
+    family: str  # openai, responses, anthropic, ollama
+    token_type: str = "llm"
+
+
+_RESPONSES = Endpoint("responses", "chat", "generation", "responses")
+_OLLAMA_VECTORS = Endpoint("embeddings", "embeddings", "vector_search", "ollama", "embedding")
+ENDPOINTS = {
+    "/chat/completions": Endpoint("chat", "chat", "chat", "openai"),
+    "/completions": Endpoint("completions", "text_completion", "generation", "openai"),
+    "/embeddings": Endpoint("embeddings", "embeddings", "vector_search", "openai", "embedding"),
+    "/responses": _RESPONSES,
+    "/responses/compact": _RESPONSES,
+    "/messages": Endpoint("messages", "chat", "chat", "anthropic"),
+    "/api/chat": Endpoint("chat", "chat", "chat", "ollama"),
+    "/api/generate": Endpoint("generate", "text_completion", "generation", "ollama"),
+    "/api/embed": _OLLAMA_VECTORS,
+    "/api/embeddings": _OLLAMA_VECTORS,
+}
+
+PLACES = {
+    "openai": {
+        "input_tokens": "prompt_tokens",
+        "output_tokens": "completion_tokens",
+        "cache_read_tokens": "prompt_tokens_details.cached_tokens",
+        "cache_write_tokens": "prompt_tokens_details.cache_write_tokens",
+        "reasoning_tokens": "completion_tokens_details.reasoning_tokens",
+        "audio_input_tokens": "prompt_tokens_details.audio_tokens",
+        "audio_output_tokens": "completion_tokens_details.audio_tokens",
+        "image_input_tokens": "prompt_tokens_details.image_tokens",
+        "image_output_tokens": "completion_tokens_details.image_tokens",
+    },
+    "responses": {
+        "input_tokens": "input_tokens",
+        "output_tokens": "output_tokens",
+        "cache_read_tokens": "input_tokens_details.cached_tokens",
+        "cache_write_tokens": "input_tokens_details.cache_write_tokens",
+        "reasoning_tokens": "output_tokens_details.reasoning_tokens",
+        "audio_input_tokens": "input_tokens_details.audio_tokens",
+        "audio_output_tokens": "output_tokens_details.audio_tokens",
+        "image_input_tokens": "input_tokens_details.image_tokens",
+        "image_output_tokens": "output_tokens_details.image_tokens",
+    },
+    "anthropic": {
+        "input_tokens": "input_tokens",
+        "output_tokens": "output_tokens",
+        "cache_read_tokens": "cache_read_input_tokens",
+        "cache_write_tokens": "cache_creation_input_tokens",
+        "cache_write_1h_tokens": "cache_creation.ephemeral_1h_input_tokens",
+        "reasoning_tokens": "output_tokens_details.thinking_tokens",
+    },
+    "ollama": {"input_tokens": "prompt_eval_count", "output_tokens": "eval_count"},
+}
+"""Where a family's usage states a count. What stands nowhere here, nobody of the family states."""
+
+HOW_RESPONSES_END = {"completed": "complete", "incomplete": "complete", "failed": "error", "cancelled": "partial"}
+
+
+@dataclass
+class Told:
+    """What an exchange tells of itself. `usage` is the provider's own object, `ended` empty while a job goes on.
+
+    `raises`: a stream carries an error, of which an SDK makes an exception.
+    """
+
+    model: str = ""
+    id: str = ""
+    usage: Event | None = None
+    ended: str = "complete"
+    raises: bool = False
+
+
+def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The usages that an exchange has to give: none, or one. `None`: of an endpoint like this one nothing is counted.
+
+    The names are those of a usage's fields. A count that is not stated is null; so is the error's type where the exchange does not tell it (an error
+    without an HTTP status is named after the exception that an SDK makes of it). `provider` is who answers at the provider's own address.
+    """
+    path = exchange["path"].partition("?")[0].removeprefix("/openai").removeprefix("/v1")
+    is_job = exchange["method"] == "GET" and path.startswith("/responses/")
+    endpoint = ENDPOINTS.get("/responses" if is_job else path)
+    if endpoint is None:
+        return None
+    request = exchange["request"] or {}
+    if endpoint.family == "ollama" and _only_loads(path, request):
+        return []
+    told = _read(exchange, endpoint.family)
+    key_kind = "automatic"
+    if is_job or request.get("background"):
+        if _is_no_job(exchange, told, retrieved=is_job):
+            return []
+        key_kind = "object" if exchange["status"] < FAILED else "automatic"
+    return [_usage(exchange, endpoint, told, key_kind)]
+
+
+def _only_loads(path: str, request: Event) -> bool:
+    """docs/api.md, "Load a model": a request without messages, or without a prompt, spends nothing."""
+    fields = {"/api/chat": ("messages",), "/api/generate": ("prompt", "suffix", "images")}.get(path)
+    return fields is not None and not any(request.get(name) for name in fields)
+
+
+def _is_no_job(exchange: dict[str, Any], told: Told, *, retrieved: bool) -> bool:
+    """Whether nothing is spent yet, or not here: a job that goes on, a response that another call has made and counted."""
+    if exchange["status"] >= FAILED:
+        return retrieved
+    last = next((body for body in reversed([_response_in(event) for event in _events(exchange)]) if body), {})
+    return not told.ended or last.get("background") is not True
+
+
+def _usage(exchange: dict[str, Any], endpoint: Endpoint, told: Told, key_kind: str) -> dict[str, Any]:
+    counts = _counts(told.usage, endpoint.family)
+    sources = ["unknown" if counts[name] is None else "reported" for name in ("input_tokens", "output_tokens")]
+    if endpoint.token_type == "embedding" and counts["output_tokens"] is None:
+        sources[1] = sources[0]  # vectors are no tokens: there is no output that could be stated
+    failed = exchange["status"] >= FAILED
+    return {
+        "provider": exchange["provider"],
+        "endpoint": endpoint.name,
+        "gen_ai_operation": endpoint.gen_ai_operation,
+        "operation": endpoint.operation,
+        "token_type": endpoint.token_type,
+        "request_model": (exchange["request"] or {}).get("model", ""),
+        "response_model": told.model,
+        "response_id": told.id,
+        "stream": exchange["stream"],
+        "key_kind": key_kind,
+        "ended": told.ended,
+        "error_type": str(exchange["status"]) if failed else None if told.raises else "",
+        **counts,
+        "input_source": sources[0],
+        "output_source": sources[1],
+    }
+
+
+def _counts(usage: Event | None, family: str) -> dict[str, int | None]:
+    """Every count, null where the usage does not state it. A total holds its subsets."""
+    places = PLACES[family]
+    parts = _parts(usage or {}) if family == "anthropic" else [usage or {}]
+    found = {count.name: _sum(_at(part, places[count.name]) for part in parts) if count.name in places else None for count in COUNTS}
+    if family == "anthropic" and found["input_tokens"] is not None:
+        # "Total input tokens in a request is the summation of input_tokens, cache_creation_input_tokens, and cache_read_input_tokens"
+        found["input_tokens"] = _sum([found["input_tokens"], found["cache_read_tokens"], found["cache_write_tokens"]])
+    return found
+
+
+def _parts(usage: Event) -> list[Event]:
+    """Anthropic, Compaction: `iterations` lists every sampling, and the totals leave out those of the type `compaction`."""
+    return [usage, *(each for each in usage.get("iterations") or () if each["type"] == "compaction")]
+
+
+def _at(value: Any, place: str) -> int | None:
+    for name in place.split("."):
+        value = (value or {}).get(name)
+    return value  # type: ignore[no-any-return]
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    stated = [count for count in counts if count is not None]
+    return sum(stated) if stated else None
+
+
+def _read(exchange: dict[str, Any], family: str) -> Told:
+    events = list(_events(exchange))
+    if exchange["status"] >= FAILED:
+        return Told(usage=events[0].get("usage") if events else None, ended="error")
+    told = _READERS[family](events, exchange)
+    told.raises = any(event.get("error") and "output" not in event for event in events)  # a response has its own error beside its output
+    if told.raises or any(event.get("type") == "error" for event in events):
+        told.ended = "error"
+    return told
+
+
+def _read_openai(events: list[Event], exchange: dict[str, Any]) -> Told:
+    """Chat, text completions, embeddings: an object, or chunks of which the last one with a usage states the whole exchange's."""
+    named = [event for event in events if event.get("model")]
+    usages = [usage for event in events for usage in (event.get("usage"), (event.get("x_groq") or {}).get("usage")) if usage]
+    choices = [choice for event in events for choice in event.get("choices") or ()]
+    said_last_word = "data: [DONE]" in exchange["response_body"] or any(choice.get("finish_reason") for choice in choices)
+    return Told(
+        model=named[0]["model"] if named else "",
+        id=next((event["id"] for event in events if event.get("id")), ""),
+        usage=usages[-1] if usages else None,
+        ended="complete" if said_last_word or not exchange["stream"] else "partial",
+    )
+
+
+def _response_in(event: Event) -> Event:
+    """The response that an event of a stream carries, or that came whole."""
+    return event.get("response") or (event if "object" in event else {})
+
+
+def _read_responses(events: list[Event], exchange: dict[str, Any]) -> Told:
+    """A response, or a stream of events of which some carry it as it stands by then; the terminal one has the usage."""
+    last = next((body for body in reversed([_response_in(event) for event in events]) if body), {})
+    status = last.get("status")
+    is_job = last.get("background") is True
+    unfinished = "" if is_job else "partial"
+    return Told(
+        model=last.get("model") or "",
+        id=last.get("id") or "",
+        usage=last.get("usage"),
+        ended=HOW_RESPONSES_END.get(status, unfinished) if status or exchange["stream"] else "complete",  # a compaction has no status
+    )
+
+
+def _read_anthropic(events: list[Event], exchange: dict[str, Any]) -> Told:
+    """A message, or `message_start` and then `message_delta`, whose counts are cumulative: each stands for what was stated before under its name.
+
+    The output of `message_start` is the first token or so, and no count of what was spent until a `message_delta` says so.
+    """
+    if not exchange["stream"]:
+        (message,) = events
+        return Told(message.get("model") or "", message.get("id") or "", message.get("usage"))
+    told = Told(ended="partial")
+    for event in events:
+        if event.get("type") == "message_start":
+            message = event["message"]
+            told.model, told.id = message["model"], message["id"]
+            told.usage = {name: value for name, value in message["usage"].items() if name not in {"output_tokens", "output_tokens_details"}}
+        elif event.get("type") == "message_delta":
+            told.usage = (told.usage or {}) | {name: value for name, value in (event.get("usage") or {}).items() if value is not None}
+            if event["delta"].get("stop_reason"):
+                told.ended = "complete"
+    return told
+
+
+def _read_ollama(events: list[Event], exchange: dict[str, Any]) -> Told:
+    """An object, or lines of which the last one says `done` and has the counts."""
+    done = next((event for event in events if event.get("done")), None) if exchange["stream"] else events[0]
+    model = next((event["model"] for event in reversed(events) if event.get("model")), "")
+    return Told(model=model, usage=done, ended="complete" if done is not None else "partial")
+
+
+_READERS = {"openai": _read_openai, "responses": _read_responses, "anthropic": _read_anthropic, "ollama": _read_ollama}
+
+
+def _events(exchange: dict[str, Any]) -> Iterator[Event]:
+    """The JSON objects of a body: itself, its lines, or the data of its server-sent events."""
+    body = exchange["response_body"]
+    if exchange["response_shape"] == "sse":
+        for block in body.replace("\r\n", "\n").split("\n\n"):
+            data = "\n".join(line[5:].lstrip(" ") for line in block.split("\n") if line.startswith("data:"))
+            if data and data != "[DONE]":
+                yield _parse(data)
+    elif exchange["response_shape"] == "ndjson":
+        yield from map(_parse, body.splitlines())
+    elif body.strip():
+        yield _parse(body)
+
+
+def _parse(text: str) -> Event:
+    """An object. What is none fails for its reader, and so it reads as an error."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {"type": "error", "error": text}
