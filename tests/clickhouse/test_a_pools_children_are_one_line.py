@@ -85,7 +85,7 @@ def test_what_was_refused_and_arrived_all_the_same_is_settled(land: Land, databa
 
 @pytest.mark.parametrize("named", [1000, 3])
 def test_a_complete_writer_whose_rows_are_gone_is_listed(land: Land, database: Client, monkeypatch: pytest.MonkeyPatch, named: int) -> None:
-    monkeypatch.setattr(writers, "_NAMED", named)
+    monkeypatch.setattr(writers, "MAX_NAMED", named)
     land(*pool(), usage(by="odd", input_tokens="many"), closing(1, by="odd"))
     gone = sorted(writer(name) for name in POOL[:5])
     database.command(f"ALTER TABLE usage_ledger DELETE WHERE has({gone}, writer_id) AND seq = 2 SETTINGS mutations_sync = 2")

@@ -16,6 +16,7 @@ from tokentrail.recording import runtime as recording
 from tokentrail.recording.runtime import Runtime
 from tokentrail.settings import Settings
 from tokentrail.testing import collect_usages
+from tokentrail.usage import Usage
 
 FORKS = """
 import os, signal, threading
@@ -92,17 +93,32 @@ def test_calls_after_a_collection_belong_to_the_journal(runtime: Runtime, monkey
     assert runtime.delivery is runtime.journal
 
 
-@pytest.mark.parametrize("starter", ["start_native", "start"])
-def test_a_thread_that_was_not_started_is_started_by_the_next(starter: str, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: Any) -> int:
-        raise KeyboardInterrupt
+def interrupted(*_: Any) -> int:
+    raise KeyboardInterrupt
 
-    monkeypatch.setattr(threads, starter, interrupted)
-    estimator, work = Estimator(), deferred.Deferred(lambda *_: None)
+
+def test_an_estimate_whose_thread_was_not_started_is_done_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    estimator, settled = Estimator(), list[int]()
+    monkeypatch.setattr(threads, "start_native", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        estimator._put(object()) if starter == "start_native" else work.start()  # type: ignore[arg-type]
+        estimator.submit(Usage(key="1", ts=1), ["a"], ["b"], settle=lambda: settled.append(1))
     monkeypatch.undo()
-    assert (estimator if starter == "start_native" else work)._unstarted
+    estimator.submit(Usage(key="2", ts=1), ["a"], ["b"], settle=lambda: settled.append(2))
+    assert estimator.drain(20)
+    assert settled[-1] == 2
+
+
+def test_deferred_work_whose_thread_was_not_started_is_done_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    work, done = deferred.Deferred(lambda *_: None), list[int]()
+    work.do_later(lambda: done.append(1))
+    monkeypatch.setattr(threads, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        work.start()
+    monkeypatch.undo()
+    work.do_later(lambda: done.append(2))
+    work.start()
+    assert work.drain(20)
+    assert done == [1, 2]
 
 
 def test_settings_that_change_amid_the_first_use_are_the_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def acme(supports: str, monkeypatch: pytest.MonkeyPatch) -> Integration:
     monkeypatch.setitem(sys.modules, "acme_client", module)
     monkeypatch.setattr(versions, "version", lambda _package: "7.1")
     integration = Integration("acme", "acme-sdk", (Hook("acme_client", "ask", opens=lambda *_: None),), supports=supports)
-    monkeypatch.setattr(registry, "known", lambda: {"acme": integration})
+    monkeypatch.setattr(registry, "installed_integrations", lambda: {"acme": integration})
     return integration
 
 

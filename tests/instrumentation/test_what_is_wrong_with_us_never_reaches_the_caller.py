@@ -89,7 +89,7 @@ def test_a_third_partys_integration(usages: Usages, monkeypatch: pytest.MonkeyPa
     module = types.ModuleType("acme_client")
     module.Client = Client  # type: ignore[attr-defined]
     monkeypatch.setitem(__import__("sys").modules, "acme_client", module)
-    monkeypatch.setattr(registry, "known", lambda: {"acme": third_party("acme_client")})
+    monkeypatch.setattr(registry, "installed_integrations", lambda: {"acme": third_party("acme_client")})
     plain = Client.ask
     instrument()
     assert Client().ask(model="a", question="why")["out"] == 7

@@ -19,7 +19,7 @@ from tokentrail.ledger.ranges import Range
 __all__ = ["Completed", "Look", "Writer", "absent_in_both", "completed", "look"]
 
 _HIGHEST = 2**64 - 1
-_NAMED: Final = 1000
+MAX_NAMED: Final = 1000
 """How many writer ids a query gets as a parameter: the ids stand in the request's URL, which servers limit to a megabyte."""
 
 
@@ -104,7 +104,7 @@ def look(client: Client, *, all_writers: bool) -> Look:
     lost_calls = {row["writer_id"]: row["calls"] for row in answer(client, "lost_calls").dicts()}
     lost_quarantine = {row["writer_id"]: row["seqs"] for row in answer(client, "lost_quarantine").dicts()}
     lost = list(lost_calls.keys() | lost_quarantine.keys())
-    named: dict[str, Parameter] = {"all": int(all_writers or len(lost) > _NAMED), "named": lost[:_NAMED]}
+    named: dict[str, Parameter] = {"all": int(all_writers or len(lost) > MAX_NAMED), "named": lost[:MAX_NAMED]}
     rows = answer(client, "writers", named).dicts()
     sums = answer(client, "writers_completed", named).dicts()
     return Look(

@@ -19,10 +19,12 @@ class Progress:
     """Prints one line at the beginning of each step, with `say`, such as `print`.
 
     With `reminders` the line of a long step is printed again after one, two, four, … minutes; a live display needs no reminders.
+    `clock` returns seconds.
     """
 
-    def __init__(self, say: Callable[[str], None], *, reminders: bool = True) -> None:
+    def __init__(self, say: Callable[[str], None], *, reminders: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         self._say = say
+        self._clock = clock
         self._reminders = reminders
         self._given_up = threading.Event()
         self._step = ""
@@ -31,14 +33,14 @@ class Progress:
 
     def __call__(self, step: str) -> None:
         """Prints the step that begins."""
-        self._step, self._began, self._next_reminder_s = step, time.monotonic(), FIRST_REMINDER_S
+        self._step, self._began, self._next_reminder_s = step, self._clock(), FIRST_REMINDER_S
         self._say(step)
 
     def pause(self, seconds: float) -> None:
         """Waits while the step runs. Raises GivenUp as soon as any thread calls `give_up`."""
         if self._given_up.wait(seconds):
             raise GivenUp(self._step)
-        passed = time.monotonic() - self._began
+        passed = self._clock() - self._began
         if self._reminders and passed >= self._next_reminder_s:
             self._next_reminder_s *= 2
             self._say(f"{self._step} still at work after {passed / 60:.0f} min")
