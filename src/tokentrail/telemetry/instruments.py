@@ -13,7 +13,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, S
 
 from tokentrail import semconv
 from tokentrail.telemetry.durations import Durations, call_attributes, context_of
-from tokentrail.telemetry.sums import USUAL_PORT, Sums, key_of
+from tokentrail.telemetry.sums import USUAL_PORT, Sums
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Attribution
@@ -113,7 +113,7 @@ class Telemetry:
         self._measure(usage, usage.duration_ns, trace.get_current_span().get_span_context())
 
     def _measure(self, usage: Usage, duration: int | None, span: SpanContext) -> None:
-        key = key_of(usage)
+        key = (usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.server_address, usage.server_port)
         if self._latest:
             self._sums.add(usage, key)
             if duration is not None:

@@ -12,7 +12,7 @@ from tokentrail import semconv
 from tokentrail.process.mutexes import Mutex
 from tokentrail.usage import Usage
 
-__all__ = ["COUNTERS", "USUAL_PORT", "Key", "Sums", "attributes_of", "key_of"]
+__all__ = ["COUNTERS", "USUAL_PORT", "Key", "Sums", "attributes_of"]
 
 COUNTERS: Final = (
     (semconv.METRIC_INPUT_TOKENS, "Input tokens, cached ones included"),
@@ -62,11 +62,6 @@ class Sums:
     def forget(self) -> None:
         """Removes all sums in a forked child: the parent reports its own sums."""
         self._rows.clear()
-
-
-def key_of(usage: Usage) -> Key:
-    """Returns the attribute set by which a usage is measured."""
-    return usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.server_address, usage.server_port
 
 
 def _series_attributes(key: Key) -> dict[str, Any]:

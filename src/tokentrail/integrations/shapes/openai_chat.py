@@ -85,7 +85,7 @@ def read_any_chat(completion: Any) -> Reading:
 def texts_of_message(message: Any) -> list[str]:
     """Returns the model's output in a message or a delta: content, refusal, reasoning, the arguments of tool calls."""
     fields = fields_of(message)
-    texts = [text for name in ("content", "refusal", "reasoning_content", "reasoning") if (text := fields.get(name)) and isinstance(text, str)]
+    texts = [text for name in _TEXTS if name in fields and (text := fields[name]) and isinstance(text, str)]
     if tool_calls := fields.get("tool_calls"):
         for tool_call in items_of(tool_calls):
             called = fields_of(tool_call)
@@ -94,6 +94,9 @@ def texts_of_message(message: Any) -> list[str]:
             if text and isinstance(text, str):
                 texts.append(text)
     return texts
+
+
+_TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 
 
 def _is_empty(delta: Any) -> bool:

@@ -123,14 +123,18 @@ def read_embeddings(response: Any) -> Reading:
     The usual answer, an SDK's model with a usage of OpenAI's two fields, is read by attribute; any other by `read_any_embeddings`.
     """
     try:
-        usage = response.usage
-        fields = usage.__dict__
+        named, usage = response.__dict__, response.usage
+        fields, model = usage.__dict__, named["model"]
         tokens = fields["prompt_tokens"]
-        if tokens is not None and "total_tokens" in fields and len(fields) == _FIELDS_OF_EMBEDDINGS and not usage.__pydantic_extra__:
-            return Answer(model=response.model or "", response_id=getattr(response, "id", None) or "", input_tokens=tokens), "complete"
+        is_usual = (
+            tokens is not None
+            and "total_tokens" in fields
+            and len(fields) == _FIELDS_OF_EMBEDDINGS
+            and not ("id" in named or response.__pydantic_extra__ or usage.__pydantic_extra__)
+        )
     except (AttributeError, KeyError):
-        pass
-    return read_any_embeddings(response)
+        is_usual = False
+    return (Answer(model=model or "", input_tokens=tokens), "complete") if is_usual else read_any_embeddings(response)
 
 
 _FIELDS_OF_EMBEDDINGS: Final = 2
