@@ -168,7 +168,7 @@ class Call:
             self._delivery.append(usage)
         if block is not None:
             block.add(usage)
-        self._telemetry.finish(self._span, usage, answer, self._parent)
+        self._telemetry.finish(self._span, usage, answer, span_context)
 
 
 _NOTHING = Request(provider="", endpoint="", gen_ai_operation="")

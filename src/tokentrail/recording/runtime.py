@@ -30,8 +30,9 @@ from tokentrail.process.forks import no_fork, resume
 from tokentrail.process.mutexes import Mutex
 from tokentrail.recording.delivery import Delivery, Texts
 from tokentrail.recording.open_streams import OpenStreams
+from tokentrail.telemetry.durations import Durations
 from tokentrail.telemetry.instruments import Telemetry
-from tokentrail.telemetry.observers import observe
+from tokentrail.telemetry.observers import observe, observe_collections
 from tokentrail.telemetry.resource import resource_attributes
 from tokentrail.telemetry.sums import Sums
 
@@ -55,6 +56,7 @@ class Runtime:
         self.deferred = Deferred(self.diagnostics.internal_error)
         self.streams = OpenStreams()
         self.sums = Sums()
+        self.durations = Durations(self.diagnostics.internal_error)
         self.journal = Journal(settings, self._resource, self.estimate, self.diagnostics, on_begin=current.close_at_exit)
         self.delivery: Delivery = delivery or self.journal
         self.telemetry: Telemetry | None = None
@@ -63,6 +65,7 @@ class Runtime:
         """Whether the first use of a decorator has patched the SDKs."""
         self._estimator: Estimator | None = None
         self._observed = False
+        self._meter: Meter | None = None
         _all.add(self)
 
     def renew(self, settings: Settings) -> None:
@@ -73,23 +76,25 @@ class Runtime:
         self.secret = b""
 
     def forget_parent(self) -> None:
-        """Resets all parts in a forked child: the child gets its own identity, numbers, sums and random secret; waiting usages stay the parent's."""
+        """Resets all parts in a forked child: the child gets its own identity, numbers, sums and secret; what waits stays the parent's."""
         self.journal.forget_parent()
         self.deferred.forget()
         self.streams.forget()
         if self._estimator is not None:
             self._estimator.reset_after_fork()
         self.sums.forget()
+        self.durations.forget()
         self.diagnostics.forget()
         self.secret = b""
 
     def close(self, *, for_good: bool = False) -> None:
-        """Ends open streams and deferred work, then delivers as many usages as possible within `exit_timeout`. A later usage starts a new writer.
+        """Ends open streams and deferred work, records the waiting durations, then delivers as many usages as possible within `exit_timeout`.
 
+        A later usage starts a new writer.
         `for_good`: the process ends; no vocabulary is loaded any more, because loading would outlive the interpreter.
         """
         deadline = time.monotonic() + self.settings.exit_timeout
-        for step in (self.streams.end_all, lambda: self.deferred.drain(self.settings.exit_timeout)):
+        for step in (self.streams.end_all, lambda: self.deferred.drain(self.settings.exit_timeout), self.durations.record_all):
             try:
                 step()
             except Exception as error:  # a failed step must not stop the next step
@@ -128,10 +133,10 @@ class Runtime:
         """Creates the instruments of spans and metrics for the current settings; kept as `telemetry` until the settings change."""
         settings = self.settings
         try:
-            made = Telemetry(settings, self.sums, self._observe)
+            made = Telemetry(settings, self.sums, self.durations, self._observe)
         except Exception as failure:
             self.diagnostics.internal_error("telemetry", failure)
-            made = Telemetry(settings.with_(spans=False, metrics="none"), self.sums, self._observe)
+            made = Telemetry(settings.with_(spans=False, metrics="none"), self.sums, self.durations, self._observe)
         if self.settings is settings:
             self.telemetry = made
         return made
@@ -146,7 +151,10 @@ class Runtime:
             return secret
 
     def _observe(self, meter: Meter) -> None:
-        """Registers the sums with the SDK, once: two callbacks would report the same sums twice."""
+        """Registers the sums with the SDK, once: two callbacks would report the same sums twice. Each further meter collects the durations."""
+        if meter is not self._meter:
+            self._meter = meter
+            observe_collections(meter, current)
         if not self._observed:
             self._observed = True
             observe(meter, current)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context, metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram, Meter
-from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 
 from tokentrail import semconv
-from tokentrail.telemetry.sums import USUAL_PORT, Sums, attributes_of
+from tokentrail.telemetry.durations import Durations, call_attributes, context_of
+from tokentrail.telemetry.sums import USUAL_PORT, Sums
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Attribution
@@ -26,10 +27,11 @@ _ERROR: Final = Status(StatusCode.ERROR)
 
 
 class Telemetry:
-    """Spans and metrics of calls: for observation, never for billing. `observe` registers the sums with the SDK, once in a process."""
+    """Spans and metrics of calls: for observation, never for billing. `observe` registers sums and durations with the SDK's meter."""
 
-    def __init__(self, settings: Settings, sums: Sums, observe: Callable[[Meter], None]) -> None:
+    def __init__(self, settings: Settings, sums: Sums, durations: Durations, observe: Callable[[Meter], None]) -> None:
         self._sums = sums
+        self._durations = durations
         self._observe = observe
         off = settings.otel_sdk_disabled or settings.disabled
         self._tracer = trace.get_tracer(semconv.SCOPE) if settings.spans and not off else None
@@ -86,7 +88,7 @@ class Telemetry:
         span = self._tracer.start_span(name, attributes=attributes)
         return span if span.get_span_context().is_valid else None
 
-    def finish(self, span: Span | None, usage: Usage, answer: Answer, parent: Context) -> None:
+    def finish(self, span: Span | None, usage: Usage, answer: Answer, span_context: SpanContext) -> None:
         """Ends the span and adds to the metrics. The span is as long as the usage's duration, also if the wall clock was set meanwhile."""
         duration = usage.duration_ns or 0
         if span is not None and span.__class__ is not NonRecordingSpan:
@@ -94,7 +96,7 @@ class Telemetry:
             if usage.error_type:
                 span.set_status(_ERROR)
             span.end(usage.ts + duration)
-        self._measure(usage, duration, parent)
+        self._measure(usage, duration, span_context)
 
     def finish_uncounted(self, span: Span | None, end: int, error: BaseException | None) -> None:
         """Ends the span of a call whose answer came from an inner call, which has its own span and counts."""
@@ -108,32 +110,22 @@ class Telemetry:
         """Adds the tokens and the duration (if stated) of a usage recorded by hand. Corrections are ignored, because sums only grow."""
         if usage.corrects_key or not usage.gen_ai_operation:
             return
-        self._measure(usage, usage.duration_ns, None)
+        self._measure(usage, usage.duration_ns, trace.get_current_span().get_span_context())
 
-    def _measure(self, usage: Usage, duration: int | None, parent: Context | None) -> None:
+    def _measure(self, usage: Usage, duration: int | None, span: SpanContext) -> None:
+        key = (usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.server_address, usage.server_port)
         if self._latest:
-            self._sums.add(usage)
+            self._sums.add(usage, key)
             if duration is not None:
                 name = semconv.METRIC_EMBEDDINGS_DURATION if usage.gen_ai_operation == "embeddings" else semconv.METRIC_DURATION
-                self._histograms[name].record(duration / 1e9, _call_attributes(usage), parent)
+                self._durations.add(self._histograms[name], duration, key, usage.error_type, span)
         if self._legacy:
-            attributes = _call_attributes(usage)
             if duration is not None:
-                self._histograms[semconv.METRIC_LEGACY_DURATION].record(duration / 1e9, attributes, parent)
-            attributes = {name: value for name, value in attributes.items() if name != semconv.ERROR_TYPE}
+                self._durations.add(self._histograms[semconv.METRIC_LEGACY_DURATION], duration, key, usage.error_type, span)
             tokens = self._histograms[semconv.METRIC_LEGACY_TOKENS]
             for kind, value in (("input", usage.input_tokens), ("output", usage.output_tokens)):
                 if value is not None:
-                    tokens.record(value, attributes | {semconv.GEN_AI_TOKEN_TYPE: kind}, parent)
-
-
-def _call_attributes(usage: Usage) -> dict[str, Any]:
-    attributes = attributes_of(
-        usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.server_address, usage.server_port
-    )
-    if usage.error_type:
-        attributes[semconv.ERROR_TYPE] = usage.error_type
-    return attributes
+                    tokens.record(value, call_attributes(key, "") | {semconv.GEN_AI_TOKEN_TYPE: kind}, context_of(span))
 
 
 def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:  # noqa: C901, PLR0912 - one line an attribute: a loop would cost a call for each

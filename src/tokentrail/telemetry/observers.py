@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tokentrail.recording.runtime import Runtime
     from tokentrail.settings import Settings
 
-__all__ = ["observe"]
+__all__ = ["observe", "observe_collections"]
 
 
 class Holder(Protocol):
@@ -40,6 +40,19 @@ def observe(meter: Meter, holder: Holder) -> None:
         meter.create_observable_counter(name, [_reader(holder, _sums(place, embeddings=False))], "{token}", description)
     embeddings = _sums(0, embeddings=True)
     meter.create_observable_counter(semconv.METRIC_EMBEDDINGS_INPUT_TOKENS, [_reader(holder, embeddings)], "{token}", "Input tokens of embeddings")
+
+
+def observe_collections(meter: Meter, holder: Holder) -> None:
+    """Creates the instrument whose callback records the waiting durations at each collection, before the histograms are read.
+
+    The instrument itself has no value, so no exporter sees the instrument. A meter that has the instrument already ignores another one.
+    """
+
+    def record_durations(_options: CallbackOptions) -> Iterable[Observation]:
+        holder.runtime.durations.record_all()  # under any settings: the durations are those of earlier calls
+        return []
+
+    meter.create_observable_gauge(semconv.METRIC_COLLECTIONS, [record_durations], "1", "Without a value: records the durations that wait")
 
 
 def _reader(holder: Holder, read: Callable[[Runtime], Iterable[Observation]]) -> Callable[[CallbackOptions], Iterable[Observation]]:

@@ -12,7 +12,7 @@ from tokentrail import semconv
 from tokentrail.process.mutexes import Mutex
 from tokentrail.usage import Usage
 
-__all__ = ["COUNTERS", "USUAL_PORT", "Sums", "attributes_of"]
+__all__ = ["COUNTERS", "USUAL_PORT", "Key", "Sums", "attributes_of"]
 
 COUNTERS: Final = (
     (semconv.METRIC_INPUT_TOKENS, "Input tokens, cached ones included"),
@@ -28,6 +28,7 @@ MOST_SERIES: Final = 2000
 """The number of attribute sets that the SDK keeps for an instrument; all further sets share one series marked as overflow."""
 
 Key = tuple[Any, ...]
+"""An attribute set: the arguments of `attributes_of`."""
 _OVERFLOW: Final[Key] = ("", "", "", "", "", 0)
 
 
@@ -40,9 +41,8 @@ class Sums:
         self._rows: dict[Key, list[int]] = {}
         self.mutex = Mutex()
 
-    def add(self, usage: Usage) -> None:
-        """Adds a usage; a call without counts adds 0, as the conventions require."""
-        key = (usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.server_address, usage.server_port)
+    def add(self, usage: Usage, key: Key) -> None:
+        """Adds a usage to the sums of its attribute set; a call without counts adds 0, as the conventions require."""
         with self.mutex.lock:
             row = self._rows.get(key)
             if row is None:

@@ -40,7 +40,10 @@ def fields_of(value: Any) -> Mapping[str, Any]:
     """
     if type(value) in _JSON_OBJECTS:
         return value  # type: ignore[no-any-return]
-    extra = getattr(value, "__pydantic_extra__", None)
+    try:
+        extra = value.__pydantic_extra__
+    except AttributeError:
+        extra = None  # no model of pydantic 2
     try:
         return {**value.__dict__, **extra} if extra else value.__dict__
     except AttributeError:
@@ -49,4 +52,4 @@ def fields_of(value: Any) -> Mapping[str, Any]:
 
 def items_of(value: Any) -> Sequence[Any]:
     """Returns the items of a list; of any other value that a server may send, none."""
-    return value if isinstance(value, (list, tuple)) else ()
+    return value if type(value) is list or isinstance(value, (list, tuple)) else ()

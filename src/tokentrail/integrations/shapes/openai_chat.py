@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tokentrail.instrumentation.contract import Reading
+from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of
 from tokentrail.integrations.shapes.known_text import chat_is_text_only
-from tokentrail.integrations.shapes.openai_completions import CompletionChunks, answer_with_counts, remove_usage, usage_in
+from tokentrail.integrations.shapes.openai_completions import CompletionChunks, add_counts, answer_with_counts, remove_usage, usage_in
 
-__all__ = ["ChatChunks", "read_chat", "texts_of_chat", "texts_of_message", "texts_of_parts"]
+__all__ = ["ChatChunks", "read_any_chat", "read_chat", "texts_of_chat", "texts_of_message", "texts_of_parts"]
 
 
 def texts_of_chat(body: Mapping[str, Any]) -> Sequence[str]:
     """Returns the texts of chat messages, in order: contents, and the text parts of contents. Tool definitions and calls are no texts."""
     texts: list[str] = []
     for message in body.get("messages") or ():
-        content = message.get("content") if type(message) is dict else getattr(message, "content", None)
+        content = (message["content"] if "content" in message else None) if type(message) is dict else getattr(message, "content", None)
         if type(content) is str:
             texts += (content,)
         elif content:
@@ -40,7 +40,35 @@ def texts_of_parts(parts: Iterable[Any]) -> list[str]:
 
 
 def read_chat(completion: Any) -> Reading:
-    """Reads a chat completion."""
+    """Reads a chat completion.
+
+    The usual completion, an SDK's model with one choice that is a text, is read by attribute; any other by `read_any_chat`.
+    """
+    try:
+        choices, usage, model, name = completion.choices, completion.usage, completion.model, completion.id
+        (choice,) = choices
+        message = choice.__dict__["message"]  # `Body` has an empty `__dict__`
+        said, reason = message.__dict__, choice.__dict__["finish_reason"]
+        text = said["content"]
+        is_usual = (
+            type(choices) is list
+            and usage is not None
+            and type(text) is str
+            and text
+            and not (said["refusal"] or said["tool_calls"] or "reasoning" in said or "reasoning_content" in said)
+            and not (choice.__pydantic_extra__ or message.__pydantic_extra__)
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        is_usual = False
+    if not is_usual:
+        return read_any_chat(completion)
+    answer = Answer(model=model or "", response_id=name or "", finish_reasons=[reason] if reason else [], output_texts=[text])
+    add_counts(answer, usage)
+    return answer, "complete"
+
+
+def read_any_chat(completion: Any) -> Reading:
+    """Reads any chat completion; see `read_chat`."""
     answer = answer_with_counts(completion)
     texts: list[str] = []
     reasons: list[str] = []
@@ -57,7 +85,7 @@ def read_chat(completion: Any) -> Reading:
 def texts_of_message(message: Any) -> list[str]:
     """Returns the model's output in a message or a delta: content, refusal, reasoning, the arguments of tool calls."""
     fields = fields_of(message)
-    texts = [text for name in ("content", "refusal", "reasoning_content", "reasoning") if (text := fields.get(name)) and isinstance(text, str)]
+    texts = [text for name in _TEXTS if name in fields and (text := fields[name]) and isinstance(text, str)]
     if tool_calls := fields.get("tool_calls"):
         for tool_call in items_of(tool_calls):
             called = fields_of(tool_call)
@@ -68,12 +96,18 @@ def texts_of_message(message: Any) -> list[str]:
     return texts
 
 
+_TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
+
+
 def _is_empty(delta: Any) -> bool:
     """Whether a delta without text is empty: no tool call, no audio, no image, no unknown field."""
     return not any(value for name, value in fields_of(delta).items() if name not in _NO_CONTENT)
 
 
 _NO_CONTENT = frozenset({"role", "content", "refusal", "name"})
+
+
+_USAGE = frozenset({"usage"})
 
 
 class ChatChunks(CompletionChunks):
@@ -98,8 +132,8 @@ class ChatChunks(CompletionChunks):
                 if choice.finish_reason:
                     reasons += (choice.finish_reason,)
                     usage = usage if usage is not None else usage_in(chunk)
-            if not self.answer.model:
-                self.answer.model, self.answer.response_id = chunk.model, chunk.id
+            if not (self.answer.model and self.answer.response_id):
+                self._name(chunk)
         except (AttributeError, TypeError):
             return super().absorb(chunk)  # results of content filters, errors, additions of a gateway
         self.texts += texts
@@ -111,8 +145,9 @@ class ChatChunks(CompletionChunks):
             return self.asked and not choices
         if self.asked:
             try:
-                chunk.__pydantic_fields_set__.discard("usage")  # as `remove_usage`
-            except AttributeError:
+                stated = chunk.__pydantic_fields_set__
+                stated -= _USAGE  # as `remove_usage`, without a function call
+            except (AttributeError, TypeError):
                 remove_usage(chunk)
         return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of
@@ -11,8 +11,10 @@ from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 
 __all__ = [
     "CompletionChunks",
+    "add_any_counts",
     "add_counts",
     "answer_with_counts",
+    "read_any_embeddings",
     "read_completion",
     "read_embeddings",
     "remove_usage",
@@ -41,7 +43,33 @@ def texts_of_embeddings(body: Mapping[str, Any]) -> Sequence[str]:
 
 
 def add_counts(answer: Answer, usage: Any) -> None:
-    """Adds the counts of a usage object. `prompt_tokens` includes cached and cache-write tokens, `completion_tokens` includes reasoning."""
+    """Adds the counts of a usage object. `prompt_tokens` includes cached and cache-write tokens, `completion_tokens` includes reasoning.
+
+    The usual usage, an SDK's model with OpenAI's fields and both details, is read without a function call; any other by `add_any_counts`.
+    """
+    try:
+        fields = usage.__dict__  # empty for `Body`
+        prompt, completion = fields["prompt_tokens_details"], fields["completion_tokens_details"]
+        given, made = prompt.__dict__, completion.__dict__
+        is_usual = not (usage.__pydantic_extra__ or prompt.__pydantic_extra__ or completion.__pydantic_extra__)
+    except (AttributeError, KeyError):
+        is_usual = False
+    if not is_usual:
+        add_any_counts(answer, usage)
+        return
+    answer.input_tokens = fields["prompt_tokens"] if "prompt_tokens" in fields else None
+    answer.output_tokens = fields["completion_tokens"] if "completion_tokens" in fields else None
+    answer.cache_read_tokens = given["cached_tokens"] if "cached_tokens" in given else None
+    answer.cache_write_tokens = given["cache_write_tokens"] if "cache_write_tokens" in given else None
+    answer.audio_input_tokens = given["audio_tokens"] if "audio_tokens" in given else None
+    answer.image_input_tokens = given["image_tokens"] if "image_tokens" in given else None
+    answer.reasoning_tokens = made["reasoning_tokens"] if "reasoning_tokens" in made else None
+    answer.audio_output_tokens = made["audio_tokens"] if "audio_tokens" in made else None
+    answer.image_output_tokens = made["image_tokens"] if "image_tokens" in made else None
+
+
+def add_any_counts(answer: Answer, usage: Any) -> None:
+    """Adds the counts of any usage object; see `add_counts`."""
     fields = fields_of(usage)
     answer.input_tokens = fields.get("prompt_tokens")
     answer.output_tokens = fields.get("completion_tokens")
@@ -90,7 +118,30 @@ def read_completion(completion: Any) -> Reading:
 
 
 def read_embeddings(response: Any) -> Reading:
-    """Reads embeddings, which have no output: the output's count is that of the provider, usually none."""
+    """Reads embeddings, which have no output: the output's count is that of the provider, usually none.
+
+    The usual answer, an SDK's model with a usage of OpenAI's two fields, is read by attribute; any other by `read_any_embeddings`.
+    """
+    try:
+        named, usage = response.__dict__, response.usage
+        fields, model = usage.__dict__, named["model"]
+        tokens = fields["prompt_tokens"]
+        is_usual = (
+            tokens is not None
+            and "total_tokens" in fields
+            and len(fields) == _FIELDS_OF_EMBEDDINGS
+            and not ("id" in named or response.__pydantic_extra__ or usage.__pydantic_extra__)
+        )
+    except (AttributeError, KeyError):
+        is_usual = False
+    return (Answer(model=model or "", input_tokens=tokens), "complete") if is_usual else read_any_embeddings(response)
+
+
+_FIELDS_OF_EMBEDDINGS: Final = 2
+
+
+def read_any_embeddings(response: Any) -> Reading:
+    """Reads any embeddings; see `read_embeddings`."""
     answer = answer_with_counts(response)
     if answer.input_tokens is None and (usage := usage_in(response)) is not None:
         answer.input_tokens = fields_of(usage).get("total_tokens")  # voyage states only the total, which is the input

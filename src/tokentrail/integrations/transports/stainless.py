@@ -85,7 +85,7 @@ def _open_request(
         deferred=endpoint.deferred,
     )
     headers = options.headers
-    raw = bool(headers and headers.get(RAW))  # headers may be the SDK's marker "not given", which is falsy
+    raw = bool(headers.get(RAW)) if headers else False  # headers may be the SDK's marker "not given", which is falsy
     if streams or raw or cast_to is None or cast_to.__module__[:width] != types:
         asked = False
         if endpoint.asks_for_usage is not None and parses_stream and not raw:
