@@ -101,7 +101,7 @@ def time_shipping(root: Path, events: int) -> None:
     reading = time.process_time() - began
     began = time.process_time()
     for one in found:
-        otlp.log_record(one.record, one.number, service.writer_id)
+        otlp.log_record(one.record, one.payload, one.number, service.writer_id)
     building = time.process_time() - began
     print(f"read           {len(found) / reading:10,.0f} events/s   {reading / len(found) * 1e6:5.1f} us an event")
     print(f"build OTLP     {len(found) / building:10,.0f} events/s   {building / len(found) * 1e6:5.1f} us an event")

@@ -31,6 +31,7 @@ def _checks(counts: Sequence[Count]) -> Iterator[str]:
 KINDS: dict[str, Callable[[Sequence[Count]], Iterable[str]]] = {
     "attributes": lambda counts: [f'{count.name.upper()}: Final = "{count.attribute}"' for count in counts],
     "fields": lambda counts: [f"{count.name}: int | None = None" for count in counts],
+    "numbers": lambda counts: [f"{count.name}: Number | None = None" for count in counts],
     "taken": lambda counts: [f"{count.name}=answer.{count.name}," for count in counts],
     "checks": _checks,
     "span": _span_attributes,

@@ -1,6 +1,6 @@
 """Every attribute, metric, event and scope name that tokentrail emits: no other module has such a name.
 
-`gen_ai.*`, `server.*`, `error.type` and `log.record.uid` are OpenTelemetry's (semantic-conventions-genai, development status, 2026: the Python
+`gen_ai.*`, `server.*` and `error.type` are OpenTelemetry's (semantic-conventions-genai, development status, 2026: the Python
 constants are deprecated without replacement, hence this module). `tokentrail.*` are tokentrail's own names; `SCHEMA_VERSION` counts their changes.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 SCOPE: Final = "tokentrail"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 # --- log records (the ledger) -------------------------------------------------------------------------------------------------------------------
 EVENT: Final = "tokentrail.event"
@@ -20,29 +20,13 @@ EVENT_REFUSED: Final = "refused"
 EVENT_NAME_PREFIX: Final = "tokentrail."
 
 SCHEMA: Final = "tokentrail.schema.version"
-KEY: Final = "log.record.uid"
-KEY_KIND: Final = "tokentrail.key.kind"
-KEY_TIME: Final = "tokentrail.key.time_unix_nano"
 WRITER_ID: Final = "tokentrail.writer.id"
 SEQ: Final = "tokentrail.seq"
-CALL: Final = "tokentrail.call"
-LAST_SEQ: Final = "tokentrail.writer.last_seq"
-REFUSED_RANGES: Final = "tokentrail.writer.refused"
-DAMAGED_RANGES: Final = "tokentrail.writer.damaged"
-CLOSED_BY: Final = "tokentrail.writer.closed_by"
 
 # --- attribution and the call -------------------------------------------------------------------------------------------------------------------
 TENANT_ID: Final = "tokentrail.tenant_id"
 OPERATION: Final = "tokentrail.operation"
 OPERATION_ID: Final = "tokentrail.operation.id"
-TOKEN_TYPE: Final = "tokentrail.token_type"  # noqa: S105 - a name, not a password
-ENDPOINT: Final = "tokentrail.endpoint"
-MODEL_FAMILY: Final = "tokentrail.model.family"
-METADATA: Final = "tokentrail.metadata"
-METADATA_CUT: Final = "tokentrail.metadata.cut"
-CORRECTS_KEY: Final = "tokentrail.corrects_key"
-CALLS: Final = "tokentrail.calls"
-ATTEMPTS: Final = "tokentrail.attempts"
 
 GEN_AI_OPERATION: Final = "gen_ai.operation.name"
 PROVIDER: Final = "gen_ai.provider.name"
@@ -72,15 +56,7 @@ CONSUMED_OUTPUT_TOKENS: Final = "tokentrail.usage.consumed.output_tokens"
 CACHE_WRITE_1H_TOKENS: Final = "tokentrail.usage.cache_write_1h.input_tokens"
 # every count, end
 
-INPUT_SOURCE: Final = "tokentrail.input.source"
-OUTPUT_SOURCE: Final = "tokentrail.output.source"
-TOKENIZER: Final = "tokentrail.tokenizer"
 ENDED: Final = "tokentrail.ended"
-INPUT_CHARS: Final = "tokentrail.input.characters"
-OUTPUT_CHARS: Final = "tokentrail.output.characters"
-TEXTS: Final = "tokentrail.input.texts"
-DURATION_NS: Final = "tokentrail.duration_ns"
-TIME_TO_FIRST_CHUNK_NS: Final = "tokentrail.time_to_first_chunk_ns"
 
 # --- resource -----------------------------------------------------------------------------------------------------------------------------------
 SERVICE_NAME: Final = "service.name"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 __all__ = ["Closing", "Refused", "Usage", "rank_of", "source_of"]
+
+
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""An integer of 64 bits. The bounds are checked when a record is read from the journal, not on the call."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="usage", tag_field="event"):
@@ -19,9 +23,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     # identity
     key: str
     key_kind: str = "automatic"
-    key_time: int = 0  # time in ns that the key states; 0 for an opaque key
-    call: int = 0  # number of the writer's first record of this call; 0: this record is the first
-    ts: int  # the call's start
+    key_time: Number = 0  # time in ns that the key states; 0 for an opaque key
+    call: Number = 0  # number of the writer's first record of this call; 0: this record is the first
+    ts: Number  # the call's start
     # attribution
     tenant_id: str = ""
     operation: str = ""  # unchanged; ClickHouse maps the text to the enum and keeps the text
@@ -38,37 +42,37 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     response_id: str = ""
     model_family: str = ""
     server_address: str = ""
-    server_port: int = 0
+    server_port: Number = 0
     stream: bool = False
     ended: str = "complete"
     error_type: str = ""
-    attempts: int = 1
-    calls: int = 1  # signed: a correction may subtract calls
-    duration_ns: int | None = None
-    time_to_first_chunk_ns: int | None = None
+    attempts: Number = 1
+    calls: Number = 1  # signed: a correction may subtract calls
+    duration_ns: Number | None = None
+    time_to_first_chunk_ns: Number | None = None
     trace_id: str = ""
     span_id: str = ""
-    # every count (fields), written by `make docs`
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    audio_input_tokens: int | None = None
-    audio_output_tokens: int | None = None
-    image_input_tokens: int | None = None
-    image_output_tokens: int | None = None
-    consumed_input_tokens: int | None = None
-    consumed_output_tokens: int | None = None
-    cache_write_1h_tokens: int | None = None
+    # every count (numbers), written by `make docs`
+    input_tokens: Number | None = None
+    output_tokens: Number | None = None
+    cache_read_tokens: Number | None = None
+    cache_write_tokens: Number | None = None
+    reasoning_tokens: Number | None = None
+    audio_input_tokens: Number | None = None
+    audio_output_tokens: Number | None = None
+    image_input_tokens: Number | None = None
+    image_output_tokens: Number | None = None
+    consumed_input_tokens: Number | None = None
+    consumed_output_tokens: Number | None = None
+    cache_write_1h_tokens: Number | None = None
     # every count, end
     input_source: str = "unknown"
     output_source: str = "unknown"
     tokenizer: str = ""
     # text statistics
-    input_chars: int | None = None
-    output_chars: int | None = None
-    texts: int | None = None
+    input_chars: Number | None = None
+    output_chars: Number | None = None
+    texts: Number | None = None
     corrects_key: str = ""
 
     @property

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.ledger_rows import closing, usage
-from tokentrail import semconv
 from tokentrail.clickhouse.client import connect
 
 MODELS = [("openai", "gpt-4o-mini-2024-07-18"), ("groq", "meta-llama/llama-4-scout-17b-16e-instruct"), ("ollama", "qwen3:0.6b")]
@@ -30,7 +29,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 input_tokens=12_345 * number,
                 output_tokens=777_777 * number,
                 source="reported" if number % 3 else "estimated",
-                more={semconv.PROVIDER: MODELS[number % 3][0], semconv.RESPONSE_MODEL: MODELS[number % 3][1], semconv.CACHE_READ_TOKENS: number},
+                more={"provider": MODELS[number % 3][0], "response_model": MODELS[number % 3][1], "cache_read_tokens": number},
             )
             for number in range(CALLS)
         ]

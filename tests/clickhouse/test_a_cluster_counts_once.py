@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.cluster.nodes import NodeClient, Nodes, two_nodes
 from tests.support.ledger_rows import START_NS, Row, claimed, closing, refused, usage, writer
-from tests.support.sql_files import ONE_MORE, know_one_count_more
+from tests.support.sql_files import know_one_count_more
 from tokentrail import semconv
 from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import ClickHouseError, Client
@@ -23,7 +23,7 @@ from tokentrail.ledger.verify import verify
 
 FOREGROUND = {"distributed_foreground_insert": "1"}  # as collector-config/gateway.yaml says it
 KEYS = {
-    "usage_landing": "LogAttributes['log.record.uid']",
+    "usage_landing": "JSONExtractString(Body, 'key')",
     "usage_ledger": "toString((key_ts, key_hash))",
     "key_conflicts": "toString(key_hash)",
     "quarantine": "toString(digest)",
@@ -133,7 +133,7 @@ def test_copies_through_both_nodes_give_the_answers_of_a_single_server(nodes: No
 
 def test_a_key_that_is_sharded_by_chance_would_be_noticed(nodes: Nodes, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = sqlfiles.render
-    by_key = "'usage_landing_local', cityHash64(LogAttributes['log.record.uid'])"
+    by_key = "'usage_landing_local', cityHash64(JSONExtractString(Body, 'key'))"
     monkeypatch.setattr(sqlfiles, "render", lambda text, target: real(text, target).replace(by_key, "'usage_landing_local', rand()"))
     client = migrated(nodes, Target(name, "shards"))
     rows = [usage(seq=seq, content=str(seq)) for seq in range(1, 101)]
@@ -228,7 +228,7 @@ def test_views_are_known_and_put_back_on_every_node(nodes: Nodes, sharded: NodeC
 def test_a_count_that_comes_later_is_counted_on_every_shard(nodes: Nodes, sharded: NodeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     know_one_count_more(monkeypatch)
     migrate(sharded, Target(sharded.database, "shards"))
-    land(sharded, [usage(seq=seq, content=str(seq), more={ONE_MORE: 2}) for seq in range(1, 51)])
+    land(sharded, [usage(seq=seq, content=str(seq), more={"held_tokens": 2}) for seq in range(1, 51)])
     assert sharded.query("SELECT sum(held_tokens) FROM usage").rows == [(100,)]
     assert all(nodes.client(at, sharded.database).query("SELECT sum(held_tokens) > 0 FROM usage_ledger_local").rows == [(1,)] for at in (0, 1))
 
@@ -240,7 +240,7 @@ def test_a_stored_table_that_one_node_lacks_is_not_made_anew(nodes: Nodes, shard
 
 
 def unknown(count: int) -> list[Row]:
-    return [usage(by="w8", seq=seq, content=f"u{seq}", more={semconv.SCHEMA: 2}) for seq in range(1, count + 1)]
+    return [usage(by="w8", seq=seq, content=f"u{seq}", attributes={semconv.SCHEMA: 3}) for seq in range(1, count + 1)]
 
 
 def marked(client: Client) -> int:
@@ -248,8 +248,8 @@ def marked(client: Client) -> int:
 
 
 def learn(client: Client) -> None:
-    """What a later migration would do: read schema 2 as well."""
+    """What a later migration would do: read schema 3 as well."""
     ((text,),) = client.query("SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = 'usage_parse'").rows
-    assert "schema_text NOT IN ('', '1')" in text
-    taught = text.replace("NOT IN ('', '1')", "NOT IN ('', '1', '2')")
+    assert "schema_text != '2'" in text
+    taught = text.replace("schema_text != '2'", "schema_text NOT IN ('2', '3')")
     client.command(f"ALTER TABLE usage_parse MODIFY QUERY {taught}")

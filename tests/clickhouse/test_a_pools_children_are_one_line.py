@@ -7,7 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from tests.support.ledger_rows import Land, Row, closing, refused, row, usage, writer
+from tests.support.ledger_rows import Land, Row, closing, refused, usage, writer
 from tokentrail import semconv
 from tokentrail.cli.group import cli
 from tokentrail.clickhouse.client import Client
@@ -48,7 +48,7 @@ def test_children_that_are_closed_and_complete_are_one_line_with_a_count(land: L
 
 
 def test_in_json_too_and_each_service_has_its_sum(land: Land, dsn: str) -> None:
-    land(*pool(closed_by=None), row(closing(0, by="other")["LogAttributes"], service="nightly"))
+    land(*pool(closed_by=None), closing(0, by="other") | {"ServiceName": "nightly"})
     told = json.loads(verified(dsn, "--json"))
     assert told["writers"] == []
     sums = [(each["service_name"], each["writers"], each["events"], each["closed_by_others"]) for each in told["completed"]]
@@ -98,5 +98,5 @@ def test_a_complete_writer_whose_rows_are_gone_is_listed(land: Land, database: C
 
 
 def test_numbers_and_service_are_those_of_the_events(land: Land, database: Client) -> None:
-    land(usage(more={semconv.SEQ: 1}), closing(1))
+    land(usage(attributes={semconv.SEQ: 1}), closing(1))
     assert take_only_line(verify(database, all_writers=False).completed) == ("shop", 1, 1, 0)

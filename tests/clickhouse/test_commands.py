@@ -134,7 +134,7 @@ def test_verify_names_all_that_is_off_and_ends_with_one(run: Run, land: Land) ->
 def test_quarantine_is_listed_and_replayed(run: Run, land: Land) -> None:
     assert run("migrate").exit_code == 0
     assert run("quarantine", "list").stdout == "quarantine is empty\n"
-    land(usage(seq=1, input_tokens="many"), usage(seq=2, more={semconv.KEY: None}))
+    land(usage(seq=1, input_tokens="many"), usage(seq=2, more={"key": None}))
     assert "bad count" in run("quarantine", "list").stdout
     (listed,) = json.loads(run("quarantine", "list", "--reason", "bad key", "--json").stdout)
     assert (listed["seq"], listed["attributes"][semconv.SEQ]) == (2, "2")

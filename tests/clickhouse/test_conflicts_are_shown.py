@@ -5,7 +5,6 @@ import itertools
 import pytest
 
 from tests.support.ledger_rows import START_NS, Land, Total, claimed, usage
-from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.verify import verify
 
@@ -39,9 +38,7 @@ def test_a_completion_is_no_conflict(land: Land, database: Client) -> None:
     assert verify(database).conflicts == []
 
 
-@pytest.mark.parametrize(
-    "name", [semconv.CALLS, semconv.OUTPUT_TOKENS, semconv.CACHE_READ_TOKENS, semconv.REASONING_TOKENS, semconv.AUDIO_INPUT_TOKENS]
-)
+@pytest.mark.parametrize("name", ["calls", "output_tokens", "cache_read_tokens", "reasoning_tokens", "audio_input_tokens"])
 def test_every_count_can_conflict(land: Land, database: Client, name: str) -> None:
     land(claimed("k", seq=1), claimed("k", seq=2, more={name: 77}))
     assert len(verify(database).conflicts) == 2

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.ledger_rows import claimed, usage
-from tests.support.sql_files import ADDS_ONE_MORE, ONE_MORE, add, edit, know_one_count_more
+from tests.support.sql_files import ADDS_ONE_MORE, add, edit, know_one_count_more
 from tokentrail import vocabulary
 from tokentrail.cli.migrate import command
 from tokentrail.clickhouse import sqlfiles
@@ -38,7 +38,7 @@ def test_a_changed_view_is_put_in_place_again(database: Client, monkeypatch: pyt
 
 def test_a_changed_materialized_view_goes_by_its_new_text(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as later:
-        edit(later, "usage_parse", "LogAttributes[{{TENANT_ID}}] AS", "upper(LogAttributes[{{TENANT_ID}}]) AS")
+        edit(later, "usage_parse", "tupleElement(said, 'tenant_id') AS", "upper(tupleElement(said, 'tenant_id')) AS")
         assert [step.name for step in migrate(database, Target(database.database))] == ["usage_parse"]
         database.insert_json("usage_landing", [usage(seq=1)])
     assert named(database) == [("usage_parse", "has changed")]
@@ -127,14 +127,18 @@ def test_a_count_that_comes_later_is_one_line_and_one_migration(database: Client
     database.insert_json("usage_landing", before)
     know_one_count_more(monkeypatch)
     migrate(database, Target(database.database))
-    stated = [usage(seq=3, more={ONE_MORE: 7}), claimed("k3", seq=4, more={ONE_MORE: 8}), usage(seq=5, content="bad", more={ONE_MORE: "many"})]
+    stated = [
+        usage(seq=3, more={"held_tokens": 7}),
+        claimed("k3", seq=4, more={"held_tokens": 8}),
+        usage(seq=5, content="bad", more={"held_tokens": "many"}),
+    ]
     database.insert_json("usage_landing", [*before, *stated])
     assert database.query("SELECT seq, held_tokens FROM usage ORDER BY seq").rows == [(1, None), (2, None), (3, 7), (4, 8)]
-    assert database.query("SELECT reason FROM quarantine").rows == [(f"bad count: {ONE_MORE} is not a whole number within a trillion",)]
+    assert database.query("SELECT reason FROM quarantine").rows == [("bad count: held_tokens is not a whole number within a trillion",)]
     assert verify(database).conflicts == []  # what was said before is said again, and is the same
-    database.insert_json("usage_landing", [claimed("k3", seq=6, more={ONE_MORE: 9})])
+    database.insert_json("usage_landing", [claimed("k3", seq=6, more={"held_tokens": 9})])
     assert {said["key"] for said in verify(database).conflicts} == {"k3"}
-    database.insert_json("usage_landing", [claimed("k", seq=7, more={ONE_MORE: 0})])  # 0 is a statement
+    database.insert_json("usage_landing", [claimed("k", seq=7, more={"held_tokens": 0})])  # 0 is a statement
     assert {said["key"] for said in verify(database).conflicts} == {"k", "k3"}
 
 

@@ -15,7 +15,6 @@ import pytest
 import tokentrail
 from tests.support.calls import a_request, an_answer, call
 from tests.support.ledger_rows import Land, usage
-from tokentrail import semconv
 from tokentrail.doctor import hosts
 from tokentrail.doctor.finding import Finding
 from tokentrail.doctor.hosts import check_hosts
@@ -75,10 +74,10 @@ def test_no_journal_is_no_finding(tmp_path: Path) -> None:
 
 
 def test_the_ledgers_last_days(tmp_path: Path, dsn: str, land: Land) -> None:
-    where = {semconv.PROVIDER: "openai", semconv.SERVER_ADDRESS: "litellm.internal", semconv.SERVER_PORT: 4000}
-    known = {semconv.PROVIDER: "openai", semconv.SERVER_ADDRESS: "api.openai.com"}
+    where = {"provider": "openai", "server_address": "litellm.internal", "server_port": 4000}
+    known = {"provider": "openai", "server_address": "api.openai.com"}
     now = time.time_ns()
-    old = {**where, semconv.SERVER_ADDRESS: "old.internal"}
+    old = {**where, "server_address": "old.internal"}
     land(
         usage(ts=now, more=where),
         usage(seq=2, ts=now, more=where),

@@ -63,7 +63,7 @@ def change(client: Client, number: int) -> None:
     """Put the definitions in place as they are, or in other words: every row says by which it came, in two of its columns, from two of the views."""
     with pytest.MonkeyPatch.context() as words:
         if number % 2:
-            edit(words, "usage_parse", "LogAttributes[{{TENANT_ID}}] AS", "'changed' AS")
+            edit(words, "usage_parse", "tupleElement(said, 'tenant_id') AS", "'changed' AS")
             edit(words, "usage_to_ledger", "request_model, response_model,", "request_model, 'changed' AS response_model,")
             edit(words, "usage", "One row per usage, each", "Each usage")
         add(words, "migrations", "9001_more", f"ALTER TABLE usage_ledger ADD COLUMN IF NOT EXISTS more{number} Int8 COMMENT 'More';")

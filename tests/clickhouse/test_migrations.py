@@ -112,7 +112,7 @@ def test_on_a_cluster_every_table_is_replicated_and_copies_of_a_key_meet_on_one_
     distributed = [table for table in tables if "Distributed(" in table]
     assert len(distributed) == len(stored)
     (landing,) = [table for table in distributed if " usage_landing " in table]
-    assert "Distributed('prod', 'ledger', 'usage_landing_local', cityHash64(LogAttributes['log.record.uid']))" in landing
+    assert "Distributed('prod', 'ledger', 'usage_landing_local', cityHash64(JSONExtractString(Body, 'key')))" in landing
     views = [statement for statement in rendered if statement.startswith("CREATE MATERIALIZED VIEW")]
     assert views
     assert all("_local" in view or "FROM usage_parsed" in view for view in views)

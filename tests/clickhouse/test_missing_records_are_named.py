@@ -60,7 +60,7 @@ def test_refused_and_damaged_numbers_are_not_missing_but_named(land: Land, datab
 
 
 def test_what_is_torn_while_its_writer_lives_is_damaged(land: Land, database: Client) -> None:
-    land(usage(seq=1), refused("2-3,6", damaged="2-3,6"), usage(seq=4), refused("5"))
+    land(usage(seq=1), refused("2-3,6", damaged=True), usage(seq=4), refused("5"))
     assert (
         verify_only_writer(database).state,
         verify_only_writer(database).missing,
@@ -74,11 +74,6 @@ def test_what_is_torn_while_its_writer_lives_is_damaged(land: Land, database: Cl
         "2-3,6",
         "5",
     )
-
-
-def test_damaged_numbers_of_a_refusal_that_are_not_its_own_say_nothing(land: Land, database: Client) -> None:
-    land(usage(seq=1), refused("2", damaged="no ranges"), usage(seq=3))
-    assert (verify_only_writer(database).damaged, verify_only_writer(database).refused) == ("", "2")
 
 
 def test_what_was_refused_at_first_and_arrived_later_is_not_refused(land: Land, database: Client) -> None:
@@ -121,5 +116,5 @@ def test_a_record_in_quarantine_has_arrived(land: Land, database: Client) -> Non
 
 
 def test_an_absurd_number_is_a_gap_and_not_a_crash(land: Land, database: Client) -> None:
-    land(usage(seq=1), usage(seq=2, more={semconv.SEQ: 2**63}))
+    land(usage(seq=1), usage(seq=2, attributes={semconv.SEQ: 2**63}))
     assert verify_only_writer(database).missing == f"2-{2**63 - 1}"

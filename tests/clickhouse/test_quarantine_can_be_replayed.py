@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +10,7 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.ledger import quarantine
 from tokentrail.ledger.verify import verify
 
-NEW_SCHEMA = {semconv.SCHEMA: 2}
+NEW_SCHEMA = {semconv.SCHEMA: 3}
 
 
 Learn = Callable[[], None]
@@ -19,11 +18,11 @@ Learn = Callable[[], None]
 
 @pytest.fixture
 def learn(database: Client) -> Learn:
-    """What a later migration would do: read schema 2 as well."""
+    """What a later migration would do: read schema 3 as well."""
 
     def do() -> None:
         ((text,),) = database.query("SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = 'usage_parse'").rows
-        taught = re.sub(r"schema_text NOT IN \('', '1'\)", "schema_text NOT IN ('', '1', '2')", text)
+        taught = text.replace("schema_text != '2'", "schema_text NOT IN ('2', '3')")
         assert taught != text
         database.command(f"ALTER TABLE usage_parse MODIFY QUERY {taught}")
 
@@ -31,7 +30,7 @@ def learn(database: Client) -> Learn:
 
 
 def test_after_a_migration_a_replay_is_understood_and_counts_once(land: Land, total: Total, database: Client, learn: Learn) -> None:
-    land(usage(seq=1), usage(seq=2, more=NEW_SCHEMA), usage(seq=3, more=NEW_SCHEMA), usage(seq=4, input_tokens="many"), closing(4))
+    land(usage(seq=1), usage(seq=2, attributes=NEW_SCHEMA), usage(seq=3, attributes=NEW_SCHEMA), usage(seq=4, input_tokens="many"), closing(4))
     assert total() == (1, 10, 5)
     learn()
     replayed = quarantine.replay(database)
@@ -45,7 +44,7 @@ def test_after_a_migration_a_replay_is_understood_and_counts_once(land: Land, to
 
 
 def test_a_replay_that_understands_nothing_changes_nothing(land: Land, total: Total, database: Client) -> None:
-    land(usage(seq=1, more=NEW_SCHEMA))
+    land(usage(seq=1, attributes=NEW_SCHEMA))
     for _ in range(3):
         assert quarantine.replay(database).remaining == 1
     assert quarantine.listed(database)[0]["reason"].startswith("unknown schema")
@@ -53,7 +52,7 @@ def test_a_replay_that_understands_nothing_changes_nothing(land: Land, total: To
 
 
 def test_only_the_reason_asked_for_is_replayed(land: Land, database: Client, learn: Learn) -> None:
-    land(usage(seq=1, more=NEW_SCHEMA), usage(seq=2, input_tokens="many"))
+    land(usage(seq=1, attributes=NEW_SCHEMA), usage(seq=2, input_tokens="many"))
     learn()
     assert quarantine.replay(database, reason="bad count").records == 1
     assert quarantine.replay(database, reason="unknown schema").understood == 1
@@ -62,7 +61,7 @@ def test_only_the_reason_asked_for_is_replayed(land: Land, database: Client, lea
 def test_a_replay_cut_short_before_marking_counts_once(
     land: Land, total: Total, database: Client, learn: Learn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    land(usage(seq=1, more=NEW_SCHEMA))
+    land(usage(seq=1, attributes=NEW_SCHEMA))
     learn()
     with monkeypatch.context() as patch:
         real = quarantine.run
@@ -78,10 +77,10 @@ def test_a_replay_cut_short_before_marking_counts_once(
 
 
 def test_a_copy_that_arrives_after_the_replay_does_not_come_back(land: Land, total: Total, database: Client, learn: Learn) -> None:
-    land(usage(seq=1, more=NEW_SCHEMA))
+    land(usage(seq=1, attributes=NEW_SCHEMA))
     learn()
     quarantine.replay(database)
-    land(usage(seq=1, more=NEW_SCHEMA), usage(seq=2))
+    land(usage(seq=1, attributes=NEW_SCHEMA), usage(seq=2))
     assert quarantine.reasons(database) == []
     assert total() == (2, 20, 10)
 

@@ -45,7 +45,7 @@ def over_http(served: str) -> Iterator[Client]:
             usage(seq=2),
             closing(3),
             claimed("k", by="w2", seq=1, tenant=HOSTILE),
-            usage(by="w2", seq=2, more={semconv.SCHEMA: 2}),
+            usage(by="w2", seq=2, attributes={semconv.SCHEMA: 3}),
         ],
     )
     yield client

@@ -17,17 +17,17 @@ def test_shipped_from_two_places(root: Path, otlp: Otlp) -> None:
     shutil.copytree(root, copy)
     append(service, 3)
     assert adopt(copy, otlp).done, "its lock was not copied: there the writer is dead"
-    assert otlp.closings(service.writer_id)[0][semconv.LAST_SEQ] == 5
+    assert otlp.closings(service.writer_id)[0]["last_seq"] == 5
     assert shipper(root, otlp).ship_folder(service.folder, live=True).done
     assert otlp.numbers(service.writer_id) == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 6, 7, 8]
     said = {}
     for record in otlp.events(service.writer_id, semconv.EVENT_USAGE):
         identity = record.seq
-        values = dict(record.attributes.items()) | {"ts": record.time_unix_nano}
+        values = record.attributes | record.fields | {"ts": record.time_unix_nano}
         assert said.setdefault(identity, values) == values, "the same number says something else"
     service.close()
     assert adopt(root, otlp).done
-    assert [closing[semconv.LAST_SEQ] for closing in otlp.closings(service.writer_id)] == [5, 8]
+    assert [closing["last_seq"] for closing in otlp.closings(service.writer_id)] == [5, 8]
 
 
 def test_a_restored_backup_repeats_what_was_shipped(root: Path, otlp: Otlp) -> None:

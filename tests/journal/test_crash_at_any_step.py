@@ -94,7 +94,7 @@ def test_of_a_writer(tmp_path: Path, otlp: Otlp) -> None:
         arrived = otlp.numbers(folder.name)
         # the record under way may be there as well
         assert arrived in (numbers, [*numbers, len(numbers) + 1])
-        assert not arrived or otlp.closings(folder.name)[0]["tokentrail.writer.last_seq"] == max(arrived)
+        assert not arrived or otlp.closings(folder.name)[0]["last_seq"] == max(arrived)
         assert "tokentrail.writer.damaged" not in (otlp.closings(folder.name) or [{}])[0]
         assert [path for path in root.iterdir() if not path.name.startswith(".")] == []
 
@@ -119,7 +119,7 @@ def test_of_a_shipper_or_adopter(tmp_path: Path, closed: bool) -> None:
             assert adopt(root, otlp).done
             [writer_id] = otlp.writers()
             assert set(otlp.numbers(writer_id)) == {1, 2, 3, 4, 5, 6}
-            assert {closing["tokentrail.writer.last_seq"] for closing in otlp.closings(writer_id)} == {6}
+            assert {closing["last_seq"] for closing in otlp.closings(writer_id)} == {6}
             assert not any("tokentrail.writer.damaged" in closing for closing in otlp.closings(writer_id))
             assert list(root.iterdir()) == []
             otlp.taken.clear()

@@ -11,7 +11,6 @@ from tests.journal.test_torn_bytes_are_skipped_and_named import frames, overwrit
 from tests.support.journal import abandon, adopt, append, shipper, writer
 from tests.support.otlp_receiver import Otlp, cut, numbers_of
 from tests.support.waiting import wait_until
-from tokentrail import semconv
 from tokentrail.journal import folder as layout
 from tokentrail.journal.background import Background
 from tokentrail.journal.folder import segments
@@ -26,7 +25,7 @@ def zero(path: Path, numbers: set[int]) -> None:
 
 
 def damaged(otlp: Otlp, writer_id: str) -> set[int]:
-    return {number for closing in otlp.closings(writer_id) for number in numbers_of(closing.get(semconv.DAMAGED_RANGES, ""))}
+    return {number for closing in otlp.closings(writer_id) for number in numbers_of(closing["damaged"])}
 
 
 @pytest.mark.parametrize("torn", [{5, 6}, {19, 20}, {1}, set(range(1, 21))], ids=["middle", "after the last number heard", "first", "all"])
@@ -39,7 +38,7 @@ def test_in_the_journal_of_a_writer_that_closed_itself(root: Path, otlp: Otlp, t
     assert adopt(root, otlp).done
     assert set(otlp.numbers(service.writer_id)) == set(range(1, 21)) - torn
     assert damaged(otlp, service.writer_id) == torn
-    assert max(closing[semconv.LAST_SEQ] for closing in otlp.closings(service.writer_id)) == 20
+    assert max(closing["last_seq"] for closing in otlp.closings(service.writer_id)) == 20
 
 
 def test_by_the_writers_own_shipper(root: Path, otlp: Otlp) -> None:
@@ -62,7 +61,7 @@ def test_by_the_writers_own_shipper(root: Path, otlp: Otlp) -> None:
     background.stop(20)
     assert set(otlp.numbers(service.writer_id)) == set(range(1, 66)) - torn
     assert damaged(otlp, service.writer_id) == torn
-    assert all(semconv.CLOSED_BY not in closing for closing in otlp.closings(service.writer_id))
+    assert all(not closing["closed_by"] for closing in otlp.closings(service.writer_id))
 
 
 @pytest.mark.parametrize("survives", ["closing record", "cursor", "next file"])
@@ -160,4 +159,4 @@ def test_half_a_record_at_the_kill_is_no_damage(root: Path, otlp: Otlp) -> None:
         file.truncate(path.stat().st_size - 5)
     assert adopt(root, otlp).done
     assert damaged(otlp, service.writer_id) == set()
-    assert max(closing[semconv.LAST_SEQ] for closing in otlp.closings(service.writer_id)) == 19
+    assert max(closing["last_seq"] for closing in otlp.closings(service.writer_id)) == 19

@@ -31,7 +31,7 @@ def calls(otlp: Otlp) -> dict[tuple[str, str, int], list[int | None]]:
     found: dict[tuple[str, str, int], list[int | None]] = {}
     for writer_id in otlp.writers():
         for record in otlp.events(writer_id, semconv.EVENT_USAGE):
-            identity = (record.attributes[semconv.KEY], writer_id, record.attributes.get(semconv.CALL, record.seq))
+            identity = (record.fields["key"], writer_id, record.fields.get("call", record.seq))
             found.setdefault(identity, []).append(record.attributes.get(semconv.INPUT_TOKENS))
     return found
 

@@ -10,7 +10,6 @@ import pytest
 from tests.support.journal import Program, environment, parse_numbers
 from tests.support.otlp_receiver import Otlp
 from tests.support.waiting import wait_until
-from tokentrail import semconv
 
 HEAD = """
 import os, signal, sys, threading, time
@@ -32,7 +31,7 @@ def assert_whole(otlp: Otlp, expected: dict[str, set[int]]) -> None:
     otlp.wait_closed(expected)
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers == set(range(1, max(numbers) + 1))
-        assert {closing[semconv.LAST_SEQ] for closing in otlp.closings(writer_id)} == {max(numbers)}
+        assert {closing["last_seq"] for closing in otlp.closings(writer_id)} == {max(numbers)}
 
 
 CHILD_ENDS = {
@@ -70,8 +69,8 @@ sys.stdin.read()
     assert program.end() == 0, program.errors
     assert_whole(otlp, expected)
     if end != CHILD_ENDS["sys.exit"]:
-        assert {closing[semconv.CLOSED_BY] for closing in otlp.closings(child)} == {parent}
-    assert semconv.CLOSED_BY not in otlp.closings(parent)[-1]
+        assert {closing["closed_by"] for closing in otlp.closings(child)} == {parent}
+    assert not otlp.closings(parent)[-1]["closed_by"]
 
 
 def test_locks_survive_the_other_ones_end(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.grpc_receiver import GrpcOtlp
 from tests.support.journal import Program, environment, parse_numbers
-from tokentrail import semconv
 
 HEAD = """
 import os, signal, sys, threading, time
@@ -41,7 +40,7 @@ def assert_whole(otlp: GrpcOtlp, expected: dict[str, set[int]]) -> None:
     otlp.wait_closed(expected)
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) == numbers == set(range(1, max(numbers) + 1))
-        assert {closing[semconv.LAST_SEQ] for closing in otlp.closings(writer_id)} == {max(numbers)}
+        assert {closing["last_seq"] for closing in otlp.closings(writer_id)} == {max(numbers)}
 
 
 def test_children_ship_while_their_parent_does(root: Path, otlp: GrpcOtlp, start: Callable[..., Program]) -> None:

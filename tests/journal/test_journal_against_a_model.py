@@ -17,7 +17,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.journal.test_torn_bytes_are_skipped_and_named import overwrite
 from tests.support.journal import abandon, adopt, append, shipper, writer
 from tests.support.otlp_receiver import Otlp, ok, status
-from tokentrail import semconv
 from tokentrail.journal import writer as writer_module
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.background import Background
@@ -63,7 +62,7 @@ class Journal(RuleBasedStateMachine):
             # a lost cursor makes a reader miss what has arrived, and the ledger believes what it has heard; a refusal may be in what was cut
             assert damaged - arrived - self.refused[writer_id] == self.torn[writer_id]
             assert refused <= self.refused[writer_id] <= refused | damaged
-            assert max(closing[semconv.LAST_SEQ] for closing in closings) == max(written | self.refused[writer_id])
+            assert max(closing["last_seq"] for closing in closings) == max(written | self.refused[writer_id])
         self.otlp.close()
         shutil.rmtree(self.root.parent)
 

@@ -96,7 +96,7 @@ seen(flushed=tokentrail.flush(30))
 
 def test_flush_is_false_for_what_former_settings_have_put_aside(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
     def bad(record: Record) -> bool:
-        return record.attributes.get(semconv.TENANT_ID) == "poison"
+        return record.fields.get("tenant_id") == "poison"
 
     otlp.policy = refuses(bad)
     code = """
@@ -134,7 +134,7 @@ seen(flushed=tokentrail.flush(30))
     assert [fact["flushed"] for fact in facts] == [False, True]
     [refused] = [writer_id for writer_id in otlp.writers() if otlp.refused(writer_id)]
     assert otlp.refused(refused) == {1, 2, 3}
-    assert otlp.closings(refused)[0][semconv.LAST_SEQ] == 3
+    assert otlp.closings(refused)[0]["last_seq"] == 3
 
 
 ESTIMATED = """
@@ -169,10 +169,10 @@ seen(flushed=tokentrail.flush(30), closed=former.closed)
     rows: dict[str, list[int | None]] = {}
     for writer_id in otlp.writers():
         for record in otlp.events(writer_id, semconv.EVENT_USAGE):
-            identity = f"{writer_id} {record.attributes.get(semconv.CALL, record.seq)}"
+            identity = f"{writer_id} {record.fields.get('call', record.seq)}"
             rows.setdefault(identity, []).append(record.attributes.get(semconv.INPUT_TOKENS))
         [closing] = otlp.closings(writer_id)
-        assert closing[semconv.LAST_SEQ] == max(otlp.numbers(writer_id))
+        assert closing["last_seq"] == max(otlp.numbers(writer_id))
     assert len(rows) == 3
     assert all(said[0] is None and said[1] is not None and len(said) == 2 for said in rows.values())
 
@@ -197,7 +197,7 @@ threading.Timer(0.2, slow.set).start()
     for writer_id, numbers in expected.items():
         assert set(otlp.numbers(writer_id)) >= numbers
         [closing] = otlp.closings(writer_id)
-        assert closing[semconv.LAST_SEQ] == max(otlp.numbers(writer_id))
+        assert closing["last_seq"] == max(otlp.numbers(writer_id))
     assert not list(root.parent.glob("*/*/*.journal"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -12,16 +14,28 @@ from tests.support.otlp_receiver import Otlp
 from tokentrail import semconv
 from tokentrail.cli.journal import command
 from tokentrail.journal import files as files_module
+from tokentrail.journal import frames
 from tokentrail.journal import writer as writer_module
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.folder import segments
 from tokentrail.journal.records import Header
 
 
-@pytest.fixture
-def newer(root: Path, monkeypatch: pytest.MonkeyPatch) -> writer_module.Writer:
+def in_newer_format(number: int, payload: bytes) -> bytes:
+    """A frame as a later version writes it: in a format of its own, so that not even the header can be read."""
+    form = frames.FORMAT + 1
+    checksum = zlib.crc32(payload, (number ^ (form - 1 << 24)) & 0xFFFFFFFF)
+    return struct.pack("<3sBIIQ", frames.MARK, form, len(payload), checksum, number) + payload
+
+
+@pytest.fixture(params=["schema", "format"])
+def newer(root: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> writer_module.Writer:
     with monkeypatch.context() as patch:
-        patch.setattr(files_module, "Header", lambda **fields: Header(**fields, schema=semconv.SCHEMA_VERSION + 1))
+        if request.param == "schema":
+            patch.setattr(files_module, "Header", lambda **fields: Header(**fields, schema=semconv.SCHEMA_VERSION + 1))
+        else:
+            for module in (files_module, writer_module):
+                patch.setattr(module, "frame", in_newer_format)
         service = writer(root)
         append(service, 3)
     return service

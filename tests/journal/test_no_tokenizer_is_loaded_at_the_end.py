@@ -60,6 +60,6 @@ def test_at_the_end(root: Path, otlp: Otlp, start: Callable[..., Program], model
     assert ("asked False" in program.lines) is loads
     adopt(root, otlp)
     [writer_id] = otlp.writers()
-    rows = [record.attributes for record in otlp.events(writer_id, semconv.EVENT_USAGE)]
-    assert rows[0][semconv.INPUT_CHARS] == 13
+    rows = [record.fields for record in otlp.events(writer_id, semconv.EVENT_USAGE)]
+    assert rows[0]["input_chars"] == 13
     assert len(rows) == (2 if counted else 1)

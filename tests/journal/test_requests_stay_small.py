@@ -8,7 +8,6 @@ import pytest
 
 from tests.support.journal import abandon, adopt, append, usage, writer
 from tests.support.otlp_receiver import Otlp
-from tokentrail import semconv
 from tokentrail.journal.records import encode_usage
 
 pytestmark = pytest.mark.slow
@@ -49,4 +48,4 @@ def test_every_attribute_at_its_largest(root: Path, otlp: Otlp) -> None:
     assert adopt(root, otlp).done
     assert otlp.numbers(service.writer_id) == list(range(1, 501))
     assert max(request.size for request in otlp.requests) <= 3_000_000
-    assert otlp.taken[0].attributes[semconv.METADATA_CUT] is True
+    assert otlp.taken[0].fields["metadata_cut"] is True

@@ -10,7 +10,6 @@ from pathlib import Path
 from tests.support.journal import Program, append, environment, parse_numbers, shipper, writer
 from tests.support.otlp_receiver import Otlp, status
 from tests.support.waiting import wait_until
-from tokentrail import semconv
 from tokentrail.journal.adoption import Adopter
 
 WATCH = "from tokentrail.cli import main; import sys; sys.argv = ['tokentrail', 'journal', 'ship', '--watch', '--interval', '0.05']; main()"
@@ -80,7 +79,7 @@ def test_two_sidecars_and_a_service_share_a_folder(root: Path, otlp: Otlp, start
     for writer_id, numbers in expected.items():
         assert Counter(otlp.numbers(writer_id)) == Counter(numbers)
         assert len(otlp.closings(writer_id)) == 1
-        assert semconv.CLOSED_BY not in otlp.closings(writer_id)[0]
+        assert not otlp.closings(writer_id)[0]["closed_by"]
 
 
 def test_a_service_that_ships_itself_is_left_to_it(root: Path, otlp: Otlp) -> None:

@@ -17,7 +17,6 @@ from tests.support.journal import Program, abandon, adopt, append, environment, 
 from tests.support.otlp_receiver import Otlp, cut, numbers_of
 from tests.support.require import require
 from tests.support.waiting import wait_until
-from tokentrail import semconv
 from tokentrail.journal import folder as layout
 from tokentrail.journal.background import Background
 from tokentrail.journal.refusals import load_refused, refused_files
@@ -141,9 +140,9 @@ def test_the_log_names_the_limit_and_not_the_disk(root: Path) -> None:
 def read_refusals(otlp: Otlp, writer_id: str) -> tuple[set[int], int]:
     closings = otlp.closings(writer_id)
     assert closings, "the writer stays open for good"
-    damaged = {number for closing in closings for number in numbers_of(closing.get(semconv.DAMAGED_RANGES, ""))}
+    damaged = {number for closing in closings for number in numbers_of(closing["damaged"])}
     assert not damaged
-    return otlp.refused(writer_id), max(closing[semconv.LAST_SEQ] for closing in closings)
+    return otlp.refused(writer_id), max(closing["last_seq"] for closing in closings)
 
 
 @pytest.mark.parametrize("end", ["closed", "killed"])
@@ -188,7 +187,7 @@ def test_a_closed_writers_own_shipper_tells_what_the_disk_did_not_take(volume: P
     service.close()
     background.stop(20)
     assert read_refusals(otlp, service.writer_id) == (refused, len(numbers))
-    assert semconv.CLOSED_BY not in otlp.closings(service.writer_id)[0]
+    assert not otlp.closings(service.writer_id)[0]["closed_by"]
     assert background.flush(0), "all is acknowledged, the refusals too"
     assert list(service.root.iterdir()) == []
 

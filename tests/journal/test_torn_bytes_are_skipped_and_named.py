@@ -107,8 +107,8 @@ def test_good_records_arrive_and_torn_ones_are_named(root: Path, otlp: Otlp, dam
     expected = numbers - torn - ({20} if damage is torn_tail else set())
     assert otlp.numbers(dead.writer_id) == sorted(expected)
     [closing] = otlp.closings(dead.writer_id)
-    assert closing[semconv.LAST_SEQ] == max(expected)
-    assert numbers_of(closing.get(semconv.DAMAGED_RANGES, "")) == torn
+    assert closing["last_seq"] == max(expected)
+    assert numbers_of(closing["damaged"]) == torn
     assert any("torn bytes" in sentence and str(path) in sentence for sentence in said)
     services = {record.resource.get(semconv.SERVICE_NAME) for record in otlp.taken}
     assert services == ({None} if damage in (header_gone, header_and_first_gone) else {"under-test"})
@@ -136,7 +136,7 @@ def test_a_file_that_is_gone_is_named(root: Path, otlp: Otlp) -> None:
     gone.unlink()
     assert adopt(root, otlp).done
     assert set(otlp.numbers(dead.writer_id)) == set(range(1, 61)) - torn
-    assert numbers_of(otlp.closings(dead.writer_id)[0][semconv.DAMAGED_RANGES]) == torn
+    assert numbers_of(otlp.closings(dead.writer_id)[0]["damaged"]) == torn
 
 
 def test_a_living_writers_torn_middle_is_passed_by(root: Path, otlp: Otlp) -> None:

@@ -12,7 +12,6 @@ from tokentrail import semconv
 from tokentrail.clickhouse import lists
 from tokentrail.counts import COUNTS, Count
 from tokentrail.instrumentation.contract import Answer
-from tokentrail.journal import otlp
 from tokentrail.usage import Usage
 
 ONE_MORE = Count("held_tokens", "tokentrail.usage.held.input_tokens", "Of the input tokens, those held 'for an hour'")
@@ -55,5 +54,4 @@ def test_no_other_file_spells_all_of_them() -> None:
         if path not in allowed and all(re.search(rf"\b{count.name}\b", path.read_text("utf-8"), re.IGNORECASE) for count in COUNTS)
     }
     assert spelt == set()
-    assert {count.name: count.attribute for count in COUNTS}.items() <= otlp.ATTRIBUTES.items()
     assert [item["name"] for item in lists.lists()["counts"]] == [count.name for count in COUNTS]

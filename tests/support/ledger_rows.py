@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,26 +29,40 @@ def moment(nanoseconds: int) -> str:
     return f"{datetime(1970, 1, 1) + timedelta(seconds=seconds)}.{rest:09d}"  # noqa: DTZ001 - UTC, which the column says
 
 
-def row(attributes: Mapping[str, object], *, ts: int = START_NS, trace_id: str = "", span_id: str = "", service: str = "shop") -> Row:
-    """A landing row with these attributes as text; `None` leaves one out."""
+def row(
+    event: str, fields: Mapping[str, object], attributes: Mapping[str, object], *, ts: int = START_NS, service: str = "shop", body: str | None = None
+) -> Row:
+    """A landing row: fields as the JSON of its body (or `body` as it is), attributes as text; `None` leaves a field or an attribute out."""
+    said = {"event": event, "ts": ts, **fields}
+    given = {semconv.EVENT: event, semconv.SCHEMA: semconv.SCHEMA_VERSION, **attributes}
     return {
         "Timestamp": moment(ts),
-        "TraceId": trace_id,
-        "SpanId": span_id,
+        "TraceId": "",
+        "SpanId": "",
         "TraceFlags": 0,
         "SeverityText": "",
         "SeverityNumber": 9,
         "ServiceName": service,
-        "Body": "",
+        "Body": json.dumps({name: value for name, value in said.items() if value is not None}) if body is None else body,
         "ResourceSchemaUrl": "",
         "ResourceAttributes": {semconv.SERVICE_NAME: service, semconv.ENVIRONMENT: "test", semconv.HOST_NAME: "here"},
         "ScopeSchemaUrl": "",
         "ScopeName": semconv.SCOPE,
         "ScopeVersion": "0",
         "ScopeAttributes": {},
-        "LogAttributes": {name: _text(value) for name, value in attributes.items() if value is not None},
+        "LogAttributes": {name: str(value) for name, value in attributes_of(given)},
         "EventName": "",
     }
+
+
+def attributes_of(given: Mapping[str, object]) -> Iterable[tuple[str, object]]:
+    return ((name, value) for name, value in given.items() if value is not None)
+
+
+def with_body(row: Row, **fields: object) -> Row:
+    """The same row with fields of its body replaced; `None` leaves one out."""
+    said = {name: value for name, value in (json.loads(row["Body"]) | fields).items() if value is not None}
+    return row | {"Body": json.dumps(said)}
 
 
 def usage(
@@ -65,38 +81,37 @@ def usage(
     output_tokens: int | str | None = 5,
     source: str = "reported",
     more: Mapping[str, object] | None = None,
+    attributes: Mapping[str, object] | None = None,
+    body: str | None = None,
 ) -> Row:
-    """A usage record. By default an automatic key, made of what is given; its time is `START_NS + seq` seconds."""
+    """A usage record; `more` and `attributes` replace fields of its body and attributes. By default an automatic key, made of what is given; its time is `START_NS + seq` seconds."""
     if ts is None:
         ts = START_NS + seq * 10**9
     if key_time is None and kind != "opaque":
         key_time = ts
     if key is None:
         key = f"{operation}:{tenant}:{hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()}:{key_time:019d}"
-    attributes: dict[str, object] = {
-        semconv.EVENT: semconv.EVENT_USAGE,
-        semconv.SCHEMA: semconv.SCHEMA_VERSION,
-        semconv.KEY: key,
-        semconv.KEY_KIND: kind,
-        semconv.KEY_TIME: key_time,
-        semconv.WRITER_ID: writer(by),
-        semconv.SEQ: seq,
-        semconv.CALL: call,
-        semconv.TENANT_ID: tenant,
-        semconv.OPERATION: operation,
-        semconv.TOKEN_TYPE: "llm",
-        semconv.ENDPOINT: "chat",
-        semconv.GEN_AI_OPERATION: "chat",
-        semconv.PROVIDER: "openai",
-        semconv.REQUEST_MODEL: "gpt-4o-mini",
-        semconv.RESPONSE_MODEL: "gpt-4o-mini-2024-07-18",
-        semconv.ENDED: "complete",
-        semconv.INPUT_TOKENS: input_tokens,
-        semconv.OUTPUT_TOKENS: output_tokens,
-        semconv.INPUT_SOURCE: source,
-        semconv.OUTPUT_SOURCE: source,
+    fields: dict[str, object] = {
+        "key": key,
+        "key_kind": kind,
+        "key_time": key_time,
+        "call": call,
+        "tenant_id": tenant,
+        "operation": operation,
+        "token_type": "llm",
+        "endpoint": "chat",
+        "gen_ai_operation": "chat",
+        "provider": "openai",
+        "request_model": "gpt-4o-mini",
+        "response_model": "gpt-4o-mini-2024-07-18",
+        "ended": "complete",
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "input_source": source,
+        "output_source": source,
     }
-    return row(attributes | dict(more or {}), ts=ts)
+    known = {semconv.WRITER_ID: writer(by), semconv.SEQ: seq}
+    return row(semconv.EVENT_USAGE, fields | dict(more or {}), known | dict(attributes or {}), ts=ts, body=body)
 
 
 def claimed(key: str, *, kind: str = "opaque", **fields: Any) -> Row:
@@ -104,24 +119,20 @@ def claimed(key: str, *, kind: str = "opaque", **fields: Any) -> Row:
     return usage(key=key, kind=kind, **fields)
 
 
-def closing(last_seq: object, *, by: str = "w1", closed_by: str | None = None, damaged: str | None = None) -> Row:
+def closing(last_seq: object, *, by: str = "w1", closed_by: str | None = None, damaged: object = None) -> Row:
     """A writer's closing record."""
-    return row(
-        {
-            semconv.EVENT: semconv.EVENT_CLOSING,
-            semconv.WRITER_ID: writer(by),
-            semconv.LAST_SEQ: last_seq,
-            semconv.CLOSED_BY: closed_by and writer(closed_by),
-            semconv.DAMAGED_RANGES: damaged,
-        }
-    )
+    fields = {"last_seq": last_seq, "closed_by": closed_by and writer(closed_by), "damaged": pairs(damaged)}
+    return row(semconv.EVENT_CLOSING, fields, {semconv.WRITER_ID: writer(by)})
 
 
-def refused(ranges: str, *, by: str = "w1", damaged: str | None = None) -> Row:
+def refused(ranges: object, *, by: str = "w1", damaged: bool | None = None) -> Row:
     """A record of numbers that the journal could not take; `damaged`: that it took and cannot read."""
-    said = {semconv.REFUSED_RANGES: ranges, semconv.DAMAGED_RANGES: damaged}
-    return row({semconv.EVENT: semconv.EVENT_REFUSED, semconv.WRITER_ID: writer(by), **said})
+    return row(semconv.EVENT_REFUSED, {"ranges": pairs(ranges), "damaged": damaged}, {semconv.WRITER_ID: writer(by)})
 
 
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def pairs(ranges: object) -> object:
+    """`1-2,5-9` as `[[1, 2], [5, 9]]`; what is no list of ranges stays as it is."""
+    if not isinstance(ranges, str) or not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", ranges):
+        return ranges
+    ends = (part.partition("-") for part in ranges.split(","))
+    return [[int(low), int(high or low)] for low, _, high in ends]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 import time
 import uuid
@@ -47,37 +48,48 @@ class Writer:
 
     def _usage(self, seq: int, metadata_bytes: int) -> LogRecord:
         now = time.time_ns()
-        values: dict[str, str | int] = {
+        fields: dict[str, str | int] = {
+            "event": semconv.EVENT_USAGE,
+            "key": f"query:tenant-{seq % 50}:{uuid.uuid4().hex}:{now}",
+            "key_time": now,
+            "ts": now,
+            "tenant_id": f"tenant-{seq % 50}",
+            "operation": "query",
+            "endpoint": "chat",
+            "gen_ai_operation": "chat",
+            "provider": "groq",
+            "request_model": "llama-3.1-8b-instant",
+            "response_model": "llama-3.1-8b-instant",
+            "response_id": f"chatcmpl-{uuid.uuid4()}",
+            "model_family": "llama",
+            "server_address": "api.example.test",
+            "duration_ns": 123_456_789,
+            "input_tokens": seq,
+            "output_tokens": 1,
+            "input_source": "reported",
+            "output_source": "reported",
+            "input_chars": 4 * seq,
+        }
+        if metadata_bytes:
+            fields["metadata"] = '{"request": "' + "r" * metadata_bytes + '"}'
+        known: dict[str, str | int] = {
             semconv.EVENT: semconv.EVENT_USAGE,
             semconv.SCHEMA: semconv.SCHEMA_VERSION,
-            semconv.KEY: f"query:tenant-{seq % 50}:{uuid.uuid4().hex}:{now}",
-            semconv.KEY_KIND: "automatic",
-            semconv.KEY_TIME: now,
             semconv.WRITER_ID: self.writer_id,
             semconv.SEQ: seq,
-            semconv.TENANT_ID: f"tenant-{seq % 50}",
-            semconv.OPERATION: "query",
-            semconv.TOKEN_TYPE: "llm",
-            semconv.ENDPOINT: "chat",
             semconv.GEN_AI_OPERATION: "chat",
             semconv.PROVIDER: "groq",
             semconv.REQUEST_MODEL: "llama-3.1-8b-instant",
             semconv.RESPONSE_MODEL: "llama-3.1-8b-instant",
-            semconv.RESPONSE_ID: f"chatcmpl-{uuid.uuid4()}",
-            semconv.MODEL_FAMILY: "llama",
-            semconv.SERVER_ADDRESS: "api.example.test",
-            semconv.ENDED: "complete",
-            semconv.ATTEMPTS: 1,
-            semconv.DURATION_NS: 123_456_789,
             semconv.INPUT_TOKENS: seq,
             semconv.OUTPUT_TOKENS: 1,
-            semconv.INPUT_SOURCE: "reported",
-            semconv.OUTPUT_SOURCE: "reported",
-            semconv.INPUT_CHARS: 4 * seq,
         }
-        if metadata_bytes:
-            values[semconv.METADATA] = '{"request": "' + "r" * metadata_bytes + '"}'
-        return LogRecord(time_unix_nano=now, event_name=semconv.EVENT_NAME_PREFIX + semconv.EVENT_USAGE, attributes=attributes(values))
+        return LogRecord(
+            time_unix_nano=now,
+            event_name=semconv.EVENT_NAME_PREFIX + semconv.EVENT_USAGE,
+            body=AnyValue(string_value=json.dumps(fields)),
+            attributes=attributes(known),
+        )
 
 
 def app_logs(lines: Iterable[str]) -> bytes:

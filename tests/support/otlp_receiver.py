@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import ssl
 import threading
 from collections import deque
@@ -29,6 +30,7 @@ class Record:
     """One log record as it arrived."""
 
     attributes: dict[str, Any]
+    fields: dict[str, Any]  # the JSON of its body; none where the body is no JSON
     resource: dict[str, Any]
     time_unix_nano: int
     trace_id: str
@@ -186,21 +188,24 @@ class Otlp:
             return sorted({writer_id for writer_id, _ in self._by_event})
 
     def closings(self, writer_id: str) -> list[dict[str, Any]]:
-        return [record.attributes for record in self.events(writer_id, semconv.EVENT_CLOSING)]
+        """The fields of a writer's closing records."""
+        return [record.fields for record in self.events(writer_id, semconv.EVENT_CLOSING)]
 
     def refused(self, writer_id: str) -> set[int]:
         """The numbers that the writer told it had refused."""
         told: set[int] = set()
         for record in self.events(writer_id, semconv.EVENT_REFUSED):
-            if semconv.DAMAGED_RANGES not in record.attributes:
-                told |= numbers_of(record.attributes[semconv.REFUSED_RANGES])
+            if not record.fields.get("damaged"):
+                told |= numbers_of(record.fields["ranges"])
         return told
 
     def damaged(self, writer_id: str, *, closed: bool = True) -> set[int]:
         """The numbers that were told as damaged; not `closed`: those that were told while the writer lived."""
         told: set[int] = set()
-        for record in self.events(writer_id, semconv.EVENT_REFUSED) + (self.events(writer_id, semconv.EVENT_CLOSING) if closed else []):
-            told |= numbers_of(record.attributes.get(semconv.DAMAGED_RANGES, ""))
+        for record in self.events(writer_id, semconv.EVENT_REFUSED):
+            told |= numbers_of(record.fields["ranges"] if record.fields.get("damaged") else [])
+        for closing in self.closings(writer_id) if closed else []:
+            told |= numbers_of(closing["damaged"])
         return told
 
     def wait_closed(self, writer_ids: Iterable[str], deadline_s: float = 30.0) -> None:
@@ -223,13 +228,9 @@ class Otlp:
         return reply
 
 
-def numbers_of(ranges: str) -> set[int]:
-    """`2-4,7-7` as a set."""
-    found: set[int] = set()
-    for part in filter(None, ranges.split(",")):
-        low, _, high = part.partition("-")
-        found.update(range(int(low), int(high) + 1))
-    return found
+def numbers_of(ranges: Iterable[tuple[int, int]]) -> set[int]:
+    """The numbers in ranges `[first, last]`."""
+    return {number for low, high in ranges for number in range(low, high + 1)}
 
 
 class _Server(ThreadingHTTPServer):
@@ -274,7 +275,9 @@ def records_of(body: bytes) -> Iterable[Record]:
         resource = _values(resource_logs.resource.attributes)
         for scope_logs in resource_logs.scope_logs:
             for log in scope_logs.log_records:
-                yield Record(_values(log.attributes), resource, log.time_unix_nano, log.trace_id.hex(), log.span_id.hex(), log.event_name)
+                text = log.body.string_value
+                fields = json.loads(text) if text.startswith("{") else {}
+                yield Record(_values(log.attributes), fields, resource, log.time_unix_nano, log.trace_id.hex(), log.span_id.hex(), log.event_name)
 
 
 def _values(attributes: Iterable[KeyValue]) -> dict[str, Any]:

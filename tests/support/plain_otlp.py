@@ -10,45 +10,28 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import SEVERITY_NUMBER_INFO, LogRecord
 
 from tokentrail import semconv
-from tokentrail.journal.otlp import ATTRIBUTES
-from tokentrail.journal.records import Header
+from tokentrail.journal.records import Header, encode
 from tokentrail.usage import Closing, Refused, Usage
-
-LEFT_OUT_AT_0 = ("key_time", "call", "server_port", "attempts")
 
 
 def any_value(value: Any) -> AnyValue:
-    if isinstance(value, bool):
-        return AnyValue(bool_value=value)
-    if isinstance(value, int):
-        return AnyValue(int_value=value)
-    return AnyValue(string_value=value)
-
-
-def ranges(pairs: Iterable[tuple[int, int]]) -> str:
-    return ",".join(f"{low}-{high}" for low, high in pairs)
+    return AnyValue(int_value=value) if isinstance(value, int) else AnyValue(string_value=value)
 
 
 def attributes(record: Usage | Refused | Closing, number: int, writer_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = {semconv.SCHEMA: semconv.SCHEMA_VERSION, semconv.WRITER_ID: writer_id}
+    found: dict[str, Any] = {semconv.SCHEMA: semconv.SCHEMA_VERSION, semconv.WRITER_ID: writer_id, semconv.EVENT: type(record).__name__.lower()}
     if isinstance(record, Usage):
-        found |= {semconv.EVENT: semconv.EVENT_USAGE, semconv.SEQ: number}
-        for field, name in ATTRIBUTES.items():
-            value = getattr(record, field)
-            if value is None or value == "" or value is False or (value == 0 and field in LEFT_OUT_AT_0):
-                continue
-            found[name] = value
-    elif isinstance(record, Closing):
-        found |= {semconv.EVENT: semconv.EVENT_CLOSING, semconv.LAST_SEQ: record.last_seq}
-        if record.closed_by:
-            found[semconv.CLOSED_BY] = record.closed_by
-        if record.damaged:
-            found[semconv.DAMAGED_RANGES] = ranges(record.damaged)
-    else:
-        found |= {semconv.EVENT: semconv.EVENT_REFUSED, semconv.REFUSED_RANGES: ranges(record.ranges)}
-        if record.damaged:
-            found[semconv.DAMAGED_RANGES] = ranges(record.ranges)
-    return found
+        found |= {
+            semconv.SEQ: number,
+            semconv.GEN_AI_OPERATION: record.gen_ai_operation,
+            semconv.PROVIDER: record.provider,
+            semconv.REQUEST_MODEL: record.request_model,
+            semconv.RESPONSE_MODEL: record.response_model,
+            semconv.ERROR_TYPE: record.error_type,
+            semconv.INPUT_TOKENS: record.input_tokens,
+            semconv.OUTPUT_TOKENS: record.output_tokens,
+        }
+    return {name: value for name, value in found.items() if value is not None and value != ""}
 
 
 def log_record(record: Usage | Refused | Closing, number: int, writer_id: str) -> LogRecord:
@@ -57,6 +40,7 @@ def log_record(record: Usage | Refused | Closing, number: int, writer_id: str) -
         time_unix_nano=record.ts,
         severity_number=SEVERITY_NUMBER_INFO,
         event_name=f"{semconv.EVENT_NAME_PREFIX}{found[semconv.EVENT]}",
+        body=AnyValue(string_value=encode(record).decode()),
         attributes=sorted((KeyValue(key=name, value=any_value(value)) for name, value in found.items()), key=lambda pair: pair.key),
     )
     if isinstance(record, Usage) and record.trace_id:

@@ -15,8 +15,6 @@ from tokentrail.counts import Count
 MADE_BY_0007 = Path(__file__).parents[1] / "clickhouse" / "made_by_0007"
 """What the version wrote whose views were made by migrations, rendered for a single server."""
 
-ONE_MORE = "gen_ai.usage.held.input_tokens"
-"""The attribute of a count that a later version knows."""
 _COLUMN = "ADD COLUMN IF NOT EXISTS held_tokens Nullable(Int64) COMMENT 'Of the input, held'"
 ADDS_ONE_MORE = f"""
 ALTER TABLE usage_parsed{{{{on_cluster}}}} {_COLUMN};
@@ -50,7 +48,9 @@ def add(monkeypatch: pytest.MonkeyPatch, folder: str, name: str, text: str) -> N
 
 def know_one_count_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Be the version that knows one count more: a line of the list, and a migration."""
-    monkeypatch.setattr(lists, "COUNTS", (*lists.COUNTS, Count("held_tokens", ONE_MORE, "Of the input tokens, those held 'for an hour'")))
+    monkeypatch.setattr(
+        lists, "COUNTS", (*lists.COUNTS, Count("held_tokens", "gen_ai.usage.held.input_tokens", "Of the input tokens, those held 'for an hour'"))
+    )
     add(monkeypatch, "migrations", "9001_held", ADDS_ONE_MORE)
 
 

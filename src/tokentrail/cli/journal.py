@@ -234,8 +234,8 @@ def _ship_aside(root: Path, exporter: Sends) -> tuple[int, int, list[str]]:
             damaged.append(str(kept.path))
         else:
             try:
-                record = decode(kept.payload)
-                body = b"" if isinstance(record, Header) else log_record(record, kept.number, kept.header.writer_id)
+                record, payload = decode(kept.payload)
+                body = b"" if isinstance(record, Header) else log_record(record, payload, kept.number, kept.header.writer_id)
             except msgspec.MsgspecError as error:
                 reason = f"the record is damaged: {error}"
                 damaged.append(str(kept.path))

@@ -1,7 +1,7 @@
 """The named lists for repeated lines in `.sql` files: `{{each counts: $name,}}` is one line for every count.
 
-An item is a mapping: `$name` the column, `$attribute` the attribute that states the count, `$text` the alias of that attribute's text while a record
-is parsed, `$comment` the column's comment, `$literal` the comment escaped for an SQL literal.
+An item is a mapping: `$name` the column, and the field of the record's JSON; `$comment` the column's comment, `$literal` the same as the inside of an
+SQL literal.
 
 The counts are those of `tokentrail.counts`: a new count needs a migration that adds its column (`make docs` writes the migration), and no other SQL.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from tokentrail import semconv
 from tokentrail.counts import COUNTS, Count
 
 __all__ = ["Item", "lists"]
@@ -20,9 +19,9 @@ Item = Mapping[str, str]
 
 
 _SIZES: Final = (
-    Count("input_chars", semconv.INPUT_CHARS, "Characters sent"),
-    Count("output_chars", semconv.OUTPUT_CHARS, "Characters received"),
-    Count("texts", semconv.TEXTS, "Number of texts sent"),
+    Count("input_chars", "", "Characters sent"),
+    Count("output_chars", "", "Characters received"),
+    Count("texts", "", "Number of texts sent"),
 )
 _FIRST: Final = (
     "input_tokens",
@@ -60,8 +59,6 @@ def _items(counts: Iterable[Count]) -> list[Item]:
     return [
         {
             "name": count.name,
-            "attribute": count.attribute,
-            "text": f"{count.name}_text",
             "comment": count.comment,
             "literal": count.comment.replace("'", "''"),
         }

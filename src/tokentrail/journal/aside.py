@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,7 +35,16 @@ class Damaged:
     reason: str
 
 
-_decode_header = msgspec.msgpack.Decoder(Header).decode
+class _Kept(msgspec.Struct):
+    """The file of one record: an operator can read the record in it."""
+
+    reason: str
+    number: int
+    header: Header
+    record: msgspec.Raw
+
+
+_decode = msgspec.json.Decoder(_Kept).decode
 
 
 def put_aside(root: Path, header: Header, number: int, payload: bytes, reason: str) -> Path:
@@ -47,16 +54,10 @@ def put_aside(root: Path, header: Header, number: int, payload: bytes, reason: s
     # records without a number (refusals, the closing record) are named by the checksum of their payload
     name = str(number) if number else f"0-{zlib.crc32(payload):08x}"
     path = folder / f"{header.writer_id}-{name}.json"
-    kept = {
-        "reason": reason,
-        "number": number,
-        "header": base64.b64encode(encode(header)).decode(),
-        "payload": base64.b64encode(payload).decode(),
-    }
+    text = encode(_Kept(reason, number, header, msgspec.Raw(payload)))
     fresh = path.with_suffix(".new")
-    text = json.dumps(kept)
     check_fits(len(text))
-    fresh.write_text(text)
+    fresh.write_bytes(text)
     fresh.replace(path)
     return path
 
@@ -65,10 +66,9 @@ def read_aside(root: Path) -> Iterator[Aside | Damaged]:
     """Yields all records that were put aside, and the files that cannot be read."""
     for path in sorted((root / layout.ASIDE).glob("*.json")):
         try:
-            kept = json.loads(path.read_text())
-            header = _decode_header(base64.b64decode(kept["header"]))
-            yield Aside(path, header, int(kept["number"]), base64.b64decode(kept["payload"]), str(kept["reason"]))
+            kept = _decode(path.read_bytes())
+            yield Aside(path, kept.header, kept.number, bytes(kept.record), kept.reason)
         except FileNotFoundError:
             continue  # another process sent the record meanwhile
-        except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
+        except (OSError, UnicodeDecodeError, RecursionError, msgspec.MsgspecError) as error:
             yield Damaged(path, f"{type(error).__name__}: {error}")

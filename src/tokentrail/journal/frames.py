@@ -1,8 +1,11 @@
 """The layout of a frame: one record in a segment.
 
-A frame is `mark (4) · length (4) · checksum (4) · number (8) · payload`, integers little-endian. The mark lets a reader find the next good frame
-after torn bytes; the checksum (CRC-32 of the payload, started from the number) shows which frames are good. Number 0 marks frames without a
-record number: a segment's header, refusals and the closing record.
+A frame is `mark (3) · format (1) · length (4) · checksum (4) · number (8) · payload`, integers little-endian. The mark lets a reader find the next
+good frame after torn bytes: no UTF-8 text holds the byte F7. The checksum (CRC-32 of the payload, started from number and format) shows which frames
+are good. Number 0 marks frames without a record number: a segment's header, refusals and the closing record.
+
+The format states how the payload is written: 1 is msgpack, 2 (the only format that is written) is JSON, the very bytes that travel. A reader passes
+no frame of a format that it does not know: a newer tokentrail wrote the frame.
 """
 
 from __future__ import annotations
@@ -14,18 +17,33 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["HEADER_BYTES", "MARK", "MAX_FRAME", "MAX_PAYLOAD", "Damage", "Frame", "frame", "is_frame", "last_whole_number", "scan"]
+__all__ = [
+    "FORMAT",
+    "HEADER_BYTES",
+    "MARK",
+    "MAX_FRAME",
+    "MAX_PAYLOAD",
+    "MSGPACK",
+    "Damage",
+    "Frame",
+    "frame",
+    "is_frame",
+    "last_whole_number",
+    "scan",
+]
 
-MARK: Final = b"\xf7TT\x01"
+MARK: Final = b"\xf7TT"
+MSGPACK: Final = 1
+FORMAT: Final = 2
 MAX_PAYLOAD: Final = 64 * 1024
-_HEADER = struct.Struct("<4sIIQ")
+_HEADER = struct.Struct("<3sBIIQ")
 HEADER_BYTES: Final = _HEADER.size
 MAX_FRAME: Final = HEADER_BYTES + MAX_PAYLOAD
 _pack = _HEADER.pack
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """A good frame: number, payload, the offset after the frame, and checksum.
+    """A good frame: number, payload, the offset after the frame, checksum, and format.
 
     A struct, since every record read creates a `Frame`: a dataclass takes five times as long.
     """
@@ -34,6 +52,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     payload: bytes
     end: int
     checksum: int
+    format: int = FORMAT
 
 
 class Damage(msgspec.Struct, frozen=True, gc=False):
@@ -50,22 +69,25 @@ class Damage(msgspec.Struct, frozen=True, gc=False):
     lost: bool = False
 
 
+_SALT: Final = FORMAT - 1 << 24
+
+
 def frame(number: int, payload: bytes) -> bytes:
     """Returns one frame, to be written in a single call."""
-    return _pack(MARK, len(payload), zlib.crc32(payload, number & 0xFFFFFFFF), number) + payload
+    return _pack(MARK, FORMAT, len(payload), zlib.crc32(payload, (number ^ _SALT) & 0xFFFFFFFF), number) + payload
 
 
 def _frame_at(data: bytes, offset: int) -> Frame | None:
     if offset + HEADER_BYTES > len(data):
         return None
-    mark, length, checksum, number = _HEADER.unpack_from(data, offset)
+    mark, form, length, checksum, number = _HEADER.unpack_from(data, offset)
     end = offset + HEADER_BYTES + length
     if mark != MARK or length > MAX_PAYLOAD or end > len(data):
         return None
     payload = data[offset + HEADER_BYTES : end]
-    if zlib.crc32(payload, number & 0xFFFFFFFF) != checksum:
+    if zlib.crc32(payload, (number ^ (form - 1 << 24)) & 0xFFFFFFFF) != checksum:
         return None
-    return Frame(number, payload, end, checksum)
+    return Frame(number, payload, end, checksum, form)
 
 
 def is_frame(data: bytes, checksum: int) -> bool:
@@ -78,7 +100,7 @@ def last_whole_number(data: bytes, offset: int, end: int) -> int:
     """Returns the last number in damaged bytes whose frame has its full length: the frame was written, then damaged. Returns 0 if there is none."""
     number = 0
     while 0 <= (offset := data.find(MARK, offset, end)) <= end - HEADER_BYTES:
-        _, length, _, stated = _HEADER.unpack_from(data, offset)
+        _, _, length, _, stated = _HEADER.unpack_from(data, offset)
         if length <= MAX_PAYLOAD and offset + HEADER_BYTES + length <= end:
             number = stated
         offset += 1

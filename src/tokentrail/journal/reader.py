@@ -11,7 +11,7 @@ import msgspec
 
 from tokentrail import semconv
 from tokentrail.journal import folder as layout
-from tokentrail.journal.frames import HEADER_BYTES, MARK, MAX_FRAME, Damage, Frame, is_frame, scan
+from tokentrail.journal.frames import FORMAT, HEADER_BYTES, MARK, MAX_FRAME, Damage, Frame, is_frame, scan
 from tokentrail.journal.records import Header, Record, coarsen, decode, gaps
 from tokentrail.journal.refusals import load_refused
 from tokentrail.usage import Closing, Refused
@@ -178,10 +178,10 @@ def _describe_damage(piece: Damage, cursor: layout.Cursor, *, lost: bool) -> Fou
 def _decode_frame(piece: Frame, cursor: layout.Cursor) -> Found:
     behind = HEADER_BYTES + len(piece.payload), piece.checksum
     try:
-        record = decode(piece.payload)
+        record, payload = decode(piece.payload, piece.format)
     except msgspec.MsgspecError:
         return Found(None, piece.number, cursor, damaged_bytes=len(piece.payload), behind=behind)
-    return Found(record, piece.number, cursor, payload=piece.payload, behind=behind)
+    return Found(record, piece.number, cursor, payload=payload, behind=behind)
 
 
 def header_of(folder: Path) -> Header:
@@ -193,6 +193,8 @@ def header_of(folder: Path) -> Header:
         except FileNotFoundError:
             continue
         if isinstance(first, Frame):
+            if first.format > FORMAT:
+                return Header(writer_id=folder.name, created=0, first_seq=0, schema=semconv.SCHEMA_VERSION + 1)
             record = _decode_frame(first, layout.Cursor()).record
             if isinstance(record, Header):
                 return record

@@ -1,4 +1,4 @@
-"""A frame's payload: msgpack of one of four records, distinguished by `event`."""
+"""A frame's payload: the JSON of one of four records, distinguished by `event`. A usage's payload is the body of the log record that travels."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import msgspec
 
 from tokentrail import semconv
 from tokentrail.idempotency import claimed_key, shorten
-from tokentrail.journal.frames import MAX_PAYLOAD
+from tokentrail.journal.frames import FORMAT, MAX_PAYLOAD, MSGPACK
 from tokentrail.usage import Closing, Refused, Usage
 
 __all__ = ["Header", "Record", "as_text", "coarsen", "decode", "encode", "encode_usage", "gaps", "join_ranges", "repaired"]
 
 LONG_PAYLOAD: Final = 4 * 1024
 MAX_METADATA_BYTES: Final = 16 * 1024
-FIELD_CHARS: Final = (1024, 256)
-"""Longest texts of a usage whose record would be too large; the second limit applies if the first is not enough (four bytes a character, twenty
-fields)."""
+FIELD_CHARS: Final = (1024, 256, 64)
+"""Longest texts of a usage whose record would be too large; each limit applies if the one before is not enough (JSON writes a control character with
+six bytes, and there are twenty fields)."""
+NULL: Final = b":null"
 INT64: Final = range(-(2**63), 2**63)
 
 
@@ -36,9 +37,9 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field=
 
 Record = Header | Usage | Refused | Closing
 
-encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Header | Usage | Refused | Closing).decode
-_decode_anything = msgspec.msgpack.Decoder().decode
+encode = msgspec.json.Encoder().encode
+_decode: Final = {FORMAT: msgspec.json.Decoder(Record).decode, MSGPACK: msgspec.msgpack.Decoder(Record).decode}
+_decode_anything: Final = {FORMAT: msgspec.json.Decoder().decode, MSGPACK: msgspec.msgpack.Decoder().decode}
 _FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Usage)}
 
 
@@ -47,13 +48,21 @@ def encode_usage(usage: Usage) -> bytes:
     try:
         payload = encode(usage)
     except Exception:
+        payload = NULL
+    if (
+        NULL in payload
+    ):  # "not stated" is left out, so a null is a float that JSON cannot express (or part of a text, where repairing changes nothing)
         usage = repaired(msgspec.structs.asdict(usage))
         payload = encode(usage)
     if len(payload) > LONG_PAYLOAD:
+        usage = repaired(msgspec.structs.asdict(usage))  # also of numbers, which JSON writes with any count of digits
         for chars in FIELD_CHARS:
-            payload = encode(_shorten(usage, chars))
+            shorter = _shorten(usage, chars)
+            payload = encode(shorter)
             if len(payload) <= MAX_PAYLOAD:
                 break
+        else:
+            payload = encode(msgspec.structs.replace(shorter, metadata="{}", metadata_cut=True))
     return payload
 
 
@@ -112,18 +121,24 @@ def _number(value: Any) -> int | None:
     return number if fits else None
 
 
-def decode(payload: bytes) -> Record:
-    """Decodes the record of a payload; a usage whose values do not fit their fields is repaired. Raises `msgspec.MsgspecError` for other payloads."""
+def decode(payload: bytes, form: int = FORMAT) -> tuple[Record, bytes]:
+    """Decodes a payload: the record, and the JSON that travels, which is the payload itself where format and fields fit.
+
+    A usage whose values do not fit their fields is repaired. Raises `msgspec.MsgspecError` if the payload is no record.
+    """
+    if form not in _decode:
+        raise msgspec.DecodeError(f"no record of format {form} can be read")
     try:
-        record: Record = _decode(payload)
+        record: Record = _decode[form](payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return _decode_usage_leniently(payload, error)
-    return record
+        repaired_usage = _decode_usage_leniently(payload, form, error)
+        return repaired_usage, encode_usage(repaired_usage)
+    return record, payload if form == FORMAT else encode(record)
 
 
-def _decode_usage_leniently(payload: bytes, error: Exception) -> Usage:
+def _decode_usage_leniently(payload: bytes, form: int, error: Exception) -> Usage:
     try:
-        values = _decode_anything(payload)
+        values = _decode_anything[form](payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         values = None
     if isinstance(values, dict) and values.get("event") == "usage":

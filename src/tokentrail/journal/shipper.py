@@ -122,16 +122,15 @@ class Shipper:
         With `patient=False` the pass stops if the Collector does not answer, or accepts nothing. Raises `OSError` if the folder cannot be read.
         """
         progress = Progress()
-        header: Header | None = None
+        header = header_of(folder)
+        if header.schema > semconv.SCHEMA_VERSION:
+            return Progress(done=False, reason=f"the journal {folder} was written by a newer tokentrail and is left to it")
         source = self._ready(folder, self.cursor(folder), live=live, generated=generated)
         waiting: deque[_Ready] = deque()
         while True:
             taken = self._take(waiting, source)
             if not taken:
                 return progress
-            header = header or header_of(folder)
-            if header.schema > semconv.SCHEMA_VERSION:
-                return Progress(done=False, reason=f"the journal {folder} was written by a newer tokentrail and is left to it")
             sent = self._deliver(header, taken, progress, patient=patient)
             for _ in range(sent):
                 waiting.popleft()
@@ -142,7 +141,7 @@ class Shipper:
 
     def send_records(self, header: Header, records: Iterable[Refused | Closing]) -> bool:
         """Sends records of a writer without a folder. Returns whether the Collector accepted the request."""
-        bodies = [otlp.log_record(record, 0, header.writer_id) for record in records]
+        bodies = [otlp.log_record(record, encode(record), 0, header.writer_id) for record in records]
         return self._exporter.send(otlp.request(header, bodies)).result is Result.ACCEPTED
 
     def _ready(self, folder: Path, cursor: layout.Cursor, *, live: bool, generated: Iterable[Refused | Closing]) -> Iterator[_Ready]:
@@ -151,7 +150,7 @@ class Shipper:
             if live and (lost := [pair for low, high in found.missing for pair in gaps(low, high, load_refused(folder))]):
                 # the closing record of a writer that has ended reports these numbers
                 lost_record = Refused(ranges=lost, ts=time.time_ns(), damaged=True)
-                yield _Ready(0, otlp.log_record(lost_record, 0, folder.name), cursor, encode(lost_record))
+                yield _generated(lost_record, cursor, folder.name)
             cursor = found.after
             if found.record is None:
                 self._log_damage(folder, found)
@@ -159,9 +158,10 @@ class Shipper:
             elif isinstance(found.record, Header):
                 yield _Ready(0, b"", cursor)
             else:
-                yield _Ready(found.number, otlp.log_record(found.record, found.number, folder.name), cursor, found.payload)
+                body = otlp.log_record(found.record, found.payload, found.number, folder.name)
+                yield _Ready(found.number, body, cursor, found.payload)
         for record in generated:
-            yield _Ready(0, otlp.log_record(record, 0, folder.name), cursor, encode(record))
+            yield _generated(record, cursor, folder.name)
 
     def _take(self, waiting: deque[_Ready], source: Iterator[_Ready]) -> list[_Ready]:
         """Returns the next records that fit into one request; the records stay in `waiting` until they are acknowledged."""
@@ -273,6 +273,12 @@ class Shipper:
             self.damaged_bytes += found.damaged_bytes
             where = f"{folder / found.after.segment} before offset {found.after.offset}"
             self.complain(f"torn bytes were skipped in the journal: {found.damaged_bytes} in {where}")
+
+
+def _generated(record: Refused | Closing, cursor: layout.Cursor, writer_id: str) -> _Ready:
+    """A record without a number that the shipper adds; no frame holds the record."""
+    payload = encode(record)
+    return _Ready(0, otlp.log_record(record, payload, 0, writer_id), cursor, payload)
 
 
 def _first_half(taken: list[_Ready], bodies: int) -> list[_Ready]:

@@ -206,7 +206,7 @@ COMMENT 'What was heard of every writer: the proof that nothing is missing';
 
 -- Records that are not understood, whole, so that they can be put back. One row per record after FINAL: `digest` is the record's, `version` the moment
 -- of its latest quarantining or replay.
--- distributed: quarantine by cityHash64(LogAttributes[{{KEY}}])
+-- distributed: quarantine by cityHash64(JSONExtractString(Body, 'key'))
 CREATE TABLE IF NOT EXISTS quarantine{{local}}{{on_cluster}}
 (
     digest             UInt128 COMMENT 'Hash of the whole record: copies of one record share it' CODEC(ZSTD(1)),

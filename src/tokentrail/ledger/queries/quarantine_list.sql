@@ -11,8 +11,10 @@
 -- column: arrived_at | When the record arrived, UTC
 -- column: ts | The record's time, UTC
 -- column: service_name | The service that sent the record
+-- column: body | The record itself
 -- column: attributes | All attributes of the record
-SELECT lower(hex(digest)) AS id, reason, event, writer_id, seq, arrived_at, Timestamp AS ts, ServiceName AS service_name, LogAttributes AS attributes
+SELECT lower(hex(digest)) AS id, reason, event, writer_id, seq, arrived_at, Timestamp AS ts, ServiceName AS service_name, Body AS body,
+    LogAttributes AS attributes
 FROM quarantine FINAL
 WHERE replayed_at IS NULL AND startsWith(reason, {reason:String})
 ORDER BY arrived_at DESC, id
