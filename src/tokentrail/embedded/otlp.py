@@ -27,8 +27,9 @@ from tokentrail.embedded.errors import ClientGone, EngineError
 from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.frames import decode
 from tokentrail.embedded.front import from_this_machine
-from tokentrail.embedded.inserts import insert
-from tokentrail.embedded.otlp_rows import Rows, log_rows, metric_rows, span_rows
+from tokentrail.embedded.inserts import insert, insert_rows
+from tokentrail.embedded.otlp_logs import COLUMNS, log_blocks
+from tokentrail.embedded.otlp_rows import Rows, metric_rows, span_rows
 
 __all__ = ["OtlpReceiver"]
 
@@ -65,7 +66,7 @@ class Signal:
 
     request: Callable[[], Any]
     response: Callable[[], Any]
-    rows: Callable[[Any], tuple[Rows, str]]
+    rows: Callable[[Any], tuple[Rows | dict[str, bytes], str]]
 
 
 def _metric_rows(request: Any) -> tuple[Rows, str]:
@@ -74,7 +75,7 @@ def _metric_rows(request: Any) -> tuple[Rows, str]:
 
 
 SIGNALS: Final = {
-    "/v1/logs": Signal(logs.ExportLogsServiceRequest, logs.ExportLogsServiceResponse, lambda request: (log_rows(request), "")),
+    "/v1/logs": Signal(logs.ExportLogsServiceRequest, logs.ExportLogsServiceResponse, lambda request: (log_blocks(request), "")),
     "/v1/traces": Signal(traces.ExportTraceServiceRequest, traces.ExportTraceServiceResponse, lambda request: (span_rows(request), "")),
     "/v1/metrics": Signal(metrics.ExportMetricsServiceRequest, metrics.ExportMetricsServiceResponse, _metric_rows),
 }
@@ -122,10 +123,14 @@ class OtlpReceiver:
             raise Refused(503, UNAVAILABLE, f"the embedded ClickHouse is {self._engine.state}: try again")
         return signal
 
-    def _store(self, rows: Rows) -> None:
+    def _store(self, rows: Rows | dict[str, bytes]) -> None:
         """Stores rows by one INSERT per table; the landing table comes first, so that an error of another table never blocks the ledger."""
         for table, entries in rows.items():
-            if entries:
+            if not entries:
+                continue
+            if isinstance(entries, bytes):
+                insert_rows(self._engine, self._database, INSERT_SETTINGS, table, COLUMNS, [entries])
+            else:
                 columns = ", ".join(f"`{name}`" for name in entries[0])
                 lines = msgspec.json.Encoder().encode_lines(entries)
                 insert(self._engine, self._database, INSERT_SETTINGS, f"INSERT INTO `{table}` ({columns})", "JSONEachRow", [lines])

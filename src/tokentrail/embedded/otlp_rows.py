@@ -1,7 +1,7 @@
-"""Converts OTLP requests to rows, in the form of the Collector's ClickHouse exporter, whether the data went through a Collector or not.
+"""Converts OTLP requests of spans and metrics to rows, in the form of the Collector's ClickHouse exporter, whether through a Collector or not.
 
-Source: exporter_logs.go, exporter_traces.go and internal/metrics of clickhouseexporter v0.161.0. A row is a mapping of column to value, for
-JSONEachRow; nested columns are parallel arrays (`Events.Name`).
+Source: exporter_traces.go and internal/metrics of clickhouseexporter v0.161.0. A row is a mapping of column to value, for JSONEachRow; nested columns
+are parallel arrays (`Events.Name`). Log records have rows of their own (`tokentrail.embedded.otlp_logs`).
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from tokentrail import semconv
-from tokentrail.embedded.otlp_values import attributes, service_name, text, timestamp
+from tokentrail.embedded.otlp_values import attributes, service_name, timestamp
 
-__all__ = ["EVENT_TABLE", "LOGS_TABLE", "TRACES_TABLE", "Rows", "log_rows", "metric_rows", "span_rows"]
+__all__ = ["TRACES_TABLE", "Rows", "metric_rows", "span_rows"]
 
-EVENT_TABLE: Final = "usage_landing"
-LOGS_TABLE: Final = "otel_logs"
 TRACES_TABLE: Final = "otel_traces"
 
 Row = dict[str, Any]
@@ -25,42 +22,6 @@ Rows = dict[str, list[Row]]
 
 KINDS: Final = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
 STATUSES: Final = ("Unset", "Ok", "Error")
-
-
-def log_rows(request: Any) -> Rows:
-    """Returns the rows of log records: records of the ledger for the landing table, which comes first, all others for the log table."""
-    events: list[Row] = []
-    others: list[Row] = []
-    for resource_logs in request.resource_logs:
-        resource = attributes(resource_logs.resource.attributes)
-        for scope_logs in resource_logs.scope_logs:
-            shared = {
-                "ServiceName": service_name(resource),
-                "ResourceSchemaUrl": resource_logs.schema_url,
-                "ResourceAttributes": resource,
-                "ScopeSchemaUrl": scope_logs.schema_url,
-                "ScopeName": scope_logs.scope.name,
-                "ScopeVersion": scope_logs.scope.version,
-                "ScopeAttributes": attributes(scope_logs.scope.attributes),
-            }
-            for record in scope_logs.log_records:
-                row = _log_row(record) | shared
-                (events if semconv.EVENT in row["LogAttributes"] else others).append(row)
-    return {EVENT_TABLE: events, LOGS_TABLE: others}
-
-
-def _log_row(record: Any) -> Row:
-    return {
-        "Timestamp": timestamp(record.time_unix_nano or record.observed_time_unix_nano),
-        "TraceId": _id(record.trace_id),
-        "SpanId": _id(record.span_id),
-        "TraceFlags": record.flags & 0xFF,
-        "SeverityText": record.severity_text,
-        "SeverityNumber": record.severity_number & 0xFF,
-        "Body": text(record.body),
-        "LogAttributes": attributes(record.attributes),
-        "EventName": record.event_name,
-    }
 
 
 def span_rows(request: Any) -> Rows:

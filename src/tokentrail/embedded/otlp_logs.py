@@ -1,0 +1,144 @@
+"""Converts OTLP log requests to rows in ClickHouse's RowBinary, from bytes to bytes: an attribute that recurs in a request is read once.
+
+A row is what the Collector's ClickHouse exporter writes (`tokentrail.embedded.otlp_values`). RowBinary writes a text as protobuf does, length and
+bytes, so a record's body is copied and never decoded.
+Source: exporter_logs.go of clickhouseexporter v0.161.0; ClickHouse's documentation of RowBinary.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from typing import Any, Final
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from tokentrail import semconv
+from tokentrail.embedded.otlp_values import LAST_TIME, attributes, service_name, text
+from tokentrail.embedded.otlp_wire import LogsOnWire
+
+__all__ = ["COLUMNS", "EVENT_TABLE", "LOGS_TABLE", "log_blocks"]
+
+EVENT_TABLE: Final = "usage_landing"
+LOGS_TABLE: Final = "otel_logs"
+EVENT: Final = semconv.EVENT.encode()
+
+COLUMNS: Final = {
+    "Timestamp": "DateTime64(9, 'UTC')",
+    "TraceFlags": "UInt8",
+    "SeverityNumber": "UInt8",
+    "TraceId": "String",
+    "SpanId": "String",
+    "SeverityText": "String",
+    "EventName": "String",
+    "Body": "String",
+    "LogAttributes": "Map(String, String)",
+    "ServiceName": "String",
+    "ResourceSchemaUrl": "String",
+    "ResourceAttributes": "Map(String, String)",
+    "ScopeSchemaUrl": "String",
+    "ScopeName": "String",
+    "ScopeVersion": "String",
+    "ScopeAttributes": "Map(String, String)",
+}
+"""Columns of a block and the types in which a block has them; ClickHouse converts these to the types of the table."""
+
+NUMBERS: Final = struct.Struct("<QBB")
+REMEMBERED: Final = 1 << 14
+# Tags on the wire: KeyValue.key and AnyValue.string_value, KeyValue.value, AnyValue.int_value
+TEXT: Final = b"\x0a"
+VALUE: Final = 0x12
+INTEGER: Final = 0x18
+ONE_BYTE: Final = 0x80
+"""Lengths below take one byte."""
+
+
+@lru_cache(REMEMBERED)
+def _size(number: int) -> bytes:
+    """Encodes a length as LEB128, in RowBinary and protobuf alike."""
+    encoded = bytearray()
+    while number >= ONE_BYTE:
+        encoded.append(number & 127 | 128)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def _string(data: bytes) -> bytes:
+    return _size(len(data)) + data
+
+
+def _text(value: str) -> bytes:
+    return _string(value.encode())
+
+
+def _map(pairs: dict[str, str]) -> bytes:
+    return _size(len(pairs)) + b"".join(_text(name) + _text(value) for name, value in pairs.items())
+
+
+def _id(raw: bytes) -> bytes:
+    """Encodes an id in hex; an absent id, or an id of zeros, is empty."""
+    return _text(raw.hex()) if raw.strip(b"\0") else b"\0"
+
+
+@lru_cache(REMEMBERED)
+def _before_text(size: int) -> bytes:
+    """Returns the tag and the length with which an `AnyValue` of so many bytes begins if it is a text."""
+    return next((TEXT + length for width in range(1, 6) if len(length := _size(max(0, size - 1 - width))) == width), TEXT)
+
+
+def _body(raw: bytes) -> bytes:
+    """Encodes an `AnyValue`, given as bytes; behind its tag a text is in RowBinary already."""
+    if len(raw) > 1 and raw.startswith(_before_text(len(raw))):
+        return raw[1:]
+    return _text(text(AnyValue.FromString(raw)))
+
+
+class _Attributes(dict[bytes, tuple[bytes, bytes]]):
+    """Attributes by their bytes in a request: each with its name, and name and value in RowBinary. As long-lived as the request."""
+
+    def __missing__(self, raw: bytes) -> tuple[bytes, bytes]:
+        pair = KeyValue.FromString(raw)
+        name = pair.key.encode()
+        found = self[raw] = name, _string(name) + _text(text(pair.value))
+        return found
+
+
+def log_blocks(request: Any) -> dict[str, bytes]:
+    """Returns the rows of an ExportLogsServiceRequest by table: records of the ledger for the landing table, all others for the log table."""
+    events: list[bytes] = []
+    others: list[bytes] = []
+    known = _Attributes()
+    for resource_logs in LogsOnWire.FromString(request.SerializeToString()).resource_logs:
+        resource = attributes(Resource.FromString(resource_logs.resource).attributes)
+        of_resource = _text(service_name(resource)) + _string(resource_logs.schema_url) + _map(resource)
+        for scope_logs in resource_logs.scope_logs:
+            shared = of_resource + _of_scope(scope_logs)
+            for record in scope_logs.log_records:
+                # of two attributes with one name the place of the first and the value of the last count
+                pairs = dict(map(known.__getitem__, record.attributes[:]))
+                (events if EVENT in pairs else others).append(_row(record, pairs, shared))
+    return {EVENT_TABLE: b"".join(events), LOGS_TABLE: b"".join(others)}
+
+
+def _of_scope(scope_logs: Any) -> bytes:
+    scope = InstrumentationScope.FromString(scope_logs.scope)
+    return _string(scope_logs.schema_url) + _text(scope.name) + _text(scope.version) + _map(attributes(scope.attributes))
+
+
+def _row(record: Any, pairs: dict[bytes, bytes], shared: bytes) -> bytes:
+    time = min(record.time_unix_nano or record.observed_time_unix_nano, LAST_TIME)
+    return b"".join(
+        (
+            NUMBERS.pack(time, record.flags & 0xFF, record.severity_number & 0xFF),
+            _id(record.trace_id),
+            _id(record.span_id),
+            _string(record.severity_text),
+            _string(record.event_name),
+            _body(record.body),
+            _size(len(pairs)),
+            *pairs.values(),
+            shared,
+        )
+    )
