@@ -1,17 +1,22 @@
-"""Events a second from the journal through the official Collector into the embedded ClickHouse, until they can be queried.
+"""Events a second from the journal into the embedded ClickHouse, until they can be queried, and the CPU of each process for one event.
 
-    python benchmarks/pipeline.py [--events 100000] [--direct]
+    python benchmarks/pipeline.py [--events 100000] [--direct] [--shippers 1]
 
-Lossless as configured for production: fsync in the Collector's queue, ClickHouse acknowledges each insert. `--direct` leaves the Collector out and
-sends to the OTLP receiver of `tokentrail serve`. All processes share this machine's cores.
+Two ways, one after the other: through the official Collector, lossless as configured for production (fsync in the Collector's queue, ClickHouse
+acknowledges each insert), and straight to the OTLP receiver of `tokentrail serve`. `--direct` takes the second way only; `--shippers` ships so many
+journals side by side, and their events are shared out among them. All processes share this machine's cores; CPU is read from /proc (Linux).
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
+import platform
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -29,14 +34,33 @@ from tokentrail.local import collector
 from tokentrail.local.cache import Progress, Unavailable
 from tokentrail.settings import Settings
 
+MEGA = 1_000_000
 
-def fill(journal: Path, events: int) -> None:
+
+def machine() -> str:
+    """Cores, CPU model, load average."""
+    with contextlib.suppress(OSError):
+        model = next(line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
+        return f"{os.cpu_count()} cores, {model}, load average {os.getloadavg()[0]:.1f}"
+    return f"{os.cpu_count()} cores, {platform.processor()}, load average {os.getloadavg()[0]:.1f}"
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and its threads; not a number where there is no /proc."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return float("nan")
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def fill(journal: Path, events: int, tenant_prefix: str = "tenant") -> None:
     """A closed journal with so many events of 50 tenants."""
     writer = Writer(journal, {"service.name": "bench"}, segment_bytes=8 * 2**20, max_bytes=2**40)
     began = time.time_ns()
     for number in range(events):
         ts = began + number * 1000
-        tenant = f"tenant-{number % 50}"
+        tenant = f"{tenant_prefix}-{number % 50}"
         key = f"query:{tenant}:{digest([str(number)])}:{ts:019d}"
         own = {"key": key, "key_time": ts, "ts": ts, "tenant_id": tenant, "operation": "query", "trace_id": f"{number + 1:032x}"}
         usage = msgspec.structs.replace(USAGE, **own)
@@ -44,36 +68,68 @@ def fill(journal: Path, events: int) -> None:
     writer.close()
 
 
-def main() -> None:
-    """Print the rate."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--direct", action="store_true")
-    options = parser.parse_args()
+@contextlib.contextmanager
+def gateway(folder: Path, clickhouse: str) -> Iterator[collector.Collector]:
+    """A running Collector in front of ClickHouse."""
+    built = collector.obtain(Progress(print))
+    if isinstance(built, Unavailable):
+        raise SystemExit(f"no Collector: {built.reason}")
+    running = collector.run(built.program, "gateway", folder=folder, settings={"CLICKHOUSE": clickhouse})
+    try:
+        yield running
+    finally:
+        running.terminate()
+
+
+def ship(journal: Path, url: str) -> int:
+    """Ships a closed journal. The number of events."""
+    return Adopter(Shipper(journal, Exporter(Settings().with_(endpoint=f"{url}/v1/logs")))).adopt_dead().shipped
+
+
+def run(events: int, shippers: int, *, direct: bool) -> str:
+    """One way from its beginning to its end. Its figures."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(ServerProcess.started(folder / "clickhouse"))
-        fill(folder / "journal", options.events)
+        journals = [folder / f"journal-{number}" for number in range(shippers)]
+        for number, journal in enumerate(journals):
+            fill(journal, events // shippers, f"tenant-{number}")
+        processes = {"shipper": os.getpid(), "serve": server.pid}
         url = server.addresses.otlp
-        if not options.direct:
-            built = collector.obtain(Progress(print))
-            if isinstance(built, Unavailable):
-                raise SystemExit(f"no Collector: {built.reason}")
-            running = collector.run(built.program, "gateway", folder=folder / "gateway", settings={"CLICKHOUSE": server.addresses.http})
-            stack.callback(running.terminate)
+        if not direct:
+            running = stack.enter_context(gateway(folder / "gateway", server.addresses.http))
+            processes["Collector"] = running.pid
             url = running.otlp_http_url
         client = connect(server.addresses.dsn)
-        began = time.monotonic()
-        shipper = Shipper(folder / "journal", Exporter(Settings().with_(endpoint=f"{url}/v1/logs")))
-        progress = Adopter(shipper).adopt_dead()
+        stack.callback(client.close)
+        began, before = time.monotonic(), {name: cpu_seconds(pid) for name, pid in processes.items()}
+        with ThreadPoolExecutor(shippers) as threads:
+            shipped = sum(threads.map(lambda journal: ship(journal, url), journals))
         accepted = time.monotonic() - began
-        while client.query("SELECT sum(calls) FROM usage").rows[0][0] != options.events:
+        # each writer's closing record lands too
+        while client.query("SELECT count() FROM usage_landing").rows[0][0] < shipped + shippers:
             if time.monotonic() - began > 600:  # noqa: PLR2004
                 raise SystemExit("not all events have arrived after ten minutes")
             time.sleep(0.1)
         arrived = time.monotonic() - began
-        print(f"{progress.shipped} events: acknowledged {options.events / accepted:,.0f}/s, queryable {options.events / arrived:,.0f}/s")
-        client.close()
+        spent = [f"{name} {(cpu_seconds(pid) - before[name]) / shipped * MEGA:.0f}" for name, pid in processes.items()]
+        if (counted := client.query("SELECT sum(calls) FROM usage").rows[0][0]) != shipped:
+            raise SystemExit(f"{shipped} events were shipped, {counted} can be queried")
+        rates = f"acknowledged {shipped / accepted:,.0f}/s, queryable {shipped / arrived:,.0f}/s"
+        return f"{shipped} events: {rates}; CPU µs an event: {', '.join(spent)}"
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--direct", action="store_true")
+    parser.add_argument("--shippers", type=int, default=1)
+    options = parser.parse_args()
+    print(machine())
+    for direct in [True] if options.direct else [False, True]:
+        way = "direct" if direct else "through the Collector"
+        print(f"{way}, {run(options.events, options.shippers, direct=direct)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import logging
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -27,8 +28,9 @@ from tokentrail.embedded.errors import ClientGone, EngineError
 from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.frames import decode
 from tokentrail.embedded.front import from_this_machine
+from tokentrail.embedded.group_commit import GroupCommit
 from tokentrail.embedded.inserts import insert, insert_rows
-from tokentrail.embedded.otlp_logs import COLUMNS, log_blocks
+from tokentrail.embedded.otlp_logs import COLUMNS, EVENT_TABLE, LOGS_TABLE, log_blocks
 from tokentrail.embedded.otlp_rows import Rows, metric_rows, span_rows
 
 __all__ = ["OtlpReceiver"]
@@ -87,6 +89,9 @@ class OtlpReceiver:
     def __init__(self, engine: Engine, database: str) -> None:
         self._engine = engine
         self._database = database
+        self._commits = {
+            table: GroupCommit(partial(insert_rows, engine, database, INSERT_SETTINGS, table, COLUMNS)) for table in (EVENT_TABLE, LOGS_TABLE)
+        }
 
     def __call__(self, exchange: Exchange) -> None:
         """Answers one request."""
@@ -124,12 +129,15 @@ class OtlpReceiver:
         return signal
 
     def _store(self, rows: Rows | dict[str, bytes]) -> None:
-        """Stores rows by one INSERT per table; the landing table comes first, so that an error of another table never blocks the ledger."""
+        """Stores rows by one INSERT per table, log records together with those of requests that wait beside this one.
+
+        The landing table comes first, so that an error of another table never blocks the ledger.
+        """
         for table, entries in rows.items():
             if not entries:
                 continue
             if isinstance(entries, bytes):
-                insert_rows(self._engine, self._database, INSERT_SETTINGS, table, COLUMNS, [entries])
+                self._commits[table].store(entries)
             else:
                 columns = ", ".join(f"`{name}`" for name in entries[0])
                 lines = msgspec.json.Encoder().encode_lines(entries)
