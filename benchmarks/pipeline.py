@@ -106,8 +106,8 @@ def run(events: int, shippers: int, *, direct: bool) -> str:
         with ThreadPoolExecutor(shippers) as threads:
             shipped = sum(threads.map(lambda journal: ship(journal, url), journals))
         accepted = time.monotonic() - began
-        # each writer's closing record lands too
-        while client.query("SELECT count() FROM usage_landing").rows[0][0] < shipped + shippers:
+        # rows of the ledger's table are cheap to count; the exact query follows once
+        while client.query("SELECT count() FROM usage_ledger").rows[0][0] < shipped:
             if time.monotonic() - began > 600:  # noqa: PLR2004
                 raise SystemExit("not all events have arrived after ten minutes")
             time.sleep(0.1)

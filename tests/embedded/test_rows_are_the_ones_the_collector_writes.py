@@ -1,19 +1,25 @@
-"""The same requests through the official Collector and straight into our receiver: the rows must not differ."""
+"""The same requests through the official Collector and straight into our receiver: the rows must not differ, in whatever encoding they come."""
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import secrets
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from tests.support.collector import start_gateway
-from tests.support.embedded import number, rows
+from tests.support.embedded import ask, number, rows
+from tests.support.log_rows import log_rows
 from tests.support.otlp import post
 from tests.support.waiting import wait_until
 from tokentrail import semconv
@@ -186,6 +192,38 @@ def test_same_rows(server: Addresses, collector_binary: Path, tmp_path: Path, si
     assert post(server.otlp, signal, body) == 200
     for table in tables:
         assert stored(server, table) == by_collector[table]
+
+
+@pytest.mark.parametrize("encoding", ["protobuf", "json", "gzip"])
+def test_same_rows_of_logs_as_from_json_lines(server: Addresses, encoding: str) -> None:
+    """The rows in the tables are those of JSON lines, which are the exporter's own way to write them."""
+    request = REQUESTS["logs"]
+    expected = {}
+    for table, lines in log_rows(request).items():
+        rows(server, f"TRUNCATE TABLE {table}")
+        query = f"INSERT INTO {table} ({', '.join(lines[0])}) FORMAT JSONEachRow"
+        assert ask(server.http, "POST", "/", msgspec.json.Encoder().encode_lines(lines), database="tokentrail", query=query).status == 200
+        expected[table] = stored(server, table)
+        rows(server, f"TRUNCATE TABLE {table}")
+    body = request.SerializeToString()
+    bodies = {
+        "protobuf": (body, {"Content-Type": "application/x-protobuf"}),
+        "gzip": (gzip.compress(body), {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}),
+        "json": (otlp_json(request), {"Content-Type": "application/json"}),
+    }
+    assert ask(server.otlp, "POST", "/v1/logs", *bodies[encoding]).status == 200
+    for table, rows_of_lines in expected.items():
+        assert rows_of_lines
+        assert stored(server, table) == rows_of_lines
+
+
+def otlp_json(request: ExportLogsServiceRequest) -> bytes:
+    """OTLP/JSON: as protobuf's own, with ids in hex."""
+    written = json_format.MessageToDict(request)
+    for resource in written["resourceLogs"]:
+        for record in (record for scope in resource["scopeLogs"] for record in scope["logRecords"]):
+            record |= {name: base64.b64decode(record[name]).hex() for name in ("traceId", "spanId") if name in record}
+    return json.dumps(written).encode()
 
 
 def stored(server: Addresses, table: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ Source: exporter_logs.go of clickhouseexporter v0.161.0; ClickHouse's documentat
 from __future__ import annotations
 
 import struct
+from binascii import hexlify
 from functools import lru_cache
 from typing import Any, Final
 
@@ -79,7 +80,7 @@ def _map(pairs: dict[str, str]) -> bytes:
 
 def _id(raw: bytes) -> bytes:
     """Encodes an id in hex; an absent id, or an id of zeros, is empty."""
-    return _text(raw.hex()) if raw.strip(b"\0") else b"\0"
+    return _string(hexlify(raw)) if raw.strip(b"\0") else b"\0"
 
 
 @lru_cache(REMEMBERED)
