@@ -119,8 +119,9 @@ class Sync:
                 due = threads.get(self._due)
                 if due is None:
                     break
-                # a second time in the queue means that a segment was closed meanwhile: an early sync does no harm
-                threads.get(self._due, max(0.0, due - time.monotonic()))
+                # a later time comes when a segment was closed meanwhile: this sync serves both
+                while (left := due - time.monotonic()) > 0 and threads.get(self._due, left) is not None:
+                    pass
                 self._sync_unsynced()
         finally:
             self._thread, self.pending = 0, False
