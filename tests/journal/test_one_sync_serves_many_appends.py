@@ -40,12 +40,15 @@ class Disk:
         self._go = threading.Event()
         self._go.set()
         self.waiting = 0
+        self.slow_path = ".journal"
+        self.quick = 0
+        """A thread that never waits."""
 
     def before(self, path: str) -> None:
-        if path.endswith(".journal"):
+        if path.endswith(self.slow_path):
             self.threads.append(threading.get_native_id())
             self.waiting += 1
-            assert self._go.wait(30)
+            assert threading.get_ident() == self.quick or self._go.wait(30)
             self.waiting -= 1
             if self.error:
                 raise OSError(self.error, os.strerror(self.error))
@@ -84,6 +87,7 @@ def begin(root: Path) -> Iterator[Callable[..., Writer]]:
     yield starter
     for one in begun:
         abandon(one)
+        wait_until(lambda one=one: one._sync is None or not one._sync._thread, "its thread has ended", every_s=0.005)
 
 
 def test_a_sync_follows_in_time_and_covers_all_appends(disk: Disk, begin: Callable[..., Writer]) -> None:
@@ -168,6 +172,20 @@ def test_a_closed_writer_is_synced_with_its_closing_record(disk: Disk, root: Pat
     assert segment.name in names[str(service.folder)]
 
 
+def test_closing_does_not_rely_on_the_names_that_the_thread_is_syncing(disk: Disk, root: Path, begin: Callable[..., Writer]) -> None:
+    """The process may end next, and its threads with it."""
+    service = begin(20)
+    disk.slow_path, disk.quick = root.name, threading.get_ident()
+    disk.slow()
+    append(service, 1)
+    wait_until(lambda: disk.waiting, "the thread is syncing the journal's folder", every_s=0.005)
+    service.close()
+    names = {one.path: one.names for one in disk.synced if one.names}
+    assert service.writer_id in names[str(root)]
+    assert layout.segments(service.folder)[0].name in names[str(service.folder)]
+    disk.go()
+
+
 def test_never_syncs_nothing(disk: Disk, begin: Callable[..., Writer]) -> None:
     service = begin("never", segment_bytes=4096)
     append(service, 40)
@@ -192,12 +210,11 @@ def test_a_file_that_is_being_synced_stays_open_until_then(disk: Disk, begin: Ca
     before = service._files.current
     append(service, 1)
     wait_until(lambda: disk.waiting, "a sync is under way", every_s=0.005)
-    appender = threading.Thread(target=append, args=(service, 40), daemon=True)
-    appender.start()
-    wait_until(lambda: disk.waiting == 2, "the appender syncs the full segment", every_s=0.005)
-    disk.error = errno.EIO  # whichever of the two fails, neither is the application's concern
+    disk.quick = threading.get_ident()
+    append(service, 40)
+    assert len(layout.segments(service.folder)) > 1
+    assert str(before) in open_files()
     disk.go()
-    appender.join(10)
     wait_until(lambda: str(before) not in open_files(), "the former segment is closed", every_s=0.005)
     assert service.refused == 0
 
@@ -284,7 +301,12 @@ def test_a_thread_that_an_error_ended_is_started_again(disk: Disk, begin: Callab
     monkeypatch.setattr(threads, "start_native", lambda run: threading.Thread(target=quietly, args=(run,), daemon=True).start() or 1)
     service = begin(20)
     real = sync_module.sync_file
-    monkeypatch.setattr(sync_module, "sync_file", lambda _fd: 1 / 0)
+
+    def fails(_fd: int) -> None:
+        append(service, 1)  # asks the thread that is about to end for the next sync
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sync_module, "sync_file", fails)
     append(service, 1)
     wait_until(lambda: not service._sync._thread, "the thread has ended", every_s=0.005)
     monkeypatch.setattr(sync_module, "sync_file", real)

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -48,8 +49,6 @@ class Sync:
     gevent the thread is a native one and must not log, so that `on_error` is called at the next append or at the end.
     """
 
-    __slots__ = ("_due", "_fd", "_folders", "_interval", "_left", "_lock", "_on_error", "_stopped", "_syncing", "_thread", "_unreported", "pending")
-
     def __init__(self, fsync: Fsync, lock: threads.RLock, on_error: Callable[[OSError], None]) -> None:
         self.pending = False
         self._interval = fsync / 1000 if isinstance(fsync, int) else 0.0
@@ -61,7 +60,8 @@ class Sync:
         self._fd = -1  # the segment of the last append
         self._syncing = -1  # the segment that the thread is syncing
         self._left: list[int] = []  # segments that were closed meanwhile: the thread closes their files
-        self._folders: list[Path] = []  # with unsynced names
+        self._folders: dict[Path, int] = {}  # with unsynced names; a number for each change
+        self._changes = itertools.count()
         self._unreported: deque[OSError] = deque()
 
     def record_appended(self, fd: int) -> None:
@@ -77,12 +77,12 @@ class Sync:
             self._due.put(time.monotonic() + self._interval)
             self.pending = True  # last: after an interrupt before this line the next append asks again
         else:
-            self._sync(fd, self._unsynced_folders())
+            self._sync_unsynced()
 
     def names_changed(self, *folders: Path) -> None:
         """Syncs folders in which a file or folder is new (`always`), or leaves them to the next sync."""
         if self._interval:
-            self._folders.extend(folders)
+            self._folders.update((folder, next(self._changes)) for folder in folders)
         else:
             _sync_folders(folders)
 
@@ -90,15 +90,18 @@ class Sync:
         """Syncs a segment and closes its file; a file that the thread is syncing is closed by the thread. Raises no error of the sync."""
         self.pending = False  # the next append is to another segment, and asks for a sync of that
         self._fd = -1
-        self._sync(fd, ())
+        self._sync(fd, {})
         if fd == self._syncing:
             self._left.append(fd)
         else:
             os.close(fd)
 
     def finish(self) -> None:
-        """Syncs the folders and ends the thread: the writer is closed, its last segment too."""
-        self._sync(-1, self._unsynced_folders())
+        """Syncs the folders and ends the thread: the writer is closed, its last segment too.
+
+        Folders that the thread is syncing are synced here as well: the process may end before the thread is done.
+        """
+        self._sync(-1, dict(self._folders))
         self._report()
         self._stop()
 
@@ -130,9 +133,10 @@ class Sync:
         """Syncs all records that are in the current segment now. The writer's lock is held before and after, not meanwhile."""
         with self._lock:
             self.pending = False  # before the sync: an append that comes during the sync asks for the next one
-            self._syncing = self._fd
+            self._syncing = fd = self._fd
+            folders = dict(self._folders)
         try:
-            self._sync(self._syncing, self._unsynced_folders())
+            self._sync(fd, folders)
         finally:
             with self._lock:
                 self._syncing = -1
@@ -141,26 +145,26 @@ class Sync:
             if not threads.are_greenlets():
                 self._report()
 
-    def _unsynced_folders(self) -> list[Path]:
-        folders, self._folders = self._folders, []
-        return folders
-
-    def _sync(self, fd: int, folders: Sequence[Path]) -> None:
+    def _sync(self, fd: int, folders: Mapping[Path, int]) -> None:
         """Syncs a segment, and folders. After an error the next sync includes the folders, but not the bytes, which the kernel has dropped."""
         try:
             if fd >= 0:
                 sync_file(fd)
             _sync_folders(folders)
         except OSError as error:
-            self._folders.extend(folders)
             self._unreported.append(error)
+            return
+        with self._lock:
+            for folder, change in folders.items():
+                if self._folders.get(folder) == change:  # else another name came meanwhile
+                    del self._folders[folder]
 
     def _report(self) -> None:
         while self._unreported:
             self._on_error(self._unreported.popleft())
 
 
-def _sync_folders(folders: Sequence[Path]) -> None:
+def _sync_folders(folders: Iterable[Path]) -> None:
     for folder in folders:
         # a shipped folder is removed; and the right to make a folder in another one is not the right to read that
         with contextlib.suppress(FileNotFoundError, PermissionError):
