@@ -3,6 +3,8 @@
 python benchmarks/journal_append.py [--appends 50000] [--events 50000]
 
 Both appends are timed one by one, in turns, in one run: the machine's moods hit both. `append` includes the encoding of the usage.
+So are the modes of `journal_fsync`, with a tenth of the appends: a sync takes a hundred times as long as an append. `never` and the group commit once
+more without `always`, whose waiting leaves the caches cold for all three: that ratio is what the goal is about.
 The shipper sends to a sink in this process that answers at once: its figure is what one core reads, builds and compresses, without a network.
 """
 
@@ -10,15 +12,18 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import os
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from event import USAGE
 from msgspec.structs import replace
 
+from tokentrail.environment import Fsync
 from tokentrail.journal import otlp
 from tokentrail.journal.exporter import Outcome, Result
 from tokentrail.journal.folder import Cursor
@@ -49,9 +54,9 @@ def another(number: int) -> Usage:
     )
 
 
-def writer(root: Path) -> Writer:
+def writer(root: Path, fsync: Fsync = "never") -> Writer:
     """A writer as a service has it."""
-    return Writer(root, {"service.name": "benchmark"}, segment_bytes=8 << 20, max_bytes=1 << 40)
+    return Writer(root, {"service.name": "benchmark"}, segment_bytes=8 << 20, max_bytes=1 << 40, fsync=fsync)
 
 
 def time_appends(root: Path, appends: int) -> None:
@@ -75,6 +80,27 @@ def time_appends(root: Path, appends: int) -> None:
         cuts = statistics.quantiles(times, n=100)
         print(f"{name:14} p50 {cuts[49] / 1000:6.2f} us   p99 {cuts[98] / 1000:7.2f} us   ({len(data)} bytes)")
     print(f"append / bare write: {statistics.median(full) / statistics.median(bare):.2f} (p50); goal: append at most 5 us p50")
+
+
+def time_modes(root: Path, modes: Sequence[Fsync], appends: int) -> None:
+    """Print the append's time by setting `journal_fsync`, in turns and in every order."""
+    writers = {mode: writer(root / str(mode), mode) for mode in modes}
+    times: dict[Fsync, list[int]] = {mode: [] for mode in modes}
+    clock = time.perf_counter_ns
+    for _, order in zip(range(appends), itertools.cycle(itertools.permutations(modes)), strict=False):
+        for mode in order:
+            service = writers[mode]
+            began = clock()
+            service.append(encode_usage(USAGE))
+            times[mode].append(clock() - began)
+    for service in writers.values():
+        service.close()
+    never = statistics.median(times["never"])
+    for mode in modes:
+        cuts = statistics.quantiles(times[mode], n=100)
+        name = mode if isinstance(mode, str) else f"{mode} ms"
+        ratio = f"{cuts[49] / never:6.2f} x never (p50)"
+        print(f"fsync {name:8} p50 {cuts[49] / 1000:6.2f} us   p99 {cuts[98] / 1000:7.2f} us   {ratio}; of {' and '.join(map(str, modes))}")
 
 
 class Sink:
@@ -125,6 +151,8 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tokentrail-benchmark-") as folder:
         time_appends(Path(folder) / "appends", given.appends)
+        time_modes(Path(folder) / "modes", ("never", 100, "always"), max(given.appends // 10, 100))
+        time_modes(Path(folder) / "group", ("never", 100), given.appends)
         time_shipping(Path(folder) / "ship", given.events)
 
 

@@ -31,7 +31,7 @@ In variables, yes and no are `true` and `false` (also `1 yes on`, `0 no off`), l
 | setting | type | default | standard variables | what it does |
 |---|---|---|---|---|
 """
-KINDS = {"bool": "yes or no", "int": "whole number", "float": "number", "str": "text", "Mapping[str, str]": "list"}
+KINDS = {"bool": "yes or no", "int": "whole number", "float": "number", "str": "text", "Fsync": "text or whole number", "Mapping[str, str]": "list"}
 
 
 def default_of(setting: Field[Any]) -> str:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote
 
-__all__ = ["NAMED", "PARSERS", "READERS"]
+__all__ = ["NAMED", "PARSERS", "READERS", "Fsync", "parse_fsync"]
 
 NAMED: Final = ("service.name", "deployment.environment.name", "deployment.environment")
 """Resource attributes that have a setting of their own."""
+
+Fsync: TypeAlias = Literal["never", "always"] | int
+"""When the journal is synced to disk: `never`, after each append, or so many milliseconds after the first unsynced append."""
+MAX_FSYNC_MS: Final = 60_000
+"""The kernel writes unsynced data back after half a minute anyway."""
+
+_YES: Final = ("1", "true", "yes", "on")
+_NO: Final = ("0", "false", "no", "off")
 
 
 def parse_pairs(text: str) -> dict[str, str]:
@@ -27,11 +35,26 @@ def parse_pairs(text: str) -> dict[str, str]:
 def parse_bool(text: str) -> bool:
     """Parses `1 true yes on` and `0 false no off`, in any case; raises `ValueError` for any other text."""
     word = text.strip().lower()
-    if word in ("1", "true", "yes", "on"):
+    if word in _YES:
         return True
-    if word in ("", "0", "false", "no", "off"):
+    if word in ("", *_NO):
         return False
     raise ValueError(f"{text!r} is neither true nor false")
+
+
+def parse_fsync(value: object) -> Fsync:
+    """Parses `never`, `always` or milliseconds. Yes and no mean always and never, `1` and `0` too: the setting had no milliseconds once.
+
+    Raises `ValueError` for any other value.
+    """
+    word = str(value).strip().lower()
+    if word in ("never", *_NO):
+        return "never"
+    if word in ("always", *_YES):
+        return "always"
+    if word.isascii() and word.isdigit() and len(word) <= len(str(MAX_FSYNC_MS)) and 1 < int(word) <= MAX_FSYNC_MS:
+        return int(word)
+    raise ValueError(f"{str(value)[:80]!r} is neither never nor always nor whole milliseconds from 2 to {MAX_FSYNC_MS}")
 
 
 PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
@@ -39,6 +62,7 @@ PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "int": int,
     "float": float,
     "str": str,
+    "Fsync": parse_fsync,
     "Mapping[str, str]": parse_pairs,
 }
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from tokentrail.addresses import bare
-from tokentrail.environment import NAMED, PARSERS, READERS
+from tokentrail.environment import NAMED, PARSERS, READERS, Fsync, parse_fsync
 from tokentrail.host_rules import rules_of
 from tokentrail.vocabulary import parse_operation
 
@@ -72,7 +72,11 @@ class Settings:
     journal_dir: str = _setting(default_journal_dir, "folder of the journal; `~` is the user's home")
     journal_max_bytes: int = _setting(1024 * MIB, "bound of the whole folder; beyond it events are refused, numbered and counted")
     journal_segment_bytes: int = _setting(8 * MIB, "size of one journal file")
-    journal_fsync: bool = _setting(False, "survive power loss too, at the cost of a disk flush per call")
+    journal_fsync: Fsync = _setting(  # noqa: RUF009 - an alias of immutable types
+        "never",
+        "when records are synced to disk, to survive power loss too: `never`; `always`, a sync within each call; or milliseconds (2 to 60000), "
+        "one sync for all calls of that time, beside the calls (see operations.md). `true` and `1` are `always`, `false` and `0` are `never`",
+    )
     ship: bool = _setting(True, "ship from this process; off where a sidecar runs `tokentrail journal ship --watch`")
     ship_interval: float = _setting(1.0, "seconds between two checks of the journal")
     adopt_interval: float = _setting(30.0, "seconds between two searches for journals of dead processes")
@@ -137,6 +141,11 @@ def _convert(name: str, kind: str, value: Any) -> Any:
         if name == "operations":
             return {endpoint: parse_operation(operation).value for endpoint, operation in value.items()}
         return dict(value)
+    if kind == "Fsync":
+        try:
+            return parse_fsync(value)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
     if kind == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     if type(value).__name__ == kind or (kind == "str" and isinstance(value, str)):

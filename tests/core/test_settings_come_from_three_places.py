@@ -16,6 +16,7 @@ from tokentrail.process.current import Current, current
 from tokentrail.settings import Settings, from_environment
 
 ROOT = Path(__file__).parent.parent.parent
+NO_FSYNC = "is neither never nor always nor whole milliseconds from 2 to 60000"
 
 
 def read(**environ: str) -> tuple[Settings, list[str]]:
@@ -29,6 +30,7 @@ def test_every_setting_has_its_variable() -> None:
         "int": ("1048576", 1048576),
         "float": ("2.5", 2.5),
         "str": ("none", "none"),
+        "Fsync": ("100", 100),
         "Mapping[str, str]": ("a=chat", {"a": "chat"}),
     }
     for setting in fields(Settings):
@@ -102,6 +104,8 @@ def test_arguments_go_before_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"TOKENTRAIL_TIMEOUT": "inf"}, "TOKENTRAIL_TIMEOUT cannot be used: timeout=inf: seconds above 0"),
         ({"TOKENTRAIL_METRICS": "newest"}, "TOKENTRAIL_METRICS cannot be used: metrics='newest': use latest, legacy, both or none"),
         ({"TOKENTRAIL_JOURNAL_MAX_BYTES": "1"}, "TOKENTRAIL_JOURNAL_MAX_BYTES cannot be used: journal_max_bytes=1: at least 262144 bytes"),
+        ({"TOKENTRAIL_JOURNAL_FSYNC": "sometimes"}, f"TOKENTRAIL_JOURNAL_FSYNC cannot be used: 'sometimes' {NO_FSYNC}"),
+        ({"TOKENTRAIL_JOURNAL_FSYNC": "100ms"}, f"TOKENTRAIL_JOURNAL_FSYNC cannot be used: '100ms' {NO_FSYNC}"),
         ({"TOKENTRAIL_OPERATIONS": "chat=talk"}, "TOKENTRAIL_OPERATIONS cannot be used: 'talk' is not an operation"),
         ({"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, "OTEL_EXPORTER_OTLP_TIMEOUT cannot be used"),
         ({"OTEL_EXPORTER_OTLP_COMPRESSION": "deflate"}, "OTEL_EXPORTER_OTLP_COMPRESSION cannot be used: compression='deflate': use gzip or none"),
@@ -145,6 +149,11 @@ def test_secrets_are_never_shown() -> None:
         ({"timeout": float("nan")}, "timeout=nan: seconds above 0"),
         ({"exit_timeout": -1}, "exit_timeout=-1.0: seconds, from 0"),
         ({"journal_max_bytes": 1.5}, "journal_max_bytes=1.5: a whole number"),
+        ({"journal_fsync": -1}, f"journal_fsync: '-1' {NO_FSYNC}"),
+        ({"journal_fsync": 60_001}, f"journal_fsync: '60001' {NO_FSYNC}"),
+        ({"journal_fsync": 0.1}, f"journal_fsync: '0.1' {NO_FSYNC}"),
+        ({"journal_fsync": None}, f"journal_fsync: 'None' {NO_FSYNC}"),
+        ({"journal_fsync": "²"}, f"journal_fsync: '²' {NO_FSYNC}"),
         ({"journal_dir": ""}, "journal_dir is empty"),
         ({"journal_dir": 7}, "journal_dir=7: a text"),
         ({"tenant_id": None}, "tenant_id=None: a text"),
@@ -162,6 +171,21 @@ def test_a_wrong_argument_raises_and_changes_nothing(wrong: dict[str, Any], sent
     with pytest.raises((TypeError, ValueError), match=sentence):
         configure(service_name="changed", **wrong)
     assert current.settings is before
+
+
+@pytest.mark.parametrize(
+    ("given", "means"),
+    [
+        *((word, "always") for word in (True, "true", "yes", "on", "1", 1, "always", " Always ")),
+        *((word, "never") for word in (False, "false", "no", "off", "0", 0, "never", "NEVER")),
+        *((word, int(word)) for word in ("2", 2, "60000", 60_000, " 100 ")),
+    ],
+)
+def test_a_yes_or_no_of_former_versions_still_says_when_to_sync(given: Any, means: str | int, configure: Configure) -> None:
+    assert configure(journal_fsync=given).journal_fsync == means
+    if not isinstance(given, bool):
+        found, wrong = read(TOKENTRAIL_JOURNAL_FSYNC=str(given))
+        assert (found.journal_fsync, wrong) == (means, [])
 
 
 def test_mappings_are_copied_and_operations_are_words(configure: Configure) -> None:

@@ -100,7 +100,7 @@ def made(path: Path) -> Iterator[str]:
 
 
 def test_a_child_forked_at_any_lock_works(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
-    program = start(PROGRAM, environment(root, otlp.url, exit_timeout=0.1))
+    program = start(PROGRAM, environment(root, otlp.url, exit_timeout=0.1, journal_fsync=50))
     assert program.end(280) == 0, program.errors
     assert [line for line in program.lines if line.startswith("!")] == []
     tried = {tuple(line.split()) for line in program.lines}

@@ -71,9 +71,13 @@ os.write(1, ("steps " + str(step) + chr(10)).encode())
 """
 
 
-@pytest.mark.parametrize(("strike", "every"), [("records", 5), ("raises", 1), ("configures", 1), ("closes", 5)])
-def test_whatever_a_handler_does(root: Path, start: Callable[..., Program], strike: str, every: int) -> None:
-    program = start(PROGRAM.replace("{strike}", strike).replace("{every}", str(every)), environment(root, ship="false", exit_timeout=0))
+@pytest.mark.parametrize(
+    ("strike", "every", "fsync"),
+    [("records", 5, "never"), ("raises", 1, 50), ("configures", 1, "never"), ("closes", 5, "never"), ("closes", 5, 50)],
+)
+def test_whatever_a_handler_does(root: Path, start: Callable[..., Program], strike: str, every: int, fsync: object) -> None:
+    variables = environment(root, ship="false", exit_timeout=0, journal_fsync=fsync)
+    program = start(PROGRAM.replace("{strike}", strike).replace("{every}", str(every)), variables)
     assert program.end(250) == 0, program.errors
     assert [line for line in program.lines if line.startswith("!")] == []
     assert int(program.lines[-1].split()[1]) > 100

@@ -14,6 +14,7 @@ from tokentrail.journal.frames import MAX_FRAME, frame
 from tokentrail.journal.locks import Lock
 from tokentrail.journal.records import Header, encode
 from tokentrail.journal.refusals import Refusals
+from tokentrail.journal.sync import Sync
 from tokentrail.journal.volume import CANNOT_GROW, check_fits, largest_file, process_limit
 
 __all__ = ["Files"]
@@ -32,7 +33,7 @@ class Files:
         *,
         segment_bytes: int,
         max_bytes: int,
-        fsync: bool,
+        sync: Sync | None,
         complain: Callable[[str], None],
     ) -> None:
         self.root = folder.parent
@@ -45,7 +46,7 @@ class Files:
         self._resource = resource
         self._refusals = refusals
         self._max_bytes = max_bytes
-        self._fsync = fsync
+        self._sync = sync
         self._complain = complain
         self.current = layout.segment_path(folder, 0)  # the current segment
         self._number = 0
@@ -100,10 +101,15 @@ class Files:
             self.close_current()
 
     def close_current(self) -> None:
-        """Closes the current segment; the next record begins another segment."""
+        """Closes the current segment, synced before if the setting asks for it; the next record begins another segment."""
         fd, self.fd = self.fd, -1
-        if fd >= 0:
-            with contextlib.suppress(OSError):
+        self._close(fd)
+
+    def _close(self, fd: int) -> None:
+        with contextlib.suppress(OSError):
+            if fd >= 0 and self._sync is not None:
+                self._sync.close(fd)
+            elif fd >= 0:
                 os.close(fd)
 
     def update_limit(self) -> None:
@@ -130,16 +136,16 @@ class Files:
         before, self.fd, self.size = (self.fd, self.size), fd, 0
         try:
             self.put(header)
-            if self._fsync:
-                layout.sync_folder(self.folder)
+            if self._sync is not None:
+                self._sync.names_changed(self.folder)
         except BaseException:
             # a segment without a header would not name the writer of its records
-            self.close_current()
             self.fd, self.size = before
+            with contextlib.suppress(OSError):
+                os.close(fd)
             path.unlink(missing_ok=True)
             raise
-        if before[0] >= 0:
-            os.close(before[0])
+        self._close(before[0])
         self._first_seq = first_seq
         self._identity = _identity(fd)
         self.current, self.limit, self._header_bytes, self.cannot_grow = path, limit, self.size, False
@@ -200,6 +206,7 @@ class Files:
 
     def _open(self) -> None:
         """Creates the folder under a temporary name, locks the folder, then renames it: no process ever sees the folder without a held lock."""
+        parents = [place.parent for place in (self.root, *self.root.parents) if not place.exists()] if self._sync is not None else []
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.folder.is_dir():  # the lock file was removed, or an interrupt came before the lock was assigned
             self.alive = self._locked(self.folder)
@@ -217,8 +224,8 @@ class Files:
             raise
         lock.path = self.folder / layout.ALIVE
         self.alive = lock
-        if self._fsync:
-            layout.sync_folder(self.root)
+        if self._sync is not None:
+            self._sync.names_changed(self.root, *parents)
 
     def _locked(self, folder: Path) -> Lock:
         path = folder / layout.ALIVE
@@ -232,8 +239,11 @@ class Files:
         return lock
 
     def release(self) -> None:
-        """Closes the files without a closing record: in a forked child, where the files are the parent's."""
-        self.close_current()
+        """Closes the files without a closing record and without a sync."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(fd)
         if self.alive is not None:
             self.alive.close()
 

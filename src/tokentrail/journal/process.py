@@ -15,6 +15,7 @@ from tokentrail.journal.ends import End, RetiredEnds
 from tokentrail.journal.flush import flush_all
 from tokentrail.journal.folder import size_of
 from tokentrail.journal.records import encode_usage
+from tokentrail.journal.volume import reason
 from tokentrail.journal.writer import Writer
 from tokentrail.process.diagnostics import Diagnostics
 from tokentrail.process.mutexes import Mutex
@@ -100,6 +101,7 @@ class Journal:
                 max_bytes=settings.journal_max_bytes,
                 fsync=settings.journal_fsync,
                 complain=complain,
+                on_sync_error=self._report_sync_error,
             )
             fresh = End(writer, Background(writer, settings, complain, former=self._waiting_backgrounds, hand_over=self._ensure_shipper))
             with self._mutex.lock:
@@ -153,6 +155,12 @@ class Journal:
             end.background.ask_to_stop()
         for end in reversed(ends):
             end.background.stop(max(0.0, deadline - time.monotonic()))
+
+    def _report_sync_error(self, error: OSError) -> None:
+        """Counts a failed sync as an internal error, and logs the reason: the records are written, and may not survive power loss."""
+        count = self._diagnostics.count("journal.sync")
+        what = f"the journal {self._settings.journal_dir} cannot be synced to disk: {reason(error)}"
+        self._diagnostics.complain(f"{what} ({count} so far); its last records may not survive power loss", about="journal.sync")
 
     def _resume_former(self) -> None:
         """Begins a shipping thread if records of former settings wait and no thread ships them: shipping was off, or the Collector did not answer."""

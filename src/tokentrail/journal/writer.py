@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from tokentrail.environment import Fsync
 from tokentrail.journal import folder as layout
 from tokentrail.journal.files import Files
 from tokentrail.journal.frames import MAX_FRAME, MAX_PAYLOAD, frame
 from tokentrail.journal.records import Header, as_text, encode
 from tokentrail.journal.refusals import Refusals
+from tokentrail.journal.sync import Sync
 from tokentrail.journal.volume import CANNOT_GROW, reason
 from tokentrail.process.threads import RLock
 from tokentrail.usage import Closing, Refused
@@ -34,7 +36,7 @@ class Writer:
     """Appends records for one process; a forked child creates another writer.
 
     A record that cannot be written is refused: numbered, counted, and reported later. Nothing is on disk before the first
-    append. `refusals` holds the refused numbers; `complain` is called with the reason.
+    append. `refusals` holds the refused numbers; `complain` is called with the reason; `on_sync_error` gets errors of syncs that refuse no record.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class Writer:
         *,
         segment_bytes: int,
         max_bytes: int,
-        fsync: bool = False,
+        fsync: Fsync = "never",
         complain: Callable[[str], None] = lambda _sentence: None,
+        on_sync_error: Callable[[OSError], None] = lambda _error: None,
     ) -> None:
         self.root = Path(root)
         self.writer_id = uuid.uuid4().hex
@@ -53,18 +56,18 @@ class Writer:
         self.refusals = Refusals()
         self.closed = False
         self.last_written = 0
+        self._lock = RLock()
+        self._sync = None if fsync == "never" else Sync(fsync, self._lock, on_sync_error)
         self._files = Files(
             self.folder,
             {as_text(name): as_text(value) if isinstance(value, str) else value for name, value in resource.items()},
             self.refusals,
             segment_bytes=segment_bytes,
             max_bytes=max_bytes,
-            fsync=fsync,
+            sync=self._sync,
             complain=complain,
         )
-        self._fsync = fsync
         self._complain = complain
-        self._lock = RLock()
         self._busy = False
         self._nested: list[tuple[int, bytes]] = []  # number 0: close
         self._seq = 0
@@ -126,8 +129,8 @@ class Writer:
             written = _write(files.fd, data)
             if written != size:
                 files.complete(data, written)
-            if self._fsync:
-                os.fsync(files.fd)
+            if self._sync is not None and not self._sync.pending:
+                self._sync.record_appended(files.fd)
             files.size += size
             self.last_written = number
         except OSError as error:
@@ -147,8 +150,8 @@ class Writer:
                     self._next_file(number)
                     self._report_refusals()
                     self._files.put(data)
-                    if self._fsync:
-                        os.fsync(self._files.fd)
+                    if self._sync is not None and not self._sync.pending:
+                        self._sync.record_appended(self._files.fd)
                 except OSError as again:
                     error = error if again.errno == errno.EAGAIN else again
                 else:
@@ -238,7 +241,7 @@ class Writer:
         self._files.close_current()
 
     def close(self) -> None:
-        """Appends the closing record, if any record was written or refused, and closes the files.
+        """Appends the closing record, if any record was written or refused, syncs what the setting asks for, and closes the files.
 
         If the closing record cannot be written, the shipper generates one: the segments and the file name with refused numbers are enough for that.
         """
@@ -257,7 +260,10 @@ class Writer:
                 self._complain(f"the closing record does not fit into the journal {self.root}: {reason(error)}; the shipper makes one")
             finally:
                 self._busy = False
-                self.release()
+                self._files.close_current()
+                if self._sync is not None:
+                    self._sync.finish()
+                self._files.release()
 
     def _put_closing(self, closing: bytes) -> None:
         self._retry_at = self._next_stat_at = 0.0
@@ -272,5 +278,7 @@ class Writer:
             self._files.put(closing)
 
     def release(self) -> None:
-        """Closes the files without a closing record: in a forked child, where the files are the parent's."""
+        """Closes the files without a closing record and without a sync: in a forked child, where files and unsynced records are the parent's."""
+        if self._sync is not None:
+            self._sync.forget()
         self._files.release()

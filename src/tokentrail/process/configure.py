@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tokentrail.environment import Fsync
 from tokentrail.process.current import current
 from tokentrail.settings import Compression, MetricNames, Protocol, Settings
 from tokentrail.vocabulary import OperationLike
@@ -30,7 +31,7 @@ def configure(
     journal_dir: str | Path = _UNCHANGED,
     journal_max_bytes: int = _UNCHANGED,
     journal_segment_bytes: int = _UNCHANGED,
-    journal_fsync: bool = _UNCHANGED,
+    journal_fsync: Fsync = _UNCHANGED,
     ship: bool = _UNCHANGED,
     ship_interval: float = _UNCHANGED,
     adopt_interval: float = _UNCHANGED,

@@ -41,13 +41,18 @@ class Diagnostics:
         self._once.add(about)
         return True
 
+    def count(self, where: str) -> int:
+        """Counts an error by the place that caught it. Returns how many errors were counted there."""
+        self.internal_errors[where] = count = self.internal_errors.get(where, 0) + 1
+        return count
+
     def internal_error(self, where: str, error: BaseException) -> None:
         """Counts an error that the application does not see, and logs the error at most once a minute.
 
         The error's message is not logged, because a message may hold a prompt; at DEBUG the traceback is logged.
         """
-        self.internal_errors[where] = self.internal_errors.get(where, 0) + 1
-        self.complain(f"{type(error).__name__} in {where}; the application is not affected ({self.internal_errors[where]} so far)", about=where)
+        count = self.count(where)
+        self.complain(f"{type(error).__name__} in {where}; the application is not affected ({count} so far)", about=where)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("tokentrail: %s in %s at\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
 

@@ -12,6 +12,7 @@ The locks of tokentrail are `_thread.RLock`, which no library replaces: greenlet
 from __future__ import annotations
 
 import _thread
+import math
 import os
 import sys
 import threading
@@ -107,19 +108,25 @@ def _native(name: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def get(queue: SimpleQueue[T]) -> T | None:
-    """Waits for the queue's next item without blocking greenlets; `None` if the application has ended, so that the thread must end too."""
+def get(queue: SimpleQueue[T], timeout: float = math.inf) -> T | None:
+    """Waits for the queue's next item without blocking greenlets, at most `timeout` seconds.
+
+    `None` after that time, and if the application has ended, so that the thread must end too.
+    """
+    deadline = time.monotonic() + timeout
     while True:
         greenlet = are_greenlets() and _native("get_ident")() not in _process.own_idents
+        left = max(0.0, deadline - time.monotonic())
         try:
             if greenlet:
                 return queue.get_nowait()
-            return queue.get(timeout=END_POLL_SECONDS) if _process.forked_in_thread else queue.get()
+            longest = min(left, END_POLL_SECONDS) if _process.forked_in_thread else left
+            return queue.get() if longest == math.inf else queue.get(timeout=longest)
         except Empty:
-            if application_has_ended():
+            if application_has_ended() or not left:
                 return None
             if greenlet:
-                time.sleep(GREENLET_POLL_SECONDS)
+                time.sleep(min(GREENLET_POLL_SECONDS, left))
 
 
 def wait_until(done: Callable[[], bool], timeout: float) -> bool:
