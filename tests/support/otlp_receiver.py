@@ -138,6 +138,7 @@ class Otlp:
         self.script: deque[Reply] = deque()
         self.requests: list[Received] = []
         self.taken: list[Record] = []
+        self.held = 0  # requests whose answer waits for its release
         self._by_event: dict[tuple[str, str], list[Record]] = {}
         self._tls = tls
         self._port = port
@@ -220,7 +221,11 @@ class Otlp:
             self.requests.append(received)
             reply = self.script.popleft() if self.script else self.policy(received)
         if reply.release is not None:
+            with self._lock:
+                self.held += 1
             reply.release.wait(60)
+            with self._lock:
+                self.held -= 1
         with self._lock:
             for record in filter(reply.keep, received.records):
                 self.taken.append(record)
