@@ -19,6 +19,7 @@ from mypy import api
 
 import tokentrail
 from tokentrail import vocabulary
+from tokentrail.environment import Fsync
 from tokentrail.settings import Settings
 from tokentrail.vocabulary import Ended, Operation, Source, TokenType, Word
 
@@ -67,6 +68,7 @@ configure(protocol="https")
 configure(operations={"chat": "talk"})
 configure(provider_hosts=["vllm.internal"])
 configure(tenant_id=None)
+configure(journal_fsync="sometimes")
 """.strip().splitlines()
 PROGRAM = "\n".join([BEGINNING, *RIGHT, *WRONG]) + "\n"
 FIRST_WRONG = len(PROGRAM.splitlines()) - len(WRONG) + 1
@@ -215,6 +217,8 @@ def test_configure_has_every_setting_as_a_keyword_and_nothing_else() -> None:
             assert getattr(Settings(), setting.name) in get_args(hint)
         elif kind.startswith("Mapping"):
             assert get_args(hint)[0] is str
+        elif kind == "Fsync":
+            assert hint == Fsync
         else:
             assert (get_args(hint) or (hint,))[0].__name__ == kind, setting.name
 

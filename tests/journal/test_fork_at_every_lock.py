@@ -54,15 +54,15 @@ def owners():
 found = {}
 for home, names in owners():
     for name, value in names.items():
-        if isinstance(value, KINDS): found.setdefault(id(value), (home, name, value))
+        if isinstance(value, KINDS): found.setdefault(id(value), (value, set()))[1].add(f"{home} {name}")  # a lock may have two owners
 
 def lock_of(value):
     if isinstance(value, threading.Event): return value._cond
     if isinstance(value, queue.SimpleQueue): return None
     return value.mutex if isinstance(value, queue.Queue) else value
 
-for home, name, value in found.values():
-    os.write(1, f"{home} {name}\\n".encode())
+for value, names in found.values():
+    os.write(1, "".join(f"{name}\\n" for name in sorted(names)).encode())
     lock = lock_of(value)
     held, release = threading.Event(), threading.Event()
     def hold():
@@ -83,7 +83,7 @@ for home, name, value in found.values():
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     release.set()
     holder.join(30)
-    if status: os.write(1, f"! {home} {name}: the child ended with {status}\\n".encode())
+    if status: os.write(1, f"! {sorted(names)}: the child ended with {status}\\n".encode())
 """
 
 
