@@ -144,13 +144,7 @@ def _cut_short() -> list[dict[str, Any]]:
     request = {"model": _MODEL["openai"], "messages": _ASK, "response_format": schema}
     page = {"documented_at": "OpenAI guide: Structured outputs, refusals", "refusal": True}
     refused = _exchange("refusal", ("openai", "chat", _CHAT["openai"]), request, refusal, counts=(79, 11), usage=usage, **page)
-    usage = {
-        "input_tokens": 19,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": 64,
-        "output_tokens_details": {"reasoning_tokens": 64},
-        "total_tokens": 83,
-    }
+    usage = _usage_of_response(19, 64, reasoning=64)
     response = {
         "id": "resp_byhand0001",
         "object": "response",
@@ -171,6 +165,16 @@ def _cut_short() -> list[dict[str, Any]]:
     incomplete = _exchange("incomplete", ("openai", "responses", "/v1/responses"), request, response, counts=(19, 64), usage=usage, **page)
     incomplete["expected"] |= {"cached_input_tokens": 0, "reasoning_tokens": 64}
     return [refused, incomplete]
+
+
+def _usage_of_response(read: int, written: int, *, reasoning: int = 0) -> dict[str, Any]:
+    return {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": written,
+        "output_tokens_details": {"reasoning_tokens": reasoning},
+        "total_tokens": read + written,
+    }
 
 
 def _left_unfinished() -> list[dict[str, Any]]:
@@ -210,13 +214,7 @@ def _jobs_that_end_badly() -> list[dict[str, Any]]:
     page = {"documented_at": "OpenAI guide: Background mode, cancelling", "model": "gpt-5-mini", "incomplete": True}
     cancelled = _exchange("cancelled", ("openai", "responses_get", "/v1/responses/resp_byhand0002"), None, job, **page)
     error = {"code": "server_error", "message": turned(RING, 60)}
-    usage = {
-        "input_tokens": 21,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": 9,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": 30,
-    }
+    usage = _usage_of_response(21, 9)
     response = common | {"id": "resp_byhand0003", "model": "gpt-4.1-mini", "background": False, "status": "failed", "error": error, "usage": usage}
     request = {"model": "gpt-4.1-mini", "input": turned(RING, 80)}
     page = {"documented_at": "OpenAI API reference: the response object, status and error", "incomplete": True}

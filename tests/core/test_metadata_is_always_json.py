@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from datetime import datetime, timezone
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -32,8 +33,25 @@ def parse_strictly(text: str) -> Any:
 
 
 class Unprintable:
+    """An object whose text fails, by any exception: applications' objects raise what they like."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
     def __str__(self) -> str:
-        raise KeyError("no text")
+        raise self.error
+
+
+class Unreadable(dict[str, Any]):
+    """A mapping whose entries cannot be read, such as a database row of a session that is closed."""
+
+    def items(self) -> Any:
+        raise RuntimeError("the session is closed")
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("the session is closed")
+
+    keys = items  # type: ignore[assignment]
 
 
 def circular() -> dict[str, Any]:
@@ -55,6 +73,8 @@ def deep(levels: int) -> Any:
     return value
 
 
+UNREADABLE = MappingProxyType(Unreadable(a=1))
+
 HOSTILE = {
     "circular": circular(),
     "circular list": {"a": doubling()},
@@ -64,7 +84,11 @@ HOSTILE = {
     "bytes": {b"name": b"value"},
     "tuples as names": {("a", 1): {("b", 2): 3}},
     "surrogates": {"\ud800": "\udfff", "pair": "\ud83d\ude00"},
-    "unprintable": {"a": Unprintable(), "b": [Unprintable()]},
+    "unprintable": {"a": Unprintable(KeyError("no text")), "b": [Unprintable(RuntimeError("no text"))]},
+    "unprintable by an error of its own": {"a": Unprintable(type("Detached", (Exception,), {})("gone"))},
+    "an unprintable name": {Unprintable(RuntimeError("no text")): 1},
+    "an unreadable value": {"a": Unreadable(b=1), "c": [Unreadable(d=1)]},
+    "unreadable": UNREADABLE,
     "endless number": {"a": 10**5000},
     "control characters": {"a": "\x00\x1f\u2028"},
     "sets and objects": {"a": {1}, "b": object(), "c": print},
@@ -103,6 +127,14 @@ def test_one_hostile_value_takes_no_other_with_it() -> None:
     text, cut = metadata_text({"good": [1, 2], "bad": circular(), "also good": "é"})
     found = parse_strictly(text)
     assert (found["good"], found["also good"], cut) == ([1, 2], "é", False)
+
+
+def test_what_has_no_text_is_counted(internal_errors: dict[str, int]) -> None:
+    text, cut = metadata_text({"good": 1, "bad": Unprintable(RuntimeError("no text")), "worse": Unreadable(b=1)})
+    assert parse_strictly(text) == {"good": 1, "bad": "<Unprintable>", "worse": "<Unreadable>"}
+    assert (cut, internal_errors) == (False, {"metadata": 2})
+    assert metadata_text(UNREADABLE) == ("{}", True)
+    assert internal_errors == {"metadata": 3}
 
 
 def test_the_largest_are_left_out_and_it_is_flagged(tokentrail_usages: Usages) -> None:

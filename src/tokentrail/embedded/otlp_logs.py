@@ -47,10 +47,8 @@ COLUMNS: Final = {
 
 NUMBERS: Final = struct.Struct("<QBB")
 REMEMBERED: Final = 1 << 14
-# Tags on the wire: KeyValue.key and AnyValue.string_value, KeyValue.value, AnyValue.int_value
 TEXT: Final = b"\x0a"
-VALUE: Final = 0x12
-INTEGER: Final = 0x18
+"""The tag of `AnyValue.string_value` on the wire."""
 ONE_BYTE: Final = 0x80
 """Lengths below take one byte."""
 

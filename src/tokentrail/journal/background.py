@@ -43,6 +43,7 @@ class Background:
         settings: Settings,
         complain: Callable[[str], None],
         *,
+        count_error: Callable[[str], object] = lambda _where: None,
         former: Callable[[], Sequence[Background]] = tuple,
         hand_over: Callable[[], object] = lambda: None,
         policy: RetryPolicy | None = None,
@@ -50,6 +51,7 @@ class Background:
         self._writer = writer
         self._settings = settings
         self._complain = complain
+        self._count_error = count_error
         self._former = former
         self._hand_over = hand_over
         self._wake = threading.Event()
@@ -122,6 +124,7 @@ class Background:
         try:
             self._ship_until_stopped()
         except Exception as error:
+            self._count_error("journal.shipper")
             self._complain(f"the shipper ended: {type(error).__name__}: {error}; records stay in the journal {self._writer.root}")
         finally:
             self.release()
@@ -159,6 +162,7 @@ class Background:
                 self._ship_former(lambda root: adopter if root == self._writer.root else Adopter(shipper_of(root)), last=last)
                 self._adopt(adopter, last=last)
             except Exception as error:
+                self._count_error("journal.shipper")
                 self._complain(f"the shipper failed and goes on: {type(error).__name__}: {error}")
             if last:
                 break

@@ -58,7 +58,7 @@ class Journal:
 
         With `texts`, the same writer later appends the completed usage, as a higher rank of the same key.
         """
-        payload = encode_usage(usage)
+        payload = encode_usage(usage, self._diagnostics.internal_error)
         if texts is not None:
             return self._append_and_estimate(usage, payload, texts)
         end = self.end
@@ -103,7 +103,15 @@ class Journal:
                 complain=complain,
                 on_sync_error=self._report_sync_error,
             )
-            fresh = End(writer, Background(writer, settings, complain, former=self._waiting_backgrounds, hand_over=self._ensure_shipper))
+            background = Background(
+                writer,
+                settings,
+                complain,
+                count_error=self._diagnostics.count,
+                former=self._waiting_backgrounds,
+                hand_over=self._ensure_shipper,
+            )
+            fresh = End(writer, background)
             with self._mutex.lock:
                 if self._settings is not settings:
                     continue  # `renew` ran in between, and has retired the former end

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -43,15 +44,17 @@ _decode_anything: Final = {FORMAT: msgspec.json.Decoder().decode, MSGPACK: msgsp
 _FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Usage)}
 
 
-def encode_usage(usage: Usage) -> bytes:
-    """Encodes a usage as a payload of at most 64 KiB, whatever its fields hold: lone surrogates, a megabyte of model name, numbers beyond 64 bits."""
+def encode_usage(usage: Usage, on_error: Callable[[str, BaseException], object] = lambda _where, _error: None) -> bytes:
+    """Encodes a usage as a payload of at most 64 KiB, whatever its fields hold: lone surrogates, a megabyte of model name, numbers beyond 64 bits.
+
+    A usage with a value that its field cannot hold is repaired; `on_error` then gets the error.
+    """
     try:
         payload = encode(usage)
-    except Exception:
-        payload = NULL
-    if (
-        NULL in payload
-    ):  # "not stated" is left out, so a null is a float that JSON cannot express (or part of a text, where repairing changes nothing)
+        if NULL in payload:
+            _check_finite(usage)
+    except Exception as error:
+        on_error("journal.encode", error)
         usage = repaired(msgspec.structs.asdict(usage))
         payload = encode(usage)
     if len(payload) > LONG_PAYLOAD:
@@ -64,6 +67,12 @@ def encode_usage(usage: Usage) -> bytes:
         else:
             payload = encode(msgspec.structs.replace(shorter, metadata="{}", metadata_cut=True))
     return payload
+
+
+def _check_finite(usage: Usage) -> None:
+    """Raises `ValueError` for a float that JSON writes as null. Other nulls of a usage are parts of its texts, for "not stated" is left out."""
+    if not all(map(math.isfinite, filter(lambda value: isinstance(value, float), msgspec.structs.astuple(usage)))):
+        raise ValueError("a number that is not finite")
 
 
 def _shorten(usage: Usage, chars: int) -> Usage:
@@ -108,7 +117,7 @@ def as_text(value: Any) -> str:
     try:
         # a lone surrogate becomes \udc80, so that different keys stay different
         return str(value).encode("utf-8", "backslashreplace").decode()
-    except Exception:
+    except Exception:  # counted by the caller: only a value that could not be encoded has no text
         return type(value).__name__
 
 
@@ -116,7 +125,7 @@ def _number(value: Any) -> int | None:
     try:
         number = int(value)
         fits = number == value and number in INT64
-    except Exception:
+    except Exception:  # counted by the caller, as above
         return None
     return number if fits else None
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping
 from typing import Any, Final
+
+from tokentrail.recording.runtime import internal_error
 
 __all__ = ["MAX_METADATA_BYTES", "metadata_text"]
 
@@ -18,22 +21,25 @@ MAX_VALUES: Final = MAX_METADATA_BYTES
 def metadata_text(metadata: Mapping[Any, Any] | None) -> tuple[str, bool]:
     """Returns metadata as a JSON object, and whether the object was cut: beyond 16 KiB of UTF-8 the largest values are left out.
 
-    Values without a JSON type become text: dates, decimals, bytes, NaN, objects. Lone surrogates become U+FFFD. Raises `TypeError` if `metadata` is
-    no mapping.
+    Values without a JSON type become text: dates, decimals, bytes, NaN, objects. Lone surrogates become U+FFFD. An object whose text or entries
+    cannot be read is replaced by the name of its type, and counted as an internal error. Raises `TypeError` if `metadata` is no mapping.
     """
     if metadata is None:
         return "", False
     if not isinstance(metadata, Mapping):
         raise TypeError(f"metadata is a mapping or a function of the arguments, not {type(metadata).__name__}")
-    if not metadata:
-        return "", False
     try:
-        text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False, default=str)
+        given = dict(metadata)
+    except Exception as error:
+        internal_error("metadata", error)
+        return "{}", True
+    if not given:
+        return "", False
+    with contextlib.suppress(Exception):  # at least one value cannot be converted: below each value is converted, and counted, separately
+        text = json.dumps(given, allow_nan=False, ensure_ascii=False, default=str)
         if len(text.encode()) <= MAX_METADATA_BYTES:
             return text, False
-    except (ValueError, TypeError, RecursionError, ArithmeticError, AttributeError, LookupError):
-        pass  # at least one value cannot be converted; below each value is converted separately
-    return _fitting_object([_member(name, value) for name, value in metadata.items()])
+    return _fitting_object([_member(name, value) for name, value in given.items()])
 
 
 def _fitting_object(members: list[str]) -> tuple[str, bool]:
@@ -53,6 +59,9 @@ def _member(name: Any, value: Any) -> str:
     try:
         text = json.dumps({_text(name): _plain(value, 0, [MAX_VALUES])}, ensure_ascii=False)[1:-1]
     except (ValueError, RecursionError):  # an int of more digits than Python prints
+        text = json.dumps({_text(name): f"<{type(value).__name__}>"}, ensure_ascii=False)[1:-1]
+    except Exception as error:  # a mapping or a list of the application's own, whose entries cannot be read
+        internal_error("metadata", error)
         text = json.dumps({_text(name): f"<{type(value).__name__}>"}, ensure_ascii=False)[1:-1]
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -75,5 +84,6 @@ def _plain(value: Any, depth: int, room: list[int]) -> Any:
 def _text(value: Any) -> str:
     try:
         return str(value)
-    except Exception:
+    except Exception as error:
+        internal_error("metadata", error)
         return f"<{type(value).__name__}>"
