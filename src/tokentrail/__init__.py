@@ -74,7 +74,7 @@ __all__ = [
     "uninstrument",
 ]
 
-_HOMES = {
+HOMES = {
     "Spent": "attribution",
     "Usage": "usage",
     "configure": "process.configure",
@@ -95,7 +95,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tokentrail' has no attribute {name!r}")
     with no_fork():
-        value = getattr(importlib.import_module(f"tokentrail.{_HOMES.get(name, 'vocabulary')}"), name)
+        value = getattr(importlib.import_module(f"tokentrail.{HOMES.get(name, 'vocabulary')}"), name)
     globals()[name] = value
     return value
 

@@ -14,7 +14,7 @@ from tests.support.journal import abandon, append, writer
 from tests.support.terminal import TOKENTRAIL, Ran, assert_one_sentence, at_terminal
 from tokentrail.cli.group import cli
 from tokentrail.embedded.errors import CannotStart
-from tokentrail.embedded.run import _ready_file
+from tokentrail.embedded.run import ready_file_of
 from tokentrail.embedded.server import Addresses
 
 MISUSE = [
@@ -96,14 +96,14 @@ def test_a_working_directory_that_is_gone_is_told(nowhere: None, arguments: list
 
 def test_a_ready_file_that_is_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "ready").mkdir()
-    with pytest.raises(CannotStart, match="cannot be written"), _ready_file(tmp_path / "ready", Addresses("", "", "", "", 0)):
+    with pytest.raises(CannotStart, match="cannot be written"), ready_file_of(tmp_path / "ready", Addresses("", "", "", "", 0)):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["ready"]
 
 
 def test_a_ready_file_is_there_while_the_server_answers(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
-    with _ready_file(ready, Addresses("h", "d", "o", "f", 1)):
+    with ready_file_of(ready, Addresses("h", "d", "o", "f", 1)):
         assert json.loads(ready.read_text())["dsn"] == "d"
     assert list(tmp_path.iterdir()) == []
 

@@ -24,7 +24,7 @@ from tests.support.terminal import TOKENTRAIL, assert_one_sentence, at_terminal,
 from tests.support.waiting import wait_until
 from tokentrail.cli import main
 from tokentrail.cli.group import cli
-from tokentrail.cli.output import _numbered
+from tokentrail.cli.output import number_repeated
 from tokentrail.clickhouse.values import reading
 from tokentrail.embedded.server import Addresses
 
@@ -83,7 +83,7 @@ def test_json_keeps_columns_of_one_name(served: str) -> None:
     assert list(row.values()) == [1, 2, 3, 4], columns
     (row,) = json.loads(sql(served, "SELECT 1 AS a, u.a FROM (SELECT 3 AS a) AS u", "--json").stdout)
     assert len(row) == 2
-    assert _numbered(["a", "a", "a_1", "a"]) == ["a", "a_2", "a_1", "a_3"]
+    assert number_repeated(["a", "a", "a_1", "a"]) == ["a", "a_2", "a_1", "a_3"]
 
 
 def test_any_format_of_clickhouse_can_be_named_as_an_option(served: str) -> None:

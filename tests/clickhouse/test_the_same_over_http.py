@@ -121,7 +121,7 @@ def test_a_user_who_is_read_only_already_can_read(served: str, over_http: Client
     """The profile of such a user is put on the wire: the embedded server has no users."""
     client = connect(f"{served}/second")
     assert isinstance(client, HttpClient)
-    ask, stream = client._client.raw_query, client._client.raw_stream
+    ask, stream = client.driver.raw_query, client.driver.raw_stream
 
     def limited(way: Any) -> Any:
         def call(sql: str, *arguments: Any, settings: dict[str, str], **more: Any) -> Any:
@@ -131,8 +131,8 @@ def test_a_user_who_is_read_only_already_can_read(served: str, over_http: Client
 
         return call
 
-    monkeypatch.setattr(client._client, "raw_query", limited(ask))
-    monkeypatch.setattr(client._client, "raw_stream", limited(stream))
+    monkeypatch.setattr(client.driver, "raw_query", limited(ask))
+    monkeypatch.setattr(client.driver, "raw_stream", limited(stream))
     assert client.query("SELECT 1", read_only=True).rows == [(1,)]
     with client.stream("SELECT 2", "CSV", read_only=True) as answer:
         assert b"".join(answer.pieces) == b"2\n"

@@ -226,7 +226,7 @@ def test_one_instance_used_by_many_tasks_and_threads_at_once(tokentrail_usages: 
 
     asyncio.run(everyone())
     assert not wrong
-    assert not block._open
+    assert not block.entered
     assert {tenant: len(found) for tenant, found in tokentrail_usages.by("tenant_id").items()} == {
         **{f"task{number}": 2 for number in range(40)},
         **{f"thread{number}": 20 for number in range(4)},

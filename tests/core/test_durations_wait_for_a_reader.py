@@ -138,8 +138,8 @@ def test_attributes_are_those_of_the_call(sdk: Sdk) -> None:
 def test_at_the_bound_each_call_records_its_own(sdk: Sdk, monkeypatch: pytest.MonkeyPatch, bound: int) -> None:
     monkeypatch.setattr(durations, "MOST_WAITING", bound)
     recorded: list[int] = []
-    record = durations._record
-    monkeypatch.setattr(durations, "_record", lambda *entry: (recorded.append(1), record(*entry)))
+    record = durations.record
+    monkeypatch.setattr(durations, "record", lambda *entry: (recorded.append(1), record(*entry)))
     for number in range(12):
         before = len(recorded)
         call()
@@ -198,14 +198,14 @@ def test_a_forked_child_reports_none_of_its_parents(sdk: Sdk) -> None:
 
 def test_a_child_forked_amid_a_collection_waits_for_nobody(sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, leave = threading.Event(), threading.Event()
-    record = durations._record
+    record = durations.record
 
     def slow(*entry: Any) -> None:
         inside.set()
         leave.wait(30)
         record(*entry)
 
-    monkeypatch.setattr(durations, "_record", slow)
+    monkeypatch.setattr(durations, "record", slow)
     call()
     call()
     collecting = threading.Thread(target=current.runtime.durations.record_all)
@@ -219,7 +219,7 @@ def test_a_child_forked_amid_a_collection_waits_for_nobody(sdk: Sdk, monkeypatch
 
 def test_a_second_collection_waits_for_what_the_first_one_records(sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, leave, done = threading.Event(), threading.Event(), threading.Event()
-    monkeypatch.setattr(durations, "_record", lambda *_: (inside.set(), leave.wait(30)))
+    monkeypatch.setattr(durations, "record", lambda *_: (inside.set(), leave.wait(30)))
     call()
     first = threading.Thread(target=current.runtime.durations.record_all)
     first.start()
@@ -235,13 +235,13 @@ def test_a_second_collection_waits_for_what_the_first_one_records(sdk: Sdk, monk
 
 def test_a_call_never_waits_for_a_collection(sdk: Sdk) -> None:
     done = threading.Event()
-    with current.runtime.durations._recording.lock:
+    with current.runtime.durations.recording.lock:
         threading.Thread(target=lambda: (call(), done.set()), daemon=True).start()
         assert done.wait(30)
 
 
 def test_a_duration_that_the_sdk_refuses_keeps_none_of_the_others(sdk: Sdk, monkeypatch: pytest.MonkeyPatch, internal_errors: dict[str, int]) -> None:
-    record = durations._record
+    record = durations.record
     refused = iter([True, False, False])
 
     def refuse(*entry: Any) -> None:
@@ -249,7 +249,7 @@ def test_a_duration_that_the_sdk_refuses_keeps_none_of_the_others(sdk: Sdk, monk
             raise RuntimeError
         record(*entry)
 
-    monkeypatch.setattr(durations, "_record", refuse)
+    monkeypatch.setattr(durations, "record", refuse)
     for _ in range(3):
         call()
     assert [point.count for point in sdk.points if point.name == DURATION] == [2]

@@ -37,7 +37,7 @@ def test_what_type_checkers_see_is_what_is_there() -> None:
     for name, module in imported.items():
         assert module is not None
         assert getattr(importlib.import_module(module), name) is getattr(tokentrail, name)
-        assert module == f"tokentrail.{tokentrail._HOMES.get(name, 'vocabulary')}"
+        assert module == f"tokentrail.{tokentrail.HOMES.get(name, 'vocabulary')}"
 
 
 def test_every_constant_of_the_vocabulary_is_public() -> None:

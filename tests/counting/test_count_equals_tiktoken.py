@@ -79,7 +79,7 @@ def test_where_a_long_text_is_cut_no_token_changes(both: tuple[tiktoken.Encoding
     ours, tiktokens = both
     text = between.join(f"{word} so" for word in words)  # a cut is possible in every window
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vocabularies, "_WINDOW", 40)
+        patch.setattr(vocabularies, "WINDOW", 40)
         assert vocabularies.count(ours, text) == len(tiktokens.encode_ordinary(text))
 
 

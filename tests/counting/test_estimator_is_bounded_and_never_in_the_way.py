@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import gc
 import os
 import sys
@@ -12,7 +13,6 @@ import pytest
 from tests.support.forked import exit_code_of_child
 from tests.support.waiting import wait_until
 from tokentrail.counting.estimator import Estimator
-from tokentrail.process import threads
 from tokentrail.usage import Usage
 
 CALL = Usage(key="k", call=1, ts=1, request_model="claude-haiku-4-5", gen_ai_operation="chat")
@@ -208,7 +208,7 @@ def test_a_thread_that_cannot_start_is_tried_again(monkeypatch: pytest.MonkeyPat
     appended: list[Usage] = []
     estimator = Estimator(appended.append)
     with monkeypatch.context() as patch:
-        patch.setattr(threads._thread, "start_new_thread", refused)
+        patch.setattr(_thread, "start_new_thread", refused)
         estimator.submit(CALL, ["a"], ["b"])
     assert estimator.failed == 0
     estimator.submit(CALL, ["a"], ["b"])

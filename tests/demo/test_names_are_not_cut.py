@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tokentrail.demo.screen import WIDE, DemoScreen, _table, program
+from tokentrail.demo.screen import WIDE, DemoScreen, program, usage_table
 
 LONG = "a-vendor-with-a-long-name/a-model-with-an-even-longer-name-2026-11-26-preview"
 ROWS = [
@@ -21,7 +21,7 @@ CALLS = {"reported_calls": 2, "estimated_calls": 1, "unknown_calls": 0, "partial
 def drawn(width: int) -> list[str]:
     console = Console(width=width, highlight=False, color_system=None)
     with console.capture() as capture:
-        console.print(_table("tokens", [row | MEASURES | CALLS for row in ROWS], wide=width >= WIDE))
+        console.print(usage_table("tokens", [row | MEASURES | CALLS for row in ROWS], wide=width >= WIDE))
     return capture.get().splitlines()
 
 
@@ -42,7 +42,7 @@ def test_every_name_is_whole(width: int) -> None:
 
 def test_without_a_terminal_the_table_is_wide_enough(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
-    DemoScreen()._console.print(_table("tokens", [ROWS[0] | MEASURES | CALLS], wide=True))
+    DemoScreen().console.print(usage_table("tokens", [ROWS[0] | MEASURES | CALLS], wide=True))
     assert "gpt-5-nano-2025-08-07" in capsys.readouterr().out
 
 

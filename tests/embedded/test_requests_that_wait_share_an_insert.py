@@ -48,7 +48,7 @@ def stored_beside_a_slow_one(*rows: bytes) -> tuple[Table, list[Future[None]]]:
         wait_until(lambda: table.inserts == [[b"first"]], "the first is being stored")
         for waiting, row in enumerate(rows, start=1):
             answers.append(threads.submit(commit.store, row))
-            wait_until(lambda expected=waiting: len(commit._waiting) == expected, "it waits")
+            wait_until(lambda expected=waiting: len(commit.waiting) == expected, "it waits")
         assert not any(answer.done() for answer in answers)
         table.go.set()
     return table, answers

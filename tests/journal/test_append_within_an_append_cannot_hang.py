@@ -121,7 +121,7 @@ def test_a_record_made_at_any_step_of_an_append(root: Path, otlp: Otlp, monkeypa
     places = [
         (writer_module.os, "open"),
         (writer_module, "frame"),
-        (writer_module, "_write"),
+        (writer_module, "write"),
         (writer_module, "_monotonic"),
         (layout, "size_of"),
         (layout.Lock, "holds"),
@@ -175,7 +175,7 @@ def test_an_interrupt_at_the_write_itself(root: Path, otlp: Otlp, monkeypatch: p
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer_module, "_write", interrupted)
+        patch.setattr(writer_module, "write", interrupted)
         with pytest.raises(KeyboardInterrupt):
             append(service, 1)
     assert append(service, 2) == [5, 6]

@@ -47,7 +47,7 @@ def killed_at_step(step: int, root: Path, work: Callable[[Callable[[int], None]]
             kill()
             return os.write(fd, data)
 
-        writer_module._write = counted
+        writer_module.write = counted
         sys.addaudithook(audit)
         code = 1
         try:
@@ -112,7 +112,7 @@ def test_of_a_shipper_or_adopter(tmp_path: Path, closed: bool) -> None:
 
         def work(root: Path, tell: Callable[[int], None]) -> None:
             small = Shipper(root, Exporter(Settings(endpoint=otlp.url)), policy=AT_ONCE)
-            small._most = 2
+            small.max_records = 2
             assert Adopter(small).adopt_dead().done
 
         def check(root: Path, _numbers: list[int]) -> None:

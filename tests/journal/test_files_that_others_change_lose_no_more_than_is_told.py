@@ -132,7 +132,7 @@ def test_a_file_that_somebody_closed_is_left_for_another_one(root: Path, otlp: O
     monkeypatch.setattr(writer_module, "LOOK_SECONDS", 0.0)
     service = writer(root)
     append(service, 3)
-    number = service._files.fd
+    number = service.files.fd
     os.close(number)
     with (tmp_path / "other").open("w+b") as other:
         assert other.fileno() == number, "the lowest free number"

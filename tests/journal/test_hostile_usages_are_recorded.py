@@ -100,11 +100,11 @@ def test_a_number_that_is_none_is_not_stated(field: str, number: Any) -> None:
 
 @pytest.mark.parametrize("value", ["\ud800", float("nan"), 12])
 @pytest.mark.parametrize("metadata", ["", '{"a":null}'])
-def test_a_usage_that_is_repaired_is_counted(value: object, metadata: str) -> None:
+def test_a_number_that_is_repaired_is_counted(value: object, metadata: str) -> None:
     counted: list[tuple[str, str]] = []
     given = usage(metadata=metadata, **({"tenant_id": value} if isinstance(value, str) else {"input_tokens": value}))
     read_back(encode_usage(given, lambda where, error: counted.append((where, type(error).__name__))))
-    assert counted == {str: [("journal.encode", "UnicodeEncodeError")], float: [("journal.encode", "ValueError")], int: []}[type(value)]
+    assert counted == ([("journal.encode", "ValueError")] if isinstance(value, float) else [])
 
 
 def test_a_number_in_other_clothes_is_that_number() -> None:

@@ -86,7 +86,7 @@ def begin(root: Path) -> Iterator[Callable[..., Writer]]:
     yield starter
     for one in begun:
         abandon(one)
-        wait_until(lambda one=one: one._sync is None or not one._sync._thread, "its thread has ended", every_s=0.005)
+        wait_until(lambda one=one: one.sync is None or not one.sync.thread, "its thread has ended", every_s=0.005)
 
 
 def test_a_sync_follows_in_time_and_covers_all_appends(disk: Disk, begin: Callable[..., Writer]) -> None:
@@ -96,7 +96,7 @@ def test_a_sync_follows_in_time_and_covers_all_appends(disk: Disk, begin: Callab
     first = time.monotonic()
     append(service, 50)
     [one] = wait_until(disk.segments, "the sync", every_s=0.005)
-    assert disk.covers(service._files.current)
+    assert disk.covers(service.files.current)
     assert began + 0.3 <= one.began <= first + 0.3 + LATE, "not with the first append, and not much later than it may be"
     wait_until(lambda: disk.synced[1:], "the sync of names", every_s=0.005)
 
@@ -106,7 +106,7 @@ def test_the_names_of_files_and_folders_are_synced_too(disk: Disk, root: Path, b
     append(service, 1)
     names = wait_until(lambda: {one.path: one.names for one in disk.synced if one.names} if len(disk.synced) >= 4 else {}, "the names", every_s=0.005)
     assert service.writer_id in names[str(root)]
-    assert service._files.current.name in names[str(service.folder)]
+    assert service.files.current.name in names[str(service.folder)]
     assert root.name in names[str(root.parent)], "the journal's folder is new as well"
 
 
@@ -120,7 +120,7 @@ def test_no_append_waits_for_the_disk_and_none_is_forgotten(disk: Disk, begin: C
     appender.join(10)
     assert not appender.is_alive(), "the append waits for the disk"
     disk.go()
-    wait_until(lambda: disk.covers(service._files.current), "the next sync, of what was appended during the first one", every_s=0.005)
+    wait_until(lambda: disk.covers(service.files.current), "the next sync, of what was appended during the first one", every_s=0.005)
     assert threading.get_native_id() not in disk.threads
 
 
@@ -143,7 +143,7 @@ def test_without_work_the_thread_sleeps(disk: Disk, begin: Callable[..., Writer]
     wait_until(calm, "1 s without a wake-up", every_s=0.25)
     count = len(disk.synced)
     append(service, 1)
-    wait_until(lambda: disk.covers(service._files.current), "the next sync", every_s=0.005)
+    wait_until(lambda: disk.covers(service.files.current), "the next sync", every_s=0.005)
     assert len(disk.synced) == count + 1
     assert set(disk.threads) == {thread}
 
@@ -196,7 +196,7 @@ def test_always_is_synced_when_append_returns(disk: Disk, begin: Callable[..., W
     service = begin("always")
     for _ in range(5):
         append(service, 1)
-        assert disk.covers(service._files.current)
+        assert disk.covers(service.files.current)
     assert set(disk.threads) == {threading.get_native_id()}
 
 
@@ -206,7 +206,7 @@ def test_a_file_that_is_being_synced_stays_open_until_then(disk: Disk, begin: Ca
     append(service, 1)
     wait_until(lambda: len(disk.synced) >= 4, "the first sync is over", every_s=0.005)
     disk.slow()
-    before = service._files.current
+    before = service.files.current
     append(service, 1)
     wait_until(lambda: disk.waiting, "a sync is under way", every_s=0.005)
     disk.quick = threading.get_ident()
@@ -292,7 +292,7 @@ def test_where_no_thread_can_be_started_the_append_syncs(disk: Disk, begin: Call
     monkeypatch.setattr(threads, "start_native", lambda *_: 0)
     service = begin(NEVER_COMES)
     append(service, 1)
-    assert disk.covers(service._files.current)
+    assert disk.covers(service.files.current)
     monkeypatch.undo()
 
 
@@ -307,10 +307,10 @@ def test_a_thread_that_an_error_ended_is_started_again(disk: Disk, begin: Callab
 
     monkeypatch.setattr(sync_module, "sync_file", fails)
     append(service, 1)
-    wait_until(lambda: not service._sync._thread, "the thread has ended", every_s=0.005)
+    wait_until(lambda: not service.sync.thread, "the thread has ended", every_s=0.005)
     monkeypatch.setattr(sync_module, "sync_file", real)
     append(service, 1)
-    wait_until(lambda: disk.covers(service._files.current), "the next append's sync", every_s=0.005)
+    wait_until(lambda: disk.covers(service.files.current), "the next append's sync", every_s=0.005)
 
 
 def quietly(run: Callable[[], object]) -> None:
@@ -325,11 +325,11 @@ def test_records_that_were_shipped_unsynced_are_not_missing_after_power_loss(roo
     """The Collector has more than the disk then. The adopter sends what it finds once more and closes; nothing is told to be damaged."""
     left = writer(root)
     append(left, 10)
-    synced = left._files.size
+    synced = left.files.size
     append(left, 20)
     assert shipper(root, otlp).ship_folder(left.folder, live=True).done
     abandon(left)
-    os.truncate(left._files.current, synced)
+    os.truncate(left.files.current, synced)
     if not cursor_survives:
         (left.folder / "cursor").unlink()
     assert adopt(root, otlp).done

@@ -86,7 +86,7 @@ def test_numbers_beyond_64_bits_are_no_attributes_and_stay_in_the_body() -> None
 def test_many_combinations_of_words_are_not_kept_for_ever() -> None:
     for number in range(3000):
         assert {pair.value.string_value for pair in sent(Usage(key="k", ts=1, request_model=f"m{number}")).attributes} >= {f"m{number}"}
-    assert len(otlp._remembered) <= 1024
+    assert len(otlp.remembered) <= 1024
 
 
 def test_every_field_of_a_usage_is_read_in_sql() -> None:

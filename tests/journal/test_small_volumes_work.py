@@ -79,7 +79,7 @@ def test_a_volume_that_was_full_takes_all_calls_once_its_records_are_shipped(vol
     if ships_itself:
         service.rotate_if_acknowledged(ships.cursor(service.folder))
     else:
-        service._retry_at = 0.0  # as if a second had passed
+        service.retry_at = 0.0  # as if a second had passed
     later = append(service, 200)
     assert all(number > 0 for number in later), f"{sum(number < 0 for number in later)} of 200 later calls were refused"
     assert "No space left on device" in said[0]

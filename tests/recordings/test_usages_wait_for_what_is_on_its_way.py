@@ -230,9 +230,10 @@ def test_a_forked_child_can_record_whatever_its_parent_was_doing() -> None:
         record()
         usages.settle(30)
         locked, done = threading.Event(), threading.Event()
+        [lock] = [value for value in vars(usages).values() if isinstance(value, threading.Condition)]
 
         def hold() -> None:
-            with usages._changed:
+            with lock:
                 locked.set()
                 done.wait(30)
 

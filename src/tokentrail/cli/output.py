@@ -108,7 +108,7 @@ class _Bounded:
 
 def _json(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[bytes]:
     between = b"[\n"
-    names = _numbered(columns)
+    names = number_repeated(columns)
     for batch in batches:
         if batch:
             yield between + b",\n".join(_JSON.encode(dict(zip(names, row, strict=True))) for row in batch)
@@ -116,7 +116,7 @@ def _json(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[
     yield b"[]\n" if between == b"[\n" else b"\n]\n"
 
 
-def _numbered(columns: Sequence[str]) -> list[str]:
+def number_repeated(columns: Sequence[str]) -> list[str]:
     """Makes the columns' names unique, as JSON objects require: a repeated name is numbered (a, a_1, a_2), with numbers that are not in use."""
     names: list[str] = []
     taken = set(columns)

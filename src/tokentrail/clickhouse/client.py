@@ -78,7 +78,7 @@ class HttpClient:
         self.address = dsn.shown
         self._settable: dict[str, bool] = {}
         try:
-            self._client = clickhouse_connect.get_client(
+            self.driver = clickhouse_connect.get_client(
                 host=dsn.host,
                 port=dsn.port,
                 interface=dsn.scheme,
@@ -95,14 +95,14 @@ class HttpClient:
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
         def ask(settings: dict[str, str]) -> bytes:
-            return self._client.raw_query(sql, parameters=dict(parameters or {}), settings=settings, fmt="JSONCompact")
+            return self.driver.raw_query(sql, parameters=dict(parameters or {}), settings=settings, fmt="JSONCompact")
 
         return decode(self._request(ask, {"readonly": readonly(sql)} if read_only else {}))
 
     @contextmanager
     def stream(self, sql: str, written: str, *, read_only: bool = False, settings: Mapping[str, str] | None = None) -> Iterator[Stream]:
         wanted = ({"readonly": readonly(sql)} if read_only else {}) | dict(settings or {})
-        with closing(self._request(partial(request, self._client, sql, written), wanted)) as response:
+        with closing(self._request(partial(request, self.driver, sql, written), wanted)) as response:
             yield of_response(response, written)
 
     def _request(self, ask: Callable[[dict[str, str]], _Answer], wanted: Mapping[str, str]) -> _Answer:
@@ -120,7 +120,7 @@ class HttpClient:
             return True
         if name not in self._settable:
             try:
-                self._client.raw_query("SELECT 1", settings={name: "1" if name != "readonly" else "2"}, fmt="Null")
+                self.driver.raw_query("SELECT 1", settings={name: "1" if name != "readonly" else "2"}, fmt="Null")
                 self._settable[name] = True
             except Exception as error:
                 # clickhouse-connect raises by the server's list of settings, without a request
@@ -131,22 +131,22 @@ class HttpClient:
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
         try:
-            self._client.command(sql, parameters=dict(parameters or {}))
+            self.driver.command(sql, parameters=dict(parameters or {}))
         except Exception as error:
             raise failed(error, self.address) from None
 
     def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         try:
-            self._client.raw_insert(table, insert_block=lines(rows), fmt="JSONEachRow")
+            self.driver.raw_insert(table, insert_block=lines(rows), fmt="JSONEachRow")
         except Exception as error:
             raise failed(error, self.address) from None
 
     def use(self, database: str) -> None:
         self.database = database
-        self._client.database = database
+        self.driver.database = database
 
     def close(self) -> None:
-        self._client.close()
+        self.driver.close()
 
 
 class EngineClient:

@@ -208,15 +208,15 @@ def forget() -> None:
 # A text is encoded in windows: tiktoken overflows its stack on a run of a million blanks (a Rust panic, which no `except Exception` catches), and
 # returns a list of Python integers, 36 bytes for each token. No match of a pattern extends beyond the end of a word that is followed by a blank or by
 # one of these marks, so a cut there changes no count. A window without such an end is cut anywhere, which changes the count by one or two.
-_WINDOW: Final = 65_536
+WINDOW: Final = 65_536
 _CUT: Final = re.compile(r"[^\W_](?=[\s.,;:!?。、，])")  # noqa: RUF001 - punctuation marks of Chinese and Japanese
 
 
 def _windows(text: str) -> Iterator[str]:
     start = 0
-    while len(text) - start > _WINDOW:
-        found = _CUT.search(text, start + _WINDOW // 2, start + _WINDOW)
-        end = found.end() if found else start + _WINDOW
+    while len(text) - start > WINDOW:
+        found = _CUT.search(text, start + WINDOW // 2, start + WINDOW)
+        end = found.end() if found else start + WINDOW
         yield text[start:end]
         start = end
     yield text[start:]

@@ -52,23 +52,23 @@ class DemoScreen:
     """Writes to the terminal, or to a file in its place."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, markup=False, emoji=False)
-        if not self._console.is_terminal and "COLUMNS" not in os.environ:
-            self._console.width = NO_TERMINAL
+        self.console = Console(highlight=False, markup=False, emoji=False)
+        if not self.console.is_terminal and "COLUMNS" not in os.environ:
+            self.console.width = NO_TERMINAL
         self._began = time.monotonic()
 
     def say(self, line: str) -> None:
         """Prints a line. A sentence is wrapped between words; an indented line is to be copied whole, so the terminal itself wraps that line."""
-        self._console.print(Text(line), soft_wrap=line.startswith("  ") or not self._console.is_terminal)
+        self.console.print(Text(line), soft_wrap=line.startswith("  ") or not self.console.is_terminal)
 
     @contextlib.contextmanager
     def building(self) -> Iterator[Progress]:
         """Shows the step and its time below all other lines; without a terminal, prints a line for each step and after 1, 2, 4, … minutes."""
-        if not self._console.is_terminal:
+        if not self.console.is_terminal:
             yield Progress(self.say)
             return
         columns = (SpinnerColumn(), TextColumn("{task.description}", table_column=Column(overflow="fold"), markup=False), TimeElapsedColumn())
-        with LiveProgress(*columns, console=self._console, transient=True) as live:
+        with LiveProgress(*columns, console=self.console, transient=True) as live:
             task = live.add_task("the official Collector", total=None)
             yield Progress(lambda step: live.update(task, description=step), reminders=False)
 
@@ -82,7 +82,7 @@ class DemoScreen:
             client.close()
         self.say("")
         title = f"tokens by tenant, operation, provider and model, through {outcome.demo.through}"
-        self._console.print(_table(title, rows, wide=self._console.width >= WIDE))
+        self.console.print(usage_table(title, rows, wide=self.console.width >= WIDE))
         self.say(
             f"{counted(totals['calls'], 'call')}: {totals['reported_calls']} reported by the provider, {totals['estimated_calls']} estimated, "
             f"{totals['unknown_calls']} unknown; {totals['partial_calls']} cut short, {totals['error_calls']} failed"
@@ -118,7 +118,7 @@ class DemoScreen:
         self.say(f"  {here} verify")
 
 
-def _table(title: str, rows: list[dict[str, Any]], *, wide: bool) -> Table:
+def usage_table(title: str, rows: list[dict[str, Any]], *, wide: bool) -> Table:
     """Formats the table: long texts are folded, never truncated."""
     names = ["tenant", "operation", "provider", "model"] if wide else ["tenant", "operation", "provider, model"]
     measures = {"input": "input_tokens", "output": "output_tokens", "cached": "cache_read_tokens", "reasoning": "reasoning_tokens", "calls": "calls"}

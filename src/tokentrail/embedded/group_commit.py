@@ -33,14 +33,14 @@ class GroupCommit:
     def __init__(self, insert: Callable[[Sequence[bytes]], object]) -> None:
         self._insert = insert
         self._changed = threading.Condition()
-        self._waiting: deque[_Request] = deque()
+        self.waiting: deque[_Request] = deque()
         self._inserting = False
 
     def store(self, rows: bytes) -> None:
         """Returns after the rows are stored. Raises the error that `insert` has raised for these rows alone."""
         own = _Request(rows)
         with self._changed:
-            self._waiting.append(own)
+            self.waiting.append(own)
         while not own.answered:
             with self._changed:
                 self._changed.wait_for(lambda: own.answered or not self._inserting)
@@ -61,10 +61,10 @@ class GroupCommit:
 
     def _take(self) -> list[_Request]:
         """Takes the requests that have waited longest, as many as one INSERT takes."""
-        group = [self._waiting.popleft()]
+        group = [self.waiting.popleft()]
         size = len(group[0].rows)
-        while self._waiting and (size := size + len(self._waiting[0].rows)) <= MAX_GROUP:
-            group.append(self._waiting.popleft())
+        while self.waiting and (size := size + len(self.waiting[0].rows)) <= MAX_GROUP:
+            group.append(self.waiting.popleft())
         return group
 
     def _store(self, group: list[_Request]) -> None:

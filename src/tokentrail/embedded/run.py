@@ -32,7 +32,7 @@ def serve(server: Server, *, ready_file: Path | None, until_stdin_ends: bool, an
     with _signals(stop):
         if until_stdin_ends:
             threading.Thread(target=_wait_for_end_of_stdin, args=(stop,), name="tokentrail-stdin", daemon=True).start()
-        with server, _ready_file(ready_file, server.addresses):
+        with server, ready_file_of(ready_file, server.addresses):
             announce(server.addresses)
             stop.wait()
 
@@ -60,7 +60,7 @@ def _wait_for_end_of_stdin(stop: threading.Event) -> None:
 
 
 @contextlib.contextmanager
-def _ready_file(path: Path | None, addresses: Addresses) -> Iterator[None]:
+def ready_file_of(path: Path | None, addresses: Addresses) -> Iterator[None]:
     """Keeps the ready file: the file exists, complete, exactly while the server answers."""
     if path is None:
         yield

@@ -90,7 +90,7 @@ def _head(event: str) -> bytes:
 
 
 _HEADS: Final = {Usage: _head(semconv.EVENT_USAGE), Closing: _head(semconv.EVENT_CLOSING), Refused: _head(semconv.EVENT_REFUSED)}
-_remembered: dict[tuple[str, ...], bytes] = {}
+remembered: dict[tuple[str, ...], bytes] = {}
 
 
 def _words(writer_id: str, usage: Usage | None) -> bytes:
@@ -98,14 +98,14 @@ def _words(writer_id: str, usage: Usage | None) -> bytes:
     words: tuple[str, ...] = (writer_id,)
     if usage is not None:
         words += (usage.gen_ai_operation, usage.provider, usage.request_model, usage.response_model, usage.error_type)
-    found = _remembered.get(words)
+    found = remembered.get(words)
     if found is None:
         names = (semconv.WRITER_ID, semconv.GEN_AI_OPERATION, semconv.PROVIDER, semconv.REQUEST_MODEL, semconv.RESPONSE_MODEL, semconv.ERROR_TYPE)
         found = b"".join(map(_attribute, names, words))
-        if len(_remembered) >= _REMEMBERED:
-            _remembered.clear()
+        if len(remembered) >= _REMEMBERED:
+            remembered.clear()
         if len(found) <= _REMEMBERED_CHARS:
-            _remembered[words] = found
+            remembered[words] = found
     return found
 
 

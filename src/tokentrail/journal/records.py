@@ -47,14 +47,16 @@ _FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Usage)}
 def encode_usage(usage: Usage, on_error: Callable[[str, BaseException], object] = lambda _where, _error: None) -> bytes:
     """Encodes a usage as a payload of at most 64 KiB, whatever its fields hold: lone surrogates, a megabyte of model name, numbers beyond 64 bits.
 
-    A usage with a value that its field cannot hold is repaired; `on_error` then gets the error.
+    A usage with a value that its field cannot hold is repaired. `on_error` then gets the error, but not for a lone surrogate: applications have such
+    texts, and the escaped text still differs from all others.
     """
     try:
         payload = encode(usage)
         if NULL in payload:
             _check_finite(usage)
     except Exception as error:
-        on_error("journal.encode", error)
+        if not isinstance(error, UnicodeEncodeError):
+            on_error("journal.encode", error)
         usage = repaired(msgspec.structs.asdict(usage))
         payload = encode(usage)
     if len(payload) > LONG_PAYLOAD:

@@ -102,7 +102,7 @@ class Shipper:
         self._exporter = exporter
         self._wait = wait or _sleep
         self._policy = policy or RetryPolicy()
-        self._most = MAX_REQUEST_RECORDS
+        self.max_records = MAX_REQUEST_RECORDS
         self._accepted_size = 0  # the number of records in one request that was accepted before the limit was doubled
         self._before_refusal = 0  # the limit to restore once the refused record is found
         self._accepted_in_a_row = 0
@@ -177,7 +177,7 @@ class Shipper:
                 ready = waiting[len(taken)]
             size += len(ready.body)
             count += bool(ready.body)
-            if count > 1 and (size > MAX_REQUEST_BYTES or count > self._most):
+            if count > 1 and (size > MAX_REQUEST_BYTES or count > self.max_records):
                 return taken
             taken.append(ready)
 
@@ -228,15 +228,15 @@ class Shipper:
 
     def _shrink(self, records: int, outcome: Outcome) -> None:
         if outcome.result is Result.REFUSED and not self._before_refusal:
-            self._before_refusal = self._most
-        self._most, self._accepted_in_a_row = records, 0
+            self._before_refusal = self.max_records
+        self.max_records, self._accepted_in_a_row = records, 0
 
     def _accepted(self) -> None:
         self._accepted_since_aside = True
         self._accepted_in_a_row += 1
-        if self._accepted_in_a_row >= GROW_AFTER and self._most < MAX_REQUEST_RECORDS:
-            self._accepted_size = self._most
-            self._most, self._accepted_in_a_row = min(MAX_REQUEST_RECORDS, self._most * 2), 0
+        if self._accepted_in_a_row >= GROW_AFTER and self.max_records < MAX_REQUEST_RECORDS:
+            self._accepted_size = self.max_records
+            self.max_records, self._accepted_in_a_row = min(MAX_REQUEST_RECORDS, self.max_records * 2), 0
 
     def _accepts_requests(self, header: Header) -> bool:
         """Whether the Collector accepts other requests: a proxy that answers 400 to every request must not move a whole journal aside."""
@@ -245,7 +245,7 @@ class Shipper:
     def _put_aside(self, header: Header, ready: _Ready, outcome: Outcome) -> None:
         path = put_aside(self.root, header, ready.number, ready.payload, outcome.reason)
         self._accepted_since_aside = False
-        self._most, self._before_refusal = self._before_refusal or self._most, 0
+        self.max_records, self._before_refusal = self._before_refusal or self.max_records, 0
         self.complain(f"a record that the Collector refuses was put aside in {path}: {outcome.reason}")
 
     def _advance(self, folder: Path, cursor: layout.Cursor) -> None:

@@ -55,7 +55,7 @@ class Sync:
         self._lock = lock
         self._on_error = on_error
         self._due: threads.SimpleQueue[float | None] = threads.SimpleQueue()  # when the thread syncs (`time.monotonic`); `None`: the thread ends
-        self._thread = 0
+        self.thread = 0
         self._stopped = False
         self._fd = -1  # the segment of the last append
         self._syncing = -1  # the segment that the thread is syncing
@@ -71,9 +71,9 @@ class Sync:
             return
         self._report()
         self._fd = fd
-        if not self._thread:
-            self._thread = threads.start_native(self._run)
-        if self._thread and not _ending:
+        if not self.thread:
+            self.thread = threads.start_native(self._run)
+        if self.thread and not _ending:
             self._due.put(time.monotonic() + self._interval)
             self.pending = True  # last: after an interrupt before this line the next append asks again
         else:
@@ -127,7 +127,7 @@ class Sync:
                     pass
                 self._sync_unsynced()
         finally:
-            self._thread, self.pending = 0, False
+            self.thread, self.pending = 0, False
 
     def _sync_unsynced(self) -> None:
         """Syncs all records that are in the current segment now. The writer's lock is held before and after, not meanwhile."""

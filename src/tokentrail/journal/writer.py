@@ -28,7 +28,7 @@ RETRY_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 1.0
 """Interval at which the writer checks that the segment is still in the folder."""
 
-_write = os.write
+write = os.write
 _monotonic = time.monotonic
 
 
@@ -57,21 +57,21 @@ class Writer:
         self.closed = False
         self.last_written = 0
         self._lock = RLock()
-        self._sync = None if fsync == "never" else Sync(fsync, self._lock, on_sync_error)
-        self._files = Files(
+        self.sync = None if fsync == "never" else Sync(fsync, self._lock, on_sync_error)
+        self.files = Files(
             self.folder,
             {as_text(name): as_text(value) if isinstance(value, str) else value for name, value in resource.items()},
             self.refusals,
             segment_bytes=segment_bytes,
             max_bytes=max_bytes,
-            sync=self._sync,
+            sync=self.sync,
             complain=complain,
         )
         self._complain = complain
         self._busy = False
         self._nested: list[tuple[int, bytes]] = []  # number 0: close
         self._seq = 0
-        self._retry_at = 0.0
+        self.retry_at = 0.0
         self._last_open_error = ""  # why no segment could begin
         self._next_stat_at = 0.0
 
@@ -83,7 +83,7 @@ class Writer:
     @property
     def opened(self) -> bool:
         """Whether the writer's folder was created."""
-        return self._files.alive is not None
+        return self.files.alive is not None
 
     @property
     def refused(self) -> int:
@@ -93,7 +93,7 @@ class Writer:
     @property
     def header(self) -> Header:
         """The header of the writer's records."""
-        return self._files.header(1)
+        return self.files.header(1)
 
     def append(self, payload: bytes) -> int:
         """Appends a record. Returns its number if the record is on disk, minus its number if it was refused, 0 if this writer is closed.
@@ -117,7 +117,7 @@ class Writer:
                     self._append_nested()
 
     def _append(self, number: int, payload: bytes) -> bool:
-        files = self._files
+        files = self.files
         data = b""
         try:
             data = frame(number, payload)
@@ -126,11 +126,11 @@ class Writer:
                 raise OSError(errno.EMSGSIZE, f"a record of {len(payload)} bytes is larger than {MAX_PAYLOAD}")  # noqa: TRY301 - refused like any other
             if self.refusals.unreported or files.size + size > files.limit or files.fd < 0 or _monotonic() >= self._next_stat_at:
                 self._prepare(size, number)
-            written = _write(files.fd, data)
+            written = write(files.fd, data)
             if written != size:
                 files.complete(data, written)
-            if self._sync is not None and not self._sync.pending:
-                self._sync.record_appended(files.fd)
+            if self.sync is not None and not self.sync.pending:
+                self.sync.record_appended(files.fd)
             files.size += size
             self.last_written = number
         except OSError as error:
@@ -143,15 +143,15 @@ class Writer:
     def _append_to_next_file(self, number: int, data: bytes, error: OSError) -> bool:
         """Appends a record to a new segment if the current one cannot grow; refuses the record if that fails too."""
         try:
-            if error.errno in CANNOT_GROW and not self._files.is_empty:
-                self._files.cannot_grow = True
-                self._files.rollback()
+            if error.errno in CANNOT_GROW and not self.files.is_empty:
+                self.files.cannot_grow = True
+                self.files.rollback()
                 try:
                     self._next_file(number)
                     self._report_refusals()
-                    self._files.put(data)
-                    if self._sync is not None and not self._sync.pending:
-                        self._sync.record_appended(self._files.fd)
+                    self.files.put(data)
+                    if self.sync is not None and not self.sync.pending:
+                        self.sync.record_appended(self.files.fd)
                 except OSError as again:
                     error = error if again.errno == errno.EAGAIN else again
                 else:
@@ -180,7 +180,7 @@ class Writer:
 
     def _prepare(self, frame_bytes: int, first_seq: int) -> None:
         """Does the steps that most appends skip: opens the journal, begins the next segment, reports refusals, checks the current segment."""
-        files = self._files
+        files = self.files
         now = _monotonic()
         if files.fd >= 0 and now >= self._next_stat_at:
             self._next_stat_at = now + LOOK_SECONDS
@@ -192,31 +192,31 @@ class Writer:
 
     def _next_file(self, first_seq: int) -> None:
         now = _monotonic()
-        if now < self._retry_at:
+        if now < self.retry_at:
             raise OSError(errno.EAGAIN, self._last_open_error)
         try:
-            self._files.replace(first_seq, layout.load_cursor(self.folder))
+            self.files.replace(first_seq, layout.load_cursor(self.folder))
         except OSError as error:
-            self._last_open_error, self._retry_at = reason(error), now + RETRY_SECONDS
+            self._last_open_error, self.retry_at = reason(error), now + RETRY_SECONDS
             raise
-        self._retry_at, self._next_stat_at = 0.0, now + LOOK_SECONDS
+        self.retry_at, self._next_stat_at = 0.0, now + LOOK_SECONDS
 
     def _report_refusals(self) -> None:
         ranges = self.refusals.unreported
         if ranges:
-            self._files.put(frame(0, encode(Refused(ranges=ranges, ts=time.time_ns()))))
+            self.files.put(frame(0, encode(Refused(ranges=ranges, ts=time.time_ns()))))
             self.refusals.mark_reported(ranges)
             self.refusals.keep(self.folder)
 
     def rotate_if_acknowledged(self, acknowledged: layout.Cursor) -> None:
         """Begins the next segment if the current one is acknowledged, and large or unable to grow: else a hundred idle processes fill the journal."""
         with self._lock:
-            if self._busy or self.closed or not self._files.is_acknowledged(acknowledged) or not self._files.should_rotate:
+            if self._busy or self.closed or not self.files.is_acknowledged(acknowledged) or not self.files.should_rotate:
                 return
             self._busy = True
             try:
-                self._files.replace(self._seq + 1, acknowledged)
-                self._retry_at = 0.0
+                self.files.replace(self._seq + 1, acknowledged)
+                self.retry_at = 0.0
             except OSError:
                 return  # the next append tries again
             finally:
@@ -226,19 +226,19 @@ class Writer:
 
     def _refuse(self, number: int, error: OSError) -> None:
         self._count_refused(number)
-        self._files.rollback()
+        self.files.rollback()
         self._complain(f"the journal refuses records: {self.root}: {reason(error)} ({self.refused} so far)")
 
     def _count_refused(self, number: int) -> None:
         self.refusals.add(number)
-        if self._files.alive is not None:
+        if self.files.alive is not None:
             self.refusals.keep(self.folder)
 
     def _abandon_append(self, number: int) -> None:
         """Handles an exception inside an append (signal handler, no memory): the state of the write is unknown, so the segment is closed."""
         if self.last_written != number:
             self._count_refused(number)
-        self._files.close_current()
+        self.files.close_current()
 
     def close(self) -> None:
         """Appends the closing record, if any record was written or refused, syncs what the setting asks for, and closes the files.
@@ -260,25 +260,25 @@ class Writer:
                 self._complain(f"the closing record does not fit into the journal {self.root}: {reason(error)}; the shipper makes one")
             finally:
                 self._busy = False
-                self._files.close_current()
-                if self._sync is not None:
-                    self._sync.finish()
-                self._files.release()
+                self.files.close_current()
+                if self.sync is not None:
+                    self.sync.finish()
+                self.files.release()
 
     def _put_closing(self, closing: bytes) -> None:
-        self._retry_at = self._next_stat_at = 0.0
+        self.retry_at = self._next_stat_at = 0.0
         try:
             self._prepare(len(closing), self._seq + 1)
-            self._files.put(closing)
+            self.files.put(closing)
         except OSError as error:
             if error.errno not in CANNOT_GROW:
                 raise
             self._next_file(self._seq + 1)
             self._report_refusals()
-            self._files.put(closing)
+            self.files.put(closing)
 
     def release(self) -> None:
         """Closes the files without a closing record and without a sync: in a forked child, where files and unsynced records are the parent's."""
-        if self._sync is not None:
-            self._sync.forget()
-        self._files.release()
+        if self.sync is not None:
+            self.sync.forget()
+        self.files.release()

@@ -35,12 +35,12 @@ class Durations:
     No lock is held while a duration is added: a call never waits for a collection, nor does a signal handler.
     """
 
-    __slots__ = ("_on_error", "_recording", "_waiting")
+    __slots__ = ("_on_error", "_waiting", "recording")
 
     def __init__(self, on_error: Callable[[str, BaseException], None]) -> None:
         self._on_error = on_error
         self._waiting: deque[tuple[Histogram, int, Key, str, SpanContext]] = deque()
-        self._recording = Mutex()
+        self.recording = Mutex()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -56,15 +56,15 @@ class Durations:
         if len(self._waiting) < MOST_WAITING:
             self._waiting.append((histogram, duration, key, error_type, span))
         else:
-            _record(histogram, duration, key, error_type, span)
+            record(histogram, duration, key, error_type, span)
 
     def record_all(self) -> None:
         """Records all durations that wait now; of two readers at once, the second one waits until the first one has recorded them."""
         resume()
-        with self._recording.lock:
+        with self.recording.lock:
             for _ in range(len(self._waiting)):
                 try:
-                    _record(*self._waiting.popleft())
+                    record(*self._waiting.popleft())
                 except IndexError:  # a signal handler has recorded the others
                     return
                 except Exception as failure:
@@ -75,7 +75,7 @@ class Durations:
         self._waiting.clear()
 
 
-def _record(histogram: Histogram, duration: int, key: Key, error_type: str, span: SpanContext) -> None:
+def record(histogram: Histogram, duration: int, key: Key, error_type: str, span: SpanContext) -> None:
     histogram.record(duration / 1e9, call_attributes(key, error_type), context_of(span))
 
 

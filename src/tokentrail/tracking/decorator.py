@@ -23,10 +23,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Tracking:
     """The result of `track_tokens(…)`: a decorator, a context manager and an async context manager, reusable and reentrant."""
 
-    __slots__ = ("_callables", "_fixed", "_open")
+    __slots__ = ("_callables", "_fixed", "entered")
 
     def __init__(self, operation: object, tenant_id: object, operation_id: object, metadata: object) -> None:
-        self._open: dict[Attribution, Entered] = {}
+        self.entered: dict[Attribution, Entered] = {}
         self._fixed: dict[str, Any] = {}
         self._callables: list[tuple[str, Callable[..., Any], Callable[[Any], Any]]] = []
         arguments: tuple[tuple[str, Any, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
@@ -68,17 +68,17 @@ class Tracking:
         _instrument_once()
         block = self._block((), {})
         begin(block, f"track_tokens {block.operation}".rstrip())
-        self._open[block] = enter(block)
+        self.entered[block] = enter(block)
         return block.spent
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Ends the innermost block of this instance in the current task or thread."""
         block = attribution.get()
-        while block is not None and block not in self._open:
+        while block is not None and block not in self.entered:
             block = block.parent
-        if block is None and self._open:
-            block = next(reversed(self._open))  # the block was entered in another context
-        entered = None if block is None else self._open.pop(block, None)
+        if block is None and self.entered:
+            block = next(reversed(self.entered))  # the block was entered in another context
+        entered = None if block is None else self.entered.pop(block, None)
         if block is not None and entered is not None:
             leave(entered)
             end(block, error)
