@@ -71,6 +71,13 @@ def test_all_texts_at_once() -> None:
         assert read_back(payload).input_tokens == 7
 
 
+@pytest.mark.parametrize("more", [{}, {"metadata": '"' * 16_000}, {"metadata": "\x01" * 16_000, "tenant_id": "\x01" * 9000}])
+def test_all_numbers_at_once(more: dict[str, str]) -> None:
+    payload = encode_usage(Usage(key="k", ts=1, **dict.fromkeys(set(NUMBERS) - {"ts"}, 10**4000), **more))
+    assert len(payload) <= MAX_PAYLOAD
+    assert read_back(payload).input_tokens is None
+
+
 def test_texts_that_are_cut_still_differ() -> None:
     """Two long tenants, two long keys, two broken keys: never one by being cut."""
     for field in ("tenant_id", "key", "request_model", "corrects_key"):

@@ -18,6 +18,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from tokentrail import semconv
 from tokentrail.embedded.otlp_values import LAST_TIME, attributes, service_name, text
 from tokentrail.embedded.otlp_wire import LogsOnWire
+from tokentrail.journal.otlp import varint
 
 __all__ = ["COLUMNS", "EVENT_TABLE", "LOGS_TABLE", "log_blocks"]
 
@@ -49,23 +50,10 @@ NUMBERS: Final = struct.Struct("<QBB")
 REMEMBERED: Final = 1 << 14
 TEXT: Final = b"\x0a"
 """The tag of `AnyValue.string_value` on the wire."""
-ONE_BYTE: Final = 0x80
-"""Lengths below take one byte."""
-
-
-@lru_cache(REMEMBERED)
-def _size(number: int) -> bytes:
-    """Encodes a length as LEB128, in RowBinary and protobuf alike."""
-    encoded = bytearray()
-    while number >= ONE_BYTE:
-        encoded.append(number & 127 | 128)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
 
 
 def _string(data: bytes) -> bytes:
-    return _size(len(data)) + data
+    return varint(len(data)) + data
 
 
 def _text(value: str) -> bytes:
@@ -73,7 +61,7 @@ def _text(value: str) -> bytes:
 
 
 def _map(pairs: dict[str, str]) -> bytes:
-    return _size(len(pairs)) + b"".join(_text(name) + _text(value) for name, value in pairs.items())
+    return varint(len(pairs)) + b"".join(_text(name) + _text(value) for name, value in pairs.items())
 
 
 def _id(raw: bytes) -> bytes:
@@ -84,7 +72,7 @@ def _id(raw: bytes) -> bytes:
 @lru_cache(REMEMBERED)
 def _before_text(size: int) -> bytes:
     """Returns the tag and the length with which an `AnyValue` of so many bytes begins if it is a text."""
-    return next((TEXT + length for width in range(1, 6) if len(length := _size(max(0, size - 1 - width))) == width), TEXT)
+    return next((TEXT + length for width in range(1, 6) if len(length := varint(max(0, size - 1 - width))) == width), TEXT)
 
 
 def _body(raw: bytes) -> bytes:
@@ -136,7 +124,7 @@ def _row(record: Any, pairs: dict[bytes, bytes], shared: bytes) -> bytes:
             _string(record.severity_text),
             _string(record.event_name),
             _body(record.body),
-            _size(len(pairs)),
+            varint(len(pairs)),
             *pairs.values(),
             shared,
         )

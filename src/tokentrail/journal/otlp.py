@@ -13,7 +13,7 @@ from tokentrail import semconv
 from tokentrail.journal.records import INT64, Header
 from tokentrail.usage import Closing, Refused, Usage
 
-__all__ = ["log_record", "request"]
+__all__ = ["log_record", "request", "varint"]
 
 SEVERITY_INFO: Final = 9
 _REMEMBERED: Final = 1024
@@ -37,8 +37,8 @@ _LAST: Final = tuple(map(_slow_varint, range(_STEP)))
 _MORE: Final = tuple(bytes((number & 127 | 128, number >> 7 | 128)) for number in range(_STEP))
 
 
-def _varint(number: int) -> bytes:
-    """Encodes the same, two bytes at a time; negative numbers as 64-bit two's complement."""
+def varint(number: int) -> bytes:
+    """Encodes a number as protobuf's varint, two bytes at a time; negative numbers as 64-bit two's complement."""
     if number < 0:
         number += 1 << 64
     encoded = b""
@@ -50,12 +50,12 @@ def _varint(number: int) -> bytes:
 
 def _block(tag: bytes, data: bytes) -> bytes:
     """Encodes a field with a length: text, bytes or a message."""
-    return tag + _varint(len(data)) + data
+    return tag + varint(len(data)) + data
 
 
 def _key_value(name: str, value: str | int) -> bytes:
     """Encodes a KeyValue: the name is field 1, its AnyValue field 2, a text in that field 1, an integer field 3."""
-    any_value = b"\x18" + _varint(value) if isinstance(value, int) else _block(b"\x0a", value.encode("utf-8", "backslashreplace"))
+    any_value = b"\x18" + varint(value) if isinstance(value, int) else _block(b"\x0a", value.encode("utf-8", "backslashreplace"))
     return _block(b"\x0a", name.encode()) + _block(b"\x12", any_value)
 
 
@@ -74,7 +74,7 @@ class _Number:
     def __call__(self, value: int | None) -> bytes:
         if value is None or value not in INT64:
             return b""
-        data = _varint(value)
+        data = varint(value)
         return self._before[len(data)] + data
 
 
@@ -86,7 +86,7 @@ _output_tokens: Final = _Number(semconv.OUTPUT_TOKENS)
 def _head(event: str) -> bytes:
     """Encodes what all records of an event have in common: severity, the event's name (field 12), event and schema as attributes."""
     named = _block(b"\x62", f"{semconv.EVENT_NAME_PREFIX}{event}".encode())
-    return b"\x10" + _varint(SEVERITY_INFO) + named + _attribute(semconv.EVENT, event) + _attribute(semconv.SCHEMA, semconv.SCHEMA_VERSION)
+    return b"\x10" + varint(SEVERITY_INFO) + named + _attribute(semconv.EVENT, event) + _attribute(semconv.SCHEMA, semconv.SCHEMA_VERSION)
 
 
 _HEADS: Final = {Usage: _head(semconv.EVENT_USAGE), Closing: _head(semconv.EVENT_CLOSING), Refused: _head(semconv.EVENT_REFUSED)}

@@ -60,14 +60,13 @@ def encode_usage(usage: Usage, on_error: Callable[[str, BaseException], object] 
         usage = repaired(msgspec.structs.asdict(usage))
         payload = encode(usage)
     if len(payload) > LONG_PAYLOAD:
-        usage = repaired(msgspec.structs.asdict(usage))  # also of numbers, which JSON writes with any count of digits
         for chars in FIELD_CHARS:
-            shorter = _shorten(usage, chars)
-            payload = encode(shorter)
+            payload = encode(_shorten(usage, chars))
             if len(payload) <= MAX_PAYLOAD:
                 break
-        else:
-            payload = encode(msgspec.structs.replace(shorter, metadata="{}", metadata_cut=True))
+        else:  # metadata of quotes alone, or numbers of thousands of digits
+            least = msgspec.structs.replace(repaired(msgspec.structs.asdict(usage)), metadata="{}", metadata_cut=True)
+            payload = encode(_shorten(least, FIELD_CHARS[-1]))
     return payload
 
 
