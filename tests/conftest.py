@@ -46,6 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close the journal before its folder is removed: at the process's end it would be written again."""
+    if (runtime := current.existing_runtime()) is not None:
+        runtime.close()
     config.stash[FOLDERS].cleanup()
 
 
