@@ -15,6 +15,7 @@ from tokentrail import semconv
 from tokentrail.cli.journal import command
 from tokentrail.journal.folder import segments
 from tokentrail.journal.frames import Frame, scan
+from tokentrail.journal.status import journal_status
 
 
 def frames(path: Path) -> list[tuple[int, int, int]]:
@@ -31,14 +32,6 @@ def overwrite(path: Path, start: int, data: bytes) -> None:
     with path.open("r+b") as file:
         file.seek(start)
         file.write(data)
-
-
-def torn_tail(path: Path) -> set[int]:
-    start, end, _ = frames(path)[-1]
-    overwrite(path, 0, path.read_bytes())
-    with path.open("r+b") as file:
-        file.truncate((start + end) // 2)
-    return set()  # nobody can know that a record 20 was begun
 
 
 def zeros_behind(path: Path) -> set[int]:
@@ -84,7 +77,7 @@ def header_and_first_gone(path: Path) -> set[int]:
     return {1}
 
 
-DAMAGE = [torn_tail, zeros_behind, zeros_within, one_bit, cut_out, length_beyond_the_end, header_gone, header_and_first_gone]
+DAMAGE = [zeros_behind, zeros_within, one_bit, cut_out, length_beyond_the_end, header_gone, header_and_first_gone]
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
@@ -104,7 +97,7 @@ def test_good_records_arrive_and_torn_ones_are_named(root: Path, otlp: Otlp, dam
 
     assert adopt(root, otlp, complain=said.append).done
 
-    expected = numbers - torn - ({20} if damage is torn_tail else set())
+    expected = numbers - torn
     assert otlp.numbers(dead.writer_id) == sorted(expected)
     [closing] = otlp.closings(dead.writer_id)
     assert closing["last_seq"] == max(expected)
@@ -113,6 +106,69 @@ def test_good_records_arrive_and_torn_ones_are_named(root: Path, otlp: Otlp, dam
     services = {record.resource.get(semconv.SERVICE_NAME) for record in otlp.taken}
     assert services == ({None} if damage in (header_gone, header_and_first_gone) else {"under-test"})
     assert list(root.iterdir()) == []
+
+
+def cut_last_frame(path: Path, keep: int) -> None:
+    with path.open("r+b") as file:
+        file.truncate(frames(path)[-1][0] + keep)
+
+
+@pytest.mark.parametrize("whole_frames", [0, 1, 20], ids=["the header", "the first record", "a later record"])
+def test_an_append_cut_short_by_a_kill_is_no_damage(root: Path, otlp: Otlp, whole_frames: int) -> None:
+    """The kernel ends a write between two pages when its process is killed: the append never returned, and no disk is to be looked at."""
+    dead = writer(root)
+    append(dead, 20)
+    abandon(dead)
+    [path] = segments(dead.folder)
+    start, end, _ = frames(path)[whole_frames]
+    records = max(0, whole_frames - 1)
+    whole = path.read_bytes()
+    for keep in range(1, end - start):
+        path.write_bytes(whole[: start + keep])
+        [seen] = journal_status(root)["writers"]
+        found = (seen["damaged_bytes"], seen["unfinished_bytes"], seen["missing"], seen["last_seq"])
+        assert found == (0, keep, [], records), f"{keep} bytes of the frame"
+    assert CliRunner().invoke(command, ["status", "--dir", str(root)]).exit_code == 0
+    shipped = CliRunner().invoke(command, ["ship", "--dir", str(root), "--endpoint", otlp.url])
+    assert (shipped.exit_code, shipped.stderr) == (0, "")
+    assert otlp.numbers(dead.writer_id) == list(range(1, records + 1))
+    assert [closing["last_seq"] for closing in otlp.closings(dead.writer_id)] == [records] * bool(records)
+    assert list(root.iterdir()) == []
+
+
+def other_byte(data: bytes) -> bytes:
+    return data[:1] + b"\0" + data[2:]
+
+
+def too_long(data: bytes) -> bytes:
+    return data[:4] + b"\xff\xff\xff\xff" + data[8:]
+
+
+@pytest.mark.parametrize("harm", [other_byte, too_long, bytes.swapcase, lambda data: data * 2, lambda data: data + bytes(9)])
+def test_a_tail_that_is_no_beginning_of_a_record_is_damage(root: Path, harm: Callable[[bytes], bytes]) -> None:
+    dead = writer(root)
+    append(dead, 20)
+    abandon(dead)
+    [path] = segments(dead.folder)
+    start, end, _ = frames(path)[-1]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:start] + harm(whole[start : end - 5]))
+    [seen] = journal_status(root)["writers"]
+    assert (seen["damaged_bytes"] > 0, seen["unfinished_bytes"]) == (True, 0)
+
+
+def test_a_cut_record_in_a_file_that_others_follow_is_damage(root: Path, otlp: Otlp) -> None:
+    """The writer goes on in the next file after a whole record alone: bytes were taken away since."""
+    dead = writer(root, segment_bytes=4096)
+    append(dead, 60)
+    abandon(dead)
+    first = segments(dead.folder)[0]
+    number = frames(first)[-1][2]
+    cut_last_frame(first, 60)
+    [seen] = journal_status(root)["writers"]
+    assert (seen["damaged_bytes"], seen["unfinished_bytes"], seen["missing"]) == (60, 0, [(number, number)])
+    assert adopt(root, otlp).done
+    assert numbers_of(otlp.closings(dead.writer_id)[0]["damaged"]) == {number}
 
 
 def test_a_torn_header_borrows_that_of_the_next_file(root: Path, otlp: Otlp) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -24,6 +21,7 @@ from tokentrail.journal.otlp import log_record, request
 from tokentrail.journal.records import Header, decode
 from tokentrail.journal.shipper import Progress, Sends, Shipper
 from tokentrail.journal.status import journal_status
+from tokentrail.process.signals import Stop
 from tokentrail.settings import Settings, from_environment
 from tokentrail.wording import counted
 
@@ -147,7 +145,6 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     settings = strict_settings(endpoint=endpoint)
     root = _folder(directory, may_come=watch)
     _refuse_misuse(settings, watch=watch, without_locks=without_locks, interval=interval)
-    stop = _Stop()
     exporter = exporter_for(settings)
     printed: list[str] = []
 
@@ -155,17 +152,18 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
         printed.append(sentence)
         click.echo(sentence, err=True)
 
-    shipper = Shipper(root, exporter, wait=stop.wait, complain=complain)
-    adopter = Adopter(shipper, name="journal ship", without_locks=without_locks)
-    if watch:
-        stop.listen()
-        _watch(adopter, stop, interval)
-        return
-    try:
-        progress = adopter.adopt_dead(patient=False)
-        retried, refused, damaged = _ship_aside(root, exporter) if aside else (0, 0, [])
-    except OSError as error:
-        raise Misuse(_no_rights(root, error)) from None
+    with Stop() as stop:
+        shipper = Shipper(root, exporter, wait=lambda seconds, _asked: stop.wait(seconds), complain=complain)
+        adopter = Adopter(shipper, name="journal ship", without_locks=without_locks)
+        if watch:
+            with stop.on_signals():
+                _watch(adopter, stop, interval)
+            return
+        try:
+            progress = adopter.adopt_dead(patient=False)
+            retried, refused, damaged = _ship_aside(root, exporter) if aside else (0, 0, [])
+        except OSError as error:
+            raise Misuse(_no_rights(root, error)) from None
     journals = counted(progress.adopted, "journal of an ended process", "journals of ended processes")
     click.echo(f"{counted(progress.shipped + retried, 'record')} sent to {bare(endpoint_of(settings))}, {journals}")
     if progress.aside:
@@ -189,29 +187,7 @@ def _refuse_misuse(settings: Settings, *, watch: bool, without_locks: bool, inte
         raise Misuse(f"--interval is {interval}: seconds above 0.")
 
 
-class _Stop:
-    """Waits for SIGTERM and Ctrl-C. Uses a pipe: `threading.Event.set` in a signal handler can deadlock on the lock of the interrupted wait."""
-
-    def __init__(self) -> None:
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._write, False)
-        self.asked = False
-
-    def listen(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
-
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked = True
-        os.write(self._write, b"x")
-
-    def wait(self, seconds: float, _asked: bool = False) -> bool:
-        """Waits; returns true if a signal has asked to stop."""
-        select.select([self._read], [], [], 0 if self.asked else seconds)
-        return self.asked
-
-
-def _watch(adopter: Adopter, stop: _Stop, interval: float) -> None:
+def _watch(adopter: Adopter, stop: Stop, interval: float) -> None:
     while not stop.asked:
         progress = Progress()
         for work in (adopter.adopt_dead, adopter.ship_living):

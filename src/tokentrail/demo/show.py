@@ -7,13 +7,10 @@ second run goes through the Collector, into another database. If the Collector w
 from __future__ import annotations
 
 import contextlib
-import signal
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
 from tokentrail.clickhouse.client import connect
@@ -26,6 +23,7 @@ from tokentrail.local.background import BackgroundBuild
 from tokentrail.local.cache import Progress, Unavailable
 from tokentrail.local.child import StartFailed
 from tokentrail.local.collector import Built
+from tokentrail.process.signals import Stop, ended_by_signals
 from tokentrail.testing.replay import ReplayServer
 
 __all__ = ["Screen", "start_and_run"]
@@ -93,7 +91,7 @@ def start_and_run(screen: Screen, *, live: list[str], keep: bool) -> bool:
     Returns whether all counts are right.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_ended_by_signals())
+        stack.enter_context(ended_by_signals())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tokentrail-demo-", ignore_cleanup_errors=True)))
         built = collector.built_already()
         waiting = stack.enter_context(contextlib.ExitStack())
@@ -114,7 +112,8 @@ def start_and_run(screen: Screen, *, live: list[str], keep: bool) -> bool:
             screen.show(outcomes[-1])
         if keep:
             screen.show_kept(outcomes[-1].demo)
-            _wait_for_a_signal()
+            with Stop() as stop, stop.on_signals():
+                stop.wait()
         return all(outcome.ok for outcome in outcomes)
 
 
@@ -197,32 +196,3 @@ def _compare_with_ledger(demo: Demo, answered: Mapping[str, Tokens | None], mode
         return Outcome(demo, answered, {row["operation_id"]: row for row in rows}, verification, model_counted, stored)
     finally:
         client.close()
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Makes SIGTERM and the end of the terminal stop everything in order, like Ctrl-C."""
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    # nohup ignores the end of the terminal, and so must the demo
-    heeded = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, end) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _wait_for_a_signal() -> None:
-    stop = threading.Event()
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, ask)
-    stop.wait()

@@ -8,15 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 
 from tokentrail.embedded.errors import CannotStart
 from tokentrail.embedded.server import Addresses, Server
+from tokentrail.process.signals import Stop
 
 __all__ = ["default_data", "serve"]
 
@@ -28,8 +27,7 @@ def default_data() -> Path:
 
 def serve(server: Server, *, ready_file: Path | None, until_stdin_ends: bool, announce: Callable[[Addresses], None]) -> None:
     """Serves until SIGTERM, SIGINT, SIGHUP or (`until_stdin_ends`) the end of standard input. Raises CannotStart with one sentence."""
-    stop = threading.Event()
-    with _signals(stop):
+    with Stop() as stop, stop.on_signals():
         if until_stdin_ends:
             threading.Thread(target=_wait_for_end_of_stdin, args=(stop,), name="tokentrail-stdin", daemon=True).start()
         with server, ready_file_of(ready_file, server.addresses):
@@ -37,26 +35,10 @@ def serve(server: Server, *, ready_file: Path | None, until_stdin_ends: bool, an
             stop.wait()
 
 
-@contextlib.contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    wanted = [signal.SIGTERM, signal.SIGINT]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores SIGHUP
-        wanted.append(signal.SIGHUP)
-    before = {number: signal.signal(number, on_signal) for number in wanted}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _wait_for_end_of_stdin(stop: threading.Event) -> None:
+def _wait_for_end_of_stdin(stop: Stop) -> None:
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    stop.set()
+    stop.ask()
 
 
 @contextlib.contextmanager

@@ -58,14 +58,15 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 class Damage(msgspec.Struct, frozen=True, gc=False):
     """Bytes that are no frame, from `start` to `end`; `tail` if no good frame follows (the writer may still be writing the frame).
 
-    `number` is the last record number that the bytes of a tail show. `lost`: in a segment without a record, a tail that is not the beginning of a
-    frame; a segment begins with a record to append, so at least one record was there.
+    `number` is the last record number that the bytes of a tail show. `begun`: the bytes of the tail are the beginning of one frame, and nothing else.
+    `lost`: in a segment without a record, a tail that is not `begun`; a segment begins with a record to append, so at least one record was there.
     """
 
     start: int
     end: int
     tail: bool
     number: int = 0
+    begun: bool = False
     lost: bool = False
 
 
@@ -88,6 +89,16 @@ def _frame_at(data: bytes, offset: int) -> Frame | None:
     if zlib.crc32(payload, (number ^ (form - 1 << 24)) & 0xFFFFFFFF) != checksum:
         return None
     return Frame(number, payload, end, checksum, form)
+
+
+def _is_beginning(data: bytes, start: int) -> bool:
+    """Whether the bytes from `start` to the end are the beginning of one frame that was never written whole."""
+    if data.find(MARK, start + 1) >= 0:
+        return False
+    if start + HEADER_BYTES > len(data):
+        return MARK.startswith(data[start : start + len(MARK)])
+    mark, _, length, _, _ = _HEADER.unpack_from(data, start)
+    return bool(mark == MARK and length <= MAX_PAYLOAD and start + HEADER_BYTES + length > len(data))
 
 
 def is_frame(data: bytes, checksum: int) -> bool:
@@ -116,7 +127,8 @@ def scan(data: bytes, offset: int = 0) -> Iterator[Frame | Damage]:
             while found is None:
                 offset = data.find(MARK, offset + 1)
                 if offset < 0:
-                    yield Damage(start, len(data), tail=True, number=last_whole_number(data, start, len(data)))
+                    number = last_whole_number(data, start, len(data))
+                    yield Damage(start, len(data), tail=True, number=number, begun=_is_beginning(data, start))
                     return
                 found = _frame_at(data, offset)
             yield Damage(start, offset, tail=False)

@@ -11,7 +11,7 @@ import msgspec
 
 from tokentrail import semconv
 from tokentrail.journal import folder as layout
-from tokentrail.journal.frames import FORMAT, HEADER_BYTES, MARK, MAX_FRAME, Damage, Frame, is_frame, scan
+from tokentrail.journal.frames import FORMAT, HEADER_BYTES, MAX_FRAME, Damage, Frame, is_frame, scan
 from tokentrail.journal.records import Header, Record, coarsen, decode, gaps
 from tokentrail.journal.refusals import load_refused
 from tokentrail.usage import Closing, Refused
@@ -27,8 +27,8 @@ WINDOW: Final = 4 * 1024 * 1024
 class Found(msgspec.Struct, frozen=True):
     """A record (or damage, if `record` is `None`), and the cursor once everything up to this record is acknowledged.
 
-    `missing` are the numbers before this record that no record and no refusal accounts for; `lost`: the damage held at least one record, with an
-    unknown number.
+    `unfinished_bytes`: the beginning of a record whose append never returned, since the process was killed meanwhile; no damage. `missing` are the
+    numbers before this record that no record and no refusal accounts for; `lost`: the damage held at least one record, with an unknown number.
     """
 
     record: Record | None
@@ -36,6 +36,7 @@ class Found(msgspec.Struct, frozen=True):
     after: layout.Cursor
     payload: bytes = b""
     damaged_bytes: int = 0
+    unfinished_bytes: int = 0
     lost: bool = False
     behind: tuple[int, int] = (0, 0)
     missing: tuple[tuple[int, int], ...] = ()
@@ -52,13 +53,15 @@ def read(folder: Path, cursor: layout.Cursor, *, live: bool) -> Iterator[Found]:
         start = cursor.offset if path.name == cursor.segment else 0
         last = path == paths[-1]
         for piece, end in _pieces(path, start, growing=live and last):
-            found = _describe_damage(piece, cursor, lost=piece.lost and last) if isinstance(piece, Damage) else _decode_frame(piece, cursor)
+            found = _describe_damage(piece, cursor, last=last) if isinstance(piece, Damage) else _decode_frame(piece, cursor)
             if first and path == paths[0]:
                 cursor = _skip_removed_files(cursor, found)
             first = False
             missed = missing_before(cursor, found)
             cursor = advance(cursor, found, path.name, end)
-            yield Found(found.record, found.number, cursor, found.payload, found.damaged_bytes, found.lost, found.behind, missed)
+            yield Found(
+                found.record, found.number, cursor, found.payload, found.damaged_bytes, found.unfinished_bytes, found.lost, found.behind, missed
+            )
 
 
 def _skip_removed_files(cursor: layout.Cursor, found: Found) -> layout.Cursor:
@@ -155,7 +158,7 @@ def _pieces(path: Path, start: int, *, growing: bool) -> Iterator[tuple[Frame | 
                         if taken > piece.start:
                             yield Damage(piece.start, taken, tail=False), start + taken
                         break
-                    piece = _mark_lost(piece, data) if empty else piece  # noqa: PLW2901 - the same bytes
+                    piece = msgspec.structs.replace(piece, lost=empty and not piece.begun)  # noqa: PLW2901 - the same bytes
                 empty = empty and not (isinstance(piece, Frame) and piece.number)
                 yield piece, start + piece.end
             start += taken
@@ -163,16 +166,17 @@ def _pieces(path: Path, start: int, *, growing: bool) -> Iterator[tuple[Frame | 
                 return
 
 
-def _mark_lost(piece: Damage, data: bytes) -> Damage:
-    """Marks the tail of a segment without a record as lost, unless the tail is the beginning of a frame."""
-    return msgspec.structs.replace(piece, lost=not data.startswith(MARK, piece.start))
+def _describe_damage(piece: Damage, cursor: layout.Cursor, *, last: bool) -> Found:
+    """Returns damage as `Found`; `last`: in the writer's last segment, where a record may be unfinished.
 
-
-def _describe_damage(piece: Damage, cursor: layout.Cursor, *, lost: bool) -> Found:
-    """Returns damage as `Found`. The last number of a tail is accepted only if the damaged bytes have room for so many frames."""
+    The kernel ends a write between two pages if the process is killed. The last number of a tail is accepted only if the damaged bytes have room for
+    so many frames.
+    """
     size = piece.end - piece.start
+    if last and piece.begun:
+        return Found(None, 0, cursor, unfinished_bytes=size)
     may_be = piece.tail and cursor.last_seq < piece.number <= cursor.last_seq + size // HEADER_BYTES
-    return Found(None, piece.number if may_be else 0, cursor, damaged_bytes=size, lost=lost)
+    return Found(None, piece.number if may_be else 0, cursor, damaged_bytes=size, lost=piece.lost and last)
 
 
 def _decode_frame(piece: Frame, cursor: layout.Cursor) -> Found:
@@ -216,6 +220,7 @@ class Summary:
     last_seq: int = 0
     closed: bool = False
     damaged_bytes: int = 0
+    unfinished_bytes: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)
     unreported: list[tuple[int, int]] = field(default_factory=list)
 
@@ -234,6 +239,7 @@ def summarize(folder: Path, *, live: bool = False, cursor: layout.Cursor | None 
     begin = next((path.name for path in layout.segments(folder)), "")
     for found in read(folder, layout.Cursor(), live=live):
         summary.damaged_bytes += found.damaged_bytes
+        summary.unfinished_bytes += found.unfinished_bytes
         # a record that was acknowledged before its bytes were damaged is not missing
         known = stated if found.lost else cursor
         waits = (found.after.segment, found.after.offset) > (known.segment, known.offset)

@@ -153,7 +153,8 @@ class Shipper:
                 yield _generated(lost_record, cursor, folder.name)
             cursor = found.after
             if found.record is None:
-                self._log_damage(folder, found)
+                if found.damaged_bytes:
+                    self._log_damage(folder, found)
                 yield _Ready(found.number, b"", cursor)
             elif isinstance(found.record, Header):
                 yield _Ready(0, b"", cursor)

@@ -29,6 +29,7 @@ class WriterStatus:
     missing: list[tuple[int, int]]
     unreported: list[tuple[int, int]]  # refused numbers that no record in the journal reports
     damaged_bytes: int
+    unfinished_bytes: int  # of a record whose append never returned: the process was killed meanwhile
     size_bytes: int
     age_seconds: float
 
@@ -57,6 +58,7 @@ def _status(folder: Path, alive: bool | None) -> WriterStatus:
         missing=summary.missing,
         unreported=summary.unreported,
         damaged_bytes=summary.damaged_bytes,
+        unfinished_bytes=summary.unfinished_bytes,
         size_bytes=sum(size for size, _ in seen),
         age_seconds=max(0.0, time.time() - max((changed for _, changed in seen), default=time.time())),
     )

@@ -7,6 +7,7 @@
 | `mutexes.py` | locks that are renewed in a forked child |
 | `deferred.py` | the thread for work that finalizers and signal handlers must not do |
 | `diagnostics.py` | log lines, at most one a minute; the number of errors that the application did not see |
+| `signals.py` | a request to stop, and an end in order, for the programs of this package |
 | `current.py` | the settings and the runtime of this process |
 | `configure.py` | `configure()`, with a parameter for each setting |
 """

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import json
 import math
-import signal
 import socket
 import sys
 import threading
@@ -22,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tokentrail.process.signals import Stop
 from tokentrail.testing.faults import Faults, Plan, Served
 from tokentrail.testing.recording import Recording, read_recordings
 from tokentrail.testing.shelf import Shelf
@@ -273,10 +273,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.exit(2, f"cannot listen on {options.host}:{options.port}: {error.strerror or error}\n")
     sys.stdout.write(f"{len(server.recordings)} recordings on http://{options.host}:{server.port} (its index is at /)\n")
     sys.stdout.flush()
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    with Stop() as stop, stop.on_signals():
+        stop.wait()
     server.stop()
     return 0
 
