@@ -50,6 +50,7 @@ def test_nothing_that_answers_before_it_exports(config: str) -> None:
     assert ledger["sending_queue"]["block_on_overflow"] is True
     assert described["extensions"][ledger["sending_queue"]["storage"]]["fsync"] is True
     assert described["service"]["pipelines"]["logs/ledger"]["processors"] == ["memory_limiter", "filter/only_ledger"]
+    assert described["service"]["pipelines"]["logs/ledger_port"]["processors"] == ["memory_limiter"]
 
 
 def test_with_nothing_set_no_two_processes_want_one_port(collector_binary: Path) -> None:
@@ -57,9 +58,10 @@ def test_with_nothing_set_no_two_processes_want_one_port(collector_binary: Path)
     ports: list[int] = sorted(SERVE_PORTS)
     for config in CONFIGS:
         whole = resolve_config(collector_binary, config)
-        otlp = whole["receivers"]["otlp"]["protocols"]
         prometheus = whole["service"]["telemetry"]["metrics"]["readers"][0]["pull"]["exporter"]
-        own = [otlp["grpc"]["endpoint"], otlp["http"]["endpoint"], whole["extensions"]["health_check"]["endpoint"]]
+        own = [protocol["endpoint"] for receiver in whole["receivers"].values() for protocol in receiver["protocols"].values()]
+        assert len(own) == 4
+        own.append(whole["extensions"]["health_check"]["endpoint"])
         ports += [int(address.rpartition(":")[2]) for address in own] + [prometheus_port(prometheus)]
     assert len(set(ports)) == len(ports), sorted(ports)
     folders = [re.findall(r'"directory": "([^"]+)"', text) for text in texts]
@@ -69,6 +71,16 @@ def test_with_nothing_set_no_two_processes_want_one_port(collector_binary: Path)
 def prometheus_port(reader: dict) -> int:
     text = json.dumps(reader)
     return int(re.search(r'"port": (\d+)', text).group(1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "goes_to"),
+    [({}, "127.0.0.1:4317"), ({"GATEWAY": "far:4317"}, "far:4317"), ({"GATEWAY": "far:4317", "LEDGER_GATEWAY": "far:14319"}, "far:14319")],
+)
+def test_an_agents_usage_goes_where_all_goes_unless_stated(collector_binary: Path, settings: dict[str, str], goes_to: str) -> None:
+    exporters = resolve_config(collector_binary, "agent.yaml", **settings)["exporters"]
+    assert exporters["otlp_grpc/ledger"]["endpoint"] == goes_to
+    assert exporters["otlp_grpc/telemetry"]["endpoint"] == settings.get("GATEWAY", "127.0.0.1:4317")
 
 
 @pytest.mark.parametrize("password", ["0123", "true", "a: b", "p#w", "1e5", "{x}", "käse"])

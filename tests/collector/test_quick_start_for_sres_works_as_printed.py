@@ -80,7 +80,8 @@ def test_usage_of_a_service_arrives(collector_binary: Path, installed_wheel: Ins
     environment = installed_wheel.environment(
         HOME=str(tmp_path / "home"),
         TOKENTRAIL_JOURNAL_DIR=str(tmp_path / "journal"),
-        **{PREFIX + "OTLP_HTTP": listens, PREFIX + "OTLP_GRPC": f"127.0.0.1:{free_port()}"},
+        **{PREFIX + "OTLP_HTTP": listens},
+        **{PREFIX + name: f"127.0.0.1:{free_port()}" for name in ("OTLP_GRPC", "LEDGER_HTTP", "LEDGER_GRPC")},
         **{PREFIX + "HEALTH": f"127.0.0.1:{health}", PREFIX + "METRICS_PORT": str(free_port())},
     )
     environment = {**environment, "PATH": f"{shims}{os.pathsep}{environment['PATH']}"}

@@ -41,12 +41,16 @@ class Collector(Child):
         self.folder = folder
         self.otlp_http_url = f"http://127.0.0.1:{free_port()}"
         self.otlp_grpc = f"127.0.0.1:{free_port()}"
+        self.ledger_http_url = f"http://127.0.0.1:{free_port()}"
+        self.ledger_grpc = f"127.0.0.1:{free_port()}"
         metrics_port = free_port()
         self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
         health = f"127.0.0.1:{free_port()}"
         own = {
             "OTLP_HTTP": self.otlp_http_url.removeprefix("http://"),
             "OTLP_GRPC": self.otlp_grpc,
+            "LEDGER_HTTP": self.ledger_http_url.removeprefix("http://"),
+            "LEDGER_GRPC": self.ledger_grpc,
             "METRICS_PORT": str(metrics_port),
             "HEALTH": health,
             "QUEUE": str(folder / "queue"),
