@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from tokentrail.environment import Fsync
 from tokentrail.journal import otlp
-from tokentrail.journal.exporter import Outcome, Result
+from tokentrail.journal.exporter import Exporter, Outcome, Result
 from tokentrail.journal.folder import Cursor
 from tokentrail.journal.frames import frame
 from tokentrail.journal.reader import read
@@ -105,6 +105,8 @@ def time_modes(root: Path, modes: Sequence[Fsync], appends: int) -> None:
 
 class Sink:
     """Takes everything at once; compresses as the exporter does."""
+
+    max_request_bytes = Exporter.max_request_bytes
 
     def __init__(self, *, compress: bool) -> None:
         self.bytes = 0

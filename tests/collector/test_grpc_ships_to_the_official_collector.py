@@ -56,6 +56,8 @@ def test_its_limit_of_a_request_is_found(world: World, tmp_path: Path, compressi
     said: list[Any] = []
 
     class Listens:
+        max_request_bytes = exporter.max_request_bytes
+
         def send(self, body: bytes) -> Any:
             said.append(exporter.send(body))
             return said[-1]

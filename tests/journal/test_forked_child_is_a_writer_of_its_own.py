@@ -125,6 +125,7 @@ pids = []
 born, end = os.pipe(), os.pipe()
 
 class Forks:
+    max_request_bytes = 1_000_000
     def send(self, body):
         pid = os.fork()
         if pid == 0:

@@ -64,21 +64,29 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One of OTLP's signals: its message types, and a function that returns rows and a sentence about metrics that were left out."""
+    """One of OTLP's signals: its message types and its rows.
+
+    `rows` returns the rows of a request in protobuf, and a sentence about metrics that were left out. Raises DecodeError or ValueError for bytes that
+    are no such request.
+    """
 
     request: Callable[[], Any]
     response: Callable[[], Any]
-    rows: Callable[[Any], tuple[Rows | dict[str, bytes], str]]
+    rows: Callable[[bytes], tuple[Rows | dict[str, bytes], str]]
 
 
-def _metric_rows(request: Any) -> tuple[Rows, str]:
-    rows, unknown = metric_rows(request)
+def _metric_rows(request: bytes) -> tuple[Rows, str]:
+    rows, unknown = metric_rows(metrics.ExportMetricsServiceRequest.FromString(request))
     return rows, f"{unknown} metrics have no data of a known kind and were left out" if unknown else ""
+
+
+def _span_rows(request: bytes) -> tuple[Rows, str]:
+    return span_rows(traces.ExportTraceServiceRequest.FromString(request)), ""
 
 
 SIGNALS: Final = {
     "/v1/logs": Signal(logs.ExportLogsServiceRequest, logs.ExportLogsServiceResponse, lambda request: (log_blocks(request), "")),
-    "/v1/traces": Signal(traces.ExportTraceServiceRequest, traces.ExportTraceServiceResponse, lambda request: (span_rows(request), "")),
+    "/v1/traces": Signal(traces.ExportTraceServiceRequest, traces.ExportTraceServiceResponse, _span_rows),
     "/v1/metrics": Signal(metrics.ExportMetricsServiceRequest, metrics.ExportMetricsServiceResponse, _metric_rows),
 }
 
@@ -98,8 +106,7 @@ class OtlpReceiver:
         media = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
             signal = self._signal(exchange, media)
-            request = _parse(signal, _read(exchange), media)
-            rows, left_out = signal.rows(request)
+            rows, left_out = _rows(signal, _read(exchange), media)
             self._store(rows)
         except ClientGone:
             raise
@@ -169,16 +176,16 @@ def _too_large() -> Refused:
     return Refused(413, RESOURCE_EXHAUSTED, f"the request is larger than {MAX_BODY >> 20} MiB: send smaller batches")
 
 
-def _parse(signal: Signal, body: bytes, media: str) -> Any:
-    request = signal.request()
+def _rows(signal: Signal, body: bytes, media: str) -> tuple[Rows | dict[str, bytes], str]:
     try:
-        if media == PROTOBUF:
-            request.ParseFromString(body)
-        else:
+        if media == JSON:
+            request = signal.request()
             json_format.ParseDict(_with_binary_ids(msgspec.json.decode(body)), request, ignore_unknown_fields=True)
+            body = request.SerializeToString()
+        return signal.rows(body)
     except (DecodeError, msgspec.DecodeError, json_format.ParseError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise Refused(400, INVALID_ARGUMENT, f"the body is no {type(request).__name__} in {media}: {error}") from error
-    return request
+        name = signal.request.__name__
+        raise Refused(400, INVALID_ARGUMENT, f"the body is no {name} in {media}: {error}") from error
 
 
 def _with_binary_ids(value: Any) -> Any:

@@ -49,7 +49,17 @@ COLUMNS: Final = {
 NUMBERS: Final = struct.Struct("<QBB")
 REMEMBERED: Final = 1 << 14
 TEXT: Final = b"\x0a"
-"""The tag of `AnyValue.string_value` on the wire."""
+"""The tag of `AnyValue.string_value` on the wire, and of `KeyValue.key`."""
+VALUE: Final = b"\x12"
+"""The tag of `KeyValue.value`."""
+INTEGER: Final = b"\x18"
+"""The tag of `AnyValue.int_value`."""
+ONE_BYTE: Final = 128
+"""Numbers below this are a varint of one byte, and so are all lengths in a message that is shorter."""
+SHORTEST: Final = 4
+"""Bytes before the value of a `KeyValue`, if the name is not empty."""
+LONGEST: Final = 7
+"""Bytes of a varint below 2^49."""
 
 
 def _string(data: bytes) -> bytes:
@@ -69,6 +79,12 @@ def _id(raw: bytes) -> bytes:
     return _string(hexlify(raw)) if raw.strip(b"\0") else b"\0"
 
 
+def _checked(raw: bytes) -> bytes:
+    """Encodes a text. Raises UnicodeDecodeError if the text is not UTF-8."""
+    raw.decode()
+    return _string(raw)
+
+
 @lru_cache(REMEMBERED)
 def _before_text(size: int) -> bytes:
     """Returns the tag and the length with which an `AnyValue` of so many bytes begins if it is a text."""
@@ -77,41 +93,71 @@ def _before_text(size: int) -> bytes:
 
 def _body(raw: bytes) -> bytes:
     """Encodes an `AnyValue`, given as bytes; behind its tag a text is in RowBinary already."""
-    if len(raw) > 1 and raw.startswith(_before_text(len(raw))):
+    before = _before_text(len(raw))
+    if len(raw) > 1 and raw.startswith(before):
+        raw[len(before) :].decode()
         return raw[1:]
     return _text(text(AnyValue.FromString(raw)))
+
+
+def _attribute(raw: bytes) -> tuple[bytes, bytes]:
+    """Reads a `KeyValue`: the name, and name and value in RowBinary."""
+    if SHORTEST < len(raw) < ONE_BYTE and raw.startswith(TEXT):
+        end = 2 + raw[1]
+        value = raw[end + 2 :]
+        if raw[end : end + 1] == VALUE and raw[end + 1] == len(value) > 1:
+            raw[2:end].decode()
+            if value.startswith(TEXT) and value[1] == len(value) - 2:
+                value[2:].decode()
+                return raw[2:end], raw[1:end] + value[1:]
+            if value.startswith(INTEGER) and (number := _whole_number(value[1:])):
+                return raw[2:end], raw[1:end] + _string(number)
+    pair = KeyValue.FromString(raw)
+    name = pair.key.encode()
+    return name, _string(name) + _text(text(pair.value))
+
+
+def _whole_number(encoded: bytes) -> bytes:
+    """Returns a number below 2^49, given as a varint, as decimal text; no bytes if `encoded` is another number, or not one varint alone."""
+    if len(encoded) > LONGEST or encoded[-1] >= ONE_BYTE or min(encoded[:-1], default=ONE_BYTE) < ONE_BYTE:
+        return b""
+    number = 0
+    for byte in reversed(encoded):
+        number = number << 7 | byte & 127
+    return b"%d" % number
 
 
 class _Attributes(dict[bytes, tuple[bytes, bytes]]):
     """Attributes by their bytes in a request: each with its name, and name and value in RowBinary. As long-lived as the request."""
 
     def __missing__(self, raw: bytes) -> tuple[bytes, bytes]:
-        pair = KeyValue.FromString(raw)
-        name = pair.key.encode()
-        found = self[raw] = name, _string(name) + _text(text(pair.value))
+        found = self[raw] = _attribute(raw)
         return found
 
 
-def log_blocks(request: Any) -> dict[str, bytes]:
-    """Returns the rows of an ExportLogsServiceRequest by table: records of the ledger for the landing table, all others for the log table."""
+def log_blocks(request: bytes) -> dict[str, bytes]:
+    """Returns the rows of an ExportLogsServiceRequest by table: records of the ledger for the landing table, all others for the log table.
+
+    Raises DecodeError or UnicodeDecodeError for bytes that are no such request.
+    """
     events: list[bytes] = []
     others: list[bytes] = []
-    known = _Attributes()
-    for resource_logs in LogsOnWire.FromString(request.SerializeToString()).resource_logs:
-        resource = attributes(Resource.FromString(resource_logs.resource).attributes)
-        of_resource = _text(service_name(resource)) + _string(resource_logs.schema_url) + _map(resource)
+    known = _Attributes().__getitem__
+    for resource_logs in LogsOnWire.FromString(request).resource_logs:
+        resource = attributes(Resource.FromString(b"".join(resource_logs.resource)).attributes)
+        of_resource = _text(service_name(resource)) + _checked(resource_logs.schema_url) + _map(resource)
         for scope_logs in resource_logs.scope_logs:
             shared = of_resource + _of_scope(scope_logs)
             for record in scope_logs.log_records:
                 # of two attributes with one name the place of the first and the value of the last count
-                pairs = dict(map(known.__getitem__, record.attributes[:]))
+                pairs = dict(map(known, record.attributes))
                 (events if EVENT in pairs else others).append(_row(record, pairs, shared))
     return {EVENT_TABLE: b"".join(events), LOGS_TABLE: b"".join(others)}
 
 
 def _of_scope(scope_logs: Any) -> bytes:
-    scope = InstrumentationScope.FromString(scope_logs.scope)
-    return _string(scope_logs.schema_url) + _text(scope.name) + _text(scope.version) + _map(attributes(scope.attributes))
+    scope = InstrumentationScope.FromString(b"".join(scope_logs.scope))
+    return _checked(scope_logs.schema_url) + _text(scope.name) + _text(scope.version) + _map(attributes(scope.attributes))
 
 
 def _row(record: Any, pairs: dict[bytes, bytes], shared: bytes) -> bytes:
@@ -121,9 +167,9 @@ def _row(record: Any, pairs: dict[bytes, bytes], shared: bytes) -> bytes:
             NUMBERS.pack(time, record.flags & 0xFF, record.severity_number & 0xFF),
             _id(record.trace_id),
             _id(record.span_id),
-            _string(record.severity_text),
-            _string(record.event_name),
-            _body(record.body),
+            _checked(record.severity_text),
+            _checked(record.event_name),
+            _body(b"".join(record.body)),
             varint(len(pairs)),
             *pairs.values(),
             shared,

@@ -1,7 +1,7 @@
 """OTLP's log messages with attributes, bodies, resources and scopes as bytes: protobuf then creates one object a record, none an attribute.
 
-On the wire a message within a message is the same as bytes, so these types read every ExportLogsServiceRequest that protobuf itself has written: then
-a message that may come once is there once, and each length is in its shortest form.
+On the wire a message within a message is the same as bytes. Of a message that comes twice where it may come once protobuf merges both, and the merged
+message is what the joined bytes contain: such a message (resource, scope, body) is therefore a list of bytes here.
 Source: opentelemetry/proto/logs/v1/logs.proto.
 """
 
@@ -30,7 +30,7 @@ MESSAGES: Final = {
         ("time_unix_nano", 1, ONCE, FIXED64),
         ("severity_number", 2, ONCE, UINT32),
         ("severity_text", 3, ONCE, BYTES),
-        ("body", 5, ONCE, BYTES),
+        ("body", 5, MANY, BYTES),
         ("attributes", 6, MANY, BYTES),
         ("flags", 8, ONCE, FIXED32),
         ("trace_id", 9, ONCE, BYTES),
@@ -38,8 +38,8 @@ MESSAGES: Final = {
         ("observed_time_unix_nano", 11, ONCE, FIXED64),
         ("event_name", 12, ONCE, BYTES),
     ),
-    "scope_logs": (("scope", 1, ONCE, BYTES), ("log_records", 2, MANY, MESSAGE), ("schema_url", 3, ONCE, BYTES)),
-    "resource_logs": (("resource", 1, ONCE, BYTES), ("scope_logs", 2, MANY, MESSAGE), ("schema_url", 3, ONCE, BYTES)),
+    "scope_logs": (("scope", 1, MANY, BYTES), ("log_records", 2, MANY, MESSAGE), ("schema_url", 3, ONCE, BYTES)),
+    "resource_logs": (("resource", 1, MANY, BYTES), ("scope_logs", 2, MANY, MESSAGE), ("schema_url", 3, ONCE, BYTES)),
     "request": (("resource_logs", 1, MANY, MESSAGE),),
 }
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from tokentrail import semconv
 from tokentrail.journal import folder as layout
-from tokentrail.journal.reader import summarize
+from tokentrail.journal.reader import Found, advance, header_of
 from tokentrail.journal.records import Header, gaps, join_ranges
-from tokentrail.journal.refusals import refused_files
+from tokentrail.journal.refusals import load_refused, refused_files
 from tokentrail.journal.shipper import Progress, Shipper
 from tokentrail.journal.volume import reason as why
 from tokentrail.usage import Closing, Refused
@@ -101,23 +102,28 @@ class Adopter:
     def finish(self, folder: Path, *, patient: bool = True, closed_by: str = "", refused: list[tuple[int, int]] | None = None) -> Progress:
         """Ships all records of a folder whose writer has ended, then removes the folder. The caller holds the folder's locks.
 
-        Missing records are generated while shipping and are not written into the folder, so that a full disk can be emptied: the refused numbers
-        (`refused` are the numbers that stand only in the memory of the writer's process), the damaged numbers and the closing record.
+        What the files do not hold is generated after their last record and is not written into the folder, so that a full disk can be emptied: the
+        refused numbers (`refused` are the numbers that stand only in the memory of the writer's process), the damaged numbers, the closing record.
         """
-        summary = summarize(folder, cursor=self._shipper.cursor(folder))
-        if not summary.readable:
+        if header_of(folder).schema > semconv.SCHEMA_VERSION:
             reason = f"the journal {folder} was written by a newer tokentrail and is left to it"
             self._log_once(folder, reason)
             return Progress(done=False, reason=reason)
-        unreported = join_ranges([*summary.unreported, *(refused or ())])
-        missing = [pair for low, high in summary.missing for pair in gaps(low, high, unreported)]
-        last_seq = max([summary.last_seq, *(high for _, high in unreported)])
-        now = time.time_ns()
-        generated: list[Refused | Closing] = [Refused(ranges=unreported, ts=now)] if unreported else []
-        if last_seq and (summary.missing or not summary.closed):
-            generated.append(Closing(last_seq=last_seq, ts=now, closed_by=closed_by, damaged=missing))
-        progress = self._shipper.ship_folder(folder, live=False, patient=patient, generated=generated)
-        progress.damaged = bool(missing)
+        unreported = join_ranges([*load_refused(folder), *(refused or ())])
+        damaged: list[tuple[int, int]] = []
+
+        def ends(cursor: layout.Cursor) -> list[Refused | Closing]:
+            now = time.time_ns()
+            report = [Refused(ranges=unreported, ts=now)] if unreported else []
+            for record in report:
+                cursor = advance(cursor, Found(record, 0, cursor), cursor.segment, cursor.offset)
+            damaged[:] = [pair for low, high in cursor.damaged for pair in gaps(low, high, unreported)]
+            if not cursor.last_seq or (cursor.closed and not damaged):
+                return [*report]
+            return [*report, Closing(last_seq=cursor.last_seq, ts=now, closed_by=closed_by, damaged=damaged)]
+
+        progress = self._shipper.ship_folder(folder, live=False, patient=patient, ends=ends)
+        progress.damaged = bool(damaged)
         if progress.done:
             remove(folder)
             self._shipper.forget(folder)

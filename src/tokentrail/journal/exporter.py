@@ -98,6 +98,9 @@ def _strerror(error: BaseException) -> str:
 class Exporter:
     """Sends requests to one address over OTLP/HTTP."""
 
+    max_request_bytes = 6_000_000
+    """The Collector takes 20 MiB over HTTP; a server that takes less answers 413, and the shipper halves the request."""
+
     def __init__(self, settings: Settings) -> None:
         self.endpoint = endpoint_of(settings)
         self._shown = bare(self.endpoint)

@@ -55,6 +55,9 @@ _VALUE = re.compile(r"[\x20-\x7e]*").fullmatch
 class GrpcExporter:
     """Sends requests to one gRPC server."""
 
+    max_request_bytes = 3_000_000
+    """A gRPC server takes 4 MiB by default, before compression."""
+
     def __init__(self, settings: Settings) -> None:
         self._target = grpc_target(settings)
         self.endpoint = str(self._target)

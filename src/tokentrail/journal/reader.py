@@ -24,7 +24,7 @@ WINDOW: Final = 4 * 1024 * 1024
 """Bytes that are read at once; a segment may be as large as its setting allows."""
 
 
-class Found(msgspec.Struct, frozen=True):
+class Found(msgspec.Struct, gc=False):
     """A record (or damage, if `record` is `None`), and the cursor once everything up to this record is acknowledged.
 
     `unfinished_bytes`: the beginning of a record whose append never returned, since the process was killed meanwhile; no damage. `missing` are the
@@ -44,21 +44,27 @@ class Found(msgspec.Struct, frozen=True):
 
 def read(folder: Path, cursor: layout.Cursor, *, live: bool) -> Iterator[Found]:
     """Yields all records after the cursor, in order. In the last segment of a live writer the reader stops at an unfinished frame."""
+    stated = cursor
     cursor = validate_cursor(folder, cursor)
     paths = layout.segments(folder)
     first = True
     for path in paths:
-        if path.name < cursor.segment:
+        name = path.name
+        if name < cursor.segment:
             continue
-        start = cursor.offset if path.name == cursor.segment else 0
+        start = cursor.offset if name == cursor.segment else 0
         last = path == paths[-1]
         for piece, end in _pieces(path, start, growing=live and last):
-            found = _describe_damage(piece, cursor, last=last) if isinstance(piece, Damage) else _decode_frame(piece, cursor)
+            if isinstance(piece, Damage):
+                # a record that was acknowledged before its bytes were damaged is not lost
+                found = _describe_damage(piece, cursor, last=last, known=(name, end) <= (stated.segment, stated.offset))
+            else:
+                found = _decode_frame(piece, cursor)
             if first and path == paths[0]:
                 cursor = _skip_removed_files(cursor, found)
             first = False
             missed = missing_before(cursor, found)
-            cursor = advance(cursor, found, path.name, end)
+            cursor = advance(cursor, found, name, end)
             yield Found(
                 found.record, found.number, cursor, found.payload, found.damaged_bytes, found.unfinished_bytes, found.lost, found.behind, missed
             )
@@ -166,8 +172,8 @@ def _pieces(path: Path, start: int, *, growing: bool) -> Iterator[tuple[Frame | 
                 return
 
 
-def _describe_damage(piece: Damage, cursor: layout.Cursor, *, last: bool) -> Found:
-    """Returns damage as `Found`; `last`: in the writer's last segment, where a record may be unfinished.
+def _describe_damage(piece: Damage, cursor: layout.Cursor, *, last: bool, known: bool) -> Found:
+    """Returns damage as `Found`; `last`: in the writer's last segment, where a record may be unfinished; `known`: acknowledged before.
 
     The kernel ends a write between two pages if the process is killed. The last number of a tail is accepted only if the damaged bytes have room for
     so many frames.
@@ -176,7 +182,7 @@ def _describe_damage(piece: Damage, cursor: layout.Cursor, *, last: bool) -> Fou
     if last and piece.begun:
         return Found(None, 0, cursor, unfinished_bytes=size)
     may_be = piece.tail and cursor.last_seq < piece.number <= cursor.last_seq + size // HEADER_BYTES
-    return Found(None, piece.number if may_be else 0, cursor, damaged_bytes=size, lost=piece.lost and last)
+    return Found(None, piece.number if may_be else 0, cursor, damaged_bytes=size, lost=piece.lost and last and not known)
 
 
 def _decode_frame(piece: Frame, cursor: layout.Cursor) -> Found:
@@ -230,9 +236,9 @@ class Summary:
         return self.header.schema <= semconv.SCHEMA_VERSION
 
 
-def summarize(folder: Path, *, live: bool = False, cursor: layout.Cursor | None = None) -> Summary:
-    """Reads a whole folder once, acknowledged records included. `cursor` is how far they are acknowledged; by default the stored cursor."""
-    stated = cursor or layout.load_cursor(folder)
+def summarize(folder: Path, *, live: bool = False) -> Summary:
+    """Reads a whole folder once, acknowledged records included."""
+    stated = layout.load_cursor(folder)
     cursor = validate_cursor(folder, stated)
     summary = Summary(folder.name, header_of(folder), unreported=load_refused(folder))
     end, first = cursor, True
