@@ -1,6 +1,6 @@
 """What the journal costs: an append beside a bare write of the same bytes, and how fast the shipper makes requests of what lies there.
 
-python benchmarks/journal_append.py [--appends 50000] [--events 50000]
+python benchmarks/journal_append.py [--appends 50000] [--events 50000] [--json]
 
 Both appends are timed one by one, in turns, in one run: the machine's moods hit both. `append` includes the encoding of the usage.
 So are the modes of `journal_fsync`, with a tenth of the appends: a sync takes a hundred times as long as an append. `never` and the group commit once
@@ -13,19 +13,20 @@ from __future__ import annotations
 import argparse
 import gzip
 import itertools
+import json
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from event import USAGE
 from msgspec.structs import replace
 
-from tokentrail.environment import Fsync
 from tokentrail.journal import otlp
-from tokentrail.journal.exporter import Exporter, Outcome, Result
+from tokentrail.journal.exporter import Outcome, Result
 from tokentrail.journal.folder import Cursor
 from tokentrail.journal.frames import frame
 from tokentrail.journal.reader import read
@@ -33,6 +34,9 @@ from tokentrail.journal.records import encode_usage
 from tokentrail.journal.shipper import Shipper
 from tokentrail.journal.writer import Writer
 from tokentrail.usage import Usage
+
+if TYPE_CHECKING:
+    from tokentrail.environment import Fsync
 
 
 def another(number: int) -> Usage:
@@ -56,11 +60,12 @@ def another(number: int) -> Usage:
 
 def writer(root: Path, fsync: Fsync = "never") -> Writer:
     """A writer as a service has it."""
-    return Writer(root, {"service.name": "benchmark"}, segment_bytes=8 << 20, max_bytes=1 << 40, fsync=fsync)
+    options: dict[str, Any] = {} if fsync == "never" else {"fsync": fsync}
+    return Writer(root, {"service.name": "benchmark"}, segment_bytes=8 << 20, max_bytes=1 << 40, **options)
 
 
-def time_appends(root: Path, appends: int) -> None:
-    """Print the append's time beside the bare write's."""
+def time_appends(root: Path, appends: int) -> tuple[int, list[int], list[int]]:
+    """Bytes of a frame, and the nanoseconds of each bare write and of each append."""
     service = writer(root)
     data = frame(1, encode_usage(USAGE))
     bare_file = os.open(root.parent / "bare", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
@@ -76,9 +81,14 @@ def time_appends(root: Path, appends: int) -> None:
         bare.append(between - began)
     os.close(bare_file)
     service.close()
+    return len(data), bare, full
+
+
+def print_appends(size: int, bare: list[int], full: list[int]) -> None:
+    """Print the append's time beside the bare write's."""
     for name, times in (("bare os.write", bare), ("append", full)):
         cuts = statistics.quantiles(times, n=100)
-        print(f"{name:14} p50 {cuts[49] / 1000:6.2f} us   p99 {cuts[98] / 1000:7.2f} us   ({len(data)} bytes)")
+        print(f"{name:14} p50 {cuts[49] / 1000:6.2f} us   p99 {cuts[98] / 1000:7.2f} us   ({size} bytes)")
     print(f"append / bare write: {statistics.median(full) / statistics.median(bare):.2f} (p50); goal: append at most 5 us p50")
 
 
@@ -106,7 +116,7 @@ def time_modes(root: Path, modes: Sequence[Fsync], appends: int) -> None:
 class Sink:
     """Takes everything at once; compresses as the exporter does."""
 
-    max_request_bytes = Exporter.max_request_bytes
+    max_request_bytes = 6_000_000
 
     def __init__(self, *, compress: bool) -> None:
         self.bytes = 0
@@ -150,9 +160,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--appends", type=int, default=50_000)
     parser.add_argument("--events", type=int, default=50_000)
+    parser.add_argument("--json", action="store_true", help="the append and the bare write alone, microseconds (p50)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tokentrail-benchmark-") as folder:
-        time_appends(Path(folder) / "appends", given.appends)
+        size, bare, full = time_appends(Path(folder) / "appends", given.appends)
+        if given.json:
+            print(json.dumps({"bare write, us": statistics.median(bare) / 1000, "append, us": statistics.median(full) / 1000, "bytes": size}))
+            return
+        print_appends(size, bare, full)
         time_modes(Path(folder) / "modes", ("never", 100, "always"), max(given.appends // 10, 100))
         time_modes(Path(folder) / "group", ("never", 100), given.appends)
         time_shipping(Path(folder) / "ship", given.events)

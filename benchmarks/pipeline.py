@@ -1,16 +1,18 @@
 """Events a second from the journal into the embedded ClickHouse, until they can be queried, and the CPU of each process for one event.
 
-    python benchmarks/pipeline.py [--events 100000] [--direct] [--shippers 1]
+    python benchmarks/pipeline.py [--events 100000] [--direct] [--shippers 1] [--json]
 
-Two ways, one after the other: through the official Collector, lossless as configured for production (fsync in the Collector's queue, ClickHouse
-acknowledges each insert), and straight to the OTLP receiver of `tokentrail serve`. `--direct` takes the second way only; `--shippers` ships so many
-journals side by side, and their events are shared out among them. All processes share this machine's cores; CPU is read from /proc (Linux).
+Three ways, one after the other: through the official Collector, lossless as configured for production (fsync in the Collector's queue, ClickHouse
+acknowledges each insert), by its ordinary port and by the ledger's own; and straight to the OTLP receiver of `tokentrail serve`. `--direct` takes the
+last way only; `--shippers` ships so many journals side by side, and their events are shared out among them. All processes share this machine's
+cores; CPU is read from /proc (Linux).
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import platform
 import tempfile
@@ -23,6 +25,7 @@ import msgspec
 from event import USAGE
 
 from tokentrail.clickhouse.client import connect
+from tokentrail.deploy.collector import config_folder
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.idempotency import digest
 from tokentrail.journal.adoption import Adopter
@@ -35,6 +38,7 @@ from tokentrail.local.cache import Progress, Unavailable
 from tokentrail.settings import Settings
 
 MEGA = 1_000_000
+ORDINARY, OWN, DIRECT = "through the Collector", "through the Collector's port for the ledger", "direct"
 
 
 def machine() -> str:
@@ -86,8 +90,8 @@ def ship(journal: Path, url: str) -> int:
     return Adopter(Shipper(journal, Exporter(Settings().with_(endpoint=f"{url}/v1/logs")))).adopt_dead().shipped
 
 
-def run(events: int, shippers: int, *, direct: bool) -> str:
-    """One way from its beginning to its end. Its figures."""
+def run(events: int, shippers: int, way: str) -> dict[str, float]:
+    """One way from its beginning to its end: events, events a second, and the CPU of each process, in microseconds an event."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(ServerProcess.started(folder / "clickhouse"))
@@ -96,10 +100,10 @@ def run(events: int, shippers: int, *, direct: bool) -> str:
             fill(journal, events // shippers, f"tenant-{number}")
         processes = {"shipper": os.getpid(), "serve": server.pid}
         url = server.addresses.otlp
-        if not direct:
+        if way != DIRECT:
             running = stack.enter_context(gateway(folder / "gateway", server.addresses.http))
             processes["Collector"] = running.pid
-            url = running.otlp_http_url
+            url = running.ledger_http_url if way == OWN else running.otlp_http_url
         client = connect(server.addresses.dsn)
         stack.callback(client.close)
         began, before = time.monotonic(), {name: cpu_seconds(pid) for name, pid in processes.items()}
@@ -110,13 +114,20 @@ def run(events: int, shippers: int, *, direct: bool) -> str:
         while client.query("SELECT count() FROM usage_ledger").rows[0][0] < shipped:
             if time.monotonic() - began > 600:  # noqa: PLR2004
                 raise SystemExit("not all events have arrived after ten minutes")
-            time.sleep(0.1)
+            time.sleep(0.25)
         arrived = time.monotonic() - began
-        spent = [f"{name} {(cpu_seconds(pid) - before[name]) / shipped * MEGA:.0f}" for name, pid in processes.items()]
+        spent = {f"CPU of {name}": (cpu_seconds(pid) - before[name]) / shipped * MEGA for name, pid in processes.items()}
         if (counted := client.query("SELECT sum(calls) FROM usage").rows[0][0]) != shipped:
             raise SystemExit(f"{shipped} events were shipped, {counted} can be queried")
-        rates = f"acknowledged {shipped / accepted:,.0f}/s, queryable {shipped / arrived:,.0f}/s"
-        return f"{shipped} events: {rates}; CPU µs an event: {', '.join(spent)}"
+        rates = {"acknowledged/s": shipped / accepted, "queryable/s": shipped / arrived}
+        return {"events": shipped, **rates, **spent, "CPU": sum(spent.values())}
+
+
+def ways(*, direct: bool) -> list[str]:
+    """The ways that this package has."""
+    if direct:
+        return [DIRECT]
+    return [ORDINARY, OWN, DIRECT] if "otlp/ledger" in (config_folder() / "gateway.yaml").read_text("utf-8") else [ORDINARY, DIRECT]
 
 
 def main() -> None:
@@ -125,11 +136,15 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--direct", action="store_true")
     parser.add_argument("--shippers", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.json:
+        print(json.dumps({way: run(options.events, options.shippers, way) for way in ways(direct=options.direct)}, indent=2))
+        return
     print(machine())
-    for direct in [True] if options.direct else [False, True]:
-        way = "direct" if direct else "through the Collector"
-        print(f"{way}, {run(options.events, options.shippers, direct=direct)}", flush=True)
+    for way in ways(direct=options.direct):
+        found = run(options.events, options.shippers, way)
+        print(f"{way}: " + ", ".join(f"{name} {value:,.0f}" for name, value in found.items()) + " (CPU in µs an event)", flush=True)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def test_two_at_once_set_up_one_environment(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_bench_measures_with_every_benchmark_that_needs_nothing() -> None:
-    files = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"event.py", "estimate_error.py", "figures.py"}
+    files = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"event.py", "estimate_error.py", "figures.py", "beside.py"}
     ran = subprocess.run(
         [sys.executable, "benchmarks/figures.py", "--quick", "journal_append.py"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
@@ -102,6 +102,22 @@ def test_bench_measures_with_every_benchmark_that_needs_nothing() -> None:
         [sys.executable, "benchmarks/figures.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     ).stdout
     assert all(name in says for name in files)
+
+
+@pytest.mark.slow
+def test_a_former_revision_stands_beside_this_tree() -> None:
+    def beside(revision: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "benchmarks/beside.py", revision, "journal_append.py", "--rounds", "1", "--", "--appends", "300"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+    before = subprocess.run(["git", "worktree", "list"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    ran = beside("HEAD")
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"append, us +\d\S* \(.*\) +\d\S* \(.*\) +\d+\.\d\d", ran.stdout), ran.stdout
+    unknown = beside("no-such-revision")
+    assert unknown.returncode == 1
+    assert "no-such-revision cannot be checked out" in unknown.stderr
+    assert subprocess.run(["git", "worktree", "list"], cwd=ROOT, capture_output=True, text=True, check=True).stdout == before
 
 
 def test_a_benchmark_that_fails_is_told() -> None:
