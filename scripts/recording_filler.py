@@ -18,7 +18,6 @@ from typing import Any
 
 RING = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua "
 NAME_RING = RING.replace(" ", "")
-BASE64_RING = base64.b64encode(RING[:120].encode()).decode()  # 120 bytes make 160 characters without padding
 
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,79}")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
@@ -31,16 +30,26 @@ _ENUM_KEYS = (
     "type object role status finish_reason native_finish_reason done_reason stop_reason service_tier mode effort "
     "reasoning_effort verbosity truncation inference_geo "
     "reasoning_format encoding_format tool_choice phase channel payer execution syntax detail search_context_size prompt_cache_retention "
-    "generate_summary voice quality size output_format modalities include function_call format reason background"
+    "generate_summary voice quality size output_format modalities include function_call format reason background "
+    "finishReason blockReason modality trafficType serviceTier mimeType"
 )
 _ID_KEYS = (
     "id call_id item_id tool_call_id tool_use_id response_id previous_response_id container_id file_id assistant_id request_id "
-    "system_fingerprint batch_id"
+    "system_fingerprint batch_id responseId"
 )
 STRUCTURAL: dict[str, re.Pattern[str]] = (
     dict.fromkeys(_ENUM_KEYS.split(), WORD)
     | dict.fromkeys(_ID_KEYS.split(), ID)
-    | {"model": MODEL, "created_at": TIME, "expires_at": TIME, "keep_alive": SPAN, "ttl": SPAN, "param": PARAM}
+    | {
+        "model": MODEL,
+        "modelVersion": MODEL,
+        "createTime": TIME,
+        "created_at": TIME,
+        "expires_at": TIME,
+        "keep_alive": SPAN,
+        "ttl": SPAN,
+        "param": PARAM,
+    }
 )
 """Key of a string that is kept, and how its values look."""
 STRUCTURAL_UNDER: dict[tuple[str, str], re.Pattern[str]] = {
@@ -54,10 +63,10 @@ STRUCTURAL_UNDER: dict[tuple[str, str], re.Pattern[str]] = {
 USER_MAPS = {"properties", "patternProperties", "$defs", "definitions", "variables", "metadata", "top_logprobs", "logit_bias"}
 """Their keys are the user's (or the text's own tokens), not the API's."""
 NAME_KEYS = {"name", "required", "namespace", "paths", "enum", "filename", "user", "safety_identifier", "prompt_cache_key"}
-BASE64_KEYS = {"data", "encrypted_content", "b64_json", "partial_image_b64", "result", "file_data"}
-CONTENT_KEYS = {"arguments", "const", "default", "examples"}
+BASE64_KEYS = {"data", "encrypted_content", "b64_json", "partial_image_b64", "result", "file_data", "thoughtSignature"}
+CONTENT_KEYS = {"arguments", "args", "const", "default", "examples"}
 """Below these everything is content, whatever it is called."""
-VECTOR_KEYS = {"embedding", "embeddings", "context", "bytes", "input", "prompt"}
+VECTOR_KEYS = {"embedding", "values", "embeddings", "context", "bytes", "input", "prompt"}
 """Lists of numbers under these are text in another form (vectors, token ids, UTF-8)."""
 DELTA_PATHS = {("choices", "text"), ("message", "content"), ("message", "thinking"), ("response",), ("thinking",)}
 """Paths of a stream's chunks that carry a piece of a longer text; anything under a `delta` does too."""
@@ -75,7 +84,8 @@ def turned(ring: str, length: int, offset: int = 0) -> str:
 def base64_filler(text: str) -> str:
     """Valid base64 of the same length, with the same padding."""
     padding = len(text) - len(text.rstrip("="))
-    return turned(BASE64_RING, len(text) - padding) + "=" * padding
+    length = len(text) - padding
+    return base64.b64encode(turned(RING, length * 3 // 4).encode()).decode()[:length].ljust(length, "A") + "=" * padding
 
 
 def float_filler(position: int) -> float:

@@ -11,14 +11,16 @@ ENDPOINTS = {
     "openai": {"chat", "responses", "responses_get", "completions", "embeddings"},
     "groq": {"chat"},
     "ollama": {"chat", "embeddings", "ollama_chat", "ollama_generate"},
+    "google_genai": {"generate_content", "embeddings"},
+    "vertex": {"generate_content", "embeddings"},
 }
 """What the shipped recordings cover, in the corpus's words."""
-MOST = 80
+MOST = 120
 FAILED = 400  # statuses from here on are errors
 LONGEST = 45_000  # characters of a body: longer ones teach nothing that a shorter one does not
 
 _FLAGS = ("cached", "cache_write", "reasoning", "tool_call", "tools_offered", "multi_choice", "media")
-_FINISH = re.compile(r'"(finish_reason|done_reason|stop_reason|reason)": ?"(\w+)"')
+_FINISH = re.compile(r'"(finish_reason|done_reason|stop_reason|reason|finishReason|blockReason)": ?"(\w+)"')
 _ITEMS = re.compile(r'"type": ?"(\w*_call|reasoning|refusal|compaction)"')
 
 
@@ -28,6 +30,9 @@ def eligible(exchange: dict[str, Any]) -> bool:
         exchange["endpoint"] in ENDPOINTS.get(exchange["provider"], ())
         and not exchange["flags"].get("hand_made_suspect")
         and exchange["response_encoding"] == "text"
+        # what Google's SDK for Python does not ask for
+        and exchange["response_shape"] != "jsonarray"
+        and "enum-encoding" not in exchange["path"]
         and (len(exchange["response_body"]) <= LONGEST or exchange["endpoint"] == "embeddings")
     )
 
@@ -37,6 +42,9 @@ def _positive(value: Any, path: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _positive(item, f"{path}.{key}")
+    elif isinstance(value, list):  # Google's details: [{"modality": "AUDIO", "tokenCount": 12}]
+        for item in value:
+            yield from _positive(item, f"{path}.{item.get('modality') if isinstance(item, dict) else ''}")
     elif isinstance(value, (int, float)) and value > 0:
         yield path
 

@@ -11,6 +11,7 @@ counts alone. It takes no short cuts either: it has the whole exchange before it
 | Anthropic, Messages; Streaming messages; Prompt caching          | the input beside the cache, cumulative `message_delta`, 1 hour writes   |
 | Anthropic, Compaction                                            | `iterations`, which the totals leave out                                |
 | Ollama, docs/api.md, docs/openai.md                              | `prompt_eval_count`, `eval_count`, `done`; loading a model             |
+| Gemini API, UsageMetadata; Vertex AI, text embeddings            | thoughts and results of tools beside the totals; a chunk's usage so far |
 """
 
 from __future__ import annotations
@@ -36,11 +37,13 @@ class Endpoint:
     name: str
     gen_ai_operation: str
     operation: str
-    family: str  # openai, responses, anthropic, ollama
+    family: str  # openai, responses, anthropic, ollama, gemini
     token_type: str = "llm"
 
 
 _RESPONSES = Endpoint("responses", "chat", "generation", "responses")
+_GEMINI = Endpoint("generate", "generate_content", "chat", "gemini")
+_GEMINI_VECTORS = Endpoint("embeddings", "embeddings", "vector_search", "gemini", "embedding")
 _OLLAMA_VECTORS = Endpoint("embeddings", "embeddings", "vector_search", "ollama", "embedding")
 ENDPOINTS = {
     "/chat/completions": Endpoint("chat", "chat", "chat", "openai"),
@@ -53,6 +56,11 @@ ENDPOINTS = {
     "/api/generate": Endpoint("generate", "text_completion", "generation", "ollama"),
     "/api/embed": _OLLAMA_VECTORS,
     "/api/embeddings": _OLLAMA_VECTORS,
+    ":generateContent": _GEMINI,
+    ":streamGenerateContent": _GEMINI,
+    ":batchEmbedContents": _GEMINI_VECTORS,
+    ":embedContent": _GEMINI_VECTORS,
+    ":predict": _GEMINI_VECTORS,
 }
 
 PLACES = {
@@ -87,6 +95,12 @@ PLACES = {
         "reasoning_tokens": "output_tokens_details.thinking_tokens",
     },
     "ollama": {"input_tokens": "prompt_eval_count", "output_tokens": "eval_count"},
+    "gemini": {
+        "input_tokens": "promptTokenCount",
+        "output_tokens": "candidatesTokenCount",
+        "cache_read_tokens": "cachedContentTokenCount",
+        "reasoning_tokens": "thoughtsTokenCount",
+    },
 }
 """Where a family's usage states a count. What stands nowhere here, nobody of the family states."""
 
@@ -115,7 +129,8 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
     """
     path = exchange["path"].partition("?")[0].removeprefix("/openai").removeprefix("/v1")
     is_job = exchange["method"] == "GET" and path.startswith("/responses/")
-    endpoint = ENDPOINTS.get("/responses" if is_job else path)
+    _, colon, verb = path.rpartition(":")
+    endpoint = ENDPOINTS.get("/responses" if is_job else colon + verb)
     if endpoint is None:
         return None
     request = exchange["request"] or {}
@@ -156,7 +171,7 @@ def _usage(exchange: dict[str, Any], endpoint: Endpoint, told: Told, key_kind: s
         "gen_ai_operation": endpoint.gen_ai_operation,
         "operation": endpoint.operation,
         "token_type": endpoint.token_type,
-        "request_model": (exchange["request"] or {}).get("model", ""),
+        "request_model": _model_in(exchange["path"]) if endpoint.family == "gemini" else (exchange["request"] or {}).get("model", ""),
         "response_model": told.model,
         "response_id": told.id,
         "stream": exchange["stream"],
@@ -169,6 +184,11 @@ def _usage(exchange: dict[str, Any], endpoint: Endpoint, told: Told, key_kind: s
     }
 
 
+def _model_in(path: str) -> str:
+    """Google names the model in the path: /v1beta/models/gemini-2.5-flash:generateContent."""
+    return path.partition("?")[0].rpartition(":")[0].rpartition("/")[2]
+
+
 def _counts(usage: Event | None, family: str) -> dict[str, int | None]:
     """Every count, null where the usage does not state it. A total holds its subsets."""
     places = PLACES[family]
@@ -177,6 +197,20 @@ def _counts(usage: Event | None, family: str) -> dict[str, int | None]:
     if family == "anthropic" and found["input_tokens"] is not None:
         # "Total input tokens in a request is the summation of input_tokens, cache_creation_input_tokens, and cache_read_input_tokens"
         found["input_tokens"] = _sum([found["input_tokens"], found["cache_read_tokens"], found["cache_write_tokens"]])
+    return _with_gemini_sums(found, usage or {}) if family == "gemini" else found
+
+
+def _with_gemini_sums(found: dict[str, int | None], usage: Event) -> dict[str, int | None]:
+    """UsageMetadata: the prompt's count leaves out what the provider's own tools returned, the candidates' count leaves out thoughts."""
+    found["input_tokens"] = _sum([found["input_tokens"], usage.get("toolUsePromptTokenCount")]) if found["input_tokens"] is not None else None
+    found["output_tokens"] = _sum([found["output_tokens"], found["reasoning_tokens"]])
+    for half, lists in (
+        ("input", ("promptTokensDetails", "promptTokenDetails", "toolUsePromptTokensDetails")),
+        ("output", ("candidatesTokensDetails",)),
+    ):
+        for kind in ("audio", "image"):
+            of_kind = [each for name in lists for each in usage.get(name) or () if each["modality"] == kind.upper()]
+            found[f"{kind}_{half}_tokens"] = _sum(each["tokenCount"] for each in of_kind)
     return found
 
 
@@ -268,7 +302,24 @@ def _read_ollama(events: list[Event], exchange: dict[str, Any]) -> Told:
     return Told(model=model, usage=done, ended="complete" if done is not None else "partial")
 
 
-_READERS = {"openai": _read_openai, "responses": _read_responses, "anthropic": _read_anthropic, "ollama": _read_ollama}
+def _read_gemini(events: list[Event], _exchange: dict[str, Any]) -> Told:
+    """An answer, or chunks of which each states the usage so far; of an embedding on Vertex the tokens of each prediction."""
+    usages = [event["usageMetadata"] for event in events if event.get("usageMetadata")]
+    predictions = [each["embeddings"]["statistics"]["token_count"] for event in events for each in event.get("predictions") or ()]
+    return Told(
+        model=next((event["modelVersion"] for event in reversed(events) if event.get("modelVersion")), ""),
+        id=next((event["responseId"] for event in reversed(events) if event.get("responseId")), ""),
+        usage=usages[-1] if usages else {"promptTokenCount": sum(predictions)} if predictions else None,
+    )
+
+
+_READERS = {
+    "openai": _read_openai,
+    "responses": _read_responses,
+    "anthropic": _read_anthropic,
+    "ollama": _read_ollama,
+    "gemini": _read_gemini,
+}
 
 
 def _events(exchange: dict[str, Any]) -> Iterator[Event]:

@@ -21,6 +21,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from tests.support.log_rows import Rows, log_rows
 from tests.support.otlp import Writer, app_logs, mixed_logs
 from tokentrail import semconv
+from tokentrail.embedded import otlp_logs
 from tokentrail.embedded.otlp_logs import COLUMNS, log_blocks
 
 # --- requests ------------------------------------------------------------------------------------------------------------------------------------
@@ -260,3 +261,48 @@ def test_requests_of_services() -> None:
         same(body)
     rows = same(mixed_logs(writer, ["a", "b"]))
     assert [len(rows[table]) for table in ("usage_landing", "otel_logs")] == [1, 2]
+
+
+@pytest.mark.parametrize("size", [2, 3, 64, 129, 130, 131, 132, 16_386, 16_387, 16_388, 2_097_155, 2_097_156])
+@pytest.mark.parametrize("rest", [b"\x10\x01\x10\x01", b"\xf8\x07\x05", b"\x10\x01", b""])
+def test_a_body_that_is_longer_than_its_text(size: int, rest: bytes) -> None:
+    """A text, then something else: no size of the whole makes the rest a part of the text. No text alone has 130 bytes with its tag and length."""
+    for padding in (0, 1):
+        for width in range(max(0, size - len(rest) - 8), size):
+            value = b"\x0a" + varint(width, padding) + b"A" * width + rest
+            if len(value) == size:
+                same(field(1, field(2, field(2, field(5, value)) * 2)))
+
+
+def test_every_part_of_an_attribute() -> None:
+    """Cut anywhere, an attribute is what protobuf makes of it, or refused."""
+    whole = [
+        KeyValue(key="k\u00e9", value=AnyValue(string_value="value")),
+        KeyValue(key="n", value=AnyValue(int_value=300)),
+        KeyValue(key="m", value=AnyValue(int_value=-1)),
+        KeyValue(key="", value=AnyValue(string_value="")),
+    ]
+    for pair in whole:
+        data = pair.SerializeToString()
+        for end in range(len(data) + 1):
+            same(field(1, field(2, field(2, field(6, data[:end]) + field(6, data)))))
+            same(field(1, field(2, field(2, field(6, data + data[:end])))))
+
+
+@pytest.mark.parametrize("number", [1, 2, 5], ids=["resource", "scope", "body"])
+def test_pieces_that_are_no_messages_alone_are_refused(number: int) -> None:
+    def request(piece: bytes) -> bytes:
+        return {1: field(1, piece), 2: field(1, field(2, piece)), 5: field(1, field(2, field(2, piece)))}[number]
+
+    place = {1: 1, 2: 1, 5: 5}[number]
+    assert same(request(field(place, b"\x0a\x06ab") + field(place, b"cdef"))) is None
+    whole = {1: field(1, b"\x0a\x01k"), 2: b"\x0a\x01s", 5: b"\x0a\x01x"}[number]
+    same(request(field(place, whole) + field(place, whole)))
+
+
+def test_rows_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(otlp_logs, "MAX_ROWS", 100_000)
+    resource = field(1, field(1, b"\x0a\x01k" + field(2, field(1, b"v" * 10_000))))
+    assert log_blocks(field(1, resource + field(2, field(2, b"") * 9)))["otel_logs"]
+    with pytest.raises(OverflowError):
+        log_blocks(field(1, resource + field(2, field(2, b"") * 10)))

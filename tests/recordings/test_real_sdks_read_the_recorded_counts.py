@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.recordings import ask, ask_async, error_types, naive_counts, url_of
+from tests.support.recordings import GOOGLE, ask, ask_async, error_types, naive_counts, url_of
 from tokentrail.testing import Recording, ReplayServer, read_recordings
 
 SHIPPED = read_recordings()
-ANSWERS = [recording for recording in SHIPPED if not recording.flags["error"]]
+ANSWERS = [
+    recording
+    for recording in SHIPPED
+    if not recording.flags["error"]
+    and not (recording.provider in GOOGLE and recording.endpoint == "embeddings")  # of which Google's SDK shows no counts
+]
 FAILURES = [recording for recording in SHIPPED if recording.flags["error"]]
 
 
@@ -34,7 +39,8 @@ async def test_failures_are_raised_as_the_providers_own(recording: Recording, se
     with pytest.raises(error_types()) as raised:
         ask(recording, url_of(server, recording))
     if recording.status != 200:
-        assert raised.value.status_code == recording.status  # type: ignore[attr-defined]
+        stated = raised.value.code if recording.provider in GOOGLE else raised.value.status_code  # type: ignore[attr-defined]
+        assert stated == recording.status
     with pytest.raises(error_types()) as raised_async:
         await ask_async(recording, url_of(server, recording))
     assert type(raised.value) is type(raised_async.value)

@@ -12,9 +12,10 @@ from tests.support.json_bodies import documents, leaves, lines_without_json
 LISTED = Path(__file__).with_name("words_that_may_be_shipped.txt")
 FILLER = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua "
 ID = re.compile(
-    r"(chatcmpl|cmpl|resp|msg|rs|fc|call|(?:srv)?toolu|gen|req|fp|ws|cntr|cmp|file|audio|tsc|tso)[-_][A-Za-z0-9_-]{3,}"
+    r"(pyd_ai|chatcmpl|cmpl|resp|msg|rs|fc|call|(?:srv)?toolu|gen|req|fp|ws|cntr|cmp|file|audio|tsc|tso)[-_][A-Za-z0-9_-]{3,}"
     r"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
+GOOGLES_ID = re.compile(r"[A-Za-z0-9_-]{20,28}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
 BASE64 = re.compile(r"(data:[\w.+/-]+;base64,)?((bG9yZW0gaXBzdW0g)[A-Za-z0-9+/]*)=*")
 SECRET = re.compile(r"\b(sk-[A-Za-z0-9]{8}|gsk_[A-Za-z0-9]{8}|hf_[A-Za-z0-9]{8}|AKIA[A-Z0-9]{8}|org-[A-Za-z0-9]{8}|proj_[A-Za-z0-9]{8})")
@@ -56,6 +57,8 @@ def words_of(recording: dict[str, Any]) -> set[str]:
     for body in bodies:
         for path, leaf in leaves(body):
             is_text = isinstance(leaf, str) and leaf and path[-1:] != ("embedding",)
+            if is_text and path[-1:] == ("responseId",) and GOOGLES_ID.fullmatch(leaf):
+                continue
             if is_text and not is_filler(leaf) and not ID.fullmatch(leaf) and not TIME.fullmatch(leaf):
                 found.add(f"{path[-1]}={leaf}")
     return found | {f"line={line}" for line in lines_without_json(recording) if line}

@@ -10,14 +10,21 @@ import anthropic
 import groq
 import ollama
 import openai
+from google import genai
+from google.genai import errors as genai_errors
+from google.oauth2.credentials import Credentials
 
 from tokentrail.testing import Recording, ReplayServer
 
 Counts = dict[str, int | None]
+GOOGLE = ("google_genai", "vertex")
 
 
 def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> Any:
     """The provider's own SDK, pointed at `url` (OpenAI-shaped paths of Ollama and Anthropic: the openai SDK)."""
+    if recording.provider in GOOGLE:
+        client = google_client(url, vertex=recording.provider == "vertex")
+        return client.aio if asynchronous else client
     if recording.provider == "anthropic" and recording.endpoint == "messages":
         return (anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic)(base_url=url, api_key="none", max_retries=0, timeout=20)
     if recording.provider == "groq":
@@ -28,8 +35,26 @@ def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> 
     return (openai.AsyncOpenAI if asynchronous else openai.OpenAI)(base_url=base, api_key="none", max_retries=0, timeout=20)
 
 
+def google_client(url: str, *, vertex: bool) -> genai.Client:
+    """Google's SDK, for the Gemini API or for Vertex."""
+    options = {"base_url": url, "timeout": 20_000}
+    if vertex:
+        return genai.Client(vertexai=True, credentials=Credentials(token="none"), project="lorem", location="ipsum", http_options=options)
+    return genai.Client(vertexai=False, api_key="none", http_options=options)
+
+
+def google_method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The method of Google's SDK, and a short text: the SDK has types for contents and settings, and not for every recorded one."""
+    model = recording.path.partition("?")[0].rpartition(":")[0].rpartition("/")[2]
+    methods = {"embeddings": client.models.embed_content, "generate_content": client.models.generate_content}
+    method = client.models.generate_content_stream if recording.stream else methods[recording.endpoint]
+    return method, {"model": model, "contents": "lorem"}
+
+
 def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The SDK's method for the recording's path, and its arguments: the recorded request, what the SDK does not know as `extra_body`."""
+    if recording.provider in GOOGLE:
+        return google_method_of(client, recording)
     path, request = recording.path.partition("?")[0], dict(recording.request or {})
     if recording.method == "GET":
         return client.responses.retrieve, {"response_id": path.rpartition("/")[2]} | ({"stream": True} if recording.stream else {})
@@ -93,7 +118,7 @@ def ask_lines(recording: Recording, url: str) -> list[str]:
 
 def error_types() -> tuple[type[Exception], ...]:
     """What the SDKs raise for an answer that is an error."""
-    return (anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError)
+    return (anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError, genai_errors.APIError)
 
 
 def naive_counts(items: list[Any]) -> Counts:
@@ -102,6 +127,10 @@ def naive_counts(items: list[Any]) -> Counts:
     for item in items:
         usage = _usage(item)
         if usage is None:
+            continue
+        if hasattr(item, "usage_metadata"):
+            stated = ("prompt_token_count", "candidates_token_count", "cached_content_token_count", "thoughts_token_count")
+            counts = dict(zip(counts, (getattr(usage, name) for name in stated), strict=True))
             continue
         if hasattr(item, "prompt_eval_count"):
             counts |= {"input_tokens": item.prompt_eval_count, "output_tokens": getattr(item, "eval_count", None)}
@@ -133,7 +162,7 @@ def _usage(item: Any) -> Any:
     if hasattr(item, "prompt_eval_count"):
         return item if item.prompt_eval_count is not None or getattr(item, "eval_count", None) is not None else None
     return (
-        _first(item, "usage")
+        _first(item, "usage", "usage_metadata")
         or _first(_first(item, "x_groq"), "usage")
         or _first(_first(item, "response"), "usage")
         or _first(_first(item, "message"), "usage")

@@ -28,6 +28,8 @@ NONE: Final = 0x02
 FRAME_SIZE: Final = 1 << 20
 MAX_FRAME: Final = 1 << 30  # as in the server: a size beyond a gibibyte is damage, not data
 LOW_WORD: Final = (1 << 64) - 1
+PIECE: Final = 1 << 20
+"""Bytes that are decompressed at once: the reader decides after each piece whether the body is too large."""
 GZIP_LEVEL: Final = 3
 GZIP_WINDOW: Final = 31
 
@@ -86,41 +88,85 @@ def _unpack(method: int, packed: bytes, raw_size: int) -> bytes:
 
 
 def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Decodes a Content-Encoding: gzip, deflate, lz4, zstd, br or none. Raises EngineError for an unknown encoding, a damaged or truncated body."""
+    """Decodes a Content-Encoding: gzip, deflate, lz4, zstd, br or none, in pieces of bounded size. Several streams one after another are one body.
+
+    Raises EngineError for an unknown encoding, a damaged or truncated body.
+    """
     name = encoding.strip().lower()
     if name in {"", "identity", "none"}:
         yield from chunks
         return
-    step, finished = _decoder(name)
+    new = _decompressor(name)
+    stream = new()
     seen = False
     for chunk in chunks:
         seen = seen or bool(chunk)
-        try:
-            raw = step(chunk)
-        except Exception as error:  # each library has an exception type of its own
-            raise EngineError(CANNOT_DECOMPRESS, f"The body is not {name}: {error}. (CANNOT_DECOMPRESS)") from error
-        if raw:
-            yield raw
-    if seen and not finished():
+        data = chunk
+        while data or not (stream.eof or stream.needs_input):
+            if stream.eof:
+                stream = new()
+            try:
+                raw = stream.decompress(data, PIECE)
+            except Exception as error:  # each library has an exception type of its own
+                raise EngineError(CANNOT_DECOMPRESS, f"The body is not {name}: {error}. (CANNOT_DECOMPRESS)") from error
+            data = stream.unused_data if stream.eof else b""
+            if raw:
+                yield raw
+    if seen and not stream.eof:
         raise EngineError(CANNOT_DECOMPRESS, f"The body ends within its {name} stream. (CANNOT_DECOMPRESS)")
 
 
-def _decoder(name: str) -> tuple[Callable[[bytes], bytes], Callable[[], bool]]:
-    stream: Any
+class _Zlib:
+    """A decompressor of zlib with the attributes that the others have."""
+
+    def __init__(self, window: int) -> None:
+        self._stream = zlib.decompressobj(window)
+        self.needs_input = True
+
+    def decompress(self, data: bytes, most: int) -> bytes:
+        raw = self._stream.decompress(self._stream.unconsumed_tail + data, most)
+        self.needs_input = len(raw) < most
+        return raw
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data
+
+
+class _Brotli:
+    """A decompressor of brotli with the attributes that the others have; pieces are as large as they come."""
+
+    needs_input = True
+    unused_data = b""
+
+    def __init__(self) -> None:
+        self._stream = _brotli().Decompressor()
+
+    def decompress(self, data: bytes, _most: int) -> bytes:
+        return bytes(self._stream.process(data))
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._stream.is_finished())
+
+
+def _decompressor(name: str) -> Callable[[], Any]:
+    """Returns what creates a decompressor of one stream."""
     if name in {"gzip", "x-gzip"}:
-        stream = zlib.decompressobj(GZIP_WINDOW)
-    elif name == "deflate":
-        stream = zlib.decompressobj()
-    elif name == "lz4":
-        stream = lz4.frame.LZ4FrameDecompressor()
-    elif name == "zstd":
-        stream = _zstd().ZstdDecompressor()
-    elif name == "br":
-        stream = _brotli().Decompressor()
-        return stream.process, stream.is_finished
-    else:
-        raise EngineError(NOT_IMPLEMENTED, f"Content-Encoding {name} is not supported: use gzip, deflate, lz4, zstd or none. (NOT_IMPLEMENTED)")
-    return stream.decompress, lambda: bool(stream.eof)
+        return lambda: _Zlib(GZIP_WINDOW)
+    if name == "deflate":
+        return lambda: _Zlib(zlib.MAX_WBITS)
+    if name == "lz4":
+        return lz4.frame.LZ4FrameDecompressor  # type: ignore[no-any-return]
+    if name == "zstd":
+        return _zstd().ZstdDecompressor  # type: ignore[no-any-return]
+    if name == "br":
+        return _Brotli
+    raise EngineError(NOT_IMPLEMENTED, f"Content-Encoding {name} is not supported: use gzip, deflate, lz4, zstd or none. (NOT_IMPLEMENTED)")
 
 
 def _zstd() -> Any:

@@ -183,6 +183,8 @@ def _rows(signal: Signal, body: bytes, media: str) -> tuple[Rows | dict[str, byt
             json_format.ParseDict(_with_binary_ids(msgspec.json.decode(body)), request, ignore_unknown_fields=True)
             body = request.SerializeToString()
         return signal.rows(body)
+    except OverflowError as error:
+        raise Refused(413, RESOURCE_EXHAUSTED, f"the request is too large: {error}") from error
     except (DecodeError, msgspec.DecodeError, json_format.ParseError, ValueError, AttributeError, TypeError, RecursionError) as error:
         name = signal.request.__name__
         raise Refused(400, INVALID_ARGUMENT, f"the body is no {name} in {media}: {error}") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from binascii import hexlify
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -47,6 +48,10 @@ COLUMNS: Final = {
 """Columns of a block and the types in which a block has them; ClickHouse converts these to the types of the table."""
 
 NUMBERS: Final = struct.Struct("<QBB")
+MAX_ROWS: Final = 512 << 20
+EMPTY_RESOURCE: Final = bytes(3)
+"""ServiceName, ResourceSchemaUrl and ResourceAttributes of a resource that states nothing."""
+EMPTY_SCOPE: Final = bytes(4)
 REMEMBERED: Final = 1 << 14
 TEXT: Final = b"\x0a"
 """The tag of `AnyValue.string_value` on the wire, and of `KeyValue.key`."""
@@ -87,14 +92,14 @@ def _checked(raw: bytes) -> bytes:
 
 @lru_cache(REMEMBERED)
 def _before_text(size: int) -> bytes:
-    """Returns the tag and the length with which an `AnyValue` of so many bytes begins if it is a text."""
-    return next((TEXT + length for width in range(1, 6) if len(length := varint(max(0, size - 1 - width))) == width), TEXT)
+    """Returns the tag and the length with which an `AnyValue` of so many bytes begins if it is a text alone; no bytes where no text has this size."""
+    return next((TEXT + length for width in range(1, 6) if len(length := varint(max(0, size - 1 - width))) == width), b"")
 
 
 def _body(raw: bytes) -> bytes:
     """Encodes an `AnyValue`, given as bytes; behind its tag a text is in RowBinary already."""
     before = _before_text(len(raw))
-    if len(raw) > 1 and raw.startswith(before):
+    if len(raw) > 1 and before and raw.startswith(before):
         raw[len(before) :].decode()
         return raw[1:]
     return _text(text(AnyValue.FromString(raw)))
@@ -105,7 +110,7 @@ def _attribute(raw: bytes) -> tuple[bytes, bytes]:
     if SHORTEST < len(raw) < ONE_BYTE and raw.startswith(TEXT):
         end = 2 + raw[1]
         value = raw[end + 2 :]
-        if raw[end : end + 1] == VALUE and raw[end + 1] == len(value) > 1:
+        if len(value) > 1 and raw[end : end + 1] == VALUE and raw[end + 1] == len(value):
             raw[2:end].decode()
             if value.startswith(TEXT) and value[1] == len(value) - 2:
                 value[2:].decode()
@@ -138,26 +143,50 @@ class _Attributes(dict[bytes, tuple[bytes, bytes]]):
 def log_blocks(request: bytes) -> dict[str, bytes]:
     """Returns the rows of an ExportLogsServiceRequest by table: records of the ledger for the landing table, all others for the log table.
 
-    Raises DecodeError or UnicodeDecodeError for bytes that are no such request.
+    Raises DecodeError or UnicodeDecodeError for bytes that are no such request, OverflowError if the rows would need more than `MAX_ROWS` bytes: each
+    row repeats resource and scope.
     """
     events: list[bytes] = []
     others: list[bytes] = []
     known = _Attributes().__getitem__
+    size = 0
     for resource_logs in LogsOnWire.FromString(request).resource_logs:
-        resource = attributes(Resource.FromString(b"".join(resource_logs.resource)).attributes)
-        of_resource = _text(service_name(resource)) + _checked(resource_logs.schema_url) + _map(resource)
+        of_resource = _of_resource(resource_logs)
         for scope_logs in resource_logs.scope_logs:
             shared = of_resource + _of_scope(scope_logs)
             for record in scope_logs.log_records:
                 # of two attributes with one name the place of the first and the value of the last count
                 pairs = dict(map(known, record.attributes))
-                (events if EVENT in pairs else others).append(_row(record, pairs, shared))
+                row = _row(record, pairs, shared)
+                (events if EVENT in pairs else others).append(row)
+                size += len(row)
+                if size > MAX_ROWS:
+                    raise OverflowError(f"its rows need more than {MAX_ROWS >> 20} MiB: send smaller batches")
     return {EVENT_TABLE: b"".join(events), LOGS_TABLE: b"".join(others)}
 
 
+def _merged(message: type[Any], pieces: Sequence[bytes]) -> bytes:
+    """Returns the bytes of a message that may come in several pieces. Raises DecodeError if a piece alone is no such message."""
+    if len(pieces) > 1:
+        for piece in pieces:
+            message.FromString(piece)
+    return b"".join(pieces)
+
+
+def _of_resource(resource_logs: Any) -> bytes:
+    pieces, schema_url = resource_logs.resource, resource_logs.schema_url
+    if not (pieces or schema_url):
+        return EMPTY_RESOURCE
+    resource = attributes(Resource.FromString(_merged(Resource, pieces)).attributes)
+    return _text(service_name(resource)) + _checked(schema_url) + _map(resource)
+
+
 def _of_scope(scope_logs: Any) -> bytes:
-    scope = InstrumentationScope.FromString(b"".join(scope_logs.scope))
-    return _checked(scope_logs.schema_url) + _text(scope.name) + _text(scope.version) + _map(attributes(scope.attributes))
+    pieces, schema_url = scope_logs.scope, scope_logs.schema_url
+    if not (pieces or schema_url):
+        return EMPTY_SCOPE
+    scope = InstrumentationScope.FromString(_merged(InstrumentationScope, pieces))
+    return _checked(schema_url) + _text(scope.name) + _text(scope.version) + _map(attributes(scope.attributes))
 
 
 def _row(record: Any, pairs: dict[bytes, bytes], shared: bytes) -> bytes:
@@ -169,7 +198,7 @@ def _row(record: Any, pairs: dict[bytes, bytes], shared: bytes) -> bytes:
             _id(record.span_id),
             _checked(record.severity_text),
             _checked(record.event_name),
-            _body(b"".join(record.body)),
+            _body(_merged(AnyValue, record.body)),
             varint(len(pairs)),
             *pairs.values(),
             shared,

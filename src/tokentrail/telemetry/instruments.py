@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Telemetry", "attach", "current_context", "detach", "end_block", "error_type"]
 
 _ERROR: Final = Status(StatusCode.ERROR)
+HTTP_ERRORS: Final = range(400, 600)
 
 
 class Telemetry:
@@ -178,9 +179,10 @@ def end_block(span: Span, error: BaseException | None = None, end_time: int | No
 
 def error_type(error: BaseException) -> str:
     """Returns the HTTP status of the error if the provider sent one, else the exception's qualified name: the conventions' rule for `error.type`."""
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int) and status > 0:  # Ollama's SDK says -1 of an error within a stream
-        return str(status)
+    for name in ("status_code", "code"):  # `code` is Google's; OpenAI's is a word
+        status = getattr(error, name, None)
+        if type(status) is int and status in HTTP_ERRORS:  # Ollama's SDK has -1 for an error within a stream
+            return str(status)
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 

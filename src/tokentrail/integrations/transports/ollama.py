@@ -5,32 +5,27 @@ _request(cls, method, url, json=…, stream=…)      returns a model, or a gene
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import aclosing
-from contextvars import Context, copy_context
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from tokentrail.instrumentation.contract import Chunks, Endpoint, Exchange, Hook, Request
-from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
+from tokentrail.instrumentation.contract import Endpoint, Exchange, Hook, Request
+from tokentrail.integrations.transports.generators import deliver, deliver_async
 from tokentrail.providers.lookup import server_of
-from tokentrail.recording import recorder
 
 __all__ = ["hooks_of"]
-
-T = TypeVar("T")
 
 
 def hooks_of(module: str, provider: str, paths: Mapping[str, Endpoint]) -> tuple[Hook, ...]:
     """Returns the hooks: `module` has the clients, `provider` is the default for unknown hosts."""
     return (
-        Hook(module, "Client._request", opens=partial(_open_request, provider, paths, _deliver)),
-        Hook(module, "AsyncClient._request", opens=partial(_open_request, provider, paths, _deliver_async), is_async=True),
+        Hook(module, "Client._request", opens=partial(_open_request, provider, paths, deliver)),
+        Hook(module, "AsyncClient._request", opens=partial(_open_request, provider, paths, deliver_async), is_async=True),
     )
 
 
 def _open_request(
-    provider: str, paths: Mapping[str, Endpoint], deliver: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    provider: str, paths: Mapping[str, Endpoint], delivers: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Exchange | None:
     endpoint = paths.get(args[2]) if len(args) > 2 else None  # noqa: PLR2004 - cls, method, url
     body = kwargs.get("json")
@@ -59,39 +54,5 @@ def _open_request(
         deferred=streams,  # the SDK sends the request when the first chunk is read; a stream that is never read spends nothing
     )
     if streams and endpoint.chunks is not None:
-        exchange.deliver = partial(deliver, partial(endpoint.chunks, body, False))
+        exchange.deliver = partial(delivers, partial(endpoint.chunks, body, False))
     return exchange
-
-
-def _deliver(chunks: Callable[[], Chunks], exchange: Exchange, stream: Generator[Any, None, None]) -> Generator[Any, None, None]:
-    """Returns a generator that replaces the SDK's, with the same names: no other attribute of a generator is visible."""
-    return _rename_like(_steps(stream, exchange, chunks, copy_context()), stream)
-
-
-def _deliver_async(chunks: Callable[[], Chunks], exchange: Exchange, stream: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-    return _rename_like(_steps_async(stream, exchange, chunks, copy_context()), stream)
-
-
-def _rename_like(generator: T, original: Any) -> T:
-    for name in ("__name__", "__qualname__"):
-        setattr(generator, name, getattr(original, name))
-    return generator
-
-
-def _steps(stream: Generator[Any, None, None], exchange: Exchange, chunks: Callable[[], Chunks], context: Context) -> Generator[Any, None, None]:
-    exchange.call = context.run(recorder.start, exchange.request)  # attribution is that of the call, not of the reader
-    if exchange.call is None:
-        yield from stream
-    else:
-        yield from follow(stream, FollowedStream(exchange, chunks()))
-
-
-async def _steps_async(
-    stream: AsyncGenerator[Any, None], exchange: Exchange, chunks: Callable[[], Chunks], context: Context
-) -> AsyncGenerator[Any, None]:
-    exchange.call = context.run(recorder.start, exchange.request)
-    async with aclosing(stream):  # as closing the SDK's own generator would
-        followed = stream if exchange.call is None else follow_async(stream, FollowedStream(exchange, chunks()))
-        async with aclosing(followed):
-            async for chunk in followed:
-                yield chunk

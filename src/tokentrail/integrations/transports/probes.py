@@ -7,7 +7,7 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any, Final
 
-__all__ = ["ANSWER", "probe_ollama", "probe_stainless"]
+__all__ = ["ANSWER", "probe_google", "probe_ollama", "probe_stainless"]
 
 MESSAGES: Final = [{"role": "user", "content": "doctor"}]
 ANSWER: Final[dict[str, Any]] = {
@@ -48,4 +48,15 @@ def probe_ollama(url: str) -> int:
     sdk = import_module("ollama")
     sdk.Client(host=url, timeout=10.0, **_HTTP).chat(model="doctor", messages=MESSAGES)
     asyncio.run(sdk.AsyncClient(host=url, timeout=10.0, **_HTTP).chat(model="doctor", messages=MESSAGES))
+    return 2
+
+
+def probe_google(url: str) -> int:
+    """Makes one sync and one async call with Google's SDK. Returns the number of calls."""
+    genai = import_module("google.genai")
+    client = genai.Client(
+        api_key="none", vertexai=False, http_options={"base_url": url, "timeout": 10_000, "client_args": _HTTP, "async_client_args": _HTTP}
+    )
+    client.models.generate_content(model="doctor", contents="doctor")
+    asyncio.run(client.aio.models.generate_content(model="doctor", contents="doctor"))
     return 2

@@ -1,0 +1,62 @@
+"""Google's SDK (google-genai): generate_content, its stream, chats and embeddings, on the Gemini API and on Vertex; sync and async."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from tokentrail.instrumentation.contract import Endpoint, Integration
+from tokentrail.integrations.shapes.gemini import (
+    GeminiChunks,
+    is_embedding,
+    read_content,
+    read_embeddings,
+    texts_of_contents,
+    texts_of_embeddings,
+)
+from tokentrail.integrations.transports.google_genai import hooks_of
+from tokentrail.integrations.transports.probes import probe_google
+
+__all__ = ["INTEGRATION"]
+
+GENERATE: Final = Endpoint(
+    name="generate",
+    gen_ai_operation="generate_content",
+    operation="chat",
+    texts=texts_of_contents,
+    read=read_content,
+    chunks=GeminiChunks,
+)
+EMBED: Final = Endpoint(
+    name="embeddings",
+    gen_ai_operation="embeddings",
+    operation="vector_search",
+    texts=texts_of_embeddings,
+    read=read_embeddings,
+    token_type="embedding",  # noqa: S106 - a kind of token
+)
+
+INTEGRATION: Final = Integration(
+    name="google-genai",
+    package="google-genai",
+    supports=">=1.0,<4",
+    hooks=hooks_of(
+        "google.genai._api_client",
+        {
+            "generateContent": GENERATE,
+            "streamGenerateContent": GENERATE,
+            "embedContent": EMBED,
+            "batchEmbedContents": EMBED,
+            "predict": replace(EMBED, spends=is_embedding),  # Vertex; its images and videos are predictions too
+        },
+    ),
+    clashes=(
+        "opentelemetry-instrumentation-google-generativeai",
+        "opentelemetry-instrumentation-google-genai",
+        "openinference-instrumentation-google-genai",
+        "openlit",
+        "langfuse",
+        "logfire",
+    ),
+    probe=probe_google,
+)

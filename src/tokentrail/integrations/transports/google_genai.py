@@ -1,0 +1,111 @@
+"""Google's SDK: models, chats, caches and batches, on the Gemini API and on Vertex, all call four methods of one class.
+
+request(http_method, path, request_dict, http_options)      returns an object whose `body` is the answer's JSON; a dictionary before 1.21
+request_streamed(…)                                         a generator of such objects, which sends the request with its first step
+async_request(…), async_request_streamed(…)                 the same, awaited; the second sends the request and then returns an async generator
+_request_once, _async_request_once                          run once for each try
+
+A path is a resource and what to do with it: `models/gemini-2.5-flash:generateContent`, `publishers/google/models/…:predict`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from typing import Any
+
+import msgspec
+from urllib3.util import Url, parse_url
+
+from tokentrail.instrumentation.contract import Answer, Chunks, Endpoint, Exchange, Hook, Reading, Request
+from tokentrail.integrations.transports.generators import deliver, deliver_async
+from tokentrail.providers.lookup import server_of
+
+__all__ = ["hooks_of"]
+
+
+def hooks_of(module: str, endpoints: Mapping[str, Endpoint]) -> tuple[Hook, ...]:
+    """Returns the hooks: `module` has the client, `endpoints` are the endpoints by the word behind a path's colon."""
+
+    def hook(name: str, delivers: Any, *, is_async: bool) -> Hook:
+        return Hook(module, f"BaseApiClient.{name}", opens=partial(_open_request, endpoints, delivers), is_async=is_async)
+
+    return (
+        hook("request", None, is_async=False),
+        hook("request_streamed", deliver, is_async=False),
+        hook("async_request", None, is_async=True),
+        hook("async_request_streamed", deliver_async, is_async=True),
+    )
+
+
+def _open_request(endpoints: Mapping[str, Endpoint], delivers: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
+    given = dict(zip(("http_method", "path", "request_dict", "http_options"), args, strict=False)) | kwargs
+    resource, _, verb = str(given["path"]).partition("?")[0].rpartition(":")
+    endpoint, body = endpoints.get(verb), given["request_dict"]
+    if endpoint is None or not isinstance(body, dict) or (endpoint.spends is not None and not endpoint.spends(body)):
+        return None
+    default = "gcp.vertex_ai" if getattr(client, "vertexai", False) else "gcp.gemini"
+    server = server_of(_parsed(_base_url(given.get("http_options")) or _base_url(client._http_options) or ""), default)  # noqa: SLF001
+    request = Request(
+        provider=server.provider,
+        endpoint=endpoint.name,
+        gen_ai_operation=endpoint.gen_ai_operation,
+        token_type=endpoint.token_type,
+        operation=endpoint.operation,
+        model=resource.rpartition("/")[2],
+        stream=delivers is not None,
+        server_address=server.address,
+        server_port=server.port,
+        texts=endpoint.texts(body),
+        sends=True,
+    )
+    exchange = Exchange(request=request, args=args, kwargs=kwargs, read=partial(_read, endpoint), read_error=_read_error)
+    if delivers is not None and endpoint.chunks is not None:
+        exchange.deferred = delivers is deliver
+        exchange.deliver = partial(delivers, partial(_ParsedChunks, endpoint.chunks, body))
+    return exchange
+
+
+def _base_url(options: Any) -> str | None:
+    """Returns the base URL of `HttpOptions`, which may be a dictionary."""
+    url = options.get("base_url") if isinstance(options, Mapping) else getattr(options, "base_url", None)
+    return url if isinstance(url, str) else None
+
+
+@lru_cache(64)
+def _parsed(url: str) -> Url:
+    """Returns a URL's parts, the same object for the same text: `server_of` reads each object once."""
+    parts = parse_url(url)
+    return parts._replace(host=parts.host or "", path=parts.path or "/")
+
+
+def _body_of(result: Any) -> Any:
+    """Returns the JSON of the SDK's result."""
+    body = getattr(result, "body", result)
+    return msgspec.json.decode(body) if isinstance(body, (str, bytes)) else body
+
+
+def _read(endpoint: Endpoint, result: Any) -> Reading | None:
+    return endpoint.read(_body_of(result))
+
+
+def _read_error(_exchange: Exchange, _error: BaseException) -> Answer | None:
+    """Google states no usage in an error."""
+    return None
+
+
+class _ParsedChunks:
+    """The chunks of a stream, each parsed from the SDK's object."""
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self, chunks: Any, body: Mapping[str, Any]) -> None:
+        self._chunks: Chunks = chunks(body, False)
+
+    def absorb(self, chunk: Any) -> bool:
+        """Takes a chunk."""
+        return self._chunks.absorb(_body_of(chunk))
+
+    def reading(self, *, exhausted: bool) -> Reading | None:
+        """Returns the answer so far."""
+        return self._chunks.reading(exhausted=exhausted)
