@@ -11,7 +11,8 @@ import pytest
 from tests.support.journal import append, writer
 from tests.support.otlp_receiver import Otlp
 from tokentrail.journal.background import Background
-from tokentrail.journal.shipper import Progress, Shipper
+from tokentrail.journal.progress import Progress
+from tokentrail.journal.shipper import Shipper
 from tokentrail.settings import Settings
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -74,3 +75,11 @@ def test_the_commands_say_so(root: Path, otlp: Otlp, newer: writer_module.Writer
     sent = CliRunner().invoke(command, ["ship", "--dir", str(root), "--endpoint", otlp.url])
     assert sent.exit_code == 1
     assert "newer tokentrail" in sent.stderr
+
+
+def test_status_names_the_newer_one_and_no_damage(root: Path, newer: writer_module.Writer) -> None:
+    abandon(newer)
+    shown = CliRunner().invoke(command, ["status", "--dir", str(root), "--json"])
+    assert shown.exit_code == 0, shown.stderr
+    [seen] = json.loads(shown.stdout)["writers"]
+    assert (seen["state"], seen["damaged_bytes"], seen["missing"]) == ("newer", 0, [])

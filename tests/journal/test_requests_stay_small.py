@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.support.journal import abandon, adopt, append, usage, writer
-from tests.support.otlp_receiver import Otlp, ok, status
+from tests.support.otlp_receiver import Otlp, hang, ok, status
 from tokentrail.journal.records import encode_usage
 
 pytestmark = pytest.mark.slow
@@ -59,3 +60,28 @@ def test_a_proxy_takes_a_megabyte(root: Path, otlp: Otlp) -> None:
     assert adopt(root, otlp).done
     assert otlp.numbers(service.writer_id) == records
     assert list(root.iterdir()) == []
+
+
+def test_a_server_that_takes_long_gets_less(root: Path, otlp: Otlp) -> None:
+    """What is not answered in time is halved, a few times in a pass: also a line that is slow with megabytes moves the journal."""
+    service = writer(root)
+    records = append(service, 3000)
+    abandon(service)
+    never = threading.Event()
+    otlp.policy = lambda received: hang(never) if len(received.records) > 800 else ok()
+    assert adopt(root, otlp, timeout=0.3).done
+    never.set()
+    assert set(otlp.numbers(service.writer_id)) == set(records)
+
+
+def test_a_server_that_never_answers_holds_a_pass_for_some_tries_only(root: Path, otlp: Otlp) -> None:
+    service = writer(root)
+    append(service, 3000)
+    abandon(service)
+    never = threading.Event()
+    otlp.policy = lambda _received: hang(never)
+    progress = adopt(root, otlp, timeout=0.1)
+    assert not progress.done
+    assert "not whole after" in progress.reason
+    assert len(otlp.requests) == 4
+    never.set()

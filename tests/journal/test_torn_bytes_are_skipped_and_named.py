@@ -14,7 +14,7 @@ from tests.support.otlp_receiver import Otlp, numbers_of
 from tokentrail import semconv
 from tokentrail.cli.journal import command
 from tokentrail.journal.folder import segments
-from tokentrail.journal.frames import Frame, scan
+from tokentrail.journal.frames import HEADER_BYTES, Frame, scan
 from tokentrail.journal.status import journal_status
 
 
@@ -169,6 +169,57 @@ def test_a_cut_record_in_a_file_that_others_follow_is_damage(root: Path, otlp: O
     assert (seen["damaged_bytes"], seen["unfinished_bytes"], seen["missing"]) == (60, 0, [(number, number)])
     assert adopt(root, otlp).done
     assert numbers_of(otlp.closings(dead.writer_id)[0]["damaged"]) == {number}
+
+
+def flip(path: Path, at: int, bit: int) -> None:
+    overwrite(path, at, bytes([path.read_bytes()[at] ^ 1 << bit]))
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["in the middle", "the last one"])
+def test_every_bit_of_a_frames_head_is_checked(root: Path, last: bool) -> None:
+    """Wherever a bit of mark, format, length, checksum or number was lost, the frame is damaged, its number is named, and none of a good frame.
+
+    Behind the last good frame nothing shows how many there were: a number there may be one too many, and is never one too few.
+    """
+    dead = writer(root)
+    append(dead, 20)
+    abandon(dead)
+    [path] = segments(dead.folder)
+    start, _, number = frames(path)[-1 if last else 10]
+    whole = path.read_bytes()
+    for bit in range(HEADER_BYTES * 8):
+        if bit // 8 == 3:
+            continue  # another format belongs to a newer tokentrail
+        flip(path, start + bit // 8, bit % 8)
+        [seen] = journal_status(root)["writers"]
+        [(low, high)] = seen["missing"]
+        assert (seen["damaged_bytes"] > 0, seen["unfinished_bytes"], low) == (True, 0, number), f"bit {bit}"
+        assert high == number or last, f"bit {bit}"
+        path.write_bytes(whole)
+
+
+def test_a_bit_of_a_segments_head_costs_no_record(root: Path, otlp: Otlp) -> None:
+    dead = writer(root)
+    numbers = append(dead, 20)
+    abandon(dead)
+    [path] = segments(dead.folder)
+    flip(path, HEADER_BYTES - 3, 0)  # its number, which is 0
+    assert adopt(root, otlp).done
+    assert otlp.numbers(dead.writer_id) == numbers
+    [closing] = otlp.closings(dead.writer_id)
+    assert (closing["last_seq"], closing["damaged"]) == (20, [])
+
+
+def test_records_that_are_gone_are_an_exit_code(root: Path, otlp: Otlp) -> None:
+    """A file that somebody removed leaves no torn bytes."""
+    dead = writer(root, segment_bytes=4096)
+    append(dead, 60)
+    abandon(dead)
+    segments(dead.folder)[1].unlink()
+    shipped = CliRunner().invoke(command, ["ship", "--dir", str(root), "--endpoint", otlp.url])
+    assert shipped.exit_code == 2
+    assert "records are gone from it" in shipped.stderr
+    assert otlp.closings(dead.writer_id)[0]["damaged"]
 
 
 def test_a_torn_header_borrows_that_of_the_next_file(root: Path, otlp: Otlp) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from tests.support.otlp_receiver import Otlp
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.exporter import exporter_for
+from tokentrail.journal.progress import Progress
 from tokentrail.journal.records import encode
-from tokentrail.journal.shipper import Progress, Shipper
+from tokentrail.journal.shipper import Shipper
 from tokentrail.journal.writer import Writer
 from tokentrail.local.child import Child
 from tokentrail.retry import RetryPolicy

@@ -18,8 +18,9 @@ from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.aside import Damaged, read_aside
 from tokentrail.journal.exporter import Result, endpoint_of, endpoint_problem, exporter_for
 from tokentrail.journal.otlp import log_record, request
+from tokentrail.journal.progress import Progress
 from tokentrail.journal.records import Header, decode
-from tokentrail.journal.shipper import Progress, Sends, Shipper
+from tokentrail.journal.shipper import Sends, Shipper
 from tokentrail.journal.status import journal_status
 from tokentrail.process.signals import Stop
 from tokentrail.settings import Settings, from_environment
@@ -174,6 +175,8 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
         damaged.append(counted(shipper.damaged_bytes, "byte"))
     if damaged:
         raise Misuse(f"the journal {root} is damaged: {', '.join(damaged)} could not be read and were skipped; look at this disk.")
+    if progress.damaged:
+        raise Misuse(f"the journal {root} is damaged: records are gone from it, and tokentrail verify names their numbers; look at this disk.")
     click.get_current_context().exit(0 if progress.done and not refused and not progress.aside else 1)
 
 

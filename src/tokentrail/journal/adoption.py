@@ -11,10 +11,11 @@ from typing import Final
 
 from tokentrail import semconv
 from tokentrail.journal import folder as layout
+from tokentrail.journal.progress import Progress
 from tokentrail.journal.reader import Found, advance, header_of
 from tokentrail.journal.records import Header, gaps, join_ranges
 from tokentrail.journal.refusals import load_refused, refused_files
-from tokentrail.journal.shipper import Progress, Shipper
+from tokentrail.journal.shipper import Shipper
 from tokentrail.journal.volume import reason as why
 from tokentrail.usage import Closing, Refused
 

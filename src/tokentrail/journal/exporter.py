@@ -39,11 +39,12 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a request, the reason as a sentence, and the pause that the server asked for (seconds)."""
+    """The result of a request, the reason as a sentence, and the pause that the server asked for (seconds). `late`: no answer was whole in time."""
 
     result: Result
     reason: str = ""
     retry_after: float | None = None
+    late: bool = False
 
 
 def _seconds(header: str | None) -> float | None:
@@ -136,7 +137,7 @@ class Exporter:
             # a server that sends a byte now and then must not hold the shipper
             late = f"the answer was not whole after {self._deadline.seconds:g} s"
             reason = late if self._deadline.expired else cause_of(error, self.endpoint).replace(self.endpoint, self._shown)
-            return Outcome(Result.UNREACHABLE, f"{self._shown}: {reason}{self._hint}")
+            return Outcome(Result.UNREACHABLE, f"{self._shown}: {reason}{self._hint}", late=self._deadline.expired)
         return self._outcome(response.status, response.headers.get("content-type", ""), answer, response.headers.get("retry-after"))
 
     def _outcome(self, status: int, content_type: str, answer: bytes, retry_after: str | None) -> Outcome:

@@ -1,8 +1,8 @@
 """The layout of a frame: one record in a segment.
 
 A frame is `mark (3) · format (1) · length (4) · checksum (4) · number (8) · payload`, integers little-endian. The mark lets a reader find the next
-good frame after torn bytes: no UTF-8 text holds the byte F7. The checksum (CRC-32 of the payload, started from number and format) shows which frames
-are good. Number 0 marks frames without a record number: a segment's header, refusals and the closing record.
+good frame after torn bytes: no UTF-8 text holds the byte F7. The checksum (CRC-32 of the payload, started from all of number and format) shows which
+frames are good. Number 0 marks frames without a record number: a segment's header, refusals and the closing record.
 
 The format states how the payload is written: 1 is msgpack, 2 (the only format that is written) is JSON, the very bytes that travel. A reader passes
 no frame of a format that it does not know: a newer tokentrail wrote the frame.
@@ -59,7 +59,8 @@ class Damage(msgspec.Struct, frozen=True, gc=False):
     """Bytes that are no frame, from `start` to `end`; `tail` if no good frame follows (the writer may still be writing the frame).
 
     `number` is the last record number that the bytes of a tail show. `begun`: the bytes of the tail are the beginning of one frame, and nothing else.
-    `lost`: in a segment without a record, a tail that is not `begun`; a segment begins with a record to append, so at least one record was there.
+    `lost`: a tail that is not `begun`, and was at least one record: its bytes are not all zero, or the segment has no record (a segment begins with a
+    record to append).
     """
 
     start: int
@@ -70,12 +71,13 @@ class Damage(msgspec.Struct, frozen=True, gc=False):
     lost: bool = False
 
 
-_SALT: Final = FORMAT - 1 << 24
+def _checksum(payload: bytes, form: int, number: int) -> int:
+    return zlib.crc32(payload, (number ^ number >> 32 ^ form - 1 << 24) & 0xFFFFFFFF)
 
 
 def frame(number: int, payload: bytes) -> bytes:
     """Returns one frame, to be written in a single call."""
-    return _pack(MARK, FORMAT, len(payload), zlib.crc32(payload, (number ^ _SALT) & 0xFFFFFFFF), number) + payload
+    return _pack(MARK, FORMAT, len(payload), _checksum(payload, FORMAT, number), number) + payload
 
 
 def _frame_at(data: bytes, offset: int) -> Frame | None:
@@ -86,7 +88,7 @@ def _frame_at(data: bytes, offset: int) -> Frame | None:
     if mark != MARK or length > MAX_PAYLOAD or end > len(data):
         return None
     payload = data[offset + HEADER_BYTES : end]
-    if zlib.crc32(payload, (number ^ (form - 1 << 24)) & 0xFFFFFFFF) != checksum:
+    if _checksum(payload, form, number) != checksum:
         return None
     return Frame(number, payload, end, checksum, form)
 
@@ -98,7 +100,16 @@ def _is_beginning(data: bytes, start: int) -> bool:
     if start + HEADER_BYTES > len(data):
         return MARK.startswith(data[start : start + len(MARK)])
     mark, _, length, _, _ = _HEADER.unpack_from(data, start)
-    return bool(mark == MARK and length <= MAX_PAYLOAD and start + HEADER_BYTES + length > len(data))
+    is_cut = mark == MARK and length <= MAX_PAYLOAD and start + HEADER_BYTES + length > len(data)
+    return is_cut and not _whole_but_for_its_length(data, start)
+
+
+def _whole_but_for_its_length(data: bytes, start: int) -> int:
+    """Returns the number of a frame that ends with the data, and whose length alone is damaged; 0 if there is none."""
+    if not data.startswith(MARK, start) or start + HEADER_BYTES > len(data):
+        return 0
+    _, form, _, checksum, number = _HEADER.unpack_from(data, start)
+    return int(number) if _checksum(data[start + HEADER_BYTES :], form, number) == checksum else 0
 
 
 def is_frame(data: bytes, checksum: int) -> bool:
@@ -127,7 +138,7 @@ def scan(data: bytes, offset: int = 0) -> Iterator[Frame | Damage]:
             while found is None:
                 offset = data.find(MARK, offset + 1)
                 if offset < 0:
-                    number = last_whole_number(data, start, len(data))
+                    number = last_whole_number(data, start, len(data)) or _whole_but_for_its_length(data, start)
                     yield Damage(start, len(data), tail=True, number=number, begun=_is_beginning(data, start))
                     return
                 found = _frame_at(data, offset)

@@ -56,8 +56,9 @@ def read(folder: Path, cursor: layout.Cursor, *, live: bool) -> Iterator[Found]:
         last = path == paths[-1]
         for piece, end in _pieces(path, start, growing=live and last):
             if isinstance(piece, Damage):
-                # a record that was acknowledged before its bytes were damaged is not lost
-                found = _describe_damage(piece, cursor, last=last, known=(name, end) <= (stated.segment, stated.offset))
+                # a record that was acknowledged before its bytes were damaged is not lost, and none follows the closing record
+                known = cursor.closed or (name, end) <= (stated.segment, stated.offset)
+                found = _describe_damage(piece, cursor, last=last, known=known)
             else:
                 found = _decode_frame(piece, cursor)
             if first and path == paths[0]:
@@ -164,7 +165,8 @@ def _pieces(path: Path, start: int, *, growing: bool) -> Iterator[tuple[Frame | 
                         if taken > piece.start:
                             yield Damage(piece.start, taken, tail=False), start + taken
                         break
-                    piece = msgspec.structs.replace(piece, lost=empty and not piece.begun)  # noqa: PLW2901 - the same bytes
+                    lost = not piece.begun and (empty or bool(data[piece.start :].strip(b"\0")))
+                    piece = msgspec.structs.replace(piece, lost=lost)  # noqa: PLW2901 - the same bytes
                 empty = empty and not (isinstance(piece, Frame) and piece.number)
                 yield piece, start + piece.end
             start += taken

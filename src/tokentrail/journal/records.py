@@ -143,7 +143,9 @@ def decode(payload: bytes, form: int = FORMAT) -> tuple[Record, bytes]:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         repaired_usage = _decode_usage_leniently(payload, form, error)
         return repaired_usage, encode_usage(repaired_usage)
-    return record, payload if form == FORMAT else encode(record)
+    if form == FORMAT:
+        return record, payload
+    return record, encode_usage(record) if isinstance(record, Usage) else encode(record)
 
 
 def _decode_usage_leniently(payload: bytes, form: int, error: Exception) -> Usage:

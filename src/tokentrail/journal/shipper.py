@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,6 +17,7 @@ from tokentrail.journal import folder as layout
 from tokentrail.journal import otlp
 from tokentrail.journal.aside import put_aside
 from tokentrail.journal.exporter import Outcome, Result
+from tokentrail.journal.progress import Progress
 from tokentrail.journal.reader import Found, header_of, read
 from tokentrail.journal.records import Header, encode, gaps
 from tokentrail.journal.refusals import load_refused
@@ -25,12 +25,14 @@ from tokentrail.journal.volume import reason
 from tokentrail.retry import RetryPolicy
 from tokentrail.usage import Closing, Refused
 
-__all__ = ["Progress", "Sends", "Shipper"]
+__all__ = ["Sends", "Shipper"]
 
 MAX_REQUEST_RECORDS: Final = 5_000
 """The Collector commits each request to disk, and ClickHouse plans each INSERT: 5,000 records a request take a third less of both than 2,000."""
 MAX_REFUSALS: Final = 3
 """Refusals of the same records before they are halved or, alone, put aside."""
+MAX_LATE_HALVINGS: Final = 3
+"""How often a pass halves a request whose answer is late: a server that answers nothing must not hold the pass for long."""
 REFUSED_DELAY: Final = 0.05
 """Seconds before refused records are sent again: the server answers, so a longer pause gains nothing."""
 GROW_AFTER: Final = 32
@@ -54,27 +56,6 @@ class Sends(Protocol):
     def send(self, body: bytes, /) -> Outcome:
         """Sends one request; never raises."""
         ...
-
-
-@dataclass(slots=True)
-class Progress:
-    """The result of one pass."""
-
-    shipped: int = 0
-    aside: int = 0
-    adopted: int = 0
-    damaged: bool = False  # the closing record reports damaged numbers
-    done: bool = True  # no record waits any more in the folders of this pass
-    reason: str = ""
-
-    def add(self, other: Progress) -> None:
-        """Adds the result of another pass."""
-        self.shipped += other.shipped
-        self.aside += other.aside
-        self.adopted += other.adopted
-        self.damaged |= other.damaged
-        if not other.done:
-            self.done, self.reason = False, other.reason
 
 
 class _Ready(msgspec.Struct, frozen=True, gc=False):
@@ -189,7 +170,7 @@ class Shipper:
 
     def _deliver(self, header: Header, taken: list[_Ready], progress: Progress, *, patient: bool) -> int:
         """Sends until the Collector accepts a part from the beginning. Returns the number of records; 0, without `progress.done`, to stop."""
-        tries = 0
+        tries = halved = 0
         while True:
             bodies = [ready.body for ready in taken if ready.body]
             if not bodies:
@@ -200,6 +181,12 @@ class Shipper:
                 progress.shipped += sum(1 for ready in taken if ready.body and ready.number)
                 return len(taken)
             tries += 1
+            if outcome.late and len(bodies) > 1 and halved < MAX_LATE_HALVINGS:
+                # a slow line, or a server that is slow with much: less may be whole in time
+                taken = _first_half(taken, len(bodies) // 2)
+                self._shrink(len(bodies) // 2, outcome)
+                halved += 1
+                continue
             if tries >= self._max_refusals(outcome, len(bodies)) and outcome.result in (Result.BUSY, Result.REFUSED) and len(bodies) > 1:
                 # a request larger than the Collector's queue gets 503 every time, and one bad record makes the Collector refuse its batch
                 taken = _first_half(taken, len(bodies) // 2)

@@ -44,6 +44,8 @@ def _alive(folder: Path) -> bool | None:
 
 def _status(folder: Path, alive: bool | None) -> WriterStatus:
     summary = summarize(folder, live=alive is not False)
+    if not summary.readable:  # its records are not damaged: this version cannot read them
+        summary.missing, summary.unreported, summary.damaged_bytes, summary.unfinished_bytes = [], [], 0, 0
     ended = "closed" if summary.closed else "unknown" if alive is None else "dead"
     resource = summary.header.resource
     seen = [found for found in map(_size_and_time, layout.segments(folder)) if found]
