@@ -28,12 +28,18 @@ def _checks(counts: Sequence[Count]) -> Iterator[str]:
         yield f"{'and ' if place else ''}type(answer.{count.name}) in WHOLE"
 
 
+def _bits(counts: Sequence[Count]) -> Iterator[str]:
+    for place, count in enumerate(counts):
+        yield f"{'| ' if place else ''}(answer.{count.name} or 0)"
+
+
 KINDS: dict[str, Callable[[Sequence[Count]], Iterable[str]]] = {
     "attributes": lambda counts: [f'{count.name.upper()}: Final = "{count.attribute}"' for count in counts],
     "fields": lambda counts: [f"{count.name}: int | None = None" for count in counts],
     "numbers": lambda counts: [f"{count.name}: Number | None = None" for count in counts],
     "taken": lambda counts: [f"{count.name}=answer.{count.name}," for count in counts],
     "checks": _checks,
+    "bits": _bits,
     "span": _span_attributes,
 }
 _REGION = re.compile(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 
 from tests.core.conftest import Configure, Sdk
 from tests.support.calls import a_request, an_answer, call
@@ -42,6 +43,18 @@ def test_the_latest_generation_by_default(sdk: Sdk) -> None:
     assert duration.attributes == CALL
     assert duration.count == 2
     assert {point.name for point in sdk.points} <= LATEST.keys() | OURS.keys()
+
+
+@pytest.mark.parametrize("generation", ["latest", "legacy"])
+def test_no_count_ends_the_export_of_all_metrics(sdk: Sdk, configure: Configure, generation: str) -> None:
+    """A sum beyond 64 bits cannot be encoded, and then nothing of the process is exported any more, the application's own metrics neither."""
+    configure(metrics=generation)
+    for count in (2**62, 2**62, 2**63, 10**30, -(2**70), -5, 10**12 + 1):
+        call(answer=an_answer(input_tokens=count, output_tokens=count, cache_read_tokens=count, reasoning_tokens=count))
+        by_hand = {"provider": "openai", "model": "m", "token_type": "llm", "operation": "chat"}
+        track_token_usage(**by_hand, input_tokens=count if 0 < count < 2**63 else 1, output_tokens=1)
+    call(answer=an_answer(input_tokens=11, output_tokens=7))
+    assert len(encode_metrics(sdk.reader.get_metrics_data()).SerializeToString()) > 100
 
 
 def test_a_port_is_told_where_it_is_not_the_usual_one(sdk: Sdk) -> None:

@@ -15,7 +15,8 @@ from tokentrail.testing import Usages, collect_usages
 from tokentrail.usage import Usage
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
-ODD = [None, 0, -1, 12.0, 12.5, "12", True, [], {}, {"a": 1}, "", 10**12]
+ODD = [None, 0, -1, 12.0, 12.5, "12", True, [], {}, {"a": 1}, "", 10**12, 2**63 - 1, 2**63, -(2**63) - 1, 10**40, 1e30, "9" * 30, "-1"]
+UNDERSTOOD = {0: 0, -1: -1, 12.0: 12, "12": 12, 10**12: 10**12, 2**63 - 1: 2**63 - 1}
 
 
 def assert_survives_the_journal(usages: Usages) -> None:
@@ -30,8 +31,26 @@ def test_odd_numbers_and_names(odd: Any, usages: Usages) -> None:
         answer = openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK)
     assert answer.choices[0].message.content == "lorem ipsum"
     assert usages[0].output_tokens == 7
-    assert usages[0].input_tokens == {12.0: 12, -1: -1, 0: 0, 10**12: 10**12}.get(odd if isinstance(odd, (int, float)) and odd is not True else None)
+    assert usages[0].input_tokens == (None if isinstance(odd, (bool, list, dict)) else UNDERSTOOD.get(odd))
     assert_survives_the_journal(usages)
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ([{"prompt_tokens": 10}, {"completion_tokens": 6}], (10, 6)),
+        ([{"prompt_tokens": 10, "completion_tokens": None}, {"prompt_tokens": None, "completion_tokens": 6}], (10, 6)),
+        ([{"prompt_tokens": 10, "completion_tokens": 4}, {}], (10, 4)),
+        ([{"prompt_tokens": 10, "completion_tokens": 4}, {"prompt_tokens": 10, "completion_tokens": 9}], (10, 9)),
+        ([{"prompt_tokens": 10, "completion_tokens": 4}, None], (10, 4)),
+    ],
+)
+def test_usage_in_several_chunks(stated: list[Any], expected: tuple[int, int], usages: Usages) -> None:
+    """Each states what is known by then: what a later one leaves out stays as it was stated."""
+    events = [*chunks("lorem"), *({"id": "c", "model": "m", "choices": [], "usage": usage} for usage in stated)]
+    with ScriptedServer(sse(events)) as server:
+        list(openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK, stream=True))
+    assert (usages[0].input_tokens, usages[0].output_tokens) == expected
 
 
 ANYTHING: Any = st.recursive(

@@ -5,6 +5,7 @@ Every step of tokentrail runs under a guard that counts and logs exceptions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -20,6 +21,8 @@ Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 
 COUNTS = tuple(name for name in Answer.__slots__ if name.endswith("_tokens"))
 WHOLE = (int, type(None))
+TOO_MUCH = 1 << 63
+DIGITS = re.compile("[0-9]{1,18}").fullmatch
 
 under_way: ContextVar[Exchange | None] = ContextVar("tokentrail_exchange", default=None)
 """The exchange whose SDK function is running."""
@@ -181,7 +184,7 @@ def ended_by(error: BaseException) -> str:
 
 
 def sanitized(answer: Answer, attempts: int) -> Answer:
-    """Sets the attempts; replaces counts that are not integers and names that are not strings (servers send 12.0 and "12"). Returns the answer."""
+    """Sets the attempts; replaces counts that are no 64-bit integers, and names that are no strings (servers send 12.0 and "12")."""
     answer.attempts = attempts
     if type(answer.model) is not str:
         answer.model = _text(answer.model)
@@ -191,21 +194,41 @@ def sanitized(answer: Answer, attempts: int) -> Answer:
         if type(reason) is not str:
             answer.finish_reasons = [_text(each) for each in answer.finish_reasons]
             break
-    if not (
-        # every count (checks), written by `make docs`
-        type(answer.input_tokens) in WHOLE
-        and type(answer.output_tokens) in WHOLE
-        and type(answer.cache_read_tokens) in WHOLE
-        and type(answer.cache_write_tokens) in WHOLE
-        and type(answer.reasoning_tokens) in WHOLE
-        and type(answer.audio_input_tokens) in WHOLE
-        and type(answer.audio_output_tokens) in WHOLE
-        and type(answer.image_input_tokens) in WHOLE
-        and type(answer.image_output_tokens) in WHOLE
-        and type(answer.consumed_input_tokens) in WHOLE
-        and type(answer.consumed_output_tokens) in WHOLE
-        and type(answer.cache_write_1h_tokens) in WHOLE
-        # every count, end
+    if (
+        not (
+            # every count (checks), written by `make docs`
+            type(answer.input_tokens) in WHOLE
+            and type(answer.output_tokens) in WHOLE
+            and type(answer.cache_read_tokens) in WHOLE
+            and type(answer.cache_write_tokens) in WHOLE
+            and type(answer.reasoning_tokens) in WHOLE
+            and type(answer.audio_input_tokens) in WHOLE
+            and type(answer.audio_output_tokens) in WHOLE
+            and type(answer.image_input_tokens) in WHOLE
+            and type(answer.image_output_tokens) in WHOLE
+            and type(answer.consumed_input_tokens) in WHOLE
+            and type(answer.consumed_output_tokens) in WHOLE
+            and type(answer.cache_write_1h_tokens) in WHOLE
+            # every count, end
+        )
+        or not 0
+        <= (
+            # every count (bits), written by `make docs`
+            (answer.input_tokens or 0)
+            | (answer.output_tokens or 0)
+            | (answer.cache_read_tokens or 0)
+            | (answer.cache_write_tokens or 0)
+            | (answer.reasoning_tokens or 0)
+            | (answer.audio_input_tokens or 0)
+            | (answer.audio_output_tokens or 0)
+            | (answer.image_input_tokens or 0)
+            | (answer.image_output_tokens or 0)
+            | (answer.consumed_input_tokens or 0)
+            | (answer.consumed_output_tokens or 0)
+            | (answer.cache_write_1h_tokens or 0)
+            # every count, end
+        )
+        < TOO_MUCH
     ):
         for name in COUNTS:
             setattr(answer, name, _whole(getattr(answer, name)))
@@ -213,9 +236,12 @@ def sanitized(answer: Answer, attempts: int) -> Answer:
 
 
 def _whole(value: Any) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
-    return int(value) if isinstance(value, float) and value.is_integer() else None
+    """Returns a count that 64 bits hold; None, "not stated", for any other value."""
+    if isinstance(value, str):
+        return int(value) if DIGITS(value) else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) and -TOO_MUCH <= value < TOO_MUCH else None
 
 
 def _text(value: Any) -> str:

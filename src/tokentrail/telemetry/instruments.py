@@ -13,7 +13,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, S
 
 from tokentrail import semconv
 from tokentrail.telemetry.durations import Durations, call_attributes, context_of
-from tokentrail.telemetry.sums import USUAL_PORT, Sums
+from tokentrail.telemetry.sums import MOST_TOKENS, USUAL_PORT, Sums
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Attribution
@@ -125,7 +125,7 @@ class Telemetry:
                 self._durations.add(self._histograms[semconv.METRIC_LEGACY_DURATION], duration, key, usage.error_type, span)
             tokens = self._histograms[semconv.METRIC_LEGACY_TOKENS]
             for kind, value in (("input", usage.input_tokens), ("output", usage.output_tokens)):
-                if value is not None:
+                if value is not None and 0 <= value <= MOST_TOKENS:
                     tokens.record(value, call_attributes(key, "") | {semconv.GEN_AI_TOKEN_TYPE: kind}, context_of(span))
 
 

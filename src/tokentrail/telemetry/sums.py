@@ -12,7 +12,7 @@ from tokentrail import semconv
 from tokentrail.process.mutexes import Mutex
 from tokentrail.usage import Usage
 
-__all__ = ["COUNTERS", "USUAL_PORT", "Key", "Sums", "attributes_of"]
+__all__ = ["COUNTERS", "MOST_TOKENS", "USUAL_PORT", "Key", "Sums", "attributes_of"]
 
 COUNTERS: Final = (
     (semconv.METRIC_INPUT_TOKENS, "Input tokens, cached ones included"),
@@ -26,6 +26,9 @@ USUAL_PORT: Final = 443
 """The port that is left out, as in the official instrumentations: the conventions require a port only if the port is another one."""
 MOST_SERIES: Final = 2000
 """The number of attribute sets that the SDK keeps for an instrument; all further sets share one series marked as overflow."""
+
+MOST_TOKENS: Final = 10**12
+"""Of one call; more is no count, as in the ledger: sums beyond 64 bits would end the export of all metrics of the process, the application's too."""
 
 Key = tuple[Any, ...]
 """An attribute set: the arguments of `attributes_of`."""
@@ -47,11 +50,10 @@ class Sums:
             row = self._rows.get(key)
             if row is None:
                 row = self._rows.setdefault(key if len(self._rows) < MOST_SERIES else _OVERFLOW, [0, 0, 0, 0, 0])
-            row[0] += usage.input_tokens or 0
-            row[1] += usage.output_tokens or 0
-            row[2] += usage.cache_read_tokens or 0
-            row[3] += usage.cache_write_tokens or 0
-            row[4] += usage.reasoning_tokens or 0
+            counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.reasoning_tokens)
+            for place, count in enumerate(counts):
+                if count and 0 < count <= MOST_TOKENS:
+                    row[place] += count
 
     def series(self, place: int, *, embeddings: bool) -> list[tuple[int, dict[str, Any]]]:
         """Returns the sums and attributes of one counter (`place` in `COUNTERS`), of all embeddings or of all other calls."""

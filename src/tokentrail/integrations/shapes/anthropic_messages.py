@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of
+from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 
 __all__ = ["MessageEvents", "add_counts", "read_message", "texts_of_messages"]
@@ -49,34 +49,22 @@ def _texts_in(content: Any) -> Iterator[str]:
             yield from _texts_in(fields.get("content"))
 
 
-def _whole(value: Any) -> int | None:
-    if isinstance(value, bool):
-        return None
-    return value if isinstance(value, int) else int(value) if isinstance(value, float) and value.is_integer() else None
-
-
-def _sum(*counts: int | None) -> int | None:
-    """Returns the sum of the stated counts; None if no count is stated."""
-    stated = [count for count in counts if count is not None]
-    return sum(stated) if stated else None
-
-
 def add_counts(answer: Answer, usage: Any) -> None:
     """Adds the counts of a usage object."""
     fields = fields_of(usage)
     parts = [fields]
     parts += [fields_of(each) for each in items_of(fields.get("iterations")) if fields_of(each).get("type") == "compaction"]
-    answer.cache_read_tokens = _sum(*(_whole(part.get("cache_read_input_tokens")) for part in parts))
-    answer.cache_write_tokens = _sum(*(_whole(part.get("cache_creation_input_tokens")) for part in parts))
-    answer.cache_write_1h_tokens = _sum(*(_whole(fields_of(part.get("cache_creation")).get("ephemeral_1h_input_tokens")) for part in parts))
-    uncached = [_whole(part.get("input_tokens")) for part in parts]
+    answer.cache_read_tokens = sum_of(*(whole(part.get("cache_read_input_tokens")) for part in parts))
+    answer.cache_write_tokens = sum_of(*(whole(part.get("cache_creation_input_tokens")) for part in parts))
+    answer.cache_write_1h_tokens = sum_of(*(whole(fields_of(part.get("cache_creation")).get("ephemeral_1h_input_tokens")) for part in parts))
+    uncached = [whole(part.get("input_tokens")) for part in parts]
     if uncached[0] is not None:
-        answer.input_tokens = _sum(*uncached, answer.cache_read_tokens, answer.cache_write_tokens)
-    written = [_whole(part.get("output_tokens")) for part in parts]
+        answer.input_tokens = sum_of(*uncached, answer.cache_read_tokens, answer.cache_write_tokens)
+    written = [whole(part.get("output_tokens")) for part in parts]
     if written[0] is not None:
-        answer.output_tokens = _sum(*written)
+        answer.output_tokens = sum_of(*written)
     if details := fields.get("output_tokens_details"):
-        answer.reasoning_tokens = fields_of(details).get("thinking_tokens")
+        answer.reasoning_tokens = whole(fields_of(details).get("thinking_tokens"))
 
 
 def read_message(message: Any) -> Reading:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import fields_of, items_of
+from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
 
 __all__ = ["GeminiChunks", "is_embedding", "read_content", "read_embeddings", "texts_of_contents", "texts_of_embeddings"]
 
@@ -43,30 +43,20 @@ def is_embedding(body: Mapping[str, Any]) -> bool:
     return any("content" in fields_of(instance) for instance in items_of(body.get("instances")))
 
 
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _sum(*counts: Any) -> int | None:
-    """Returns the sum of the stated counts; None if no count is stated."""
-    stated = [count for count in map(_whole, counts) if count is not None]
-    return sum(stated) if stated else None
-
-
 def _of_kind(usage: Mapping[str, Any], kind: str, *names: str) -> int | None:
     """Returns the tokens of a modality in lists of details; None if no list states the modality."""
     details = [fields_of(detail) for name in names for detail in items_of(usage.get(name))]
-    return _sum(*(detail.get("tokenCount") for detail in details if detail.get("modality") == kind))
+    return sum_of(*(detail.get("tokenCount") for detail in details if detail.get("modality") == kind))
 
 
 def add_counts(answer: Answer, usage: Mapping[str, Any]) -> None:
     """Adds the counts of a usage object."""
     prompt = usage.get("promptTokenCount")
     if prompt is not None:
-        answer.input_tokens = _sum(prompt, usage.get("toolUsePromptTokenCount"))
-    answer.output_tokens = _sum(usage.get("candidatesTokenCount"), usage.get("thoughtsTokenCount"))
-    answer.cache_read_tokens = _whole(usage.get("cachedContentTokenCount"))
-    answer.reasoning_tokens = _whole(usage.get("thoughtsTokenCount"))
+        answer.input_tokens = sum_of(prompt, usage.get("toolUsePromptTokenCount"))
+    answer.output_tokens = sum_of(usage.get("candidatesTokenCount"), usage.get("thoughtsTokenCount"))
+    answer.cache_read_tokens = whole(usage.get("cachedContentTokenCount"))
+    answer.reasoning_tokens = whole(usage.get("thoughtsTokenCount"))
     prompts = ("promptTokensDetails", "promptTokenDetails", "toolUsePromptTokensDetails")
     answer.audio_input_tokens = _of_kind(usage, "AUDIO", *prompts)
     answer.image_input_tokens = _of_kind(usage, "IMAGE", *prompts)
@@ -137,5 +127,5 @@ def read_embeddings(body: Any) -> Reading:
         add_counts(answer, usage)
     else:
         embeddings = (fields_of(fields_of(prediction).get("embeddings")) for prediction in items_of(fields.get("predictions")))
-        answer.input_tokens = _sum(*(fields_of(embedding.get("statistics")).get("token_count") for embedding in embeddings))
+        answer.input_tokens = sum_of(*(fields_of(embedding.get("statistics")).get("token_count") for embedding in embeddings))
     return answer, "complete"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Body", "fields_of", "items_of"]
+__all__ = ["Body", "fields_of", "items_of", "sum_of", "whole"]
+
+
+LONGEST_COUNT: Final = 19
+"""A text of fewer digits is a 64-bit integer."""
 
 
 class Body(dict[str, Any]):
@@ -53,3 +57,18 @@ def fields_of(value: Any) -> Mapping[str, Any]:
 def items_of(value: Any) -> Sequence[Any]:
     """Returns the items of a list; of any other value that a server may send, none."""
     return value if type(value) is list or isinstance(value, (list, tuple)) else ()
+
+
+def whole(value: Any) -> int | None:
+    """Returns a count as an integer, also from 12.0 and "12"; None, "not stated", for any other value."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) < LONGEST_COUNT else None
+    if isinstance(value, bool):
+        return None
+    return value if isinstance(value, int) else int(value) if isinstance(value, float) and value.is_integer() else None
+
+
+def sum_of(*counts: Any) -> int | None:
+    """Returns the sum of the stated counts; None if no count is stated."""
+    stated = [count for count in map(whole, counts) if count is not None]
+    return sum(stated) if stated else None

@@ -11,7 +11,7 @@ from typing import Any
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of
 from tokentrail.integrations.shapes.known_text import chat_is_text_only
-from tokentrail.integrations.shapes.openai_completions import CompletionChunks, add_counts, answer_with_counts, remove_usage, usage_in
+from tokentrail.integrations.shapes.openai_completions import CompletionChunks, add_counts, answer_with_counts, later_usage, remove_usage, usage_in
 
 __all__ = ["ChatChunks", "read_any_chat", "read_chat", "texts_of_chat", "texts_of_message", "texts_of_parts"]
 
@@ -141,7 +141,7 @@ class ChatChunks(CompletionChunks):
         if not self.texts:
             self.textless += textless
         if usage is not None:
-            self.usage = usage
+            self.usage = usage if self.usage is None else later_usage(self.usage, usage)
             return self.asked and not choices
         if self.asked:
             try:

@@ -14,6 +14,7 @@ __all__ = [
     "add_any_counts",
     "add_counts",
     "answer_with_counts",
+    "later_usage",
     "read_any_embeddings",
     "read_completion",
     "read_embeddings",
@@ -99,6 +100,11 @@ def usage_in(value: Any) -> Any:
     return usage
 
 
+def later_usage(before: Any, after: Any) -> Any:
+    """Returns the usage of a stream that states several: each replaces what it states, and what it leaves out stays."""
+    return Body({name: value for usage in (before, after) for name, value in fields_of(usage).items() if value is not None})
+
+
 def answer_with_counts(value: Any) -> Answer:
     """Returns an answer with model, id and counts, which must be right even if other fields have another shape."""
     answer = Answer(model=getattr(value, "model", None) or "", response_id=getattr(value, "id", None) or "")
@@ -174,7 +180,7 @@ class CompletionChunks:
         self._name(seen)
         usage = usage_in(seen)
         if usage is not None:
-            self.usage = usage
+            self.usage = usage if self.usage is None else later_usage(self.usage, usage)
             return self.asked and not choices
         if self.asked:
             remove_usage(chunk)
