@@ -60,6 +60,37 @@ def test_an_exception_that_was_dropped_is_raised_again(run: Callable[[str], Prog
     assert program.lines == ["ready", "dropped", "in order", "whole"]
 
 
+def test_further_signals_do_not_interrupt_the_end(run: Callable[[str], Program]) -> None:
+    program = run(
+        """
+with ended_by_signals():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGINT):
+            os.kill(os.getpid(), number)
+            time.sleep(0.02)
+        print("whole", flush=True)
+"""
+    )
+    assert program.wait() == 143, program.errors
+    assert program.lines == ["whole"]
+    assert program.errors == ""
+
+
+def test_a_second_signal_does_not_break_the_end_of_the_replay_server(tmp_path: Path) -> None:
+    with programs() as start:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            program = start("from tokentrail.testing.replay import main; import sys; sys.exit(main(['--port', '0']))", environment(tmp_path))
+            wait_until(lambda program=program: program.lines, "the replay server")
+            program.send_signal(signal.SIGTERM)
+            for _ in range(20):
+                program.send_signal(number)
+            assert program.wait() in (0, -signal.SIGTERM)  # a signal after the last line is no fault of ours
+            assert program.errors == ""
+
+
 def test_the_alarm_and_the_handlers_end_with_the_block(run: Callable[[str], Program]) -> None:
     program = run(
         """

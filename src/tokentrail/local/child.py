@@ -33,6 +33,8 @@ __all__ = ["Child", "StartFailed", "last_words"]
 LAST_WORDS = 400
 """Characters of a child's output that error messages contain."""
 POLL_S = 0.02
+INTERRUPTED_GRACE_S = 5.0
+"""Time in which a child that is not ready must end by itself."""
 
 
 class StartFailed(RuntimeError):  # noqa: N818 - `raise StartFailed` reads as a sentence
@@ -125,7 +127,7 @@ class Child:
         try:
             self._wait_until_ready(timeout_s)
         except BaseException:
-            self.kill()
+            self.terminate(grace_s=INTERRUPTED_GRACE_S)  # in order: a server has temporary files by then
             raise
         return self
 

@@ -47,36 +47,52 @@ class Stop:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Waits at most `seconds`, without a limit for None. Returns whether the stop was asked for."""
-        if not self.asked:
-            select.select([self._reads], [], [], seconds)
+        while not self.asked:
+            ready, _, _ = select.select([self._reads], [], [], seconds)
+            if ready:
+                self._reads.recv(1)  # a byte of a signal that is no request is one of many
+            if seconds is not None:
+                break
         return self.asked
 
     @contextlib.contextmanager
     def on_signals(self, numbers: Sequence[signal.Signals] | None = None) -> Iterator[None]:
-        """Lets signals (by default the ending signals) ask to stop, until the end of the block."""
+        """Lets signals (by default the ending signals) ask to stop, until the end of the block. Used in the main thread.
+
+        Python runs a handler between two of its own steps, and a signal just before the system call of a wait would be seen after the wait. So the C
+        handler ends the wait.
+        """
         with _handled(dict.fromkeys(numbers or ending_signals(), self.ask)):
-            yield
+            before = signal.set_wakeup_fd(self._writes.fileno(), warn_on_full_buffer=False)
+            try:
+                yield
+            finally:
+                signal.set_wakeup_fd(before)
 
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Makes every ending signal raise in the main thread, as Ctrl-C does: KeyboardInterrupt for SIGINT, SystemExit for the others.
+    """Makes an ending signal raise in the main thread, as Ctrl-C does: KeyboardInterrupt for SIGINT, SystemExit for the others.
 
-    Python drops an exception that arises in a finalizer, a callback of the garbage collector or some C functions. So an alarm asks again until the
-    exception is on its way to the end of the block.
+    Further signals do not interrupt the way to the end of the block.
+    Python drops an exception that arises in a finalizer, a callback of the garbage collector or some C functions, and runs no handler while a system
+    call waits that began just after the signal. So an alarm interrupts such calls, and asks again until the exception is on its way to the end of the
+    block.
     """
     raised: list[BaseException] = []
 
     def end(number: int, _frame: FrameType | None) -> None:
+        if _is_on_its_way(raised):
+            return  # asked again while the program ends: an exception within the clean-up would leave things behind
         raised.append(KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number))
-        signal.setitimer(signal.ITIMER_REAL, ASK_AGAIN_S, ASK_AGAIN_S)
         raise raised[-1]
 
     def ask_again(_number: int, _frame: FrameType | None) -> None:
-        if not _is_on_its_way(raised):
+        if raised and not _is_on_its_way(raised):
             raise raised[-1]
 
     with _handled({signal.SIGALRM: ask_again} | dict.fromkeys(ending_signals(), end)):
+        signal.setitimer(signal.ITIMER_REAL, ASK_AGAIN_S, ASK_AGAIN_S)
         try:
             yield
         finally:

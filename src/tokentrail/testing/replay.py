@@ -264,18 +264,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cut-after", type=int, metavar="N", help="close the connection after N chunks")
     parser.add_argument("--hang-after", type=int, metavar="N", help="send nothing more after N chunks")
     options = parser.parse_args(arguments)
-    try:
-        faults = Faults(**{item.name: getattr(options, item.name) for item in fields(Faults)})
-        server = ReplayServer(options.folder, delay=options.delay, faults=faults, host=options.host, port=options.port).start()
-    except (ValueError, OverflowError) as error:
-        parser.exit(2, f"{error}\n")
-    except OSError as error:
-        parser.exit(2, f"cannot listen on {options.host}:{options.port}: {error.strerror or error}\n")
-    sys.stdout.write(f"{len(server.recordings)} recordings on http://{options.host}:{server.port} (its index is at /)\n")
-    sys.stdout.flush()
     with Stop() as stop, stop.on_signals():
+        try:
+            faults = Faults(**{item.name: getattr(options, item.name) for item in fields(Faults)})
+            server = ReplayServer(options.folder, delay=options.delay, faults=faults, host=options.host, port=options.port).start()
+        except (ValueError, OverflowError) as error:
+            parser.exit(2, f"{error}\n")
+        except OSError as error:
+            parser.exit(2, f"cannot listen on {options.host}:{options.port}: {error.strerror or error}\n")
+        sys.stdout.write(f"{len(server.recordings)} recordings on http://{options.host}:{server.port} (its index is at /)\n")
+        sys.stdout.flush()
         stop.wait()
-    server.stop()
+        server.stop()
     return 0
 
 
