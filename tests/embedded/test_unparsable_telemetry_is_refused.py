@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from typing import Any
 
 import pytest
 from google.rpc.status_pb2 import Status
@@ -36,6 +37,29 @@ def test_what_cannot_be_parsed_is_400(server: Addresses, signal: str, body: byte
     assert (reply.status, reply.headers["connection"]) == (400, "close")
     message = Status.FromString(reply.body).message if headers["Content-Type"] == PROTOBUF["Content-Type"] else json.loads(reply.body)["message"]
     assert message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        "x",
+        None,
+        {"resourceLogs": ["abc"]},
+        {"resourceLogs": "abc"},
+        {"resourceLogs": {}, "resource_logs": [[]]},
+        {"resourceLogs": [{"scopeLogs": [{"logRecords": ["x"]}]}]},
+        {"resourceLogs": [{"scopeLogs": [{"logRecords": [[]]}]}]},
+        {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": "x"}]}]}]},
+        {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": ["x"]}]}]}]},
+        {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"attributes": ["x"]}]}]}]},
+        {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"attributes": [{"key": "k", "value": "v"}]}]}]}]},
+        {"resourceLogs": [{"resource": "service"}]},
+    ],
+    ids=json.dumps,
+)
+def test_json_with_texts_or_lists_in_the_place_of_objects_is_400(server: Addresses, body: Any) -> None:
+    assert ask(server.otlp, "POST", "/v1/logs", json.dumps(body).encode(), JSON).status == 400
 
 
 def test_other_refusals(server: Addresses) -> None:

@@ -19,6 +19,7 @@ from tests.support.power_loss import Synced, record
 from tests.support.waiting import wait_until
 from tokentrail.journal import folder as layout
 from tokentrail.journal import sync as sync_module
+from tokentrail.journal import writer as writer_module
 from tokentrail.journal.writer import Writer
 from tokentrail.process import threads
 from tokentrail.recording.runtime import Runtime
@@ -265,6 +266,57 @@ def test_an_error_is_counted_and_logged_and_harms_no_append(
     assert adopt(root, otlp).done
     [writer_id] = otlp.writers()
     assert otlp.numbers(writer_id) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_always_refuses_what_it_cannot_sync_and_ships_none_of_it(
+    disk: Disk, begin: Callable[..., Writer], root: Path, otlp: Otlp, number: int
+) -> None:
+    """Each number is one of both: on disk, or refused. The file that could not be synced takes the next record."""
+    service = begin("always")
+    assert append(service, 3) == [1, 2, 3]
+    disk.error = number
+    assert append(service, 3) == [-4, -5, -6]
+    disk.error = 0
+    assert append(service, 2) == [7, 8]
+    assert len(layout.segments(service.folder)) == 1
+    service.close()
+    assert adopt(root, otlp).done
+    assert otlp.numbers(service.writer_id) == [1, 2, 3, 7, 8]
+    assert otlp.refused(service.writer_id) == {4, 5, 6}
+
+
+def test_a_new_file_that_cannot_be_synced_keeps_no_refused_record(
+    disk: Disk, begin: Callable[..., Writer], root: Path, otlp: Otlp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The current file cannot grow, the next one is begun, and its first sync fails."""
+    service = begin("always")
+    assert append(service, 2) == [1, 2]
+    real, left = writer_module.write, [True]
+
+    def full_once(fd: int, data: bytes) -> int:
+        if left and left.pop():
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        return real(fd, data)
+
+    monkeypatch.setattr(writer_module, "write", full_once)
+    disk.error = errno.EIO
+    assert append(service, 1) == [-3]
+    disk.error = 0
+    assert append(service, 1) == [4]
+    service.close()
+    assert adopt(root, otlp).done
+    assert otlp.numbers(service.writer_id) == [1, 2, 4]
+    assert otlp.refused(service.writer_id) == {3}
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP, errno.EACCES])
+def test_a_file_system_that_syncs_no_folders_takes_records(begin: Callable[..., Writer], monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def fails(_folder: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(sync_module, "sync_folder", fails)
+    assert append(begin("always"), 3) == [1, 2, 3]
 
 
 def test_an_error_at_rotation_or_close_harms_nothing_either(disk: Disk, begin: Callable[..., Writer]) -> None:

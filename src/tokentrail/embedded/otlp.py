@@ -180,7 +180,9 @@ def _rows(signal: Signal, body: bytes, media: str) -> tuple[Rows | dict[str, byt
     try:
         if media == JSON:
             request = signal.request()
-            json_format.ParseDict(_with_binary_ids(msgspec.json.decode(body)), request, ignore_unknown_fields=True)
+            stated = msgspec.json.decode(body)
+            _check_objects(stated, request.DESCRIPTOR)
+            json_format.ParseDict(_with_binary_ids(stated), request, ignore_unknown_fields=True)
             body = request.SerializeToString()
         return signal.rows(body)
     except OverflowError as error:
@@ -188,6 +190,22 @@ def _rows(signal: Signal, body: bytes, media: str) -> tuple[Rows | dict[str, byt
     except (DecodeError, msgspec.DecodeError, json_format.ParseError, ValueError, AttributeError, TypeError, RecursionError) as error:
         name = signal.request.__name__
         raise Refused(400, INVALID_ARGUMENT, f"the body is no {name} in {media}: {error}") from error
+
+
+def _check_objects(value: Any, message: Any) -> None:
+    """Raises ValueError if a text or a list stands where JSON has an object: protobuf's reader takes their parts for names of fields."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{message.name} is no object")  # noqa: TRY004 - caught with the other errors of a value
+    for name, item in value.items():
+        field = message.fields_by_camelcase_name.get(name) or message.fields_by_name.get(name)
+        if field is None or field.message_type is None or item is None:
+            continue
+        for each in item if isinstance(item, list) and _is_repeated(field) else [item]:
+            _check_objects(each, field.message_type)
+
+
+def _is_repeated(field: Any) -> bool:
+    return bool(field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED)  # the former since protobuf 6.31
 
 
 def _with_binary_ids(value: Any) -> Any:

@@ -13,7 +13,7 @@ that is killed, or ends by `os._exit`, syncs nothing more: the kernel writes its
 from __future__ import annotations
 
 import atexit
-import contextlib
+import errno
 import itertools
 import os
 import time
@@ -164,8 +164,17 @@ class Sync:
             self._on_error(self._unreported.popleft())
 
 
+WITHOUT_FOLDER_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""Errors of file systems that sync files alone (fsync(2): "fd is bound to a special file which does not support synchronization")."""
+
+
 def _sync_folders(folders: Iterable[Path]) -> None:
     for folder in folders:
         # a shipped folder is removed; and the right to make a folder in another one is not the right to read that
-        with contextlib.suppress(FileNotFoundError, PermissionError):
+        try:
             sync_folder(folder)
+        except (FileNotFoundError, PermissionError):
+            pass
+        except OSError as error:
+            if error.errno not in WITHOUT_FOLDER_SYNC:
+                raise

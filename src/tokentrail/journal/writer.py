@@ -119,6 +119,7 @@ class Writer:
     def _append(self, number: int, payload: bytes) -> bool:
         files = self.files
         data = b""
+        whole = False
         try:
             data = frame(number, payload)
             size = len(data)
@@ -129,21 +130,22 @@ class Writer:
             written = write(files.fd, data)
             if written != size:
                 files.complete(data, written)
+            whole = True
             if self.sync is not None and not self.sync.pending:
                 self.sync.record_appended(files.fd)
             files.size += size
             self.last_written = number
         except OSError as error:
-            return self._append_to_next_file(number, data, error)
+            return self._append_to_next_file(number, data, error, can_grow=whole)
         except BaseException:
             self._abandon_append(number)
             raise
         return True
 
-    def _append_to_next_file(self, number: int, data: bytes, error: OSError) -> bool:
-        """Appends a record to a new segment if the current one cannot grow; refuses the record if that fails too."""
+    def _append_to_next_file(self, number: int, data: bytes, error: OSError, *, can_grow: bool) -> bool:
+        """Appends a record to a new segment if the current one cannot grow; refuses the record if that fails too, or if the sync failed."""
         try:
-            if error.errno in CANNOT_GROW and not self.files.is_empty:
+            if error.errno in CANNOT_GROW and not can_grow and not self.files.is_empty:
                 self.files.cannot_grow = True
                 self.files.rollback()
                 try:
@@ -151,7 +153,7 @@ class Writer:
                     self._report_refusals()
                     self.files.put(data)
                     if self.sync is not None and not self.sync.pending:
-                        self.sync.record_appended(self.files.fd)
+                        self._sync_put(self.sync, len(data))
                 except OSError as again:
                     error = error if again.errno == errno.EAGAIN else again
                 else:
@@ -162,6 +164,14 @@ class Writer:
             self._abandon_append(number)
             raise
         return False
+
+    def _sync_put(self, sync: Sync, size: int) -> None:
+        """Syncs the record that was put last. After an error the record does not belong to the segment any more: `rollback` removes its bytes."""
+        try:
+            sync.record_appended(self.files.fd)
+        except BaseException:
+            self.files.size -= size
+            raise
 
     def _append_nested(self) -> None:
         self._busy = True
