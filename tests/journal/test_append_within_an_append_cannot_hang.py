@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -12,6 +14,7 @@ from tests.support.journal import Program, adopt, append, environment, parse_num
 from tests.support.otlp_receiver import Otlp
 from tokentrail.journal import folder as layout
 from tokentrail.journal import writer as writer_module
+from tokentrail.journal.reader import read
 from tokentrail.journal.records import encode
 
 HEAD = """
@@ -183,3 +186,42 @@ def test_an_interrupt_at_the_write_itself(root: Path, otlp: Otlp, monkeypatch: p
     assert adopt(root, otlp).done
     assert otlp.numbers(service.writer_id) == ([1, 2, 3, 4, 5, 6] if after_the_write else [1, 2, 3, 5, 6])
     assert otlp.refused(service.writer_id) == {4}
+
+
+def test_records_stand_in_the_order_of_their_numbers_wherever_handlers_ran(root: Path) -> None:
+    """One append, and a handler at each pair of its steps: a reader would take a number that stands behind a higher one for missing."""
+    service = writer(root)
+    append(service, 1)
+
+    def run(first: int, second: int) -> int:
+        """One append with a handler at two of its lines. The number of its lines."""
+        seen = 0
+
+        def trace(frame: FrameType, event: str, _argument: object) -> Callable[..., object] | None:
+            nonlocal seen
+            if frame.f_code.co_filename != writer_module.__file__:
+                return None
+            if event == "line":
+                seen += 1
+                if seen in (first, second):
+                    sys.settrace(None)  # a handler's own steps are none of these
+                    service.append(encode(usage()))
+                    sys.settrace(trace)
+            return trace
+
+        sys.settrace(trace)
+        try:
+            service.append(encode(usage()))
+        finally:
+            sys.settrace(None)
+        return seen
+
+    steps = run(0, 0)
+    assert steps > 10
+    for first in range(1, steps + 1):
+        for second in range(first + 1, steps + 6):
+            run(first, second)
+    service.close()
+    numbers = [found.number for found in read(service.folder, layout.Cursor(), live=False) if found.number]
+    assert numbers == list(range(1, service.last_seq + 1))
+    assert len(numbers) > 2 * steps

@@ -104,13 +104,17 @@ class Writer:
         with self._lock:
             if self.closed:
                 return 0
-            self._seq = number = self._seq + 1
             if self._busy:
+                self._seq = number = self._seq + 1
                 self._nested.append((number, payload))
                 return number
+            self._busy = True  # before the number is given: a handler's record gets the next one
             try:
-                self._busy = True
-                return number if self._append(number, payload) else -number
+                self._seq = number = self._seq + 1
+                if not self._nested:
+                    return number if self._append(number, payload) else -number
+                self._nested.append((number, payload))
+                return number
             finally:
                 self._busy = False
                 if self._nested:
@@ -174,17 +178,19 @@ class Writer:
             raise
 
     def _append_nested(self) -> None:
-        self._busy = True
         close = False
-        try:
-            while self._nested:
-                number, payload = self._nested.pop(0)
-                if number:
-                    self._append(number, payload)
-                else:
-                    close = True
-        finally:
-            self._busy = False
+        while self._nested:
+            self._busy = True
+            try:
+                while self._nested:
+                    number, payload = first = min(self._nested)  # a handler may have interrupted another one before its entry
+                    self._nested.remove(first)
+                    if number:
+                        self._append(number, payload)
+                    else:
+                        close = True
+            finally:
+                self._busy = False
         if close:
             self.close()
 
