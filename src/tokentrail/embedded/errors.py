@@ -16,6 +16,7 @@ __all__ = [
     "SYNTAX_ERROR",
     "CannotStart",
     "ClientGone",
+    "ClientSlow",
     "EngineError",
     "Unavailable",
 ]
@@ -65,6 +66,10 @@ class CannotStart(Exception):  # noqa: N818 - `raise CannotStart` reads as a sen
 
 class ClientGone(Exception):  # noqa: N818 - a state of the client, not an error
     """The client closed the connection: no answer can be sent."""
+
+
+class ClientSlow(ClientGone):
+    """The client's body did not go on arriving."""
 
 
 class EngineError(Exception):

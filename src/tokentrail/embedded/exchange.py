@@ -21,7 +21,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
-from tokentrail.embedded.errors import ClientGone
+from tokentrail.embedded.errors import ClientGone, ClientSlow
 
 __all__ = ["Exchange", "Handler", "application"]
 
@@ -30,6 +30,8 @@ logger = logging.getLogger("tokentrail.embedded")
 T = TypeVar("T")
 DRAIN_BYTES: Final = 64 << 20
 DRAIN_SECONDS: Final = 5.0
+IDLE_SECONDS: Final = 30.0
+"""Longest pause within a request's body, as ClickHouse's http_receive_timeout: each request holds one of the threads."""
 
 
 class Exchange:
@@ -62,14 +64,17 @@ class Exchange:
     # --- the request ---------------------------------------------------------------------------------------------------------------------------
 
     def chunks(self) -> Iterator[bytes]:
-        """Yields the body as it arrives. Raises ClientGone if the connection closes before the end that the client stated."""
+        """Yields the body as it arrives. Raises ClientGone if the connection closes before the stated end, ClientSlow if nothing arrives for long."""
         while not self._read_all:
             data = self._wait(self._next())
             if data:
                 yield data
 
     async def _next(self) -> bytes:
-        message = await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), IDLE_SECONDS)
+        except asyncio.TimeoutError:
+            raise ClientSlow from None
         if message["type"] == "http.disconnect":
             raise ClientGone
         self._read_all = not message.get("more_body", False)
@@ -151,6 +156,10 @@ def application(handlers: Callable[[int], Handler], executor: Executor) -> Any:
 def _guarded(handle: Handler, exchange: Exchange) -> None:
     try:
         handle(exchange)
+    except ClientSlow:
+        if not exchange.started:
+            with contextlib.suppress(ClientGone):
+                exchange.reply(408, b"the body did not go on arriving\n", [("Content-Type", "text/plain"), ("Connection", "close")])
     except ClientGone:
         logger.debug("the client of %s %s left before the answer's end", exchange.method, exchange.path)
     except Exception:
