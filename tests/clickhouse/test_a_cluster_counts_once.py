@@ -143,17 +143,6 @@ def test_a_key_that_is_sharded_by_chance_would_be_noticed(nodes: Nodes, name: st
     assert report(client, [])[0]["calls"] > 100
 
 
-def test_a_landing_table_over_all_shards_may_have_types_of_before(nodes: Nodes, sharded: NodeClient) -> None:
-    """A migration changes the types in the shards' tables alone (0007): a cluster from before keeps its table over all shards."""
-    for at in (0, 1):
-        before = "ALTER TABLE usage_landing MODIFY COLUMN ScopeName String, MODIFY COLUMN EventName String"
-        nodes.client(at, sharded.database).query(before)
-    rows = [usage(seq=seq, input_tokens=seq, content=str(seq)) | {"ScopeName": "s", "EventName": "e"} for seq in range(1, 101)]
-    land(nodes.balanced(sharded.database, **FOREGROUND), rows)
-    assert report(sharded, [])[0]["input_tokens"] == 5050
-    assert sharded.query("SELECT ScopeName, EventName, count() FROM usage_landing GROUP BY ALL").rows == [("s", "e", 100)]
-
-
 def test_one_shard_is_a_cluster_too(nodes: Nodes, name: str) -> None:
     client = migrated(nodes, Target(name, "alone"))
     assert migrate(client, Target(name, "alone")) == []

@@ -39,7 +39,7 @@ EMBED: Final = Endpoint(
 INTEGRATION: Final = Integration(
     name="google-genai",
     package="google-genai",
-    supports=">=1.0,<4",
+    supports=">=1.4,<4",
     hooks=hooks_of(
         "google.genai._api_client",
         {

@@ -1,6 +1,6 @@
--- A record takes a tenth less room in the landing table: the attributes are the same few texts in every record, which a second pass of ZSTD finds,
--- and the scope and the event have few names.
+-- A record takes a tenth less room in the landing table: these columns are the same few texts in every record, which a higher level of ZSTD finds.
 ALTER TABLE usage_landing{{local}}{{on_cluster}}
     MODIFY COLUMN LogAttributes Map(LowCardinality(String), String) CODEC(ZSTD(3)),
-    MODIFY COLUMN ScopeName LowCardinality(String),
-    MODIFY COLUMN EventName LowCardinality(String);
+    MODIFY COLUMN ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(3)),
+    MODIFY COLUMN ScopeName String CODEC(ZSTD(3)),
+    MODIFY COLUMN EventName String CODEC(ZSTD(3));

@@ -8,5 +8,6 @@
 | `openai_completions` | OpenAI's text completions and embeddings                                                   |
 | `openai_responses`   | OpenAI's Responses                                                                         |
 | `anthropic_messages` | Anthropic's Messages                                                                       |
+| `gemini`             | Gemini's generate_content and embeddings, also on Vertex                                   |
 | `ollama`             | Ollama's chat, generate and embed                                                          |
 """

@@ -152,8 +152,13 @@ class ChatChunks(CompletionChunks):
         return False
 
     def _take(self, choice: Mapping[str, Any]) -> None:
-        self.texts += texts_of_message(choice.get("delta"))
-        self.textless += (choice.get("delta"),)
+        delta = choice.get("delta")
+        content = fields_of(delta).get("content")
+        if content and type(content) is str:
+            self.texts += (content,)  # no provider sends another text beside a piece of the content
+        else:
+            self.texts += texts_of_message(delta)
+            self.textless += (delta,)
         if reason := choice.get("finish_reason"):
             self.reasons += (reason,)
 

@@ -54,9 +54,12 @@ def probe_ollama(url: str) -> int:
 def probe_google(url: str) -> int:
     """Makes one sync and one async call with Google's SDK. Returns the number of calls."""
     genai = import_module("google.genai")
-    client = genai.Client(
-        api_key="none", vertexai=False, http_options={"base_url": url, "timeout": 10_000, "client_args": _HTTP, "async_client_args": _HTTP}
-    )
+    given: dict[str, Any] = {"api_key": "none", "vertexai": False}
+    options = {"base_url": url, "timeout": 10_000}
+    try:
+        client = genai.Client(**given, http_options=options | {"client_args": _HTTP, "async_client_args": _HTTP})
+    except ValueError:  # older versions take no arguments of the HTTP client
+        client = genai.Client(**given, http_options=options)
     client.models.generate_content(model="doctor", contents="doctor")
     asyncio.run(client.aio.models.generate_content(model="doctor", contents="doctor"))
     return 2
