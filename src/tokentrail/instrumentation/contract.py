@@ -149,6 +149,22 @@ class Endpoint:
     instead: tuple[str, Endpoint] | None = None  # a field of the request, and the endpoint that answers where that field is true
     deferred: bool = False  # see `Exchange.deferred`
 
+    def request(self, server: Any, body: Mapping[str, Any], model: str, stream: bool) -> Request:
+        """Returns the facts of a call that an SDK sends to a server (`tokentrail.providers.lookup.Server`)."""
+        return Request(
+            provider=server.provider,
+            endpoint=self.name,
+            gen_ai_operation=self.gen_ai_operation,
+            token_type=self.token_type,
+            operation=self.operation,
+            model=model,
+            stream=stream,
+            server_address=server.address,
+            server_port=server.port,
+            texts=self.texts(body),
+            sends=True,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Hook:

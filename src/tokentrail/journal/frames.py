@@ -75,9 +75,12 @@ def _checksum(payload: bytes, form: int, number: int) -> int:
     return zlib.crc32(payload, (number ^ number >> 32 ^ form - 1 << 24) & 0xFFFFFFFF)
 
 
+_SALT: Final = FORMAT - 1 << 24
+
+
 def frame(number: int, payload: bytes) -> bytes:
-    """Returns one frame, to be written in a single call."""
-    return _pack(MARK, FORMAT, len(payload), _checksum(payload, FORMAT, number), number) + payload
+    """Returns one frame, to be written in a single call. The checksum is `_checksum`, without a function call: this is a step of each append."""
+    return _pack(MARK, FORMAT, len(payload), zlib.crc32(payload, (number ^ number >> 32 ^ _SALT) & 0xFFFFFFFF), number) + payload
 
 
 def _frame_at(data: bytes, offset: int) -> Frame | None:

@@ -46,14 +46,19 @@ class Sums:
 
     def add(self, usage: Usage, key: Key) -> None:
         """Adds a usage to the sums of its attribute set; a call without counts adds 0, as the conventions require."""
+        into, out = usage.input_tokens or 0, usage.output_tokens or 0
+        read, written, reasoning = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0, usage.reasoning_tokens or 0
+        if not 0 <= into | out | read | written | reasoning <= MOST_TOKENS:
+            into, out, read, written, reasoning = (count if 0 <= count <= MOST_TOKENS else 0 for count in (into, out, read, written, reasoning))
         with self.mutex.lock:
             row = self._rows.get(key)
             if row is None:
                 row = self._rows.setdefault(key if len(self._rows) < MOST_SERIES else _OVERFLOW, [0, 0, 0, 0, 0])
-            counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.reasoning_tokens)
-            for place, count in enumerate(counts):
-                if count and 0 < count <= MOST_TOKENS:
-                    row[place] += count
+            row[0] += into
+            row[1] += out
+            row[2] += read
+            row[3] += written
+            row[4] += reasoning
 
     def series(self, place: int, *, embeddings: bool) -> list[tuple[int, dict[str, Any]]]:
         """Returns the sums and attributes of one counter (`place` in `COUNTERS`), of all embeddings or of all other calls."""

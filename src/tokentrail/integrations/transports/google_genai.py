@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from urllib3.util import Url, parse_url
 
-from tokentrail.instrumentation.contract import Answer, Chunks, Endpoint, Exchange, Hook, Reading, Request
+from tokentrail.instrumentation.contract import Answer, Chunks, Endpoint, Exchange, Hook, Reading
 from tokentrail.integrations.transports.generators import deliver, deliver_async
 from tokentrail.providers.lookup import server_of
 
@@ -46,19 +46,7 @@ def _open_request(endpoints: Mapping[str, Endpoint], delivers: Any, client: Any,
         return None
     default = "gcp.vertex_ai" if getattr(client, "vertexai", False) else "gcp.gemini"
     server = server_of(_parsed(_base_url(given.get("http_options")) or _base_url(client._http_options) or ""), default)  # noqa: SLF001
-    request = Request(
-        provider=server.provider,
-        endpoint=endpoint.name,
-        gen_ai_operation=endpoint.gen_ai_operation,
-        token_type=endpoint.token_type,
-        operation=endpoint.operation,
-        model=resource.rpartition("/")[2],
-        stream=delivers is not None,
-        server_address=server.address,
-        server_port=server.port,
-        texts=endpoint.texts(body),
-        sends=True,
-    )
+    request = endpoint.request(server, body, resource.rpartition("/")[2], delivers is not None)
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=partial(_read, endpoint), read_error=_read_error)
     if delivers is not None and endpoint.chunks is not None:
         exchange.deferred = delivers is deliver

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from tokentrail.instrumentation.contract import Endpoint, Exchange, Hook, Request
+from tokentrail.instrumentation.contract import Endpoint, Exchange, Hook
 from tokentrail.integrations.transports.generators import deliver, deliver_async
 from tokentrail.providers.lookup import server_of
 
@@ -34,19 +34,7 @@ def _open_request(
     server = server_of(client._client.base_url, provider)  # noqa: SLF001 - the SDK has no public attribute for the URL
     streams = bool(kwargs.get("stream"))
     exchange = Exchange(
-        request=Request(
-            provider=server.provider,
-            endpoint=endpoint.name,
-            gen_ai_operation=endpoint.gen_ai_operation,
-            token_type=endpoint.token_type,
-            operation=endpoint.operation,
-            model=body.get("model") or "",
-            stream=streams,
-            server_address=server.address,
-            server_port=server.port,
-            texts=endpoint.texts(body),
-            sends=True,
-        ),
+        request=endpoint.request(server, body, body.get("model") or "", streams),
         args=args,
         kwargs=kwargs,
         read=endpoint.read,

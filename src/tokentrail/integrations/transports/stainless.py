@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from tokentrail.instrumentation.contract import Answer, Exchange, Hook, Request
+from tokentrail.instrumentation.contract import Answer, Exchange, Hook
 from tokentrail.integrations.shapes.json_objects import Body
 from tokentrail.integrations.transports.routes import Routes
 from tokentrail.integrations.transports.stainless_answers import deliver
@@ -63,19 +63,7 @@ def _open_request(
     server = server_of(base, provider)
     parses_stream = bool(kwargs.get("stream"))  # the SDK itself returns a stream
     streams = parses_stream or body.get("stream") is True
-    request = Request(
-        provider=server.provider,
-        endpoint=endpoint.name,
-        gen_ai_operation=endpoint.gen_ai_operation,
-        token_type=endpoint.token_type,
-        operation=endpoint.operation,
-        model=body.get("model") or model,
-        stream=streams,
-        server_address=server.address,
-        server_port=server.port,
-        texts=endpoint.texts(body),
-        sends=True,
-    )
+    request = endpoint.request(server, body, body.get("model") or model, streams)
     exchange = Exchange(
         request=request,
         args=args,
