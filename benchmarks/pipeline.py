@@ -37,6 +37,11 @@ from tokentrail.local import collector
 from tokentrail.local.cache import Progress, Unavailable
 from tokentrail.settings import Settings
 
+try:
+    from tokentrail.journal.bulk import bulk_shipper
+except ImportError:  # a revision without it, beside this one
+    bulk_shipper = None
+
 MEGA = 1_000_000
 ORDINARY, OWN, DIRECT = "through the Collector", "through the Collector's port for the ledger", "direct"
 
@@ -86,8 +91,12 @@ def gateway(folder: Path, clickhouse: str) -> Iterator[collector.Collector]:
 
 
 def ship(journal: Path, url: str) -> int:
-    """Ships a closed journal. The number of events."""
-    return Adopter(Shipper(journal, Exporter(Settings().with_(endpoint=f"{url}/v1/logs")))).adopt_dead().shipped
+    """Ships a closed journal as `tokentrail journal ship` does. The number of events."""
+    settings = Settings().with_(endpoint=f"{url}/v1/logs")
+    if bulk_shipper is None:
+        return Adopter(Shipper(journal, Exporter(settings))).adopt_dead().shipped
+    with bulk_shipper(journal, settings) as shipper:
+        return Adopter(shipper).adopt_dead().shipped
 
 
 def run(events: int, shippers: int, way: str) -> dict[str, float]:

@@ -19,10 +19,10 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 from tests.support.collector import start_gateway
 from tests.support.embedded import ask, number, rows
-from tests.support.log_rows import log_rows
 from tests.support.otlp import post
 from tests.support.waiting import wait_until
 from tokentrail import semconv
+from tokentrail.embedded.otlp_logs import log_rows
 from tokentrail.embedded.server import Addresses
 
 NOW = 1_763_856_000_123_456_789

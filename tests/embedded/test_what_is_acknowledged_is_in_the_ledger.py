@@ -10,8 +10,8 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from tests.support.embedded import ask, ask_text, new_table, number, read_spooled, rows
-from tests.support.log_rows import log_rows
 from tests.support.otlp import Writer, spans
+from tokentrail.embedded.otlp_logs import log_rows
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.embedded.server import Addresses
 

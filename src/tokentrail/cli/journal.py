@@ -16,11 +16,12 @@ from tokentrail.cli.output import print_table
 from tokentrail.cli.suggest import Group
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.aside import Damaged, read_aside
+from tokentrail.journal.bulk import bulk_shipper
 from tokentrail.journal.exporter import Result, endpoint_of, endpoint_problem, exporter_for
+from tokentrail.journal.lanes import Sends
 from tokentrail.journal.otlp import log_record, request
 from tokentrail.journal.progress import Progress
 from tokentrail.journal.records import Header, decode
-from tokentrail.journal.shipper import Sends, Shipper
 from tokentrail.journal.status import journal_status
 from tokentrail.process.signals import Stop
 from tokentrail.settings import Settings, from_environment
@@ -138,7 +139,7 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     """Send the waiting records: the journals of dead processes, and with --watch those of living processes that do not ship.
 
     Exit code 1 if something still waits at the end, 2 if a part of the journal is damaged (all the rest is sent). --watch ends at SIGTERM or
-    Ctrl-C, after the request under way.
+    Ctrl-C, after the requests under way.
 
     \b
     Example:  tokentrail journal ship --endpoint http://localhost:4318/v1/logs
@@ -146,15 +147,13 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
     settings = strict_settings(endpoint=endpoint)
     root = _folder(directory, may_come=watch)
     _refuse_misuse(settings, watch=watch, without_locks=without_locks, interval=interval)
-    exporter = exporter_for(settings)
     printed: list[str] = []
 
     def complain(sentence: str) -> None:
         printed.append(sentence)
         click.echo(sentence, err=True)
 
-    with Stop() as stop:
-        shipper = Shipper(root, exporter, wait=lambda seconds, _asked: stop.wait(seconds), complain=complain)
+    with Stop() as stop, bulk_shipper(root, settings, wait=lambda seconds, _asked: stop.wait(seconds), complain=complain) as shipper:
         adopter = Adopter(shipper, name="journal ship", without_locks=without_locks)
         if watch:
             with stop.on_signals():
@@ -162,7 +161,7 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
             return
         try:
             progress = adopter.adopt_dead(patient=False)
-            retried, refused, damaged = _ship_aside(root, exporter) if aside else (0, 0, [])
+            retried, refused, damaged = _ship_aside(root, exporter_for(settings)) if aside else (0, 0, [])
         except OSError as error:
             raise Misuse(_no_rights(root, error)) from None
     journals = counted(progress.adopted, "journal of an ended process", "journals of ended processes")

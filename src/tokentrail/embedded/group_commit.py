@@ -17,7 +17,7 @@ from tokentrail.embedded.errors import EngineError
 __all__ = ["GroupCommit"]
 
 MAX_GROUP: Final = 64 << 20
-"""Bytes of rows that one INSERT takes from several requests; a larger request is an INSERT of its own."""
+"""Bytes that one INSERT takes from several requests; a larger request is an INSERT of its own."""
 
 
 @dataclass(slots=True, eq=False)

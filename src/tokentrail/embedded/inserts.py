@@ -15,13 +15,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from tokentrail.embedded.engine import Engine, quoted
 from tokentrail.embedded.errors import NO_DATA, EngineError
 from tokentrail.embedded.statement import settings_at
 
-__all__ = ["Stored", "insert", "insert_rows"]
+__all__ = ["Stored", "insert", "store"]
 
 READING: Final = {"storage_file_read_method": "pread"}
 """By default chDB maps files into memory: 1.3 GB of data then took 1.9 GB of memory. With `pread` the data took 0.9 GB, for blocks in progress."""
@@ -45,33 +46,19 @@ def insert(engine: Engine, database: str, settings: Mapping[str, str], head: str
     raw = head.encode()
     at = settings_at(raw)
 
-    def statement(path: str) -> str:
-        return f"{raw[:at].decode()}\nFROM INFILE {path} COMPRESSION 'none' {raw[at:].decode()}\nFORMAT {written}"
+    def statement(path: Path) -> str:
+        return f"{raw[:at].decode()}\nFROM INFILE {quoted(str(path))} COMPRESSION 'none' {raw[at:].decode()}\nFORMAT {written}"
 
-    return _stored(engine, database, settings, statement, data)
-
-
-def insert_rows(engine: Engine, database: str, settings: Mapping[str, str], table: str, columns: Mapping[str, str], data: Iterable[bytes]) -> Stored:
-    """Stores rows in RowBinary in a table. `columns` are the types of the columns in `data`; the engine converts to the types of the table.
-
-    The engine reads RowBinary four times as fast as JSONEachRow, and texts that become LowCardinality block by block twice as fast as one by one.
-    Raises EngineError as `insert` does.
-    """
-    names = ", ".join(f"`{name}`" for name in columns)
-    types = quoted(", ".join(f"`{name}` {kind}" for name, kind in columns.items()))
-
-    def statement(path: str) -> str:
-        return f"INSERT INTO `{table}` ({names}) SELECT {names} FROM file({path}, 'RowBinary', {types}, 'none')"
-
-    return _stored(engine, database, settings, statement, data)
+    return store(engine, database, settings, statement, data)
 
 
-def _stored(engine: Engine, database: str, settings: Mapping[str, str], statement: Callable[[str], str], data: Iterable[bytes]) -> Stored:
+def store(engine: Engine, database: str, settings: Mapping[str, str], statement: Callable[[Path], str], data: Iterable[bytes]) -> Stored:
+    """Writes `data` to a file and runs the INSERT that `statement` returns for the file's path. Raises EngineError as `insert` does."""
     engine.require_ready()
     with engine.spool.file(data) as spooled:
         if not spooled.size:
             raise EngineError(NO_DATA, "The INSERT came without data: nothing was stored. (NO_DATA_TO_INSERT)")
         with engine.session(database, {**READING, **settings}) as session:
             started = time.monotonic()
-            done = session.query(statement(quoted(str(spooled.path))), "Null")
+            done = session.query(statement(spooled.path), "Null")
             return Stored(int(done.rows_read()), int(done.bytes_read()), time.monotonic() - started)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -29,8 +29,9 @@ from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.frames import decode
 from tokentrail.embedded.front import from_this_machine
 from tokentrail.embedded.group_commit import GroupCommit
-from tokentrail.embedded.inserts import insert, insert_rows
-from tokentrail.embedded.otlp_logs import COLUMNS, EVENT_TABLE, LOGS_TABLE, log_blocks
+from tokentrail.embedded.inserts import insert
+from tokentrail.embedded.otlp_engine import framed, insert_requests, table_of
+from tokentrail.embedded.otlp_logs import EVENT_TABLE, LOGS_TABLE, check_size, log_rows
 from tokentrail.embedded.otlp_rows import Rows, metric_rows, span_rows
 
 __all__ = ["OtlpReceiver"]
@@ -66,27 +67,31 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error
 class Signal:
     """One of OTLP's signals: its message types and its rows.
 
-    `rows` returns the rows of a request in protobuf, and a sentence about metrics that were left out. Raises DecodeError or ValueError for bytes that
-    are no such request.
+    `rows` returns the rows of a request, and a sentence about metrics that were left out; `check` raises OverflowError for too many rows. `tables`:
+    the tables into which the engine itself can store requests of the signal.
     """
 
-    request: Callable[[], Any]
+    request: type[Any]
     response: Callable[[], Any]
-    rows: Callable[[bytes], tuple[Rows | dict[str, bytes], str]]
+    rows: Callable[[Any], tuple[Rows, str]]
+    check: Callable[[Any], None] = lambda _request: None
+    tables: Sequence[str] = ()
 
 
-def _metric_rows(request: bytes) -> tuple[Rows, str]:
-    rows, unknown = metric_rows(metrics.ExportMetricsServiceRequest.FromString(request))
+def _metric_rows(request: Any) -> tuple[Rows, str]:
+    rows, unknown = metric_rows(request)
     return rows, f"{unknown} metrics have no data of a known kind and were left out" if unknown else ""
 
 
-def _span_rows(request: bytes) -> tuple[Rows, str]:
-    return span_rows(traces.ExportTraceServiceRequest.FromString(request)), ""
-
-
 SIGNALS: Final = {
-    "/v1/logs": Signal(logs.ExportLogsServiceRequest, logs.ExportLogsServiceResponse, lambda request: (log_blocks(request), "")),
-    "/v1/traces": Signal(traces.ExportTraceServiceRequest, traces.ExportTraceServiceResponse, _span_rows),
+    "/v1/logs": Signal(
+        logs.ExportLogsServiceRequest,
+        logs.ExportLogsServiceResponse,
+        lambda request: (log_rows(request), ""),
+        check=check_size,
+        tables=(EVENT_TABLE, LOGS_TABLE),
+    ),
+    "/v1/traces": Signal(traces.ExportTraceServiceRequest, traces.ExportTraceServiceResponse, lambda request: (span_rows(request), "")),
     "/v1/metrics": Signal(metrics.ExportMetricsServiceRequest, metrics.ExportMetricsServiceResponse, _metric_rows),
 }
 
@@ -98,7 +103,9 @@ class OtlpReceiver:
         self._engine = engine
         self._database = database
         self._commits = {
-            table: GroupCommit(partial(insert_rows, engine, database, INSERT_SETTINGS, table, COLUMNS)) for table in (EVENT_TABLE, LOGS_TABLE)
+            table: GroupCommit(partial(insert_requests, engine, database, INSERT_SETTINGS, table))
+            for signal in SIGNALS.values()
+            for table in signal.tables
         }
 
     def __call__(self, exchange: Exchange) -> None:
@@ -106,8 +113,8 @@ class OtlpReceiver:
         media = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
             signal = self._signal(exchange, media)
-            rows, left_out = _rows(signal, _read(exchange), media)
-            self._store(rows)
+            request, body = _parsed(signal, _read(exchange), media)
+            left_out = self._store(signal, request, body)
         except ClientGone:
             raise
         except Refused as refused:
@@ -135,20 +142,31 @@ class OtlpReceiver:
             raise Refused(503, UNAVAILABLE, f"the embedded ClickHouse is {self._engine.state}: try again")
         return signal
 
-    def _store(self, rows: Rows | dict[str, bytes]) -> None:
-        """Stores rows by one INSERT per table, log records together with those of requests that wait beside this one.
-
-        The landing table comes first, so that an error of another table never blocks the ledger.
-        """
+    def _store(self, signal: Signal, request: Any, body: bytes) -> str:
+        """Stores a request. Returns a sentence about what was left out."""
+        if signal.tables and self._engine_stores(request, body):
+            return ""
+        rows, left_out = signal.rows(request)
+        # the landing table comes first, so that an error of another table never blocks the ledger
         for table, entries in rows.items():
-            if not entries:
-                continue
-            if isinstance(entries, bytes):
-                self._commits[table].store(entries)
-            else:
+            if entries:
                 columns = ", ".join(f"`{name}`" for name in entries[0])
                 lines = msgspec.json.Encoder().encode_lines(entries)
                 insert(self._engine, self._database, INSERT_SETTINGS, f"INSERT INTO `{table}` ({columns})", "JSONEachRow", [lines])
+        return left_out
+
+    def _engine_stores(self, request: Any, body: bytes) -> bool:
+        """Lets the engine read and store a request, together with requests that wait beside it. Returns false if the engine cannot read it."""
+        commit = self._commits.get(table_of(request, body))
+        if commit is None:
+            return False
+        try:
+            commit.store(framed(body))
+        except EngineError as error:
+            if error.transient:
+                raise
+            return False
+        return True
 
 
 def _read(exchange: Exchange) -> bytes:
@@ -176,7 +194,8 @@ def _too_large() -> Refused:
     return Refused(413, RESOURCE_EXHAUSTED, f"the request is larger than {MAX_BODY >> 20} MiB: send smaller batches")
 
 
-def _rows(signal: Signal, body: bytes, media: str) -> tuple[Rows | dict[str, bytes], str]:
+def _parsed(signal: Signal, body: bytes, media: str) -> tuple[Any, bytes]:
+    """Returns a request as protobuf's object and in protobuf's bytes."""
     try:
         if media == JSON:
             request = signal.request()
@@ -184,12 +203,15 @@ def _rows(signal: Signal, body: bytes, media: str) -> tuple[Rows | dict[str, byt
             _check_objects(stated, request.DESCRIPTOR)
             json_format.ParseDict(_with_binary_ids(stated), request, ignore_unknown_fields=True)
             body = request.SerializeToString()
-        return signal.rows(body)
+        else:
+            request = signal.request.FromString(body)
+        signal.check(request)
     except OverflowError as error:
         raise Refused(413, RESOURCE_EXHAUSTED, f"the request is too large: {error}") from error
     except (DecodeError, msgspec.DecodeError, json_format.ParseError, ValueError, AttributeError, TypeError, RecursionError) as error:
         name = signal.request.__name__
         raise Refused(400, INVALID_ARGUMENT, f"the body is no {name} in {media}: {error}") from error
+    return request, body
 
 
 def _check_objects(value: Any, message: Any) -> None:

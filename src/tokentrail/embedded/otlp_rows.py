@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tokentrail.embedded.otlp_values import attributes, service_name, timestamp
 
-__all__ = ["TRACES_TABLE", "Rows", "metric_rows", "span_rows"]
+__all__ = ["TRACES_TABLE", "Row", "Rows", "hex_id", "metric_rows", "span_rows"]
 
 TRACES_TABLE: Final = "otel_traces"
 
@@ -43,9 +43,9 @@ def span_rows(request: Any) -> Rows:
 def _span_row(span: Any) -> Row:
     return {
         "Timestamp": timestamp(span.start_time_unix_nano),
-        "TraceId": _id(span.trace_id),
-        "SpanId": _id(span.span_id),
-        "ParentSpanId": _id(span.parent_span_id),
+        "TraceId": hex_id(span.trace_id),
+        "SpanId": hex_id(span.span_id),
+        "ParentSpanId": hex_id(span.parent_span_id),
         "TraceState": span.trace_state,
         "SpanName": span.name,
         "SpanKind": _named(KINDS, span.kind),
@@ -56,8 +56,8 @@ def _span_row(span: Any) -> Row:
         "Events.Timestamp": [timestamp(event.time_unix_nano) for event in span.events],
         "Events.Name": [event.name for event in span.events],
         "Events.Attributes": [attributes(event.attributes) for event in span.events],
-        "Links.TraceId": [_id(link.trace_id) for link in span.links],
-        "Links.SpanId": [_id(link.span_id) for link in span.links],
+        "Links.TraceId": [hex_id(link.trace_id) for link in span.links],
+        "Links.SpanId": [hex_id(link.span_id) for link in span.links],
         "Links.TraceState": [link.trace_state for link in span.links],
         "Links.Attributes": [attributes(link.attributes) for link in span.links],
     }
@@ -183,7 +183,7 @@ def _float(number: float) -> float | str:
     return number if math.isfinite(number) else str(number)
 
 
-def _id(raw: bytes) -> str:
+def hex_id(raw: bytes) -> str:
     """Returns an id in hex; an absent id, or an id of zeros, is empty."""
     return raw.hex() if any(raw) else ""
 

@@ -7,8 +7,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,7 @@ from tokentrail.journal import folder as layout
 from tokentrail.journal import otlp
 from tokentrail.journal.aside import put_aside
 from tokentrail.journal.exporter import Outcome, Result
+from tokentrail.journal.lanes import Lanes, OneLane, Sends
 from tokentrail.journal.progress import Progress
 from tokentrail.journal.reader import Found, header_of, read
 from tokentrail.journal.records import Header, encode, gaps
@@ -48,16 +50,6 @@ LOG_AT_TRIES: Final = (1, 10)
 Ends = Callable[[layout.Cursor], Iterable[Refused | Closing]]
 
 
-class Sends(Protocol):
-    """The parts of an exporter that the shipper uses. `max_request_bytes`: size of a request before compression."""
-
-    max_request_bytes: int
-
-    def send(self, body: bytes, /) -> Outcome:
-        """Sends one request; never raises."""
-        ...
-
-
 class _Ready(msgspec.Struct, frozen=True, gc=False):
     """A record encoded for a request; an empty `body` is damage or a segment's header, which moves the cursor and is not sent."""
 
@@ -68,7 +60,7 @@ class _Ready(msgspec.Struct, frozen=True, gc=False):
 
 
 class Shipper:
-    """Ships folders of one journal; used by one thread.
+    """Ships folders of one journal; used by one thread. With `lanes` requests of at most `max_records` records go side by side.
 
     `wait(seconds, asked)` pauses between tries and returns true if the shipper should stop; `asked`: the server asked for the pause.
     """
@@ -81,13 +73,16 @@ class Shipper:
         wait: Callable[[float, bool], bool] | None = None,
         complain: Callable[[str], None] = lambda _sentence: None,
         policy: RetryPolicy | None = None,
+        lanes: Lanes | None = None,
+        max_records: int = MAX_REQUEST_RECORDS,
     ) -> None:
         self.root = root
         self.complain = complain
         self._exporter = exporter
         self._wait = wait or _sleep
         self._policy = policy or RetryPolicy()
-        self.max_records = MAX_REQUEST_RECORDS
+        self._lanes = lanes or OneLane(exporter)
+        self._most_records = self.max_records = max_records
         self._accepted_size = 0  # the number of records in one request that was accepted before the limit was doubled
         self._before_refusal = 0  # the limit to restore once the refused record is found
         self._accepted_in_a_row = 0
@@ -113,17 +108,34 @@ class Shipper:
             return Progress(done=False, reason=f"the journal {folder} was written by a newer tokentrail and is left to it")
         source = self._ready(folder, self.cursor(folder), live=live, ends=ends)
         waiting: deque[_Ready] = deque()
-        while True:
-            taken = self._take(waiting, source)
-            if not taken:
-                return progress
-            sent = self._deliver(header, taken, progress, patient=patient)
-            for _ in range(sent):
-                waiting.popleft()
-            if sent:
-                self._advance(folder, taken[sent - 1].after)
-            if not progress.done:
-                return progress
+        under_way: deque[tuple[list[_Ready], Future[Outcome] | None]] = deque()
+        try:
+            while progress.done:
+                while len(under_way) < self._lanes.width and (taken := self._take(waiting, source)):
+                    under_way.append((taken, self._start(header, taken)))
+                if not under_way:
+                    break
+                self._deliver_whole(folder, header, *under_way.popleft(), progress, patient=patient)
+        finally:
+            wait([sent for _, sent in under_way if sent])
+        return progress
+
+    def _start(self, header: Header, taken: list[_Ready]) -> Future[Outcome] | None:
+        """Begins to send records. Returns the outcome to come; none where nothing is to be sent."""
+        bodies = [ready.body for ready in taken if ready.body]
+        return self._lanes.start(otlp.request(header, bodies)) if bodies else None
+
+    def _deliver_whole(
+        self, folder: Path, header: Header, taken: list[_Ready], sent: Future[Outcome] | None, progress: Progress, *, patient: bool
+    ) -> None:
+        """Sends records until all are accepted, in parts if need be, and advances the cursor. `sent`: the outcome of the first try."""
+        outcome = sent.result() if sent else None
+        while taken and progress.done:
+            part = taken if outcome else self._take(deque(taken), iter(()))
+            count = self._deliver(header, part, outcome, progress, patient=patient)
+            if count:
+                self._advance(folder, part[count - 1].after)
+            taken, outcome = taken[count:], None
 
     def send_records(self, header: Header, records: Iterable[Refused | Closing]) -> bool:
         """Sends records of a writer without a folder. Returns whether the Collector accepted the request."""
@@ -151,31 +163,29 @@ class Shipper:
             yield _generated(record, cursor, folder.name)
 
     def _take(self, waiting: deque[_Ready], source: Iterator[_Ready]) -> list[_Ready]:
-        """Returns the next records that fit into one request; the records stay in `waiting` until they are acknowledged."""
+        """Takes the next records that fit into one request from `waiting`, then from `source`; a record that does not fit is left in `waiting`."""
         taken: list[_Ready] = []
         size = count = 0
-        while True:
-            if len(taken) == len(waiting):
-                ready = next(source, None)
-                if ready is None:
-                    return taken
-                waiting.append(ready)
-            else:
-                ready = waiting[len(taken)]
+        while (ready := waiting.popleft() if waiting else next(source, None)) is not None:
             size += len(ready.body)
             count += bool(ready.body)
             if count > 1 and (size > self._exporter.max_request_bytes or count > self.max_records):
-                return taken
+                waiting.appendleft(ready)
+                break
             taken.append(ready)
+        return taken
 
-    def _deliver(self, header: Header, taken: list[_Ready], progress: Progress, *, patient: bool) -> int:
-        """Sends until the Collector accepts a part from the beginning. Returns the number of records; 0, without `progress.done`, to stop."""
+    def _deliver(self, header: Header, taken: list[_Ready], outcome: Outcome | None, progress: Progress, *, patient: bool) -> int:
+        """Sends until the Collector accepts a part from the beginning. Returns the number of records; 0, without `progress.done`, to stop.
+
+        `outcome`: of the request that was sent already.
+        """
         tries = halved = 0
         while True:
             bodies = [ready.body for ready in taken if ready.body]
             if not bodies:
                 return len(taken)
-            outcome = self._exporter.send(otlp.request(header, bodies))
+            outcome = outcome or self._exporter.send(otlp.request(header, bodies))
             if outcome.result is Result.ACCEPTED:
                 self._accepted()
                 progress.shipped += sum(1 for ready in taken if ready.body and ready.number)
@@ -185,7 +195,7 @@ class Shipper:
                 # a slow line, or a server that is slow with much: less may be whole in time
                 taken = _first_half(taken, len(bodies) // 2)
                 self._shrink(len(bodies) // 2, outcome)
-                halved += 1
+                halved, outcome = halved + 1, None
                 continue
             if tries >= self._max_refusals(outcome, len(bodies)) and outcome.result in (Result.BUSY, Result.REFUSED) and len(bodies) > 1:
                 # a request larger than the Collector's queue gets 503 every time, and one bad record makes the Collector refuse its batch
@@ -201,6 +211,7 @@ class Shipper:
             if self._should_stop(tries, outcome, patient=patient):
                 progress.done, progress.reason = False, outcome.reason
                 return 0
+            outcome = None
 
     def _should_stop(self, tries: int, outcome: Outcome, *, patient: bool) -> bool:
         """Pauses before the next try. Returns true if there should be no next try."""
@@ -227,9 +238,9 @@ class Shipper:
     def _accepted(self) -> None:
         self._accepted_since_aside = True
         self._accepted_in_a_row += 1
-        if self._accepted_in_a_row >= GROW_AFTER and self.max_records < MAX_REQUEST_RECORDS:
+        if self._accepted_in_a_row >= GROW_AFTER and self.max_records < self._most_records:
             self._accepted_size = self.max_records
-            self.max_records, self._accepted_in_a_row = min(MAX_REQUEST_RECORDS, self.max_records * 2), 0
+            self.max_records, self._accepted_in_a_row = min(self._most_records, self.max_records * 2), 0
 
     def _accepts_requests(self, header: Header) -> bool:
         """Whether the Collector accepts other requests: a proxy that answers 400 to every request must not move a whole journal aside."""

@@ -1,0 +1,136 @@
+"""Lets the engine read OTLP log requests: its reader of Protobuf and one statement convert bytes to rows, and no Python object exists for a record.
+
+A request of 5,000 records takes the engine 5 µs a record, and Python 20 to 30 (measured with chDB 4.4.0). The rows are those of the careful way
+(`tokentrail.embedded.otlp_logs`), which takes what the engine does not read here: values other than texts and whole numbers, an attribute twice in a
+record, records of the ledger beside others, and messages in pieces.
+Source: opentelemetry/proto/logs/v1/logs.proto; ClickHouse's documentation of the format Protobuf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tokentrail import semconv
+from tokentrail.embedded.engine import Engine, quoted
+from tokentrail.embedded.inserts import store
+from tokentrail.embedded.otlp_logs import EVENT_TABLE, LOGS_TABLE
+from tokentrail.embedded.otlp_values import LAST_TIME
+from tokentrail.journal.otlp import varint
+
+__all__ = ["READS_REQUESTS", "framed", "insert_requests", "rows_in", "table_of"]
+
+EVENT: Final = semconv.EVENT.encode()
+
+# The numbers are OTLP's. Kinds of values that are not named here leave `kind` at `unread`.
+SCHEMA: Final = """
+syntax = "proto3";
+message Value { oneof kind { string text = 1; int64 number = 3; } }
+message Pair { string key = 1; Value value = 2; }
+message Resource { repeated Pair attributes = 1; }
+message Scope { string name = 1; string version = 2; repeated Pair attributes = 3; }
+message Record {
+  fixed64 time = 1;
+  int32 severity_number = 2;
+  string severity_text = 3;
+  Value body = 5;
+  repeated Pair attributes = 6;
+  fixed32 flags = 8;
+  bytes trace_id = 9;
+  bytes span_id = 10;
+  fixed64 observed_time = 11;
+  string event_name = 12;
+}
+message ScopeLogs { Scope scope = 1; repeated Record records = 2; string schema_url = 3; }
+message ResourceLogs { Resource resource = 1; repeated ScopeLogs scopes = 2; string schema_url = 3; }
+message Request { repeated ResourceLogs resources = 1; }
+"""
+VALUE: Final = "Tuple(kind Enum8('unread' = 0, 'text' = 1, 'number' = 3), text String, number Int64)"
+PAIRS: Final = f"Array(Tuple(key String, value {VALUE}))"
+RECORD: Final = (
+    f"Tuple(time UInt64, severity_number Int32, severity_text String, body {VALUE}, attributes {PAIRS}, flags UInt32, trace_id String, "
+    "span_id String, observed_time UInt64, event_name String)"
+)
+SCOPE: Final = f"Tuple(scope Tuple(name String, version String, attributes {PAIRS}), records Array({RECORD}), schema_url String)"
+REQUEST: Final = f"resources Array(Tuple(resource Tuple(attributes {PAIRS}), scopes Array({SCOPE}), schema_url String))"
+
+READS_REQUESTS: Final = {
+    "format_schema_source": "string",
+    "format_schema": SCHEMA,
+    "format_schema_message_name": "Request",
+    "input_format_protobuf_oneof_presence": "1",
+}
+"""Settings with which the engine reads a file of requests."""
+
+COLUMNS: Final = {
+    "Timestamp": f"fromUnixTimestamp64Nano(toInt64(least(if(record.time = 0, record.observed_time, record.time), {LAST_TIME})), 'UTC')",
+    "TraceId": "hex_id(record.trace_id)",
+    "SpanId": "hex_id(record.span_id)",
+    "TraceFlags": "toUInt8(bitAnd(record.flags, 255))",
+    "SeverityText": "record.severity_text",
+    "SeverityNumber": "toUInt8(bitAnd(record.severity_number, 255))",
+    "ServiceName": "resource['service.name']",
+    "Body": "record.body.text",
+    "ResourceSchemaUrl": "resource_url",
+    "ResourceAttributes": "resource",
+    "ScopeSchemaUrl": "scope_url",
+    "ScopeName": "scope_name",
+    "ScopeVersion": "scope_version",
+    "ScopeAttributes": "scope",
+    "LogAttributes": "as_map(record.attributes)",
+    "EventName": "record.event_name",
+}
+NAMES: Final = ", ".join(f"`{name}`" for name in COLUMNS)
+ROWS: Final = """
+WITH
+    (pair -> (pair.key, if(pair.value.kind = 'number', toString(pair.value.number), pair.value.text))) AS as_texts,
+    (pairs -> CAST(arrayMap(as_texts, pairs), 'Map(String, String)')) AS as_map,
+    (pairs -> has(pairs.value.kind, 'unread') OR length(arrayDistinct(pairs.key)) != length(pairs)) AS is_odd,
+    (id -> if(replaceAll(id, '\\0', '') = '', '', lower(hex(id)))) AS hex_id
+SELECT {columns}
+FROM (
+    SELECT resource_url, resource, scope_url, scope_name, scope_version, scope, odd, arrayJoin(records) AS record
+    FROM (
+        SELECT resource_url, resource, of_scope.schema_url AS scope_url, of_scope.scope.name AS scope_name, of_scope.scope.version AS scope_version,
+            as_map(of_scope.scope.attributes) AS scope, resource_is_odd OR is_odd(of_scope.scope.attributes) AS odd, of_scope.records AS records
+        FROM (
+            SELECT of_resource.schema_url AS resource_url, as_map(of_resource.resource.attributes) AS resource,
+                is_odd(of_resource.resource.attributes) AS resource_is_odd, arrayJoin(of_resource.scopes) AS of_scope
+            FROM (SELECT arrayJoin(resources) AS of_resource FROM file({path}, 'Protobuf', {types}, 'none'))
+        )
+    )
+)
+WHERE throwIf(odd OR is_odd(record.attributes) OR record.body.kind != 'text' OR has(record.attributes.key, {event}) != {events},
+    'a request that is not read here') = 0
+"""
+
+
+def table_of(request: Any, body: bytes) -> str:
+    """Returns the table into which the engine can store a request, given as protobuf's object and as bytes; empty if the careful way is needed.
+
+    Bytes in another number than protobuf itself would write are messages in pieces, which only protobuf puts together.
+    """
+    if request.ByteSize() != len(body):
+        return ""
+    return EVENT_TABLE if EVENT in body else LOGS_TABLE
+
+
+def framed(body: bytes) -> bytes:
+    """Returns a request with its length, as requests stand in a file."""
+    return varint(len(body)) + body
+
+
+def rows_in(path: Path, table: str) -> str:
+    """Returns the statement that reads the rows for a table from a file of framed requests, with the settings `READS_REQUESTS`."""
+    columns = ", ".join(f"{expression} AS `{name}`" for name, expression in COLUMNS.items())
+    places = {"columns": columns, "path": quoted(str(path)), "types": quoted(REQUEST), "event": quoted(semconv.EVENT)}
+    return ROWS.format(**places, events=int(table == EVENT_TABLE))
+
+
+def insert_requests(engine: Engine, database: str, settings: Mapping[str, str], table: str, requests: Sequence[bytes]) -> None:
+    """Stores framed requests in a table by one INSERT.
+
+    Raises EngineError: no request may be acknowledged then. An error that is not transient may be a request that the engine does not read.
+    """
+    store(engine, database, {**settings, **READS_REQUESTS}, lambda path: f"INSERT INTO `{table}` ({NAMES}) {rows_in(path, table)}", requests)
