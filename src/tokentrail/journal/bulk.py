@@ -17,7 +17,7 @@ __all__ = ["bulk_shipper"]
 WIDTH: Final = 4
 RECORDS: Final = 10_000
 REQUEST_BYTES: Final = 12_000_000
-"""Requests under way, and records and bytes of each: some 100 MB of memory while a backlog is sent. A server that takes less is sent halves."""
+"""Requests under way, and records and bytes of each: 200 MB of memory while a backlog is sent. A server that takes less is sent halves."""
 
 
 @contextmanager
