@@ -1,4 +1,4 @@
-"""Converts OTLP log requests to rows in the form of the Collector's ClickHouse exporter: the ledger's for the landing table, others for the log table.
+"""Converts OTLP log requests to rows in the form of the Collector's ClickHouse exporter, for the landing table or the table of logs.
 
 This is the careful way, for every request. Usual requests are read by the engine itself (`tokentrail.embedded.otlp_engine`), with the same rows.
 Source: exporter_logs.go of clickhouseexporter v0.161.0.

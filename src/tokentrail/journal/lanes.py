@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
+from itertools import cycle
 from typing import Protocol
 
 from tokentrail.journal.exporter import Outcome
@@ -39,29 +39,22 @@ class OneLane:
 
 
 class Lanes:
-    """Several exporters: each has one request under way, in a thread of its own, in the context of the thread that made the lanes."""
+    """Several exporters in turn, each with a thread of its own, which runs in the context of the thread that made the lanes."""
 
     def __init__(self, exporters: Sequence[Sends]) -> None:
         self.width = len(exporters)
-        self._free: SimpleQueue[Sends] = SimpleQueue()
-        for exporter in exporters:
-            self._free.put(exporter)
         context = contextvars.copy_context()
-        self._threads = ThreadPoolExecutor(
-            self.width, thread_name_prefix="tokentrail-ship", initializer=lambda: [variable.set(value) for variable, value in context.items()]
-        )
+        self._threads = [
+            ThreadPoolExecutor(1, "tokentrail-ship", lambda: [variable.set(value) for variable, value in context.items()]) for _ in exporters
+        ]
+        self._turns = cycle(zip(exporters, self._threads, strict=True))
 
     def start(self, body: bytes) -> Future[Outcome]:
         """Begins to send one request. Returns the outcome to come."""
-        return self._threads.submit(self._send, body)
-
-    def _send(self, body: bytes) -> Outcome:
-        exporter = self._free.get()
-        try:
-            return exporter.send(body)
-        finally:
-            self._free.put(exporter)
+        exporter, thread = next(self._turns)
+        return thread.submit(exporter.send, body)
 
     def close(self) -> None:
         """Ends the threads after the requests under way."""
-        self._threads.shutdown()
+        for thread in self._threads:
+            thread.shutdown()
