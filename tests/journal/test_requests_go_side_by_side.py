@@ -15,8 +15,8 @@ from tests.support.waiting import wait_until
 from tokentrail import semconv
 from tokentrail.journal import folder as layout
 from tokentrail.journal.adoption import Adopter
+from tokentrail.journal.bulk import ThreadLanes
 from tokentrail.journal.exporter import Outcome, Result
-from tokentrail.journal.lanes import Lanes
 from tokentrail.journal.progress import Progress
 from tokentrail.journal.shipper import Shipper
 
@@ -78,7 +78,7 @@ class Sender:
 
 
 def ship(root: Path, receiver: Receiver, *, width: int = 3, records: int = 10) -> Progress:
-    lanes = Lanes([Sender(receiver) for _ in range(width)])
+    lanes = ThreadLanes([Sender(receiver) for _ in range(width)])
     try:
         ships = Shipper(root, Sender(receiver), lanes=lanes, max_records=records, policy=AT_ONCE)
         return Adopter(ships).adopt_dead(patient=False)
@@ -191,7 +191,7 @@ def test_no_request_outlives_its_pass(root: Path) -> None:
         return ACCEPTED
 
     receiver.answer = first_fails
-    lanes = Lanes([Sender(receiver) for _ in range(3)])
+    lanes = ThreadLanes([Sender(receiver) for _ in range(3)])
     ships = Shipper(root, Sender(receiver), lanes=lanes, max_records=10, policy=AT_ONCE)
     assert not Adopter(ships).adopt_dead(patient=False).done
     assert (receiver.under_way, len(receiver.accepted)) == (0, 20)

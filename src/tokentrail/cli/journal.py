@@ -18,10 +18,10 @@ from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.aside import Damaged, read_aside
 from tokentrail.journal.bulk import bulk_shipper
 from tokentrail.journal.exporter import Result, endpoint_of, endpoint_problem, exporter_for
-from tokentrail.journal.lanes import Sends
 from tokentrail.journal.otlp import log_record, request
 from tokentrail.journal.progress import Progress
 from tokentrail.journal.records import Header, decode
+from tokentrail.journal.sends import Sends
 from tokentrail.journal.status import journal_status
 from tokentrail.process.signals import Stop
 from tokentrail.settings import Settings, from_environment

@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +17,11 @@ from tokentrail.journal import folder as layout
 from tokentrail.journal import otlp
 from tokentrail.journal.aside import put_aside
 from tokentrail.journal.exporter import Outcome, Result
-from tokentrail.journal.lanes import Lanes, OneLane, Sends
 from tokentrail.journal.progress import Progress
 from tokentrail.journal.reader import Found, header_of, read
 from tokentrail.journal.records import Header, encode, gaps
 from tokentrail.journal.refusals import load_refused
+from tokentrail.journal.sends import NOTHING, Lanes, OneLane, Sends, Sent
 from tokentrail.journal.volume import reason
 from tokentrail.retry import RetryPolicy
 from tokentrail.usage import Closing, Refused
@@ -81,7 +80,7 @@ class Shipper:
         self._exporter = exporter
         self._wait = wait or _sleep
         self._policy = policy or RetryPolicy()
-        self._lanes = lanes or OneLane(exporter)
+        self._lanes: Lanes = lanes or OneLane(exporter)
         self._most_records = self.max_records = max_records
         self._accepted_size = 0  # the number of records in one request that was accepted before the limit was doubled
         self._before_refusal = 0  # the limit to restore once the refused record is found
@@ -108,7 +107,7 @@ class Shipper:
             return Progress(done=False, reason=f"the journal {folder} was written by a newer tokentrail and is left to it")
         source = self._ready(folder, self.cursor(folder), live=live, ends=ends)
         waiting: deque[_Ready] = deque()
-        under_way: deque[tuple[list[_Ready], Future[Outcome] | None]] = deque()
+        under_way: deque[tuple[list[_Ready], Sent]] = deque()
         try:
             while progress.done:
                 while len(under_way) < self._lanes.width and (taken := self._take(waiting, source)):
@@ -117,19 +116,18 @@ class Shipper:
                     break
                 self._deliver_whole(folder, header, *under_way.popleft(), progress, patient=patient)
         finally:
-            wait([sent for _, sent in under_way if sent])
+            while under_way:
+                under_way.popleft()[1].result()
         return progress
 
-    def _start(self, header: Header, taken: list[_Ready]) -> Future[Outcome] | None:
-        """Begins to send records. Returns the outcome to come; none where nothing is to be sent."""
+    def _start(self, header: Header, taken: list[_Ready]) -> Sent:
+        """Begins to send records, if there are any."""
         bodies = [ready.body for ready in taken if ready.body]
-        return self._lanes.start(otlp.request(header, bodies)) if bodies else None
+        return self._lanes.start(otlp.request(header, bodies)) if bodies else NOTHING
 
-    def _deliver_whole(
-        self, folder: Path, header: Header, taken: list[_Ready], sent: Future[Outcome] | None, progress: Progress, *, patient: bool
-    ) -> None:
+    def _deliver_whole(self, folder: Path, header: Header, taken: list[_Ready], sent: Sent, progress: Progress, *, patient: bool) -> None:
         """Sends records until all are accepted, in parts if need be, and advances the cursor. `sent`: the outcome of the first try."""
-        outcome = sent.result() if sent else None
+        outcome: Outcome | None = sent.result()
         while taken and progress.done:
             part = taken if outcome else self._take(deque(taken), iter(()))
             count = self._deliver(header, part, outcome, progress, patient=patient)
