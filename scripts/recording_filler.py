@@ -55,6 +55,7 @@ STRUCTURAL: dict[str, re.Pattern[str]] = (
 """Key of a string that is kept, and how its values look."""
 STRUCTURAL_UNDER: dict[tuple[str, str], re.Pattern[str]] = {
     ("error", "code"): WORD,  # elsewhere `code` is a program
+    ("api_version", "version"): re.compile(r"\d"),
     ("reasoning", "summary"): WORD,  # elsewhere it is text
     ("reasoning", "context"): WORD,
     ("error", "message"): re.compile(r"(?!)"),  # never: messages name organisations

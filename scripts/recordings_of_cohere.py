@@ -43,7 +43,12 @@ def of_cohere(exchange: Callable[..., dict[str, Any]]) -> list[dict[str, Any]]:
             "images",
             "embeddings",
             "/v2/embed",
-            {"model": "embed-english-v3.0", "input_type": "image", "images": ["data:image/png;base64,bG9yZW0gaXBzdW0g"], "embedding_types": ["float"]},
+            {
+                "model": "embed-english-v3.0",
+                "input_type": "image",
+                "images": ["data:image/png;base64,bG9yZW0gaXBzdW0g"],
+                "embedding_types": ["float"],
+            },
             {"id": f"{_ID}3", "embeddings": {"float": [[0.5, 0.25]]}, "texts": [], "meta": _meta(billed_units={"images": 1})},
         ),
         made("429-rate-limit", "cohere_chat", "/v2/chat", {"model": "command-r", "messages": _ASK}, {"message": turned(RING, 60)}, status=429),
@@ -69,7 +74,14 @@ def _streams(made: Callable[..., dict[str, Any]]) -> list[dict[str, Any]]:
     ended = {"is_finished": True, "event_type": "stream-end", "finish_reason": "COMPLETE"}
     call = {"name": "loremipsum", "parameters": {"dolor": "sit amet"}}
     usage = {"billed_units": {"input_tokens": 31, "output_tokens": 7}, "tokens": {"input_tokens": 930, "output_tokens": 40}}
-    answer = {"response_id": f"{_ID}7", "generation_id": f"{_ID}8", "text": _TEXTS[1], "finish_reason": "COMPLETE", "tool_calls": [call], "meta": _meta(**usage)}
+    answer = {
+        "response_id": f"{_ID}7",
+        "generation_id": f"{_ID}8",
+        "text": _TEXTS[1],
+        "finish_reason": "COMPLETE",
+        "tool_calls": [call],
+        "meta": _meta(**usage),
+    }
     called = [
         {"is_finished": False, "event_type": "stream-start", "generation_id": f"{_ID}8"},
         {"is_finished": False, "event_type": "tool-calls-chunk", "text": _TEXTS[1]},

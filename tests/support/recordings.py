@@ -49,13 +49,12 @@ def cohere_client(recording: Recording, url: str, *, asynchronous: bool) -> Any:
 
 def cohere_method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The method of Cohere's SDK: a stream has a method of its own, and tokens may be counted without a server."""
-    given, name = dict(recording.request or {}), recording.path.rpartition("/")[2]
+    given, name = dict(recording.request or {}), recording.path.rpartition("/")[2] + ("_stream" if recording.stream else "")
     given.pop("stream", None)
-    method = getattr(client, f"{name}_stream" if recording.stream else name)
-    given |= {"offline": False} if name == "tokenize" else {}
-    extra = {key: given.pop(key) for key in set(given) - set(inspect.signature(method).parameters)} if name != "chat" else {}
-    extra |= {key: given.pop(key) for key in ("num_generations",) if key in given}
-    return method, given | {"request_options": {"max_retries": 0, "additional_body_parameters": extra}}
+    given |= {"tokenize": {"offline": False}, "embed": {"embedding_types": given.get("embedding_types") or ["float"]}}.get(name, {})
+    known = inspect.signature(getattr(type(client), name)).parameters
+    extra = {key: given.pop(key) for key in set(given) - set(known)}
+    return getattr(client, name), given | {"request_options": {"max_retries": 0, "additional_body_parameters": extra}}
 
 
 def google_client(url: str, *, vertex: bool) -> genai.Client:

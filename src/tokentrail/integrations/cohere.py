@@ -1,6 +1,6 @@
 """Cohere's SDK, versions 1 and 2 of the API: chat and its stream, generate and its stream, summarize, embed, rerank, classify; sync and async.
 
-`tokenize` and `detokenize` spend nothing. Jobs (embed jobs, batches, fine-tuning), parsed pages and transcriptions state no tokens where they are made.
+`tokenize` and `detokenize` spend nothing. What states no tokens where it is asked for is no endpoint: embed jobs, batches, fine-tuning, pages, audio.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from tokentrail.integrations.transports.probes import probe_cohere
 
 __all__ = ["INTEGRATION"]
 
-CHAT: Final = Endpoint(
-    name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_chat, read=read_answer, chunks=CohereChunks
-)
+CHAT: Final = Endpoint(name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_chat, read=read_answer, chunks=CohereChunks)
 GENERATE: Final = Endpoint(
     name="generate",
     gen_ai_operation="text_completion",
@@ -41,7 +39,7 @@ CLASSIFY: Final = replace(EMBED, name="classify", gen_ai_operation="classify", o
 INTEGRATION: Final = Integration(
     name="cohere",
     package="cohere",
-    supports=">=5.10,<8",
+    supports=">=5.11,<8",
     hooks=hooks_of(
         "cohere.core.http_client",
         "cohere",

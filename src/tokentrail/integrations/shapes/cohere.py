@@ -19,13 +19,23 @@ __all__ = ["CohereChunks", "read_answer", "read_vectors", "texts_of_chat", "text
 
 
 def texts_of_chat(body: Mapping[str, Any]) -> Sequence[str]:
-    """Returns the texts of a chat request: preamble, history and message (version 1), or messages (version 2), and the documents."""
-    found = [body.get("preamble"), *(fields_of(turn).get("message") for turn in items_of(body.get("chat_history"))), body.get("message")]
-    for message in items_of(body.get("messages")):
-        found += _contents_of(fields_of(message).get("content"))
-    for document in items_of(body.get("documents")):
-        found += (document,) if isinstance(document, str) else _values_of(fields_of(document).get("data", document))
-    return [text for text in found if isinstance(text, str)]
+    """Returns the texts of a chat request: messages (version 2), or preamble, history and message (version 1), and the documents."""
+    found: list[str] = []
+    if "messages" in body:
+        for message in items_of(body["messages"]):
+            content = message["content"] if type(message) is dict and "content" in message else fields_of(message).get("content")
+            found += (content,) if type(content) is str else _texts_in(_contents_of(content))
+    else:
+        turns = (fields_of(turn).get("message") for turn in items_of(body.get("chat_history")))
+        found += _texts_in((body.get("preamble"), *turns, body.get("message")))
+    if "documents" in body and body["documents"] is not ...:  # the SDK's mark for "not given"
+        for document in items_of(body["documents"]):
+            found += _texts_in((document,) if isinstance(document, str) else _values_of(fields_of(document).get("data", document)))
+    return found
+
+
+def _texts_in(values: Iterable[Any]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]
 
 
 def _contents_of(content: Any) -> Iterator[Any]:
@@ -50,7 +60,7 @@ def texts_of_inputs(body: Mapping[str, Any]) -> Sequence[str]:
     for each in items_of(body.get("inputs")):
         found += (each,) if isinstance(each, str) else _contents_of(fields_of(each).get("content"))
     found += [fields_of(example).get("text") for example in items_of(body.get("examples"))]
-    return [text for text in found if isinstance(text, str)]
+    return _texts_in(found)
 
 
 def _count(value: Any) -> int | None:
@@ -59,8 +69,24 @@ def _count(value: Any) -> int | None:
     return None if count is not None and count < 0 else count
 
 
-def add_counts(answer: Answer, stated: Mapping[str, Any]) -> None:
-    """Adds the counts of version 1's `meta` or version 2's `usage`. Without billed units, tokens are all that is known."""
+def add_counts(answer: Answer, stated: Any) -> None:
+    """Adds the counts of version 1's `meta` or version 2's `usage`. The usual object is read without function calls, any other to the same effect."""
+    try:
+        billed, tokens = stated["billed_units"], stated["tokens"]
+        into, out, read, written = billed["input_tokens"], billed["output_tokens"], tokens["input_tokens"], tokens["output_tokens"]
+        cached = stated["cached_tokens"] if "cached_tokens" in stated else 0
+        usual = type(into) is type(out) is type(read) is type(written) is type(cached) is int and (into | out | read | written | cached) >= 0
+    except (KeyError, TypeError):
+        usual = False
+    if not usual or "reasoning_tokens" in tokens or "image_tokens" in tokens or "image_tokens" in billed:
+        _add_any_counts(answer, fields_of(stated))
+        return
+    answer.input_tokens, answer.output_tokens, answer.consumed_input_tokens, answer.consumed_output_tokens = into, out, read, written
+    answer.cache_read_tokens = cached if "cached_tokens" in stated else None
+
+
+def _add_any_counts(answer: Answer, stated: Mapping[str, Any]) -> None:
+    """Without billed units, tokens are all that is known."""
     billed, tokens = fields_of(stated.get("billed_units")), fields_of(stated.get("tokens"))
     answer.consumed_input_tokens, answer.consumed_output_tokens = _count(tokens.get("input_tokens")), _count(tokens.get("output_tokens"))
     answer.input_tokens, answer.output_tokens = _count(billed.get("input_tokens")), _count(billed.get("output_tokens"))
@@ -83,21 +109,26 @@ class CohereChunks:
         self.texts: list[Any] = []
 
     def absorb(self, event: Any) -> bool:
-        """Takes an event. A piece of text, as nearly every event is, costs no function call."""
-        try:
-            kind = event["type"] if "type" in event else event["event_type"]
-            if kind == "content-delta":
-                content = event["delta"]["message"]["content"]
-                self.texts += (content["text"] if "text" in content else content["thinking"],)
-            elif kind == "text-generation":
-                self.texts += (event["text"],)
-            elif kind == "tool-plan-delta":
-                self.texts += (event["delta"]["message"]["tool_plan"],)
-            else:
-                self._take(kind, fields_of(event))
-        except (KeyError, TypeError):
-            self._take("", fields_of(event))
+        """Takes an event."""
+        self.absorb_all((event,))
         return False
+
+    def absorb_all(self, events: Iterable[Any]) -> None:
+        """Takes events. A piece of text, as nearly every event is, costs no function call."""
+        for event in events:
+            try:
+                kind = event["type"] if "type" in event else event["event_type"]
+                if kind == "content-delta":
+                    content = event["delta"]["message"]["content"]
+                    self.texts += (content["text"] if "text" in content else content["thinking"],)
+                elif kind == "text-generation":
+                    self.texts += (event["text"],)
+                elif kind == "tool-plan-delta":
+                    self.texts += (event["delta"]["message"]["tool_plan"],)
+                else:
+                    self._take(kind, fields_of(event))
+            except (KeyError, TypeError):
+                self._take("", fields_of(event))
 
     def _take(self, kind: Any, event: Mapping[str, Any]) -> None:
         """Takes any event: the id at the stream's start, pieces of tool calls, and the end, with counts."""
@@ -110,7 +141,7 @@ class CohereChunks:
         elif kind == "message-end":
             self.ended = "complete"
             self._take_reason(delta)
-            add_counts(self.answer, fields_of(delta.get("usage")))
+            add_counts(self.answer, delta.get("usage"))
         elif kind == "stream-error":
             self.ended = "error"
             self._take_reason(event)
@@ -121,7 +152,7 @@ class CohereChunks:
             self._take_message(fields_of(delta.get("message")))
 
     def _take_texts(self, *texts: Any) -> None:
-        self.texts += [text for text in texts if isinstance(text, str)]
+        self.texts += _texts_in(texts)
 
     def _take_reason(self, fields: Mapping[str, Any]) -> None:
         if (reason := fields.get("finish_reason")) and not self.answer.finish_reasons:
@@ -134,9 +165,28 @@ class CohereChunks:
         self._take_texts(message.get("tool_plan"), *(function.get("arguments") for function in functions), *_contents_of(message.get("content")))
 
     def take_whole(self, body: Mapping[str, Any]) -> None:
-        """Takes a whole answer: of either version's chat, of generate, or of summarize."""
+        """Takes a whole answer: of either version's chat, of generate, or of summarize. The usual text of a chat costs no function call."""
         self.ended = "complete"
-        self.answer.response_id = body.get("response_id") or body.get("id") or body.get("generation_id") or self.answer.response_id
+        try:
+            reason, stated = body["finish_reason"], body["usage"] if "usage" in body else body["meta"]
+            if "message" in body:
+                self.answer.response_id = body["id"]
+                (part,) = body["message"]["content"]
+                texts, others = (part["text"],), "thinking" in part or "tool_calls" in body["message"] or "tool_plan" in body["message"]
+            else:
+                self.answer.response_id = body["response_id"]
+                texts, others = (body["text"],), "tool_calls" in body
+        except (KeyError, TypeError, ValueError):
+            others = True
+        if others or not reason:
+            self._take_any(body)
+            return
+        self.texts += texts
+        self.answer.finish_reasons = (reason,)
+        add_counts(self.answer, stated)
+
+    def _take_any(self, body: Mapping[str, Any]) -> None:
+        self.answer.response_id = body.get("response_id") or body.get("id") or body.get("generation_id") or ""
         generations = [fields_of(generation) for generation in items_of(body.get("generations"))]
         self._take_texts(body.get("text"), body.get("summary"), *(generation.get("text") for generation in generations))
         for call in items_of(body.get("tool_calls")):
@@ -144,14 +194,14 @@ class CohereChunks:
         self._take_message(fields_of(body.get("message")))
         self.answer.finish_reasons = [reason for generation in generations if (reason := generation.get("finish_reason"))]
         self._take_reason(body)
-        add_counts(self.answer, fields_of(body.get("usage")) or fields_of(body.get("meta")))
+        add_counts(self.answer, body.get("usage") or body.get("meta"))
 
     def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream without its last event was interrupted
         """Returns the answer so far."""
         try:
             text = "".join(self.texts)
         except TypeError:  # a server sent something else as a text
-            text = "".join([text for text in self.texts if isinstance(text, str)])
+            text = "".join(_texts_in(self.texts))
         self.answer.output_texts = (text,) if text else ()
         return self.answer, self.ended
 
@@ -159,7 +209,7 @@ class CohereChunks:
 def read_answer(body: Any) -> Reading:
     """Reads a whole answer of chat, generate or summarize."""
     chunks = CohereChunks({}, False)
-    chunks.take_whole(fields_of(body))
+    chunks.take_whole(body if type(body) is dict else fields_of(body))
     return chunks.reading(exhausted=True)
 
 
@@ -167,8 +217,7 @@ def read_vectors(body: Any) -> Reading:
     """Reads an answer of embed, rerank or classify. An image's tokens that exceed the input's are no part of these: then both are the input."""
     fields = fields_of(body)
     answer = Answer(response_id=fields.get("id") or "")
-    stated = fields_of(fields.get("meta")) or fields_of(fields.get("usage"))
-    add_counts(answer, stated)
+    add_counts(answer, fields.get("meta"))
     if answer.image_input_tokens is not None and answer.image_input_tokens > (answer.input_tokens or 0):
         answer.input_tokens = sum_of(answer.input_tokens, answer.image_input_tokens)
     return answer, "complete"

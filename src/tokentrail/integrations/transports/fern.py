@@ -14,10 +14,10 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, asyn
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tokentrail.instrumentation.around import sanitized, under_way
-from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading, Request
+from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Request
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
 from tokentrail.integrations.transports.lines import Lines, parsed_json
 from tokentrail.integrations.transports.urls import parsed
@@ -29,6 +29,8 @@ __all__ = ["hooks_of"]
 
 CONTEXT: Final = "tokentrail_context"
 """The key of the caller's context in `request_options`."""
+REDIRECTS: Final = 300
+"""The SDK parses a response of a lower status, and raises an exception of any other."""
 _HTTP: Final = ("httpx", "httpx_sse", "httpcore")
 
 
@@ -76,45 +78,42 @@ def _read_nothing(_result: Any) -> None:
     return None
 
 
-def _find(api: _Api, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Endpoint, Mapping[str, Any], Any] | None:
+def _find(api: _Api, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Endpoint, dict[str, Any], Any] | None:
     """Returns the endpoint, the body and the server of a request."""
-    path, body = args[0] if args else kwargs.get("path"), kwargs.get("json")
-    endpoint = api.paths.get(path) if isinstance(path, str) else None
-    if endpoint is None or not isinstance(body, Mapping):
+    endpoint = api.paths.get(args[0] if args else kwargs["path"])
+    body = kwargs["json"] if "json" in kwargs else None
+    if endpoint is None or type(body) is not dict:
         return None
-    options = kwargs.get("request_options")
+    options = kwargs["request_options"] if "request_options" in kwargs else None
     if options and (more := options.get("additional_body_parameters")):
         body = {**body, **more}
-    base = kwargs.get("base_url") or client.base_url
-    return endpoint, body, server_of(parsed((base() if callable(base) else base) or ""), api.provider)
+    base = kwargs["base_url"] if "base_url" in kwargs else None
+    base = base or client.base_url
+    return endpoint, body, server_of(parsed(base if type(base) is str else base()), api.provider)
 
 
 def _context_of(kwargs: Mapping[str, Any]) -> Context | None:
     """Returns the context of the caller, if the SDK's method carries the context: a copy, since a context is entered once at a time."""
-    context = (kwargs.get("request_options") or {}).get(CONTEXT)
-    return context.copy() if isinstance(context, Context) else None
+    options = kwargs["request_options"] if "request_options" in kwargs else None
+    context = options.get(CONTEXT) if options else None
+    return context.copy() if type(context) is Context else None
 
 
 def _open_request(api: _Api, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
     found = _find(api, client, args, kwargs)
     if found is None:
         return None
-    if kwargs.get("retries"):
+    if "retries" in kwargs:
         return _open_retry(args, kwargs)
     endpoint, body, server = found
-    request = endpoint.request(server, body, _model_of(body), stream=False)
-    exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read)
-    exchange.deliver = partial(_record, api)
+    model = body["model"] if "model" in body else ""
+    request = endpoint.request(server, body, model if type(model) is str else "", stream=False)  # the SDK has a mark for "not given"
+    exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, deliver=partial(_record, api, _sends_elsewhere(client)))
     context = _context_of(kwargs)
     if context is not None:
         exchange.deferred = True  # the call is started here
         exchange.call = context.run(recorder.start, request)
     return exchange
-
-
-def _model_of(body: Mapping[str, Any]) -> str:
-    model = body.get("model")
-    return model if isinstance(model, str) else ""  # the SDK's mark for "not given"
 
 
 def _open_retry(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
@@ -126,53 +125,51 @@ def _open_retry(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | Non
     return _Retry(request=first.request, args=args, kwargs=kwargs, read=_read_nothing, deferred=True, first=first)
 
 
-def _is_success(response: Any) -> bool:
-    """Whether the SDK parses the response; it raises an exception of any other."""
-    return 200 <= response.status_code < 300  # noqa: PLR2004
+def _sends_elsewhere(client: Any) -> bool:
+    """Whether the HTTP client may send the request elsewhere: the SDK's clients for AWS and Oracle do so in event hooks."""
+    try:
+        return bool(client.httpx_client.event_hooks["request"])
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def _note_server(api: _Api, request: Request, response: Any) -> None:
-    """Replaces the server by the one that has answered: event hooks of the SDK's clients for AWS and Oracle send the request elsewhere."""
+    """Replaces the server by the one that has answered."""
     url = response.url
     if url.host != request.server_address:
         server = server_of(url, api.provider)
         request.provider, request.server_address, request.server_port = server.provider, server.address, server.port
 
 
-def _record(api: _Api, exchange: Exchange, response: Any) -> Any:
+def _record(api: _Api, elsewhere: bool, exchange: Exchange, response: Any) -> Any:
     """Records the response; returns it for the SDK's method."""
     exchange.deferred = False
     if exchange.call is None:
         return response
-    _note_server(api, exchange.request, response)
-    error: Any = None
-    body = parsed_json(response.content) if _is_success(response) else None
-    reading: Reading | None = None if body is None else exchange.read(body)
+    if elsewhere:
+        _note_server(api, exchange.request, response)
+    body = parsed_json(response.content) if response.status_code < REDIRECTS else None
+    reading = exchange.read(body) if body is not None else None
     if reading is None:
         error = api.error()
-        error.status_code = response.status_code
-        reading = Answer(), "error"
-    exchange.call.finish(sanitized(reading[0], exchange.attempts), reading[1], error)
+        error.status_code = response.status_code  # type: ignore[attr-defined]
+        exchange.call.finish(sanitized(Answer(), exchange.attempts), "error", error)
+    else:
+        exchange.call.finish(sanitized(reading[0], exchange.attempts), reading[1])
     return response
 
 
-def _open_stream(
-    api: _Api, entered: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Exchange | None:
+def _open_stream(api: _Api, entered: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
     found = _find(api, client, args, kwargs)
     if found is None or found[0].chunks is None:
         return None
     endpoint, body, server = found
-    request = endpoint.request(server, body, _model_of(body), stream=True)
+    model = body.get("model")
+    request = endpoint.request(server, body, model if type(model) is str else "", stream=True)
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, deferred=True)
-    lines = partial(Lines, partial(endpoint.chunks, body, False))
-    exchange.deliver = partial(_deliver, partial(entered, api, lines, _context_of(kwargs) or copy_context()))
+    lines = partial(Lines, partial(cast("Any", endpoint.chunks), body, False))
+    exchange.deliver = partial(entered, api, lines, _context_of(kwargs) or copy_context())  # a context manager of the same class as the SDK's
     return exchange
-
-
-def _deliver(entered: Callable[[Exchange, Any], Any], exchange: Exchange, manager: Any) -> Any:
-    """Returns a context manager of the same class as the SDK's."""
-    return entered(exchange, manager)
 
 
 @contextmanager
@@ -216,7 +213,7 @@ def _follow(api: _Api, followed: FollowedStream | None, response: Any, name: str
         return
     try:
         _note_server(api, followed.exchange.request, response)
-        if _is_success(response):
+        if response.status_code < REDIRECTS:
             parts = getattr(response, name)
             setattr(response, name, lambda *args, **kwargs: wrap(parts(*args, **kwargs), followed))
             followed.response, followed.replaced = response, (name,)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -32,12 +32,19 @@ def parsed_json(text: bytes) -> Any:
             return None
 
 
+class Events(Chunks, Protocol):
+    """Collects the events of a stream, many at once."""
+
+    def absorb_all(self, events: Iterable[Any]) -> None:
+        """Takes counts and texts from events."""
+
+
 class Lines:
     """Collects the answer of a stream from its bytes. `chunks` makes the collector of the events."""
 
     __slots__ = ("_chunks", "_many", "_parts")
 
-    def __init__(self, chunks: Callable[[], Chunks]) -> None:
+    def __init__(self, chunks: Callable[[], Events]) -> None:
         self._chunks = chunks()
         self._parts: list[bytes] = []
         self._many = 0
@@ -60,13 +67,11 @@ class Lines:
 
     def _take_events(self, text: bytes) -> None:
         objects = _OBJECTS.findall(text)
-        absorb = self._chunks.absorb
         try:
             events = _decode_lines(b"\n".join(objects))
         except ValueError:  # one of the lines is torn, or none of JSON
             events = [event for each in objects if (event := parsed_json(each)) is not None]
-        for event in events:
-            absorb(event)
+        self._chunks.absorb_all(events)
 
     def reading(self, *, exhausted: bool) -> Reading | None:
         """Returns the answer so far; also of a last line without an end."""
