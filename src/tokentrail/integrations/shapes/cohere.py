@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
@@ -98,6 +98,10 @@ def _add_any_counts(answer: Answer, stated: Mapping[str, Any]) -> None:
     answer.image_input_tokens = _count(billed.get("image_tokens") if images is None else images)
 
 
+WITH_CONTENT: Final = ("content-delta", "content-start")
+WITHOUT_TEXT: Final = ("content-end", "tool-call-end", "citation-start", "citation-end", "citation-generation", "search-results")
+
+
 class CohereChunks:
     """Collects a stream's events, of either version; a whole answer is read by the same methods."""
 
@@ -118,20 +122,25 @@ class CohereChunks:
         for event in events:
             try:
                 kind = event["type"] if "type" in event else event["event_type"]
-                if kind == "content-delta":
-                    content = event["delta"]["message"]["content"]
-                    self.texts += (content["text"] if "text" in content else content["thinking"],)
+                if kind in WITH_CONTENT and type(content := event["delta"]["message"]["content"]) is dict:
+                    if "text" in content:
+                        self.texts += (content["text"],)
+                    if "thinking" in content:
+                        self.texts += (content["thinking"],)
                 elif kind == "text-generation":
                     self.texts += (event["text"],)
                 elif kind == "tool-plan-delta":
                     self.texts += (event["delta"]["message"]["tool_plan"],)
-                else:
+                elif kind not in WITHOUT_TEXT:
                     self._take(kind, fields_of(event))
             except (KeyError, TypeError):
-                self._take("", fields_of(event))
+                fields = fields_of(event)
+                self._take(fields.get("type") or fields.get("event_type"), fields)
 
     def _take(self, kind: Any, event: Mapping[str, Any]) -> None:
         """Takes any event: the id at the stream's start, pieces of tool calls, and the end, with counts."""
+        if kind in WITHOUT_TEXT:
+            return
         self.answer.response_id = event.get("id") or event.get("generation_id") or self.answer.response_id
         delta = fields_of(event.get("delta"))
         if kind == "stream-end" or (not kind and event.get("is_finished")):  # generate once named no kinds
@@ -169,18 +178,20 @@ class CohereChunks:
         self.ended = "complete"
         try:
             reason, stated = body["finish_reason"], body["usage"] if "usage" in body else body["meta"]
+            others = not reason or not stated or "tool_calls" in body
             if "message" in body:
-                self.answer.response_id = body["id"]
-                (part,) = body["message"]["content"]
-                texts, others = (part["text"],), "thinking" in part or "tool_calls" in body["message"] or "tool_plan" in body["message"]
+                name, message = body["id"], body["message"]
+                (part,) = message["content"]
+                texts = (part["text"],)
+                others = others or "text" in body or "thinking" in part or "tool_calls" in message or "tool_plan" in message
             else:
-                self.answer.response_id = body["response_id"]
-                texts, others = (body["text"],), "tool_calls" in body
+                name, texts = body["response_id"], (body["text"],)
         except (KeyError, TypeError, ValueError):
             others = True
-        if others or not reason:
+        if others:
             self._take_any(body)
             return
+        self.answer.response_id = name or ""
         self.texts += texts
         self.answer.finish_reasons = (reason,)
         add_counts(self.answer, stated)

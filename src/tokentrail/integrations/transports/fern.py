@@ -168,7 +168,10 @@ def _open_stream(api: _Api, entered: Callable[..., Any], client: Any, args: tupl
     request = endpoint.request(server, body, model if type(model) is str else "", stream=True)
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, deferred=True)
     lines = partial(Lines, partial(cast("Any", endpoint.chunks), body, False))
-    exchange.deliver = partial(entered, api, lines, _context_of(kwargs) or copy_context())  # a context manager of the same class as the SDK's
+    context = _context_of(kwargs)
+    if context is None:  # an empty context is false
+        context = copy_context()
+    exchange.deliver = partial(entered, api, lines, context)  # a context manager of the same class as the SDK's
     return exchange
 
 
