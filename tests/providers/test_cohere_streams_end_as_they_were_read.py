@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import inspect
 import types
@@ -22,6 +23,8 @@ from tokentrail.testing import Faults, ReplayServer, Usages
 
 WHOLE = {"v1": lines(events_v1("lorem ", "ipsum")), "v2": sse(events("lorem ", "ipsum"))}
 CUT = {"v1": lines(events_v1("lorem ", "ipsum", end=False)), "v2": sse(events("lorem ", "ipsum", end=False), done=False)}
+OLD_CLOSE = contextlib.suppress(RuntimeError)
+"""The streams of old versions of the SDK ignore GeneratorExit, with and without the hooks."""
 VERSIONS = pytest.mark.parametrize("version", ["v1", "v2"])
 
 
@@ -72,7 +75,8 @@ def test_left_is_partial(version: str, drop: str, usages: Usages) -> None:
         stream = stream_of(server.url, version)
         next(stream)
         if drop == "close":
-            stream.close()
+            with OLD_CLOSE:
+                stream.close()
         elif drop == "break":
             for _ in stream:
                 break
@@ -103,7 +107,10 @@ async def test_left_in_between_is_partial_async(version: str, usages: Usages) ->
         async with async_client(replay.url("cohere", recording=name), version) as client:
             stream = stream_of_async(client, version)
             await anext(stream)
-            await stream.aclose()
+            with OLD_CLOSE:
+                await stream.aclose()
+            del stream
+            gc.collect()
             assert [(ended, error, into) for ended, error, into, _ in told(usages)] == [("partial", "", None)]
             usages.clear()
 
