@@ -178,7 +178,7 @@ class CohereChunks:
         self.ended = "complete"
         try:
             reason, stated = body["finish_reason"], body["usage"] if "usage" in body else body["meta"]
-            others = not reason or not stated or "tool_calls" in body
+            others = not reason or not stated or type(stated) is not dict or "tool_calls" in body
             if "message" in body:
                 name, message = body["id"], body["message"]
                 (part,) = message["content"]
@@ -205,7 +205,7 @@ class CohereChunks:
         self._take_message(fields_of(body.get("message")))
         self.answer.finish_reasons = [reason for generation in generations if (reason := generation.get("finish_reason"))]
         self._take_reason(body)
-        add_counts(self.answer, body.get("usage") or body.get("meta"))
+        add_counts(self.answer, fields_of(body.get("usage")) or body.get("meta"))
 
     def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream without its last event was interrupted
         """Returns the answer so far."""
