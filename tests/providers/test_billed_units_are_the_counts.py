@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 from contextvars import Context
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from tests.support.cohere import ASK, USAGE, answer, answer_v1, client_at, event
 from tests.support.scripted import ScriptedServer, sse
 from tokentrail.integrations.shapes.cohere import CohereChunks, read_answer, read_vectors
 from tokentrail.integrations.transports.lines import Lines
+from tokentrail.recording import recorder
 from tokentrail.testing import Usages, collect_usages
 
 VECTORS: dict[str, Any] = {"id": "e-1", "embeddings": {"float": [[0.5]]}, "texts": [], "response_type": "embeddings_by_type"}
@@ -42,6 +44,10 @@ def counts_of(usage: Any) -> tuple[Any, ...]:
             ((267, 66), (34, None), (None, 5, 259)),
         ),
         ({"billed_units": {"input_tokens": -1, "output_tokens": -1}}, ((None, None), (None, None), (None, None, None))),
+        (
+            {"billed_units": {"input_tokens": -1, "output_tokens": -1}, "tokens": {"input_tokens": -1, "output_tokens": -1}},  # the SDK's on Bedrock
+            ((None, None), (None, None), (None, None, None)),
+        ),
         ({"billed_units": {"input_tokens": 12.0, "output_tokens": "5"}, "tokens": USAGE["tokens"]}, ((12, 5), (212, 7), (None, None, None))),
         ({"billed_units": {"search_units": 1}}, ((None, None), (None, None), (None, None, None))),
         ({}, ((None, None), (None, None), (None, None, None))),
@@ -84,6 +90,21 @@ def test_a_request_of_a_pools_thread_is_its_callers(usages: Usages) -> None:
         [("acme", "extraction", 96), ("acme", "extraction", 96), ("acme", "extraction", 8), ("", "vector_search", 1)]
     )
     assert (spent.calls, spent.input_tokens) == (3, 288)
+
+
+def test_two_threads_may_start_a_call_of_one_caller_at_once(usages: Usages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A context can be entered once at a time, so each thread has a copy of the caller's."""
+    both, start = threading.Barrier(2, timeout=20), recorder.start
+
+    def start_together(request: Any) -> Any:
+        both.wait()
+        return start(request)
+
+    monkeypatch.setattr(recorder, "start", start_together)
+    one = {"id": "e-1", "embeddings": [[0.5]] * 96, "texts": ["lorem"] * 96, "response_type": "embeddings_floats"}
+    with ScriptedServer({**one, "meta": {"billed_units": {"input_tokens": 96}}}) as server, tokentrail.track_tokens(tenant_id="acme"):
+        client_at(server.url, "Client").embed(texts=["lorem"] * 192, model="embed-english-v3.0", input_type="search_document")
+    assert [(usage.tenant_id, usage.input_tokens) for usage in usages.recorded] == [("acme", 96)] * 2
 
 
 @pytest.mark.parametrize("options", [None, {"max_retries": 0}])
@@ -262,6 +283,13 @@ def test_bytes_read_alike_wherever_they_are_cut(version: int, torn: bool, sizes:
     if torn:
         body = b'data: {"type": "content-delta", \n\n{"event_type": \n' + body
     assert read_bytes(body, sizes) == read_events(sent)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_bytes_that_come_one_by_one_read_alike(version: int) -> None:
+    sent = events("lorem ", "ipsum") if version == 2 else events_v1("lorem ", "ipsum")
+    body = b"".join(sse(sent) if version == 2 else lines(sent))
+    assert read_bytes(body, [1] * len(body)) == read_events(sent)
 
 
 ANYTHING: Any = st.recursive(

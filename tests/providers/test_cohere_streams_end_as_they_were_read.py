@@ -19,6 +19,7 @@ from tests.support.cohere import ASK, USAGE, answer, client_at, events, events_v
 from tests.support.scripted import ScriptedServer, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.process.current import current
+from tokentrail.recording import recorder
 from tokentrail.testing import Faults, ReplayServer, Usages
 
 WHOLE = {"v1": lines(events_v1("lorem ", "ipsum")), "v2": sse(events("lorem ", "ipsum"))}
@@ -87,6 +88,23 @@ def test_left_is_partial(version: str, drop: str, usages: Usages) -> None:
         del stream
         gc.collect()
         assert [(ended, error) for ended, error, _, _ in told(usages)] in ([("partial", "")], [("complete", "")])  # one packet may hold all of it
+
+
+def test_a_finalizer_writes_no_record_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may run while its own thread holds a lock."""
+    did: list[str] = []
+
+    class Told:
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return lambda *_, **__: did.append(name)
+
+    monkeypatch.setattr(recorder, "start", lambda _request: Told())
+    with ReplayServer(delay=0.2) as replay:
+        stream = stream_of(replay.url("cohere", recording="cohere-cohere_chat-229b48d300d6"), "v2")
+        next(stream)
+        del stream
+        gc.collect()
+    assert [name for name in did if name.startswith("finish")] == ["finish_later"]
 
 
 @VERSIONS
