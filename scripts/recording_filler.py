@@ -31,11 +31,12 @@ _ENUM_KEYS = (
     "reasoning_effort verbosity truncation inference_geo "
     "reasoning_format encoding_format tool_choice phase channel payer execution syntax detail search_context_size prompt_cache_retention "
     "generate_summary voice quality size output_format modalities include function_call format reason background "
-    "finishReason blockReason modality trafficType serviceTier mimeType"
+    "finishReason blockReason modality trafficType serviceTier mimeType "
+    "event_type response_type input_type embedding_types truncate classification_type error_type"
 )
 _ID_KEYS = (
     "id call_id item_id tool_call_id tool_use_id response_id previous_response_id container_id file_id assistant_id request_id "
-    "system_fingerprint batch_id responseId"
+    "system_fingerprint batch_id responseId generation_id"
 )
 STRUCTURAL: dict[str, re.Pattern[str]] = (
     dict.fromkeys(_ENUM_KEYS.split(), WORD)
@@ -54,6 +55,7 @@ STRUCTURAL: dict[str, re.Pattern[str]] = (
 """Key of a string that is kept, and how its values look."""
 STRUCTURAL_UNDER: dict[tuple[str, str], re.Pattern[str]] = {
     ("error", "code"): WORD,  # elsewhere `code` is a program
+    ("api_version", "version"): re.compile(r"\d"),
     ("reasoning", "summary"): WORD,  # elsewhere it is text
     ("reasoning", "context"): WORD,
     ("error", "message"): re.compile(r"(?!)"),  # never: messages name organisations
@@ -66,12 +68,14 @@ NAME_KEYS = {"name", "required", "namespace", "paths", "enum", "filename", "user
 BASE64_KEYS = {"data", "encrypted_content", "b64_json", "partial_image_b64", "result", "file_data", "thoughtSignature"}
 CONTENT_KEYS = {"arguments", "args", "const", "default", "examples"}
 """Below these everything is content, whatever it is called."""
-VECTOR_KEYS = {"embedding", "values", "embeddings", "context", "bytes", "input", "prompt"}
+VECTOR_KEYS = {"embedding", "values", "embeddings", "context", "bytes", "input", "prompt", "tokens", "float", "int8", "uint8", "binary", "ubinary"}
 """Lists of numbers under these are text in another form (vectors, token ids, UTF-8)."""
 DELTA_PATHS = {("choices", "text"), ("message", "content"), ("message", "thinking"), ("response",), ("thinking",)}
 """Paths of a stream's chunks that carry a piece of a longer text; anything under a `delta` does too."""
 _CHANNEL_KEYS = ("type", "index", "item_id", "output_index", "content_index", "summary_index")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|-?\d[\d.eE+-]*')
+_COHERES_CALL = re.compile(r"(?!call_|toolu_)([a-z]\w*)(_[a-z0-9]{12}(?::\d+)?)")
+"""Cohere makes the id of a tool's call of the tool's name."""
 _DATA_URL = re.compile(r"(data:[\w.+/-]+;base64,)(.*)", re.DOTALL)
 
 
@@ -163,6 +167,8 @@ class Reduction:
 
     def _string(self, value: str, path: tuple[str, ...], channel: tuple[object, ...]) -> str:
         key = path[-1] if path else ""
+        if key in {"id", "tool_call_id"} and (call := _COHERES_CALL.fullmatch(value)):
+            return self.name(call.group(1)) + call.group(2)
         if is_structural(value, path):
             return value
         if key in NAME_KEYS:
@@ -245,6 +251,6 @@ def reduce_body(body: str, shape: str, reduction: Reduction) -> str:
 
 def _line_without_json(line: str) -> str:
     text = line.rstrip("\r\n")
-    if text in {"", "data: [DONE]", "data:[DONE]"} or re.fullmatch(r"event: ?[a-z_.]+|retry: ?\d+|id: ?[\w-]+", text):
+    if text in {"", "data: [DONE]", "data:[DONE]"} or re.fullmatch(r"event: ?[a-z_.-]+|retry: ?\d+|id: ?[\w-]+", text):
         return line
     return turned(RING, len(text)) + line[len(text) :] if not text.startswith(":") else ":" + turned(RING, len(text) - 1) + line[len(text) :]

@@ -8,6 +8,7 @@ from typing import Any
 
 ENDPOINTS = {
     "anthropic": {"messages"},
+    "cohere": {"cohere_chat", "cohere_generate", "embeddings", "rerank", "count_tokens"},
     "openai": {"chat", "responses", "responses_get", "completions", "embeddings"},
     "groq": {"chat"},
     "ollama": {"chat", "embeddings", "ollama_chat", "ollama_generate"},
@@ -15,13 +16,13 @@ ENDPOINTS = {
     "vertex": {"generate_content", "embeddings"},
 }
 """What the shipped recordings cover, in the corpus's words."""
-MOST = 120
+MOST = 160
 FAILED = 400  # statuses from here on are errors
 LONGEST = 45_000  # characters of a body: longer ones teach nothing that a shorter one does not
 
 _FLAGS = ("cached", "cache_write", "reasoning", "tool_call", "tools_offered", "multi_choice", "media")
 _FINISH = re.compile(r'"(finish_reason|done_reason|stop_reason|reason|finishReason|blockReason)": ?"(\w+)"')
-_ITEMS = re.compile(r'"type": ?"(\w*_call|reasoning|refusal|compaction)"')
+_ITEMS = re.compile(r'"(?:event_)?type": ?"(\w*_call|reasoning|refusal|compaction|[a-z]+(?:-[a-z]+)+)"')
 
 
 def eligible(exchange: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ counts alone. It takes no short cuts either: it has the whole exchange before it
 | Anthropic, Compaction                                            | `iterations`, which the totals leave out                                |
 | Ollama, docs/api.md, docs/openai.md                              | `prompt_eval_count`, `eval_count`, `done`; loading a model             |
 | Gemini API, UsageMetadata; Vertex AI, text embeddings            | thoughts and results of tools beside the totals; a chunk's usage so far |
+| Cohere, API reference v1 and v2: chat, generate, embed, rerank   | billed units before tokens; `meta`, `usage`; the last event of a stream |
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Endpoint:
     name: str
     gen_ai_operation: str
     operation: str
-    family: str  # openai, responses, anthropic, ollama, gemini
+    family: str  # openai, responses, anthropic, ollama, gemini, cohere
     token_type: str = "llm"
 
 
@@ -45,6 +46,9 @@ _RESPONSES = Endpoint("responses", "chat", "generation", "responses")
 _GEMINI = Endpoint("generate", "generate_content", "chat", "gemini")
 _GEMINI_VECTORS = Endpoint("embeddings", "embeddings", "vector_search", "gemini", "embedding")
 _OLLAMA_VECTORS = Endpoint("embeddings", "embeddings", "vector_search", "ollama", "embedding")
+_COHERE = Endpoint("chat", "chat", "chat", "cohere")
+_COHERE_VECTORS = Endpoint("embeddings", "embeddings", "vector_search", "cohere", "embedding")
+_COHERE_RANKS = Endpoint("rerank", "rerank", "vector_search", "cohere", "embedding")
 ENDPOINTS = {
     "/chat/completions": Endpoint("chat", "chat", "chat", "openai"),
     "/completions": Endpoint("completions", "text_completion", "generation", "openai"),
@@ -61,7 +65,19 @@ ENDPOINTS = {
     ":batchEmbedContents": _GEMINI_VECTORS,
     ":embedContent": _GEMINI_VECTORS,
     ":predict": _GEMINI_VECTORS,
+    "/chat": _COHERE,
+    "/v2/chat": _COHERE,
+    "/generate": Endpoint("generate", "text_completion", "generation", "cohere"),
+    "/embed": _COHERE_VECTORS,
+    "/v2/embed": _COHERE_VECTORS,
+    "/rerank": _COHERE_RANKS,
+    "/v2/rerank": _COHERE_RANKS,
+    "/summarize": Endpoint("summarize", "text_completion", "summarize", "cohere"),
+    "/classify": Endpoint("classify", "classify", "classification", "cohere", "embedding"),
 }
+
+FREE = {"/tokenize", "/detokenize"}
+"""Cohere counts tokens for nothing."""
 
 PLACES = {
     "openai": {
@@ -101,6 +117,15 @@ PLACES = {
         "cache_read_tokens": "cachedContentTokenCount",
         "reasoning_tokens": "thoughtsTokenCount",
     },
+    "cohere": {
+        "input_tokens": "billed_units.input_tokens",
+        "output_tokens": "billed_units.output_tokens",
+        "cache_read_tokens": "cached_tokens",
+        "reasoning_tokens": "tokens.reasoning_tokens",
+        "image_input_tokens": "tokens.image_tokens",
+        "consumed_input_tokens": "tokens.input_tokens",
+        "consumed_output_tokens": "tokens.output_tokens",
+    },
 }
 """Where a family's usage states a count. What stands nowhere here, nobody of the family states."""
 
@@ -130,6 +155,8 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
     path = exchange["path"].partition("?")[0].removeprefix("/openai").removeprefix("/v1")
     is_job = exchange["method"] == "GET" and path.startswith("/responses/")
     _, colon, verb = path.rpartition(":")
+    if path in FREE:
+        return []
     endpoint = ENDPOINTS.get("/responses" if is_job else colon + verb)
     if endpoint is None:
         return None
@@ -197,7 +224,17 @@ def _counts(usage: Event | None, family: str) -> dict[str, int | None]:
     if family == "anthropic" and found["input_tokens"] is not None:
         # "Total input tokens in a request is the summation of input_tokens, cache_creation_input_tokens, and cache_read_input_tokens"
         found["input_tokens"] = _sum([found["input_tokens"], found["cache_read_tokens"], found["cache_write_tokens"]])
+    if family == "cohere":
+        _complete_cohere(found, usage or {})
     return _with_gemini_sums(found, usage or {}) if family == "gemini" else found
+
+
+def _complete_cohere(found: dict[str, int | None], usage: Event) -> None:
+    """Of an embedding the images' tokens are billed units; where nothing is billed in tokens, the tokens are the count."""
+    if found["image_input_tokens"] is None:
+        found["image_input_tokens"] = _at(usage, "billed_units.image_tokens")
+    if found["input_tokens"] is None and found["output_tokens"] is None:
+        found["input_tokens"], found["output_tokens"] = found["consumed_input_tokens"], found["consumed_output_tokens"]
 
 
 def _with_gemini_sums(found: dict[str, int | None], usage: Event) -> dict[str, int | None]:
@@ -313,7 +350,20 @@ def _read_gemini(events: list[Event], _exchange: dict[str, Any]) -> Told:
     )
 
 
+def _read_cohere(events: list[Event], exchange: dict[str, Any]) -> Told:
+    """An answer, or events of which the last one states the usage: version 1 has the whole answer in it, version 2 a delta."""
+    if not exchange["stream"]:
+        (answer,) = events
+        return Told(id=answer.get("response_id") or answer["id"], usage=answer.get("usage") or answer.get("meta"))
+    ends = [event for event in events if event.get("type", event.get("event_type")) in {"stream-end", "message-end"}]
+    answer = ends[-1].get("response") or {} if ends else {}
+    begun = next((name for event in events for name in (event.get("id"), event.get("generation_id")) if name), "")
+    usage = (ends[-1].get("delta") or {}).get("usage") or answer.get("meta") if ends else None
+    return Told(id=answer.get("response_id") or answer.get("id") or begun, usage=usage, ended="complete" if ends else "partial")
+
+
 _READERS = {
+    "cohere": _read_cohere,
     "openai": _read_openai,
     "responses": _read_responses,
     "anthropic": _read_anthropic,

@@ -1,7 +1,7 @@
 """Exchanges that the corpus has no example of, written after the providers' documentation. Each carries `made_by_hand` and its `documented_at`.
 
 Sources: OpenAI's guide "Error codes" and API reference; Groq "API error codes and responses" and "Rate limits"; Anthropic "Streaming messages";
-Ollama's docs/api.md (embed, generate, chat, streamed errors) and docs/openai.md. Texts are filler from the start.
+Ollama's docs/api.md (embed, generate, chat, streamed errors) and docs/openai.md; Cohere's API reference. Texts are filler from the start.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from typing import Any
 
 from recording_filler import RING, float_filler, turned
 from recording_selection import FAILED
+from recordings_of_cohere import of_cohere
 
 _BASE = {
     "anthropic": "https://api.anthropic.com",
+    "cohere": "https://api.cohere.com",
     "openai": "https://api.openai.com",
     "groq": "https://api.groq.com",
     "ollama": "http://localhost:11434",
@@ -33,7 +35,7 @@ def _exchange(name: str, place: tuple[str, str, str], request: Any, body: Any, *
     counts: tuple[int | None, int | None] = more.pop("counts", (None, None))
     usage, status = more.pop("usage", None), more.pop("status", 200)
     streamed = isinstance(body, list)
-    shape = "json" if not streamed else "ndjson" if provider == "ollama" else "sse"
+    shape = "json" if not streamed else more.pop("shape", "ndjson" if provider == "ollama" else "sse")
     asked_model = request["model"] if request else None
     model = more.pop("model", asked_model)
     total = sum(count for count in counts if count is not None)
@@ -296,4 +298,4 @@ def _ollama_vectors() -> list[dict[str, Any]]:
 
 def made_by_hand() -> list[dict[str, Any]]:
     """All of them, with ids of the form `provider-endpoint-by-hand-what`."""
-    return [*_failures(), *_streams_that_fail(), *_cut_short(), *_left_unfinished(), *_ollama_chats(), *_ollama_vectors()]
+    return [*_failures(), *_streams_that_fail(), *_cut_short(), *_left_unfinished(), *_ollama_chats(), *_ollama_vectors(), *of_cohere(_exchange)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
+from tests.support import cohere
 from tests.support.calls import count_calls
 from tests.support.scripted import chunks, completion, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
@@ -77,3 +79,33 @@ def test_each_chunk_of_a_stream_that_is_asked_for_its_usage() -> None:
         return added(lambda: list(client.chat.completions.create(**ASK, stream=True)))
 
     assert of(150) - of(50) <= 2 * 100
+
+
+def cohere_of(parts: list[bytes], kind: str) -> Any:
+    """Each part arrives alone."""
+
+    class Parts(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(parts)
+
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, headers={"content-type": kind}, stream=Parts()))
+    return cohere.client_at("https://api.cohere.com", httpx_client=httpx.Client(transport=transport))
+
+
+def test_a_chat_of_coheres() -> None:
+    client = cohere_of([json.dumps(cohere.answer()).encode()], "application/json")
+    assert added(lambda: client.chat(**cohere.ASK)) <= 40
+
+
+@pytest.mark.parametrize("thinks", [True, False])
+def test_each_event_of_coheres(thinks: bool) -> None:
+    def of(number: int) -> int:
+        sent = cohere.events(*["lorem"] * number)
+        if thinks:
+            sent = json.loads(json.dumps(sent).replace('{"text": "lorem"}', '{"thinking": "lorem"}'))
+        client = cohere_of(sse(sent), "text/event-stream")
+        return added(lambda: list(client.chat_stream(**cohere.ASK)))
+
+    few, many = of(50), of(150)
+    assert many - few <= 3 * 100
+    assert few <= 300

@@ -13,7 +13,7 @@ from tests.support.recordings import ask, error_types, url_of
 from tokentrail.testing import ReplayServer
 
 CONTENT = {"arguments", "embedding", "embeddings", "context", "bytes", "default", "const", "examples", "logit_bias"}
-TOKEN_IDS = {("input",), ("prompt",)}  # of an embedding or completion: text in another form
+TOKEN_IDS = {("input",), ("prompt",), ("tokens",)}  # of an embedding, a completion, a tokenized text: text in another form
 Exchanges = dict[str, dict[str, Any]]
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import anthropic
+import cohere
 import groq
 import ollama
 import openai
+from cohere.core.api_error import ApiError as CohereError
 from google import genai
 from google.genai import errors as genai_errors
 from google.oauth2.credentials import Credentials
@@ -18,6 +20,8 @@ from tokentrail.testing import Recording, ReplayServer
 
 Counts = dict[str, int | None]
 GOOGLE = ("google_genai", "vertex")
+OWN_RAW = (*GOOGLE, "cohere")
+"""The providers whose SDKs have no raw responses, or raw responses of another kind than Stainless's."""
 
 
 def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> Any:
@@ -25,6 +29,8 @@ def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> 
     if recording.provider in GOOGLE:
         client = google_client(url, vertex=recording.provider == "vertex")
         return client.aio if asynchronous else client
+    if recording.provider == "cohere":
+        return cohere_client(recording, url, asynchronous=asynchronous)
     if recording.provider == "anthropic" and recording.endpoint == "messages":
         return (anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic)(base_url=url, api_key="none", max_retries=0, timeout=20)
     if recording.provider == "groq":
@@ -33,6 +39,22 @@ def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> 
         return (ollama.AsyncClient if asynchronous else ollama.Client)(host=url, timeout=20)
     base = url if recording.provider == "openai" else f"{url}/v1"
     return (openai.AsyncOpenAI if asynchronous else openai.OpenAI)(base_url=base, api_key="none", max_retries=0, timeout=20)
+
+
+def cohere_client(recording: Recording, url: str, *, asynchronous: bool) -> Any:
+    """Cohere's SDK, for the version of the API that is in the path."""
+    kinds = (cohere.ClientV2, cohere.AsyncClientV2) if recording.path.startswith("/v2/") else (cohere.Client, cohere.AsyncClient)
+    return kinds[asynchronous]("none", base_url=url, timeout=20, log_warning_experimental_features=False)
+
+
+def cohere_method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The method of Cohere's SDK: a stream has a method of its own, and tokens may be counted without a server."""
+    given, name = dict(recording.request or {}), recording.path.rpartition("/")[2] + ("_stream" if recording.stream else "")
+    given.pop("stream", None)
+    given |= {"tokenize": {"offline": False}, "embed": {"embedding_types": given.get("embedding_types") or ["float"]}}.get(name, {})
+    known = inspect.signature(getattr(type(client), name)).parameters
+    extra = {key: given.pop(key) for key in set(given) - set(known)}
+    return getattr(client, name), given | {"request_options": {"max_retries": 0, "additional_body_parameters": extra}}
 
 
 def google_client(url: str, *, vertex: bool) -> genai.Client:
@@ -55,6 +77,8 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
     """The SDK's method for the recording's path, and its arguments: the recorded request, what the SDK does not know as `extra_body`."""
     if recording.provider in GOOGLE:
         return google_method_of(client, recording)
+    if recording.provider == "cohere":
+        return cohere_method_of(client, recording)
     path, request = recording.path.partition("?")[0], dict(recording.request or {})
     if recording.method == "GET":
         return client.responses.retrieve, {"response_id": path.rpartition("/")[2]} | ({"stream": True} if recording.stream else {})
@@ -96,7 +120,8 @@ async def ask_async(recording: Recording, url: str) -> list[Any]:
     """The same with the asynchronous client."""
     async with client_of(recording, url, asynchronous=True) as client:
         method, arguments = method_of(client, recording)
-        answer = await method(**arguments)
+        answer = method(**arguments)
+        answer = await answer if inspect.isawaitable(answer) else answer  # Cohere's streams are async generators
         return [chunk async for chunk in answer] if recording.stream else [answer]
 
 
@@ -118,7 +143,7 @@ def ask_lines(recording: Recording, url: str) -> list[str]:
 
 def error_types() -> tuple[type[Exception], ...]:
     """What the SDKs raise for an answer that is an error."""
-    return (anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError, genai_errors.APIError)
+    return (anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError, genai_errors.APIError, CohereError)
 
 
 def naive_counts(items: list[Any]) -> Counts:
@@ -131,6 +156,11 @@ def naive_counts(items: list[Any]) -> Counts:
         if hasattr(item, "usage_metadata"):
             stated = ("prompt_token_count", "candidates_token_count", "cached_content_token_count", "thoughts_token_count")
             counts = dict(zip(counts, (getattr(usage, name) for name in stated), strict=True))
+            continue
+        if hasattr(usage, "billed_units"):
+            told = usage.tokens or usage.billed_units
+            counts |= {"input_tokens": _first(told, "input_tokens"), "output_tokens": _first(told, "output_tokens")}
+            counts["cached_input_tokens"] = _first(usage, "cached_tokens")
             continue
         if hasattr(item, "prompt_eval_count"):
             counts |= {"input_tokens": item.prompt_eval_count, "output_tokens": getattr(item, "eval_count", None)}
@@ -166,6 +196,9 @@ def _usage(item: Any) -> Any:
         or _first(_first(item, "x_groq"), "usage")
         or _first(_first(item, "response"), "usage")
         or _first(_first(item, "message"), "usage")
+        or _first(_first(item, "delta"), "usage")
+        or _first(item, "meta")
+        or _first(_first(item, "response"), "meta")
     )
 
 

@@ -9,5 +9,6 @@
 | `openai_responses`   | OpenAI's Responses                                                                         |
 | `anthropic_messages` | Anthropic's Messages                                                                       |
 | `gemini`             | Gemini's generate_content and embeddings, also on Vertex                                   |
+| `cohere`             | Cohere's API, versions 1 and 2                                                             |
 | `ollama`             | Ollama's chat, generate and embed                                                          |
 """

@@ -8,6 +8,9 @@
 | `bodies`            | HTTP bodies that no SDK parsed: JSON, or server-sent events                                   |
 | `ollama`            | Ollama's SDK: one function, and generators as streams                                         |
 | `google_genai`      | Google's SDK: four functions of one class, sync and async                                     |
+| `fern`              | SDKs that Fern generates (cohere): two functions of one class, below those that parse         |
+| `lines`             | streams of JSON lines, or of server-sent events with JSON, parsed from their bytes            |
+| `urls`              | base URLs that an SDK holds as texts                                                          |
 | `generators`        | streams that an SDK returns as a generator                                                    |
 | `probes`            | small calls to a listener on this machine, for `tokentrail doctor`                            |
 | `http_errors`       | exceptions of the HTTP client below an SDK                                                    |

@@ -11,14 +11,14 @@ A path is a resource and what to do with it: `models/gemini-2.5-flash:generateCo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
-from urllib3.util import Url, parse_url
 
 from tokentrail.instrumentation.contract import Answer, Chunks, Endpoint, Exchange, Hook, Reading
 from tokentrail.integrations.transports.generators import deliver, deliver_async
+from tokentrail.integrations.transports.urls import parsed
 from tokentrail.providers.lookup import server_of
 
 __all__ = ["hooks_of"]
@@ -45,7 +45,7 @@ def _open_request(endpoints: Mapping[str, Endpoint], delivers: Any, client: Any,
     if endpoint is None or not isinstance(body, dict) or (endpoint.spends is not None and not endpoint.spends(body)):
         return None
     default = "gcp.vertex_ai" if getattr(client, "vertexai", False) else "gcp.gemini"
-    server = server_of(_parsed(_base_url(given.get("http_options")) or _base_url(client._http_options) or ""), default)  # noqa: SLF001
+    server = server_of(parsed(_base_url(given.get("http_options")) or _base_url(client._http_options) or ""), default)  # noqa: SLF001
     request = endpoint.request(server, body, resource.rpartition("/")[2], delivers is not None)
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=partial(_read, endpoint), read_error=_read_error)
     if delivers is not None and endpoint.chunks is not None:
@@ -58,13 +58,6 @@ def _base_url(options: Any) -> str | None:
     """Returns the base URL of `HttpOptions`, which may be a dictionary."""
     url = options.get("base_url") if isinstance(options, Mapping) else getattr(options, "base_url", None)
     return url if isinstance(url, str) else None
-
-
-@lru_cache(64)
-def _parsed(url: str) -> Url:
-    """Returns a URL's parts, the same object for the same text: `server_of` reads each object once."""
-    parts = parse_url(url)
-    return parts._replace(host=parts.host or "", path=parts.path or "/")
 
 
 def _body_of(result: Any) -> Any:

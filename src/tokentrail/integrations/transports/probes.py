@@ -7,7 +7,7 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any, Final
 
-__all__ = ["ANSWER", "probe_google", "probe_ollama", "probe_stainless"]
+__all__ = ["ANSWER", "probe_cohere", "probe_google", "probe_ollama", "probe_stainless"]
 
 MESSAGES: Final = [{"role": "user", "content": "doctor"}]
 ANSWER: Final[dict[str, Any]] = {
@@ -62,4 +62,18 @@ def probe_google(url: str) -> int:
         client = genai.Client(**given, http_options=options)
     client.models.generate_content(model="doctor", contents="doctor")
     asyncio.run(client.aio.models.generate_content(model="doctor", contents="doctor"))
+    return 2
+
+
+def probe_cohere(url: str) -> int:
+    """Makes one sync and one async call with Cohere's SDK. Returns the number of calls."""
+    sdk, http = import_module("cohere"), import_module("httpx")
+
+    async def ask() -> None:
+        async with http.AsyncClient(**_HTTP) as http_client:
+            await sdk.AsyncClientV2("none", base_url=url, timeout=10.0, httpx_client=http_client).chat(model="doctor", messages=MESSAGES)
+
+    with http.Client(**_HTTP) as http_client:
+        sdk.ClientV2("none", base_url=url, timeout=10.0, httpx_client=http_client).chat(model="doctor", messages=MESSAGES)
+    asyncio.run(ask())
     return 2
