@@ -10,6 +10,7 @@ ENDPOINTS = {
     "anthropic": {"messages"},
     "openai": {"chat", "responses", "responses_get", "completions", "embeddings"},
     "groq": {"chat"},
+    "mistral": {"audio", "chat", "embeddings", "ocr"},
     "ollama": {"chat", "embeddings", "ollama_chat", "ollama_generate"},
     "google_genai": {"generate_content", "embeddings"},
     "vertex": {"generate_content", "embeddings"},

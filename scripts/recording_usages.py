@@ -12,11 +12,13 @@ counts alone. It takes no short cuts either: it has the whole exchange before it
 | Anthropic, Compaction                                            | `iterations`, which the totals leave out                                |
 | Ollama, docs/api.md, docs/openai.md                              | `prompt_eval_count`, `eval_count`, `done`; loading a model             |
 | Gemini API, UsageMetadata; Vertex AI, text embeddings            | thoughts and results of tools beside the totals; a chunk's usage so far |
+| Mistral, API: chat, conversations, audio; Agents: websearch      | audio and what connectors read, which only the total holds; last events |
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +39,7 @@ class Endpoint:
     name: str
     gen_ai_operation: str
     operation: str
-    family: str  # openai, responses, anthropic, ollama, gemini
+    family: str  # openai, responses, anthropic, ollama, gemini, mistral
     token_type: str = "llm"
 
 
@@ -62,6 +64,18 @@ ENDPOINTS = {
     ":embedContent": _GEMINI_VECTORS,
     ":predict": _GEMINI_VECTORS,
 }
+MISTRALS = {
+    "/chat/completions": Endpoint("chat", "chat", "chat", "mistral"),
+    "/agents/completions": Endpoint("agents", "chat", "chat", "mistral"),
+    "/fim/completions": Endpoint("fim", "text_completion", "generation", "mistral"),
+    "/embeddings": Endpoint("embeddings", "embeddings", "vector_search", "mistral", "embedding"),
+    "/conversations": Endpoint("conversations", "chat", "chat", "mistral"),
+    "/audio/transcriptions": Endpoint("transcriptions", "generate_content", "generation", "mistral"),
+    "/audio/speech": Endpoint("speech", "generate_content", "generation", "mistral"),
+    "/ocr": Endpoint("ocr", "generate_content", "extraction", "mistral"),
+    "/responses": _RESPONSES,
+}
+"""Paths of Mistral, some of which are OpenAI's too."""
 
 PLACES = {
     "openai": {
@@ -101,6 +115,12 @@ PLACES = {
         "cache_read_tokens": "cachedContentTokenCount",
         "reasoning_tokens": "thoughtsTokenCount",
     },
+    "mistral": {
+        "input_tokens": "prompt_tokens",
+        "output_tokens": "completion_tokens",
+        "cache_read_tokens": "prompt_tokens_details.cached_tokens",
+        "audio_input_tokens": "prompt_tokens_details.audio_tokens",
+    },
 }
 """Where a family's usage states a count. What stands nowhere here, nobody of the family states."""
 
@@ -131,6 +151,8 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
     is_job = exchange["method"] == "GET" and path.startswith("/responses/")
     _, colon, verb = path.rpartition(":")
     endpoint = ENDPOINTS.get("/responses" if is_job else colon + verb)
+    if exchange["provider"] == "mistral":
+        endpoint = MISTRALS.get(re.sub("^/conversations/.*", "/conversations", path)) if exchange["method"] == "POST" else None
     if endpoint is None:
         return None
     request = exchange["request"] or {}
@@ -197,7 +219,21 @@ def _counts(usage: Event | None, family: str) -> dict[str, int | None]:
     if family == "anthropic" and found["input_tokens"] is not None:
         # "Total input tokens in a request is the summation of input_tokens, cache_creation_input_tokens, and cache_read_input_tokens"
         found["input_tokens"] = _sum([found["input_tokens"], found["cache_read_tokens"], found["cache_write_tokens"]])
+    if family == "mistral":
+        return _with_mistral_sums(found, usage or {})
     return _with_gemini_sums(found, usage or {}) if family == "gemini" else found
+
+
+def _with_mistral_sums(found: dict[str, int | None], usage: Event) -> dict[str, int | None]:
+    """Of a prompt the usage states the texts; the total holds audio and what connectors have read as well. Older answers state the cache elsewhere."""
+    if found["cache_read_tokens"] is None:
+        found["cache_read_tokens"] = usage.get("num_cached_tokens")
+    heard = usage.get("prompt_audio_seconds") or found["audio_input_tokens"]
+    if (heard or usage.get("connector_tokens")) and usage["total_tokens"] != usage["prompt_tokens"] + usage["completion_tokens"]:
+        found["input_tokens"] = usage["total_tokens"] - usage["completion_tokens"]
+        if heard and found["audio_input_tokens"] is None:
+            found["audio_input_tokens"] = found["input_tokens"] - usage["prompt_tokens"]
+    return found
 
 
 def _with_gemini_sums(found: dict[str, int | None], usage: Event) -> dict[str, int | None]:
@@ -313,12 +349,35 @@ def _read_gemini(events: list[Event], _exchange: dict[str, Any]) -> Told:
     )
 
 
+def _read_mistral(events: list[Event], exchange: dict[str, Any]) -> Told:
+    """An object, or events of which the last states the usage: a chunk with a finish reason, or an event that says that all is done.
+
+    A conversation's entries have models and ids of their own; the last one is the answer.
+    """
+    if exchange["path"].startswith("/v1/conversations"):
+        said = [each for event in events for each in event.get("outputs") or [event] if each.get("type", "").startswith(("message", "function"))]
+    else:
+        said = events
+    kinds = {event.get("type", "").rpartition(".")[2] for event in events}
+    finished = "done" in kinds or any(choice.get("finish_reason") for event in events for choice in event.get("choices") or ())
+    told = Told(
+        model=next((each["model"] for each in reversed(said) if each.get("model")), ""),
+        id=next((each["id"] for each in reversed(said) if each.get("id")), ""),
+        usage=next((event["usage"] for event in reversed(events) if event.get("usage")), None),
+        ended="complete" if finished or not exchange["stream"] else "partial",
+    )
+    if "error" in kinds or any(event.get("object") == "error" for event in events):
+        told.ended = "error"
+    return told
+
+
 _READERS = {
     "openai": _read_openai,
     "responses": _read_responses,
     "anthropic": _read_anthropic,
     "ollama": _read_ollama,
     "gemini": _read_gemini,
+    "mistral": _read_mistral,
 }
 
 

@@ -14,10 +14,14 @@ from google import genai
 from google.genai import errors as genai_errors
 from google.oauth2.credentials import Credentials
 
+from tests.support.mistral import ERRORS as MISTRAL_ERRORS
+from tests.support.mistral import arguments_for, method_for, mistral_client
 from tokentrail.testing import Recording, ReplayServer
 
 Counts = dict[str, int | None]
 GOOGLE = ("google_genai", "vertex")
+NO_RAW_RESPONSES = (*GOOGLE, "mistral")
+"""Providers whose SDKs give no response in the place of an answer."""
 
 
 def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> Any:
@@ -27,6 +31,8 @@ def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> 
         return client.aio if asynchronous else client
     if recording.provider == "anthropic" and recording.endpoint == "messages":
         return (anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic)(base_url=url, api_key="none", max_retries=0, timeout=20)
+    if recording.provider == "mistral":
+        return mistral_client(url, asynchronous=asynchronous)
     if recording.provider == "groq":
         return (groq.AsyncGroq if asynchronous else groq.Groq)(base_url=url, api_key="none", max_retries=0, timeout=20)
     if recording.provider == "ollama" and recording.path.startswith("/api/"):
@@ -55,6 +61,9 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
     """The SDK's method for the recording's path, and its arguments: the recorded request, what the SDK does not know as `extra_body`."""
     if recording.provider in GOOGLE:
         return google_method_of(client, recording)
+    if recording.provider == "mistral":
+        method = method_for(client, recording.path, stream=recording.stream)
+        return method, arguments_for(method, recording.path, recording.request or {})
     path, request = recording.path.partition("?")[0], dict(recording.request or {})
     if recording.method == "GET":
         return client.responses.retrieve, {"response_id": path.rpartition("/")[2]} | ({"stream": True} if recording.stream else {})
@@ -118,19 +127,26 @@ def ask_lines(recording: Recording, url: str) -> list[str]:
 
 def error_types() -> tuple[type[Exception], ...]:
     """What the SDKs raise for an answer that is an error."""
-    return (anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError, genai_errors.APIError)
+    return (anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError, genai_errors.APIError, *MISTRAL_ERRORS)
 
 
 def naive_counts(items: list[Any]) -> Counts:
     """The counts of the last item that states any: as a user would read them from the SDK's objects."""
     counts: Counts = {"input_tokens": None, "output_tokens": None, "cached_input_tokens": None, "reasoning_tokens": None}
-    for item in items:
+    for each in items:
+        item = getattr(each, "data", None) if hasattr(getattr(each, "data", None), "usage") else each  # Mistral's events
         usage = _usage(item)
         if usage is None:
             continue
         if hasattr(item, "usage_metadata"):
             stated = ("prompt_token_count", "candidates_token_count", "cached_content_token_count", "thoughts_token_count")
             counts = dict(zip(counts, (getattr(usage, name) for name in stated), strict=True))
+            continue
+        if hasattr(usage, "prompt_tokens") and type(usage).__module__.startswith("mistralai"):
+            stated = usage.model_dump()
+            details = stated.get("prompt_tokens_details") or {}
+            cached = details.get("cached_tokens", stated.get("num_cached_tokens"))
+            counts |= {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens, "cached_input_tokens": cached}
             continue
         if hasattr(item, "prompt_eval_count"):
             counts |= {"input_tokens": item.prompt_eval_count, "output_tokens": getattr(item, "eval_count", None)}
