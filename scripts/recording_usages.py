@@ -225,7 +225,7 @@ def _counts(usage: Event | None, family: str) -> dict[str, int | None]:
 
 
 def _with_mistral_sums(found: dict[str, int | None], usage: Event) -> dict[str, int | None]:
-    """Of a prompt the usage states the texts; the total holds audio and what connectors have read as well. Older answers state the cache elsewhere."""
+    """The prompt is that of texts alone; the total holds audio and what connectors have read as well. Older answers state the cache elsewhere."""
     if found["cache_read_tokens"] is None:
         found["cache_read_tokens"] = usage.get("num_cached_tokens")
     heard = usage.get("prompt_audio_seconds") or found["audio_input_tokens"]

@@ -14,7 +14,9 @@ except ImportError:
     sdk = import_module("mistralai.sdk")  # version 1
     errors = import_module("mistralai.models")
 
-ERRORS: tuple[type[Exception], ...] = tuple(kind for name in ("MistralError", "SDKError", "HTTPValidationError") if (kind := getattr(errors, name, None)))
+ERRORS: tuple[type[Exception], ...] = tuple(
+    kind for name in ("MistralError", "SDKError", "HTTPValidationError") if (kind := getattr(errors, name, None))
+)
 
 
 class AsyncMistral(sdk.Mistral):  # type: ignore[misc]
@@ -55,7 +57,7 @@ def arguments_for(method: Callable[..., Any], path: str, request: Mapping[str, A
         given["inputs"] = given.pop("input")
     if path.startswith("/v1/conversations/"):
         given["conversation_id"] = path.split("/")[3]
-    if path != "/v1/responses" and path != "/v1/audio/speech":
+    if path not in {"/v1/responses", "/v1/audio/speech"}:
         given.pop("stream", None)
     known = inspect.signature(method).parameters
     return {name: value for name, value in given.items() if name in known and value is not None}

@@ -35,9 +35,7 @@ EMBED: Final = Endpoint(
     token_type="embedding",  # noqa: S106 - a kind of token
 )
 CONVERSATION: Final = replace(CHAT, name="conversations", texts=texts_of_conversation, read=read_conversation, chunks=ConversationEvents)
-RESPONSE: Final = replace(
-    CHAT, name="responses", operation="generation", texts=texts_of_response_request, read=read_response, chunks=ResponseEvents
-)
+RESPONSE: Final = replace(CHAT, name="responses", operation="generation", texts=texts_of_response_request, read=read_response, chunks=ResponseEvents)
 TRANSCRIPTION: Final = Endpoint(
     name="transcriptions", gen_ai_operation="generate_content", operation="generation", texts=no_texts, read=read_audio, chunks=AudioEvents
 )
