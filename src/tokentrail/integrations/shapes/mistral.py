@@ -13,7 +13,6 @@ from typing import Any
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY, chat_is_text_only
-from tokentrail.integrations.shapes.openai_completions import add_any_counts
 
 __all__ = [
     "AudioEvents",
@@ -21,6 +20,7 @@ __all__ = [
     "add_counts",
     "arguments_of",
     "no_texts",
+    "read_any_chat",
     "read_audio",
     "read_chat",
     "read_embeddings",
@@ -62,17 +62,36 @@ def arguments_of(call: Any) -> Iterator[str]:
 
 
 def add_counts(answer: Answer, usage: Any) -> None:
-    """Adds the counts of a usage object."""
-    add_any_counts(answer, usage)
-    fields = fields_of(usage)
-    if (connectors := whole(fields.get("connector_tokens"))) and answer.input_tokens is not None:
+    """Adds the counts of a usage object. Cached tokens stand in the details, or beside them."""
+    fields = usage if type(usage) is dict else fields_of(usage)
+    answer.input_tokens = fields["prompt_tokens"] if "prompt_tokens" in fields else None
+    answer.output_tokens = fields["completion_tokens"] if "completion_tokens" in fields else None
+    for name in _DETAILS:
+        details = fields[name] if name in fields else None
+        if type(details) is dict:
+            answer.cache_read_tokens = details["cached_tokens"] if "cached_tokens" in details else None
+            answer.audio_input_tokens = details["audio_tokens"] if "audio_tokens" in details else None
+            break
+    if answer.cache_read_tokens is None and "num_cached_tokens" in fields:
+        answer.cache_read_tokens = fields["num_cached_tokens"]
+    if fields.get("connector_tokens") or fields.get("prompt_audio_seconds"):
+        _add_to_prompt(answer, fields)
+
+
+_DETAILS = ("prompt_tokens_details", "prompt_token_details")
+
+
+def _add_to_prompt(answer: Answer, fields: Mapping[str, Any]) -> None:
+    """Adds to the input what `prompt_tokens` leaves out."""
+    connectors = whole(fields.get("connector_tokens")) or 0
+    if answer.input_tokens is not None and connectors:
         answer.input_tokens = sum_of(answer.input_tokens, connectors)
-    if answer.audio_input_tokens or fields.get("prompt_audio_seconds"):
-        total, *others = (whole(fields.get(name)) for name in ("total_tokens", "prompt_tokens", "completion_tokens"))
-        beside = total - sum(map(int, others)) if total is not None and None not in others else 0  # type: ignore[arg-type]
-        if beside > 0:
-            answer.input_tokens = sum_of(answer.input_tokens, beside)
-            answer.audio_input_tokens = whole(answer.audio_input_tokens) or beside
+    total, *others = (whole(fields.get(name)) for name in ("total_tokens", "prompt_tokens", "completion_tokens"))
+    if fields.get("prompt_audio_seconds") and total is not None and None not in others:
+        heard = total - sum(filter(None, others)) - connectors
+        if heard > 0:
+            answer.input_tokens = sum_of(answer.input_tokens, heard)
+            answer.audio_input_tokens = whole(answer.audio_input_tokens) or heard
 
 
 def _begin(body: Any) -> Answer:
@@ -94,7 +113,23 @@ def _texts_of_message(message: Any) -> list[str]:
 
 
 def read_chat(body: Any) -> Reading:
-    """Reads the answer of a chat, an agent, or fill-in-the-middle."""
+    """Reads the answer of a chat, an agent, or fill-in-the-middle. The usual answer, one text, costs few calls; any other `read_any_chat`."""
+    try:
+        (choice,) = body["choices"]
+        message, usage = choice["message"], body["usage"]
+        text = message["content"]
+        if type(text) is str and text and type(usage) is dict and not (message.get("tool_calls")):
+            reason = choice["finish_reason"]
+            answer = Answer(body["model"] or "", body["id"] or "", [reason] if reason else [], output_texts=[text])
+            add_counts(answer, usage)
+            return answer, "complete"
+    except (KeyError, TypeError, ValueError):
+        pass
+    return read_any_chat(body)
+
+
+def read_any_chat(body: Any) -> Reading:
+    """Reads any answer; see `read_chat`."""
     answer = _begin(body)
     choices = [fields_of(choice) for choice in items_of(fields_of(body).get("choices"))]
     answer.output_texts = [text for choice in choices for text in _texts_of_message(choice.get("message"))]
@@ -132,8 +167,17 @@ class MistralChunks:
         """Takes a chunk's texts and usage. The usual chunk, of one text and nothing else, costs no further call."""
         try:
             (choice,) = chunk["choices"]
-            text = choice["delta"]["content"]
-            if type(text) is str and text and self.answer.model and choice["finish_reason"] is None and len(choice["delta"]) == 1:
+            delta = choice["delta"]
+            text = delta["content"]
+            if (
+                type(text) is str
+                and text
+                and self.answer.model
+                and self.answer.response_id
+                and chunk["object"] != "error"
+                and choice["finish_reason"] is None
+                and not ("usage" in chunk or "error" in chunk or "tool_calls" in delta)
+            ):
                 self.texts += (text,)
                 return False
         except (KeyError, TypeError, ValueError):
@@ -186,7 +230,7 @@ class AudioEvents:
         kind = fields.get("type")
         if kind == "transcription.text.delta":
             self.texts += texts_within(fields.get("text"))
-        elif kind in {"transcription.done", "speech.audio.done"}:
+        elif kind in ("transcription.done", "speech.audio.done"):
             self.answer, self.ended = _begin(fields), "complete"
         elif kind == "error" or fields.get("object") == "error":
             self.ended = "error"

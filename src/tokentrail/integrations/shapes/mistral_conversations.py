@@ -60,7 +60,7 @@ class ConversationEvents:
         """Takes an event's text or usage."""
         fields = fields_of(event)
         kind = fields.get("type")
-        if kind in {"message.output.delta", "function.call.delta"}:
+        if kind in ("message.output.delta", "function.call.delta"):
             _take_entry(self.answer, self.texts, fields)
         elif kind == "conversation.response.done":
             self.ended = "complete"

@@ -12,14 +12,16 @@ from tokentrail.instrumentation.contract import Chunks, Reading
 
 __all__ = ["EventReader", "parsed"]
 
-AT_ONCE: Final = 64 * 1024
-"""Bytes that are collected before their events are read."""
+AT_ONCE: Final = 256
+"""Parts of a body that are collected before their events are read."""
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Bytes of one event; a longer event is not read."""
+MANY_BYTES: Final = 64 * 1024
 
-_ends = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)").finditer
 _data = re.compile(rb"^(?:\xef\xbb\xbf)?data:(.*)", re.MULTILINE).findall
-_blocks = re.compile(rb"\r\n(?:\r\n|\n|\r)|\n(?:\r\n|\n|\r)|\r\r\n|\r\r").split
+_BLANK_LINE: Final = rb"(?:\r\n(?:\r\n|\n|\r)|\n(?:\r\n|\n|\r)|\r\r\n?)"
+_to_the_last_end = re.compile(rb".*" + _BLANK_LINE, re.DOTALL).match
+_blocks = re.compile(_BLANK_LINE).split
 _lines = re.compile(rb"\r\n|\n|\r").split
 _decode = msgspec.json.decode
 _NO_JSON: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
@@ -40,20 +42,20 @@ def parsed(text: bytes) -> Any:
 class EventReader:
     """Passes the events of a stream to the chunks of a shape, as dictionaries."""
 
-    __slots__ = ("_chunks", "_done", "_limit", "_parts", "_size")
+    __slots__ = ("_chunks", "_count", "_done", "_limit", "_parts")
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
         self._parts: list[bytes] = []
-        self._size = 0
+        self._count = 0
         self._limit = AT_ONCE
         self._done = False
 
     def absorb(self, part: bytes) -> bool:
         """Takes the next bytes, decoded."""
         self._parts += (part,)
-        self._size += len(part)
-        if self._size > self._limit:
+        self._count += 1
+        if self._count > self._limit:
             self._read(whole=False)
         return False
 
@@ -65,9 +67,11 @@ class EventReader:
     def _read(self, *, whole: bool) -> None:
         """Reads the events that have an end; the body's end is that of the last event."""
         text = b"".join(self._parts)
-        end = len(text) if whole else max((found.end() for found in _ends(text)), default=0)
+        found = None if whole else _to_the_last_end(text)
+        end = len(text) if whole else found.end() if found is not None else 0
         rest = text[end:] if len(text) - end <= MAX_BYTES else b""
-        self._parts, self._size, self._limit = [rest], len(rest), AT_ONCE + 2 * len(rest)
+        self._parts, self._count = [rest], 0
+        self._limit = AT_ONCE * (1 + len(rest) // MANY_BYTES)  # so that a long event is not joined again and again
         if end and not self._done:
             self._take(text[:end])
 

@@ -90,10 +90,11 @@ def _body_of(sent: Any) -> Mapping[str, Any]:
     except http_errors("RequestNotRead"):
         fields = getattr(sent.stream, "fields", ())
         return {field.name: field.value for field in fields if isinstance(getattr(field, "value", None), str)}
-    if sent.headers.get("content-type") == "application/x-www-form-urlencoded":
-        return dict(parse_qsl(content.decode()))
     body = parsed(content)
-    return body if isinstance(body, dict) else {}
+    if isinstance(body, dict):
+        return body
+    is_form = sent.headers.get("content-type") == "application/x-www-form-urlencoded"
+    return dict(parse_qsl(content.decode())) if is_form else {}
 
 
 def _deliver(endpoint: Endpoint, body: Mapping[str, Any], is_async: bool, exchange: Exchange, response: Any) -> Any:
