@@ -12,7 +12,7 @@ ENDPOINTS = {
     "groq": {"chat"},
     "mistral": {"audio", "chat", "embeddings", "ocr"},
     "ollama": {"chat", "embeddings", "ollama_chat", "ollama_generate"},
-    "google_genai": {"generate_content", "embeddings"},
+    "google_genai": {"generate_content", "embeddings", "interactions"},
     "vertex": {"generate_content", "embeddings"},
 }
 """What the shipped recordings cover, in the corpus's words."""

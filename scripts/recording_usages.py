@@ -12,6 +12,7 @@ counts alone. It takes no short cuts either: it has the whole exchange before it
 | Anthropic, Compaction                                            | `iterations`, which the totals leave out                                |
 | Ollama, docs/api.md, docs/openai.md                              | `prompt_eval_count`, `eval_count`, `done`; loading a model             |
 | Gemini API, UsageMetadata; Vertex AI, text embeddings            | thoughts and results of tools beside the totals; a chunk's usage so far |
+| Gemini API: Interactions                                         | tools and thoughts beside the totals; the last event's interaction      |
 | Mistral, API: chat, conversations, audio; Agents: websearch      | audio and what connectors read, which only the total holds; last events |
 """
 
@@ -39,7 +40,7 @@ class Endpoint:
     name: str
     gen_ai_operation: str
     operation: str
-    family: str  # openai, responses, anthropic, ollama, gemini, mistral
+    family: str  # openai, responses, anthropic, ollama, gemini, interactions, mistral
     token_type: str = "llm"
 
 
@@ -63,6 +64,7 @@ ENDPOINTS = {
     ":batchEmbedContents": _GEMINI_VECTORS,
     ":embedContent": _GEMINI_VECTORS,
     ":predict": _GEMINI_VECTORS,
+    "/interactions": Endpoint("interactions", "chat", "generation", "interactions"),
 }
 MISTRALS = {
     "/chat/completions": Endpoint("chat", "chat", "chat", "mistral"),
@@ -115,6 +117,12 @@ PLACES = {
         "cache_read_tokens": "cachedContentTokenCount",
         "reasoning_tokens": "thoughtsTokenCount",
     },
+    "interactions": {
+        "input_tokens": "total_input_tokens",
+        "output_tokens": "total_output_tokens",
+        "cache_read_tokens": "total_cached_tokens",
+        "reasoning_tokens": "total_thought_tokens",
+    },
     "mistral": {
         "input_tokens": "prompt_tokens",
         "output_tokens": "completion_tokens",
@@ -150,7 +158,8 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
     path = exchange["path"].partition("?")[0].removeprefix("/openai").removeprefix("/v1")
     is_job = exchange["method"] == "GET" and path.startswith("/responses/")
     _, colon, verb = path.rpartition(":")
-    endpoint = ENDPOINTS.get("/responses" if is_job else colon + verb)
+    is_interaction = exchange["method"] == "POST" and exchange["path"].partition("?")[0].endswith("/interactions")
+    endpoint = ENDPOINTS.get("/responses" if is_job else "/interactions" if is_interaction else colon + verb)
     if exchange["provider"] == "mistral":
         endpoint = MISTRALS.get(re.sub("^/conversations/.*", "/conversations", path)) if exchange["method"] == "POST" else None
     if endpoint is None:
@@ -221,6 +230,9 @@ def _counts(usage: Event | None, family: str) -> dict[str, int | None]:
         found["input_tokens"] = _sum([found["input_tokens"], found["cache_read_tokens"], found["cache_write_tokens"]])
     if family == "mistral":
         return _with_mistral_sums(found, usage or {})
+    if family == "interactions":
+        found["input_tokens"] = _sum([found["input_tokens"], (usage or {}).get("total_tool_use_tokens")])
+        found["output_tokens"] = _sum([found["output_tokens"], found["reasoning_tokens"]])
     return _with_gemini_sums(found, usage or {}) if family == "gemini" else found
 
 
@@ -371,12 +383,19 @@ def _read_mistral(events: list[Event], exchange: dict[str, Any]) -> Told:
     return told
 
 
+def _read_interactions(events: list[Event], _exchange: dict[str, Any]) -> Told:
+    """An interaction, or events of which the last one with an interaction has it as it ended."""
+    last = next(body for body in reversed([event.get("interaction") or event for event in events]) if body.get("object") == "interaction")
+    return Told(last["model"], last["id"], last.get("usage"), "complete" if last["status"] == "completed" else "partial")
+
+
 _READERS = {
     "openai": _read_openai,
     "responses": _read_responses,
     "anthropic": _read_anthropic,
     "ollama": _read_ollama,
     "gemini": _read_gemini,
+    "interactions": _read_interactions,
     "mistral": _read_mistral,
 }
 

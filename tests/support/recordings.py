@@ -52,6 +52,9 @@ def google_client(url: str, *, vertex: bool) -> genai.Client:
 def google_method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The method of Google's SDK, and a short text: the SDK has types for contents and settings, and not for every recorded one."""
     model = recording.path.partition("?")[0].rpartition(":")[0].rpartition("/")[2]
+    if recording.endpoint == "interactions":
+        request = dict(recording.request or {})
+        return client.interactions.create, {"model": request["model"], "input": request["input"], "stream": recording.stream}
     methods = {"embeddings": client.models.embed_content, "generate_content": client.models.generate_content}
     method = client.models.generate_content_stream if recording.stream else methods[recording.endpoint]
     return method, {"model": model, "contents": "lorem"}
@@ -142,6 +145,10 @@ def naive_counts(items: list[Any]) -> Counts:
             stated = ("prompt_token_count", "candidates_token_count", "cached_content_token_count", "thoughts_token_count")
             counts = dict(zip(counts, (getattr(usage, name) for name in stated), strict=True))
             continue
+        if hasattr(usage, "total_thought_tokens"):
+            names = ("total_input_tokens", "total_output_tokens", "total_cached_tokens", "total_thought_tokens")
+            counts = dict(zip(counts, (getattr(usage, name) for name in names), strict=True))
+            continue
         if hasattr(usage, "prompt_tokens") and type(usage).__module__.startswith("mistralai"):
             stated = usage.model_dump()
             details = stated.get("prompt_tokens_details") or {}
@@ -182,6 +189,7 @@ def _usage(item: Any) -> Any:
         or _first(_first(item, "x_groq"), "usage")
         or _first(_first(item, "response"), "usage")
         or _first(_first(item, "message"), "usage")
+        or _first(_first(item, "interaction"), "usage")
     )
 
 

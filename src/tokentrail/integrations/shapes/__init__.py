@@ -9,6 +9,7 @@
 | `openai_responses`   | OpenAI's Responses                                                                         |
 | `anthropic_messages` | Anthropic's Messages                                                                       |
 | `gemini`             | Gemini's generate_content and embeddings, also on Vertex                                   |
+| `interactions`       | Google's Interactions                                                                      |
 | `mistral`            | Mistral's chats, agents, fill-in-the-middle, embeddings, OCR and audio                     |
 | `mistral_conversations` | Mistral's conversations                                                                 |
 | `ollama`             | Ollama's chat, generate and embed                                                          |

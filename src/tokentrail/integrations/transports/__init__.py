@@ -8,7 +8,7 @@
 | `bodies`            | HTTP bodies that no SDK parsed: JSON, or server-sent events                                   |
 | `ollama`            | Ollama's SDK: one function, and generators as streams                                         |
 | `google_genai`      | Google's SDK: four functions of one class, sync and async                                     |
-| `speakeasy`         | SDKs that Speakeasy generates (mistralai): one function, and the bytes of its responses       |
+| `speakeasy`         | SDKs that Speakeasy generates (mistralai, Google's interactions): one function, and bytes     |
 | `events`            | server-sent events from bytes, many at once                                                   |
 | `generators`        | streams that an SDK returns as a generator                                                    |
 | `probes`            | small calls to a listener on this machine, for `tokentrail doctor`                            |

@@ -1,4 +1,4 @@
-"""SDKs that Speakeasy generates (mistralai): every call goes through one method, `BaseSDK.do_request` or `do_request_async`.
+"""SDKs that Speakeasy generates (mistralai, Google's interactions): every call goes through one method, `do_request` or `do_request_async`.
 
 do_request(hook_ctx, request, …, stream=…)      returns the HTTP response, also of an error; the SDK's models and exceptions are made of it later
 SDKHooks.before_request(…)                      runs once for each try: attempts
@@ -18,9 +18,11 @@ from urllib3.util import Url, parse_url
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async, follow_body
+from tokentrail.integrations.transports.bodies import BodyReader
 from tokentrail.integrations.transports.events import EventReader, parsed
 from tokentrail.integrations.transports.http_errors import http_errors
 from tokentrail.providers.lookup import server_of
+from tokentrail.recording import recorder
 
 __all__ = ["hooks_of"]
 
@@ -30,17 +32,20 @@ LONGEST_PATH: Final = 3
 Find = Callable[[str], Endpoint | None]
 
 
-def hooks_of(package: str, provider: str, paths: Mapping[str, Endpoint]) -> tuple[Hook, ...]:
+def hooks_of(package: str, provider: str, paths: Mapping[str, Endpoint], *, async_sdk: str = "") -> tuple[Hook, ...]:
     """Returns the hooks of a generated package, which not every version of the SDK has; `provider` is the default for unknown hosts.
 
-    `paths`: the endpoints by the end of their path, where `*` is an id.
+    `paths`: the endpoints by the end of their path, where `*` is an id. `async_sdk`: the prefix of the asynchronous classes that some packages have.
     """
     find = lru_cache(256)(partial(_find, paths))
     opens = partial(_open_request, provider, find)
     return (
         Hook(f"{package}.basesdk", "BaseSDK.do_request", opens=partial(opens, False), optional=True),
-        Hook(f"{package}.basesdk", "BaseSDK.do_request_async", opens=partial(opens, True), is_async=True, optional=True),
-        Hook(f"{package}._hooks.sdkhooks", "SDKHooks.before_request", observes=_count_try, optional=True),
+        Hook(f"{package}.basesdk", f"{async_sdk}BaseSDK.do_request_async", opens=partial(opens, True), is_async=True, optional=True),
+        *(
+            Hook(f"{package}._hooks.{prefix.lower()}sdkhooks", f"{prefix}SDKHooks.before_request", observes=_count_try, optional=True)
+            for prefix in sorted({"", async_sdk})
+        ),
     )
 
 
@@ -71,7 +76,7 @@ def _open_request(provider: str, find: Find, is_async: bool, _sdk: Any, args: tu
     server = server_of(_parsed(getattr(given["hook_ctx"], "base_url", "") or str(sent.url)), provider)
     streams = bool(given.get("stream"))
     request = endpoint.request(server, body, body.get("model") or "", streams)
-    exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, read_error=_read_error, attempts=0)
+    exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, read_error=_read_error, deferred=endpoint.deferred, attempts=0)
     exchange.deliver = partial(_deliver, endpoint, body, is_async)
     return exchange
 
@@ -107,14 +112,22 @@ def _deliver(endpoint: Endpoint, body: Mapping[str, Any], is_async: bool, exchan
         value = parsed(response.content)
         _finish(exchange, endpoint.read(value) if isinstance(value, dict) else None)
     elif endpoint.chunks is not None:
-        _follow(response, FollowedStream(exchange, EventReader(endpoint.chunks(body, False))), is_async=is_async)
+        chunks = endpoint.chunks(body, False)
+        exchange.request.stream = "event-stream" in response.headers.get("content-type", "")
+        reader = EventReader(chunks) if exchange.request.stream else BodyReader(endpoint.read, chunks, deferred=endpoint.deferred)
+        _follow(response, FollowedStream(exchange, reader), is_async=is_async)
     return response
 
 
 def _finish(exchange: Exchange, reading: Reading | None, error: BaseException | None = None) -> None:
-    answer, ended = reading or (Answer(), "complete")
-    if exchange.call is not None:
-        exchange.call.finish(sanitized(answer, exchange.attempts), ended, error)
+    if reading is None:
+        if exchange.deferred:
+            return
+        reading = Answer(), "complete"
+    answer, ended = reading
+    call = exchange.call or recorder.start(exchange.request)
+    if call is not None:
+        call.finish(sanitized(answer, exchange.attempts), ended, error)
 
 
 def _follow(response: Any, followed: FollowedStream, *, is_async: bool) -> None:
