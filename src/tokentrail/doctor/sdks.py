@@ -65,7 +65,7 @@ def _check(integration: Integration, sdk: str) -> Iterator[Finding]:
     from tokentrail.instrumentation.layers import layers_over  # noqa: PLC0415 - loads wrapt
 
     name = integration.name
-    hooks = [hook for hook in integration.hooks if _imports(hook.module) or not hook.optional]
+    hooks = [hook for hook in integration.hooks if not hook.optional or _has(hook)]
     unpatched = _unpatched(hooks)
     if unpatched:
         yield Finding(name, "wrong", f"{sdk}: {', '.join(unpatched)} cannot be patched, calls through it are not counted")
@@ -106,6 +106,13 @@ def _unpatched(hooks: Iterable[Hook]) -> list[str]:
 
     missing = [hook for hook in hooks if not _imports(hook.module)] or [hook for hook in hooks if not is_on(hook)]
     return [f"{hook.module}:{hook.name}" for hook in missing]
+
+
+def _has(hook: Hook) -> bool:
+    """Whether this version of the SDK has the hook's function."""
+    from tokentrail.instrumentation.patching import is_there  # noqa: PLC0415 - loads wrapt
+
+    return _imports(hook.module) and is_there(hook, sys.modules[hook.module])
 
 
 def _imports(module: str) -> bool:

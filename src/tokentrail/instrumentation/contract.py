@@ -170,7 +170,7 @@ class Endpoint:
 class Hook:
     """A function to patch: `name` is the qualified name in `module`. Either `opens` a call, or `observes` the exchange under way.
 
-    `optional`: some versions of the SDK have no such module.
+    `optional`: some versions of the SDK have no such module, or no such function.
     """
 
     module: str

@@ -43,7 +43,13 @@ def hooks_of(package: str, provider: str, paths: Mapping[str, Endpoint], *, asyn
         Hook(f"{package}.basesdk", "BaseSDK.do_request", opens=partial(opens, False), optional=True),
         Hook(f"{package}.basesdk", f"{async_sdk}BaseSDK.do_request_async", opens=partial(opens, True), is_async=True, optional=True),
         *(
-            Hook(f"{package}._hooks.{prefix.lower()}sdkhooks", f"{prefix}SDKHooks.before_request", observes=_count_try, optional=True)
+            Hook(
+                f"{package}._hooks.{prefix.lower()}sdkhooks",
+                f"{prefix}SDKHooks.before_request",
+                observes=_count_try,
+                is_async=bool(prefix),
+                optional=True,
+            )
             for prefix in sorted({"", async_sdk})
         ),
     )
@@ -76,7 +82,7 @@ def _open_request(provider: str, find: Find, is_async: bool, _sdk: Any, args: tu
     server = server_of(_parsed(getattr(given["hook_ctx"], "base_url", "") or str(sent.url)), provider)
     streams = bool(given.get("stream"))
     request = endpoint.request(server, body, body.get("model") or "", streams)
-    exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, read_error=_read_error, deferred=endpoint.deferred, attempts=0)
+    exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, deferred=endpoint.deferred, attempts=0)
     exchange.deliver = partial(_deliver, endpoint, body, is_async)
     return exchange
 
@@ -104,7 +110,6 @@ def _body_of(sent: Any) -> Mapping[str, Any]:
 
 def _deliver(endpoint: Endpoint, body: Mapping[str, Any], is_async: bool, exchange: Exchange, response: Any) -> Any:
     """Reads or follows a response, which the caller gets unchanged."""
-    exchange.attempts = exchange.attempts or 1
     status = response.status_code
     if status >= FAILED:
         _finish(exchange, (Answer(), "error"), _RefusedError(status))
@@ -136,12 +141,6 @@ def _follow(response: Any, followed: FollowedStream, *, is_async: bool) -> None:
     parts, wrap = getattr(response, name), follow_async if is_async else follow
     follow_body(response, followed, is_async=is_async)
     setattr(response, name, lambda *args, **kwargs: wrap(parts(*args, **kwargs), followed))
-
-
-def _read_error(exchange: Exchange, _error: BaseException) -> Answer | None:
-    """Returns None: an error states no usage."""
-    exchange.attempts = exchange.attempts or 1
-    return None
 
 
 class _RefusedError(Exception):
