@@ -12,43 +12,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.support.calls import count_calls
-from tests.support.mistral import ERRORS, mistral_client, sdk
+from tests.support.mistral import ASK, ERRORS, answer, chunks, mistral_client, sdk
 from tests.support.scripted import ScriptedServer, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
-from tokentrail.integrations.shapes.mistral import MistralChunks, read_any_chat, read_chat
-from tokentrail.integrations.transports import events
-from tokentrail.integrations.transports.events import EventReader
 from tokentrail.process.current import current
 from tokentrail.recording import recorder
-from tokentrail.testing import Usages, collect_usages
-from tokentrail.usage import Usage
+from tokentrail.testing import Usages
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 
-ASK: dict[str, Any] = {"model": "mistral-small-latest", "messages": [{"role": "user", "content": "hello"}]}
-USAGE = {"prompt_tokens": 40, "completion_tokens": 11, "total_tokens": 51, "num_cached_tokens": 32}
-HEAD = {"id": "cmpl-1", "created": 1790000000, "model": "mistral-small-2603"}
 NO = (503, {"object": "error", "message": "again", "type": "unavailable", "code": "1"})
-
-
-def answer(**more: Any) -> dict[str, Any]:
-    message = {"role": "assistant", "content": "lorem ipsum"}
-    return {**HEAD, "object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": USAGE, **more}
-
-
-def chunks(*texts: str, usage: Any = USAGE) -> list[dict[str, Any]]:
-    def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
-        return {**HEAD, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
-
-    return [
-        chunk({"role": "assistant", "content": ""}),
-        *(chunk({"content": text}) for text in texts),
-        {**chunk({"content": ""}, "stop"), "usage": usage},
-    ]
 
 
 def retries(milliseconds: int = 60_000, *, connections: bool = False) -> Any:
@@ -299,162 +274,3 @@ def test_calls_added_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
         return added(lambda: list(client.chat.stream(**ASK)))
 
     assert of(150) - of(50) <= 3 * 100
-
-
-ODD = [None, 0, -1, 12.0, 12.5, "12", True, [], {}, {"a": 1}, "", 2**63 - 1, 2**63, 10**40, 1e30, "9" * 30]
-UNDERSTOOD = {0: 0, -1: -1, 12.0: 12, "12": 12, 2**63 - 1: 2**63 - 1}
-
-
-@pytest.mark.parametrize("odd", ODD)
-def test_odd_numbers_and_names(odd: Any, usages: Usages) -> None:
-    usage = {"prompt_tokens": odd, "completion_tokens": 7, "total_tokens": odd, "prompt_tokens_details": odd, "connector_tokens": odd}
-    with ScriptedServer(answer(usage=usage, id=odd, model=odd)) as server, mistral_client(server.url) as client, suppress(Exception):
-        client.chat.complete(**ASK)
-    (usage,) = usages.recorded
-    understood = None if isinstance(odd, (bool, list, dict)) else UNDERSTOOD.get(odd)
-    doubled = 2 * understood if understood is not None else None  # connectors' tokens are beside the prompt's
-    assert usage.input_tokens == (doubled if doubled is None or doubled < 2**63 else None)
-    assert usage.output_tokens == 7
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(usage), type=Usage) == usage
-
-
-ANYTHING: Any = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 2**64) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["content", "text", "usage", "delta", "type", "id", "thinking", "tool_calls", "message"]), inner, max_size=3
-        )
-    ),
-    max_leaves=8,
-)
-NAMES = ("id", "model", "choices", "usage", "object", "type", "outputs", "content", "text", "error", "pages", "data", "delta", "message")
-FIELDS = st.fixed_dictionaries(
-    {},
-    optional=dict.fromkeys(NAMES, ANYTHING)
-    | {"type": st.sampled_from(["message.output.delta", "function.call.delta", "transcription.done"]) | ANYTHING},
-)
-
-
-@pytest.fixture(scope="module")
-def any_server() -> Iterator[ScriptedServer]:
-    with ScriptedServer({}) as server:
-        yield server
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(fields=FIELDS)
-@pytest.mark.slow
-def test_any_json_is_one_sound_record(any_server: ScriptedServer, fields: dict[str, Any]) -> None:
-    client = mistral_client(any_server.url)
-    whole: list[Callable[[], Any]] = [
-        lambda: client.chat.complete(**ASK),
-        lambda: client.embeddings.create(model="m", inputs="hello"),
-        lambda: client.beta.conversations.start(model="m", inputs="hello"),
-        lambda: client.audio.transcriptions.complete(model="m", file_url="hello"),
-        lambda: client.ocr.process(model="m", document={"type": "document_url", "document_url": "hello"}),
-    ]
-    streams: list[Callable[[], Any]] = [
-        lambda: list(client.chat.stream(**ASK)),
-        lambda: list(client.beta.conversations.start_stream(model="m", inputs="hello")),
-        lambda: list(client.audio.transcriptions.stream(model="m", file_url="hello")),
-    ]
-    for body, calls in (({**answer(), **fields}, whole), (sse([{**chunks("lorem")[1], **fields}, fields]), streams)):
-        any_server.answers = [body]
-        for call in calls:
-            with collect_usages() as usages:
-                with suppress(Exception):  # the SDK's own opinion
-                    call()
-                assert len(usages.recorded) == 1
-                assert msgspec.msgpack.decode(msgspec.msgpack.encode(usages[0]), type=Usage) == usages[0]
-
-
-class CarefulChunks(MistralChunks):
-    """Chunks that are all read the careful way."""
-
-    __slots__ = ()
-
-    def absorb(self, chunk: Any) -> bool:
-        self.take(chunk)
-        return False
-
-
-@settings(max_examples=200, deadline=None)
-@given(fields=FIELDS, place=st.integers(0, 2), inside=FIELDS)
-def test_a_tampered_chunk_reads_alike(fields: dict[str, Any], place: int, inside: dict[str, Any]) -> None:
-    told = chunks("lorem", "ipsum")
-    told[place + 1] |= fields
-    told[place]["choices"][0]["delta"] |= inside
-    readings = []
-    for way in (MistralChunks, CarefulChunks):
-        collected = way({"model": "m"}, False)
-        for each in told:
-            collected.absorb(each)
-        readings.append(collected.reading(exhausted=True))
-    assert readings[0] == readings[1]
-
-
-@settings(max_examples=200, deadline=None)
-@given(fields=FIELDS, inside=FIELDS)
-def test_a_tampered_answer_reads_alike(fields: dict[str, Any], inside: dict[str, Any]) -> None:
-    told = {**answer(), **fields}
-    if isinstance(told["choices"], list) and told["choices"] and isinstance(told["choices"][0], dict):
-        told["choices"][0]["message"] = {"content": "lorem", **inside}
-    assert read_chat(told) == read_any_chat(told)
-
-
-class Kept:
-    """Chunks that are kept."""
-
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-
-    def absorb(self, chunk: Any) -> bool:
-        self.events.append(chunk)
-        return False
-
-    def reading(self, *, exhausted: bool) -> Any:
-        return self.events, "complete" if exhausted else "partial"
-
-
-STREAMS = {
-    "usual": (b'data: {"a":1}\n\ndata: {"a":2}\n\ndata: [DONE]\n\n', [{"a": 1}, {"a": 2}], "complete"),
-    "after the last word": (b'data: {"a":1}\n\ndata: [DONE]\n\ndata: {"a":2}\n\n', [{"a": 1}], "complete"),
-    "no last word": (b'data: {"a":1}\n\ndata: {"a":2}', [{"a": 1}], "partial"),
-    "names and comments": (b': hello\nevent: x\nid: 1\ndata: {"a":1}\n\nretry: 3\n\n', [{"a": 1}], "partial"),
-    "carriage returns": (b'data: {"a":1}\r\n\r\ndata:{"a":2}\r\rdata: {"a":3}\r\r', [{"a": 1}, {"a": 2}, {"a": 3}], "partial"),
-    "several lines": (b'data: {"a":\ndata: 1}\n\ndata: {"a":2}\n\n', [{"a": 1}, {"a": 2}], "partial"),
-    "no JSON": (b'data: lorem\n\ndata: {"a":2}\n\ndata: 7\n\ndata:\n\n', [{"a": 2}], "partial"),
-    "a mark before": (b'\xef\xbb\xbfdata: {"a":1}\n\n', [{"a": 1}], "partial"),
-    "nothing": (b"", [], "partial"),
-}
-
-
-@pytest.mark.parametrize("name", STREAMS)
-@pytest.mark.parametrize("size", [1, 3, 1000])
-@pytest.mark.parametrize("at_once", [0, 3, 64])
-def test_events_read_as_the_bytes_say(name: str, size: int, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever the network cuts them, and however many are read at once."""
-    text, expected, ended = STREAMS[name]
-    monkeypatch.setattr(events, "AT_ONCE", at_once)
-    reader = EventReader(Kept())  # type: ignore[arg-type]
-    for start in range(0, len(text), size):
-        reader.absorb(text[start : start + size])
-    assert reader.reading(exhausted=False) == (expected, ended)
-
-
-def test_the_bodys_end_ends_the_last_event() -> None:
-    reader = EventReader(Kept())  # type: ignore[arg-type]
-    reader.absorb(b'data: {"a":1}\n\ndata: {"a":2}')
-    assert reader.reading(exhausted=True) == ([{"a": 1}, {"a": 2}], "complete")
-
-
-def test_a_giant_event_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "MAX_BYTES", 1000)
-    monkeypatch.setattr(events, "AT_ONCE", 3)
-    monkeypatch.setattr(events, "MANY_BYTES", 500)
-    reader = EventReader(Kept())  # type: ignore[arg-type]
-    for part in (b'data: {"a":1}\n\n', b'data: {"b":"', *[b"x" * 100] * 50, b'"}\n\n', b'data: {"a":2}\n\n'):
-        reader.absorb(part)
-        assert sum(map(len, reader._parts)) <= 3000
-    assert reader.reading(exhausted=True)[0] == [{"a": 1}, {"a": 2}]  # type: ignore[comparison-overlap,index]

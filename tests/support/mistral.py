@@ -18,6 +18,10 @@ ERRORS: tuple[type[Exception], ...] = tuple(
     kind for name in ("MistralError", "SDKError", "HTTPValidationError") if (kind := getattr(errors, name, None))
 )
 
+ASK: dict[str, Any] = {"model": "mistral-small-latest", "messages": [{"role": "user", "content": "hello"}]}
+USAGE = {"prompt_tokens": 40, "completion_tokens": 11, "total_tokens": 51, "num_cached_tokens": 32}
+HEAD = {"id": "cmpl-1", "created": 1790000000, "model": "mistral-small-2603"}
+
 
 class AsyncMistral(sdk.Mistral):  # type: ignore[misc]
     """The client, of which the asynchronous methods are asked for."""
@@ -61,3 +65,22 @@ def arguments_for(method: Callable[..., Any], path: str, request: Mapping[str, A
         given.pop("stream", None)
     known = inspect.signature(method).parameters
     return {name: value for name, value in given.items() if name in known and value is not None}
+
+
+def answer(**more: Any) -> dict[str, Any]:
+    """The answer of a chat that states `USAGE`."""
+    message = {"role": "assistant", "content": "lorem ipsum"}
+    return {**HEAD, "object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": USAGE, **more}
+
+
+def chunks(*texts: str, usage: Any = USAGE) -> list[dict[str, Any]]:
+    """The chunks of a chat, of which the last states the usage."""
+
+    def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+        return {**HEAD, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+
+    return [
+        chunk({"role": "assistant", "content": ""}),
+        *(chunk({"content": text}) for text in texts),
+        {**chunk({"content": ""}, "stop"), "usage": usage},
+    ]
