@@ -32,11 +32,11 @@ _ENUM_KEYS = (
     "reasoning_format encoding_format tool_choice phase channel payer execution syntax detail search_context_size prompt_cache_retention "
     "generate_summary voice quality size output_format modalities include function_call format reason background "
     "finishReason blockReason modality trafficType serviceTier mimeType "
-    "event_type response_type input_type embedding_types truncate classification_type error_type"
+    "event_type response_type input_type embedding_types truncate classification_type error_type thinking_level"
 )
 _ID_KEYS = (
     "id call_id item_id tool_call_id tool_use_id response_id previous_response_id container_id file_id assistant_id request_id "
-    "system_fingerprint batch_id responseId generation_id"
+    "system_fingerprint batch_id responseId generation_id interaction_id"
 )
 STRUCTURAL: dict[str, re.Pattern[str]] = (
     dict.fromkeys(_ENUM_KEYS.split(), WORD)

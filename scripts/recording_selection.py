@@ -11,8 +11,9 @@ ENDPOINTS = {
     "cohere": {"cohere_chat", "cohere_generate", "embeddings", "rerank", "count_tokens"},
     "openai": {"chat", "responses", "responses_get", "completions", "embeddings"},
     "groq": {"chat"},
+    "mistral": {"audio", "chat", "embeddings", "ocr"},
     "ollama": {"chat", "embeddings", "ollama_chat", "ollama_generate"},
-    "google_genai": {"generate_content", "embeddings"},
+    "google_genai": {"generate_content", "embeddings", "interactions"},
     "vertex": {"generate_content", "embeddings"},
 }
 """What the shipped recordings cover, in the corpus's words."""

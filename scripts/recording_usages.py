@@ -13,11 +13,14 @@ counts alone. It takes no short cuts either: it has the whole exchange before it
 | Ollama, docs/api.md, docs/openai.md                              | `prompt_eval_count`, `eval_count`, `done`; loading a model             |
 | Gemini API, UsageMetadata; Vertex AI, text embeddings            | thoughts and results of tools beside the totals; a chunk's usage so far |
 | Cohere, API reference v1 and v2: chat, generate, embed, rerank   | billed units before tokens; `meta`, `usage`; the last event of a stream |
+| Gemini API: Interactions                                         | tools and thoughts beside the totals; the last event's interaction      |
+| Mistral, API: chat, conversations, audio; Agents: websearch      | audio and what connectors read, which only the total holds; last events |
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +41,7 @@ class Endpoint:
     name: str
     gen_ai_operation: str
     operation: str
-    family: str  # openai, responses, anthropic, ollama, gemini, cohere
+    family: str  # openai, responses, anthropic, ollama, gemini, interactions, cohere, mistral
     token_type: str = "llm"
 
 
@@ -74,7 +77,20 @@ ENDPOINTS = {
     "/v2/rerank": _COHERE_RANKS,
     "/summarize": Endpoint("summarize", "text_completion", "summarize", "cohere"),
     "/classify": Endpoint("classify", "classify", "classification", "cohere", "embedding"),
+    "/interactions": Endpoint("interactions", "chat", "generation", "interactions"),
 }
+MISTRALS = {
+    "/chat/completions": Endpoint("chat", "chat", "chat", "mistral"),
+    "/agents/completions": Endpoint("agents", "chat", "chat", "mistral"),
+    "/fim/completions": Endpoint("fim", "text_completion", "generation", "mistral"),
+    "/embeddings": Endpoint("embeddings", "embeddings", "vector_search", "mistral", "embedding"),
+    "/conversations": Endpoint("conversations", "chat", "chat", "mistral"),
+    "/audio/transcriptions": Endpoint("transcriptions", "generate_content", "generation", "mistral"),
+    "/audio/speech": Endpoint("speech", "generate_content", "generation", "mistral"),
+    "/ocr": Endpoint("ocr", "generate_content", "extraction", "mistral"),
+    "/responses": _RESPONSES,
+}
+"""Paths of Mistral, some of which are OpenAI's too."""
 
 FREE = {"/tokenize", "/detokenize"}
 """Cohere counts tokens for nothing."""
@@ -126,6 +142,18 @@ PLACES = {
         "consumed_input_tokens": "tokens.input_tokens",
         "consumed_output_tokens": "tokens.output_tokens",
     },
+    "interactions": {
+        "input_tokens": "total_input_tokens",
+        "output_tokens": "total_output_tokens",
+        "cache_read_tokens": "total_cached_tokens",
+        "reasoning_tokens": "total_thought_tokens",
+    },
+    "mistral": {
+        "input_tokens": "prompt_tokens",
+        "output_tokens": "completion_tokens",
+        "cache_read_tokens": "prompt_tokens_details.cached_tokens",
+        "audio_input_tokens": "prompt_tokens_details.audio_tokens",
+    },
 }
 """Where a family's usage states a count. What stands nowhere here, nobody of the family states."""
 
@@ -157,7 +185,10 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
     _, colon, verb = path.rpartition(":")
     if path in FREE:
         return []
-    endpoint = ENDPOINTS.get("/responses" if is_job else colon + verb)
+    is_interaction = exchange["method"] == "POST" and exchange["path"].partition("?")[0].endswith("/interactions")
+    endpoint = ENDPOINTS.get("/responses" if is_job else "/interactions" if is_interaction else colon + verb)
+    if exchange["provider"] == "mistral":
+        endpoint = MISTRALS.get(re.sub("^/conversations/.*", "/conversations", path)) if exchange["method"] == "POST" else None
     if endpoint is None:
         return None
     request = exchange["request"] or {}
@@ -226,6 +257,11 @@ def _counts(usage: Event | None, family: str) -> dict[str, int | None]:
         found["input_tokens"] = _sum([found["input_tokens"], found["cache_read_tokens"], found["cache_write_tokens"]])
     if family == "cohere":
         _complete_cohere(found, usage or {})
+    if family == "mistral":
+        return _with_mistral_sums(found, usage or {})
+    if family == "interactions":
+        found["input_tokens"] = _sum([found["input_tokens"], (usage or {}).get("total_tool_use_tokens")])
+        found["output_tokens"] = _sum([found["output_tokens"], found["reasoning_tokens"]])
     return _with_gemini_sums(found, usage or {}) if family == "gemini" else found
 
 
@@ -235,6 +271,18 @@ def _complete_cohere(found: dict[str, int | None], usage: Event) -> None:
         found["image_input_tokens"] = _at(usage, "billed_units.image_tokens")
     if found["input_tokens"] is None and found["output_tokens"] is None:
         found["input_tokens"], found["output_tokens"] = found["consumed_input_tokens"], found["consumed_output_tokens"]
+
+
+def _with_mistral_sums(found: dict[str, int | None], usage: Event) -> dict[str, int | None]:
+    """The prompt is that of texts alone; the total holds audio and what connectors have read as well. Older answers state the cache elsewhere."""
+    if found["cache_read_tokens"] is None:
+        found["cache_read_tokens"] = usage.get("num_cached_tokens")
+    heard = usage.get("prompt_audio_seconds") or found["audio_input_tokens"]
+    if (heard or usage.get("connector_tokens")) and usage["total_tokens"] != usage["prompt_tokens"] + usage["completion_tokens"]:
+        found["input_tokens"] = usage["total_tokens"] - usage["completion_tokens"]
+        if heard and found["audio_input_tokens"] is None:
+            found["audio_input_tokens"] = found["input_tokens"] - usage["prompt_tokens"]
+    return found
 
 
 def _with_gemini_sums(found: dict[str, int | None], usage: Event) -> dict[str, int | None]:
@@ -362,6 +410,34 @@ def _read_cohere(events: list[Event], exchange: dict[str, Any]) -> Told:
     return Told(id=answer.get("response_id") or answer.get("id") or begun, usage=usage, ended="complete" if ends else "partial")
 
 
+def _read_mistral(events: list[Event], exchange: dict[str, Any]) -> Told:
+    """An object, or events of which the last states the usage: a chunk with a finish reason, or an event that says that all is done.
+
+    A conversation's entries have models and ids of their own; the last one is the answer.
+    """
+    if exchange["path"].startswith("/v1/conversations"):
+        said = [each for event in events for each in event.get("outputs") or [event] if each.get("type", "").startswith(("message", "function"))]
+    else:
+        said = events
+    kinds = {event.get("type", "").rpartition(".")[2] for event in events}
+    finished = "done" in kinds or any(choice.get("finish_reason") for event in events for choice in event.get("choices") or ())
+    told = Told(
+        model=next((each["model"] for each in reversed(said) if each.get("model")), ""),
+        id=next((each["id"] for each in reversed(said) if each.get("id")), ""),
+        usage=next((event["usage"] for event in reversed(events) if event.get("usage")), None),
+        ended="complete" if finished or not exchange["stream"] else "partial",
+    )
+    if "error" in kinds or any(event.get("object") == "error" for event in events):
+        told.ended = "error"
+    return told
+
+
+def _read_interactions(events: list[Event], _exchange: dict[str, Any]) -> Told:
+    """An interaction, or events of which the last one with an interaction has it as it ended."""
+    last = next(body for body in reversed([event.get("interaction") or event for event in events]) if body.get("object") == "interaction")
+    return Told(last["model"], last["id"], last.get("usage"), "complete" if last["status"] == "completed" else "partial")
+
+
 _READERS = {
     "cohere": _read_cohere,
     "openai": _read_openai,
@@ -369,6 +445,8 @@ _READERS = {
     "anthropic": _read_anthropic,
     "ollama": _read_ollama,
     "gemini": _read_gemini,
+    "interactions": _read_interactions,
+    "mistral": _read_mistral,
 }
 
 

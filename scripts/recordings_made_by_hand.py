@@ -18,6 +18,7 @@ _BASE = {
     "cohere": "https://api.cohere.com",
     "openai": "https://api.openai.com",
     "groq": "https://api.groq.com",
+    "mistral": "https://api.mistral.ai",
     "ollama": "http://localhost:11434",
 }
 _CHAT = {"openai": "/v1/chat/completions", "groq": "/openai/v1/chat/completions"}
@@ -36,7 +37,7 @@ def _exchange(name: str, place: tuple[str, str, str], request: Any, body: Any, *
     usage, status = more.pop("usage", None), more.pop("status", 200)
     streamed = isinstance(body, list)
     shape = "json" if not streamed else more.pop("shape", "ndjson" if provider == "ollama" else "sse")
-    asked_model = request["model"] if request else None
+    asked_model = request.get("model") if request else None
     model = more.pop("model", asked_model)
     total = sum(count for count in counts if count is not None)
     return {

@@ -22,6 +22,7 @@ from recording_filler import Reduction, reduce_body
 from recording_selection import FAILED, MOST, select
 from recording_usages import usages_of
 from recordings_made_by_hand import made_by_hand
+from recordings_of_mistral import mistral_by_hand
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = ROOT / "src" / "tokentrail" / "testing" / "recordings"
@@ -187,8 +188,9 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(f"--corpus {options.corpus}: there is no such folder")
         exchanges, licences = read_corpus(options.corpus)
         reduced = [reduce_exchange(exchange, licences) for exchange in select(exchanges, options.most)]
-        write([with_usages(recording) for recording in reduced + made_by_hand()], options.out)
-        print(f"{len(reduced)} of {len(exchanges)} exchanges, {len(made_by_hand())} made by hand, in {options.out}")
+        by_hand = made_by_hand() + mistral_by_hand()
+        write([with_usages(recording) for recording in reduced + by_hand], options.out)
+        print(f"{len(reduced)} of {len(exchanges)} exchanges, {len(by_hand)} made by hand, in {options.out}")
     if options.out != RECORDINGS:
         return 0
     if options.again:

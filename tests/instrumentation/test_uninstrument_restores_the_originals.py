@@ -12,6 +12,7 @@ import pytest
 import wrapt
 
 from tests.support.installed import ALL
+from tests.support.mistral import sdk as mistral
 from tests.support.scripted import ScriptedServer, completion
 from tokentrail.instrumentation.registry import instrument, instrumented, uninstrument
 from tokentrail.testing import Usages
@@ -27,6 +28,8 @@ CLASSES = [
     groq._base_client.SyncAPIClient,
     groq._base_client.AsyncAPIClient,
     groq._base_client.BaseClient,
+    mistral.BaseSDK,
+    mistral.SDKHooks,
     ollama.Client,
     ollama.AsyncClient,
 ]

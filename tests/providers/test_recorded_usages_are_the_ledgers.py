@@ -43,7 +43,9 @@ def assert_recorded(usages: Usages, expected: Sequence[Mapping[str, Any]] | None
     assert all(set(usage) == COMPARED for usage in expected), recording.id
     found = [{name: getattr(usage, name) for name in COMPARED} for usage in usages.recorded]
     for usage, wanted in zip(found, expected, strict=False):
-        if wanted["error_type"] is None and usage["error_type"].startswith(("anthropic.", "cohere.", "openai.", "groq.", "ollama.", "google.")):
+        if wanted["error_type"] is None and usage["error_type"].startswith(
+            ("anthropic.", "cohere.", "openai.", "groq.", "ollama.", "google.", "mistralai.")
+        ):
             usage["error_type"] = None
     assert found == list(expected), recording.id
 
@@ -102,7 +104,7 @@ def test_the_recordings_show_what_may_differ() -> None:
     seen = {name: {usage[name] for usage in expected} for name in COMPARED}
     assert seen["ended"] == {"complete", "partial", "error"}
     assert seen["input_source"] == seen["output_source"] == {"reported", "unknown"}
-    assert seen["provider"] == {"anthropic", "cohere", "openai", "groq", "ollama", *GOOGLE}
+    assert seen["provider"] == {"anthropic", "cohere", "openai", "groq", "ollama", "mistral", *GOOGLE}
     assert seen["key_kind"] == {"automatic", "object"}
     assert [recording.id for recording in SHIPPED if not recording.expected_usages], "what is not counted"
     above_zero = {name for name in COMPARED if any(type(value) is int and value > 0 for value in seen[name])}
@@ -115,7 +117,7 @@ def test_the_whole_corpus() -> None:
     usages_of = load_script("recording_usages").usages_of
     exchanges = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in CORPUS.rglob("*.json")}
     compared = 0
-    with ReplayServer(CORPUS, providers=["anthropic", "cohere", "openai", "groq", "ollama", *GOOGLE]) as server:
+    with ReplayServer(CORPUS, providers=["anthropic", "cohere", "openai", "groq", "ollama", "mistral", *GOOGLE]) as server:
         for place, recording in enumerate(server.recordings.values()):
             expected = usages_of(exchanges[recording.id])
             if expected is None or not is_of_an_sdk(exchanges[recording.id]):

@@ -24,7 +24,7 @@ def quick_sdks() -> Iterator[None]:
     A collection of all types of three SDKs takes 0.2 s, and tests of abandoned streams ask for hundreds. Each client would read 140 certificates anew,
     which takes 0.1 s; what the clients call here is plain HTTP on loopback.
     """
-    for name in ("anthropic", "cohere", "groq", "ollama", "openai"):
+    for name in ("anthropic", "cohere", "groq", "mistralai", "ollama", "openai"):
         importlib.import_module(name)
     gc.collect()
     gc.freeze()

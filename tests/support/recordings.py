@@ -16,12 +16,14 @@ from google import genai
 from google.genai import errors as genai_errors
 from google.oauth2.credentials import Credentials
 
+from tests.support.mistral import ERRORS as MISTRAL_ERRORS
+from tests.support.mistral import arguments_for, method_for, mistral_client
 from tokentrail.testing import Recording, ReplayServer
 
 Counts = dict[str, int | None]
 GOOGLE = ("google_genai", "vertex")
-OWN_RAW = (*GOOGLE, "cohere")
-"""The providers whose SDKs have no raw responses, or raw responses of another kind than Stainless's."""
+OWN_RAW = (*GOOGLE, "cohere", "mistral")
+"""Providers whose SDKs have no raw responses, or raw responses of another kind than Stainless's."""
 
 
 def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> Any:
@@ -33,6 +35,8 @@ def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> 
         return cohere_client(recording, url, asynchronous=asynchronous)
     if recording.provider == "anthropic" and recording.endpoint == "messages":
         return (anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic)(base_url=url, api_key="none", max_retries=0, timeout=20)
+    if recording.provider == "mistral":
+        return mistral_client(url, asynchronous=asynchronous)
     if recording.provider == "groq":
         return (groq.AsyncGroq if asynchronous else groq.Groq)(base_url=url, api_key="none", max_retries=0, timeout=20)
     if recording.provider == "ollama" and recording.path.startswith("/api/"):
@@ -68,6 +72,9 @@ def google_client(url: str, *, vertex: bool) -> genai.Client:
 def google_method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The method of Google's SDK, and a short text: the SDK has types for contents and settings, and not for every recorded one."""
     model = recording.path.partition("?")[0].rpartition(":")[0].rpartition("/")[2]
+    if recording.endpoint == "interactions":
+        request = dict(recording.request or {})
+        return client.interactions.create, {"model": request["model"], "input": request["input"], "stream": recording.stream}
     methods = {"embeddings": client.models.embed_content, "generate_content": client.models.generate_content}
     method = client.models.generate_content_stream if recording.stream else methods[recording.endpoint]
     return method, {"model": model, "contents": "lorem"}
@@ -79,6 +86,9 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
         return google_method_of(client, recording)
     if recording.provider == "cohere":
         return cohere_method_of(client, recording)
+    if recording.provider == "mistral":
+        method = method_for(client, recording.path, stream=recording.stream)
+        return method, arguments_for(method, recording.path, recording.request or {})
     path, request = recording.path.partition("?")[0], dict(recording.request or {})
     if recording.method == "GET":
         return client.responses.retrieve, {"response_id": path.rpartition("/")[2]} | ({"stream": True} if recording.stream else {})
@@ -143,13 +153,14 @@ def ask_lines(recording: Recording, url: str) -> list[str]:
 
 def error_types() -> tuple[type[Exception], ...]:
     """What the SDKs raise for an answer that is an error."""
-    return (anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError, genai_errors.APIError, CohereError)
+    return (anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError, genai_errors.APIError, CohereError, *MISTRAL_ERRORS)
 
 
 def naive_counts(items: list[Any]) -> Counts:
     """The counts of the last item that states any: as a user would read them from the SDK's objects."""
     counts: Counts = {"input_tokens": None, "output_tokens": None, "cached_input_tokens": None, "reasoning_tokens": None}
-    for item in items:
+    for each in items:
+        item = getattr(each, "data", None) if hasattr(getattr(each, "data", None), "usage") else each  # Mistral's events
         usage = _usage(item)
         if usage is None:
             continue
@@ -161,6 +172,16 @@ def naive_counts(items: list[Any]) -> Counts:
             told = usage.tokens or usage.billed_units
             counts |= {"input_tokens": _first(told, "input_tokens"), "output_tokens": _first(told, "output_tokens")}
             counts["cached_input_tokens"] = _first(usage, "cached_tokens")
+            continue
+        if hasattr(usage, "total_thought_tokens"):
+            names = ("total_input_tokens", "total_output_tokens", "total_cached_tokens", "total_thought_tokens")
+            counts = dict(zip(counts, (getattr(usage, name) for name in names), strict=True))
+            continue
+        if hasattr(usage, "prompt_tokens") and type(usage).__module__.startswith("mistralai"):
+            stated = usage.model_dump()
+            details = stated.get("prompt_tokens_details") or {}
+            cached = details.get("cached_tokens", stated.get("num_cached_tokens"))
+            counts |= {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens, "cached_input_tokens": cached}
             continue
         if hasattr(item, "prompt_eval_count"):
             counts |= {"input_tokens": item.prompt_eval_count, "output_tokens": getattr(item, "eval_count", None)}
@@ -199,6 +220,7 @@ def _usage(item: Any) -> Any:
         or _first(_first(item, "delta"), "usage")
         or _first(item, "meta")
         or _first(_first(item, "response"), "meta")
+        or _first(_first(item, "interaction"), "usage")
     )
 
 

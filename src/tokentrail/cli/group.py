@@ -25,6 +25,7 @@ _EXTRAS = {
     "uvicorn": "embedded",
     "backports": "embedded",
     "anthropic": "anthropic",
+    "mistralai": "mistralai",
     "openai": "openai",
     "groq": "groq",
     "ollama": "ollama",

@@ -65,25 +65,26 @@ def _check(integration: Integration, sdk: str) -> Iterator[Finding]:
     from tokentrail.instrumentation.layers import layers_over  # noqa: PLC0415 - loads wrapt
 
     name = integration.name
-    unpatched = _unpatched(integration.hooks)
+    hooks = [hook for hook in integration.hooks if not hook.optional or _has(hook)]
+    unpatched = _unpatched(hooks)
     if unpatched:
         yield Finding(name, "wrong", f"{sdk}: {', '.join(unpatched)} cannot be patched, calls through it are not counted")
         return
-    layers = [each for hook in integration.hooks for each in layers_over(hook)]
+    layers = [each for hook in hooks for each in layers_over(hook)]
     if integration.probe is None:
-        yield Finding(name, "ok", f"{sdk}: all {len(integration.hooks)} functions are patched")
+        yield Finding(name, "ok", f"{sdk}: all {len(hooks)} functions are patched")
     else:
         probed = probe(integration.probe)
         if probed.error is not None:
             error = f"{type(probed.error).__name__}: {probed.error}"
-            yield Finding(name, "wrong", f"{sdk}: all {len(integration.hooks)} functions are patched, but a call to a listener here failed: {error}")
+            yield Finding(name, "wrong", f"{sdk}: all {len(hooks)} functions are patched, but a call to a listener here failed: {error}")
         elif probed.counted != probed.calls:
             yield Finding(name, "wrong", f"{sdk}: of {probed.calls} calls to a listener here {probed.counted} were counted{_blame(layers)}")
         else:
             yield Finding(
                 name,
                 "ok",
-                f"{sdk}: all {len(integration.hooks)} functions are patched, {probed.calls} calls to a listener here were counted once each",
+                f"{sdk}: all {len(hooks)} functions are patched, {probed.calls} calls to a listener here were counted once each",
             )
     yield from (_finding_of(name, each) for each in layers)
 
@@ -105,6 +106,13 @@ def _unpatched(hooks: Iterable[Hook]) -> list[str]:
 
     missing = [hook for hook in hooks if not _imports(hook.module)] or [hook for hook in hooks if not is_on(hook)]
     return [f"{hook.module}:{hook.name}" for hook in missing]
+
+
+def _has(hook: Hook) -> bool:
+    """Whether this version of the SDK has the hook's function."""
+    from tokentrail.instrumentation.patching import is_there  # noqa: PLC0415 - loads wrapt
+
+    return _imports(hook.module) and is_there(hook, sys.modules[hook.module])
 
 
 def _imports(module: str) -> bool:

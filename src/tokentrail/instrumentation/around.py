@@ -185,7 +185,7 @@ def ended_by(error: BaseException) -> str:
 
 def sanitized(answer: Answer, attempts: int) -> Answer:
     """Sets the attempts; replaces counts that are no 64-bit integers, and names that are no strings (servers send 12.0 and "12")."""
-    answer.attempts = attempts
+    answer.attempts = attempts or 1  # 0: the SDK's tries are counted, and it failed before the first
     if type(answer.model) is not str:
         answer.model = _text(answer.model)
     if type(answer.response_id) is not str:

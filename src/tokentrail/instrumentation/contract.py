@@ -168,13 +168,17 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A function to patch: `name` is the qualified name in `module`. Either `opens` a call, or `observes` the exchange under way."""
+    """A function to patch: `name` is the qualified name in `module`. Either `opens` a call, or `observes` the exchange under way.
+
+    `optional`: some versions of the SDK have no such module, or no such function.
+    """
 
     module: str
     name: str
     opens: Callable[[Any, tuple[Any, ...], dict[str, Any]], Exchange | None] | None = None
     observes: Callable[[Exchange], None] | None = None
     is_async: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

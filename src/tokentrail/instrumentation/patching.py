@@ -20,7 +20,7 @@ from tokentrail.instrumentation.transplant import Live, Transplant, can_be_trans
 from tokentrail.instrumentation.versions import warn_if_outside
 from tokentrail.recording.runtime import internal_error
 
-__all__ = ["apply", "is_on", "owner_of", "remove"]
+__all__ = ["apply", "is_on", "is_there", "owner_of", "remove"]
 
 Place = tuple[str, str]
 
@@ -99,6 +99,15 @@ def owner_of(hook: Hook, module: ModuleType) -> tuple[Any, str]:
     return owner, name
 
 
+def is_there(hook: Hook, module: ModuleType) -> bool:
+    """Whether the module has the hook's function, which only optional hooks may lack."""
+    try:
+        owner, name = owner_of(hook, module)
+    except AttributeError:
+        return not hook.optional
+    return hasattr(owner, name) or not hook.optional
+
+
 def apply(hook: Hook, integration: Integration | None = None) -> None:
     """Patches the function: at once if its module is imported, else upon that import. A second call completes a patch that a fork interrupted.
 
@@ -139,7 +148,7 @@ def is_on(hook: Hook) -> bool:
 def _patch(hook: Hook, module: ModuleType, integration: Integration | None) -> None:
     place = (hook.module, hook.name)
     try:
-        if place not in _armed:
+        if place not in _armed or not is_there(hook, module):
             return
         patch = _patched.get(place)
         if patch is not None and not patch.is_of(hook, module):

@@ -1,4 +1,4 @@
-"""Google's SDK (google-genai): generate_content, its stream, chats and embeddings, on the Gemini API and on Vertex; sync and async."""
+"""Google's SDK (google-genai): generate_content, its stream, chats, interactions and embeddings, on the Gemini API and on Vertex; sync and async."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from tokentrail.integrations.shapes.gemini import (
     texts_of_contents,
     texts_of_embeddings,
 )
+from tokentrail.integrations.shapes.interactions import (
+    InteractionEvents,
+    UnfinishedEvents,
+    read_interaction,
+    read_unfinished,
+    texts_of_interaction,
+)
+from tokentrail.integrations.transports import speakeasy
 from tokentrail.integrations.transports.google_genai import hooks_of
 from tokentrail.integrations.transports.probes import probe_google
 
@@ -35,20 +43,33 @@ EMBED: Final = Endpoint(
     read=read_embeddings,
     token_type="embedding",  # noqa: S106 - a kind of token
 )
+BACKGROUND: Final = Endpoint(
+    name="interactions",
+    gen_ai_operation="chat",
+    operation="generation",
+    texts=texts_of_interaction,
+    read=read_unfinished,
+    chunks=UnfinishedEvents,
+    deferred=True,
+)
+INTERACTION: Final = replace(BACKGROUND, read=read_interaction, chunks=InteractionEvents, deferred=False, instead=("background", BACKGROUND))
 
 INTEGRATION: Final = Integration(
     name="google-genai",
     package="google-genai",
     supports=">=1.4,<4",
-    hooks=hooks_of(
-        "google.genai._api_client",
-        {
-            "generateContent": GENERATE,
-            "streamGenerateContent": GENERATE,
-            "embedContent": EMBED,
-            "batchEmbedContents": EMBED,
-            "predict": replace(EMBED, spends=is_embedding),  # Vertex; its images and videos are predictions too
-        },
+    hooks=(
+        *hooks_of(
+            "google.genai._api_client",
+            {
+                "generateContent": GENERATE,
+                "streamGenerateContent": GENERATE,
+                "embedContent": EMBED,
+                "batchEmbedContents": EMBED,
+                "predict": replace(EMBED, spends=is_embedding),  # Vertex; its images and videos are predictions too
+            },
+        ),
+        *speakeasy.hooks_of("google.genai._gaos", "gcp.gemini", {"interactions": INTERACTION}, async_sdk="Async"),
     ),
     clashes=(
         "opentelemetry-instrumentation-google-generativeai",

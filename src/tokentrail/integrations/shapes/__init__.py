@@ -10,5 +10,8 @@
 | `anthropic_messages` | Anthropic's Messages                                                                       |
 | `gemini`             | Gemini's generate_content and embeddings, also on Vertex                                   |
 | `cohere`             | Cohere's API, versions 1 and 2                                                             |
+| `interactions`       | Google's Interactions                                                                      |
+| `mistral`            | Mistral's chats, agents, fill-in-the-middle, embeddings, OCR and audio                     |
+| `mistral_conversations` | Mistral's conversations                                                                 |
 | `ollama`             | Ollama's chat, generate and embed                                                          |
 """

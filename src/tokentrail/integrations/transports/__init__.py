@@ -11,6 +11,8 @@
 | `fern`              | SDKs that Fern generates (cohere): two functions of one class, below those that parse         |
 | `lines`             | streams of JSON lines, or of server-sent events with JSON, parsed from their bytes            |
 | `urls`              | base URLs that an SDK holds as texts                                                          |
+| `speakeasy`         | SDKs that Speakeasy generates (mistralai, Google's interactions): one function, and bytes     |
+| `events`            | server-sent events from bytes, many at once                                                   |
 | `generators`        | streams that an SDK returns as a generator                                                    |
 | `probes`            | small calls to a listener on this machine, for `tokentrail doctor`                            |
 | `http_errors`       | exceptions of the HTTP client below an SDK                                                    |

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from contextvars import Context, copy_context
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+from tokentrail.instrumentation.around import under_way
 from tokentrail.instrumentation.contract import Chunks, Exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
 from tokentrail.recording import recorder
@@ -40,7 +41,22 @@ def _steps(stream: Generator[Any, None, None], exchange: Exchange, chunks: Calla
     if exchange.call is None:
         yield from stream
     else:
-        yield from follow(stream, FollowedStream(exchange, chunks()))
+        yield from follow(_sent_under(exchange, stream), FollowedStream(exchange, chunks()))
+
+
+def _sent_under(exchange: Exchange, stream: Generator[Any, None, None]) -> Generator[Any, None, None]:
+    """Yields the stream's chunks; its first step, which sends the request, is the exchange's, so that the SDK's tries are counted."""
+    token = under_way.set(exchange)
+    try:
+        first = next(stream, _END)
+    finally:
+        under_way.reset(token)
+    if first is not _END:
+        yield first
+        yield from stream
+
+
+_END: Final = object()
 
 
 async def _steps_async(

@@ -3,7 +3,7 @@
 request(http_method, path, request_dict, http_options)      returns an object whose `body` is the answer's JSON; a dictionary before 1.21
 request_streamed(…)                                         a generator of such objects, which sends the request with its first step
 async_request(…), async_request_streamed(…)                 the same, awaited; the second sends the request and then returns an async generator
-_request_once, _async_request_once                          run once for each try
+_request_once, _async_request_once                          run once for each try: attempts
 
 A path is a resource and what to do with it: `models/gemini-2.5-flash:generateContent`, `publishers/google/models/…:predict`.
 """
@@ -35,7 +35,13 @@ def hooks_of(module: str, endpoints: Mapping[str, Endpoint]) -> tuple[Hook, ...]
         hook("request_streamed", deliver, is_async=False),
         hook("async_request", None, is_async=True),
         hook("async_request_streamed", deliver_async, is_async=True),
+        Hook(module, "BaseApiClient._request_once", observes=_count_try, optional=True),
+        Hook(module, "BaseApiClient._async_request_once", observes=_count_try, is_async=True, optional=True),
     )
+
+
+def _count_try(exchange: Exchange) -> None:
+    exchange.attempts += 1
 
 
 def _open_request(endpoints: Mapping[str, Endpoint], delivers: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
@@ -47,7 +53,7 @@ def _open_request(endpoints: Mapping[str, Endpoint], delivers: Any, client: Any,
     default = "gcp.vertex_ai" if getattr(client, "vertexai", False) else "gcp.gemini"
     server = server_of(parsed(_base_url(given.get("http_options")) or _base_url(client._http_options) or ""), default)  # noqa: SLF001
     request = endpoint.request(server, body, resource.rpartition("/")[2], delivers is not None)
-    exchange = Exchange(request=request, args=args, kwargs=kwargs, read=partial(_read, endpoint), read_error=_read_error)
+    exchange = Exchange(request=request, args=args, kwargs=kwargs, read=partial(_read, endpoint), read_error=_read_error, attempts=0)
     if delivers is not None and endpoint.chunks is not None:
         exchange.deferred = delivers is deliver
         exchange.deliver = partial(delivers, partial(_ParsedChunks, endpoint.chunks, body))

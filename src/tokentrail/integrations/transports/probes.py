@@ -7,7 +7,7 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any, Final
 
-__all__ = ["ANSWER", "probe_cohere", "probe_google", "probe_ollama", "probe_stainless"]
+__all__ = ["ANSWER", "probe_cohere", "probe_google", "probe_mistral", "probe_ollama", "probe_stainless"]
 
 MESSAGES: Final = [{"role": "user", "content": "doctor"}]
 ANSWER: Final[dict[str, Any]] = {
@@ -75,5 +75,24 @@ def probe_cohere(url: str) -> int:
 
     with http.Client(**_HTTP) as http_client:
         sdk.ClientV2("none", base_url=url, timeout=10.0, httpx_client=http_client).chat(model="doctor", messages=MESSAGES)
+    asyncio.run(ask())
+    return 2
+
+
+def probe_mistral(url: str) -> int:
+    """Makes one sync and one async call with Mistral's SDK. Returns the number of calls."""
+    try:
+        sdk = import_module("mistralai.client.sdk")
+    except ImportError:
+        sdk = import_module("mistralai.sdk")  # version 1
+    http = sdk.httpx  # or httpx2, under the same name
+    client = sdk.Mistral(api_key="none", server_url=url, timeout_ms=10_000, client=http.Client(**_HTTP), async_client=http.AsyncClient(**_HTTP))
+
+    async def ask() -> None:
+        async with client:
+            await client.chat.complete_async(model="doctor", messages=MESSAGES)
+
+    with client:
+        client.chat.complete(model="doctor", messages=MESSAGES)
     asyncio.run(ask())
     return 2

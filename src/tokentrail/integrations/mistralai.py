@@ -1,0 +1,78 @@
+"""Mistral's SDK (mistralai), also for Azure and Google Cloud: chat, agents, conversations, FIM, embeddings, responses, OCR, audio; sync and async."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from tokentrail.instrumentation.contract import Endpoint, Integration
+from tokentrail.integrations.shapes.mistral import (
+    AudioEvents,
+    MistralChunks,
+    no_texts,
+    read_audio,
+    read_chat,
+    read_embeddings,
+    texts_of_fim,
+)
+from tokentrail.integrations.shapes.mistral_conversations import ConversationEvents, read_conversation, texts_of_conversation
+from tokentrail.integrations.shapes.openai_chat import texts_of_chat
+from tokentrail.integrations.shapes.openai_completions import texts_of_embeddings
+from tokentrail.integrations.shapes.openai_responses import ResponseEvents, read_response, texts_of_response_request
+from tokentrail.integrations.transports.probes import probe_mistral
+from tokentrail.integrations.transports.speakeasy import hooks_of
+
+__all__ = ["INTEGRATION"]
+
+CHAT: Final = Endpoint(name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_chat, read=read_chat, chunks=MistralChunks)
+FIM: Final = replace(CHAT, name="fim", gen_ai_operation="text_completion", operation="generation", texts=texts_of_fim)
+EMBED: Final = Endpoint(
+    name="embeddings",
+    gen_ai_operation="embeddings",
+    operation="vector_search",
+    texts=texts_of_embeddings,
+    read=read_embeddings,
+    token_type="embedding",  # noqa: S106 - a kind of token
+)
+CONVERSATION: Final = replace(CHAT, name="conversations", texts=texts_of_conversation, read=read_conversation, chunks=ConversationEvents)
+RESPONSE: Final = replace(CHAT, name="responses", operation="generation", texts=texts_of_response_request, read=read_response, chunks=ResponseEvents)
+TRANSCRIPTION: Final = Endpoint(
+    name="transcriptions", gen_ai_operation="generate_content", operation="generation", texts=no_texts, read=read_audio, chunks=AudioEvents
+)
+SPEECH: Final = replace(TRANSCRIPTION, name="speech", texts=texts_of_embeddings)
+OCR: Final = replace(TRANSCRIPTION, name="ocr", operation="extraction", chunks=None)
+GOOGLE: Final = replace(CHAT, instead=("prompt", FIM))  # one path for both
+
+PATHS: Final = {
+    "chat/completions": CHAT,
+    "agents/completions": replace(CHAT, name="agents"),
+    "fim/completions": FIM,
+    "embeddings": EMBED,
+    "conversations": CONVERSATION,
+    "conversations/*": CONVERSATION,
+    "conversations/*/restart": CONVERSATION,
+    "responses": RESPONSE,
+    "audio/transcriptions": TRANSCRIPTION,
+    "audio/speech": SPEECH,
+    "ocr": OCR,
+    "rawPredict": GOOGLE,
+    "streamRawPredict": GOOGLE,
+}
+
+INTEGRATION: Final = Integration(
+    name="mistralai",
+    package="mistralai",
+    supports=">=1.6,<4",
+    hooks=(
+        # since version 2
+        *hooks_of("mistralai.client", "mistral_ai", PATHS),
+        *hooks_of("mistralai.azure.client", "azure.ai.inference", PATHS),
+        *hooks_of("mistralai.gcp.client", "gcp.vertex_ai", PATHS),
+        # version 1
+        *hooks_of("mistralai", "mistral_ai", PATHS),
+        *hooks_of("mistralai_azure", "azure.ai.inference", PATHS),
+        *hooks_of("mistralai_gcp", "gcp.vertex_ai", PATHS),
+    ),
+    clashes=("opentelemetry-instrumentation-mistralai", "openinference-instrumentation-mistralai", "openlit", "langfuse", "logfire"),
+    probe=probe_mistral,
+)
