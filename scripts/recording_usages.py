@@ -12,6 +12,7 @@ counts alone. It takes no short cuts either: it has the whole exchange before it
 | Anthropic, Compaction                                            | `iterations`, which the totals leave out                                |
 | Ollama, docs/api.md, docs/openai.md                              | `prompt_eval_count`, `eval_count`, `done`; loading a model             |
 | Gemini API, UsageMetadata; Vertex AI, text embeddings            | thoughts and results of tools beside the totals; a chunk's usage so far |
+| Amazon Bedrock                                                   | see `recording_bedrock`                                                |
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from recording_bedrock import COUNTED, KINDS, kind_of, model_of, read_bedrock
 from recording_selection import FAILED
 
 from tokentrail.counts import COUNTS
@@ -37,7 +39,7 @@ class Endpoint:
     name: str
     gen_ai_operation: str
     operation: str
-    family: str  # openai, responses, anthropic, ollama, gemini
+    family: str  # openai, responses, anthropic, ollama, gemini, bedrock
     token_type: str = "llm"
 
 
@@ -101,6 +103,7 @@ PLACES = {
         "cache_read_tokens": "cachedContentTokenCount",
         "reasoning_tokens": "thoughtsTokenCount",
     },
+    "bedrock": {name: name for name in COUNTED},
 }
 """Where a family's usage states a count. What stands nowhere here, nobody of the family states."""
 
@@ -127,6 +130,8 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
     The names are those of a usage's fields. A count that is not stated is null; so is the error's type where the exchange does not tell it (an error
     without an HTTP status is named after the exception that an SDK makes of it). `provider` is who answers at the provider's own address.
     """
+    if exchange["provider"] == "bedrock":
+        return _usages_of_bedrock(exchange)
     path = exchange["path"].partition("?")[0].removeprefix("/openai").removeprefix("/v1")
     is_job = exchange["method"] == "GET" and path.startswith("/responses/")
     _, colon, verb = path.rpartition(":")
@@ -143,6 +148,16 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
             return []
         key_kind = "object" if exchange["status"] < FAILED else "automatic"
     return [_usage(exchange, endpoint, told, key_kind)]
+
+
+def _usages_of_bedrock(exchange: dict[str, Any]) -> list[dict[str, Any]]:
+    kind = kind_of(exchange)
+    if not kind:
+        return []
+    endpoint, gen_ai_operation, operation, token_type = KINDS[kind]
+    named = Endpoint(endpoint, gen_ai_operation, operation, "bedrock", token_type)
+    told = Told(ended="error") if exchange["status"] >= FAILED else Told(*read_bedrock(exchange))
+    return [_usage(exchange, named, told, "automatic")]
 
 
 def _only_loads(path: str, request: Event) -> bool:
@@ -171,7 +186,7 @@ def _usage(exchange: dict[str, Any], endpoint: Endpoint, told: Told, key_kind: s
         "gen_ai_operation": endpoint.gen_ai_operation,
         "operation": endpoint.operation,
         "token_type": endpoint.token_type,
-        "request_model": _model_in(exchange["path"]) if endpoint.family == "gemini" else (exchange["request"] or {}).get("model", ""),
+        "request_model": _model_asked(exchange, endpoint.family),
         "response_model": told.model,
         "response_id": told.id,
         "stream": exchange["stream"],
@@ -182,6 +197,11 @@ def _usage(exchange: dict[str, Any], endpoint: Endpoint, told: Told, key_kind: s
         "input_source": sources[0],
         "output_source": sources[1],
     }
+
+
+def _model_asked(exchange: dict[str, Any], family: str) -> str:
+    paths = {"gemini": _model_in, "bedrock": model_of}
+    return paths[family](exchange["path"]) if family in paths else (exchange["request"] or {}).get("model", "")
 
 
 def _model_in(path: str) -> str:

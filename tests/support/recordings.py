@@ -14,6 +14,7 @@ from google import genai
 from google.genai import errors as genai_errors
 from google.oauth2.credentials import Credentials
 
+from tests.support import bedrock
 from tokentrail.testing import Recording, ReplayServer
 
 Counts = dict[str, int | None]
@@ -86,6 +87,8 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
 
 def ask(recording: Recording, url: str) -> list[Any]:
     """Call the SDK; all it gives: one object, or every chunk of the stream."""
+    if recording.provider == "bedrock":
+        return bedrock.ask(recording, url)
     with client_of(recording, url) as client:
         method, arguments = method_of(client, recording)
         answer = method(**arguments)
@@ -94,6 +97,8 @@ def ask(recording: Recording, url: str) -> list[Any]:
 
 async def ask_async(recording: Recording, url: str) -> list[Any]:
     """The same with the asynchronous client."""
+    if recording.provider == "bedrock":
+        return await bedrock.ask_async(recording, url)
     async with client_of(recording, url, asynchronous=True) as client:
         method, arguments = method_of(client, recording)
         answer = await method(**arguments)
@@ -118,11 +123,13 @@ def ask_lines(recording: Recording, url: str) -> list[str]:
 
 def error_types() -> tuple[type[Exception], ...]:
     """What the SDKs raise for an answer that is an error."""
-    return (anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError, genai_errors.APIError)
+    return (*bedrock.ERRORS, anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError, genai_errors.APIError)
 
 
 def naive_counts(items: list[Any]) -> Counts:
     """The counts of the last item that states any: as a user would read them from the SDK's objects."""
+    if isinstance(items[0], dict) and "ResponseMetadata" in items[0]:
+        return bedrock.naive_counts(items)
     counts: Counts = {"input_tokens": None, "output_tokens": None, "cached_input_tokens": None, "reasoning_tokens": None}
     for item in items:
         usage = _usage(item)
