@@ -25,7 +25,7 @@ from tokentrail.counts import COUNTS
 from tokentrail.testing import Recording, ReplayServer, Usages, collect_usages, read_recordings
 
 SHIPPED = [recording for recording in read_recordings() if (hasattr(openai.OpenAI, "responses") or not recording.endpoint.startswith("responses"))]
-RAW = [recording for recording in SHIPPED if not recording.path.startswith("/api/") and recording.provider not in GOOGLE]  # whose SDKs have them
+RAW = [recording for recording in SHIPPED if not recording.path.startswith("/api/") and recording.provider not in {*GOOGLE, "bedrock"}]  # have them
 LINES = [recording for recording in RAW if not (recording.stream and recording.flags["error"])]  # of lines nobody raises what they say
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "open"
 UNSEEN = {"image_output_tokens", "consumed_input_tokens", "consumed_output_tokens"}
@@ -43,7 +43,7 @@ def assert_recorded(usages: Usages, expected: Sequence[Mapping[str, Any]] | None
     assert all(set(usage) == COMPARED for usage in expected), recording.id
     found = [{name: getattr(usage, name) for name in COMPARED} for usage in usages.recorded]
     for usage, wanted in zip(found, expected, strict=False):
-        if wanted["error_type"] is None and usage["error_type"].startswith(("anthropic.", "openai.", "groq.", "ollama.", "google.")):
+        if wanted["error_type"] is None and usage["error_type"].startswith(("anthropic.", "openai.", "groq.", "ollama.", "google.", "botocore.")):
             usage["error_type"] = None
     assert found == list(expected), recording.id
 
@@ -102,7 +102,7 @@ def test_the_recordings_show_what_may_differ() -> None:
     seen = {name: {usage[name] for usage in expected} for name in COMPARED}
     assert seen["ended"] == {"complete", "partial", "error"}
     assert seen["input_source"] == seen["output_source"] == {"reported", "unknown"}
-    assert seen["provider"] == {"anthropic", "openai", "groq", "ollama", *GOOGLE}
+    assert seen["provider"] == {"anthropic", "bedrock", "openai", "groq", "ollama", *GOOGLE}
     assert seen["key_kind"] == {"automatic", "object"}
     assert [recording.id for recording in SHIPPED if not recording.expected_usages], "what is not counted"
     above_zero = {name for name in COMPARED if any(type(value) is int and value > 0 for value in seen[name])}
@@ -115,7 +115,7 @@ def test_the_whole_corpus() -> None:
     usages_of = load_script("recording_usages").usages_of
     exchanges = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in CORPUS.rglob("*.json")}
     compared = 0
-    with ReplayServer(CORPUS, providers=["anthropic", "openai", "groq", "ollama", *GOOGLE]) as server:
+    with ReplayServer(CORPUS, providers=["anthropic", "bedrock", "bedrock_mantle", "openai", "groq", "ollama", *GOOGLE]) as server:
         for place, recording in enumerate(server.recordings.values()):
             expected = usages_of(exchanges[recording.id])
             if expected is None or not is_of_an_sdk(exchanges[recording.id]):
