@@ -19,7 +19,8 @@ import pytest
 from botocore.stub import Stubber
 
 from tests.support.bedrock import AWS, HELLO, SESSION, BedrockServer, aio_client_of, chunks, client_of, conversation, conversed, message
-from tokentrail.instrumentation.registry import instrument, uninstrument
+from tokentrail.instrumentation.layers import layers_over
+from tokentrail.instrumentation.registry import instrument, integrations, uninstrument
 from tokentrail.testing import Usages
 from tokentrail.usage import Usage
 
@@ -460,6 +461,14 @@ def test_an_answer_that_is_no_json(body: bytes, usages: Usages) -> None:
     with BedrockServer([body], bedrock_input_token_count="5", bedrock_output_token_count="7") as server:
         assert invoke(server).read() == body
     assert [(u.input_tokens, u.output_tokens, u.ended) for u in usages.recorded] == [(5, 7, "complete")]
+
+
+def test_doctor_takes_aiobotocores_own_function_for_no_foreign_one() -> None:
+    hooks = [hook for name in ("botocore", "aiobotocore") for hook in integrations()[name].hooks]
+    assert [layer for hook in hooks for layer in layers_over(hook)] == []
+    uninstrument(["aiobotocore"])
+    assert [layer.leads_to_the_function for layer in layers_over(hooks[0])] == [False], "calls through it are not counted now"
+    instrument()
 
 
 def test_the_functions_look_as_before() -> None:
