@@ -16,6 +16,8 @@ from array import array
 from collections import defaultdict
 from typing import Any
 
+from aws_frames import frame_of, frames_in
+
 RING = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua "
 NAME_RING = RING.replace(" ", "")
 
@@ -32,11 +34,12 @@ _ENUM_KEYS = (
     "reasoning_format encoding_format tool_choice phase channel payer execution syntax detail search_context_size prompt_cache_retention "
     "generate_summary voice quality size output_format modalities include function_call format reason background "
     "finishReason blockReason modality trafficType serviceTier mimeType "
-    "event_type response_type input_type embedding_types truncate classification_type error_type thinking_level"
+    "event_type response_type input_type embedding_types truncate classification_type error_type thinking_level "
+    "stopReason completionReason embeddingType action"
 )
 _ID_KEYS = (
     "id call_id item_id tool_call_id tool_use_id response_id previous_response_id container_id file_id assistant_id request_id "
-    "system_fingerprint batch_id responseId generation_id interaction_id"
+    "system_fingerprint batch_id responseId toolUseId generation_id interaction_id"
 )
 STRUCTURAL: dict[str, re.Pattern[str]] = (
     dict.fromkeys(_ENUM_KEYS.split(), WORD)
@@ -62,10 +65,23 @@ STRUCTURAL_UNDER: dict[tuple[str, str], re.Pattern[str]] = {
 }
 """The same for keys that mean this only under a certain parent."""
 
-USER_MAPS = {"properties", "patternProperties", "$defs", "definitions", "variables", "metadata", "top_logprobs", "logit_bias"}
+USER_MAPS = {
+    "properties",
+    "patternProperties",
+    "$defs",
+    "definitions",
+    "variables",
+    "metadata",
+    "top_logprobs",
+    "logit_bias",
+    "inputAssessment",
+    "outputAssessments",
+}
 """Their keys are the user's (or the text's own tokens), not the API's."""
+GUARDRAIL_MAPS = {("guardrail", "input"), ("guardrail", "outputs")}
+"""Their keys are ids of a customer's guardrails."""
 NAME_KEYS = {"name", "required", "namespace", "paths", "enum", "filename", "user", "safety_identifier", "prompt_cache_key"}
-BASE64_KEYS = {"data", "encrypted_content", "b64_json", "partial_image_b64", "result", "file_data", "thoughtSignature"}
+BASE64_KEYS = {"data", "encrypted_content", "b64_json", "partial_image_b64", "result", "file_data", "thoughtSignature", "redactedContent"}
 CONTENT_KEYS = {"arguments", "args", "const", "default", "examples"}
 """Below these everything is content, whatever it is called."""
 VECTOR_KEYS = {"embedding", "values", "embeddings", "context", "bytes", "input", "prompt", "tokens", "float", "int8", "uint8", "binary", "ubinary"}
@@ -159,10 +175,11 @@ class Reduction:
         return self._string(value, path, channel) if isinstance(value, str) else value
 
     def _object(self, value: dict[str, Any], path: tuple[str, ...], channel: tuple[object, ...]) -> dict[str, Any]:
-        if path and path[-1] in USER_MAPS:
+        is_event = path == ("metadata",) and "usage" in value  # Bedrock's last one
+        if path and (path[-1] in USER_MAPS or path[-2:] in GUARDRAIL_MAPS) and not is_event:
             return {self.name(key): self.value(item, (*path, "*"), channel) for key, item in value.items()}
         here = (*channel, *(value.get(key) for key in (("index",) if path else _CHANNEL_KEYS)))
-        is_tool_use = str(value.get("type", "")).endswith("tool_use")  # Anthropic's: the arguments are an object
+        is_tool_use = str(value.get("type", "")).endswith("tool_use") or path[-1:] == ("toolUse",)  # Anthropic's, Bedrock's: an object
         return {key: self.content(item) if is_tool_use and key == "input" else self.value(item, (*path, key), here) for key, item in value.items()}
 
     def _string(self, value: str, path: tuple[str, ...], channel: tuple[object, ...]) -> str:
@@ -229,7 +246,9 @@ def _written(value: Any, like: str) -> str:
 
 
 def reduce_body(body: str, shape: str, reduction: Reduction) -> str:
-    """Reduce an answer's body: `json`, `sse` or `ndjson`, with the lines and the blank lines between events where they were."""
+    """Reduce an answer's body: `json`, `sse`, `ndjson` with the lines and the blank lines between events where they were, or `eventstream`."""
+    if shape == "eventstream":
+        return _reduce_frames(body, reduction)
     if shape not in {"sse", "ndjson"}:
         try:
             return _written(reduction.value(json.loads(body)), body)
@@ -247,6 +266,20 @@ def reduce_body(body: str, shape: str, reduction: Reduction) -> str:
     for (number, (start, raw, _)), reduced in zip(parsed.items(), reduction.stream([value for _, _, value in parsed.values()]), strict=True):
         lines[number] = start + _written(reduced, raw)
     return "".join(lines)
+
+
+def _reduce_frames(body: str, reduction: Reduction) -> str:
+    """Reduce AWS frames, whose payloads are JSON, or JSON with a chunk's JSON in base64."""
+    frames = [(headers, json.loads(payload)) for headers, payload in frames_in(body)]
+    chunks = [base64.b64decode(payload["bytes"]).decode() if "bytes" in payload else "" for _, payload in frames]
+    reduced = reduction.stream([json.loads(chunk) if chunk else payload for chunk, (_, payload) in zip(chunks, frames, strict=True)])
+    parts = []
+    for (headers, payload), chunk, less in zip(frames, chunks, reduced, strict=True):
+        if chunk:
+            payload["bytes"] = base64.b64encode(_written(less, chunk).encode()).decode()
+            payload["p"] = turned(RING, len(payload["p"]))
+        parts.append(frame_of(headers, _written(payload if chunk else less, "{}").encode()))
+    return base64.b64encode(b"".join(parts)).decode()
 
 
 def _line_without_json(line: str) -> str:

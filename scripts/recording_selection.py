@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from aws_frames import frames_in
 
 ENDPOINTS = {
     "anthropic": {"messages"},
@@ -15,14 +19,19 @@ ENDPOINTS = {
     "ollama": {"chat", "embeddings", "ollama_chat", "ollama_generate"},
     "google_genai": {"generate_content", "embeddings", "interactions"},
     "vertex": {"generate_content", "embeddings"},
+    "bedrock": {"converse", "invoke_model", "count_tokens", "rerank"},
 }
 """What the shipped recordings cover, in the corpus's words."""
-MOST = 160
+MOST = 230
 FAILED = 400  # statuses from here on are errors
 LONGEST = 45_000  # characters of a body: longer ones teach nothing that a shorter one does not
 
+_FAMILIES = re.compile(
+    r"amazon\.titan-(embed|text|tg1)|amazon\.nova(-2-multi)?|anthropic\.claude(-v2)?|cohere\.(command(-r)?|embed|rerank)|meta|mistral"
+)
+_OUTPUT = "x-amzn-bedrock-output-token-count"
 _FLAGS = ("cached", "cache_write", "reasoning", "tool_call", "tools_offered", "multi_choice", "media")
-_FINISH = re.compile(r'"(finish_reason|done_reason|stop_reason|reason|finishReason|blockReason)": ?"(\w+)"')
+_FINISH = re.compile(r'"(finish_reason|done_reason|stop_reason|reason|finishReason|blockReason|stopReason|completionReason)": ?"(\w+)"')
 _ITEMS = re.compile(r'"(?:event_)?type": ?"(\w*_call|reasoning|refusal|compaction|[a-z]+(?:-[a-z]+)+)"')
 
 
@@ -31,7 +40,8 @@ def eligible(exchange: dict[str, Any]) -> bool:
     return (
         exchange["endpoint"] in ENDPOINTS.get(exchange["provider"], ())
         and not exchange["flags"].get("hand_made_suspect")
-        and exchange["response_encoding"] == "text"
+        and (exchange["response_encoding"] == "text" or exchange["response_shape"] == "eventstream")
+        and "sagemaker" not in exchange["path"]  # names an account
         # what Google's SDK for Python does not ask for
         and exchange["response_shape"] != "jsonarray"
         and "enum-encoding" not in exchange["path"]
@@ -53,18 +63,37 @@ def _positive(value: Any, path: str = "") -> Iterator[str]:
 
 def features(exchange: dict[str, Any]) -> set[str]:
     """What an exchange shows, each thing together with its provider, endpoint and whether it is a stream."""
-    flags, body = exchange["flags"], exchange["response_body"]
-    found = {f"path {exchange['method']} {re.sub(r'(resp)_[0-9a-f]+', '', exchange['path'].split('?')[0])}", f"status {exchange['status']}"}
+    flags, body = exchange["flags"], _text_of(exchange)
+    found = {f"path {exchange['method']} {_place_of(exchange)}", f"status {exchange['status']}"}
     if exchange["status"] < FAILED:
         found |= {name for name in _FLAGS if flags.get(name)}
         found |= {f"include_usage {flags.get('include_usage')}", f"has_usage {flags['has_usage']}", f"ended {flags.get('ended')}"}
         found |= {" ".join(match) for match in _FINISH.findall(body)} | set(_ITEMS.findall(body))
         found |= {f"count {name}" for name in _positive(exchange["usage_raw"])}
         found |= {name for name in ("refusal", "logprobs") if re.search(rf'"{name}": ?["{{]', body)}
-        found |= {name for name in ("x_groq",) if name in body}
+        found |= {name for name in ("x_groq", "guardrail", "cacheDetails", "citation", "reasoningContent", "redactedContent") if name in body}
+        found |= {"headers beside the body"} if exchange["response_headers"].get(_OUTPUT) and exchange["expected"]["output_tokens"] is None else set()
         found |= {"another model answers"} if exchange["expected"]["model"] not in {None, exchange["request_model"]} else set()
     cell = f"{exchange['provider']}/{exchange['endpoint']}/{'stream' if exchange['stream'] else 'plain'}"
     return {f"{cell}: {name}" for name in found}
+
+
+def _text_of(exchange: dict[str, Any]) -> str:
+    """The body; of AWS frames their payloads."""
+    if exchange["response_shape"] != "eventstream":
+        return str(exchange["response_body"])
+    payloads = [json.loads(payload) for _, payload in frames_in(exchange["response_body"])]
+    return "\n".join(base64.b64decode(each["bytes"]).decode() if "bytes" in each else json.dumps(each) for each in payloads)
+
+
+def _place_of(exchange: dict[str, Any]) -> str:
+    """The path without ids; of Bedrock's models the family, where each has a shape of its own."""
+    path = re.sub(r"(resp)_[0-9a-f]+", "", exchange["path"].split("?")[0])
+    if not path.startswith("/model/"):
+        return path
+    _, _, model, verb = path.split("/")
+    family = _FAMILIES.search(model) if verb.startswith("invoke") else None
+    return f"{family[0] if family else ''} {verb} {'arn' if model.startswith('arn') else ''}"
 
 
 def select(exchanges: Iterable[dict[str, Any]], most: int = MOST) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ counts alone. It takes no short cuts either: it has the whole exchange before it
 | Cohere, API reference v1 and v2: chat, generate, embed, rerank   | billed units before tokens; `meta`, `usage`; the last event of a stream |
 | Gemini API: Interactions                                         | tools and thoughts beside the totals; the last event's interaction      |
 | Mistral, API: chat, conversations, audio; Agents: websearch      | audio and what connectors read, which only the total holds; last events |
+| Amazon Bedrock                                                   | see `recording_bedrock`                                                |
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from recording_bedrock import COUNTED, KINDS, kind_of, model_of, read_bedrock
 from recording_selection import FAILED
 
 from tokentrail.counts import COUNTS
@@ -41,7 +43,7 @@ class Endpoint:
     name: str
     gen_ai_operation: str
     operation: str
-    family: str  # openai, responses, anthropic, ollama, gemini, interactions, cohere, mistral
+    family: str  # openai, responses, anthropic, ollama, gemini, interactions, cohere, mistral, bedrock
     token_type: str = "llm"
 
 
@@ -154,6 +156,7 @@ PLACES = {
         "cache_read_tokens": "prompt_tokens_details.cached_tokens",
         "audio_input_tokens": "prompt_tokens_details.audio_tokens",
     },
+    "bedrock": {name: name for name in COUNTED},
 }
 """Where a family's usage states a count. What stands nowhere here, nobody of the family states."""
 
@@ -180,6 +183,8 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
     The names are those of a usage's fields. A count that is not stated is null; so is the error's type where the exchange does not tell it (an error
     without an HTTP status is named after the exception that an SDK makes of it). `provider` is who answers at the provider's own address.
     """
+    if exchange["provider"] == "bedrock":
+        return _usages_of_bedrock(exchange)
     path = exchange["path"].partition("?")[0].removeprefix("/openai").removeprefix("/v1")
     is_job = exchange["method"] == "GET" and path.startswith("/responses/")
     _, colon, verb = path.rpartition(":")
@@ -201,6 +206,16 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
             return []
         key_kind = "object" if exchange["status"] < FAILED else "automatic"
     return [_usage(exchange, endpoint, told, key_kind)]
+
+
+def _usages_of_bedrock(exchange: dict[str, Any]) -> list[dict[str, Any]]:
+    kind = kind_of(exchange)
+    if not kind:
+        return []
+    endpoint, gen_ai_operation, operation, token_type = KINDS[kind]
+    named = Endpoint(endpoint, gen_ai_operation, operation, "bedrock", token_type)
+    told = Told(ended="error") if exchange["status"] >= FAILED else Told(*read_bedrock(exchange))
+    return [_usage(exchange, named, told, "automatic")]
 
 
 def _only_loads(path: str, request: Event) -> bool:
@@ -229,7 +244,7 @@ def _usage(exchange: dict[str, Any], endpoint: Endpoint, told: Told, key_kind: s
         "gen_ai_operation": endpoint.gen_ai_operation,
         "operation": endpoint.operation,
         "token_type": endpoint.token_type,
-        "request_model": _model_in(exchange["path"]) if endpoint.family == "gemini" else (exchange["request"] or {}).get("model", ""),
+        "request_model": _model_asked(exchange, endpoint.family),
         "response_model": told.model,
         "response_id": told.id,
         "stream": exchange["stream"],
@@ -240,6 +255,11 @@ def _usage(exchange: dict[str, Any], endpoint: Endpoint, told: Told, key_kind: s
         "input_source": sources[0],
         "output_source": sources[1],
     }
+
+
+def _model_asked(exchange: dict[str, Any], family: str) -> str:
+    paths = {"gemini": _model_in, "bedrock": model_of}
+    return paths[family](exchange["path"]) if family in paths else (exchange["request"] or {}).get("model", "")
 
 
 def _model_in(path: str) -> str:

@@ -28,7 +28,10 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = ROOT / "src" / "tokentrail" / "testing" / "recordings"
 PAGE = ROOT / "docs" / "recordings.md"
 
-RESPONSE_HEADERS = {"content-type", "retry-after", "retry-after-ms", "x-should-retry"}
+RESPONSE_HEADERS = {
+    *("content-type", "retry-after", "retry-after-ms", "x-should-retry"),
+    *("x-amzn-bedrock-input-token-count", "x-amzn-bedrock-output-token-count", "x-amzn-errortype"),
+}
 FLAGS = "error has_usage cached cache_write reasoning tools_offered tool_call include_usage multi_choice media ended"
 KEPT = "id provider endpoint base_url method path request_model stream status response_encoding response_shape expected expected_totals usage_events"
 
@@ -93,7 +96,7 @@ def page(recordings: list[dict[str, Any]]) -> str:
     cells: defaultdict[tuple[str, str, str], defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     sources: defaultdict[tuple[str, str], int] = defaultdict(int)
     for recording in recordings:
-        path = re.sub(r"resp_\w+", "{id}", recording["path"].split("?")[0])
+        path = re.sub(r"^/model/[^/]+/", "/model/{model}/", re.sub(r"resp_\w+", "{id}", recording["path"].split("?")[0]))
         place = (recording["provider"], recording["endpoint"], f"{recording['method']} {path}")
         cells[place][_kind(recording) + (" (by hand)" if recording.get("made_by_hand") else "")] += 1
         source = recording.get("source")

@@ -60,7 +60,7 @@ def test_a_star_import_brings_them_all() -> None:
 
 
 def test_importing_loads_nothing_heavy(run_python: Callable[..., str]) -> None:
-    heavy = "'anthropic', 'mistralai', 'openai', 'groq', 'ollama', 'opentelemetry', 'wrapt', 'msgspec', 'urllib3', 'google', 'tiktoken', 'asyncio', 'importlib.metadata'"
+    heavy = "'aiobotocore', 'anthropic', 'botocore', 'cohere', 'mistralai', 'openai', 'groq', 'ollama', 'opentelemetry', 'wrapt', 'msgspec', 'urllib3', 'google', 'tiktoken', 'asyncio', 'importlib.metadata'"
     run_python(f"import sys; import tokentrail; assert not {{name for name in sys.modules}} & {{{heavy}}}, sys.modules.keys()")
 
 
@@ -71,7 +71,7 @@ import tokentrail
 @tokentrail.track_tokens
 def work(): ...
 work()
-loaded = [name for name in sys.modules if name.split(".")[0] in ("anthropic", "mistralai", "openai", "groq", "ollama", "tiktoken") or name.startswith("opentelemetry.sdk")]
+loaded = [name for name in sys.modules if name.split(".")[0] in ("aiobotocore", "anthropic", "botocore", "cohere", "mistralai", "openai", "groq", "ollama", "tiktoken") or name.startswith("opentelemetry.sdk")]
 assert not loaded, loaded
 """
     run_python(program)

@@ -9,7 +9,7 @@ from tests.support.programs import run
 
 pytestmark = pytest.mark.slow
 
-SDKS = "anthropic openai groq ollama httpx httpx2 pydantic"
+SDKS = "aiobotocore anthropic boto3 botocore openai groq ollama httpx httpx2 pydantic"
 
 
 def test_instrument_imports_no_sdk() -> None:

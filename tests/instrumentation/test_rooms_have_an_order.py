@@ -89,7 +89,7 @@ def test_integrations_do_not_import_each_other_but_for_an_api_that_several_speak
         for found in imports(path)
         if found.rpartition(".")[0] == "tokentrail.integrations" and not found.endswith((".shapes", ".transports"))
     }
-    assert pairs == {("groq", "openai")}
+    assert pairs == {("aiobotocore", "botocore"), ("groq", "openai")}
 
 
 def test_every_floor_is_there() -> None:

@@ -15,6 +15,8 @@ from tokentrail.instrumentation.registry import integrations
 
 pytestmark = pytest.mark.skipif(not required("oldest-sdks"), reason="make test-oldest installs them")
 
+BELOW = {"aiobotocore": ("botocore==1.35.7",)}
+"""What an SDK takes in one version alone."""
 CHECK = """
 import sys
 from importlib.metadata import version
@@ -29,7 +31,7 @@ def test_the_oldest_version_is_patched_and_counted(name: str, tmp_path: Path) ->
     integration = integrations()[name]
     oldest = integration.supports.removeprefix(">=").partition(",")[0]
     # of their time: SDKs of 2024 hand httpx what it no longer takes since 0.28
-    wanted = [f"{integration.package}=={oldest}.*", "httpx==0.27.*"]
+    wanted = [f"{integration.package}=={oldest}.*", "httpx==0.27.*", *BELOW.get(name, ())]
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "sdk"), *wanted], check=True, timeout=240
     )

@@ -13,6 +13,7 @@ import ollama
 import openai
 import pytest
 
+from tests.support import bedrock
 from tests.support.recordings import ask, ask_async, error_types, url_of
 from tests.support.scripted import ScriptedServer, chunks, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
@@ -32,6 +33,8 @@ def bare(make: Callable[[], Any]) -> Any:
 
 def shown(item: Any) -> Any:
     """All that can be seen of an object of an SDK, but for the time in the headers that Google's objects keep."""
+    if isinstance(item, dict):
+        return bedrock.shown(item)
     if getattr(item, "sdk_http_response", None) is not None:
         item.sdk_http_response.headers.pop("date")
     fields = sorted(getattr(item, "model_fields_set", ()))

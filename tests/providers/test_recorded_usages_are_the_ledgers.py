@@ -44,7 +44,7 @@ def assert_recorded(usages: Usages, expected: Sequence[Mapping[str, Any]] | None
     found = [{name: getattr(usage, name) for name in COMPARED} for usage in usages.recorded]
     for usage, wanted in zip(found, expected, strict=False):
         if wanted["error_type"] is None and usage["error_type"].startswith(
-            ("anthropic.", "cohere.", "openai.", "groq.", "ollama.", "google.", "mistralai.")
+            ("anthropic.", "cohere.", "openai.", "groq.", "ollama.", "google.", "mistralai.", "botocore.")
         ):
             usage["error_type"] = None
     assert found == list(expected), recording.id
@@ -104,7 +104,7 @@ def test_the_recordings_show_what_may_differ() -> None:
     seen = {name: {usage[name] for usage in expected} for name in COMPARED}
     assert seen["ended"] == {"complete", "partial", "error"}
     assert seen["input_source"] == seen["output_source"] == {"reported", "unknown"}
-    assert seen["provider"] == {"anthropic", "cohere", "openai", "groq", "ollama", "mistral", *GOOGLE}
+    assert seen["provider"] == {"anthropic", "bedrock", "cohere", "openai", "groq", "ollama", "mistral", *GOOGLE}
     assert seen["key_kind"] == {"automatic", "object"}
     assert [recording.id for recording in SHIPPED if not recording.expected_usages], "what is not counted"
     above_zero = {name for name in COMPARED if any(type(value) is int and value > 0 for value in seen[name])}
@@ -117,7 +117,9 @@ def test_the_whole_corpus() -> None:
     usages_of = load_script("recording_usages").usages_of
     exchanges = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in CORPUS.rglob("*.json")}
     compared = 0
-    with ReplayServer(CORPUS, providers=["anthropic", "cohere", "openai", "groq", "ollama", "mistral", *GOOGLE]) as server:
+    with ReplayServer(
+        CORPUS, providers=["anthropic", "bedrock", "bedrock_mantle", "cohere", "openai", "groq", "ollama", "mistral", *GOOGLE]
+    ) as server:
         for place, recording in enumerate(server.recordings.values()):
             expected = usages_of(exchanges[recording.id])
             if expected is None or not is_of_an_sdk(exchanges[recording.id]):

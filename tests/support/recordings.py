@@ -16,13 +16,14 @@ from google import genai
 from google.genai import errors as genai_errors
 from google.oauth2.credentials import Credentials
 
+from tests.support import bedrock
 from tests.support.mistral import ERRORS as MISTRAL_ERRORS
 from tests.support.mistral import arguments_for, method_for, mistral_client
 from tokentrail.testing import Recording, ReplayServer
 
 Counts = dict[str, int | None]
 GOOGLE = ("google_genai", "vertex")
-OWN_RAW = (*GOOGLE, "cohere", "mistral")
+OWN_RAW = (*GOOGLE, "bedrock", "cohere", "mistral")
 """Providers whose SDKs have no raw responses, or raw responses of another kind than Stainless's."""
 
 
@@ -120,6 +121,8 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
 
 def ask(recording: Recording, url: str) -> list[Any]:
     """Call the SDK; all it gives: one object, or every chunk of the stream."""
+    if recording.provider == "bedrock":
+        return bedrock.ask(recording, url)
     with client_of(recording, url) as client:
         method, arguments = method_of(client, recording)
         answer = method(**arguments)
@@ -128,6 +131,8 @@ def ask(recording: Recording, url: str) -> list[Any]:
 
 async def ask_async(recording: Recording, url: str) -> list[Any]:
     """The same with the asynchronous client."""
+    if recording.provider == "bedrock":
+        return await bedrock.ask_async(recording, url)
     async with client_of(recording, url, asynchronous=True) as client:
         method, arguments = method_of(client, recording)
         answer = method(**arguments)
@@ -153,11 +158,22 @@ def ask_lines(recording: Recording, url: str) -> list[str]:
 
 def error_types() -> tuple[type[Exception], ...]:
     """What the SDKs raise for an answer that is an error."""
-    return (anthropic.APIError, openai.APIError, groq.APIError, ollama.ResponseError, genai_errors.APIError, CohereError, *MISTRAL_ERRORS)
+    return (
+        *bedrock.ERRORS,
+        anthropic.APIError,
+        openai.APIError,
+        groq.APIError,
+        ollama.ResponseError,
+        genai_errors.APIError,
+        CohereError,
+        *MISTRAL_ERRORS,
+    )
 
 
 def naive_counts(items: list[Any]) -> Counts:
     """The counts of the last item that states any: as a user would read them from the SDK's objects."""
+    if isinstance(items[0], dict) and "ResponseMetadata" in items[0]:
+        return bedrock.naive_counts(items)
     counts: Counts = {"input_tokens": None, "output_tokens": None, "cached_input_tokens": None, "reasoning_tokens": None}
     for each in items:
         item = getattr(each, "data", None) if hasattr(getattr(each, "data", None), "usage") else each  # Mistral's events

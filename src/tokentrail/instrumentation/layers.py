@@ -10,7 +10,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from tokentrail.instrumentation.contract import Hook
-from tokentrail.instrumentation.patching import owner_of
+from tokentrail.instrumentation.patching import is_patched, owner_of
 from tokentrail.instrumentation.transplant import plain_function
 
 __all__ = ["Layers", "layers_over"]
@@ -35,6 +35,8 @@ def layers_over(hook: Hook) -> Iterator[Layers]:
     if function is None:
         return
     for place, found in _places(owner, name):
+        if found is not function and is_patched(found):
+            continue  # of a subclass, whose own function another hook has patched
         modules, last = _walk(found, function)
         if modules or last is not function:
             yield Layers(f"{place}.{name}", tuple(modules), last is function)

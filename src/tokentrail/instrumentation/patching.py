@@ -20,7 +20,7 @@ from tokentrail.instrumentation.transplant import Live, Transplant, can_be_trans
 from tokentrail.instrumentation.versions import warn_if_outside
 from tokentrail.recording.runtime import internal_error
 
-__all__ = ["apply", "is_on", "is_there", "owner_of", "remove"]
+__all__ = ["apply", "is_on", "is_patched", "is_there", "owner_of", "remove"]
 
 Place = tuple[str, str]
 
@@ -143,6 +143,12 @@ def is_on(hook: Hook) -> bool:
     patch = _patched.get((hook.module, hook.name))
     module = sys.modules.get(hook.module)
     return patch is not None and module is not None and patch.is_of(hook, module) and patch.is_reached()
+
+
+def is_patched(function: Any) -> bool:
+    """Whether a hook has replaced the code of this function."""
+    transplants = [patch.transplant for patch in _patched.values() if patch.transplant is not None]
+    return any(transplant.function is function and transplant.is_applied() for transplant in transplants)
 
 
 def _patch(hook: Hook, module: ModuleType, integration: Integration | None) -> None:

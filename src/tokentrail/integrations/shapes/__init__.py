@@ -8,6 +8,9 @@
 | `openai_completions` | OpenAI's text completions and embeddings                                                   |
 | `openai_responses`   | OpenAI's Responses                                                                         |
 | `anthropic_messages` | Anthropic's Messages                                                                       |
+| `converse`           | Bedrock's Converse, and Amazon Nova                                                        |
+| `bedrock_models`     | Bedrock's InvokeModel, for each family of models                                           |
+| `bedrock_streams`    | the chunks of InvokeModel's streams                                                        |
 | `gemini`             | Gemini's generate_content and embeddings, also on Vertex                                   |
 | `cohere`             | Cohere's API, versions 1 and 2                                                             |
 | `interactions`       | Google's Interactions                                                                      |

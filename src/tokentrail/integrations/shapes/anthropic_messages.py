@@ -18,7 +18,7 @@ from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 
-__all__ = ["MessageEvents", "add_counts", "read_message", "texts_of_messages"]
+__all__ = ["DELTA_FIELDS", "MessageEvents", "add_counts", "read_message", "texts_of_messages"]
 
 
 def texts_of_messages(body: Mapping[str, Any]) -> Sequence[str]:
@@ -88,7 +88,7 @@ def _output_text(block: Mapping[str, Any]) -> str:
     return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"), default=str) if arguments else ""
 
 
-_DELTA_FIELDS = {"text_delta": "text", "input_json_delta": "partial_json", "thinking_delta": "thinking", "compaction_delta": "content"}
+DELTA_FIELDS = {"text_delta": "text", "input_json_delta": "partial_json", "thinking_delta": "thinking", "compaction_delta": "content"}
 """The fields with the model's output in the deltas of a stream."""
 
 
@@ -112,7 +112,7 @@ class MessageEvents:
             kind = event.type
             if kind == "content_block_delta":
                 delta = event.delta
-                field = _DELTA_FIELDS.get(delta.type)  # none: signatures, citations
+                field = DELTA_FIELDS.get(delta.type)  # none: signatures, citations
                 text = getattr(delta, field) if field is not None else None
                 if text and type(text) is str:
                     self.texts += (text,)

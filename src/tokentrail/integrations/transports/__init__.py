@@ -5,8 +5,11 @@
 | `stainless`         | SDKs that Stainless generates (openai, groq, anthropic): the request, before it is sent       |
 | `stainless_answers` | the results of such a client: models, streams, raw responses, HTTP responses                  |
 | `routes`            | finds the endpoint of a request's path                                                        |
-| `bodies`            | HTTP bodies that no SDK parsed: JSON, or server-sent events                                   |
+| `bodies`            | HTTP bodies that no SDK parsed: JSON, server-sent events, AWS frames                          |
 | `ollama`            | Ollama's SDK: one function, and generators as streams                                         |
+| `botocore`          | botocore and aiobotocore: one function of the endpoint below all clients                      |
+| `botocore_bodies`   | the bodies that botocore's callers read after the call                                        |
+| `aws_frames`        | AWS's event-stream frames that no SDK decoded                                                 |
 | `google_genai`      | Google's SDK: four functions of one class, sync and async                                     |
 | `fern`              | SDKs that Fern generates (cohere): two functions of one class, below those that parse         |
 | `lines`             | streams of JSON lines, or of server-sent events with JSON, parsed from their bytes            |

@@ -1,4 +1,4 @@
-"""Reads HTTP bodies that the SDK did not parse (JSON, or server-sent events) like the SDK's own objects.
+"""Reads HTTP bodies that the SDK did not parse (JSON, server-sent events, AWS frames) like the SDK's own objects.
 
 Such bodies result from `with_raw_response`, `with_streaming_response` (`read()`, `iter_lines()`, …), `cast_to=httpx.Response`, and from a request
 whose body has `"stream": true` while the SDK's `stream` argument is false.
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Chunks, Reading
 from tokentrail.integrations.shapes.json_objects import Body
+from tokentrail.integrations.transports.aws_frames import FIRST_BYTE, split_frames
 
 __all__ = ["BodyReader"]
 
@@ -24,7 +25,7 @@ class BodyReader:
     `deferred`: a body without an answer is no call (a job that is polled).
     """
 
-    __slots__ = ("_chunks", "_data", "_deferred", "_done", "_events", "_failed", "_parts", "_read", "_size")
+    __slots__ = ("_chunks", "_data", "_deferred", "_done", "_events", "_failed", "_frames", "_parts", "_read", "_size")
 
     def __init__(self, read: Callable[[Any], Reading | None], chunks: Chunks | None, *, deferred: bool = False) -> None:
         self._read = read
@@ -34,6 +35,7 @@ class BodyReader:
         self._size = 0
         self._data: list[bytes] = []  # the lines of the unfinished event
         self._events: bool | None = None  # None: no byte was read yet
+        self._frames = False
         self._done = False
         self._failed = False
 
@@ -41,10 +43,16 @@ class BodyReader:
         """Takes the next bytes, decoded."""
         if self._events is None and (begun := part.lstrip(b"\xef\xbb\xbf \t\r\n")):
             self._events = begun[:1] not in b'{["'
+            self._frames = begun[:1] == FIRST_BYTE
         if self._size <= MAX_BYTES:
             self._size += len(part)
             self._parts.append(part)
-        if self._events and b"\n" in part:
+        if self._frames:
+            events, rest = split_frames(b"".join(self._parts))
+            self._parts, self._size = [rest], len(rest)
+            for event in events:
+                self._take_event(event)
+        elif self._events and b"\n" in part:
             *lines, rest = b"".join(self._parts).split(b"\n")
             self._parts, self._size = [rest], len(rest)
             for line in lines:

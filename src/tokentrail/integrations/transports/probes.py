@@ -7,7 +7,16 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any, Final
 
-__all__ = ["ANSWER", "probe_cohere", "probe_google", "probe_mistral", "probe_ollama", "probe_stainless"]
+__all__ = [
+    "ANSWER",
+    "probe_aiobotocore",
+    "probe_botocore",
+    "probe_cohere",
+    "probe_google",
+    "probe_mistral",
+    "probe_ollama",
+    "probe_stainless",
+]
 
 MESSAGES: Final = [{"role": "user", "content": "doctor"}]
 ANSWER: Final[dict[str, Any]] = {
@@ -96,3 +105,28 @@ def probe_mistral(url: str) -> int:
         client.chat.complete(model="doctor", messages=MESSAGES)
     asyncio.run(ask())
     return 2
+
+
+_AWS: Final[dict[str, Any]] = {"region_name": "us-east-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
+_CONVERSE: Final[dict[str, Any]] = {"modelId": "doctor", "messages": [{"role": "user", "content": [{"text": "doctor"}]}]}
+
+
+def probe_botocore(url: str) -> int:
+    """Makes one call with botocore. Returns the number of calls."""
+    config = import_module("botocore.config").Config(retries={"total_max_attempts": 1}, proxies={}, read_timeout=10)
+    session = import_module("botocore.session").get_session()
+    session.create_client("bedrock-runtime", endpoint_url=url, config=config, **_AWS).converse(**_CONVERSE)
+    return 1
+
+
+def probe_aiobotocore(url: str) -> int:
+    """Makes one call with aiobotocore. Returns the number of calls."""
+    config = import_module("aiobotocore.config").AioConfig(retries={"total_max_attempts": 1}, proxies={}, read_timeout=10)
+    session = import_module("aiobotocore.session").get_session()
+
+    async def ask() -> None:
+        async with session.create_client("bedrock-runtime", endpoint_url=url, config=config, **_AWS) as client:
+            await client.converse(**_CONVERSE)
+
+    asyncio.run(ask())
+    return 1

@@ -1,0 +1,68 @@
+"""botocore, and so boto3: Amazon Bedrock's Converse and InvokeModel, and their streams, for every family of models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from tokentrail.instrumentation.contract import Endpoint, Integration
+from tokentrail.integrations.shapes.bedrock_models import is_embedding, is_of_tokens, read_invoked, texts_of_invoked
+from tokentrail.integrations.shapes.bedrock_streams import InvokedMessages
+from tokentrail.integrations.shapes.converse import ConverseMessages, read_converse, texts_of_converse
+from tokentrail.integrations.transports.botocore import Operation, hooks_of
+from tokentrail.integrations.transports.probes import probe_botocore
+
+__all__ = ["CLASHES", "INTEGRATION", "OPERATIONS"]
+
+CONVERSE: Final = Endpoint(
+    name="converse", gen_ai_operation="chat", operation="chat", texts=texts_of_converse, read=read_converse, chunks=ConverseMessages
+)
+INVOKE: Final = Endpoint(
+    name="invoke_model", gen_ai_operation="chat", operation="chat", texts=texts_of_invoked, read=read_invoked, chunks=InvokedMessages
+)
+COMPLETE: Final = replace(INVOKE, gen_ai_operation="text_completion", operation="generation")
+EMBED: Final = replace(
+    INVOKE,
+    name="embeddings",
+    gen_ai_operation="embeddings",
+    operation="vector_search",
+    token_type="embedding",  # noqa: S106 - a kind of token
+)
+OTHER: Final = replace(COMPLETE, deferred=True)
+
+
+def _invoked(model: str, body: Mapping[str, Any]) -> Endpoint:
+    """Returns the endpoint of a model: messages, a text to go on with, vectors, or what is counted only if the answer states tokens."""
+    if is_embedding(model, body):
+        return EMBED
+    if not is_of_tokens(model, body):
+        return OTHER
+    return INVOKE if "messages" in body or "message" in body else COMPLETE
+
+
+def _conversed(_model: str, _body: Mapping[str, Any]) -> Endpoint:
+    return CONVERSE
+
+
+OPERATIONS: Final = {
+    "Converse": Operation(endpoint=_conversed),
+    "ConverseStream": Operation(endpoint=_conversed, payload="stream", streams=True),
+    "InvokeModel": Operation(endpoint=_invoked, payload="body"),
+    "InvokeModelWithResponseStream": Operation(endpoint=_invoked, payload="body", streams=True),
+}
+CLASHES: Final = (
+    "opentelemetry-instrumentation-bedrock",
+    "opentelemetry-instrumentation-botocore",
+    "openinference-instrumentation-bedrock",
+    "openlit",
+)
+
+INTEGRATION: Final = Integration(
+    name="botocore",
+    package="botocore",
+    supports=">=1.35,<2",
+    hooks=hooks_of("botocore.endpoint", "Endpoint", OPERATIONS, is_async=False),
+    clashes=CLASHES,
+    probe=probe_botocore,
+)
