@@ -17,10 +17,10 @@ from tokentrail.settings import Settings
 
 __all__ = ["ThreadLanes", "bulk_shipper"]
 
-WIDTH: Final = 4
-RECORDS: Final = 10_000
-REQUEST_BYTES: Final = 12_000_000
-"""Requests under way, and records and bytes of each: 200 MB of memory while a backlog is sent. A server that takes less is sent halves."""
+WIDTH: Final = 6
+RECORDS: Final = 8_000
+REQUEST_BYTES: Final = 10_000_000
+"""Requests under way, and records and bytes of each: 250 MB of memory while a backlog is sent. A server that takes less is sent halves."""
 
 
 class ThreadLanes:
