@@ -92,3 +92,26 @@ def test_each_row_of_many_senders_is_stored_once(server: Addresses) -> None:
     assert number(server, "SELECT count() FROM usage_landing") == before + 24 * 5
     assert number(server, "SELECT count() FROM otel_logs WHERE Body = 'shared insert'") == 24
     assert number(server, f"SELECT uniqExact(arrived_at) FROM (SELECT arrived_at FROM usage_landing ORDER BY arrived_at DESC LIMIT {24 * 5})") < 48
+
+
+def test_a_request_that_does_not_fit_costs_one_insert_more() -> None:
+    """The engine has said that it cannot read something: who cannot be read is asked, and the rest is one INSERT."""
+    table = Table()
+    real = table.insert
+
+    def insert(rows: Sequence[bytes]) -> None:
+        if b"odd" in rows:
+            table.inserts.append(list(rows))
+            raise EngineError(395, "not read here")
+        real(rows)
+
+    commit = GroupCommit(insert, lambda rows: rows != b"odd")
+    with ThreadPoolExecutor(20) as threads:
+        answers = [threads.submit(commit.store, b"first")]
+        wait_until(lambda: table.inserts == [[b"first"]], "the first is being stored")
+        for waiting, row in enumerate([b"a", b"odd", b"b", b"odd", b"c"], start=1):
+            answers.append(threads.submit(commit.store, row))
+            wait_until(lambda expected=waiting: len(commit.waiting) == expected, "it waits")
+        table.go.set()
+    assert table.inserts == [[b"first"], [b"a", b"odd", b"b", b"odd", b"c"], [b"a", b"b", b"c"]]
+    assert [getattr(answer.exception(), "code", None) for answer in answers] == [None, None, 395, None, 395, None]

@@ -106,7 +106,7 @@ def test_as_many_as_there_are_exporters(root: Path) -> None:
 
     def wait_for_three(numbers: Numbers) -> Outcome:
         with receiver.changed:
-            assert numbers[0] > 30 or receiver.changed.wait_for(lambda: len(receiver.requests) >= 3, 30)
+            assert numbers[0] not in (11, 21, 31) or receiver.changed.wait_for(lambda: len(receiver.requests) >= 4, 30)
         return ACCEPTED
 
     receiver.answer = wait_for_three
@@ -120,14 +120,14 @@ def test_the_cursor_waits_for_the_first(root: Path) -> None:
     receiver, go = Receiver(), threading.Event()
 
     def first_is_slow(numbers: Numbers) -> Outcome:
-        assert 1 not in numbers or go.wait(30)
+        assert 11 not in numbers or go.wait(30)
         return ACCEPTED
 
     receiver.answer = first_is_slow
     thread = threading.Thread(target=ship, args=(root, receiver))
     thread.start()
-    wait_until(lambda: len(receiver.accepted) == 20, "the second and the third are accepted")
-    assert acknowledged(root) == 0
+    wait_until(lambda: len(receiver.accepted) == 30, "the first, the third and the fourth are accepted")
+    assert acknowledged(root) == 10
     go.set()
     thread.join(30)
     assert acknowledged(root) == 100
@@ -178,21 +178,67 @@ def test_answers_in_any_order(root: Path) -> None:
     assert receiver.accepted != sorted(receiver.accepted)
 
 
-def test_no_request_outlives_its_pass(root: Path) -> None:
+@pytest.mark.parametrize("first", [1, 11])
+def test_no_request_outlives_its_pass(root: Path, first: int) -> None:
     """The folder's lock is free after the pass: what is still under way then could be repeated by another process at any time."""
     receiver = Receiver()
 
-    def first_fails(numbers: Numbers) -> Outcome:
-        with receiver.changed:
-            receiver.changed.wait_for(lambda: len(receiver.requests) == 3, 30)
-        if 1 in numbers:
-            return Outcome(Result.UNREACHABLE, "no")
+    def one_fails(numbers: Numbers) -> Outcome:
+        if first in numbers:
+            return Outcome(Result.MISCONFIGURED, "no")
         time.sleep(0.3)
         return ACCEPTED
 
-    receiver.answer = first_fails
+    receiver.answer = one_fails
     lanes = ThreadLanes([Sender(receiver) for _ in range(3)])
     ships = Shipper(root, Sender(receiver), lanes=lanes, max_records=10, policy=AT_ONCE)
     assert not Adopter(ships).adopt_dead(patient=False).done
-    assert (receiver.under_way, len(receiver.accepted)) == (0, 20)
+    assert receiver.under_way == 0
     lanes.close()
+
+
+def test_a_server_that_accepts_nothing_gets_one_request(root: Path) -> None:
+    receiver = Receiver(lambda numbers: Outcome(Result.UNREACHABLE, "no") if 1 in numbers else ACCEPTED)
+    for _ in range(3):
+        assert not ship(root, receiver).done
+    assert receiver.accepted == []
+
+
+def test_a_connection_that_broke_once_repeats_nothing(root: Path) -> None:
+    receiver, broken = Receiver(), []
+
+    def breaks_once(numbers: Numbers) -> Outcome:
+        if 31 in numbers and not broken:
+            broken.append(True)
+            return Outcome(Result.UNREACHABLE, "broken")
+        return ACCEPTED
+
+    receiver.answer = breaks_once
+    assert ship(root, receiver).shipped == 100
+    assert sorted(receiver.accepted) == [0, *range(1, 101)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_stop_begins_no_request(root: Path, late: bool) -> None:
+    """What is under way is awaited and counts; then the pass is over, with the folder as it is, however much waits, and however the server answers."""
+    receiver = Receiver()
+    asked: list[bool] = []
+
+    def stop_at_the_fourth(numbers: Numbers) -> Outcome:
+        if 31 in numbers:
+            asked.append(True)
+        return Outcome(Result.UNREACHABLE, "late", late=True) if asked and late else ACCEPTED
+
+    receiver.answer = stop_at_the_fourth
+    lanes = ThreadLanes([Sender(receiver) for _ in range(3)])
+    ships = Shipper(root, Sender(receiver), lanes=lanes, max_records=10, policy=AT_ONCE, stopped=lambda: bool(asked))
+    progress = Adopter(ships).adopt_dead()
+    lanes.close()
+    assert not progress.done
+    assert len(receiver.requests) <= 4 + 2
+    assert layout.writer_folders(root)
+    asked.clear()
+    receiver.answer = lambda _numbers: ACCEPTED
+    assert ship(root, receiver).done
+    assert set(receiver.accepted) == {0, *range(1, 101)}
+    assert late or len(receiver.accepted) == 101

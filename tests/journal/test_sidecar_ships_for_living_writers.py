@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.journal import Program, append, environment, parse_numbers, shipper, writer
-from tests.support.otlp_receiver import Otlp, status
+from tests.support.otlp_receiver import Otlp, Reply, status
 from tests.support.waiting import wait_until
 from tokentrail.journal.adoption import Adopter
 
@@ -105,3 +107,21 @@ def test_waits_for_a_collector_that_comes_back(root: Path, otlp: Otlp, start: Ca
     sidecar.send_signal(signal.SIGTERM)
     assert sidecar.end(5) == 0
     assert "503" in sidecar.errors
+
+
+def test_sigterm_begins_no_further_request_however_much_waits(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    """Five dead writers, and a server that takes its time: the request under way is awaited, and the other four journals stay."""
+    for _ in range(5):
+        left = writer(root)
+        append(left, 1)
+        left.close()
+    slow = threading.Event()
+    otlp.policy = lambda _received: Reply(release=slow)
+    sidecar = start(WATCH, environment(root, otlp.url))
+    wait_until(lambda: len(otlp.requests) == 1, "a request is under way", every_s=0.02)
+    sidecar.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    slow.set()
+    assert sidecar.end(10) == 0, sidecar.errors
+    assert len(otlp.requests) == 1
+    assert len(list(root.iterdir())) in (4, 5)

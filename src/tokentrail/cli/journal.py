@@ -153,7 +153,9 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
         printed.append(sentence)
         click.echo(sentence, err=True)
 
-    with Stop() as stop, bulk_shipper(root, settings, wait=lambda seconds, _asked: stop.wait(seconds), complain=complain) as shipper:
+    stop = Stop()
+    ships = bulk_shipper(root, settings, wait=lambda seconds, _asked: stop.wait(seconds), stopped=lambda: stop.asked, complain=complain)
+    with stop, ships as shipper:
         adopter = Adopter(shipper, name="journal ship", without_locks=without_locks)
         if watch:
             with stop.on_signals():

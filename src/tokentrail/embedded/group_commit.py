@@ -17,28 +17,34 @@ from tokentrail.embedded.errors import EngineError
 __all__ = ["GroupCommit"]
 
 MAX_GROUP: Final = 64 << 20
-"""Bytes that one INSERT takes from several requests; a larger request is an INSERT of its own."""
+"""Bytes of rows that one INSERT takes from several requests; a larger request is an INSERT of its own."""
 
 
 @dataclass(slots=True, eq=False)
 class _Request:
     rows: bytes
+    size: int
     answered: bool = False
     error: Exception | None = field(default_factory=lambda: RuntimeError("the rows were not stored"))  # until the rows are stored
 
 
 class GroupCommit:
-    """The INSERTs of one table. `insert` stores rows, given in pieces, or raises EngineError. Safe to use from many threads."""
+    """The INSERTs of one table. Safe to use from many threads.
 
-    def __init__(self, insert: Callable[[Sequence[bytes]], object]) -> None:
+    `insert` stores the requests of a group, or raises EngineError. `fits` tells which of the requests may be the reason of an error that is not
+    transient: for those `insert` need not be tried again.
+    """
+
+    def __init__(self, insert: Callable[[Sequence[bytes]], object], fits: Callable[[bytes], bool] = lambda _rows: True) -> None:
         self._insert = insert
+        self._fits = fits
         self._changed = threading.Condition()
         self.waiting: deque[_Request] = deque()
         self._inserting = False
 
-    def store(self, rows: bytes) -> None:
-        """Returns after the rows are stored. Raises the error that `insert` has raised for these rows alone."""
-        own = _Request(rows)
+    def store(self, rows: bytes, size: int = 0) -> None:
+        """Returns after the rows are stored. Raises the error that `insert` has raised for these rows. `size`: bytes as rows, if that is more."""
+        own = _Request(rows, max(size, len(rows)))
         with self._changed:
             self.waiting.append(own)
         while not own.answered:
@@ -62,21 +68,29 @@ class GroupCommit:
     def _take(self) -> list[_Request]:
         """Takes the requests that have waited longest, as many as one INSERT takes."""
         group = [self.waiting.popleft()]
-        size = len(group[0].rows)
-        while self.waiting and (size := size + len(self.waiting[0].rows)) <= MAX_GROUP:
+        size = group[0].size
+        while self.waiting and (size := size + self.waiting[0].size) <= MAX_GROUP:
             group.append(self.waiting.popleft())
         return group
 
     def _store(self, group: list[_Request]) -> None:
-        """Stores a group. After an error each request is stored alone: a request that cannot be stored must not be the error of others."""
+        """Stores a group. After an error the requests that fit are stored without the others, or each alone: one must not be the error of all."""
+        error = self._try(group)
+        if error is None or len(group) == 1:
+            return
+        if not error.transient and 0 < len(fitting := [request for request in group if self._fits(request.rows)]) < len(group):
+            self._store(fitting)
+            return
+        for request in group:
+            self._try([request])
+
+    def _try(self, group: list[_Request]) -> EngineError | None:
+        """Stores requests by one INSERT, and notes its error at each of them."""
+        error = None
         try:
             self._insert([request.rows for request in group])
-        except EngineError as error:
-            if len(group) == 1:
-                group[0].error = error
-                return
-            for request in group:
-                self._store([request])
-        else:
-            for request in group:
-                request.error = None
+        except EngineError as raised:
+            error = raised
+        for request in group:
+            request.error = error
+        return error

@@ -30,8 +30,8 @@ from tokentrail.embedded.frames import decode
 from tokentrail.embedded.front import from_this_machine
 from tokentrail.embedded.group_commit import GroupCommit
 from tokentrail.embedded.inserts import insert
-from tokentrail.embedded.otlp_engine import framed, insert_requests, table_of
-from tokentrail.embedded.otlp_logs import EVENT_TABLE, LOGS_TABLE, check_size, log_rows
+from tokentrail.embedded.otlp_engine import framed, insert_requests, reads, table_of
+from tokentrail.embedded.otlp_logs import EVENT_TABLE, LOGS_TABLE, log_rows, repeated_bytes
 from tokentrail.embedded.otlp_rows import Rows, metric_rows, span_rows
 
 __all__ = ["OtlpReceiver"]
@@ -40,6 +40,8 @@ logger = logging.getLogger("tokentrail.embedded")
 
 MAX_BODY: Final = 64 << 20
 """Bytes of one request, unpacked. The Collector's default is 20 MiB."""
+MAX_REPEATED: Final = 512 << 20
+"""Bytes of resources and scopes in the rows of one request."""
 RETRY_AFTER: Final = "1"
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -83,12 +85,17 @@ def _metric_rows(request: Any) -> tuple[Rows, str]:
     return rows, f"{unknown} metrics have no data of a known kind and were left out" if unknown else ""
 
 
+def _check_size(request: Any) -> None:
+    if repeated_bytes(request) > MAX_REPEATED:
+        raise OverflowError(f"its rows need more than {MAX_REPEATED >> 20} MiB: send smaller batches")
+
+
 SIGNALS: Final = {
     "/v1/logs": Signal(
         logs.ExportLogsServiceRequest,
         logs.ExportLogsServiceResponse,
         lambda request: (log_rows(request), ""),
-        check=check_size,
+        check=_check_size,
         tables=(EVENT_TABLE, LOGS_TABLE),
     ),
     "/v1/traces": Signal(traces.ExportTraceServiceRequest, traces.ExportTraceServiceResponse, lambda request: (span_rows(request), "")),
@@ -103,7 +110,7 @@ class OtlpReceiver:
         self._engine = engine
         self._database = database
         self._commits = {
-            table: GroupCommit(partial(insert_requests, engine, database, INSERT_SETTINGS, table))
+            table: GroupCommit(partial(insert_requests, engine, database, INSERT_SETTINGS, table), partial(reads, engine, table))
             for signal in SIGNALS.values()
             for table in signal.tables
         }
@@ -161,7 +168,7 @@ class OtlpReceiver:
         if commit is None:
             return False
         try:
-            commit.store(framed(body))
+            commit.store(framed(body), len(body) + repeated_bytes(request))
         except EngineError as error:
             if error.transient:
                 raise

@@ -12,23 +12,20 @@ from tokentrail import semconv
 from tokentrail.embedded.otlp_rows import Row, Rows, hex_id
 from tokentrail.embedded.otlp_values import attributes, service_name, text, timestamp
 
-__all__ = ["EVENT_TABLE", "LOGS_TABLE", "check_size", "log_rows"]
+__all__ = ["EVENT_TABLE", "LOGS_TABLE", "log_rows", "repeated_bytes"]
 
 EVENT_TABLE: Final = "usage_landing"
 LOGS_TABLE: Final = "otel_logs"
-MAX_ROWS: Final = 512 << 20
 
 
-def check_size(request: Any) -> None:
-    """Raises OverflowError if the rows of a request would need more than `MAX_ROWS` bytes: each row repeats resource and scope."""
+def repeated_bytes(request: Any) -> int:
+    """Returns how many bytes resource and scope take in the rows of a request: each row repeats both."""
     size = 0
     for resource_logs in request.resource_logs:
         of_resource = resource_logs.resource.ByteSize() + len(resource_logs.schema_url)
         for scope_logs in resource_logs.scope_logs:
-            of_scope = scope_logs.scope.ByteSize() + len(scope_logs.schema_url)
-            size += (of_resource + of_scope) * len(scope_logs.log_records)
-    if size > MAX_ROWS:
-        raise OverflowError(f"its rows need more than {MAX_ROWS >> 20} MiB: send smaller batches")
+            size += (of_resource + scope_logs.scope.ByteSize() + len(scope_logs.schema_url)) * len(scope_logs.log_records)
+    return size
 
 
 def log_rows(request: Any) -> Rows:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from tokentrail import semconv
 from tokentrail.journal import folder as layout
 from tokentrail.journal import otlp
@@ -19,6 +17,7 @@ from tokentrail.journal.aside import put_aside
 from tokentrail.journal.exporter import Outcome, Result
 from tokentrail.journal.progress import Progress
 from tokentrail.journal.reader import Found, header_of, read
+from tokentrail.journal.ready import Ready, first_half, generated
 from tokentrail.journal.records import Header, encode, gaps
 from tokentrail.journal.refusals import load_refused
 from tokentrail.journal.sends import NOTHING, Lanes, OneLane, Sends, Sent
@@ -49,19 +48,11 @@ LOG_AT_TRIES: Final = (1, 10)
 Ends = Callable[[layout.Cursor], Iterable[Refused | Closing]]
 
 
-class _Ready(msgspec.Struct, frozen=True, gc=False):
-    """A record encoded for a request; an empty `body` is damage or a segment's header, which moves the cursor and is not sent."""
-
-    number: int
-    body: bytes
-    after: layout.Cursor
-    payload: bytes = b""
-
-
 class Shipper:
     """Ships folders of one journal; used by one thread. With `lanes` requests of at most `max_records` records go side by side.
 
-    `wait(seconds, asked)` pauses between tries and returns true if the shipper should stop; `asked`: the server asked for the pause.
+    `wait(seconds, asked)` pauses between tries and returns true if the shipper should stop; `asked`: the server asked for the pause. `stopped()`: no
+    request may begin any more.
     """
 
     def __init__(
@@ -72,6 +63,7 @@ class Shipper:
         wait: Callable[[float, bool], bool] | None = None,
         complain: Callable[[str], None] = lambda _sentence: None,
         policy: RetryPolicy | None = None,
+        stopped: Callable[[], bool] = lambda: False,
         lanes: Lanes | None = None,
         max_records: int = MAX_REQUEST_RECORDS,
     ) -> None:
@@ -80,6 +72,7 @@ class Shipper:
         self._exporter = exporter
         self._wait = wait or _sleep
         self._policy = policy or RetryPolicy()
+        self._stopped = stopped
         self._lanes: Lanes = lanes or OneLane(exporter)
         self._most_records = self.max_records = max_records
         self._accepted_size = 0  # the number of records in one request that was accepted before the limit was doubled
@@ -106,28 +99,42 @@ class Shipper:
         if header.schema > semconv.SCHEMA_VERSION:
             return Progress(done=False, reason=f"the journal {folder} was written by a newer tokentrail and is left to it")
         source = self._ready(folder, self.cursor(folder), live=live, ends=ends)
-        waiting: deque[_Ready] = deque()
-        under_way: deque[tuple[list[_Ready], Sent]] = deque()
+        waiting: deque[Ready] = deque()
+        under_way: deque[tuple[list[Ready], Sent]] = deque()
+        width = 1  # until a request is accepted: a server that accepts none must not get several, nor one of them again and again
         try:
             while progress.done:
-                while len(under_way) < self._lanes.width and (taken := self._take(waiting, source)):
+                while len(under_way) < width and not self._stopped() and (taken := self._take(waiting, source)):
                     under_way.append((taken, self._start(header, taken)))
                 if not under_way:
                     break
-                self._deliver_whole(folder, header, *under_way.popleft(), progress, patient=patient)
+                taken, sent = under_way.popleft()
+                self._deliver_whole(folder, header, taken, self._first_outcome(sent, under_way), progress, patient=patient)
+                width = self._lanes.width
         finally:
             while under_way:
                 under_way.popleft()[1].result()
+        if progress.done and self._stopped():
+            return self._stop(progress)
         return progress
 
-    def _start(self, header: Header, taken: list[_Ready]) -> Sent:
+    def _stop(self, progress: Progress) -> Progress:
+        progress.done, progress.reason = False, "asked to stop"
+        return progress
+
+    def _start(self, header: Header, taken: list[Ready]) -> Sent:
         """Begins to send records, if there are any."""
         bodies = [ready.body for ready in taken if ready.body]
         return self._lanes.start(otlp.request(header, bodies)) if bodies else NOTHING
 
-    def _deliver_whole(self, folder: Path, header: Header, taken: list[_Ready], sent: Sent, progress: Progress, *, patient: bool) -> None:
-        """Sends records until all are accepted, in parts if need be, and advances the cursor. `sent`: the outcome of the first try."""
-        outcome: Outcome | None = sent.result()
+    def _first_outcome(self, sent: Sent, under_way: Iterable[tuple[list[Ready], Sent]]) -> Outcome | None:
+        """Waits for the outcome of a request. None asks for another try: the others' answers show that the server is there."""
+        outcome = sent.result()
+        others = [other.result() for _, other in under_way] if outcome.result is Result.UNREACHABLE and not self._stopped() else []
+        return None if any(other.result is Result.ACCEPTED for other in others) else outcome
+
+    def _deliver_whole(self, folder: Path, header: Header, taken: list[Ready], outcome: Outcome | None, progress: Progress, *, patient: bool) -> None:
+        """Sends records until all are accepted, in parts if need be, and advances the cursor. `outcome`: of the first try."""
         while taken and progress.done:
             part = taken if outcome else self._take(deque(taken), iter(()))
             count = self._deliver(header, part, outcome, progress, patient=patient)
@@ -140,29 +147,29 @@ class Shipper:
         bodies = [otlp.log_record(record, encode(record), 0, header.writer_id) for record in records]
         return self._exporter.send(otlp.request(header, bodies)).result is Result.ACCEPTED
 
-    def _ready(self, folder: Path, cursor: layout.Cursor, *, live: bool, ends: Ends) -> Iterator[_Ready]:
+    def _ready(self, folder: Path, cursor: layout.Cursor, *, live: bool, ends: Ends) -> Iterator[Ready]:
         """Yields the waiting records of the folder, encoded for a request."""
         for found in read(folder, cursor, live=live):
             if live and (lost := [pair for low, high in found.missing for pair in gaps(low, high, load_refused(folder))]):
                 # the closing record of a writer that has ended reports these numbers
                 lost_record = Refused(ranges=lost, ts=time.time_ns(), damaged=True)
-                yield _generated(lost_record, cursor, folder.name)
+                yield generated(lost_record, cursor, folder.name)
             cursor = found.after
             if found.record is None:
                 if found.damaged_bytes:
                     self._log_damage(folder, found)
-                yield _Ready(found.number, b"", cursor)
+                yield Ready(found.number, b"", cursor)
             elif isinstance(found.record, Header):
-                yield _Ready(0, b"", cursor)
+                yield Ready(0, b"", cursor)
             else:
                 body = otlp.log_record(found.record, found.payload, found.number, folder.name)
-                yield _Ready(found.number, body, cursor, found.payload)
+                yield Ready(found.number, body, cursor, found.payload)
         for record in ends(cursor):
-            yield _generated(record, cursor, folder.name)
+            yield generated(record, cursor, folder.name)
 
-    def _take(self, waiting: deque[_Ready], source: Iterator[_Ready]) -> list[_Ready]:
+    def _take(self, waiting: deque[Ready], source: Iterator[Ready]) -> list[Ready]:
         """Takes the next records that fit into one request from `waiting`, then from `source`; a record that does not fit is left in `waiting`."""
-        taken: list[_Ready] = []
+        taken: list[Ready] = []
         size = count = 0
         while (ready := waiting.popleft() if waiting else next(source, None)) is not None:
             size += len(ready.body)
@@ -173,7 +180,7 @@ class Shipper:
             taken.append(ready)
         return taken
 
-    def _deliver(self, header: Header, taken: list[_Ready], outcome: Outcome | None, progress: Progress, *, patient: bool) -> int:
+    def _deliver(self, header: Header, taken: list[Ready], outcome: Outcome | None, progress: Progress, *, patient: bool) -> int:
         """Sends until the Collector accepts a part from the beginning. Returns the number of records; 0, without `progress.done`, to stop.
 
         `outcome`: of the request that was sent already.
@@ -189,15 +196,18 @@ class Shipper:
                 progress.shipped += sum(1 for ready in taken if ready.body and ready.number)
                 return len(taken)
             tries += 1
+            if self._stopped():
+                self._stop(progress)
+                return 0
             if outcome.late and len(bodies) > 1 and halved < MAX_LATE_HALVINGS:
                 # a slow line, or a server that is slow with much: less may be whole in time
-                taken = _first_half(taken, len(bodies) // 2)
+                taken = first_half(taken, len(bodies) // 2)
                 self._shrink(len(bodies) // 2, outcome)
                 halved, outcome = halved + 1, None
                 continue
             if tries >= self._max_refusals(outcome, len(bodies)) and outcome.result in (Result.BUSY, Result.REFUSED) and len(bodies) > 1:
                 # a request larger than the Collector's queue gets 503 every time, and one bad record makes the Collector refuse its batch
-                taken = _first_half(taken, len(bodies) // 2)
+                taken = first_half(taken, len(bodies) // 2)
                 self._shrink(len(bodies) // 2, outcome)
                 tries = MAX_REFUSALS - 1
             elif tries >= MAX_REFUSALS and outcome.result is Result.REFUSED:
@@ -244,7 +254,7 @@ class Shipper:
         """Whether the Collector accepts other requests: a proxy that answers 400 to every request must not move a whole journal aside."""
         return self._accepted_since_aside or self._exporter.send(otlp.request(header, [])).result is Result.ACCEPTED
 
-    def _put_aside(self, header: Header, ready: _Ready, outcome: Outcome) -> None:
+    def _put_aside(self, header: Header, ready: Ready, outcome: Outcome) -> None:
         path = put_aside(self.root, header, ready.number, ready.payload, outcome.reason)
         self._accepted_since_aside = False
         self.max_records, self._before_refusal = self._before_refusal or self.max_records, 0
@@ -275,21 +285,6 @@ class Shipper:
             self.damaged_bytes += found.damaged_bytes
             where = f"{folder / found.after.segment} before offset {found.after.offset}"
             self.complain(f"torn bytes were skipped in the journal: {found.damaged_bytes} in {where}")
-
-
-def _generated(record: Refused | Closing, cursor: layout.Cursor, writer_id: str) -> _Ready:
-    """A record without a number that the shipper adds; no frame holds the record."""
-    payload = encode(record)
-    return _Ready(0, otlp.log_record(record, payload, 0, writer_id), cursor, payload)
-
-
-def _first_half(taken: list[_Ready], bodies: int) -> list[_Ready]:
-    """Returns the beginning that holds `bodies` bodies."""
-    for position, ready in enumerate(taken, start=1):
-        bodies -= bool(ready.body)
-        if not bodies:
-            return taken[:position]
-    return taken
 
 
 def _sleep(seconds: float, _asked: bool) -> bool:
