@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support import selection
 from tests.support.collector import collector_binary, world
@@ -28,6 +29,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# a busy machine is no fault
+settings.register_profile("tokentrail", deadline=None)
+settings.load_profile("tokentrail")
 
 SHOWN = ("openai", "groq", "ollama", "opentelemetry-sdk", "chdb-core", "clickhouse-connect", "wrapt", "msgspec")
 

@@ -9,10 +9,10 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from tests.support.ledger_rows import START_NS, Land, moment, writer
-from tests.support.log_rows import log_rows
 from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
 from tokentrail.counts import COUNTS
+from tokentrail.embedded.otlp_logs import log_rows
 from tokentrail.journal import otlp
 from tokentrail.journal.records import Header, encode_usage
 from tokentrail.usage import Usage

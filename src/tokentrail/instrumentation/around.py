@@ -236,12 +236,12 @@ def sanitized(answer: Answer, attempts: int) -> Answer:
 
 
 def _whole(value: Any) -> int | None:
-    """Returns a count that 64 bits hold; None, "not stated", for any other value."""
+    """Returns a count from 0 that 64 bits hold; None, "not stated", for any other value: only a correction is negative."""
     if isinstance(value, str):
         return int(value) if DIGITS(value) else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) and -TOO_MUCH <= value < TOO_MUCH else None
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < TOO_MUCH else None
 
 
 def _text(value: Any) -> str:

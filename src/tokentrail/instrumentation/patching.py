@@ -18,6 +18,7 @@ from tokentrail.instrumentation.around import wrapper_of
 from tokentrail.instrumentation.contract import Hook, Integration
 from tokentrail.instrumentation.transplant import Live, Transplant, can_be_transplanted, plain_function, reachable_from
 from tokentrail.instrumentation.versions import warn_if_outside
+from tokentrail.instrumentation.wrappers import Wrapper
 from tokentrail.recording.runtime import internal_error
 
 __all__ = ["apply", "is_on", "is_patched", "is_there", "owner_of", "remove"]
@@ -52,7 +53,7 @@ class Patch:
             self.is_of_the_sdk = function.__globals__ is vars(module)
             self.transplant = Transplant(function, wrapper_of(hook), self.live, of_class=isinstance(self.owner, type), is_async=hook.is_async)
         else:
-            self.wrapper = wrapt.FunctionWrapper(self.original, wrapper_of(hook), enabled=cast("bool", self.live))
+            self.wrapper = Wrapper(self.original, wrapper_of(hook), enabled=cast("bool", self.live))
 
     def apply(self) -> None:
         """Installs the wrapper, unless the wrapper is installed already."""
