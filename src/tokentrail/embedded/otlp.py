@@ -103,6 +103,17 @@ SIGNALS: Final = {
 }
 
 
+class _Lines(dict[str, GroupCommit]):
+    """The INSERTs of rows in JSON, by the statement's head: a table and its columns."""
+
+    def __init__(self, engine: Engine, database: str) -> None:
+        super().__init__()
+        self._insert = partial(insert, engine, database, INSERT_SETTINGS)
+
+    def __missing__(self, head: str) -> GroupCommit:
+        return self.setdefault(head, GroupCommit(lambda lines: self._insert(head, "JSONEachRow", lines)))
+
+
 class OtlpReceiver:
     """Serves OTLP/HTTP: stores requests in the tables of `database` in `engine`."""
 
@@ -114,6 +125,7 @@ class OtlpReceiver:
             for signal in SIGNALS.values()
             for table in signal.tables
         }
+        self._lines = _Lines(engine, database)
 
     def __call__(self, exchange: Exchange) -> None:
         """Answers one request."""
@@ -158,8 +170,8 @@ class OtlpReceiver:
         for table, entries in rows.items():
             if entries:
                 columns = ", ".join(f"`{name}`" for name in entries[0])
-                lines = msgspec.json.Encoder().encode_lines(entries)
-                insert(self._engine, self._database, INSERT_SETTINGS, f"INSERT INTO `{table}` ({columns})", "JSONEachRow", [lines])
+                commit = self._lines[f"INSERT INTO `{table}` ({columns})"]
+                commit.store(msgspec.json.Encoder().encode_lines(entries))
         return left_out
 
     def _engine_stores(self, request: Any, body: bytes) -> bool:

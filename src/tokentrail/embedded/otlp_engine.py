@@ -8,7 +8,7 @@ Source: opentelemetry/proto/logs/v1/logs.proto; ClickHouse's documentation of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,6 +85,7 @@ COLUMNS: Final = {
     "LogAttributes": "as_map(record.attributes)",
     "EventName": "record.event_name",
 }
+MORE: Final = frozenset({"array_value", "kvlist_value", "bytes_value"})
 NAMES: Final = ", ".join(f"`{name}`" for name in COLUMNS)
 ROWS: Final = """
 WITH
@@ -128,7 +129,21 @@ def table_of(request: Any, body: bytes) -> str:
     request.DiscardUnknownFields()
     if request.ByteSize() != len(body):
         return ""
-    return EVENT_TABLE if EVENT in body else LOGS_TABLE
+    if EVENT in body:
+        return EVENT_TABLE
+    # other programs' logs may well hold lists: a look here takes less than an INSERT that fails
+    return "" if any(map(_holds_more, _records(request))) else LOGS_TABLE
+
+
+def _records(request: Any) -> Iterator[Any]:
+    for resource_logs in request.resource_logs:
+        for scope_logs in resource_logs.scope_logs:
+            yield from scope_logs.log_records
+
+
+def _holds_more(record: Any) -> bool:
+    """Whether a record holds lists, maps or bytes."""
+    return record.body.WhichOneof("value") in MORE or any(pair.value.WhichOneof("value") in MORE for pair in record.attributes)
 
 
 def framed(body: bytes) -> bytes:
