@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Telemetry", "attach", "current_context", "detach", "end_block", "error_type"]
 
 _ERROR: Final = Status(StatusCode.ERROR)
-HTTP_ERRORS: Final = range(400, 600)
+HTTP_ERRORS: Final = range(300, 1000)
 
 
 class Telemetry:

@@ -139,7 +139,7 @@ class ConverseEvents:
         self.answer = Answer()
         self.ended = False  # a stop reason was sent
         self.fails: Callable[[Any], None] = _ignore
-        """Called with an error's message; set by the transport."""
+        """Called with a message for which the SDK may raise: an error, or no JSON. Set by the transport."""
         self.others = False  # something else than text was sent
         self.request_id = ""  # of the response; set by the transport
         self.texts: list[str] = []
@@ -180,7 +180,11 @@ class ConverseMessages(ConverseEvents):
         if ":event-type" not in headers:
             self.fails(message)
             return False
-        fields = decode(message.payload)
+        try:
+            fields = decode(message.payload)
+        except (ValueError, RecursionError):  # no JSON: botocore raises for bytes that are no text, and ignores any other
+            self.fails(message)
+            return False
         try:
             text = fields["delta"]["text"]
             if type(text) is str:

@@ -1,22 +1,24 @@
 """Transports: how an SDK moves bytes, from the arguments of the SDK's sending function to the result for the caller.
 
-| file                | holds                                                                                         |
-|---------------------|-----------------------------------------------------------------------------------------------|
-| `stainless`         | SDKs that Stainless generates (openai, groq, anthropic): the request, before it is sent       |
-| `stainless_answers` | the results of such a client: models, streams, raw responses, HTTP responses                  |
-| `routes`            | finds the endpoint of a request's path                                                        |
-| `bodies`            | HTTP bodies that no SDK parsed: JSON, server-sent events, AWS frames                          |
-| `ollama`            | Ollama's SDK: one function, and generators as streams                                         |
-| `botocore`          | botocore and aiobotocore: one function of the endpoint below all clients                      |
-| `botocore_bodies`   | the bodies that botocore's callers read after the call                                        |
-| `aws_frames`        | AWS's event-stream frames that no SDK decoded                                                 |
-| `google_genai`      | Google's SDK: four functions of one class, sync and async                                     |
-| `fern`              | SDKs that Fern generates (cohere): two functions of one class, below those that parse         |
-| `lines`             | streams of JSON lines, or of server-sent events with JSON, parsed from their bytes            |
-| `urls`              | base URLs that an SDK holds as texts                                                          |
-| `speakeasy`         | SDKs that Speakeasy generates (mistralai, Google's interactions): one function, and bytes     |
-| `events`            | server-sent events from bytes, many at once                                                   |
-| `generators`        | streams that an SDK returns as a generator                                                    |
-| `probes`            | small calls to a listener on this machine, for `tokentrail doctor`                            |
-| `http_errors`       | exceptions of the HTTP client below an SDK                                                    |
+| file                 | holds                                                                                     |
+|----------------------|-------------------------------------------------------------------------------------------|
+| `stainless`          | SDKs that Stainless generates (openai, groq, anthropic): the request, before it is sent   |
+| `stainless_answers`  | the results of such a client: models, streams, raw responses, HTTP responses              |
+| `routes`             | finds the endpoint of a request's path                                                    |
+| `bodies`             | HTTP bodies that no SDK parsed: JSON, server-sent events, AWS frames                      |
+| `ollama`             | Ollama's SDK: one function, and generators as streams                                     |
+| `botocore`           | botocore and aiobotocore: one function of the endpoint below all clients                  |
+| `botocore_bodies`    | the bodies that botocore's callers read after the call                                    |
+| `botocore_responses` | replaces methods of one response, without a reference from the response to itself         |
+| `botocore_errors`    | the exceptions that botocore's bodies raise above the HTTP client                         |
+| `aws_frames`         | AWS's event-stream frames that no SDK decoded                                             |
+| `google_genai`       | Google's SDK: four functions of one class, sync and async                                 |
+| `fern`               | SDKs that Fern generates (cohere): two functions of one class, below those that parse     |
+| `lines`              | streams of JSON lines, or of server-sent events with JSON, parsed from their bytes        |
+| `urls`               | base URLs that an SDK holds as texts                                                      |
+| `speakeasy`          | SDKs that Speakeasy generates (mistralai, Google's interactions): one function, and bytes |
+| `events`             | server-sent events from bytes, many at once                                               |
+| `generators`         | streams that an SDK returns as a generator                                                |
+| `probes`             | small calls to a listener on this machine, for `tokentrail doctor`                        |
+| `http_errors`        | exceptions of the HTTP client below an SDK                                                |
 """

@@ -10,8 +10,9 @@ the installed version's model of the service does not know. Responses that event
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+import inspect
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -23,10 +24,13 @@ from urllib3.util import Url, parse_url
 
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading
-from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async, watch_close
+from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
 from tokentrail.integrations.shapes.bedrock_models import HEADERS, add_stated
 from tokentrail.integrations.transports.botocore_bodies import WholeBody, follow_read
+from tokentrail.integrations.transports.botocore_responses import follow_close
+from tokentrail.integrations.transports.lines import parsed_json
 from tokentrail.providers.lookup import server_of
+from tokentrail.recording.runtime import internal_error
 
 __all__ = ["Operation", "hooks_of"]
 
@@ -136,11 +140,14 @@ def _id_in(headers: Mapping[str, Any]) -> str:
 
 
 def _read(endpoint: Endpoint, headers: Mapping[str, Any], content: bytes) -> Reading | None:
-    """Reads a whole body, and what the headers state beside it."""
+    """Reads a whole body, and what the headers state beside it.
+
+    A body that is no JSON (a gateway's page) is an answer without counts and no error: botocore gives its caller an empty answer, or the bytes.
+    """
     try:
         body = decode(content)
-    except msgspec.DecodeError:  # no JSON, or not read to its end
-        body = {}
+    except (ValueError, RecursionError):
+        body = parsed_json(content)
     reading = endpoint.read(body)
     if reading is None:
         return None
@@ -156,14 +163,39 @@ def _read(endpoint: Endpoint, headers: Mapping[str, Any], content: bytes) -> Rea
 def _follow_events(stream: Any, chunks: Any, exchange: Exchange, *, is_async: bool) -> None:
     """Follows an event stream: its generator is replaced, from which the stream's only iterator reads; the stream stays the SDK's own object."""
     followed = FollowedStream(exchange, chunks)
-    chunks.fails = partial(_end_with_error, followed, stream._operation_name)  # noqa: SLF001 - the stream has no public attribute
-    messages = stream._event_generator  # noqa: SLF001
+    chunks.fails = partial(_watch_parse, weakref.ref(stream), weakref.ref(followed))
+    messages = stream._event_generator  # noqa: SLF001 - the stream has no public attribute
     stream._event_generator = follow_async(messages, followed) if is_async else follow(messages, followed)  # noqa: SLF001
-    watch_close(stream, followed, is_async=False)  # not awaited in aiobotocore either
+    follow_close(stream._raw_stream, followed)  # noqa: SLF001
 
 
-def _end_with_error(followed: FollowedStream, operation: str, message: Any) -> None:
-    """Records a stream whose next message is an error; botocore raises the same exception after the message was decoded."""
-    code = message.headers.get(":exception-type") or message.headers.get(":error-code")
-    error = sys.modules["botocore.exceptions"].EventStreamError({"Error": {"Code": code}}, operation)
-    followed.end(error=error)
+def _watch_parse(stream: Callable[[], Any], followed: Callable[[], FollowedStream | None], _message: Any) -> None:
+    """Watches how botocore parses the next message, for which botocore is likely to raise: the record states the exception that the caller gets."""
+    vars(stream())["_parse_event"] = partial(_parse, stream, followed)
+
+
+def _parse(stream: Callable[[], Any], followed: Callable[[], FollowedStream | None], message: Any) -> Any:
+    events = stream()
+    vars(events).pop("_parse_event", None)
+    try:
+        parsed = events._parse_event(message)  # noqa: SLF001
+    except BaseException as error:
+        _end_with_error(followed(), error)
+        raise
+    return _awaited(parsed, followed) if inspect.isawaitable(parsed) else parsed  # awaited in newer versions of aiobotocore
+
+
+async def _awaited(parsing: Awaitable[Any], followed: Callable[[], FollowedStream | None]) -> Any:
+    try:
+        return await parsing
+    except BaseException as error:
+        _end_with_error(followed(), error)
+        raise
+
+
+def _end_with_error(followed: FollowedStream | None, error: BaseException) -> None:
+    try:
+        if followed is not None:
+            followed.end(error=error)
+    except Exception as failure:
+        internal_error("stream", failure)

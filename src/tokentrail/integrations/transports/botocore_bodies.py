@@ -1,18 +1,21 @@
 """Follows a response of botocore whose body the caller reads after the call: `read()` as a whole or in pieces, lines, chunks, or not at all.
 
-botocore's `StreamingBody` has many methods, and all of them read from the HTTP client's response, which is followed here: urllib3's `read` of the
-response; aiohttp's reader, which refuses new attributes, behind a proxy; httpx's raw bytes.
+botocore's `StreamingBody` has many methods, and all of them read from the HTTP client's response, which is followed here (`botocore_responses`):
+urllib3's response; httpx's; aiohttp's reader, which refuses new attributes, behind a proxy.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import wraps
 from typing import Any, Final
 
 import wrapt
 
 from tokentrail.instrumentation.contract import Reading
-from tokentrail.instrumentation.streams import FollowedStream, watch_close
+from tokentrail.instrumentation.streams import FollowedStream
+from tokentrail.integrations.transports.botocore_errors import error_above, error_of_short
+from tokentrail.integrations.transports.botocore_responses import Follower, close, closed_async, follower_of, give_back, replace_methods
 from tokentrail.recording.runtime import internal_error
 
 __all__ = ["WholeBody", "follow_read"]
@@ -36,79 +39,123 @@ class WholeBody:
         self.size += len(part)
         if self.size <= MAX_BYTES:
             self._parts.append(part)
+        else:
+            self._parts.clear()
         return False
 
     def reading(self, *, exhausted: bool) -> Reading | None:
-        """Returns the answer so far."""
-        reading = self._read(b"".join(self._parts) if exhausted and self.size <= MAX_BYTES else b"")
+        """Returns the answer so far, and forgets the bytes."""
+        parts, self._parts = self._parts, []
+        reading = self._read(b"".join(parts) if exhausted else b"")
         return None if reading is None else (reading[0], "complete" if exhausted else "partial")
 
 
-def follow_read(raw: Any, followed: FollowedStream, *, length: str | None) -> None:
-    """Follows the bytes of an HTTP client's response; `length` is the stated length of the body."""
-    take = _Reads(followed, length)
-    if hasattr(raw, "aiter_raw"):
-        _follow_httpx(raw, take)
-        watch_close(raw, followed, is_async=True)
-    elif hasattr(raw, "content"):  # aiohttp
-        raw.content = _Reader(raw.content, take)
-        watch_close(raw, followed, is_async=False)
-    else:
-        _follow_urllib3(raw, take)
-        watch_close(raw, followed, is_async=False)
-
-
-class _Reads:
+class _Reads(Follower):
     """Takes the result of each read, and records the call at the end of the body or at an error."""
 
-    __slots__ = ("_length", "followed")
+    __slots__ = ("_length",)
 
     def __init__(self, followed: FollowedStream, length: str | None) -> None:
-        self.followed = followed
+        super().__init__(followed)
         self._length = int(length) if length is not None and length.isdecimal() else None
 
     def part(self, part: Any, wanted: Any) -> None:
         """Takes the bytes of a read of so many bytes; None or -1: of all that is left."""
         try:
+            if not self.is_open():
+                return
             body: Any = self.followed.chunks
             if part:
                 body.absorb(bytes(part))
-            if wanted is None or wanted < 0 or (not part and wanted) or (self._length is not None and body.size >= self._length):
-                self.followed.end(exhausted=self._length is None or body.size >= self._length)
+            is_whole = self._length is None or body.size >= self._length
+            if wanted is None or wanted < 0 or (not part and wanted) or (self._length is not None and is_whole):
+                self.followed.end(exhausted=is_whole, error=None if is_whole else error_of_short(body.size, self._length, wanted))
         except Exception as failure:
             internal_error("stream", failure)
 
     def failed(self, error: BaseException) -> None:
         """Records an interrupted body."""
         try:
-            self.followed.end(error=error)
+            self.followed.end(error=error_above(error))
         except Exception as failure:
             internal_error("stream", failure)
 
 
-def _follow_urllib3(raw: Any, take: _Reads) -> None:
-    """Replaces `read` and `read1` of urllib3's response: every other method of the response calls one of them."""
-    for name in ("read", "read1"):
-        if hasattr(raw, name):
-            setattr(raw, name, _followed_read(getattr(raw, name), take))
+def follow_read(raw: Any, followed: FollowedStream, *, length: str | None) -> None:
+    """Follows the bytes of an HTTP client's response; `length` is the stated length of the body."""
+    take = _Reads(followed, length)
+    if hasattr(raw, "aiter_raw"):
+        replace_methods(raw, take, aiter_raw=_httpx_parts, aclose=closed_async)
+    elif hasattr(raw, "content"):  # aiohttp
+        replace_methods(raw, take, close=close)
+        raw.content = _Reader(raw.content, take)
+    else:  # every other method of urllib3's response calls one of these
+        replace_methods(raw, take, read=_read, read1=_read1, read_chunked=_read_chunked, close=close)
 
 
-def _followed_read(read: Callable[..., Any], take: _Reads) -> Callable[..., Any]:
-    def read_and_take(amt: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if take.followed.stepping:
-            return read(amt, *args, **kwargs)  # called by another method of the response
+def _read(read: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(read)
+    def read_and_take(raw: Any, *args: Any, **kwargs: Any) -> Any:
+        return _taken(read, args[0] if args else kwargs.get("amt"), raw, args, kwargs)
+
+    return read_and_take
+
+
+def _read1(read1: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(read1)
+    def read1_and_take(raw: Any, *args: Any, **kwargs: Any) -> Any:
+        wanted = args[0] if args else kwargs.get("amt")
+        return _taken(read1, 0 if wanted == 0 else 1, raw, args, kwargs)  # without a number it reads what is there, not all
+
+    return read1_and_take
+
+
+def _taken(read: Callable[..., Any], wanted: Any, raw: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    take = follower_of(raw)
+    if take is None or take.followed.stepping:
+        return read(raw, *args, **kwargs)  # called by another method of the response
+    take.followed.stepping = True
+    try:
+        part = read(raw, *args, **kwargs)
+    except BaseException as error:
+        take.failed(error)
+        give_back(raw)
+        raise
+    finally:
+        take.followed.stepping = False
+    take.part(part, wanted)
+    if not take.is_open():
+        give_back(raw)
+    return part
+
+
+def _read_chunked(read_chunked: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
+    @wraps(read_chunked)
+    def read_chunked_and_take(raw: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        take = follower_of(raw)
+        if take is None or take.followed.stepping:
+            yield from read_chunked(raw, *args, **kwargs)
+            return
         take.followed.stepping = True
         try:
-            part = read(amt, *args, **kwargs)
+            for part in read_chunked(raw, *args, **kwargs):
+                take.followed.stepping = False
+                take.part(part, 1)
+                yield part
+                take.followed.stepping = True
+        except GeneratorExit:
+            raise  # the caller stopped reading
         except BaseException as error:
             take.failed(error)
+            give_back(raw)
             raise
         finally:
             take.followed.stepping = False
-        take.part(part, amt)
-        return part
+        if args[:1] != (0,):
+            take.part(b"", None)
+            give_back(raw)
 
-    return read_and_take
+    return read_chunked_and_take
 
 
 class _Reader(wrapt.ObjectProxy):  # type: ignore[type-arg]  # older versions have no argument
@@ -140,18 +187,32 @@ class _Reader(wrapt.ObjectProxy):  # type: ignore[type-arg]  # older versions ha
         return part
 
 
-def _follow_httpx(raw: Any, take: _Reads) -> None:
-    """Replaces `aiter_raw` of httpx's response, the only method that aiobotocore calls."""
-    parts = raw.aiter_raw
+def _httpx_parts(aiter_raw: Callable[..., AsyncIterator[bytes]]) -> Callable[..., AsyncIterator[bytes]]:
+    """The only method of httpx's response that aiobotocore reads by."""
 
-    async def follow_raw(*args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
+    @wraps(aiter_raw)
+    async def follow_raw(raw: Any, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
+        take = follower_of(raw)
+        if take is None:
+            async for part in aiter_raw(raw, *args, **kwargs):
+                yield part
+            return
+        take.followed.stepping = True
         try:
-            async for part in parts(*args, **kwargs):
+            async for part in aiter_raw(raw, *args, **kwargs):
+                take.followed.stepping = False
                 take.part(part, 1)
                 yield part
-        except Exception as error:
-            take.failed(error)
+                take.followed.stepping = True
+        except GeneratorExit:
             raise
+        except BaseException as error:
+            take.failed(error)
+            give_back(raw)
+            raise
+        finally:
+            take.followed.stepping = False
         take.part(b"", None)
+        give_back(raw)
 
-    raw.aiter_raw = follow_raw
+    return follow_raw

@@ -10,12 +10,14 @@ A path is a resource and what to do with it: `models/gemini-2.5-flash:generateCo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import msgspec
 
+from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Chunks, Endpoint, Exchange, Hook, Reading
 from tokentrail.integrations.transports.generators import deliver, deliver_async
 from tokentrail.integrations.transports.urls import parsed
@@ -53,10 +55,12 @@ def _open_request(endpoints: Mapping[str, Endpoint], delivers: Any, client: Any,
     default = "gcp.vertex_ai" if getattr(client, "vertexai", False) else "gcp.gemini"
     server = server_of(parsed(_base_url(given.get("http_options")) or _base_url(client._http_options) or ""), default)  # noqa: SLF001
     request = endpoint.request(server, body, resource.rpartition("/")[2], delivers is not None)
-    exchange = Exchange(request=request, args=args, kwargs=kwargs, read=partial(_read, endpoint), read_error=_read_error, attempts=0)
+    exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, read_error=_read_error, attempts=0)
     if delivers is not None and endpoint.chunks is not None:
         exchange.deferred = delivers is deliver
         exchange.deliver = partial(delivers, partial(_ParsedChunks, endpoint.chunks, body))
+    elif delivers is None:
+        exchange.deliver = _record
     return exchange
 
 
@@ -67,13 +71,29 @@ def _base_url(options: Any) -> str | None:
 
 
 def _body_of(result: Any) -> Any:
-    """Returns the JSON of the SDK's result."""
+    """Returns the JSON of the SDK's result; raises as the SDK does if the answer is none."""
     body = getattr(result, "body", result)
-    return msgspec.json.decode(body) if isinstance(body, (str, bytes)) else body
+    if not isinstance(body, (str, bytes)):
+        return body
+    try:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return json.loads(body) if body else {}
 
 
-def _read(endpoint: Endpoint, result: Any) -> Reading | None:
-    return endpoint.read(_body_of(result))
+def _record(exchange: Exchange, result: Any) -> Any:
+    """Records the answer; of one that is no JSON (a gateway's page) the exception that the SDK raises next, out of `json.loads` too."""
+    if exchange.call is None:
+        return result
+    try:
+        body = _body_of(result)
+    except (ValueError, RecursionError) as error:
+        exchange.call.finish(sanitized(Answer(), exchange.attempts), "error", error)
+        return result
+    reading = exchange.read(body)
+    if reading is not None:
+        exchange.call.finish(sanitized(reading[0], exchange.attempts), reading[1])
+    return result
 
 
 def _read_error(_exchange: Exchange, _error: BaseException) -> Answer | None:
