@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.bedrock import USAGE, conversed, message
@@ -125,6 +125,9 @@ def test_tampered_answers(fields: dict[str, Any], usage: dict[str, Any]) -> None
 
 @settings(max_examples=300, deadline=None)
 @given(kind=st.sampled_from(["contentBlockDelta", "metadata", "messageStop", "contentBlockStart"]), fields=ANYTHING)
+@example(kind="messageStop", fields={"delta": {"text": ""}})
+@example(kind="metadata", fields={"delta": {"text": "x"}, "usage": {"inputTokens": 3}})
+@example(kind="contentBlockDelta", fields={"delta": {"text": "x", "toolUse": {"input": "y"}}})
 def test_tampered_events(kind: str, fields: Any) -> None:
     assert_streams_alike(messages_of(message(kind, json.dumps(fields).encode())))
 
@@ -141,5 +144,5 @@ def test_any_json_is_read_without_an_exception(body: Any) -> None:
     if isinstance(body, dict):
         assert all(isinstance(text, str) for texts_of in (texts_of_converse, texts_of_invoked) for text in texts_of(body))
     chunks = InvokedMessages({}, False)
-    chunks._waiting = [json.dumps({"bytes": base64.b64encode(json.dumps(body).encode()).decode()}).encode()]
+    chunks.waiting = [json.dumps({"bytes": base64.b64encode(json.dumps(body).encode()).decode()}).encode()]
     assert sanitized(chunks.reading(exhausted=True)[0], 1)

@@ -43,7 +43,7 @@ class InvokedMessages:
     `fails` is called with an error's message, and `request_id` names the answer where its chunks do not; the transport sets both.
     """
 
-    __slots__ = ("_chats", "_converse", "_events", "_pieces", "_reasons", "_room", "_stated", "_waiting", "fails", "metrics", "request_id")
+    __slots__ = ("_chats", "_converse", "_events", "_pieces", "_reasons", "_room", "_stated", "fails", "metrics", "request_id", "waiting")
 
     def __init__(self, body: Mapping[str, Any], _asked: bool) -> None:
         self._chats = ChatChunks(body, False)  # of OpenAI's shape
@@ -52,7 +52,7 @@ class InvokedMessages:
         self._pieces: list[str] = []  # of every other family: its texts, …
         self._stated: dict[str, Any] = {}  # … its counts and ids, …
         self._reasons: list[str] = []  # … and why it ended
-        self._waiting: list[bytes] = []  # payloads that are not decoded yet
+        self.waiting: list[bytes] = []  # payloads that are not decoded yet
         self._room = AT_ONCE  # how many more may wait
         self.fails: Callable[[Any], None] = _ignore
         self.metrics: Mapping[str, Any] = {}
@@ -63,7 +63,7 @@ class InvokedMessages:
         if ":event-type" not in message.headers:
             self.fails(message)
             return False
-        self._waiting += (message.payload,)
+        self.waiting += (message.payload,)
         self._room -= 1
         if not self._room:
             self._decode()
@@ -71,7 +71,7 @@ class InvokedMessages:
 
     def _decode(self) -> None:
         """Reads what waits. The usual chunks (a piece of text, a count) cost no further call."""
-        waiting, self._waiting, self._room = self._waiting, [], AT_ONCE
+        waiting, self.waiting, self._room = self.waiting, [], AT_ONCE
         for chunk in _chunks_of(waiting):
             if type(chunk) is not dict:
                 continue

@@ -187,7 +187,7 @@ class ConverseMessages(ConverseEvents):
             return False
         try:
             text = fields["delta"]["text"]
-            if type(text) is str:
+            if type(text) is str and fields["delta"] == {"text": text} and headers[":event-type"] == "contentBlockDelta":
                 if text:
                     self.texts += (text,)
                 return False
