@@ -18,7 +18,7 @@ from tokentrail.testing import Usages, collect_usages
 from tokentrail.usage import Usage
 
 ODD = [None, 0, -1, 12.0, 12.5, "12", True, [], {}, {"a": 1}, "", 2**63 - 1, 2**63, 10**40, 1e30, "9" * 30]
-UNDERSTOOD = {0: 0, -1: -1, 12.0: 12, "12": 12, 2**63 - 1: 2**63 - 1}
+UNDERSTOOD = {0: 0, 12.0: 12, "12": 12, 2**63 - 1: 2**63 - 1}
 
 
 @pytest.mark.parametrize("odd", ODD)

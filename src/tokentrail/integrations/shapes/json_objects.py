@@ -60,12 +60,12 @@ def items_of(value: Any) -> Sequence[Any]:
 
 
 def whole(value: Any) -> int | None:
-    """Returns a count as an integer, also from 12.0 and "12"; None, "not stated", for any other value."""
+    """Returns a count from 0 as an integer, also from 12.0 and "12"; None, "not stated", for any other value."""
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdigit() and len(value) < LONGEST_COUNT else None
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
         return None
-    return value if isinstance(value, int) else int(value) if isinstance(value, float) and value.is_integer() else None
+    return value if isinstance(value, int) else int(value) if value.is_integer() else None
 
 
 def sum_of(*counts: Any) -> int | None:
