@@ -430,6 +430,13 @@ def test_both_ways_store_the_same(server: Addresses) -> None:
     assert number(server, f"{stored} AND NOT mapContains(LogAttributes, 'ratio')") == 3
 
 
+def test_nothing_is_left_in_the_working_directory(server: Addresses) -> None:
+    before = set(Path().iterdir())
+    assert post(server.otlp, "logs", Writer().request(1)) == 200
+    assert set(Path().iterdir()) == before
+    assert not Path("__cache__").exists()
+
+
 def test_what_rows_repeat_is_known_beforehand(server: Addresses) -> None:
     resource = field(1, field(1, b"\x0a\x01k" + field(2, field(1, b"v" * 10_000))))
     small = field(1, resource + field(2, field(2, b"") * 9))

@@ -24,30 +24,8 @@ __all__ = ["READS_REQUESTS", "framed", "insert_requests", "reads", "rows_in", "t
 
 EVENT: Final = semconv.EVENT.encode()
 
-# The numbers are OTLP's. Of a kind that is not named here, and of no value at all, `kind` is `unread`.
-SCHEMA: Final = """
-syntax = "proto3";
-message Value { oneof kind { string text = 1; bool flag = 2; int64 number = 3; double real = 4; } }
-message Body { oneof kind { string text = 1; bool flag = 2; int64 number = 3; double real = 4; bytes list = 5; bytes map = 6; bytes data = 7; } }
-message Pair { string key = 1; Value value = 2; }
-message Resource { repeated Pair attributes = 1; }
-message Scope { string name = 1; string version = 2; repeated Pair attributes = 3; }
-message Record {
-  fixed64 time = 1;
-  int32 severity_number = 2;
-  string severity_text = 3;
-  Body body = 5;
-  repeated Pair attributes = 6;
-  fixed32 flags = 8;
-  bytes trace_id = 9;
-  bytes span_id = 10;
-  fixed64 observed_time = 11;
-  string event_name = 12;
-}
-message ScopeLogs { Scope scope = 1; repeated Record records = 2; string schema_url = 3; }
-message ResourceLogs { Resource resource = 1; repeated ScopeLogs scopes = 2; string schema_url = 3; }
-message Request { repeated ResourceLogs resources = 1; }
-"""
+SCHEMA: Final = Path(__file__).with_name("otlp_logs.proto").absolute()
+"""A file: of a schema that is given as text the engine leaves a copy in the working directory."""
 KINDS: Final = "Enum8('unread' = 0, 'text' = 1, 'flag' = 2, 'number' = 3, 'real' = 4, 'list' = 5, 'map' = 6, 'data' = 7)"
 VALUE: Final = f"Tuple(kind {KINDS}, text String, flag Bool, number Int64, real Float64)"
 BODY: Final = f"Tuple(kind {KINDS}, text String, flag Bool, number Int64, real Float64, list String, map String, data String)"
@@ -60,9 +38,7 @@ SCOPE: Final = f"Tuple(scope Tuple(name String, version String, attributes {PAIR
 REQUEST: Final = f"resources Array(Tuple(resource Tuple(attributes {PAIRS}), scopes Array({SCOPE}), schema_url String))"
 
 READS_REQUESTS: Final = {
-    "format_schema_source": "string",
-    "format_schema": SCHEMA,
-    "format_schema_message_name": "Request",
+    "format_schema": f"{SCHEMA}:Request",
     "input_format_protobuf_oneof_presence": "1",
 }
 """Settings with which the engine reads a file of requests."""
