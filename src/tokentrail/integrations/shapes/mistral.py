@@ -17,6 +17,7 @@ from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY, chat_is_text_
 __all__ = [
     "AudioEvents",
     "MistralChunks",
+    "TypedEvents",
     "add_counts",
     "arguments_of",
     "no_texts",
@@ -214,8 +215,8 @@ class MistralChunks:
         return self.answer, "complete" if (exhausted and (self.reasons or known)) or (self.reasons and known) else "partial"
 
 
-class AudioEvents:
-    """Collects the events of a transcription or of speech; the last event states the usage."""
+class TypedEvents:
+    """Collects events that have a type, of which the last one states the usage."""
 
     __slots__ = ("answer", "ended", "texts")
 
@@ -227,16 +228,31 @@ class AudioEvents:
     def absorb(self, event: Any) -> bool:
         """Takes an event's text or usage."""
         fields = fields_of(event)
-        kind = fields.get("type")
-        if kind == "transcription.text.delta":
-            self.texts += texts_within(fields.get("text"))
-        elif kind in ("transcription.done", "speech.audio.done"):
-            self.answer, self.ended = _begin(fields), "complete"
-        elif kind == "error" or fields.get("object") == "error":
+        self.take(fields.get("type"), fields)
+        if fields.get("object") == "error":
             self.ended = "error"
         return False
+
+    def take(self, kind: Any, fields: Mapping[str, Any]) -> None:
+        """Takes an event of a kind."""
+        raise NotImplementedError
 
     def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - events that stop before the last one were interrupted
         """Returns the answer so far."""
         self.answer.output_texts = self.texts
         return self.answer, self.ended
+
+
+class AudioEvents(TypedEvents):
+    """Collects the events of a transcription or of speech."""
+
+    __slots__ = ()
+
+    def take(self, kind: Any, fields: Mapping[str, Any]) -> None:
+        """Takes an event of a kind."""
+        if kind == "transcription.text.delta":
+            self.texts += texts_within(fields.get("text"))
+        elif kind in ("transcription.done", "speech.audio.done"):
+            self.answer, self.ended = _begin(fields), "complete"
+        elif kind == "error":
+            self.ended = "error"

@@ -10,7 +10,7 @@ from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of
-from tokentrail.integrations.shapes.mistral import add_counts, arguments_of, texts_within
+from tokentrail.integrations.shapes.mistral import TypedEvents, add_counts, arguments_of, texts_within
 
 __all__ = ["ConversationEvents", "read_conversation", "texts_of_conversation"]
 
@@ -46,31 +46,18 @@ def read_conversation(body: Any) -> Reading:
     return answer, "complete"
 
 
-class ConversationEvents:
-    """Collects a stream; the last event states the usage."""
+class ConversationEvents(TypedEvents):
+    """Collects a stream."""
 
-    __slots__ = ("answer", "ended", "texts")
+    __slots__ = ()
 
-    def __init__(self, _body: Mapping[str, Any], _asked: bool) -> None:
-        self.answer = Answer()
-        self.ended = "partial"
-        self.texts: list[str] = []
-
-    def absorb(self, event: Any) -> bool:
-        """Takes an event's text or usage."""
-        fields = fields_of(event)
-        kind = fields.get("type")
+    def take(self, kind: Any, fields: Mapping[str, Any]) -> None:
+        """Takes an event of a kind."""
         if kind in ("message.output.delta", "function.call.delta"):
             _take_entry(self.answer, self.texts, fields)
         elif kind == "conversation.response.done":
             self.ended = "complete"
             if (usage := fields.get("usage")) is not None:
                 add_counts(self.answer, usage)
-        elif kind == "conversation.response.error" or fields.get("object") == "error":
+        elif kind == "conversation.response.error":
             self.ended = "error"
-        return False
-
-    def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - events that stop before the last one were interrupted
-        """Returns the answer so far."""
-        self.answer.output_texts = self.texts
-        return self.answer, self.ended
