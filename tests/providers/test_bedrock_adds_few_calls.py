@@ -11,17 +11,11 @@ from botocore.awsrequest import AWSResponse
 from urllib3 import HTTPResponse
 
 from tests.support.bedrock import HELLO, chunks, client_of, conversation, conversed
-from tests.support.calls import count_calls
+from tests.support.calls import SilentCall, count_calls
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.recording import recorder
 
 ASK: dict[str, Any] = {"modelId": "amazon.nova-lite-v1:0", "messages": HELLO}
-
-
-class SilentCall:
-    """A call that records nothing."""
-
-    enter = leave = first_chunk = finish = finish_later = staticmethod(lambda *_, **__: None)
 
 
 class Raw(HTTPResponse):

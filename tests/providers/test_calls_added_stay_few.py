@@ -11,19 +11,13 @@ import openai
 import pytest
 
 from tests.support import cohere
-from tests.support.calls import count_calls
+from tests.support.calls import SilentCall, count_calls
 from tests.support.scripted import chunks, completion, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.recording import recorder
 
 http = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx
 ASK: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "system", "content": "abc"}, {"role": "user", "content": "def"}]}
-
-
-class SilentCall:
-    """A call that records nothing."""
-
-    enter = leave = first_chunk = finish = finish_later = staticmethod(lambda *_, **__: None)
 
 
 def client_of(answer: bytes, kind: str) -> openai.OpenAI:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.support.calls import count_calls
+from tests.support.calls import SilentCall, count_calls
 from tests.support.mistral import ASK, ERRORS, answer, chunks, mistral_client, sdk
 from tests.support.scripted import ScriptedServer, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
@@ -239,12 +239,6 @@ def test_functions_and_answers_look_the_same() -> None:
     with ScriptedServer(answer()) as server, mistral_client(server.url) as client:
         told = client.chat.complete(**ASK)
         assert pickle.loads(pickle.dumps(told)) == told == bare(lambda: client.chat.complete(**ASK))
-
-
-class SilentCall:
-    """A call that records nothing."""
-
-    enter = leave = first_chunk = finish = finish_later = staticmethod(lambda *_, **__: None)
 
 
 def test_calls_added_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,12 @@ def identity(writer_id: str, number: int, usage: Usage) -> Identity:
     return (usage.key,)
 
 
+class SilentCall:
+    """A call that records nothing: what is counted beside it is the hooks' own."""
+
+    enter = leave = first_chunk = finish = finish_later = staticmethod(lambda *_, **__: None)
+
+
 def count_calls(action: Callable[[], Any]) -> int:
     """How many Python and C functions an action calls in this thread, once it is warm."""
     for _ in range(5):
