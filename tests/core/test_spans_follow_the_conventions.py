@@ -52,7 +52,7 @@ def test_a_calls_span_has_exactly_the_conventions_attributes(sdk: Sdk) -> None:
 
 
 def test_every_attribute_that_an_answer_may_bring_is_in_the_contract(sdk: Sdk) -> None:
-    numbers = {name: place for place, name in enumerate(Answer.__slots__) if name.endswith("_tokens")}
+    numbers = {name: place for place, name in enumerate(Answer.__struct_fields__) if name.endswith("_tokens")}
     call(answer=an_answer(**numbers))
     check_span(sdk.span("chat gpt-4o-mini"))
     attributes = dict(sdk.span("chat gpt-4o-mini").attributes or {})

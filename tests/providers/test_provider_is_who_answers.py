@@ -66,6 +66,32 @@ def test_one_sdk_many_providers(usages: Usages, known_as: Any) -> None:
     ]
 
 
+class Moving(openai.OpenAI):
+    """A client whose property, and not its field, says where it goes."""
+
+    elsewhere = ""
+
+    @property
+    def base_url(self) -> Any:
+        base = super().base_url
+        return type(base)(f"{self.elsewhere}/") if self.elsewhere else base
+
+
+def test_a_client_that_moves(usages: Usages, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    with ScriptedServer(completion()) as one, ScriptedServer(completion()) as other:
+        client, moving = openai.OpenAI(base_url=one.url, api_key="none"), Moving(base_url=one.url, api_key="none")
+        monkeypatch.setattr(openai, "api_key", "none")
+        for server in (one, other, one):
+            client.base_url = server.url
+            client.chat.completions.create(**ask)
+            moving.elsewhere = server.url
+            moving.chat.completions.create(**ask)
+            monkeypatch.setattr(openai, "base_url", server.url)
+            openai.chat.completions.create(**ask)
+    assert [u.server_port for u in usages.recorded] == [server.port for server in (one, other, one) for _ in range(3)]
+
+
 def test_requested_and_answered_model_operation_and_texts(usages: Usages) -> None:
     ask: dict[str, Any] = {
         "model": "gpt-4o",

@@ -19,7 +19,7 @@ __all__ = ["COUNTS", "ended_by", "sanitized", "under_way", "wrapper_of"]
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 
-COUNTS = tuple(name for name in Answer.__slots__ if name.endswith("_tokens"))
+COUNTS = tuple(name for name in Answer.__struct_fields__ if name.endswith("_tokens"))
 WHOLE = (int, type(None))
 TOO_MUCH = 1 << 63
 DIGITS = re.compile("[0-9]{1,18}").fullmatch

@@ -16,7 +16,8 @@ An exception of an integration's function is counted and logged, and never reach
 Rules for the values: `None` is "not stated" and never 0; totals include their subsets (cached inside input, reasoning inside output); texts are
 the natural-language texts in order, without tool definitions and schemas; no text is kept after the call was recorded.
 
-This module imports nothing of tokentrail, so that an integration depends on neither journal nor spans.
+This module imports nothing of tokentrail, so that an integration depends on neither journal nor spans. What each call creates is a struct:
+the `__init__` of a dataclass runs in Python.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 __all__ = ["Answer", "Call", "Chunks", "Endpoint", "Exchange", "Hook", "Integration", "Reading", "Request"]
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """The facts of a call before the answer. `texts` are the prompt's texts in order: hashed and measured, and never sent out of the process."""
 
     provider: str  # the provider that answers, which may not be the SDK's own
@@ -45,8 +47,7 @@ class Request:
     sends: bool = False  # the SDK's function sends the request itself, not through another SDK
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(Struct):
     """The counts and names that the provider stated. `None` is "not stated", never 0. Totals include their subsets (see `tokentrail.usage.Usage`)."""
 
     model: str = ""
@@ -105,8 +106,7 @@ class Call(Protocol):
         """Records the call from a finalizer or a signal handler."""
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(Struct):
     """One call of an SDK's function: the arguments, and the functions that read the answer.
 
     `deferred`: only the answer shows whether there is a usage (polling a job), so no call is started before the answer.

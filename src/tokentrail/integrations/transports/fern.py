@@ -44,7 +44,6 @@ class _Api:
     error: type[Exception]
 
 
-@dataclass(slots=True)
 class _Retry(Exchange):
     """A retry, for which the SDK's function calls itself: an attempt of the first exchange, and no call."""
 
