@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.support.installed import ALL
 from tests.support.programs import run
+from tokentrail.instrumentation.arrivals import Arrivals
+from tokentrail.instrumentation.registry import integrations
+from tokentrail.integrations import SDKS
 
 pytestmark = pytest.mark.slow
 
-SDKS = "aiobotocore anthropic boto3 botocore openai groq ollama httpx httpx2 pydantic"
+NOT_YET = "aiobotocore anthropic boto3 botocore openai groq ollama httpx httpx2 pydantic"
 
 
 def test_instrument_imports_no_sdk() -> None:
@@ -21,7 +26,7 @@ def test_instrument_imports_no_sdk() -> None:
             instrument()
             print(json.dumps([name for name in sys.argv[1].split() if name in sys.modules]))
             """,
-            SDKS,
+            NOT_YET,
         )
         == []
     )
@@ -42,6 +47,57 @@ def test_an_sdk_that_is_imported_later_is_patched_then() -> None:
         """
     )
     assert told == [dict.fromkeys(ALL, 0), dict.fromkeys(ALL, 0) | {"ollama": 2, "openai": 3}, "function"]
+
+
+def test_an_integration_is_loaded_with_its_sdk() -> None:
+    told = run(
+        """
+        import json, sys
+        from tokentrail.instrumentation.registry import instrument, instrumented, uninstrument
+        def loaded():
+            return sorted(name.split(".")[-1] for name in sys.modules if name.count(".") == 2 and name.startswith("tokentrail.integrations.")
+                          and not name.endswith(("shapes", "transports")))
+        instrument()
+        seen = [loaded()]
+        import ollama
+        seen += [loaded()]
+        uninstrument()
+        import groq
+        seen += [loaded(), instrumented()]
+        instrument()
+        print(json.dumps([*seen, loaded(), {name: len(hooks) for name, hooks in instrumented().items() if hooks}]))
+        """
+    )
+    # groq shares the endpoints of openai
+    assert told == [[], ["ollama"], ["ollama"], {}, ["groq", "ollama", "openai"], {"groq": 3, "ollama": 2}]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_integration_says_which_packages_it_patches(name: str) -> None:
+    modules = {hook.module for hook in integrations()[name].hooks}
+    assert all(any(module.startswith(f"{package}.") for package in SDKS[name]) for module in modules)
+    assert all(any(module.startswith(f"{package}.") for module in modules) for package in SDKS[name])
+
+
+def test_a_package_that_another_thread_has_begun_to_import() -> None:
+    """The finder was passed before the wait began, and the package is not among the modules yet: a module below it tells."""
+    heard: list[str] = []
+    arrivals = Arrivals(heard.append)
+    try:
+        arrivals.wait("acme", ("acme_client", "acme.sdk"))
+        arrivals.wait("acme", ("acme_client",))
+        for module in ("acme", "acme.sdkit", "acme_clients.x"):
+            arrivals.find_spec(module)
+        assert heard == []
+        arrivals.find_spec("acme_client.core")
+        arrivals.find_spec("acme_client.core")
+        assert heard == ["acme"]
+        arrivals.find_spec("acme.sdk")
+        assert heard == ["acme", "acme"]
+        arrivals.wait("json", ("json",))
+        assert heard == ["acme", "acme", "json"]
+    finally:
+        sys.meta_path.remove(arrivals)  # type: ignore[arg-type]
 
 
 def test_an_sdk_that_is_imported_while_hooks_are_off_is_patched_when_they_are_on_again() -> None:

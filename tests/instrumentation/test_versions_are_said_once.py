@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.installed import ALL
+from tests.support.installed import ALL, Point
 from tokentrail.doctor.sdks import check_sdks
 from tokentrail.instrumentation import registry, versions
 from tokentrail.instrumentation.contract import Hook, Integration
@@ -59,7 +59,8 @@ def acme(supports: str, monkeypatch: pytest.MonkeyPatch) -> Integration:
     monkeypatch.setitem(sys.modules, "acme_client", module)
     monkeypatch.setattr(versions, "version", lambda _package: "7.1")
     integration = Integration("acme", "acme-sdk", (Hook("acme_client", "ask", opens=lambda *_: None),), supports=supports)
-    monkeypatch.setattr(registry, "installed_integrations", lambda: {"acme": integration})
+    point = Point(integration)
+    monkeypatch.setattr(registry, "points", lambda: {"acme": point})
     return integration
 
 
@@ -80,6 +81,5 @@ def test_the_log_names_a_version_that_was_not_tried_once(
 def test_the_doctor_names_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     acme(">=1,<7", monkeypatch)
     monkeypatch.setattr("tokentrail.doctor.sdks.version_of", lambda _package: "7.1")
-    monkeypatch.setattr(registry, "integrations", registry.installed_integrations)
     notes = [finding.sentence for finding in check_sdks() if finding.what == "acme" and finding.state == "note"]
     assert any(sentence.startswith("acme-sdk 7.1 is outside of >=1,<7") for sentence in notes)

@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 
+from tests.support.installed import Point
 from tests.support.scripted import ScriptedServer, chunks, completion, sse
 from tokentrail.instrumentation import patching, registry
 from tokentrail.instrumentation.contract import Answer, Exchange, Hook, Integration, Request
@@ -89,7 +90,7 @@ def test_a_third_partys_integration(usages: Usages, monkeypatch: pytest.MonkeyPa
     module = types.ModuleType("acme_client")
     module.Client = Client  # type: ignore[attr-defined]
     monkeypatch.setitem(__import__("sys").modules, "acme_client", module)
-    monkeypatch.setattr(registry, "installed_integrations", lambda: {"acme": third_party("acme_client")})
+    monkeypatch.setattr(registry, "points", lambda: {"acme": Point(third_party("acme_client"))})
     plain = Client.ask
     instrument()
     assert Client().ask(model="a", question="why")["out"] == 7

@@ -7,3 +7,22 @@
 An integration combines a transport with endpoints, which consist of a shape's functions. A shape depends on no transport and no SDK, so many
 transports share one shape. The types of all three are defined in `tokentrail.instrumentation.contract`; the providers in `tokentrail.providers`.
 """
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["SDKS"]
+
+SDKS: Final = {
+    "aiobotocore": ("aiobotocore",),
+    "anthropic": ("anthropic",),
+    "botocore": ("botocore",),
+    "cohere": ("cohere",),
+    "google-genai": ("google.genai",),
+    "groq": ("groq",),
+    "mistralai": ("mistralai", "mistralai_azure", "mistralai_gcp"),
+    "ollama": ("ollama",),
+    "openai": ("openai",),
+}
+"""The packages that an integration patches: `instrument()` loads the integration when an application imports one of them."""
