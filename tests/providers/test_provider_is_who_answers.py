@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +14,10 @@ import pytest
 from tests.support.scripted import ScriptedServer, completion
 from tokentrail.process.configure import configure
 from tokentrail.providers.lookup import server_of
+from tokentrail.providers.table import PROVIDERS
 from tokentrail.testing import ReplayServer, Usages
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "open" / "index.tsv"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +45,76 @@ from tokentrail.testing import ReplayServer, Usages
 def test_hosts(url: str, provider: str, address: str, port: int, asked: bool) -> None:
     server = server_of(httpx.URL(url), "the sdk")
     assert (server.provider, server.address, server.port, server.accepts_include_usage) == (provider, address, port, asked)
+
+
+@pytest.mark.parametrize(
+    ("url", "provider"),
+    [
+        # as recorded
+        ("https://api.ai21.com/studio/v1", "ai21"),
+        ("https://api.aleph-alpha.com", "aleph_alpha"),
+        ("https://api.inference.crusoecloud.com/v1", "crusoe"),
+        ("https://us.inference.heroku.com/v1", "heroku"),
+        ("https://api.replicate.com/v1", "replicate"),
+        ("https://runtime.sagemaker.us-east-1.amazonaws.com", "aws.sagemaker"),
+        ("https://example.snowflakecomputing.com/api/v2/cortex/v1", "snowflake"),
+        ("https://api.voyageai.com/v1", "voyage"),
+        ("https://us-south.ml.cloud.ibm.com/ml/v1", "ibm.watsonx.ai"),
+        ("https://api.writer.com:443/v1", "writer"),
+        # as documented
+        ("https://inference.baseten.co/v1", "baseten"),
+        ("https://model-abc.api.baseten.co/environments/production/sync/v1", "baseten"),
+        ("https://dbc-1.cloud.databricks.com/serving-endpoints", "databricks"),
+        ("https://adb-1.1.azuredatabricks.net/serving-endpoints", "databricks"),
+        ("https://qianfan.baidubce.com/v2", "baidu"),
+        ("https://ark.cn-beijing.volces.com/api/v3", "volcengine"),
+        ("https://api.hunyuan.cloud.tencent.com/v1", "tencent"),
+        ("https://open.bigmodel.cn/api/paas/v4", "zai"),
+        ("https://api.minimax.io/v1", "minimax"),
+        ("https://api.studio.nebius.com/v1", "nebius"),
+        ("https://oai.endpoints.kepler.ai.cloud.ovh.net/v1", "ovhcloud"),
+        ("https://api.scaleway.ai/v1", "scaleway"),
+        ("https://inference.generativeai.us-chicago-1.oci.oraclecloud.com", "oracle"),
+        ("https://x.us-east-1.aws.endpoints.huggingface.cloud/v1", "huggingface"),
+        ("http://localhost:1234/v1", "lm_studio"),
+        # gateways whose path names the provider behind
+        ("https://gateway.pydantic.dev/proxy/anthropic", "anthropic"),
+        ("https://gateway-us.pydantic.dev/proxy/openai-responses", "openai"),
+        ("https://gateway.pydantic.dev/proxy/google-vertex", "gcp.vertex_ai"),
+        ("https://gateway.pydantic.dev/proxy/bedrock", "aws.bedrock"),
+        ("https://gateway.pydantic.dev/proxy/chat", "pydantic_ai_gateway"),
+        ("https://mirascope.com/router/v2/google/v1beta", "gcp.gemini"),
+        ("https://mirascope.com/router/v2/else", "mirascope"),
+        ("https://gateway.ai.cloudflare.com/v1/account/mine/replicate", "replicate"),
+        ("https://api.braintrust.dev/v1/proxy", "braintrust"),
+        # and what only looks so
+        ("https://snowflakecomputing.com.example/v1", "the sdk"),
+        ("https://api.braintrust.dev/v1/other", "the sdk"),
+        ("https://mirascope.com/docs", "the sdk"),
+        ("https://notgateway.pydantic.dev/proxy/openai", "the sdk"),
+    ],
+)
+def test_more_hosts(url: str, provider: str) -> None:
+    server = server_of(httpx.URL(url), "the sdk")
+    assert (server.provider, server.is_named) == (provider, provider != "the sdk")
+
+
+@pytest.mark.skipif(not CORPUS.is_file(), reason="the whole corpus of recordings is not beside the repository")
+def test_every_recorded_host_is_named() -> None:
+    bases = {json.loads(path.read_text("utf-8"))["base_url"] for path in CORPUS.parent.rglob("*.json")}
+    unnamed = {url for url in bases if not server_of(httpx.URL(url), "the sdk").is_named}
+    assert all("localhost" in url or "0.0.0.0" in url for url in unnamed), unnamed
+    assert len(bases) > 40
+
+
+def test_no_host_is_of_two_providers_and_every_key_is_one() -> None:
+    for field in ("hosts", "suffixes", "prefixes", "gateways"):
+        stated = [key for provider in PROVIDERS for key in getattr(provider, field)]
+        assert len(stated) == len(set(stated))
+    names = [provider.name for provider in PROVIDERS]
+    assert names == sorted(set(names))
+    ports = [provider.port for provider in PROVIDERS if provider.port]
+    assert len(ports) == len(set(ports))
 
 
 def test_a_setting_names_ones_own_hosts() -> None:

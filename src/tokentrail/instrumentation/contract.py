@@ -23,7 +23,7 @@ the `__init__` of a dataclass runs in Python.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -45,6 +45,7 @@ class Request(Struct):
     server_port: int = 0
     texts: Sequence[str] = ()
     sends: bool = False  # the SDK's function sends the request itself, not through another SDK
+    is_corrected: bool = False  # provider or server were replaced after the call's start, by what the answer proves
 
 
 class Answer(Struct):
@@ -148,6 +149,7 @@ class Endpoint:
     parses: bool = False  # the SDK parses the answer further, which may raise after the answer was billed
     instead: tuple[str, Endpoint] | None = None  # a field of the request, and the endpoint that answers where that field is true
     deferred: bool = False  # see `Exchange.deferred`
+    by_attribute: bool = False  # `read` and `chunks` take JSON as objects with attributes (`shapes.json_objects.Body`); otherwise as dictionaries
 
     def request(self, server: Any, body: Mapping[str, Any], model: str, stream: bool) -> Request:
         """Returns the facts of a call that an SDK sends to a server (`tokentrail.providers.lookup.Server`)."""
@@ -186,7 +188,8 @@ class Integration:
     """A package that is patched: its name in `instrument([...])`, its distribution, its hooks, and the distributions that patch the same SDK.
 
     `supports` is the range of tested versions, as in `>=1.50,<4`. `probe` calls the SDK at a base URL, once by each kind of client (sync, async),
-    and returns the number of calls; `tokentrail doctor` runs the probe.
+    and returns the number of calls; `tokentrail doctor` runs the probe. `answers` has, by provider, the endpoints whose answers are read without the
+    SDK too (`tokentrail.track_response`); the provider `*` is any provider whose servers speak the same API.
     """
 
     name: str
@@ -195,3 +198,4 @@ class Integration:
     clashes: tuple[str, ...] = ()
     probe: Callable[[str], int] | None = None
     supports: str = ""
+    answers: Mapping[str, Sequence[Endpoint]] = field(default_factory=dict)

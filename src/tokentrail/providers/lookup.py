@@ -34,12 +34,16 @@ _GATEWAYS: Final = rules_of(
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server of a client's calls: provider, address, port (0 for the scheme's port), and whether the provider accepts `include_usage`."""
+    """The server of a client's calls: provider, address, port (0 for the scheme's port), and whether the provider accepts `include_usage`.
+
+    `is_named`: the table or the setting names the provider; otherwise the provider is the SDK's default, and an answer may prove another.
+    """
 
     provider: str
     address: str
     port: int
     accepts_include_usage: bool
+    is_named: bool = True
 
 
 _SCHEMES: Final = {"https": 443, "http": 80}
@@ -71,7 +75,7 @@ def _look_up(url: Any, default: str, own: Mapping[str, str]) -> Server:
     shown = 0 if port in (None, *_SCHEMES.values()) else int(port)
     if named is None:
         _log_default(host, shown, default)
-    return Server(named or default, host, shown, named is not None and named in _ACCEPT_INCLUDE_USAGE)
+    return Server(named or default, host, shown, named is not None and named in _ACCEPT_INCLUDE_USAGE, named is not None)
 
 
 def _match(rules: Sequence[HostRule], host: str, ports: Sequence[int], steps: Sequence[str]) -> str | None:

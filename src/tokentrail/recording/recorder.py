@@ -168,6 +168,8 @@ class Call:
             self._delivery.append(usage)
         if block is not None:
             block.add(usage)
+        if request.is_corrected:
+            self._telemetry.correct(self._span, request)
         self._telemetry.finish(self._span, usage, answer, span_context)
 
 

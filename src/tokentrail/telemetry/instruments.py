@@ -89,6 +89,13 @@ class Telemetry:
         span = self._tracer.start_span(name, attributes=attributes)
         return span if span.get_span_context().is_valid else None
 
+    def correct(self, span: Span | None, request: Request) -> None:
+        """Sets the attributes of provider and server again, which the answer has corrected since the span's start."""
+        if span is not None:
+            span.set_attribute(semconv.PROVIDER, request.provider)
+            if request.server_address:
+                span.set_attribute(semconv.SERVER_ADDRESS, request.server_address)
+
     def finish(self, span: Span | None, usage: Usage, answer: Answer, span_context: SpanContext) -> None:
         """Ends the span and adds to the metrics. The span is as long as the usage's duration, also if the wall clock was set meanwhile."""
         duration = usage.duration_ns or 0

@@ -138,6 +138,7 @@ def _note_server(api: _Api, request: Request, response: Any) -> None:
     if url.host != request.server_address:
         server = server_of(url, api.provider)
         request.provider, request.server_address, request.server_port = server.provider, server.address, server.port
+        request.is_corrected = True
 
 
 def _record(api: _Api, elsewhere: bool, exchange: Exchange, response: Any) -> Any:

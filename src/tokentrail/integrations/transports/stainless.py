@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Exchange, Hook
 from tokentrail.integrations.shapes.json_objects import Body
+from tokentrail.integrations.transports.evidence import ProvingChunks, parse_and_prove, prove_by, proving
 from tokentrail.integrations.transports.routes import Routes
 from tokentrail.integrations.transports.stainless_answers import deliver
 from tokentrail.providers.lookup import server_of
@@ -62,6 +63,8 @@ def _open_request(
     if endpoint.instead is not None and body.get(endpoint.instead[0]):
         endpoint = endpoint.instead[1]
     server = server_of(base, provider)
+    if not server.is_named:
+        endpoint = proving(endpoint)
     parses_stream = bool(kwargs.get("stream"))  # the SDK itself returns a stream
     streams = parses_stream or body.get("stream") is True
     request = endpoint.request(server, body, body.get("model") or model, streams)
@@ -82,8 +85,12 @@ def _open_request(
             asked = more is not None and _add_fields(more, exchange, options, cast_to)
         chunks = endpoint.chunks(body, asked) if endpoint.chunks is not None else None
         exchange.deliver = partial(deliver, chunks, is_async)
+        if type(chunks) is ProvingChunks:
+            chunks.request = request
     elif endpoint.parses and callable(options.post_parser):
         _remember_billed(exchange, options)
+    if not server.is_named:
+        _prove(exchange)
     return exchange
 
 
@@ -103,6 +110,14 @@ def _base_url(client: Any) -> Any:
             _PLAIN.clear()
         _PLAIN.add(kind)
     return found
+
+
+def _prove(exchange: Exchange) -> None:
+    """Lets the answer of a host that nothing names prove the provider."""
+    if exchange.deliver is None:
+        options = exchange.args[1] if len(exchange.args) > 1 else exchange.kwargs["options"]
+        _replace_options(exchange, options, post_parser=partial(parse_and_prove, exchange.request, options.post_parser))
+    prove_by(exchange)
 
 
 def _body_of(options: Any) -> dict[str, Any]:
