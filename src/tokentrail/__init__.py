@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tokentrail.telemetry.setup import setup_opentelemetry
     from tokentrail.tracking.decorator import track_tokens
     from tokentrail.tracking.manual import track_token_usage
+    from tokentrail.tracking.response import track_response
     from tokentrail.usage import Usage
     from tokentrail.vocabulary import (
         OPERATION_BATCH,
@@ -69,6 +70,7 @@ __all__ = [
     "idempotency_key",
     "instrument",
     "setup_opentelemetry",
+    "track_response",
     "track_token_usage",
     "track_tokens",
     "uninstrument",
@@ -85,6 +87,7 @@ HOMES = {
     "idempotency_key": "idempotency",
     "instrument": "instrumentation.registry",
     "setup_opentelemetry": "telemetry.setup",
+    "track_response": "tracking.response",
     "track_token_usage": "tracking.manual",
     "track_tokens": "tracking.decorator",
     "uninstrument": "instrumentation.registry",

@@ -30,4 +30,5 @@ INTEGRATION: Final = Integration(
     hooks=hooks_of("anthropic._base_client", "anthropic", Routes({"messages": MESSAGES}, prefix="/v1", queries=("beta=true",))),
     clashes=("opentelemetry-instrumentation-anthropic", "openinference-instrumentation-anthropic", "openlit", "langfuse", "logfire"),
     probe=partial(probe_stainless, "anthropic", "Anthropic", method="messages.create", max_tokens=1),
+    answers={"*": (MESSAGES,)},
 )

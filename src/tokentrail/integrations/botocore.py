@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Endpoint, Integration
+from tokentrail.integrations.shapes.bedrock_events import ConversedEvents, InvokedEvents
 from tokentrail.integrations.shapes.bedrock_models import is_embedding, is_of_tokens, read_invoked, texts_of_invoked
 from tokentrail.integrations.shapes.bedrock_streams import InvokedMessages
 from tokentrail.integrations.shapes.converse import ConverseMessages, read_converse, texts_of_converse
@@ -65,4 +66,11 @@ INTEGRATION: Final = Integration(
     hooks=hooks_of("botocore.endpoint", "Endpoint", OPERATIONS, is_async=False),
     clashes=CLASHES,
     probe=probe_botocore,
+    answers={
+        "aws.bedrock": (
+            replace(CONVERSE, chunks=ConversedEvents),
+            replace(INVOKE, chunks=InvokedEvents, instead=("prompt", replace(COMPLETE, chunks=InvokedEvents))),
+            EMBED,
+        )
+    },
 )

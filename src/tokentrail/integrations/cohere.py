@@ -67,4 +67,5 @@ INTEGRATION: Final = Integration(
     ),
     clashes=("opentelemetry-instrumentation-cohere", "openlit", "langfuse", "logfire"),
     probe=probe_cohere,
+    answers={"cohere": (CHAT, GENERATE, SUMMARIZE, EMBED, RERANK, CLASSIFY)},
 )

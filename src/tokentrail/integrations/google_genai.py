@@ -80,4 +80,5 @@ INTEGRATION: Final = Integration(
         "logfire",
     ),
     probe=probe_google,
+    answers={"gcp.gemini": (GENERATE, EMBED, INTERACTION), "gcp.vertex_ai": (GENERATE, EMBED)},
 )

@@ -22,7 +22,7 @@ from tokentrail.integrations.transports.probes import probe_ollama
 __all__ = ["INTEGRATION"]
 
 CHAT: Final = Endpoint(
-    name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_chat, read=read, chunks=OllamaChunks, spends=chat_spends
+    name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_chat, read=read, chunks=OllamaChunks, spends=chat_spends, by_attribute=True
 )
 GENERATE: Final = Endpoint(
     name="generate",
@@ -32,6 +32,7 @@ GENERATE: Final = Endpoint(
     read=read,
     chunks=OllamaChunks,
     spends=generate_spends,
+    by_attribute=True,
 )
 EMBED: Final = Endpoint(
     name="embeddings",
@@ -40,6 +41,7 @@ EMBED: Final = Endpoint(
     texts=texts_of_embed,
     read=read,
     token_type="embedding",  # noqa: S106 - a kind of token
+    by_attribute=True,
 )
 EMBEDDINGS: Final = replace(EMBED, texts=texts_of_embeddings)
 
@@ -50,4 +52,5 @@ INTEGRATION: Final = Integration(
     hooks=hooks_of("ollama._client", "ollama", {"/api/chat": CHAT, "/api/generate": GENERATE, "/api/embed": EMBED, "/api/embeddings": EMBEDDINGS}),
     clashes=("opentelemetry-instrumentation-ollama", "openlit"),
     probe=probe_ollama,
+    answers={"ollama": (CHAT, GENERATE, EMBED)},
 )

@@ -6,10 +6,12 @@ The endpoints are those of OpenAI's API, also used for the SDKs of other provide
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Integration
+from tokentrail.integrations.shapes.cohere import texts_of_inputs
 from tokentrail.integrations.shapes.openai_chat import ChatChunks, read_chat, texts_of_chat
 from tokentrail.integrations.shapes.openai_completions import (
     CompletionChunks,
@@ -63,6 +65,7 @@ CHAT: Final = Endpoint(
     asks_for_usage=_ask_for_usage,
     read_error=_read_error,
     parses=True,
+    by_attribute=True,
 )
 COMPLETIONS: Final = Endpoint(
     name="completions",
@@ -72,6 +75,7 @@ COMPLETIONS: Final = Endpoint(
     read=read_completion,
     chunks=CompletionChunks,
     asks_for_usage=_ask_for_usage,
+    by_attribute=True,
 )
 EMBEDDINGS: Final = Endpoint(
     name="embeddings",
@@ -80,7 +84,10 @@ EMBEDDINGS: Final = Endpoint(
     texts=texts_of_embeddings,
     read=read_embeddings,
     token_type="embedding",  # noqa: S106 - a kind of token
+    by_attribute=True,
 )
+RERANK: Final = replace(EMBEDDINGS, name="rerank", gen_ai_operation="rerank", texts=texts_of_inputs)
+"""No endpoint of OpenAI: Voyage, Jina and others state a reranking's tokens as those of embeddings. The conventions have no word for the operation."""
 BACKGROUND: Final = Endpoint(
     name="responses",
     gen_ai_operation="chat",
@@ -130,4 +137,5 @@ INTEGRATION: Final = Integration(
         "logfire",
     ),
     probe=partial(probe_stainless, "openai", "OpenAI"),
+    answers={"*": (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, RERANK)},
 )

@@ -215,14 +215,14 @@ def current_span() -> tuple[int, int]:
     return span_context.trace_id, span_context.span_id
 
 
-def record(usage: Usage) -> None:
-    """Records an assembled usage; on return the usage is in the journal. Never raises."""
+def record(usage: Usage, texts: Texts | None = None) -> None:
+    """Records an assembled usage; on return the usage is in the journal. Never raises. With `texts`, counts that are not stated are estimated."""
     resume()
     runtime = current.runtime
     try:
         if runtime.settings.disabled:
             return
-        runtime.delivery.append(usage)
+        runtime.delivery.append(usage, texts)
         block = attribution.get()
         if block is not None:
             block.add(usage)

@@ -14,6 +14,7 @@ from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.recording import recorder
 from tokentrail.recording.assemble import assemble
 from tokentrail.recording.runtime import current
+from tokentrail.tracking.durations import duration_ns
 from tokentrail.tracking.metadata import metadata_text
 from tokentrail.vocabulary import (
     Ended,
@@ -121,7 +122,7 @@ def track_token_usage(
             metadata_cut=cut,
             ended=parse_ended(ended).value,
             calls=count("calls", calls) or 0,
-            duration_ns=None if duration is None else _duration(duration),
+            duration_ns=None if duration is None else duration_ns(duration),
             trace_id=trace_id,
             span_id=span_id,
             source=source_word.value,
@@ -146,14 +147,6 @@ def _count(signed: bool, name: str, given: int | None) -> int | None:
     if not -(2**63) < given < 2**63:
         raise ValueError(f"{name} is {given}: more than 64 bits hold")
     return int(given)
-
-
-def _duration(seconds: float) -> int:
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TypeError(f"duration is a number of seconds, not {type(seconds).__name__}")
-    if not 0 <= seconds < 2**63 / 1e9:
-        raise ValueError(f"duration is {seconds}: seconds, from 0")
-    return int(seconds * 1e9)
 
 
 def _key(idempotency_key: str | None, corrects_key: str, operation: Operation, tenant: str, ts: int) -> Key:
