@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import anthropic
@@ -34,7 +34,7 @@ def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> 
         return client.aio if asynchronous else client
     if recording.provider == "cohere":
         return cohere_client(recording, url, asynchronous=asynchronous)
-    if recording.provider == "anthropic" and recording.endpoint == "messages":
+    if recording.endpoint == "messages":
         return (anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic)(base_url=url, api_key="none", max_retries=0, timeout=20)
     if recording.provider == "mistral":
         return mistral_client(url, asynchronous=asynchronous)
@@ -106,7 +106,7 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
         "/api/embed": lambda: client.embed,
         "/api/embeddings": lambda: client.embeddings,
     }
-    method = methods[path.removeprefix("/openai").removeprefix("/v1")]()
+    method = methods[end_of(path, methods)]()
     if path in {"/api/embed", "/api/embeddings"}:
         return method, request
     if recording.stream or path.startswith("/api/"):
@@ -117,6 +117,11 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
     extra = {name: value for name, value in request.items() if name not in known}
     given = {name: value for name, value in request.items() if name in known}
     return method, given | ({"extra_body": extra} if extra else {})
+
+
+def end_of(path: str, ends: Iterable[str]) -> str:
+    """The longest of these ends that a path has: before it may stand a version, a gateway's prefix, a deployment."""
+    return max((end for end in ends if path.endswith(end)), key=len)
 
 
 def ask(recording: Recording, url: str) -> list[Any]:

@@ -150,6 +150,8 @@ class Endpoint:
     instead: tuple[str, Endpoint] | None = None  # a field of the request, and the endpoint that answers where that field is true
     deferred: bool = False  # see `Exchange.deferred`
     by_attribute: bool = False  # `read` and `chunks` take JSON as objects with attributes (`shapes.json_objects.Body`); otherwise as dictionaries
+    chosen: Callable[[str, Mapping[str, Any]], Endpoint] | None = None
+    """Returns the endpoint of a model and a request, where answers under one name are of several kinds. For `Integration.answers`."""
 
     def request(self, server: Any, body: Mapping[str, Any], model: str, stream: bool) -> Request:
         """Returns the facts of a call that an SDK sends to a server (`tokentrail.providers.lookup.Server`)."""

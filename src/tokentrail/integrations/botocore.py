@@ -42,6 +42,11 @@ def _invoked(model: str, body: Mapping[str, Any]) -> Endpoint:
     return INVOKE if "messages" in body or "message" in body else COMPLETE
 
 
+def _invoked_at_hand(model: str, body: Mapping[str, Any]) -> Endpoint:
+    """Returns the endpoint of an answer that no client of botocore has read."""
+    return replace(_invoked(model, body), chunks=InvokedEvents)
+
+
 def _conversed(_model: str, _body: Mapping[str, Any]) -> Endpoint:
     return CONVERSE
 
@@ -69,7 +74,7 @@ INTEGRATION: Final = Integration(
     answers={
         "aws.bedrock": (
             replace(CONVERSE, chunks=ConversedEvents),
-            replace(INVOKE, chunks=InvokedEvents, instead=("prompt", replace(COMPLETE, chunks=InvokedEvents))),
+            replace(INVOKE, chunks=InvokedEvents, chosen=_invoked_at_hand),
             EMBED,
         )
     },

@@ -81,11 +81,11 @@ def track_response(
     block = attribution.get()
     named = None if operation is None else parse_operation(operation).value
 
-    read = _read(shapes, answered, sent, _mapping("headers", headers))
+    read = _read(shapes, answered, sent, model, _mapping("headers", headers))
     if read is None:
         return ""
     shape, (answer, shown) = read
-    asked = _request_of(provider, shape, sent, model, stream=bool(answered) and not isinstance(answered, Mapping))
+    asked = _request_of(provider, shape, sent, model, stream=_is_stream(answered, sent))
     tenant = shorten(tenant_id or (block.tenant_id if block else "") or current.settings.tenant_id)
     done = named or _operation_of(shape, block)
     key = _key_of(idempotency_key, answer, asked, done, tenant, ts)
@@ -129,11 +129,19 @@ def _mapping(name: str, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return NOTHING if given is None else given
 
 
-def _read(shapes: Sequence[Endpoint], body: Opened, request: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[Endpoint, Reading] | None:
+def _is_stream(body: Opened, request: Mapping[str, Any]) -> bool:
+    return request.get("stream") is True or (bool(body) and not isinstance(body, Mapping))
+
+
+def _read(
+    shapes: Sequence[Endpoint], body: Opened, request: Mapping[str, Any], model: str, headers: Mapping[str, str]
+) -> tuple[Endpoint, Reading] | None:
     """Returns the first shape by which the body states a count, and the answer; without a count, the provider's own shape."""
     first: tuple[Endpoint, Reading] | None = None
     for each in shapes:
-        shape = each.instead[1] if each.instead is not None and is_set(each.instead[0], body, request) else each
+        shape = each.chosen(model, request) if each.chosen is not None else each
+        if shape.instead is not None and is_set(shape.instead[0], body, request):
+            shape = shape.instead[1]
         if request and shape.spends is not None and not shape.spends(request):
             return None
         reading = read_at_hand(shape, body, request, headers)

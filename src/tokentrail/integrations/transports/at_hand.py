@@ -30,7 +30,7 @@ _EVENTS: Final = re.compile(rb"^(?:\xef\xbb\xbf)?(?:data|event|id|retry)?:", re.
 
 AtHand = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | bytes
 """A body, as text, bytes or parsed JSON."""
-Opened = Mapping[str, Any] | Sequence[Any]
+Opened = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """A whole answer, or events: none if nothing can be read."""
 
 
@@ -48,8 +48,10 @@ def opened(body: AtHand) -> Opened:
     if text[:1] == FIRST_BYTE:
         return list(events_of(text))
     value = parsed(text)
-    if isinstance(value, (dict, list)):
+    if isinstance(value, dict):
         return value
+    if isinstance(value, list):
+        return [event for event in value if isinstance(event, dict)]
     if not _EVENTS(text):
         return [event for line in text.splitlines() if isinstance(event := parsed(line), dict)]
     events = _Kept()
@@ -89,7 +91,11 @@ def read_at_hand(endpoint: Endpoint, body: Opened, request: Mapping[str, Any], h
     named = {name.lower(): value for name, value in headers.items()}
     add_stated(answer, named, HEADERS)
     answer.response_id = answer.response_id or named.get("x-amzn-requestid", "")
-    return answer, "error" if failed and answer.input_tokens is None and answer.output_tokens is None else ended
+    if answer.input_tokens is not None or answer.output_tokens is not None:
+        return answer, ended
+    if endpoint.deferred and not failed and not answer.object_id:
+        return None  # no tokens
+    return answer, "error" if failed else ended
 
 
 def _read_whole(endpoint: Endpoint, body: Mapping[str, Any]) -> tuple[Reading | None, bool]:
@@ -104,15 +110,14 @@ def _has_failed(fields: Mapping[str, Any]) -> bool:
     return bool(fields.get("error")) or fields.get("object") == "error"
 
 
-def _read_events(endpoint: Endpoint, events: Sequence[Any], request: Mapping[str, Any]) -> tuple[Reading | None, bool]:
+def _read_events(endpoint: Endpoint, events: Sequence[Mapping[str, Any]], request: Mapping[str, Any]) -> tuple[Reading | None, bool]:
     """Reads a stream to its end. An error inside the stream ends it, whatever was stated before."""
     if not events or endpoint.chunks is None:
         return (Answer(), UNREADABLE), True
     chunks, failed = endpoint.chunks(request, False), False
     for event in events:
-        if isinstance(event, Mapping):
-            failed = failed or _has_failed(event)
-            chunks.absorb(_seen(endpoint, event))
+        failed = failed or _has_failed(event)
+        chunks.absorb(_seen(endpoint, event))
     reading = chunks.reading(exhausted=True)
     return (reading[0], "error") if reading is not None and failed else reading, failed
 
@@ -120,5 +125,5 @@ def _read_events(endpoint: Endpoint, events: Sequence[Any], request: Mapping[str
 def is_set(field: str, body: Opened, request: Mapping[str, Any]) -> bool:
     """Whether a field of the request is true, by the request, or by what the answer repeats of the request."""
     repeated = (body,) if isinstance(body, Mapping) else body
-    places = [place for each in repeated if isinstance(each, Mapping) for place in (each, each.get("response"), each.get("interaction"))]
+    places = [place for each in repeated for place in (each, each.get("response"), each.get("interaction"))]
     return any(isinstance(place, Mapping) and place.get(field) for place in (request, *places))
