@@ -35,11 +35,19 @@ from tokentrail.testing import Recording, ReplayServer, collect_usages, read_rec
 from tokentrail.testing.exactness import Row, differences, rows_of, told
 from tokentrail.usage import Usage
 
-__all__ = ["main", "page", "table"]
+__all__ = ["hosts", "main", "page", "shipped_in", "table"]
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "providers.md"
 BEGIN, END = "<!-- the shipped recordings -->", "<!-- the end of the shipped recordings -->"
-OPENAIS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/responses/compact")
+ASKED: dict[str, dict[str, Any]] = {
+    "/chat/completions": {"model": "lorem", "messages": [{"role": "user", "content": "lorem"}]},
+    "/completions": {"model": "lorem", "prompt": "lorem"},
+    "/embeddings": {"model": "lorem", "input": "lorem"},
+    "/responses": {"model": "lorem", "input": "lorem"},
+    "/responses/compact": {"model": "lorem", "input": "lorem"},
+}
+"""What the SDK is asked where a recorder has not kept the request."""
+OPENAIS = tuple(ASKED)
 OWN = ("anthropic", "bedrock", "cohere", "google_genai", "groq", "mistral", "ollama", "openai", "vertex")
 BEHIND = {"converse": "bedrock", "generate_content": "google_genai"}
 Expects = Callable[[Recording], Sequence[Mapping[str, Any]] | None]
@@ -52,14 +60,14 @@ def through_an_sdk(recording: Recording) -> tuple[Recording | None, str]:
         return None, "asked in a form that no SDK has"
     if recording.endpoint in {"count_tokens", "moderations", "caches", "batches", "batch_results", "assistant_runs", "images", "anthropic_complete"}:
         return None, ""  # the body's own reason
-    if recording.provider in OWN and recording.endpoint != "chat":
-        return recording, ""
     if recording.provider in OWN:
         return recording, ""
     if recording.endpoint in BEHIND:
-        return dataclasses.replace(recording, provider=BEHIND[recording.endpoint]), ""
-    if recording.endpoint == "messages" or (recording.method == "POST" and path.endswith(OPENAIS) and end_of(path, OPENAIS)):
+        return dataclasses.replace(recording, provider=BEHIND[recording.endpoint], path=path[path.find("/model") :]), ""
+    if recording.endpoint == "messages":
         return recording, ""
+    if recording.method == "POST" and path.endswith(OPENAIS):
+        return dataclasses.replace(recording, request=ASKED[end_of(path, OPENAIS)] | (recording.request or {})), ""
     return None, "" if recording.expected_totals is None else "no SDK is supported that asks at this path"
 
 
@@ -87,7 +95,8 @@ def exact_by_sdk(folder: Path | None, recordings: Sequence[Recording], expects: 
             if asked is not None:
                 try:
                     wrong = [
-                        differences(usages_by_sdk(server, asked, recording, is_async=is_async), recording, expects(recording)) for is_async in (False, True)
+                        differences(usages_by_sdk(server, asked, recording, is_async=is_async), recording, expects(recording))
+                        for is_async in (False, True)
                     ]
                 except Exception as error:  # the SDK has no such method, or takes no such argument
                     reason = f"the SDK does not ask so ({type(error).__name__})"
@@ -102,7 +111,10 @@ def exact_by_sdk(folder: Path | None, recordings: Sequence[Recording], expects: 
 
 def table(rows: Sequence[Row], sdks: Mapping[tuple[str, str], tuple[int, Mapping[str, int]]]) -> str:
     """The table of the page."""
-    lines = ["| provider | endpoint | exchanges | with usage | exact through the SDK | exact by the body | not replayed, because |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| provider | endpoint | exchanges | with usage | exact through the SDK | exact by the body | not replayed, because |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in rows:
         exact, reasons = sdks[row.provider, row.endpoint]
         why = "; ".join([*([told(row)] if told(row) else []), *(f"{reason} ({count})" for reason, count in sorted(reasons.items()))])
@@ -148,7 +160,8 @@ def hosts() -> str:
 
 def page(shipped: str, corpus: str) -> str:
     """The whole page. `corpus` is the section of a corpus."""
-    return "\n\n".join([INTRODUCTION.strip(), BEGIN, shipped, END, corpus.strip(), HOSTS.strip(), hosts(), EVIDENCE.strip()]) + "\n"
+    parts = (INTRODUCTION, BEGIN, shipped, END, corpus, HOSTS, hosts(), EVIDENCE)
+    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
 INTRODUCTION = """
@@ -159,7 +172,7 @@ python -m tokentrail.testing.exactness                    # the recordings that 
 python -m tokentrail.testing.exactness --folder FOLDER    # recordings of your own
 ```
 
-Each exchange is a recorded one (see [recordings.md](recordings.md)). *Exact through the SDK*: replayed over real HTTP through the SDK that is
+Each exchange is a recorded one (see [recordings.md](recordings.md)). *Exact through the SDK*: replayed over HTTP through the SDK that is
 installed, sync and async, it gives one row, or none where nothing is spent, whose every count, sources, end, models and ids are those that the provider
 has stated. *Exact by the body*: `track_response` reads the same from the body alone. What is not replayed has its reason. This page is written by
 `python scripts/providers_page.py --write`, and checked by a test.
@@ -183,6 +196,11 @@ CORPUS = """
 The unreduced recordings from which the shipped ones are made, with those of providers that have no SDK here: `python scripts/providers_page.py --corpus
 FOLDER --write`.
 """
+
+
+def shipped_in(text: str) -> str:
+    """The table of the shipped recordings in a page."""
+    return text.partition(BEGIN)[2].partition(END)[0].strip()
 
 
 def _kept() -> str:

@@ -1,7 +1,11 @@
-"""The oldest version that an integration supports is patched, and its calls count: `make test-oldest` installs and tries each."""
+"""The oldest version that an integration supports is patched, and its calls count: `make test-oldest` installs and tries each.
+
+Then the shipped recordings of its providers are replayed through it, sync and async: what it can ask and read is as exact as through the newest one.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,14 +13,26 @@ from pathlib import Path
 
 import pytest
 
+import tokentrail
 from tests.support.installed import ALL
 from tests.support.require import required
 from tokentrail.instrumentation.registry import integrations
+from tokentrail.testing import read_recordings
 
 pytestmark = pytest.mark.skipif(not required("oldest-sdks"), reason="make test-oldest installs them")
 
 BELOW = {"aiobotocore": ("botocore==1.35.7",)}
 """What an SDK takes in one version alone."""
+RECORDED = {
+    "aiobotocore": ("bedrock",),
+    "botocore": ("bedrock",),
+    "google-genai": ("google_genai", "vertex"),
+    "mistralai": ("mistral",),
+}
+"""The providers whose recordings an integration's SDK asks for, where the names differ."""
+CANNOT = ("AttributeError", "TypeError", "ValidationError")
+"""What an SDK raises that has no such method, takes no such argument, or cannot read an answer that is younger than it."""
+ROOT = Path(__file__).parents[2]
 CHECK = """
 import sys
 from importlib.metadata import version
@@ -41,3 +57,16 @@ def test_the_oldest_version_is_patched_and_counted(name: str, tmp_path: Path) ->
     version, *states = ran.stdout.split()
     assert version.startswith(f"{oldest}.")
     assert states == ["ok"]
+
+    providers = RECORDED.get(name, (name,))
+    if not [recording for recording in read_recordings() if recording.provider in providers]:
+        return
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "sdk"), str(Path(tokentrail.__file__).parents[1]), str(ROOT)])
+    replay = [sys.executable, "-m", "tests.support.oldest", name, *providers]
+    ran = subprocess.run(replay, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    found = json.loads(ran.stdout.splitlines()[-1])
+    assert found["differs"] == {}
+    assert found["exact"] > 10
+    unknown = {reason for reason in found["not asked"].values() if not reason.startswith(CANNOT)}
+    assert unknown == set()

@@ -33,7 +33,11 @@ def one(provider: str, endpoint: str, *, stream: bool, shape: str = "") -> Recor
     return next(
         each
         for each in SHIPPED.values()
-        if each.provider == provider and each.endpoint == endpoint and each.stream is stream and each.expected_totals and each.shape == (shape or each.shape)
+        if each.provider == provider
+        and each.endpoint == endpoint
+        and each.stream is stream
+        and each.expected_totals
+        and each.shape == (shape or each.shape)
     )
 
 
@@ -72,7 +76,7 @@ def test_every_body_of_the_corpus_is_read_as_the_independent_reader_reads_it() -
 def test_every_endpoint_that_an_integration_declares_is_read_from_a_recording() -> None:
     read = {place_of(recording) for recording in SHIPPED.values() if not reason_not_read(recording) and usages_by_body(recording)}
     own = {(provider, name) for provider in known_providers() for name, shapes in endpoints_of(provider).items() if shapes[0].name == name}
-    common = {name for name in endpoints_of("deepseek")}
+    common = set(endpoints_of("deepseek"))
     missing = {(provider, name) for provider, name in own - read if name not in common}
     assert missing <= {("aws.bedrock", "embeddings"), ("mistral_ai", "speech")}, "declared, and tried with nothing"
 
@@ -315,7 +319,9 @@ BAD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD)
-@pytest.mark.parametrize("place", [("openai", "chat"), ("anthropic", "messages"), ("aws.bedrock", "converse"), ("ollama", "chat"), ("cohere", "embeddings")])
+@pytest.mark.parametrize(
+    "place", [("openai", "chat"), ("anthropic", "messages"), ("aws.bedrock", "converse"), ("ollama", "chat"), ("cohere", "embeddings")]
+)
 def test_what_cannot_be_read_was_an_answer_too(place: tuple[str, str], body: Any, usages: Usages) -> None:
     key = track_response(*place, body)
     (usage,) = usages.recorded
@@ -332,7 +338,9 @@ def test_counts_that_are_none_are_not_stated(usages: Usages) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["usage", "choices", "message", "delta", "type", "error", "id"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["usage", "choices", "message", "delta", "type", "error", "id"]), inner)
+    ),
     max_leaves=12,
 )
 PLACES = st.sampled_from([(provider, name) for provider in known_providers() for name in endpoints_of(provider)])

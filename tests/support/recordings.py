@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import anthropic
@@ -109,14 +110,20 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
     method = methods[end_of(path, methods)]()
     if path in {"/api/embed", "/api/embeddings"}:
         return method, request
-    if recording.stream or path.startswith("/api/"):
+    is_ollamas = recording.provider == "ollama" and path.startswith("/api/")
+    if recording.stream or is_ollamas:
         request["stream"] = recording.stream  # some recorders lost it; Ollama streams where nothing is said
-    if path.startswith("/api/"):
+    if is_ollamas:
         return method, request
     known = inspect.signature(method).parameters
     extra = {name: value for name, value in request.items() if name not in known}
     given = {name: value for name, value in request.items() if name in known}
     return method, given | ({"extra_body": extra} if extra else {})
+
+
+def entered(client: Any) -> Any:
+    """The client as a context manager, which older ones are not."""
+    return client if hasattr(client, "__enter__") or hasattr(client, "__aenter__") else nullcontext(client)
 
 
 def end_of(path: str, ends: Iterable[str]) -> str:
@@ -128,7 +135,7 @@ def ask(recording: Recording, url: str) -> list[Any]:
     """Call the SDK; all it gives: one object, or every chunk of the stream."""
     if recording.provider == "bedrock":
         return bedrock.ask(recording, url)
-    with client_of(recording, url) as client:
+    with entered(client_of(recording, url)) as client:
         method, arguments = method_of(client, recording)
         answer = method(**arguments)
         return list(answer) if recording.stream else [answer]
@@ -138,7 +145,7 @@ async def ask_async(recording: Recording, url: str) -> list[Any]:
     """The same with the asynchronous client."""
     if recording.provider == "bedrock":
         return await bedrock.ask_async(recording, url)
-    async with client_of(recording, url, asynchronous=True) as client:
+    async with entered(client_of(recording, url, asynchronous=True)) as client:
         method, arguments = method_of(client, recording)
         answer = method(**arguments)
         answer = await answer if inspect.isawaitable(answer) else answer  # Cohere's streams are async generators

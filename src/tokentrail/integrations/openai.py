@@ -87,7 +87,7 @@ EMBEDDINGS: Final = Endpoint(
     by_attribute=True,
 )
 RERANK: Final = replace(EMBEDDINGS, name="rerank", gen_ai_operation="rerank", texts=texts_of_inputs)
-"""No endpoint of OpenAI: Voyage, Jina and others state a reranking's tokens as those of embeddings. The conventions have no word for the operation."""
+"""No endpoint of OpenAI: Voyage, Jina and others state the tokens of a ranking as those of embeddings. The conventions have no word for it."""
 BACKGROUND: Final = Endpoint(
     name="responses",
     gen_ai_operation="chat",

@@ -221,7 +221,9 @@ def told(row: Row) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the table; returns the exit code (1: a usage differs; 2: a folder without recordings)."""
-    parser = argparse.ArgumentParser(prog="python -m tokentrail.testing.exactness", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tokentrail.testing.exactness", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--folder", help="folder of recordings (default: those shipped with tokentrail)")
     options = parser.parse_args(arguments)
     try:

@@ -1,6 +1,6 @@
 """Bedrock's streams as JSON: the events that boto3 gives, that a log has, or that are read from AWS's frames; see `converse` and `bedrock_streams`.
 
-    {"messageStop": {"stopReason": "end_turn"}}      {"chunk": {"bytes": …}}      {"type": "message_start", …}: the JSON of a chunk itself
+{"messageStop": {"stopReason": "end_turn"}}      {"chunk": {"bytes": …}}      {"type": "message_start", …}: the JSON of a chunk itself
 """
 
 from __future__ import annotations

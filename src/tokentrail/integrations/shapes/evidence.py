@@ -1,20 +1,21 @@
 """The marks of an answer that prove which provider, or which server's software, has made the answer, on a host that nothing names.
 
-| mark                                                                             | proves                      | source                                        |
-|----------------------------------------------------------------------------------|-----------------------------|-----------------------------------------------|
-| `system_fingerprint` is `fp_ollama`                                              | `ollama`                    | seen in recordings; ollama's `openai` package |
-| `timings` with `prompt_n`; `system_fingerprint` as in `b4719-0a1b2c3d`           | `llama_cpp`                 | llama.cpp, tools/server/README.md             |
-| `stats` beside `model_info` and `runtime`; `stats` and the model as fingerprint  | `lm_studio`                 | lmstudio.ai/docs, REST API; OpenAI endpoints  |
-| `prompt_logprobs` beside `kv_transfer_params`; `stop_reason` in a choice of an id of 32 hexadecimal digits | `vllm` | seen in recordings; vLLM, `protocol.py` |
-| `matched_stop` in a choice                                                       | `sglang`                    | SGLang, `protocol.py`                         |
-| `system_fingerprint` as in `3.0.1-native`, `2.4.0-sha-0a1b2c3`                   | `text_generation_inference` | seen in recordings; its messages API          |
-| `x_groq`                                                                         | `groq`                      | seen in recordings, also behind a gateway     |
-| `provider` is a text, and the id begins with `gen-`                              | `openrouter`                | seen in recordings; openrouter.ai/docs        |
-| `pydantic_ai_gateway` in the usage                                               | `pydantic_ai_gateway`       | seen in recordings                            |
-| headers `x-litellm-…`                                                            | `litellm`                   | docs.litellm.ai, Response headers             |
-| headers `x-portkey-…`                                                            | `portkey`                   | portkey.ai/docs, Response schema              |
-| headers `helicone-…`                                                             | `helicone`                  | docs.helicone.ai, Header directory            |
-| headers `cf-aig-…`                                                               | `cloudflare`                | developers.cloudflare.com/ai-gateway          |
+| mark                                                                      | proves                      | source                                   |
+|---------------------------------------------------------------------------|-----------------------------|------------------------------------------|
+| `system_fingerprint` is `fp_ollama`                                       | `ollama`                    | in recordings; Ollama's package `openai` |
+| `timings` with `prompt_n`; a fingerprint as in `b4719-0a1b2c3d`           | `llama_cpp`                 | llama.cpp, tools/server/README.md        |
+| `stats` with `model_info` and `runtime`, or with the model as fingerprint | `lm_studio`                 | lmstudio.ai/docs, REST API               |
+| `prompt_logprobs` with `kv_transfer_params`                               | `vllm`                      | in recordings; vLLM, `protocol.py`       |
+| `stop_reason` in a choice, and an id of 32 hexadecimal digits             | `vllm`                      | in recordings; vLLM, `protocol.py`       |
+| `matched_stop` in a choice                                                | `sglang`                    | SGLang, `protocol.py`                    |
+| a fingerprint as in `3.0.1-native`, `2.4.0-sha-0a1b2c3`                   | `text_generation_inference` | in recordings; its Messages API          |
+| `x_groq`                                                                  | `groq`                      | in recordings, also behind a gateway     |
+| `provider` is a text, and the id begins with `gen-`                       | `openrouter`                | in recordings; openrouter.ai/docs        |
+| `pydantic_ai_gateway` in the usage                                        | `pydantic_ai_gateway`       | in recordings                            |
+| headers `x-litellm-…`                                                     | `litellm`                   | docs.litellm.ai, Response headers        |
+| headers `x-portkey-…`                                                     | `portkey`                   | portkey.ai/docs, Response schema         |
+| headers `helicone-…`                                                      | `helicone`                  | docs.helicone.ai, Header directory       |
+| headers `cf-aig-…`                                                        | `cloudflare`                | developers.cloudflare.com/ai-gateway     |
 
 A mark that several servers set (an id's form alone, `stop_reason` alone) proves nothing. What proves the provider behind a gateway comes before what
 proves the gateway.

@@ -86,7 +86,7 @@ class GeminiChunks:
             if reason := candidate.get("finishReason"):
                 self.reasons[str(candidate.get("index", place))] = reason
         if usage := fields_of(fields.get("usageMetadata")):
-            self.usage = usage
+            self.usage = {**usage}  # older SDKs remove the fields that they do not know from the same dictionary
         if fields_of(fields.get("promptFeedback")).get("blockReason"):
             self.blocked = True
         self.answer.model = fields.get("modelVersion") or self.answer.model

@@ -72,7 +72,9 @@ def events_of(data: bytes) -> Iterator[dict[str, Any]]:
         kind = named.get(":event-type") or named.get(":exception-type") or named.get(":error-code")
         if kind is not None:
             with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                yield {kind if ":event-type" in named else f"{kind.removesuffix('Exception')}Exception": msgspec.json.decode(
-                    data[at + PRELUDE + headers : at + length - CHECKSUM] or b"{}"
-                )}
+                yield {
+                    kind if ":event-type" in named else f"{kind.removesuffix('Exception')}Exception": msgspec.json.decode(
+                        data[at + PRELUDE + headers : at + length - CHECKSUM] or b"{}"
+                    )
+                }
         at += length

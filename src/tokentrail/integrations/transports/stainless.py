@@ -44,7 +44,7 @@ def _count_retry(exchange: Exchange) -> None:
     exchange.attempts += 1
 
 
-def _open_request(
+def _open_request(  # noqa: C901 - another function would be one more call of each request
     provider: str, types: str, width: int, routes: Routes, is_async: bool, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Exchange | None:
     cast_to, options = args if len(args) > 1 else (args[0] if args else kwargs["cast_to"], kwargs["options"])
