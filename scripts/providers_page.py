@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from recording_usages import usages_of
 
-from tests.support.recordings import ask, ask_async, end_of, error_types, url_of
+from tests.support.recordings import GOOGLE, ask, ask_async, end_of, error_types, url_of
 from tokentrail.instrumentation.registry import instrument
 from tokentrail.process.configure import configure
 from tokentrail.process.current import current
@@ -60,6 +60,8 @@ def through_an_sdk(recording: Recording) -> tuple[Recording | None, str]:
         return None, "asked in a form that no SDK has"
     if recording.endpoint in {"count_tokens", "moderations", "caches", "batches", "batch_results", "assistant_runs", "images", "anthropic_complete"}:
         return None, ""  # the body's own reason
+    if recording.provider in GOOGLE and path.endswith(OPENAIS):
+        return dataclasses.replace(recording, provider="openai"), ""
     if recording.provider in OWN:
         return recording, ""
     if recording.endpoint in BEHIND:
@@ -173,8 +175,8 @@ python -m tokentrail.testing.exactness --folder FOLDER    # recordings of your o
 ```
 
 Each exchange is a recorded one (see [recordings.md](recordings.md)). *Exact through the SDK*: replayed over HTTP through the SDK that is
-installed, sync and async, it gives one row, or none where nothing is spent, whose every count, sources, end, models and ids are those that the provider
-has stated. *Exact by the body*: `track_response` reads the same from the body alone. What is not replayed has its reason. This page is written by
+installed, sync and async, it gives one row, or none where nothing is spent, and every count, source, end, model and id is as the provider has
+stated. *Exact by the body*: `track_response` reads the same from the body alone. What is not replayed has its reason. This page is written by
 `python scripts/providers_page.py --write`, and checked by a test.
 
 ## The shipped recordings
@@ -186,15 +188,15 @@ A base URL at one of these hosts names the provider, whatever SDK asks; the sett
 characters.
 """
 EVIDENCE = """
-At any other host the answer may prove who has made it: Ollama's `system_fingerprint`, llama.cpp's `timings`, marks of vLLM, SGLang, LM Studio and Text
-Generation Inference, `x_groq`, OpenRouter's `provider`; headers of LiteLLM, Portkey, Helicone and Cloudflare (`integrations/shapes/evidence.py` lists
+At any other host the answer may prove who has made it: Ollama's `system_fingerprint`, llama.cpp's `timings`, marks of vLLM, SGLang, LM Studio and
+Text Generation Inference, `x_groq`, OpenRouter's `provider`; headers of LiteLLM, Portkey, Helicone and Cloudflare (`integrations/shapes/evidence.py` lists
 all of them with their sources). Without such a mark the row has the SDK's name.
 """
 CORPUS = """
 ## A larger corpus
 
-The unreduced recordings from which the shipped ones are made, with those of providers that have no SDK here: `python scripts/providers_page.py --corpus
-FOLDER --write`.
+The unreduced recordings from which the shipped ones are made, with those of providers that have no SDK here:
+`python scripts/providers_page.py --corpus FOLDER --write`.
 """
 
 

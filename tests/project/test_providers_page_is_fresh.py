@@ -18,7 +18,7 @@ def test_the_shipped_recordings() -> None:
     shown = [line for line in script.shipped_in(PAGE).splitlines() if line.startswith("| ")][1:-1]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in shown]
     rows = rows_of(read_recordings())
-    assert [cell[:4] + [cell[5]] for cell in cells] == [
+    assert [[*cell[:4], cell[5]] for cell in cells] == [
         [row.provider, row.endpoint, str(row.exchanges), str(row.with_usage), str(row.by_body)] for row in rows
     ]
     assert [int(cell[4]) for cell in cells] == [row.exchanges - sum(row.not_read.values()) for row in rows]

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from tokentrail.instrumentation.contract import Endpoint
-from tokentrail.instrumentation.registry import installed_integrations
+from tokentrail.instrumentation.registry import integrations
 from tokentrail.process.current import current
 from tokentrail.providers.table import PROVIDERS
 
@@ -20,7 +20,7 @@ ANY = "*"
 @lru_cache(maxsize=1)
 def _declared() -> dict[str, dict[str, tuple[Endpoint, ...]]]:
     declared: dict[str, dict[str, tuple[Endpoint, ...]]] = {}
-    for integration in installed_integrations().values():
+    for integration in integrations().values():
         for provider, endpoints in integration.answers.items():
             named = declared.setdefault(provider, {})
             for endpoint in endpoints:
