@@ -189,8 +189,8 @@ characters.
 """
 EVIDENCE = """
 At any other host the answer may prove who has made it: Ollama's `system_fingerprint`, llama.cpp's `timings`, marks of vLLM, SGLang, LM Studio and
-Text Generation Inference, `x_groq`, OpenRouter's `provider`; headers of LiteLLM, Portkey, Helicone and Cloudflare (`integrations/shapes/evidence.py` lists
-all of them with their sources). Without such a mark the row has the SDK's name.
+Text Generation Inference, `x_groq`, OpenRouter's `provider`; headers of LiteLLM, Portkey, Helicone and Cloudflare. All of them, with their
+sources, stand in `integrations/shapes/evidence.py`. Without such a mark the row has the SDK's name.
 """
 CORPUS = """
 ## A larger corpus
