@@ -81,6 +81,7 @@ PROVIDERS: Final = (
     Provider(name="together", hosts=("api.together.ai", "api.together.xyz")),
     Provider(name="vercel", gateways=("ai-gateway.vercel.sh",)),  # vercel.com/docs/ai-gateway
     Provider(name="vllm", accepts_include_usage=True),
+    Provider(name="writer", hosts=("api.writer.com",), accepts_include_usage=True),  # dev.writer.com, chat completions: `stream_options`
     Provider(name="x_ai", hosts=("api.x.ai",), cloudflare="grok"),
     Provider(name="zai", hosts=("api.z.ai",)),
 )
