@@ -284,6 +284,6 @@ def _reduce_frames(body: str, reduction: Reduction) -> str:
 
 def _line_without_json(line: str) -> str:
     text = line.rstrip("\r\n")
-    if text in {"", "data: [DONE]", "data:[DONE]"} or re.fullmatch(r"event: ?[a-z_.-]+|retry: ?\d+|id: ?[\w-]+", text):
+    if text in {"", "data: [DONE]", "data:[DONE]", ": OPENROUTER PROCESSING"} or re.fullmatch(r"event: ?[a-z_.-]+|retry: ?\d+|id: ?[\w-]+", text):
         return line
     return turned(RING, len(text)) + line[len(text) :] if not text.startswith(":") else ":" + turned(RING, len(text) - 1) + line[len(text) :]

@@ -16,6 +16,7 @@ counts alone. It takes no short cuts either: it has the whole exchange before it
 | Gemini API: Interactions                                         | tools and thoughts beside the totals; the last event's interaction      |
 | Mistral, API: chat, conversations, audio; Agents: websearch      | audio and what connectors read, which only the total holds; last events |
 | Amazon Bedrock                                                   | see `recording_bedrock`                                                |
+| Together, Writer, OpenRouter: API references                     | OpenAI's shape; where a cache or reasoning stands, and a rerank's total |
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from recording_bedrock import COUNTED, KINDS, kind_of, model_of, read_bedrock
@@ -94,6 +95,19 @@ MISTRALS = {
 }
 """Paths of Mistral, some of which are OpenAI's too."""
 
+LIKE_OPENAI = {
+    **dict.fromkeys(("azure_ai", "cerebras", "fireworks", "openrouter"), "openai"),
+    "together": "together",
+    "writer": "writer",
+}
+"""Providers that answer in OpenAI's shape on paths of their own, and the family of their usage objects."""
+LIKE_OPENAIS = {
+    **{path: ENDPOINTS[path] for path in ("/chat/completions", "/completions", "/embeddings", "/responses", "/messages")},
+    "/chat": ENDPOINTS["/chat/completions"],
+    "/images/embeddings": ENDPOINTS["/embeddings"],
+    "/rerank": Endpoint("rerank", "rerank", "vector_search", "openai", "embedding"),
+}
+
 FREE = {"/tokenize", "/detokenize"}
 """Cohere counts tokens for nothing."""
 
@@ -160,6 +174,12 @@ PLACES = {
 }
 """Where a family's usage states a count. What stands nowhere here, nobody of the family states."""
 
+PLACES["together"] = PLACES["openai"] | {"cache_read_tokens": "cached_tokens"}
+PLACES["writer"] = PLACES["openai"] | {
+    "cache_read_tokens": "prompt_token_details.cached_tokens",
+    "reasoning_tokens": "completion_token_details.reasoning_tokens",
+}
+
 HOW_RESPONSES_END = {"completed": "complete", "incomplete": "complete", "failed": "error", "cancelled": "partial"}
 
 
@@ -194,6 +214,8 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
     endpoint = ENDPOINTS.get("/responses" if is_job else "/interactions" if is_interaction else colon + verb)
     if exchange["provider"] == "mistral":
         endpoint = MISTRALS.get(re.sub("^/conversations/.*", "/conversations", path)) if exchange["method"] == "POST" else None
+    if exchange["provider"] in LIKE_OPENAI:
+        endpoint = _like_openai(exchange)
     if endpoint is None:
         return None
     request = exchange["request"] or {}
@@ -206,6 +228,14 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
             return []
         key_kind = "object" if exchange["status"] < FAILED else "automatic"
     return [_usage(exchange, endpoint, told, key_kind)]
+
+
+def _like_openai(exchange: dict[str, Any]) -> Endpoint | None:
+    """The endpoint of a path below a provider's own prefix."""
+    path = re.sub("^(/api|/models|/inference|/openai)?(/v1)?", "", exchange["path"].partition("?")[0])
+    endpoint = LIKE_OPENAIS.get(path)
+    of_openai = endpoint is not None and endpoint.family == "openai"
+    return replace(endpoint, family=LIKE_OPENAI[exchange["provider"]]) if of_openai else endpoint  # type: ignore[type-var]
 
 
 def _usages_of_bedrock(exchange: dict[str, Any]) -> list[dict[str, Any]]:
@@ -275,6 +305,8 @@ def _counts(usage: Event | None, family: str) -> dict[str, int | None]:
     if family == "anthropic" and found["input_tokens"] is not None:
         # "Total input tokens in a request is the summation of input_tokens, cache_creation_input_tokens, and cache_read_input_tokens"
         found["input_tokens"] = _sum([found["input_tokens"], found["cache_read_tokens"], found["cache_write_tokens"]])
+    if family in LIKE_OPENAI.values() and found["input_tokens"] is None and found["output_tokens"] is None:
+        found["input_tokens"] = (usage or {}).get("total_tokens")  # of a rerank only the total is stated: there is no output
     if family == "cohere":
         _complete_cohere(found, usage or {})
     if family == "mistral":
@@ -351,7 +383,8 @@ def _read_openai(events: list[Event], exchange: dict[str, Any]) -> Told:
     named = [event for event in events if event.get("model")]
     usages = [usage for event in events for usage in (event.get("usage"), (event.get("x_groq") or {}).get("usage")) if usage]
     choices = [choice for event in events for choice in event.get("choices") or ()]
-    said_last_word = "data: [DONE]" in exchange["response_body"] or any(choice.get("finish_reason") for choice in choices)
+    has_no_last_word = exchange["provider"] == "writer" and exchange["endpoint"] == "completions"
+    said_last_word = has_no_last_word or "data: [DONE]" in exchange["response_body"] or any(choice.get("finish_reason") for choice in choices)
     return Told(
         model=named[0]["model"] if named else "",
         id=next((event["id"] for event in events if event.get("id")), ""),
@@ -467,6 +500,8 @@ _READERS = {
     "gemini": _read_gemini,
     "interactions": _read_interactions,
     "mistral": _read_mistral,
+    "together": _read_openai,
+    "writer": _read_openai,
 }
 
 

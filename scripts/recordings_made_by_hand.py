@@ -12,6 +12,7 @@ from typing import Any
 from recording_filler import RING, float_filler, turned
 from recording_selection import FAILED
 from recordings_of_cohere import of_cohere
+from recordings_of_providers import BASES, of_providers
 
 _BASE = {
     "anthropic": "https://api.anthropic.com",
@@ -20,6 +21,7 @@ _BASE = {
     "groq": "https://api.groq.com",
     "mistral": "https://api.mistral.ai",
     "ollama": "http://localhost:11434",
+    **BASES,
 }
 _CHAT = {"openai": "/v1/chat/completions", "groq": "/openai/v1/chat/completions"}
 _MODEL = {"openai": "gpt-4o-mini", "groq": "llama-3.3-70b-versatile", "ollama": "llama3.2"}
@@ -299,4 +301,5 @@ def _ollama_vectors() -> list[dict[str, Any]]:
 
 def made_by_hand() -> list[dict[str, Any]]:
     """All of them, with ids of the form `provider-endpoint-by-hand-what`."""
-    return [*_failures(), *_streams_that_fail(), *_cut_short(), *_left_unfinished(), *_ollama_chats(), *_ollama_vectors(), *of_cohere(_exchange)]
+    own = [*_failures(), *_streams_that_fail(), *_cut_short(), *_left_unfinished(), *_ollama_chats(), *_ollama_vectors()]
+    return [*own, *of_cohere(_exchange), *of_providers(_exchange)]

@@ -46,8 +46,9 @@ print(version(package), *[found.state for found in check_sdks() if found.what ==
 def test_the_oldest_version_is_patched_and_counted(name: str, tmp_path: Path) -> None:
     integration = integrations()[name]
     oldest = integration.supports.removeprefix(">=").partition(",")[0]
+    every = "" if "b" in oldest else ".*"  # of a package that has no release yet
     # of their time: SDKs of 2024 hand httpx what it no longer takes since 0.28
-    wanted = [f"{integration.package}=={oldest}.*", "httpx==0.27.*", *BELOW.get(name, ())]
+    wanted = [f"{integration.package}=={oldest}{every}", "httpx==0.27.*", *BELOW.get(name, ())]
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "sdk"), *wanted], check=True, timeout=240
     )
@@ -55,7 +56,7 @@ def test_the_oldest_version_is_patched_and_counted(name: str, tmp_path: Path) ->
     program = [sys.executable, "-c", CHECK, name, integration.package]
     ran = subprocess.run(program, env=environment, capture_output=True, text=True, check=True, timeout=120)
     version, *states = ran.stdout.split()
-    assert version.startswith(f"{oldest}.")
+    assert f"{version}.".startswith(f"{oldest}.")
     assert states == ["ok"]
 
     providers = RECORDED.get(name, (name,))

@@ -14,12 +14,17 @@ import openai
 import pytest
 
 from tests.support import bedrock
+from tests.support.provider_sdks import is_there
 from tests.support.recordings import ask, ask_async, error_types, url_of
 from tests.support.scripted import ScriptedServer, chunks, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.testing import Recording, ReplayServer, Usages, read_recordings
 
-SHIPPED = [recording for recording in read_recordings() if hasattr(openai.OpenAI, "responses") or not recording.endpoint.startswith("responses")]
+SHIPPED = [
+    recording
+    for recording in read_recordings()
+    if is_there(recording.provider) and (hasattr(openai.OpenAI, "responses") or not recording.endpoint.startswith("responses"))
+]
 ASK: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}
 
 
@@ -37,6 +42,8 @@ def shown(item: Any) -> Any:
         return bedrock.shown(item)
     if getattr(item, "sdk_http_response", None) is not None:
         item.sdk_http_response.headers.pop("date")
+    if hasattr(item, "as_dict"):  # Azure's
+        return type(item), item.as_dict(), repr(item)
     fields = sorted(getattr(item, "model_fields_set", ()))
     dumps = [item.model_dump(), item.model_dump_json(exclude_unset=True)]
     return type(item), fields, dumps, repr(item)

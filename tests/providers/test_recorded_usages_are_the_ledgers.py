@@ -19,12 +19,17 @@ import openai
 import pytest
 
 import tokentrail
+from tests.support.provider_sdks import PACKAGES, is_there
 from tests.support.recordings import GOOGLE, OWN_RAW, ask, ask_async, ask_lines, ask_raw, error_types, url_of
 from tests.support.scripts import load_script
 from tokentrail.counts import COUNTS
 from tokentrail.testing import Recording, ReplayServer, Usages, collect_usages, read_recordings
 
-SHIPPED = [recording for recording in read_recordings() if (hasattr(openai.OpenAI, "responses") or not recording.endpoint.startswith("responses"))]
+SHIPPED = [
+    recording
+    for recording in read_recordings()
+    if is_there(recording.provider) and (hasattr(openai.OpenAI, "responses") or not recording.endpoint.startswith("responses"))
+]
 RAW = [recording for recording in SHIPPED if not recording.path.startswith("/api/") and recording.provider not in OWN_RAW]
 LINES = [recording for recording in RAW if not (recording.stream and recording.flags["error"])]  # of lines nobody raises what they say
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "open"
@@ -104,7 +109,7 @@ def test_the_recordings_show_what_may_differ() -> None:
     seen = {name: {usage[name] for usage in expected} for name in COMPARED}
     assert seen["ended"] == {"complete", "partial", "error"}
     assert seen["input_source"] == seen["output_source"] == {"reported", "unknown"}
-    assert seen["provider"] == {"anthropic", "bedrock", "cohere", "openai", "groq", "ollama", "mistral", *GOOGLE}
+    assert seen["provider"] == {"anthropic", "bedrock", "cohere", "openai", "groq", "ollama", "mistral", *GOOGLE, *filter(is_there, PACKAGES)}
     assert seen["key_kind"] == {"automatic", "object"}
     assert [recording.id for recording in SHIPPED if not recording.expected_usages], "what is not counted"
     above_zero = {name for name in COMPARED if any(type(value) is int and value > 0 for value in seen[name])}
@@ -117,9 +122,8 @@ def test_the_whole_corpus() -> None:
     usages_of = load_script("recording_usages").usages_of
     exchanges = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in CORPUS.rglob("*.json")}
     compared = 0
-    with ReplayServer(
-        CORPUS, providers=["anthropic", "bedrock", "bedrock_mantle", "cohere", "openai", "groq", "ollama", "mistral", *GOOGLE]
-    ) as server:
+    own = ["anthropic", "bedrock", "bedrock_mantle", "cohere", "openai", "groq", "ollama", "mistral", *GOOGLE]
+    with ReplayServer(CORPUS, providers=[*own, *filter(is_there, PACKAGES)]) as server:
         for place, recording in enumerate(server.recordings.values()):
             expected = usages_of(exchanges[recording.id])
             if expected is None or not is_of_an_sdk(exchanges[recording.id]):

@@ -17,19 +17,21 @@ from google import genai
 from google.genai import errors as genai_errors
 from google.oauth2.credentials import Credentials
 
-from tests.support import bedrock
+from tests.support import bedrock, provider_sdks
 from tests.support.mistral import ERRORS as MISTRAL_ERRORS
 from tests.support.mistral import arguments_for, method_for, mistral_client
 from tokentrail.testing import Recording, ReplayServer
 
 Counts = dict[str, int | None]
 GOOGLE = ("google_genai", "vertex")
-OWN_RAW = (*GOOGLE, "bedrock", "cohere", "mistral")
+OWN_RAW = (*GOOGLE, "bedrock", "cohere", "mistral", *provider_sdks.OWN_RAW)
 """Providers whose SDKs have no raw responses, or raw responses of another kind than Stainless's."""
 
 
 def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> Any:
     """The provider's own SDK, pointed at `url` (OpenAI-shaped paths of Ollama and Anthropic: the openai SDK)."""
+    if recording.provider in provider_sdks.PACKAGES:
+        return provider_sdks.client_for(recording, url, asynchronous=asynchronous)
     if recording.provider in GOOGLE:
         client = google_client(url, vertex=recording.provider == "vertex")
         return client.aio if asynchronous else client
@@ -84,6 +86,8 @@ def google_method_of(client: Any, recording: Recording) -> tuple[Callable[..., A
 
 def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The SDK's method for the recording's path, and its arguments: the recorded request, what the SDK does not know as `extra_body`."""
+    if recording.provider in provider_sdks.PACKAGES:
+        return provider_sdks.ask_method(client, recording)
     if recording.provider in GOOGLE:
         return google_method_of(client, recording)
     if recording.provider == "cohere":
@@ -179,13 +183,16 @@ def error_types() -> tuple[type[Exception], ...]:
         genai_errors.APIError,
         CohereError,
         *MISTRAL_ERRORS,
+        *provider_sdks.error_types(),
     )
 
 
-def naive_counts(items: list[Any]) -> Counts:
+def naive_counts(items: list[Any]) -> Counts:  # noqa: C901 - one rule for each kind of object
     """The counts of the last item that states any: as a user would read them from the SDK's objects."""
     if isinstance(items[0], dict) and "ResponseMetadata" in items[0]:
         return bedrock.naive_counts(items)
+    if provider_sdks.is_of_one(items[0]):
+        return provider_sdks.naive_counts(items)
     counts: Counts = {"input_tokens": None, "output_tokens": None, "cached_input_tokens": None, "reasoning_tokens": None}
     for each in items:
         item = getattr(each, "data", None) if hasattr(getattr(each, "data", None), "usage") else each  # Mistral's events

@@ -17,12 +17,18 @@ __all__ = ["SDKS"]
 SDKS: Final = {
     "aiobotocore": ("aiobotocore",),
     "anthropic": ("anthropic",),
+    "azure-ai-inference": ("azure.ai.inference",),
     "botocore": ("botocore",),
+    "cerebras-cloud-sdk": ("cerebras.cloud.sdk",),
     "cohere": ("cohere",),
+    "fireworks-ai": ("fireworks",),
     "google-genai": ("google.genai",),
     "groq": ("groq",),
     "mistralai": ("mistralai", "mistralai_azure", "mistralai_gcp"),
     "ollama": ("ollama",),
     "openai": ("openai",),
+    "openrouter": ("openrouter",),
+    "together": ("together",),
+    "writer-sdk": ("writerai",),
 }
 """The packages that an integration patches: `instrument()` loads the integration when an application imports one of them."""

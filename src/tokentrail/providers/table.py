@@ -177,7 +177,7 @@ PROVIDERS: Final = (
     Provider(name="volcengine", suffixes=(".volces.com", ".bytepluses.com")),  # volcengine.com/docs/82379: ark.<region>.volces.com
     Provider(name="voyage", hosts=("api.voyageai.com",)),  # docs.voyageai.com
     Provider(name="wandb", hosts=("api.inference.wandb.ai",)),  # docs.wandb.ai/inference
-    Provider(name="writer", hosts=("api.writer.com",)),  # dev.writer.com
+    Provider(name="writer", hosts=("api.writer.com",), accepts_include_usage=True),  # dev.writer.com, chat completions: `stream_options`
     Provider(name="x_ai", hosts=("api.x.ai",), cloudflare="grok"),
     Provider(name="zai", hosts=("api.z.ai", "open.bigmodel.cn")),  # docs.z.ai; docs.bigmodel.cn: the company's platform in China
 )

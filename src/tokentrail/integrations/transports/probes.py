@@ -10,11 +10,13 @@ from typing import Any, Final
 __all__ = [
     "ANSWER",
     "probe_aiobotocore",
+    "probe_azure",
     "probe_botocore",
     "probe_cohere",
     "probe_google",
     "probe_mistral",
     "probe_ollama",
+    "probe_openrouter",
     "probe_stainless",
 ]
 
@@ -130,3 +132,32 @@ def probe_aiobotocore(url: str) -> int:
 
     asyncio.run(ask())
     return 1
+
+
+def probe_azure(url: str) -> int:
+    """Makes one sync and one async call with Azure AI Inference's SDK. Returns the number of calls."""
+    given: dict[str, Any] = {"endpoint": url, "credential": import_module("azure.core.credentials").AzureKeyCredential("none"), "retry_total": 0}
+
+    async def ask() -> None:
+        async with import_module("azure.ai.inference.aio").ChatCompletionsClient(**given) as client:
+            await client.complete(model="doctor", messages=MESSAGES)
+
+    with import_module("azure.ai.inference").ChatCompletionsClient(**given) as client:
+        client.complete(model="doctor", messages=MESSAGES)
+    asyncio.run(ask())
+    return 2
+
+
+def probe_openrouter(url: str) -> int:
+    """Makes one sync and one async call with OpenRouter's SDK. Returns the number of calls."""
+    sdk, http = import_module("openrouter"), import_module("httpx")
+    client = sdk.OpenRouter(api_key="none", server_url=url, timeout_ms=10_000, client=http.Client(**_HTTP), async_client=http.AsyncClient(**_HTTP))
+
+    async def ask() -> None:
+        async with client:
+            await client.chat.send_async(model="doctor", messages=MESSAGES)
+
+    with client:
+        client.chat.send(model="doctor", messages=MESSAGES)
+    asyncio.run(ask())
+    return 2

@@ -28,14 +28,16 @@ __all__ = ["hooks_of"]
 
 FAILED: Final = 400
 """HTTP statuses from here on are errors."""
-LONGEST_PATH: Final = 3
+LONGEST_PATH: Final = 4
+Paths = Mapping[str, Endpoint | None]
 Find = Callable[[str], Endpoint | None]
 
 
-def hooks_of(package: str, provider: str, paths: Mapping[str, Endpoint], *, async_sdk: str = "") -> tuple[Hook, ...]:
+def hooks_of(package: str, provider: str, paths: Paths, *, async_sdk: str = "") -> tuple[Hook, ...]:
     """Returns the hooks of a generated package, which not every version of the SDK has; `provider` is the default for unknown hosts.
 
-    `paths`: the endpoints by the end of their path, where `*` is an id. `async_sdk`: the prefix of the asynchronous classes that some packages have.
+    `paths`: the endpoints by the end of their path, where `*` is an id; None: a longer path at which no model answers. `async_sdk`: the prefix of the
+    asynchronous classes that some packages have.
     """
     find = lru_cache(256)(partial(_find, paths))
     opens = partial(_open_request, provider, find)
@@ -55,14 +57,14 @@ def hooks_of(package: str, provider: str, paths: Mapping[str, Endpoint], *, asyn
     )
 
 
-def _find(paths: Mapping[str, Endpoint], path: str) -> Endpoint | None:
+def _find(paths: Paths, path: str) -> Endpoint | None:
     """Returns the endpoint of a path, whatever stands before the SDK's own part."""
     steps = [step for step in path.split("/") if step]
     for length in range(min(LONGEST_PATH, len(steps)), 0, -1):
         first, *others = steps[-length:]
-        endpoint = paths.get("/".join((first, *others))) or paths.get("/".join((first, "*", *others[1:])) if others else "")
-        if endpoint is not None:
-            return endpoint
+        for end in ("/".join((first, *others)), "/".join((first, "*", *others[1:])) if others else ""):
+            if end in paths:
+                return paths[end]
     return None
 
 

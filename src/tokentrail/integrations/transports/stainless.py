@@ -16,7 +16,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Union
 
 from tokentrail.instrumentation.contract import Answer, Exchange, Hook
 from tokentrail.integrations.shapes.json_objects import Body
@@ -32,7 +32,7 @@ RAW: Final = "X-Stainless-Raw-Response"
 
 def hooks_of(module: str, provider: str, routes: Routes) -> tuple[Hook, ...]:
     """Returns the hooks of an SDK: `module` is the SDK's `_base_client`, `provider` is the default for unknown hosts."""
-    types = module.partition(".")[0] + ".types."
+    types = module.rpartition(".")[0] + ".types."
     return (
         Hook(module, "SyncAPIClient.request", opens=partial(_open_request, provider, types, len(types), routes, False)),
         Hook(module, "AsyncAPIClient.request", opens=partial(_open_request, provider, types, len(types), routes, True), is_async=True),
@@ -78,7 +78,7 @@ def _open_request(  # noqa: C901 - another function would be one more call of ea
     )
     headers = options.headers
     raw = bool(headers.get(RAW)) if headers else False  # headers may be the SDK's marker "not given", which is falsy
-    if streams or raw or cast_to is None or cast_to.__module__[:width] != types:
+    if streams or raw or cast_to is None or (cast_to.__module__[:width] != types and not _is_union(cast_to, types)):
         asked = False
         if endpoint.asks_for_usage is not None and parses_stream and not raw:
             more = endpoint.asks_for_usage(client, body, server)
@@ -118,6 +118,11 @@ def _prove(exchange: Exchange) -> None:
         options = exchange.args[1] if len(exchange.args) > 1 else exchange.kwargs["options"]
         _replace_options(exchange, options, post_parser=partial(parse_and_prove, exchange.request, options.post_parser))
     prove_by(exchange)
+
+
+def _is_union(cast_to: Any, types: str) -> bool:
+    """Whether the SDK's result is one of several of its models: cerebras' answer, or an error."""
+    return getattr(cast_to, "__origin__", None) is Union and str(cast_to.__args__[0].__module__).startswith(types)
 
 
 def _body_of(options: Any) -> dict[str, Any]:
