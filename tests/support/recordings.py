@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anthropic
@@ -16,7 +17,7 @@ from google import genai
 from google.genai import errors as genai_errors
 from google.oauth2.credentials import Credentials
 
-from tests.support import bedrock
+from tests.support import bedrock, media
 from tests.support.mistral import ERRORS as MISTRAL_ERRORS
 from tests.support.mistral import arguments_for, method_for, mistral_client
 from tokentrail.testing import Recording, ReplayServer
@@ -91,6 +92,10 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
         method = method_for(client, recording.path, stream=recording.stream)
         return method, arguments_for(method, recording.path, recording.request or {})
     path, request = recording.path.partition("?")[0], dict(recording.request or {})
+    if "/threads/" in path or path.startswith(("/v1/images/", "/v1/audio/", "/openai/v1/audio/", "/v1/moderations")):
+        return media.method_of(client, path, request, stream=recording.stream)
+    if path.endswith("/responses/input_tokens"):
+        return client.responses.input_tokens.count, request
     if recording.method == "GET":
         return client.responses.retrieve, {"response_id": path.rpartition("/")[2]} | ({"stream": True} if recording.stream else {})
     beta = "beta=true" in recording.path
@@ -213,7 +218,7 @@ def naive_counts(items: list[Any]) -> Counts:
             counts |= {name: count for name, count in stated.items() if count is not None}  # Anthropic's second usage states what has changed
             continue
         into, out = (
-            _first(usage, "input_tokens_details", "prompt_tokens_details"),
+            _first(usage, "input_tokens_details", "prompt_tokens_details", "prompt_token_details"),
             _first(usage, "output_tokens_details", "completion_tokens_details"),
         )
         counts = {
@@ -241,7 +246,8 @@ def _usage(item: Any) -> Any:
 
 
 def _first(value: Any, *names: str) -> Any:
-    return next((found for name in names if (found := getattr(value, name, None)) is not None), None)
+    read = value.get if isinstance(value, dict) else partial(getattr, value)  # a dictionary: a field that the SDK does not declare
+    return next((found for name in names if (found := read(name, None)) is not None), None)
 
 
 def url_of(server: ReplayServer, recording: Recording, **more: Any) -> str:
