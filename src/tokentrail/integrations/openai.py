@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Integration
-from tokentrail.integrations.openai_sessions import session_hooks
 from tokentrail.integrations.shapes.openai_audio import AUDIO_PATHS
 from tokentrail.integrations.shapes.openai_chat import ChatChunks, read_chat, texts_of_chat
 from tokentrail.integrations.shapes.openai_completions import (
@@ -30,6 +29,7 @@ from tokentrail.integrations.shapes.openai_responses import (
     texts_of_response_request,
 )
 from tokentrail.integrations.shapes.openai_runs import RUN
+from tokentrail.integrations.transports.openai_sessions import session_hooks
 from tokentrail.integrations.transports.probes import probe_stainless
 from tokentrail.integrations.transports.routes import Routes
 from tokentrail.integrations.transports.stainless import hooks_of, read_error
