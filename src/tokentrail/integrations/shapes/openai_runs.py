@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Endpoint, Reading
-from tokentrail.integrations.shapes.json_objects import fields_of, items_of, whole
+from tokentrail.integrations.shapes.json_objects import fields_of, items_of, unix_seconds
 from tokentrail.integrations.shapes.openai_chat import texts_of_parts
 from tokentrail.integrations.shapes.openai_completions import add_any_counts
 
@@ -37,7 +37,7 @@ def read_run(run: Any) -> Reading | None:
     if fields.get("object") != "thread.run" or not isinstance(name, str) or not isinstance(status, str) or status not in _TERMINAL:
         return None
     answer = Answer(model=fields.get("model") or "", response_id=name, finish_reasons=(status,), object_id=name)
-    answer.object_created = whole(fields.get("created_at")) or 0
+    answer.object_created = unix_seconds(fields.get("created_at"))
     add_any_counts(answer, fields.get("usage"))
     return answer, _TERMINAL[status]
 

@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 from tokentrail.instrumentation.contract import Chunks, Endpoint, Exchange, Hook, Reading, Request
 from tokentrail.instrumentation.streams import FollowedStream
-from tokentrail.integrations.shapes.json_objects import fields_of, whole
+from tokentrail.integrations.shapes.json_objects import fields_of, unix_seconds
 from tokentrail.integrations.shapes.sessions import Dialect
 from tokentrail.integrations.transports.events import parsed
 from tokentrail.integrations.transports.urls import parsed as parsed_url
@@ -187,7 +187,7 @@ class _Claimed:
 
     def absorb(self, event: Any) -> bool:
         """Takes an event."""
-        self._created = whole(fields_of(fields_of(event).get("response")).get("created_at")) or self._created
+        self._created = unix_seconds(fields_of(fields_of(event).get("response")).get("created_at")) or self._created
         return self._chunks.absorb(event)
 
     def reading(self, *, exhausted: bool) -> Reading | None:
