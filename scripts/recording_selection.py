@@ -15,7 +15,7 @@ ENDPOINTS = {
     "azure_ai": {"chat", "embeddings"},
     "cerebras": {"chat"},
     "cohere": {"cohere_chat", "cohere_generate", "embeddings", "rerank", "count_tokens"},
-    "openai": {"chat", "responses", "responses_get", "completions", "embeddings"},
+    "openai": {"assistant_runs", "chat", "completions", "count_tokens", "embeddings", "images", "moderations", "responses", "responses_get"},
     "groq": {"chat"},
     "mistral": {"audio", "chat", "embeddings", "ocr"},
     "ollama": {"chat", "embeddings", "ollama_chat", "ollama_generate"},
@@ -104,7 +104,7 @@ def _text_of(exchange: dict[str, Any]) -> str:
 
 def _place_of(exchange: dict[str, Any]) -> str:
     """The path without ids; of Bedrock's models the family, where each has a shape of its own."""
-    path = re.sub(r"(resp)_[0-9a-f]+", "", exchange["path"].split("?")[0])
+    path = re.sub(r"(resp|run|thread)_\w+", "", exchange["path"].split("?")[0])
     if not path.startswith("/model/"):
         return path
     _, _, model, verb = path.split("/")

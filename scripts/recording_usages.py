@@ -7,6 +7,8 @@ counts alone. It takes no short cuts either: it has the whole exchange before it
 |------------------------------------------------------------------|------------------------------------------------------------------------|
 | OpenAI, API reference: the (streamed) chat completion object     | `usage`, its details, the last chunk's usage, `[DONE]`, `finish_reason` |
 | OpenAI, API reference: the response object, streaming events     | `usage`, `status`, terminal events, background responses                |
+| OpenAI, API reference: images, audio, their streaming events    | the last event's usage; seconds are no tokens                           |
+| OpenAI, API reference: the run object                            | `usage`, `status`; a run that goes on                                   |
 | Groq, API reference: chat; its Python SDK's `x_groq`             | the usage of a stream                                                  |
 | Anthropic, Messages; Streaming messages; Prompt caching          | the input beside the cache, cumulative `message_delta`, 1 hour writes   |
 | Anthropic, Compaction                                            | `iterations`, which the totals leave out                                |
@@ -44,11 +46,13 @@ class Endpoint:
     name: str
     gen_ai_operation: str
     operation: str
-    family: str  # openai, responses, anthropic, ollama, gemini, interactions, cohere, mistral, bedrock
+    family: str  # openai, responses, media, runs, anthropic, ollama, gemini, interactions, cohere, mistral, bedrock
     token_type: str = "llm"
 
 
 _RESPONSES = Endpoint("responses", "chat", "generation", "responses")
+_IMAGES = Endpoint("images", "generate_content", "generation", "media")
+_RUNS = Endpoint("runs", "invoke_agent", "chat", "runs")
 _GEMINI = Endpoint("generate", "generate_content", "chat", "gemini")
 _GEMINI_VECTORS = Endpoint("embeddings", "embeddings", "vector_search", "gemini", "embedding")
 _OLLAMA_VECTORS = Endpoint("embeddings", "embeddings", "vector_search", "ollama", "embedding")
@@ -61,6 +65,12 @@ ENDPOINTS = {
     "/embeddings": Endpoint("embeddings", "embeddings", "vector_search", "openai", "embedding"),
     "/responses": _RESPONSES,
     "/responses/compact": _RESPONSES,
+    "/images/generations": _IMAGES,
+    "/images/edits": _IMAGES,
+    "/audio/transcriptions": Endpoint("transcriptions", "generate_content", "generation", "media"),
+    "/audio/translations": Endpoint("translations", "generate_content", "generation", "media"),
+    "/audio/speech": Endpoint("speech", "generate_content", "generation", "media"),
+    "/threads/runs": _RUNS,
     "/messages": Endpoint("messages", "chat", "chat", "anthropic"),
     "/api/chat": Endpoint("chat", "chat", "chat", "ollama"),
     "/api/generate": Endpoint("generate", "text_completion", "generation", "ollama"),
@@ -108,8 +118,8 @@ LIKE_OPENAIS = {
     "/rerank": Endpoint("rerank", "rerank", "vector_search", "openai", "embedding"),
 }
 
-FREE = {"/tokenize", "/detokenize"}
-"""Cohere counts tokens for nothing."""
+FREE = {"/tokenize", "/detokenize", "/moderations", "/responses/input_tokens"}
+"""Cohere and OpenAI count tokens for nothing, and OpenAI's moderation is free."""
 
 PLACES = {
     "openai": {
@@ -134,6 +144,19 @@ PLACES = {
         "image_input_tokens": "input_tokens_details.image_tokens",
         "image_output_tokens": "output_tokens_details.image_tokens",
     },
+    "media": {
+        "input_tokens": "input_tokens",
+        "output_tokens": "output_tokens",
+        "audio_input_tokens": "input_token_details.audio_tokens",
+        "image_input_tokens": "input_tokens_details.image_tokens",
+        "image_output_tokens": "output_tokens_details.image_tokens",
+    },
+    "runs": {
+        "input_tokens": "prompt_tokens",
+        "output_tokens": "completion_tokens",
+        "cache_read_tokens": "prompt_token_details.cached_tokens",
+        "reasoning_tokens": "completion_tokens_details.reasoning_tokens",
+    },
     "anthropic": {
         "input_tokens": "input_tokens",
         "output_tokens": "output_tokens",
@@ -142,7 +165,7 @@ PLACES = {
         "cache_write_1h_tokens": "cache_creation.ephemeral_1h_input_tokens",
         "reasoning_tokens": "output_tokens_details.thinking_tokens",
     },
-    "ollama": {"input_tokens": "prompt_eval_count", "output_tokens": "eval_count"},
+    "ollama": {"input_tokens": "prompt_eval_count", "output_tokens": "eval_count", "cache_read_tokens": "prompt_eval_cached_count"},
     "gemini": {
         "input_tokens": "promptTokenCount",
         "output_tokens": "candidatesTokenCount",
@@ -180,6 +203,7 @@ PLACES["writer"] = PLACES["openai"] | {
     "reasoning_tokens": "completion_token_details.reasoning_tokens",
 }
 
+HOW_RUNS_END = {"completed": "complete", "incomplete": "complete", "failed": "error", "cancelled": "partial", "expired": "partial"}
 HOW_RESPONSES_END = {"completed": "complete", "incomplete": "complete", "failed": "error", "cancelled": "partial"}
 
 
@@ -207,27 +231,35 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
         return _usages_of_bedrock(exchange)
     path = exchange["path"].partition("?")[0].removeprefix("/openai").removeprefix("/v1")
     is_job = exchange["method"] == "GET" and path.startswith("/responses/")
+    if path.startswith("/threads/"):
+        path = "/threads/runs"
     _, colon, verb = path.rpartition(":")
     if path in FREE:
         return []
-    is_interaction = exchange["method"] == "POST" and exchange["path"].partition("?")[0].endswith("/interactions")
-    endpoint = ENDPOINTS.get("/responses" if is_job else "/interactions" if is_interaction else colon + verb)
-    if exchange["provider"] == "mistral":
-        endpoint = MISTRALS.get(re.sub("^/conversations/.*", "/conversations", path)) if exchange["method"] == "POST" else None
-    if exchange["provider"] in LIKE_OPENAI:
-        endpoint = _like_openai(exchange)
+    endpoint = _endpoint_of(exchange, path, colon + verb, is_job=is_job)
     if endpoint is None:
         return None
     request = exchange["request"] or {}
     if endpoint.family == "ollama" and _only_loads(path, request):
         return []
     told = _read(exchange, endpoint.family)
+    if endpoint is _RUNS:
+        return [_usage(exchange, endpoint, told, "object")] if told.ended else []
     key_kind = "automatic"
     if is_job or request.get("background"):
         if _is_no_job(exchange, told, retrieved=is_job):
             return []
         key_kind = "object" if exchange["status"] < FAILED else "automatic"
     return [_usage(exchange, endpoint, told, key_kind)]
+
+
+def _endpoint_of(exchange: dict[str, Any], path: str, end: str, *, is_job: bool) -> Endpoint | None:
+    if exchange["provider"] == "mistral":
+        return MISTRALS.get(re.sub("^/conversations/.*", "/conversations", path)) if exchange["method"] == "POST" else None
+    if exchange["provider"] in LIKE_OPENAI:
+        return _like_openai(exchange)
+    is_interaction = exchange["method"] == "POST" and exchange["path"].partition("?")[0].endswith("/interactions")
+    return ENDPOINTS.get("/responses" if is_job else "/interactions" if is_interaction else end)
 
 
 def _like_openai(exchange: dict[str, Any]) -> Endpoint | None:
@@ -412,6 +444,21 @@ def _read_responses(events: list[Event], exchange: dict[str, Any]) -> Told:
     )
 
 
+def _read_media(events: list[Event], exchange: dict[str, Any]) -> Told:
+    """Images or a transcription, or events of which the last one says what all was: a usage in seconds states no count."""
+    last = events[-1] if events else {}
+    finished = str(last.get("type", "")).rpartition(".")[2] in {"completed", "done"}
+    return Told(
+        id=(last.get("x_groq") or {}).get("id", ""), usage=last.get("usage"), ended="complete" if finished or not exchange["stream"] else "partial"
+    )
+
+
+def _read_runs(events: list[Event], _exchange: dict[str, Any]) -> Told:
+    """A run, or the events of its stream, among which are those of its steps and messages."""
+    last = [event for event in events if event["object"] == "thread.run"][-1]
+    return Told(last["model"], last["id"], last["usage"], HOW_RUNS_END.get(last["status"], ""))
+
+
 def _read_anthropic(events: list[Event], exchange: dict[str, Any]) -> Told:
     """A message, or `message_start` and then `message_delta`, whose counts are cumulative: each stands for what was stated before under its name.
 
@@ -495,6 +542,8 @@ _READERS = {
     "cohere": _read_cohere,
     "openai": _read_openai,
     "responses": _read_responses,
+    "media": _read_media,
+    "runs": _read_runs,
     "anthropic": _read_anthropic,
     "ollama": _read_ollama,
     "gemini": _read_gemini,

@@ -12,6 +12,7 @@ from typing import Any
 from recording_filler import RING, float_filler, turned
 from recording_selection import FAILED
 from recordings_of_cohere import of_cohere
+from recordings_of_media import of_media
 from recordings_of_providers import BASES, of_providers
 
 _BASE = {
@@ -232,7 +233,7 @@ def _ollama_line(*, done: bool = False, model: str = _MODEL["ollama"], **more: A
     return {"model": model, "created_at": _TIME} | more | {"done": done}
 
 
-def _ollama_end(counts: tuple[int, int]) -> dict[str, Any]:
+def _ollama_end(counts: tuple[int, int], **more: int) -> dict[str, Any]:
     return {
         "done_reason": "stop",
         "total_duration": 4883583458,
@@ -241,6 +242,7 @@ def _ollama_end(counts: tuple[int, int]) -> dict[str, Any]:
         "prompt_eval_duration": 342546000,
         "eval_count": counts[1],
         "eval_duration": 4535599000,
+        **more,
     }
 
 
@@ -255,7 +257,7 @@ def _ollama_chats() -> list[dict[str, Any]]:
     thought = [
         *(_ollama_line(message={"role": "assistant", "content": "", "thinking": turned(RING, 6, at * 6)}) for at in range(4)),
         *(_ollama_line(message={"role": "assistant", "content": turned(RING, 6, at * 6)}) for at in range(3)),
-        _ollama_line(message={"role": "assistant", "content": ""}, done=True) | _ollama_end((22, 9)),
+        _ollama_line(message={"role": "assistant", "content": ""}, done=True) | _ollama_end((22, 9), prompt_eval_cached_count=16),
     ]
     generated = _ollama_line(response=turned(RING, 200), done=True) | {"context": [1, 2, 3]} | _ollama_end((26, 48))
     called_by = {"model": model, "messages": _ASK, "stream": True}
@@ -302,4 +304,4 @@ def _ollama_vectors() -> list[dict[str, Any]]:
 def made_by_hand() -> list[dict[str, Any]]:
     """All of them, with ids of the form `provider-endpoint-by-hand-what`."""
     own = [*_failures(), *_streams_that_fail(), *_cut_short(), *_left_unfinished(), *_ollama_chats(), *_ollama_vectors()]
-    return [*own, *of_cohere(_exchange), *of_providers(_exchange)]
+    return [*own, *of_cohere(_exchange), *of_media(_exchange), *of_providers(_exchange)]

@@ -12,7 +12,7 @@ from tests.support.json_bodies import documents, leaves, lines_without_json
 LISTED = Path(__file__).with_name("words_that_may_be_shipped.txt")
 FILLER = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua "
 ID = re.compile(
-    r"(pyd_ai|chatcmpl|cmpl|resp|msg|rs|fc|call|(?:srv)?toolu|tooluse|gen|req|fp|ws|cntr|cmp|file|audio|tsc|tso)[-_][A-Za-z0-9_-]{3,}"
+    r"(pyd_ai|asst|chatcmpl|cmpl|modr|resp|run|step|msg|rs|fc|call|(?:srv)?toolu|tooluse|gen|req|fp|ws|cntr|cmp|file|audio|tsc|tso)[-_][A-Za-z0-9_-]{3,}"
     r"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}"
 )
 GOOGLES_ID = re.compile(r"[A-Za-z0-9_-]{20,28}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import anthropic
@@ -17,7 +18,7 @@ from google import genai
 from google.genai import errors as genai_errors
 from google.oauth2.credentials import Credentials
 
-from tests.support import bedrock, provider_sdks
+from tests.support import bedrock, media, provider_sdks
 from tests.support.mistral import ERRORS as MISTRAL_ERRORS
 from tests.support.mistral import arguments_for, method_for, mistral_client
 from tokentrail.testing import Recording, ReplayServer
@@ -95,7 +96,15 @@ def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], di
     if recording.provider == "mistral":
         method = method_for(client, recording.path, stream=recording.stream)
         return method, arguments_for(method, recording.path, recording.request or {})
+    return _method_by_path(client, recording)
+
+
+def _method_by_path(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
     path, request = recording.path.partition("?")[0], dict(recording.request or {})
+    if "/threads/" in path or path.startswith(("/v1/images/", "/v1/audio/", "/openai/v1/audio/", "/v1/moderations")):
+        return media.method_of(client, path, request, stream=recording.stream)
+    if path.endswith("/responses/input_tokens"):
+        return client.responses.input_tokens.count, request
     if recording.method == "GET":
         return client.responses.retrieve, {"response_id": path.rpartition("/")[2]} | ({"stream": True} if recording.stream else {})
     beta = "beta=true" in recording.path
@@ -232,7 +241,7 @@ def naive_counts(items: list[Any]) -> Counts:  # noqa: C901 - one rule for each 
             counts |= {name: count for name, count in stated.items() if count is not None}  # Anthropic's second usage states what has changed
             continue
         into, out = (
-            _first(usage, "input_tokens_details", "prompt_tokens_details"),
+            _first(usage, "input_tokens_details", "prompt_tokens_details", "prompt_token_details"),
             _first(usage, "output_tokens_details", "completion_tokens_details"),
         )
         counts = {
@@ -260,7 +269,8 @@ def _usage(item: Any) -> Any:
 
 
 def _first(value: Any, *names: str) -> Any:
-    return next((found for name in names if (found := getattr(value, name, None)) is not None), None)
+    read = value.get if isinstance(value, dict) else partial(getattr, value)  # a dictionary: a field that the SDK does not declare
+    return next((found for name in names if (found := read(name, None)) is not None), None)
 
 
 def url_of(server: ReplayServer, recording: Recording, **more: Any) -> str:

@@ -50,8 +50,19 @@ def sse(events: Iterable[dict[str, Any]], *, done: bool = True, names: bool = Fa
     return [line.encode() for line in lines] + ([b"data: [DONE]\n\n"] if done else [])
 
 
+def parsed(body: bytes) -> dict[str, Any]:
+    """The JSON of a request; of a form, nothing."""
+    try:
+        return json.loads(body) if body else {}  # type: ignore[no-any-return]
+    except ValueError:
+        return {}
+
+
 class ScriptedServer:
-    """Each request takes the next answer: a dictionary (JSON), a list of bytes (a stream), or `(status, dictionary)`; the last one stays."""
+    """Each request takes the next answer; the last one stays.
+
+    An answer is a dictionary (JSON), a list of bytes (a stream), a text (plain text), bytes (audio), or `(status, dictionary)`.
+    """
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -71,7 +82,7 @@ class ScriptedServer:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                script._answer(self, json.loads(body) if body else {})
+                script._answer(self, parsed(body))
 
             do_GET = do_POST  # noqa: N815 - the name that http.server looks for
 
@@ -109,9 +120,10 @@ class ScriptedServer:
                 request.wfile.flush()
             request.wfile.write(b"0\r\n\r\n")
             return
-        text = json.dumps(answer).encode()
+        kind = {str: "text/plain", bytes: "audio/mpeg"}.get(type(answer), "application/json")
+        text = answer if isinstance(answer, bytes) else answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
         request.send_response(status)
-        request.send_header("content-type", "application/json")
+        request.send_header("content-type", kind)
         request.send_header("retry-after-ms", "1")
         request.send_header("content-length", str(len(text)))
         request.end_headers()

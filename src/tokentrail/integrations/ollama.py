@@ -1,4 +1,7 @@
-"""Ollama's SDK: chat, generate, embed, embeddings; sync, async, streams."""
+"""Ollama's SDK: chat, generate, embed, embeddings, System One; sync, async, streams; a server of one's own, or Ollama's cloud (`https://ollama.com`).
+
+The cloud's search and fetch of web pages are no calls of a model.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,10 @@ from tokentrail.integrations.shapes.ollama import (
     texts_of_embed,
     texts_of_embeddings,
     texts_of_generate,
+    texts_of_state,
 )
 from tokentrail.integrations.shapes.openai_chat import texts_of_chat
+from tokentrail.integrations.shapes.openai_responses import read_response
 from tokentrail.integrations.transports.ollama import hooks_of
 from tokentrail.integrations.transports.probes import probe_ollama
 
@@ -44,12 +49,17 @@ EMBED: Final = Endpoint(
     by_attribute=True,
 )
 EMBEDDINGS: Final = replace(EMBED, texts=texts_of_embeddings)
+SYSTEM_ONE: Final = Endpoint(name="systemone", gen_ai_operation="chat", operation="classification", texts=texts_of_state, read=read_response)
 
 INTEGRATION: Final = Integration(
     name="ollama",
     package="ollama",
     supports=">=0.4,<1",
-    hooks=hooks_of("ollama._client", "ollama", {"/api/chat": CHAT, "/api/generate": GENERATE, "/api/embed": EMBED, "/api/embeddings": EMBEDDINGS}),
+    hooks=hooks_of(
+        "ollama._client",
+        "ollama",
+        {"/api/chat": CHAT, "/api/generate": GENERATE, "/api/embed": EMBED, "/api/embeddings": EMBEDDINGS, "/v1/systemone": SYSTEM_ONE},
+    ),
     clashes=("opentelemetry-instrumentation-ollama", "openlit"),
     probe=probe_ollama,
     answers={"ollama": (CHAT, GENERATE, EMBED)},

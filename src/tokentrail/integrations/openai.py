@@ -1,4 +1,4 @@
-"""OpenAI's SDK, with any provider at the base URL: chat, responses, completions, embeddings; sync, async, streams, raw responses, Azure.
+"""OpenAI's SDK, with any provider at the base URL, Azure included: sync, async, streams, raw responses, sessions over websockets.
 
 The endpoints are those of OpenAI's API, also used for the SDKs of other providers that answer on OpenAI's paths.
 """
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Integration
 from tokentrail.integrations.shapes.cohere import texts_of_inputs
+from tokentrail.integrations.shapes.openai_audio import AUDIO_PATHS
 from tokentrail.integrations.shapes.openai_chat import ChatChunks, read_chat, texts_of_chat
 from tokentrail.integrations.shapes.openai_completions import (
     CompletionChunks,
@@ -20,6 +21,8 @@ from tokentrail.integrations.shapes.openai_completions import (
     texts_of_completion,
     texts_of_embeddings,
 )
+from tokentrail.integrations.shapes.openai_images import IMAGE_PATHS
+from tokentrail.integrations.shapes.openai_realtime import DECISION
 from tokentrail.integrations.shapes.openai_responses import (
     BackgroundEvents,
     ResponseEvents,
@@ -27,6 +30,8 @@ from tokentrail.integrations.shapes.openai_responses import (
     read_response,
     texts_of_response_request,
 )
+from tokentrail.integrations.shapes.openai_runs import RUN
+from tokentrail.integrations.transports.openai_sessions import session_hooks
 from tokentrail.integrations.transports.probes import probe_stainless
 from tokentrail.integrations.transports.routes import Routes
 from tokentrail.integrations.transports.stainless import hooks_of, read_error
@@ -112,9 +117,21 @@ RESPONSES: Final = Endpoint(
 def openai_routes(prefix: str = "") -> Routes:
     """Returns the routes of OpenAI's endpoints; `prefix` is the start of the SDK's own paths."""
     return Routes(
-        {"chat/completions": CHAT, "responses": RESPONSES, "responses/compact": RESPONSES, "completions": COMPLETIONS, "embeddings": EMBEDDINGS},
-        jobs={"responses": BACKGROUND},  # a retrieved or cancelled response counts only if the response is a job
+        {
+            "chat/completions": CHAT,
+            "responses": RESPONSES,
+            "responses/compact": RESPONSES,
+            "completions": COMPLETIONS,
+            "embeddings": EMBEDDINGS,
+            "decisions": DECISION,
+            "runs": RUN,  # /threads/runs, /threads/{id}/runs
+            "submit_tool_outputs": RUN,
+            **AUDIO_PATHS,
+            **IMAGE_PATHS,
+        },
+        jobs={"responses": BACKGROUND, "runs": RUN},  # a retrieved or cancelled response counts only if the response is a job
         no_ids=("input_tokens", "compact"),
+        queries=("beta=true",),  # of the beta's responses
         models_after=("deployments", "engines"),  # Azure's paths name the model: /openai/deployments/gpt-4o/chat/completions
         prefix=prefix,
     )
@@ -126,7 +143,7 @@ INTEGRATION: Final = Integration(
     name="openai",
     package="openai",
     supports=">=1.50,<4",
-    hooks=hooks_of("openai._base_client", "openai", ROUTES),
+    hooks=(*hooks_of("openai._base_client", "openai", ROUTES), *session_hooks(RESPONSES)),
     clashes=(
         "opentelemetry-instrumentation-openai",
         "opentelemetry-instrumentation-openai-v2",

@@ -7,6 +7,11 @@
 | `openai_chat`        | OpenAI's chat completions, and compatible APIs of other providers                          |
 | `openai_completions` | OpenAI's text completions and embeddings                                                   |
 | `openai_responses`   | OpenAI's Responses                                                                         |
+| `openai_images`      | OpenAI's images                                                                            |
+| `openai_audio`       | OpenAI's transcriptions, translations and speech                                           |
+| `openai_runs`        | OpenAI's Assistants: runs                                                                  |
+| `openai_realtime`    | OpenAI's sessions: Realtime, Responses, Live                                               |
+| `sessions`           | how a session's events read: what begins and ends a call                                   |
 | `anthropic_messages` | Anthropic's Messages                                                                       |
 | `converse`           | Bedrock's Converse, and Amazon Nova                                                        |
 | `bedrock_models`     | Bedrock's InvokeModel, for each family of models                                           |

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["Body", "fields_of", "items_of", "sum_of", "whole"]
+__all__ = ["Body", "fields_of", "items_of", "sum_of", "unix_seconds", "whole"]
 
 
 LONGEST_COUNT: Final = 19
@@ -66,6 +66,11 @@ def whole(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
         return None
     return value if isinstance(value, int) else int(value) if value.is_integer() else None
+
+
+def unix_seconds(value: Any) -> int:
+    """Returns a time in whole seconds, also from 1790000000.25; 0, "not stated", for any other value."""
+    return int(value) if isinstance(value, (int, float)) and 0 <= value < 1 << 63 else 0
 
 
 def sum_of(*counts: Any) -> int | None:

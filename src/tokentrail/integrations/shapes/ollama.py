@@ -1,19 +1,33 @@
-"""Ollama's own API: chat, generate, embed, embeddings.
+"""Ollama's own API: chat, generate, embed, embeddings, System One.
 
+`prompt_eval_count` includes `prompt_eval_cached_count`, which newer servers state, and which the SDK's models drop.
 A request without messages or prompt loads or unloads a model (`done_reason: load`): nothing is spent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 from tokentrail.integrations.shapes.openai_chat import texts_of_message
 from tokentrail.integrations.shapes.openai_completions import texts_of_prompt
 
-__all__ = ["OllamaChunks", "chat_spends", "generate_spends", "read", "texts_of_embed", "texts_of_embeddings", "texts_of_generate"]
+__all__ = [
+    "CACHED",
+    "OllamaChunks",
+    "chat_spends",
+    "generate_spends",
+    "read",
+    "texts_of_embed",
+    "texts_of_embeddings",
+    "texts_of_generate",
+    "texts_of_state",
+]
+
+CACHED: Final = "prompt_eval_cached_count"
+"""The field with the cached prompt tokens."""
 
 
 def texts_of_generate(body: Mapping[str, Any]) -> Sequence[str]:
@@ -29,6 +43,11 @@ def texts_of_embed(body: Mapping[str, Any]) -> Sequence[str]:
 def texts_of_embeddings(body: Mapping[str, Any]) -> Sequence[str]:
     """Returns the text of a request to the older embeddings endpoint."""
     return texts_of_prompt(body.get("prompt"))
+
+
+def texts_of_state(body: Mapping[str, Any]) -> Sequence[str]:
+    """Returns the texts of the state that System One answers questions about."""
+    return texts_of_prompt(body.get("state"))
 
 
 def chat_spends(body: Mapping[str, Any]) -> bool:

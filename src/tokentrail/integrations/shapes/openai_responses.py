@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of
+from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, unix_seconds
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY, response_is_text_only
 from tokentrail.integrations.shapes.openai_chat import texts_of_parts
 
@@ -102,8 +102,7 @@ def read_background(response: Any) -> Reading | None:
         return None
     answer = _answer(response)
     answer.object_id = answer.response_id
-    created = fields.get("created_at")
-    answer.object_created = int(created) if isinstance(created, (int, float)) else 0
+    answer.object_created = unix_seconds(fields.get("created_at"))
     return answer, ended
 
 

@@ -4,6 +4,8 @@
 |----------------------|-------------------------------------------------------------------------------------------|
 | `stainless`          | SDKs that Stainless generates (openai, groq, anthropic): the request, before it is sent   |
 | `stainless_answers`  | the results of such a client: models, streams, raw responses, HTTP responses              |
+| `websockets`         | sessions of such a client over a websocket: each call of the session's model is followed  |
+| `openai_sessions`    | the sessions of OpenAI's SDK                                                              |
 | `routes`             | finds the endpoint of a request's path                                                    |
 | `bodies`             | HTTP bodies that no SDK parsed: JSON, server-sent events, AWS frames                      |
 | `ollama`             | Ollama's SDK: one function, and generators as streams                                     |

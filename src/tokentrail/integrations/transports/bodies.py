@@ -13,10 +13,28 @@ from tokentrail.instrumentation.contract import Answer, Chunks, Reading
 from tokentrail.integrations.shapes.json_objects import Body
 from tokentrail.integrations.transports.aws_frames import FIRST_BYTE, split_frames
 
-__all__ = ["BodyReader"]
+__all__ = ["BodyReader", "MediaReader"]
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Bytes of one JSON body, or of one line of events, that are kept until the end of the body or line; longer ones are not read."""
+
+
+class MediaReader:
+    """Stands in for a `BodyReader` where the body is audio or an image, in which no usage is stated: no byte is kept."""
+
+    __slots__ = ()
+
+    def absorb(self, _part: bytes) -> bool:
+        """Ignores the next bytes."""
+        return False
+
+    def reading(self, *, exhausted: bool) -> Reading:
+        """Returns an answer that states nothing."""
+        return Answer(), "complete" if exhausted else "partial"
+
+    def read_whole(self, _value: Any) -> Reading:
+        """Returns an answer that states nothing."""
+        return Answer(), "complete"
 
 
 class BodyReader:

@@ -1,6 +1,7 @@
 """Ollama's SDK: all methods, and the functions of the module (`ollama.chat` is bound to a client at import), call `Client._request`.
 
 _request(cls, method, url, json=…, stream=…)      returns a model, or a generator, sync or async
+cls(**fields)                                     makes each answer and chunk from the fields of its JSON, of which the models drop some
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from tokentrail.instrumentation.contract import Endpoint, Exchange, Hook
+from tokentrail.instrumentation.contract import Chunks, Endpoint, Exchange, Hook, Reading
+from tokentrail.integrations.shapes.ollama import CACHED
 from tokentrail.integrations.transports.generators import deliver, deliver_async
 from tokentrail.providers.lookup import server_of
 
@@ -33,14 +35,53 @@ def _open_request(
         return None
     server = server_of(client._client.base_url, provider)  # noqa: SLF001 - the SDK has no public attribute for the URL
     streams = bool(kwargs.get("stream"))
+    kept = _Kept(args[0])
     exchange = Exchange(
         request=endpoint.request(server, body, body.get("model") or "", streams),
-        args=args,
+        args=(kept, *args[1:]),
         kwargs=kwargs,
-        read=endpoint.read,
+        read=partial(_read, kept, endpoint.read),
         read_error=endpoint.read_error,
         deferred=streams,  # the SDK sends the request when the first chunk is read; a stream that is never read spends nothing
     )
     if streams and endpoint.chunks is not None:
-        exchange.deliver = partial(delivers, partial(endpoint.chunks, body, False))
+        exchange.deliver = partial(delivers, partial(_KeptChunks, kept, endpoint.chunks, body))
     return exchange
+
+
+class _Kept:
+    """Stands in for the SDK's class of an answer: makes the answer, and keeps the count that the class drops."""
+
+    __slots__ = ("_cls", "cached")
+
+    def __init__(self, cls: Any) -> None:
+        self._cls = cls
+        self.cached: Any = None
+
+    def __call__(self, **fields: Any) -> Any:
+        self.cached = fields.get(CACHED)
+        return self._cls(**fields)
+
+
+def _read(kept: _Kept, read: Any, response: Any) -> Reading:
+    reading: Reading = read(response)
+    reading[0].cache_read_tokens = kept.cached
+    return reading
+
+
+class _KeptChunks:
+    """The chunks of a stream, of which the last one states the counts."""
+
+    __slots__ = ("_chunks", "_kept", "absorb")
+
+    def __init__(self, kept: _Kept, chunks: Any, body: Mapping[str, Any]) -> None:
+        self._chunks: Chunks = chunks(body, False)
+        self._kept = kept
+        self.absorb = self._chunks.absorb
+
+    def reading(self, *, exhausted: bool) -> Reading | None:
+        """Returns the answer so far."""
+        reading = self._chunks.reading(exhausted=exhausted)
+        if reading is not None:
+            reading[0].cache_read_tokens = self._kept.cached
+        return reading
