@@ -25,10 +25,12 @@ __all__ = [
     "content_hash",
     "digest",
     "idempotency_key",
+    "job_of",
     "key_prefix",
     "nanoseconds",
     "object_key",
     "parse_key",
+    "part_key",
     "random_key",
 ]
 
@@ -202,6 +204,19 @@ def object_key(provider: str, object_id: str, created: int) -> Key:
     if EARLIEST_NS <= time <= LATEST_NS:
         return Key(text, KeyKind.OBJECT, time)
     return Key(text, KeyKind.OPAQUE, 0)
+
+
+def part_key(provider: str, object_id: str, part: str, created: int) -> Key:
+    """Returns the key of a part of a provider's object (a result of a batch, a fact of a job): the object's key, a slash, and the part's name.
+
+    `created` is in unix seconds, and the same in every copy of the part: the part's own time, where the answer states one.
+    """
+    return object_key(provider, f"{object_id}/{part.replace('%', '%25').replace('/', '%2F')}", created)
+
+
+def job_of(text: str) -> str:
+    """Returns the text of the object's key, of the key of a part; "" for a text without a slash."""
+    return text.rpartition("/")[0]
 
 
 def random_key(name: str) -> Key:

@@ -6,10 +6,12 @@ The endpoints are those of OpenAI's API, also used for the SDKs of other provide
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Integration
+from tokentrail.integrations.shapes.job_endpoints import NAMED, NEW_BATCH, NEW_TUNING
 from tokentrail.integrations.shapes.openai_chat import ChatChunks, read_chat, texts_of_chat
 from tokentrail.integrations.shapes.openai_completions import (
     CompletionChunks,
@@ -20,8 +22,10 @@ from tokentrail.integrations.shapes.openai_completions import (
 )
 from tokentrail.integrations.shapes.openai_responses import (
     BackgroundEvents,
+    NewBackgroundEvents,
     ResponseEvents,
     read_background,
+    read_new_background,
     read_response,
     texts_of_response_request,
 )
@@ -98,16 +102,25 @@ RESPONSES: Final = Endpoint(
     read=read_response,
     chunks=ResponseEvents,
     parses=True,
-    instead=("background", BACKGROUND),
+    instead=("background", replace(BACKGROUND, read=read_new_background, chunks=NewBackgroundEvents)),
 )
 
 
 def openai_routes(prefix: str = "") -> Routes:
     """Returns the routes of OpenAI's endpoints; `prefix` is the start of the SDK's own paths."""
     return Routes(
-        {"chat/completions": CHAT, "responses": RESPONSES, "responses/compact": RESPONSES, "completions": COMPLETIONS, "embeddings": EMBEDDINGS},
+        {
+            "chat/completions": CHAT,
+            "responses": RESPONSES,
+            "responses/compact": RESPONSES,
+            "completions": COMPLETIONS,
+            "embeddings": EMBEDDINGS,
+            "batches": NEW_BATCH,
+            "fine_tuning/jobs": NEW_TUNING,
+        },
         jobs={"responses": BACKGROUND},  # a retrieved or cancelled response counts only if the response is a job
         no_ids=("input_tokens", "compact"),
+        named=NAMED,
         models_after=("deployments", "engines"),  # Azure's paths name the model: /openai/deployments/gpt-4o/chat/completions
         prefix=prefix,
     )
