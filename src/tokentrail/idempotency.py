@@ -24,6 +24,8 @@ __all__ = [
     "claimed_key",
     "content_hash",
     "digest",
+    "fact_key",
+    "fact_of",
     "idempotency_key",
     "job_of",
     "key_prefix",
@@ -207,16 +209,30 @@ def object_key(provider: str, object_id: str, created: int) -> Key:
 
 
 def part_key(provider: str, object_id: str, part: str, created: int) -> Key:
-    """Returns the key of a part of a provider's object (a result of a batch, a fact of a job): the object's key, a slash, and the part's name.
+    """Returns the key of a part of a provider's object (a result of a batch): the object's key, `#`, and the part's name.
 
     `created` is in unix seconds, and the same in every copy of the part: the part's own time, where the answer states one.
     """
-    return object_key(provider, f"{object_id}/{part.replace('%', '%25').replace('/', '%2F')}", created)
+    return _part(object_key(provider, object_id, created), escape(part).replace("#", "%23"))
+
+
+def fact_key(provider: str, object_id: str, fact: str, created: int) -> Key:
+    """Returns the key of a record that tells of a provider's object, and of no usage: `#` and the fact's name are no name of a part."""
+    return _part(object_key(provider, object_id, created), f"#{fact}")
+
+
+def _part(key: Key, name: str) -> Key:
+    return Key(f"{key.text}#{name}", key.kind, key.time)
 
 
 def job_of(text: str) -> str:
-    """Returns the text of the object's key, of the key of a part; "" for a text without a slash."""
-    return text.rpartition("/")[0]
+    """Returns the text of the object's key from the key of a part; "" for a key of no part."""
+    return text.partition("#")[0] if "#" in text else ""
+
+
+def fact_of(text: str) -> str:
+    """Returns the name of the fact from the key of such a record; "" for any other key."""
+    return text.partition("##")[2]
 
 
 def random_key(name: str) -> Key:

@@ -6,9 +6,9 @@ by records without counts (`calls` 0), so that the ledger knows the creations of
 | key | the record |
 |---|---|
 | `{job}` | the job's usage, where the job itself states one |
-| `{job}/{part}`, `{results}/{part}` | the usage of one result; does not count where the job states a usage |
-| `{job}/created` | the attribution of the creation |
-| `{job}/results`, `{job}/usage` | the key of the results, as `response_id`; `usage`: the job states a usage, so its results do not count |
+| `{job}#{part}`, `{results}#{part}` | the usage of one result; does not count where the job states a usage |
+| `{job}##created` | the attribution of the creation |
+| `{job}##results`, `{job}##usage` | the key of the results, as `response_id`; `usage`: the job states a usage, so its results do not count |
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from tokentrail.attribution import Attribution
-from tokentrail.idempotency import object_key, part_key
+from tokentrail.idempotency import fact_key, fact_of, object_key, part_key
 from tokentrail.instrumentation.contract import Answer
 from tokentrail.recording.assemble import assemble
 
@@ -108,7 +108,7 @@ def record_creation(runtime: Runtime, request: Request, job: str, created: int, 
         metadata_cut=block.metadata_cut if block else False,
     )
     runtime.jobs.origins.note(object_key(request.provider, job, created).text, origin)
-    _record_fact(runtime, request, part_key(request.provider, job, CREATED, created), origin)
+    _record_fact(runtime, request, fact_key(request.provider, job, CREATED, created), origin)
 
 
 def record_finding(runtime: Runtime, request: Request, finding: Finding, block: Attribution | None) -> None:
@@ -133,7 +133,7 @@ def record_finding(runtime: Runtime, request: Request, finding: Finding, block: 
         is_stated = finding.reading is not None
         if is_stated:
             jobs.stated.note(results, True)
-        _record_fact(runtime, request, part_key(provider, finding.job, STATED if is_stated else RESULTS, finding.created), origin, results)
+        _record_fact(runtime, request, fact_key(provider, finding.job, STATED if is_stated else RESULTS, finding.created), origin, results)
     if finding.reading is None or (finding.part and job.text in jobs.stated):
         return
     key = part_key(provider, finding.job, finding.part, finding.created) if finding.part else job
@@ -148,12 +148,12 @@ def record_finding(runtime: Runtime, request: Request, finding: Finding, block: 
 
 def is_fact(usage: Usage) -> bool:
     """Whether a record is no usage, but tells the ledger of a job."""
-    return usage.calls == 0 and not usage.corrects_key and usage.key_kind in _CLAIMED and usage.key.rpartition("/")[2] in FACTS
+    return usage.calls == 0 and not usage.corrects_key and usage.key_kind in _CLAIMED and fact_of(usage.key) in FACTS
 
 
 def results_without_usage(fact: Usage) -> str:
     """Returns the key of the results that do not count, because their job states a usage; "" if the fact is another one."""
-    return fact.response_id if fact.key.endswith(f"/{STATED}") else ""
+    return fact.response_id if fact_of(fact.key) == STATED else ""
 
 
 def _operation(runtime: Runtime, request: Request) -> str:
