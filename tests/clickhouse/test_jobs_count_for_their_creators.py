@@ -136,7 +136,7 @@ def test_a_day_of_it_is_found_by_its_time(fleet: Any, land: Land, database: Clie
 
 
 def test_callers_keys_may_look_like_those_of_jobs(land: Land, total: Total) -> None:
-    from tests.support.ledger_rows import claimed  # noqa: PLC0415
+    from tests.support.ledger_rows import claimed
 
     land(claimed("a#b", seq=1), claimed("a##created", seq=2), claimed("##usage", seq=3), claimed("#", seq=4))
     assert total() == (4, 40, 20)

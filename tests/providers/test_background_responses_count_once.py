@@ -125,7 +125,7 @@ def test_what_fails_while_it_is_made_spends_nothing(usages: Usages) -> None:
     assert not usages.recorded
 
 
-@pytest.mark.parametrize("way", ("created", "streamed", "streamed as bytes", "raw"))
+@pytest.mark.parametrize("way", ["created", "streamed", "streamed as bytes", "raw"])
 def test_the_creation_says_whose_it_is_and_what_for(way: str, usages: Usages) -> None:
     begun = sse([{"type": "response.created", "sequence_number": 0, "response": response("queued")}], done=False, names=True)
     with ScriptedServer(begun if way.startswith("streamed") else response("queued"), response("completed")) as server:
@@ -139,7 +139,9 @@ def test_the_creation_says_whose_it_is_and_what_for(way: str, usages: Usages) ->
                 with client.responses.with_streaming_response.create(model="gpt-4o-mini", input="hello", background=True, stream=True) as raw:
                     raw.read()
             else:
-                (client.responses if way == "created" else client.responses.with_raw_response).create(model="gpt-4o-mini", input="hello", background=True)
+                (client.responses if way == "created" else client.responses.with_raw_response).create(
+                    model="gpt-4o-mini", input="hello", background=True
+                )
         with track_tokens(tenant_id="poller", operation="internal"):
             assert not usages.recorded
             client.responses.retrieve("resp_job")

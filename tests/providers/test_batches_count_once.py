@@ -97,7 +97,7 @@ def totals(usages: Usages) -> tuple[Any, ...]:
     return len(usages), usages.calls, usages.input_tokens, usages.output_tokens
 
 
-@pytest.mark.parametrize("sdk", ("openai", "azure"))
+@pytest.mark.parametrize("sdk", ["openai", "azure"])
 def test_polled_ten_times_it_counts_once_by_its_own_usage(sdk: str, usages: Usages) -> None:
     polls = [batch("validating", usage=ZEROS), batch("in_progress", usage=ZEROS), batch("finalizing", usage=TOTAL), ended(usage=TOTAL)]
     with JobServer(answers(sdk, create=batch("validating", usage=ZEROS), get=polls)) as server:
@@ -117,7 +117,7 @@ def test_polled_ten_times_it_counts_once_by_its_own_usage(sdk: str, usages: Usag
 
 
 @pytest.mark.parametrize("sdk", SDKS)
-@pytest.mark.parametrize("way", ("content", "raw", "streamed", "get"))
+@pytest.mark.parametrize("way", ["content", "raw", "streamed", "get"])
 def test_without_a_usage_of_its_own_each_result_counts_once(sdk: str, way: str, usages: Usages) -> None:
     file = lines(result(0), result(1), result(2, status=400), {**result(3), "response": None, "error": {"code": "batch_expired"}})
     with JobServer(answers(sdk, create=batch("validating"), get=ended(), file=file), chunks=100) as server:
@@ -145,7 +145,7 @@ def read(client: Any, file: str, way: str) -> bytes:
     return bytes(client.files.content(file).read())
 
 
-@pytest.mark.parametrize("order", ("poll first", "read first", "read a part, then poll"))
+@pytest.mark.parametrize("order", ["poll first", "read first", "read a part, then poll"])
 def test_results_do_not_count_where_the_batch_states_its_usage(order: str, usages: Usages) -> None:
     with JobServer(answers(get=ended(usage=TOTAL), file=lines(result(0), result(1))), chunks=20) as server:
         client = client_of(server)
@@ -174,7 +174,7 @@ async def test_async(usages: Usages) -> None:
     assert totals(usages) == (2, 2, 21, 6)
 
 
-@pytest.mark.parametrize("usage", (TOTAL, None))
+@pytest.mark.parametrize("usage", [TOTAL, None])
 def test_the_creation_says_whose_it_is_and_what_for(usage: Any, usages: Usages) -> None:
     served = answers(create=batch("validating"), get=[batch("in_progress"), ended(usage=usage)], file=lines(result(0), result(1)))
     with JobServer(served) as server:
@@ -228,7 +228,7 @@ def test_raw_bytes_count_too(usages: Usages) -> None:
 
 
 @pytest.mark.parametrize(("status", "end"), [("expired", "partial"), ("cancelled", "partial"), ("failed", "error"), ("cancelling", None)])
-@pytest.mark.parametrize("usage", (TOTAL, None))
+@pytest.mark.parametrize("usage", [TOTAL, None])
 def test_however_it_ends_what_was_done_counts(status: str, end: str | None, usage: Any, usages: Usages) -> None:
     stopped = batch(status, usage=usage, output="file-out", completed=1)
     unfinished = {**result(1), "response": None, "error": {"code": "batch_expired", "message": "lorem"}}
@@ -289,7 +289,7 @@ def test_embeddings_and_responses_are_read_by_their_shape(usages: Usages) -> Non
 
 @pytest.mark.parametrize(
     "file",
-    (
+    [
         b"",
         b"\n\n",
         b"<html>no</html>",
@@ -300,9 +300,9 @@ def test_embeddings_and_responses_are_read_by_their_shape(usages: Usages) -> Non
         b'{"custom_id": "1", "id": 7, "response": {"status_code": "x", "body": {"usage": {"prompt_tokens": 1}}}}\n',
         b'{"custom_id": "1", "response": {"status_code": 200, "body": {"choices": null, "usage": "many"',
         b"\x00\xff\xfe" * 1000,
-    ),
+    ],
 )
-@pytest.mark.parametrize("chunks", (0, 7))
+@pytest.mark.parametrize("chunks", [0, 7])
 def test_any_other_file_is_no_result(file: bytes, chunks: int, usages: Usages) -> None:
     with JobServer(answers(file=file), chunks=chunks) as server:
         client = client_of(server)
@@ -313,7 +313,7 @@ def test_any_other_file_is_no_result(file: bytes, chunks: int, usages: Usages) -
 
 
 @pytest.mark.parametrize(
-    "counts", ({"prompt_tokens": "12", "completion_tokens": -1}, {"prompt_tokens": 2**63, "completion_tokens": [None]}, {"prompt_tokens": {}})
+    "counts", [{"prompt_tokens": "12", "completion_tokens": -1}, {"prompt_tokens": 2**63, "completion_tokens": [None]}, {"prompt_tokens": {}}]
 )
 def test_bad_counts_are_not_stated(counts: Any, usages: Usages) -> None:
     bad = result(0)

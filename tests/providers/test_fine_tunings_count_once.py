@@ -52,7 +52,12 @@ def test_trained_tokens_count_once(status: str, trained: int | None, found: str,
     ] == ([("fine_tuning", trained, None, "reported", found, "acme", "internal", "gpt-4o-mini-2024-07-18")] if found else [])
     assert len(usages.recorded) == len(usages)
     if found:
-        assert (usages[0].key_kind, usages[0].key_time, usages[0].endpoint, usages[0].gen_ai_operation) == ("object", CREATED * 10**9, "fine_tuning", "")
+        assert (usages[0].key_kind, usages[0].key_time, usages[0].endpoint, usages[0].gen_ai_operation) == (
+            "object",
+            CREATED * 10**9,
+            "fine_tuning",
+            "",
+        )
 
 
 async def test_async(usages: Usages) -> None:

@@ -82,8 +82,8 @@ def anthropic_answers(file: bytes) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("beta", (False, True))
-@pytest.mark.parametrize("way", ("objects", "some objects", "raw", "streamed bytes"))
+@pytest.mark.parametrize("beta", [False, True])
+@pytest.mark.parametrize("way", ["objects", "some objects", "raw", "streamed bytes"])
 def test_anthropics_results(way: str, beta: bool, usages: Usages) -> None:
     with JobServer(anthropic_answers(lines(message_result(0), *FAILED, message_result(1))), chunks=50) as server:
         client = anthropic.Anthropic(base_url=server.url, api_key="none", max_retries=0)
@@ -165,7 +165,7 @@ def mistral_result(number: int) -> dict[str, Any]:
     return {"id": f"batch-job-1-{number}", "custom_id": str(number), "response": {"status_code": 200, "body": body}, "error": None}
 
 
-@pytest.mark.parametrize("way", ("file", "inline", "both"))
+@pytest.mark.parametrize("way", ["file", "inline", "both"])
 def test_mistrals_results(way: str, usages: Usages) -> None:
     outputs = None if way == "file" else [mistral_result(0), mistral_result(1)]
     answers = {
@@ -254,7 +254,7 @@ def test_geminis_inlined_results(usages: Usages) -> None:
     assert (first.key_kind, first.key_time) == ("object", CREATED * 10**9)
 
 
-@pytest.mark.parametrize("way", ("bytes", "path", "stream"))
+@pytest.mark.parametrize("way", ["bytes", "path", "stream"])
 def test_geminis_file_of_results(way: str, usages: Usages, tmp_path: Path) -> None:
     file = lines({"key": "a", "response": gemini_response(0)}, {"key": "b", "error": {"code": 3}}, {"key": "c", "response": gemini_response(1)})
     with JobServer(gemini_answers({"responsesFile": "files/batch-1"}, file)) as server:

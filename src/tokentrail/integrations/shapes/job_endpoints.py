@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Endpoint, Reading
-from tokentrail.integrations.shapes.openai_jobs import find_batch, find_batch_result, find_new_batch, find_new_tuning, find_tuning
+from tokentrail.integrations.shapes.openai_jobs import find_batch, find_batch_result, find_batch_results, find_new_batch, find_new_tuning, find_tuning
 
 __all__ = ["BATCH", "NAMED", "NEW_BATCH", "NEW_TUNING", "RESULTS", "TUNING"]
 
@@ -44,6 +44,7 @@ NEW_TUNING: Final = replace(TUNING, findings=find_new_tuning)
 NAMED: Final = {
     "GET batches/*": BATCH,
     "POST batches/*/cancel": BATCH,
+    "GET batches/*/results": replace(BATCH, findings=find_batch_results),  # xAI
     "GET files/*/content": RESULTS,
     "GET fine_tuning/jobs/*": TUNING,
     "POST fine_tuning/jobs/*/cancel": TUNING,

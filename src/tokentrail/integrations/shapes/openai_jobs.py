@@ -11,12 +11,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Finding, Reading
-from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, unix_seconds, whole
+from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, unix_seconds, whole
 from tokentrail.integrations.shapes.openai_chat import read_chat
 from tokentrail.integrations.shapes.openai_completions import read_any_embeddings, read_completion
 from tokentrail.integrations.shapes.openai_responses import add_counts, read_response
 
-__all__ = ["find_batch", "find_batch_result", "find_mistral_batch", "find_new_batch", "find_new_mistral_batch", "find_new_tuning", "find_tuning"]
+__all__ = [
+    "find_batch",
+    "find_batch_result",
+    "find_batch_results",
+    "find_mistral_batch",
+    "find_new_batch",
+    "find_new_mistral_batch",
+    "find_new_tuning",
+    "find_tuning",
+]
 
 ENDED: Final = {
     "completed": "complete",
@@ -90,6 +99,26 @@ def find_batch_result(file: str, line: Any) -> Iterator[Finding]:
     if status >= FAILED:
         reading = reading[0], "error"
     yield Finding(file, unix_seconds(body.get("created") or body.get("created_at")), part, reading, token_type=token_type)
+
+
+def find_batch_results(batch: str, answer: Any) -> Iterator[Finding]:
+    """Finds the usages of a page of results, as xAI answers at a batch's path: each result has an answer, named after its endpoint."""
+    for each in items_of(fields_of(answer).get("results")):
+        fields = fields_of(each)
+        part = fields.get("batch_request_id")
+        for body in fields_of(fields_of(fields.get("batch_result")).get("response")).values():
+            usage = fields_of(fields_of(body).get("usage"))
+            if batch and isinstance(part, str) and usage:
+                reading, token_type = _read_body(body)
+                _include_reasoning(reading[0], usage)
+                yield Finding(batch, unix_seconds(body.get("created") or body.get("created_at")), part, reading, token_type=token_type)
+
+
+def _include_reasoning(answer: Answer, usage: Mapping[str, Any]) -> None:
+    """Adds reasoning to an output that leaves it out, as the usage's own total shows (seen in recordings of xAI)."""
+    reasoning, total = whole(answer.reasoning_tokens), whole(usage.get("total_tokens"))
+    if reasoning and total == sum_of(answer.input_tokens, answer.output_tokens, reasoning):
+        answer.output_tokens = sum_of(answer.output_tokens, reasoning)
 
 
 def _read_body(body: Mapping[str, Any]) -> tuple[Reading, str]:
