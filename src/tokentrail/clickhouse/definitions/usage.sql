@@ -135,7 +135,7 @@ FROM
         SELECT arrayJoin(arrayPushBack(names, own_name)) AS name, is_stated, created
         FROM
         (
-            SELECT job AS own_name, groupUniqArrayArray(results) AS names, max(stated) AS is_stated, argMinMerge(creation) AS created
+            SELECT job AS own_name, arraySort(groupUniqArrayArray(results)) AS names, max(stated) AS is_stated, argMinMerge(creation) AS created
             FROM usage_jobs
             GROUP BY job
         )
