@@ -220,10 +220,11 @@ def test_partly_read_results_count_in_part(usages: Usages) -> None:
 
 
 def test_raw_bytes_count_too(usages: Usages) -> None:
-    with JobServer(answers(file=lines(result(0), result(1))), chunks=33) as server:
+    file = lines(result(0), result(1)).rstrip()  # the last line has no end
+    with JobServer(answers(file=file), chunks=33) as server:
         client = client_of(server)
         with client.files.with_streaming_response.content("file-out") as response:
-            assert b"".join(response.http_response.iter_raw()).count(b"\n") == 2
+            assert b"".join(response.http_response.iter_raw()) == file
     assert totals(usages) == (2, 2, 21, 6)
 
 
