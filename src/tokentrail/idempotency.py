@@ -24,11 +24,15 @@ __all__ = [
     "claimed_key",
     "content_hash",
     "digest",
+    "fact_key",
+    "fact_of",
     "idempotency_key",
+    "job_of",
     "key_prefix",
     "nanoseconds",
     "object_key",
     "parse_key",
+    "part_key",
     "random_key",
 ]
 
@@ -202,6 +206,33 @@ def object_key(provider: str, object_id: str, created: int) -> Key:
     if EARLIEST_NS <= time <= LATEST_NS:
         return Key(text, KeyKind.OBJECT, time)
     return Key(text, KeyKind.OPAQUE, 0)
+
+
+def part_key(provider: str, object_id: str, part: str, created: int) -> Key:
+    """Returns the key of a part of a provider's object (a result of a batch): the object's key, `#`, and the part's name.
+
+    `created` is in unix seconds, and the same in every copy of the part: the part's own time, where the answer states one.
+    """
+    return _part(object_key(provider, object_id, created), escape(part).replace("#", "%23"))
+
+
+def fact_key(provider: str, object_id: str, fact: str, created: int) -> Key:
+    """Returns the key of a record that tells of a provider's object, and of no usage: `#` and the fact's name are no name of a part."""
+    return _part(object_key(provider, object_id, created), f"#{fact}")
+
+
+def _part(key: Key, name: str) -> Key:
+    return Key(f"{key.text}#{name}", key.kind, key.time)
+
+
+def job_of(text: str) -> str:
+    """Returns the text of the object's key from the key of a part; "" for a key of no part."""
+    return text.partition("#")[0] if "#" in text else ""
+
+
+def fact_of(text: str) -> str:
+    """Returns the name of the fact from the key of such a record; "" for any other key."""
+    return text.partition("##")[2]
 
 
 def random_key(name: str) -> Key:

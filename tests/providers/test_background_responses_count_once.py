@@ -8,6 +8,7 @@ import openai
 import pytest
 
 from tests.support.scripted import ScriptedServer, sse
+from tokentrail import track_tokens
 from tokentrail.testing import Usages
 
 pytestmark = pytest.mark.skipif(not hasattr(openai.OpenAI, "responses"), reason="this openai has no Responses")
@@ -122,3 +123,26 @@ def test_what_fails_while_it_is_made_spends_nothing(usages: Usages) -> None:
     with ScriptedServer((400, {"error": {"message": "no"}})) as server, pytest.raises(openai.BadRequestError):
         client_of(server).responses.create(model="gpt-4o-mini", input="hello", background=True)
     assert not usages.recorded
+
+
+@pytest.mark.parametrize("way", ["created", "streamed", "streamed as bytes", "raw"])
+def test_the_creation_says_whose_it_is_and_what_for(way: str, usages: Usages) -> None:
+    begun = sse([{"type": "response.created", "sequence_number": 0, "response": response("queued")}], done=False, names=True)
+    with ScriptedServer(begun if way.startswith("streamed") else response("queued"), response("completed")) as server:
+        client = client_of(server)
+        with track_tokens(tenant_id="acme", operation="summarize", operation_id="7"):
+            if way == "streamed":
+                stream = client.responses.create(model="gpt-4o-mini", input="hello", background=True, stream=True)
+                next(stream)
+                stream.close()
+            elif way == "streamed as bytes":
+                with client.responses.with_streaming_response.create(model="gpt-4o-mini", input="hello", background=True, stream=True) as raw:
+                    raw.read()
+            else:
+                (client.responses if way == "created" else client.responses.with_raw_response).create(
+                    model="gpt-4o-mini", input="hello", background=True
+                )
+        with track_tokens(tenant_id="poller", operation="internal"):
+            assert not usages.recorded
+            client.responses.retrieve("resp_job")
+    assert [(usage.tenant_id, usage.operation, usage.operation_id, usage.input_tokens) for usage in usages] == [("acme", "summarize", "7", 70)]

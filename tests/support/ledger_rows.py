@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tokentrail import semconv
+from tokentrail.usage import Usage
 
 START_NS = 1_795_000_000_000_000_000  # a moment in November 2026
 
@@ -136,3 +137,9 @@ def pairs(ranges: object) -> object:
         return ranges
     ends = (part.partition("-") for part in ranges.split(","))
     return [[int(low), int(high or low)] for low, _, high in ends]
+
+
+def recorded(usage: Usage, *, by: str, seq: int, service: str = "shop") -> Row:
+    """The row of a record that a process made."""
+    fields = {name: value for name, value in usage.as_dict().items() if name != "source"}
+    return row(semconv.EVENT_USAGE, fields, {semconv.WRITER_ID: writer(by), semconv.SEQ: seq}, ts=usage.ts, service=service)

@@ -22,13 +22,13 @@ the `__init__` of a dataclass runs in Python.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from msgspec import Struct
 
-__all__ = ["Answer", "Call", "Chunks", "Endpoint", "Exchange", "Hook", "Integration", "Reading", "Request"]
+__all__ = ["Answer", "Call", "Chunks", "Endpoint", "Exchange", "Finding", "Hook", "Integration", "Reading", "Request"]
 
 
 class Request(Struct):
@@ -75,7 +75,23 @@ class Answer(Struct):
 
 
 Reading = tuple[Answer, str]
-"""An answer, and how the answer ended: `complete`, `partial` or `error`."""
+"""An answer, and how the answer ended: `complete`, `partial` or `error`; `created`: an object (`object_id`) was made, and spends tokens later."""
+
+
+class Finding(Struct):
+    """What an answer, or one line of an answer, tells of a provider's job (a batch, a fine-tuning): usages, the creation, where the results are.
+
+    The usage of a result has the key of its `part`, any other usage that of the job: so each counts once, however often it is read, and where.
+    """
+
+    job: str  # the provider's id of the job; of a result, the id by which the results are read: the job's, or a file's
+    created: int = 0  # creation of the job, or of the part, as every answer states it: unix seconds; 0: some answer does not state it
+    part: str = ""  # a result's name in the job
+    reading: Reading | None = None  # a usage: of the part if there is one, else of the whole job
+    is_new: bool = False  # the answer is that of the call that created the job
+    results: str = ""  # the id of the file with the results of a job that has ended
+    calls: int = 1  # requests that the usage stands for
+    token_type: str = ""  # "": the endpoint's
 
 
 class Chunks(Protocol):
@@ -152,6 +168,9 @@ class Endpoint:
     by_attribute: bool = False  # `read` and `chunks` take JSON as objects with attributes (`shapes.json_objects.Body`); otherwise as dictionaries
     chosen: Callable[[str, Mapping[str, Any]], Endpoint] | None = None
     """Returns the endpoint of a model and a request, where answers under one name are of several kinds. For `Integration.answers`."""
+    findings: Callable[[str, Any], Iterable[Finding]] | None = None
+    """Replaces `read` where one answer may have many usages: from the id in the request's path ("" where the path has none), and the answer, or each
+    of its lines."""
 
     def request(self, server: Any, body: Mapping[str, Any], model: str, stream: bool) -> Request:
         """Returns the facts of a call that an SDK sends to a server (`tokentrail.providers.lookup.Server`)."""

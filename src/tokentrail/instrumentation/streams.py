@@ -75,7 +75,7 @@ class FollowedStream:
         if reading is None:
             return
         answer, ended = reading
-        if error is not None and ended_by(error) == "error":  # any other exception leaves a partial answer
+        if error is not None and ended != "created" and ended_by(error) == "error":  # any other exception leaves a partial answer
             ended = "error"
             self._add_counts_of_error(answer, error)
         call = self.exchange.call or self.start_call()
@@ -203,7 +203,7 @@ def _record_close(followed: FollowedStream) -> None:
 def follow_body(response: Any, followed: FollowedStream, *, is_async: bool) -> None:
     """Follows the bytes of an unread response, however the caller reads the body: `read()`, lines and texts all call `iter_bytes`.
 
-    Decoded bytes (`iter_bytes`) are absorbed as chunks; of a body that is read by `iter_raw` only the end is recorded.
+    Decoded bytes (`iter_bytes`) are absorbed as chunks, and the bytes of `iter_raw`, unless the server has compressed them.
     """
     watch_close(response, followed, is_async=is_async)
     name, wrap = ("aiter_bytes", _follow_parts_async) if is_async else ("iter_bytes", _follow_parts)
@@ -217,7 +217,8 @@ def follow_body(response: Any, followed: FollowedStream, *, is_async: bool) -> N
     def follow_raw(*args: Any, **kwargs: Any) -> Any:
         if followed.stepping:
             return raw(*args, **kwargs)  # called by `iter_bytes`
-        return wrap(raw(*args, **kwargs), followed, _ignore_encoded)
+        is_encoded = bool(response.headers.get("content-encoding"))
+        return wrap(raw(*args, **kwargs), followed, _ignore_encoded if is_encoded else followed.chunks.absorb)
 
     setattr(response, name, follow_bytes)
     setattr(response, raw_name, follow_raw)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from tokentrail.instrumentation.contract import Endpoint, Integration
-from tokentrail.integrations.openai import CHAT, EMBEDDINGS
+from tokentrail.integrations.openai_endpoints import CHAT, EMBEDDINGS
 from tokentrail.integrations.shapes.mistral import no_texts
 from tokentrail.integrations.shapes.openai_json import ChatEvents, read_chat_json, read_embeddings_json
 from tokentrail.integrations.transports.azure_core import hooks_of

@@ -1,6 +1,7 @@
 """Cohere's SDK, versions 1 and 2 of the API: chat and its stream, generate and its stream, summarize, embed, rerank, classify; sync and async.
 
-`tokenize` and `detokenize` spend nothing. What states no tokens where it is asked for is no endpoint: embed jobs, batches, fine-tuning, pages, audio.
+Batches state their tokens. `tokenize` and `detokenize` spend nothing. What states no tokens where it is asked for is no endpoint: embed jobs,
+fine-tuning, pages, audio.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Final
 
 from tokentrail.instrumentation.contract import Endpoint, Integration
 from tokentrail.integrations.shapes.cohere import CohereChunks, read_answer, read_vectors, texts_of_chat, texts_of_inputs
+from tokentrail.integrations.shapes.cohere_batches import find_cohere_batch, find_new_cohere_batch
+from tokentrail.integrations.shapes.job_endpoints import BATCH
 from tokentrail.integrations.transports.fern import hooks_of
 from tokentrail.integrations.transports.probes import probe_cohere
 
@@ -35,6 +38,12 @@ EMBED: Final = Endpoint(
 )
 RERANK: Final = replace(EMBED, name="rerank", gen_ai_operation="rerank")  # the conventions have no word for the next two
 CLASSIFY: Final = replace(EMBED, name="classify", gen_ai_operation="classify", operation="classification")
+
+COHERE_BATCH: Final = replace(BATCH, findings=find_cohere_batch)
+JOBS: Final = {
+    "POST v2/batches": replace(BATCH, findings=find_new_cohere_batch),
+    "GET v2/batches/*": COHERE_BATCH,
+}
 
 INTEGRATION: Final = Integration(
     name="cohere",
@@ -64,6 +73,7 @@ INTEGRATION: Final = Integration(
             "cohere.client": ("Client.embed",),  # a thread for each 96 texts
             "cohere.v2.client": ("V2Client.chat_stream", "AsyncV2Client.chat_stream"),
         },
+        named=JOBS,
     ),
     clashes=("opentelemetry-instrumentation-cohere", "openlit", "langfuse", "logfire"),
     probe=probe_cohere,

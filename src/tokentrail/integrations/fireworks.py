@@ -8,7 +8,7 @@ from typing import Final
 
 from tokentrail.instrumentation.contract import Integration
 from tokentrail.integrations.anthropic import MESSAGES
-from tokentrail.integrations.openai import CHAT, COMPLETIONS
+from tokentrail.integrations.openai_endpoints import CHAT, COMPLETIONS
 from tokentrail.integrations.shapes.openai_models import read_chat_model
 from tokentrail.integrations.transports.probes import probe_stainless
 from tokentrail.integrations.transports.routes import Routes

@@ -1,4 +1,7 @@
-"""Google's SDK (google-genai): generate_content, its stream, chats, interactions and embeddings, on the Gemini API and on Vertex; sync and async."""
+"""Google's SDK (google-genai): generate_content, its stream, chats, interactions, embeddings and batches; sync and async.
+
+On the Gemini API and on Vertex, whose batches alone are not counted: their results lie in Google's storage.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from tokentrail.integrations.shapes.gemini import (
     texts_of_contents,
     texts_of_embeddings,
 )
+from tokentrail.integrations.shapes.gemini_batches import find_gemini_batch, find_gemini_result, find_new_gemini_batch
 from tokentrail.integrations.shapes.interactions import (
     InteractionEvents,
     UnfinishedEvents,
@@ -21,6 +25,7 @@ from tokentrail.integrations.shapes.interactions import (
     read_unfinished,
     texts_of_interaction,
 )
+from tokentrail.integrations.shapes.job_endpoints import BATCH
 from tokentrail.integrations.transports import speakeasy
 from tokentrail.integrations.transports.google_genai import hooks_of
 from tokentrail.integrations.transports.probes import probe_google
@@ -54,6 +59,8 @@ BACKGROUND: Final = Endpoint(
 )
 INTERACTION: Final = replace(BACKGROUND, read=read_interaction, chunks=InteractionEvents, deferred=False, instead=("background", BACKGROUND))
 
+NEW_BATCH: Final = replace(BATCH, gen_ai_operation="generate_content", findings=find_new_gemini_batch)
+
 INTEGRATION: Final = Integration(
     name="google-genai",
     package="google-genai",
@@ -67,7 +74,11 @@ INTEGRATION: Final = Integration(
                 "embedContent": EMBED,
                 "batchEmbedContents": EMBED,
                 "predict": replace(EMBED, spends=is_embedding),  # Vertex; its images and videos are predictions too
+                "batchGenerateContent": NEW_BATCH,
+                "asyncBatchEmbedContent": NEW_BATCH,
             },
+            named={"GET batches/*": replace(NEW_BATCH, findings=find_gemini_batch)},
+            file=replace(NEW_BATCH, findings=find_gemini_result),
         ),
         *speakeasy.hooks_of("google.genai._gaos", "gcp.gemini", {"interactions": INTERACTION}, async_sdk="Async"),
     ),

@@ -1,4 +1,7 @@
-"""Mistral's SDK (mistralai), also for Azure and Google Cloud: chat, agents, conversations, FIM, embeddings, responses, OCR, audio; sync and async."""
+"""Mistral's SDK (mistralai), also for Azure and Google Cloud: chat, agents, conversations, FIM, embeddings, responses, OCR, audio, batches.
+
+All sync and async; of the older versions, fine-tuning too.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from tokentrail.instrumentation.contract import Endpoint, Integration
+from tokentrail.integrations.shapes.job_endpoints import BATCH, NEW_TUNING, RESULTS, TUNING
 from tokentrail.integrations.shapes.mistral import (
     AudioEvents,
     MistralChunks,
@@ -18,6 +22,7 @@ from tokentrail.integrations.shapes.mistral import (
 from tokentrail.integrations.shapes.mistral_conversations import ConversationEvents, read_conversation, texts_of_conversation
 from tokentrail.integrations.shapes.openai_chat import texts_of_chat
 from tokentrail.integrations.shapes.openai_completions import texts_of_embeddings
+from tokentrail.integrations.shapes.openai_jobs import find_mistral_batch, find_new_mistral_batch
 from tokentrail.integrations.shapes.openai_responses import ResponseEvents, read_response, texts_of_response_request
 from tokentrail.integrations.transports.probes import probe_mistral
 from tokentrail.integrations.transports.speakeasy import hooks_of
@@ -57,6 +62,16 @@ PATHS: Final = {
     "ocr": OCR,
     "rawPredict": GOOGLE,
     "streamRawPredict": GOOGLE,
+    "batch/jobs": replace(BATCH, findings=find_new_mistral_batch),
+    "fine_tuning/jobs": NEW_TUNING,
+}
+MISTRAL_BATCH: Final = replace(BATCH, findings=find_mistral_batch)
+JOBS: Final = {
+    "GET batch/jobs/*": MISTRAL_BATCH,
+    "POST batch/jobs/*/cancel": MISTRAL_BATCH,
+    "GET files/*/content": RESULTS,
+    "GET fine_tuning/jobs/*": TUNING,
+    "POST fine_tuning/jobs/*/cancel": TUNING,
 }
 
 INTEGRATION: Final = Integration(
@@ -65,11 +80,11 @@ INTEGRATION: Final = Integration(
     supports=">=1.6,<4",
     hooks=(
         # since version 2
-        *hooks_of("mistralai.client", "mistral_ai", PATHS),
+        *hooks_of("mistralai.client", "mistral_ai", PATHS, named=JOBS),
         *hooks_of("mistralai.azure.client", "azure.ai.inference", PATHS),
         *hooks_of("mistralai.gcp.client", "gcp.vertex_ai", PATHS),
         # version 1
-        *hooks_of("mistralai", "mistral_ai", PATHS),
+        *hooks_of("mistralai", "mistral_ai", PATHS, named=JOBS),
         *hooks_of("mistralai_azure", "azure.ai.inference", PATHS),
         *hooks_of("mistralai_gcp", "gcp.vertex_ai", PATHS),
     ),

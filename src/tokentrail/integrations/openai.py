@@ -5,113 +5,22 @@ The endpoints are those of OpenAI's API, also used for the SDKs of other provide
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Integration
-from tokentrail.integrations.shapes.cohere import texts_of_inputs
+from tokentrail.instrumentation.contract import Integration
+from tokentrail.integrations.openai_endpoints import BACKGROUND, CHAT, COMPLETIONS, EMBEDDINGS, RERANK, RESPONSES
+from tokentrail.integrations.shapes.job_endpoints import NAMED, NEW_BATCH, NEW_TUNING
 from tokentrail.integrations.shapes.openai_audio import AUDIO_PATHS
-from tokentrail.integrations.shapes.openai_chat import ChatChunks, read_chat, texts_of_chat
-from tokentrail.integrations.shapes.openai_completions import (
-    CompletionChunks,
-    read_completion,
-    read_embeddings,
-    texts_of_completion,
-    texts_of_embeddings,
-)
 from tokentrail.integrations.shapes.openai_images import IMAGE_PATHS
 from tokentrail.integrations.shapes.openai_realtime import DECISION
-from tokentrail.integrations.shapes.openai_responses import (
-    BackgroundEvents,
-    ResponseEvents,
-    read_background,
-    read_response,
-    texts_of_response_request,
-)
 from tokentrail.integrations.shapes.openai_runs import RUN
 from tokentrail.integrations.transports.openai_sessions import session_hooks
 from tokentrail.integrations.transports.probes import probe_stainless
 from tokentrail.integrations.transports.routes import Routes
-from tokentrail.integrations.transports.stainless import hooks_of, read_error
-from tokentrail.process.current import current
-from tokentrail.providers.lookup import Server
+from tokentrail.integrations.transports.stainless import hooks_of
 
 __all__ = ["CHAT", "INTEGRATION", "ROUTES", "openai_routes"]
-
-AZURE_ACCEPTS_SINCE: Final = "2024-09-01"
-
-
-def _ask_for_usage(client: Any, body: Mapping[str, Any], server: Server) -> Mapping[str, Any] | None:
-    """Returns `include_usage`, or None if the caller has set `stream_options`, or the provider or Azure's API version may refuse the option."""
-    if not server.accepts_include_usage or "stream_options" in body or not current.settings.include_usage:
-        return None
-    version = getattr(client, "_api_version", None)
-    if server.provider == "azure.ai.openai" and isinstance(version, str) and version[:1].isdigit() and version < AZURE_ACCEPTS_SINCE:
-        return None
-    return {"stream_options": {"include_usage": True}}
-
-
-def _read_error(exchange: Exchange, error: BaseException) -> Answer | None:
-    """Returns the usage of a call that raised; `LengthFinishReasonError` carries the truncated answer, which could not be parsed."""
-    if exchange.billed is None:
-        exchange.billed = getattr(error, "completion", None)
-    return read_error(exchange, error)
-
-
-CHAT: Final = Endpoint(
-    name="chat",
-    gen_ai_operation="chat",
-    operation="chat",
-    texts=texts_of_chat,
-    read=read_chat,
-    chunks=ChatChunks,
-    asks_for_usage=_ask_for_usage,
-    read_error=_read_error,
-    parses=True,
-    by_attribute=True,
-)
-COMPLETIONS: Final = Endpoint(
-    name="completions",
-    gen_ai_operation="text_completion",
-    operation="generation",
-    texts=texts_of_completion,
-    read=read_completion,
-    chunks=CompletionChunks,
-    asks_for_usage=_ask_for_usage,
-    by_attribute=True,
-)
-EMBEDDINGS: Final = Endpoint(
-    name="embeddings",
-    gen_ai_operation="embeddings",
-    operation="vector_search",
-    texts=texts_of_embeddings,
-    read=read_embeddings,
-    token_type="embedding",  # noqa: S106 - a kind of token
-    by_attribute=True,
-)
-RERANK: Final = replace(EMBEDDINGS, name="rerank", gen_ai_operation="rerank", texts=texts_of_inputs)
-"""No endpoint of OpenAI: Voyage, Jina and others state the tokens of a ranking as those of embeddings. The conventions have no word for it."""
-BACKGROUND: Final = Endpoint(
-    name="responses",
-    gen_ai_operation="chat",
-    operation="generation",
-    texts=texts_of_response_request,
-    read=read_background,
-    chunks=BackgroundEvents,
-    deferred=True,
-)
-RESPONSES: Final = Endpoint(
-    name="responses",
-    gen_ai_operation="chat",
-    operation="generation",
-    texts=texts_of_response_request,
-    read=read_response,
-    chunks=ResponseEvents,
-    parses=True,
-    instead=("background", BACKGROUND),
-)
 
 
 def openai_routes(prefix: str = "") -> Routes:
@@ -126,11 +35,14 @@ def openai_routes(prefix: str = "") -> Routes:
             "decisions": DECISION,
             "runs": RUN,  # /threads/runs, /threads/{id}/runs
             "submit_tool_outputs": RUN,
+            "batches": NEW_BATCH,
+            "fine_tuning/jobs": NEW_TUNING,
             **AUDIO_PATHS,
             **IMAGE_PATHS,
         },
         jobs={"responses": BACKGROUND, "runs": RUN},  # a retrieved or cancelled response counts only if the response is a job
         no_ids=("input_tokens", "compact"),
+        named=NAMED,
         queries=("beta=true",),  # of the beta's responses
         models_after=("deployments", "engines"),  # Azure's paths name the model: /openai/deployments/gpt-4o/chat/completions
         prefix=prefix,

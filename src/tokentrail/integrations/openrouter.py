@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from tokentrail.instrumentation.contract import Endpoint, Integration
-from tokentrail.integrations.openai import CHAT, EMBEDDINGS, RESPONSES
+from tokentrail.integrations.openai_endpoints import CHAT, EMBEDDINGS, RESPONSES
 from tokentrail.integrations.shapes.cohere import texts_of_inputs
 from tokentrail.integrations.shapes.openai_json import ChatEvents, read_chat_json, read_embeddings_json
 from tokentrail.integrations.transports.probes import probe_openrouter

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from tokentrail.instrumentation.contract import Integration
-from tokentrail.integrations.openai import CHAT, COMPLETIONS
+from tokentrail.integrations.openai_endpoints import CHAT, COMPLETIONS
 from tokentrail.integrations.shapes.openai_models import read_chat_model
 from tokentrail.integrations.shapes.writer import WriterChatChunks, WriterChunks
 from tokentrail.integrations.transports.probes import probe_stainless

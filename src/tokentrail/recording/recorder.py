@@ -20,6 +20,7 @@ from tokentrail.process.forks import resume, unfinished
 from tokentrail.recording import nesting
 from tokentrail.recording.assemble import assemble
 from tokentrail.recording.delivery import Texts
+from tokentrail.recording.jobs import record_creation
 from tokentrail.recording.runtime import Runtime, current
 from tokentrail.telemetry import instruments
 from tokentrail.usage import Usage
@@ -134,12 +135,19 @@ class Call:
             if nesting.is_answer_of_inner(inner, answer, sends=request.sends):
                 self._telemetry.finish_uncounted(self._span, self._ts + duration, error)
                 return
-        block = self._attribution
+        block = described = self._attribution
         tenant = (block and block.tenant_id) or settings.tenant_id
         operation = (block and block.operation) or settings.operations.get(request.endpoint) or request.operation
         if answer.object_id:
+            if ended == "created":
+                record_creation(self._runtime, request, answer.object_id, answer.object_created, block)
+                self._telemetry.finish_uncounted(self._span, self._ts + duration, error)
+                return
             claimed = object_key(request.provider, answer.object_id, answer.object_created)
             key, kind, time = claimed.text, claimed.kind.value, claimed.time
+            origin = self._runtime.jobs.origins.get(key)
+            if origin is not None:  # the creation's attribution counts, not that of whoever polls
+                described, tenant, operation = origin.block(), origin.tenant_id, origin.operation
         else:
             secret = self._runtime.secret or self._runtime.hash_secret()
             key, kind, time = f"{_prefix(operation, tenant)}{digest(request.texts, secret)}:{self._ts:019d}", "automatic", self._ts
@@ -147,7 +155,7 @@ class Call:
         usage = assemble(
             request,
             answer,
-            block,
+            described,
             key=key,
             key_kind=kind,
             key_time=time,

@@ -29,6 +29,7 @@ from tokentrail.process.diagnostics import Diagnostics
 from tokentrail.process.forks import no_fork, resume
 from tokentrail.process.mutexes import Mutex
 from tokentrail.recording.delivery import Delivery, Texts
+from tokentrail.recording.jobs import Jobs
 from tokentrail.recording.open_streams import OpenStreams
 from tokentrail.telemetry.durations import Durations
 from tokentrail.telemetry.instruments import Telemetry
@@ -57,6 +58,7 @@ class Runtime:
         self.streams = OpenStreams()
         self.sums = Sums()
         self.durations = Durations(self.diagnostics.internal_error)
+        self.jobs = Jobs()
         self.journal = Journal(settings, self._resource, self.estimate, self.diagnostics, on_begin=current.close_at_exit)
         self.delivery: Delivery = delivery or self.journal
         self.telemetry: Telemetry | None = None

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, overload
 
+from tokentrail.idempotency import job_of
 from tokentrail.process.current import current
 from tokentrail.process.mutexes import Mutex
+from tokentrail.recording.jobs import Jobs, is_fact, results_without_usage
 from tokentrail.usage import Usage
 from tokentrail.vocabulary import KeyKind
 
@@ -20,6 +22,7 @@ __all__ = ["Usages", "collect_usages"]
 PATIENCE = 30.0
 """Seconds that reading collected usages may wait for pending usages."""
 
+_CLAIMED = (KeyKind.OBJECT, KeyKind.OPAQUE)
 _POLL_SECONDS = 0.1  # a search for abandoned streams may take some hundredths
 
 
@@ -27,7 +30,8 @@ class Usages(Sequence[Usage]):
     """A list of usages as in the ledger, in the order of their recording.
 
     Usages with one key count once, as in the ledger: a later record that completes an earlier record (an estimate) replaces the earlier one, and of
-    several records with one claimed key the best source wins, then the earliest. `recorded` has every record. Safe to use from several threads.
+    several records with one claimed key the best source wins, then the earliest. The results of a batch do not count where the batch states its usage
+    itself. `recorded` has every record of a usage. Safe to use from several threads.
 
     During a collection every read waits for pending usages: abandoned streams are recorded, and calls without counts are estimated. A read that waits
     longer than 30 seconds raises `AssertionError` (a tokenizer's first use may take some seconds on a busy machine). Slices and the results of `by`
@@ -42,6 +46,7 @@ class Usages(Sequence[Usage]):
         self._recorded: list[Usage] = []
         self._kept: list[Usage] = []
         self._place: dict[str, int] = {}  # the index of the latest usage with the key
+        self._stated: set[str] = set()  # the keys of results that do not count, because their job states a usage
         self._changed = threading.Condition()
         for usage in usages:
             self.append(usage)
@@ -49,7 +54,12 @@ class Usages(Sequence[Usage]):
     def append(self, usage: Usage) -> None:
         """Takes a usage: the sink that the recorder calls, in the thread of the call."""
         with self._changed:
+            if usage.calls == 0 and is_fact(usage):
+                self._drop_results(usage)
+                return
             self._recorded.append(usage)
+            if job_of(usage.key) in self._stated and usage.key_kind in _CLAIMED:
+                return
             place = self._place.get(usage.key)
             if place is None or not _repeats(usage):
                 self._place[usage.key] = len(self._kept)
@@ -57,6 +67,15 @@ class Usages(Sequence[Usage]):
             elif _precedence(usage) > _precedence(self._kept[place]):
                 self._kept[place] = usage
             self._changed.notify_all()
+
+    def _drop_results(self, fact: Usage) -> None:
+        """Removes the results of a job that states its usage itself, as the ledger does."""
+        results = results_without_usage(fact)
+        if not results:
+            return
+        self._stated.add(results)
+        self._kept = [usage for usage in self._kept if usage.key_kind not in _CLAIMED or job_of(usage.key) != results]
+        self._place = {usage.key: place for place, usage in enumerate(self._kept)}
 
     @property
     def recorded(self) -> list[Usage]:
@@ -187,6 +206,7 @@ class Usages(Sequence[Usage]):
             self._recorded.clear()
             self._kept.clear()
             self._place.clear()
+            self._stated.clear()
 
     def renew_lock(self) -> None:
         """Renews the lock in a forked child: a thread of the parent may have held the lock."""
@@ -234,9 +254,11 @@ def collect_usages() -> Iterator[Usages]:
 
     usages = Usages(settles=_settle)
     runtime = current.runtime
+    jobs = runtime.jobs
     try:
         with _changing.lock:
             _collecting.append(usages)
+            runtime.jobs = Jobs()  # a job of another test is another job
             runtime.delivery = Memory(usages.append, runtime.estimate)
         yield usages
     finally:
@@ -247,6 +269,7 @@ def collect_usages() -> Iterator[Usages]:
             with _changing.lock:  # collections of several threads may end in any order
                 if usages in _collecting:
                     _collecting.remove(usages)
+                runtime.jobs = jobs
                 runtime.delivery = Memory(_collecting[-1].append, runtime.estimate) if _collecting else runtime.journal
 
 

@@ -1,6 +1,9 @@
 -- The view for readers of the ledger. A word added to the vocabulary changes this text, and so the type of existing rows.
 -- Two branches, because a filter on `ts` prunes partitions and granules only where `ts` is the sorting key itself: rows whose key states a time are
 -- found by `ts`; rows with other (opaque) keys lie in one partition, which is scanned whole.
+-- The usage of a provider's job counts for the tenant and the operation of its creation, wherever the job was polled; its results do not count if the
+-- job states its usage itself. What is known of jobs is a small table, and joined to the rows of jobs alone: a join of all rows cost twenty times as
+-- much (measured with 26.9). PREWHERE, which comes before FINAL, is right here: all records of a key have one kind and one text.
 CREATE OR REPLACE VIEW usage{{on_cluster}}
 (
     ts                     DateTime64(9, 'UTC') COMMENT 'When the call started, UTC. For a key that states a time, that time',
@@ -96,9 +99,49 @@ SELECT
     metadata_cut
 FROM
 (
-    SELECT *, key_ts AS ts FROM usage_ledger FINAL WHERE key_ts > toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
+    SELECT *, key_ts AS ts
+    FROM usage_ledger FINAL
+    PREWHERE key_kind != 'object'
+    WHERE key_ts > toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
     UNION ALL
-    SELECT *, event_ts AS ts FROM usage_ledger FINAL WHERE key_ts = toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
+    SELECT *, event_ts AS ts
+    FROM usage_ledger FINAL
+    PREWHERE position(key_head, '#') = 0
+    WHERE key_ts = toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
+    UNION ALL
+    SELECT
+        of_jobs.* EXCEPT (job) REPLACE
+        (
+            toLowCardinality(if(created.1 != '', created.1, of_jobs.tenant_id)) AS tenant_id,
+            toLowCardinality(if(created.2 != '', created.2, of_jobs.operation_name)) AS operation_name,
+            if(created.2 != '', created.3, of_jobs.operation_id) AS operation_id,
+            if(created.2 != '', created.4, of_jobs.metadata) AS metadata,
+            if(created.2 != '', created.5, of_jobs.metadata_cut) AS metadata_cut
+        )
+    FROM
+    (
+        SELECT *, key_ts AS ts, substringIndex(key_head, '#', 1) AS job
+        FROM usage_ledger FINAL
+        PREWHERE key_kind = 'object'
+        WHERE key_ts > toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
+        UNION ALL
+        SELECT *, event_ts AS ts, substringIndex(key_head, '#', 1) AS job
+        FROM usage_ledger FINAL
+        PREWHERE position(key_head, '#') > 0
+        WHERE key_ts = toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
+    ) AS of_jobs
+    LEFT ANY JOIN
+    (
+        SELECT arrayJoin(arrayPushBack(names, own_name)) AS name, is_stated, created
+        FROM
+        (
+            SELECT job AS own_name, arraySort(groupUniqArrayArray(results)) AS names, max(stated) AS is_stated, argMinMerge(creation) AS created
+            FROM usage_jobs
+            GROUP BY job
+        )
+    ) AS known ON of_jobs.job = known.name
+    WHERE NOT (calls = 0 AND match(key_head, '.##(created|results|usage)$'))
+        AND NOT (is_stated = 1 AND position(key_head, '#') > 0)
 )
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row per usage, each counted once: what everybody reads';

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from calendar import timegm
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from time import strptime
 from typing import Any, Final
 
 __all__ = ["Body", "fields_of", "items_of", "sum_of", "unix_seconds", "whole"]
@@ -32,6 +36,9 @@ class Body(dict[str, Any]):
         if isinstance(value, list):
             return [Body.of(item) if isinstance(item, (Mapping, list)) else item for item in value]
         return value
+
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|([+-])(\d\d):(\d\d))").fullmatch
 
 
 _JSON_OBJECTS = (dict, Body)
@@ -68,12 +75,25 @@ def whole(value: Any) -> int | None:
     return value if isinstance(value, int) else int(value) if value.is_integer() else None
 
 
-def unix_seconds(value: Any) -> int:
-    """Returns a time in whole seconds, also from 1790000000.25; 0, "not stated", for any other value."""
-    return int(value) if isinstance(value, (int, float)) and 0 <= value < 1 << 63 else 0
-
-
 def sum_of(*counts: Any) -> int | None:
     """Returns the sum of the stated counts; None if no count is stated."""
     stated = [count for count in map(whole, counts) if count is not None]
     return sum(stated) if stated else None
+
+
+def unix_seconds(value: Any) -> int:
+    """Returns a time in whole unix seconds, from seconds, RFC 3339 or a `datetime`: the same for every form of one time. 0 for any other value."""
+    if isinstance(value, datetime):
+        return int(value.timestamp() // 1) if value.tzinfo is not None else 0
+    if not isinstance(value, str):
+        seconds = whole(value)
+        return seconds if seconds is not None else int(value) if isinstance(value, float) and 0 <= value < 1e12 else 0  # noqa: PLR2004 - no time
+    match = _TIME(value)
+    if match is None:
+        return 0
+    text, sign, hours, minutes = match.groups()
+    try:
+        seconds = timegm(strptime(text, "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return 0
+    return seconds - int(f"{sign}1") * (int(hours) * 3600 + int(minutes) * 60) if sign else seconds

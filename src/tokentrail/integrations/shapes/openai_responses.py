@@ -17,7 +17,16 @@ from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_o
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY, response_is_text_only
 from tokentrail.integrations.shapes.openai_chat import texts_of_parts
 
-__all__ = ["BackgroundEvents", "ResponseEvents", "add_counts", "read_background", "read_response", "texts_of_response_request"]
+__all__ = [
+    "BackgroundEvents",
+    "NewBackgroundEvents",
+    "ResponseEvents",
+    "add_counts",
+    "read_background",
+    "read_new_background",
+    "read_response",
+    "texts_of_response_request",
+]
 
 _TERMINAL = {"completed": "complete", "incomplete": "complete", "failed": "error", "cancelled": "partial"}
 
@@ -106,6 +115,15 @@ def read_background(response: Any) -> Reading | None:
     return answer, ended
 
 
+def read_new_background(response: Any) -> Reading | None:
+    """Reads the response to the call that created a job, which seldom has ended by then."""
+    reading = read_background(response)
+    fields = fields_of(response)
+    if reading is None and fields.get("background") and isinstance(fields.get("id"), str):
+        return Answer(object_id=fields["id"], object_created=unix_seconds(fields.get("created_at"))), "created"
+    return reading
+
+
 class ResponseEvents:
     """Collects a stream of events; a stream of Responses states usage without a request for usage."""
 
@@ -154,6 +172,16 @@ class BackgroundEvents(ResponseEvents):
     def reading(self, *, exhausted: bool) -> Reading | None:  # noqa: ARG002 - a job goes on without its stream
         """Returns the job's answer; None before the terminal state."""
         return read_background(self.response)
+
+
+class NewBackgroundEvents(ResponseEvents):
+    """Collects the stream of the call that created a job."""
+
+    __slots__ = ()
+
+    def reading(self, *, exhausted: bool) -> Reading | None:  # noqa: ARG002 - a job goes on without its stream
+        """Returns the job's answer, or that the job was created."""
+        return read_new_background(self.response)
 
 
 _DELTAS = frozenset(

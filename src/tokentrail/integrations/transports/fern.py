@@ -18,8 +18,10 @@ from typing import Any, Final, cast
 
 from tokentrail.instrumentation.around import sanitized, under_way
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Request
+from tokentrail.instrumentation.jobs import JobReader, job_exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
 from tokentrail.integrations.transports.lines import Lines, parsed_json
+from tokentrail.integrations.transports.named_paths import NamedPaths
 from tokentrail.integrations.transports.urls import parsed
 from tokentrail.providers.lookup import server_of
 from tokentrail.recording import recorder
@@ -42,6 +44,7 @@ class _Api:
     paths: Mapping[str, Endpoint]
     provider: str
     error: type[Exception]
+    jobs: NamedPaths
 
 
 class _Retry(Exchange):
@@ -50,11 +53,16 @@ class _Retry(Exchange):
     first: Exchange | None = None
 
 
-def hooks_of(module: str, provider: str, paths: Mapping[str, Endpoint], carriers: Mapping[str, Sequence[str]]) -> tuple[Hook, ...]:
-    """Returns the hooks: `module` has the HTTP clients, `carriers` are the methods, by module, that send in another context than the caller's."""
+def hooks_of(
+    module: str, provider: str, paths: Mapping[str, Endpoint], carriers: Mapping[str, Sequence[str]], named: Mapping[str, Endpoint]
+) -> tuple[Hook, ...]:
+    """Returns the hooks: `module` has the HTTP clients, `carriers` are the methods, by module, that send in another context than the caller's.
+
+    `named`: the endpoints of jobs, see `NamedPaths`.
+    """
     package = module.partition(".")[0]
     error = type("ApiError", (Exception,), {"__module__": f"{package}.core.api_error", "status_code": None})
-    api = _Api(package, paths, provider, error)
+    api = _Api(package, paths, provider, error, NamedPaths(named))
     return (
         Hook(module, "HttpClient.request", opens=partial(_open_request, api)),
         Hook(module, "AsyncHttpClient.request", opens=partial(_open_request, api), is_async=True),
@@ -86,9 +94,13 @@ def _find(api: _Api, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     options = kwargs["request_options"] if "request_options" in kwargs else None
     if options and (more := options.get("additional_body_parameters")):
         body = {**body, **more}
+    return endpoint, body, _server(api, client, kwargs)
+
+
+def _server(api: _Api, client: Any, kwargs: Mapping[str, Any]) -> Any:
     base = kwargs["base_url"] if "base_url" in kwargs else None
     base = base or client.base_url
-    return endpoint, body, server_of(parsed(base if type(base) is str else base()), api.provider)
+    return server_of(parsed(base if type(base) is str else base()), api.provider)
 
 
 def _context_of(kwargs: Mapping[str, Any]) -> Context | None:
@@ -101,7 +113,7 @@ def _context_of(kwargs: Mapping[str, Any]) -> Context | None:
 def _open_request(api: _Api, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
     found = _find(api, client, args, kwargs)
     if found is None:
-        return None
+        return _open_job(api, client, args, kwargs)
     if "retries" in kwargs:
         return _open_retry(args, kwargs)
     endpoint, body, server = found
@@ -113,6 +125,23 @@ def _open_request(api: _Api, client: Any, args: tuple[Any, ...], kwargs: dict[st
         exchange.deferred = True  # the call is started here
         exchange.call = context.run(recorder.start, request)
     return exchange
+
+
+def _open_job(api: _Api, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
+    """Returns the exchange of a request that may tell of a job; of its retries, whose answer is the same, only the first is one."""
+    path = args[0] if args else kwargs.get("path")
+    endpoint, name = api.jobs.find(str(kwargs.get("method")), path.split("/") if isinstance(path, str) else ())
+    if endpoint is None or "retries" in kwargs:
+        return None
+    exchange = job_exchange(endpoint, _server(api, client, kwargs), args, kwargs)
+    exchange.deliver = partial(_deliver_job, JobReader(endpoint, name, exchange.request))
+    return exchange
+
+
+def _deliver_job(reader: JobReader, _exchange: Exchange, response: Any) -> Any:
+    if response.status_code < REDIRECTS:
+        reader.read_whole(response.content)
+    return response
 
 
 def _open_retry(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:

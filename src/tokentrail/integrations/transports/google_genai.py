@@ -20,23 +20,31 @@ import msgspec
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Chunks, Endpoint, Exchange, Hook, Reading
 from tokentrail.integrations.transports.generators import deliver, deliver_async
+from tokentrail.integrations.transports.google_jobs import open_download, open_job
+from tokentrail.integrations.transports.named_paths import NamedPaths
 from tokentrail.integrations.transports.urls import parsed
-from tokentrail.providers.lookup import server_of
+from tokentrail.providers.lookup import Server, server_of
 
 __all__ = ["hooks_of"]
 
 
-def hooks_of(module: str, endpoints: Mapping[str, Endpoint]) -> tuple[Hook, ...]:
-    """Returns the hooks: `module` has the client, `endpoints` are the endpoints by the word behind a path's colon."""
+def hooks_of(module: str, endpoints: Mapping[str, Endpoint], *, named: Mapping[str, Endpoint], file: Endpoint) -> tuple[Hook, ...]:
+    """Returns the hooks: `module` has the client, `endpoints` are the endpoints by the word behind a path's colon.
+
+    `named`: the endpoints of jobs, see `NamedPaths`. `file`: the endpoint of files with results.
+    """
+    jobs = NamedPaths(named)
 
     def hook(name: str, delivers: Any, *, is_async: bool) -> Hook:
-        return Hook(module, f"BaseApiClient.{name}", opens=partial(_open_request, endpoints, delivers), is_async=is_async)
+        return Hook(module, f"BaseApiClient.{name}", opens=partial(_open_request, endpoints, jobs, delivers), is_async=is_async)
 
     return (
         hook("request", None, is_async=False),
         hook("request_streamed", deliver, is_async=False),
         hook("async_request", None, is_async=True),
         hook("async_request_streamed", deliver_async, is_async=True),
+        Hook(module, "BaseApiClient.download_file", opens=partial(open_download, file, server_at), optional=True),
+        Hook(module, "BaseApiClient.async_download_file", opens=partial(open_download, file, server_at), is_async=True, optional=True),
         Hook(module, "BaseApiClient._request_once", observes=_count_try, optional=True),
         Hook(module, "BaseApiClient._async_request_once", observes=_count_try, is_async=True, optional=True),
     )
@@ -46,14 +54,19 @@ def _count_try(exchange: Exchange) -> None:
     exchange.attempts += 1
 
 
-def _open_request(endpoints: Mapping[str, Endpoint], delivers: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
+def _open_request(
+    endpoints: Mapping[str, Endpoint], jobs: NamedPaths, delivers: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Exchange | None:
     given = dict(zip(("http_method", "path", "request_dict", "http_options"), args, strict=False)) | kwargs
     resource, _, verb = str(given["path"]).partition("?")[0].rpartition(":")
     endpoint, body = endpoints.get(verb), given["request_dict"]
+    if endpoint is None:
+        endpoint, _ = jobs.find(given["http_method"], str(given["path"]).partition("?")[0].split("/"))
     if endpoint is None or not isinstance(body, dict) or (endpoint.spends is not None and not endpoint.spends(body)):
         return None
-    default = "gcp.vertex_ai" if getattr(client, "vertexai", False) else "gcp.gemini"
-    server = server_of(parsed(_base_url(given.get("http_options")) or _base_url(client._http_options) or ""), default)  # noqa: SLF001
+    if endpoint.findings is not None:
+        return open_job(endpoint, server_at(client, given), args, kwargs)
+    server = server_at(client, given)
     request = endpoint.request(server, body, resource.rpartition("/")[2], delivers is not None)
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, read_error=_read_error, attempts=0)
     if delivers is not None and endpoint.chunks is not None:
@@ -62,6 +75,12 @@ def _open_request(endpoints: Mapping[str, Endpoint], delivers: Any, client: Any,
     elif delivers is None:
         exchange.deliver = _record
     return exchange
+
+
+def server_at(client: Any, given: Mapping[str, Any]) -> Server:
+    """Returns the server of a request."""
+    default = "gcp.vertex_ai" if getattr(client, "vertexai", False) else "gcp.gemini"
+    return server_of(parsed(_base_url(given.get("http_options")) or _base_url(client._http_options) or ""), default)  # noqa: SLF001
 
 
 def _base_url(options: Any) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Endpoint
 from tokentrail.integrations.transports.http_errors import http_errors
+from tokentrail.integrations.transports.named_paths import NamedPaths
 
 __all__ = ["Routes"]
 
@@ -23,7 +24,8 @@ class Routes:
     """The endpoints of an API by path. `known` has the SDK's own paths, below `prefix`, which need no parsing of the URL.
 
     `jobs`: endpoints of objects that are retrieved by id (`GET {path}/{id}`, `POST {path}/{id}/cancel`); `no_ids`: words in an id's place that are
-    no ids. `models_after`: the steps of a path that precede the model's name. `queries`: query strings that the SDK appends to some of its paths.
+    no ids. `named`: endpoints by method and path, where `*` is the id of a job or of a file, as in `GET batches/*`. `models_after`: the steps of a
+    path that precede the model's name. `queries`: query strings that the SDK appends to some of its paths.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Routes:
         *,
         jobs: Mapping[str, Endpoint] | None = None,
         no_ids: Sequence[str] = (),
+        named: Mapping[str, Endpoint] | None = None,
         models_after: Sequence[str] = (),
         queries: Sequence[str] = (),
         prefix: str = "",
@@ -42,10 +45,11 @@ class Routes:
         self._longest = max(map(len, self._paths))
         self._jobs = jobs or {}
         self._no_ids = no_ids
+        self._named = NamedPaths(named or {})
         self._models_after = models_after
 
     def find(self, client: Any, options: Any) -> tuple[Endpoint, Any, str] | None:
-        """Returns the endpoint of any other path, the URL of the answering host, and the model if the path names one (a deployment).
+        """Returns the endpoint of any other path, the URL of the answering host, and the model or the job if the path names one.
 
         The URL is the SDK's result: the client merges, prefixes and replaces paths. An absolute URL need not be on the client's host.
         """
@@ -58,13 +62,15 @@ class Routes:
             return None
         steps = [step for step in url.path.split("/") if step]
         endpoint = self._by_path(steps) if method == "post" else None
+        name = next((after for before, after in pairwise(steps) if before in self._models_after), "")
         if endpoint is None:
             endpoint = self._by_id(method, steps)
         if endpoint is None:
+            endpoint, name = self._named.find(method, steps)
+        if endpoint is None:
             return None
-        model = next((after for before, after in pairwise(steps) if before in self._models_after), "")
         base = client.base_url
-        return endpoint, base if (url.host, url.port) == (base.host, base.port) else url, model
+        return endpoint, base if (url.host, url.port) == (base.host, base.port) else url, name
 
     def _by_path(self, steps: list[str]) -> Endpoint | None:
         for length in range(min(self._longest, len(steps)), 0, -1):

@@ -17,10 +17,12 @@ from urllib3.util import Url, parse_url
 
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading
+from tokentrail.instrumentation.jobs import JobReader, job_exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async, follow_body
 from tokentrail.integrations.transports.bodies import BodyReader
 from tokentrail.integrations.transports.events import EventReader, parsed
-from tokentrail.integrations.transports.http_errors import http_errors
+from tokentrail.integrations.transports.http_errors import content_of, http_errors
+from tokentrail.integrations.transports.named_paths import NamedPaths
 from tokentrail.providers.lookup import server_of
 from tokentrail.recording import recorder
 
@@ -33,14 +35,14 @@ Paths = Mapping[str, Endpoint | None]
 Find = Callable[[str], Endpoint | None]
 
 
-def hooks_of(package: str, provider: str, paths: Paths, *, async_sdk: str = "") -> tuple[Hook, ...]:
+def hooks_of(package: str, provider: str, paths: Paths, *, named: Mapping[str, Endpoint] | None = None, async_sdk: str = "") -> tuple[Hook, ...]:
     """Returns the hooks of a generated package, which not every version of the SDK has; `provider` is the default for unknown hosts.
 
-    `paths`: the endpoints by the end of their path, where `*` is an id; None: a longer path at which no model answers. `async_sdk`: the prefix of the
-    asynchronous classes that some packages have.
+    `paths`: the endpoints by the end of their path, where `*` is an id; None: a longer path at which no model answers. `named`: those of jobs, see
+    `NamedPaths`. `async_sdk`: the prefix of the asynchronous classes that some packages have.
     """
     find = lru_cache(256)(partial(_find, paths))
-    opens = partial(_open_request, provider, find)
+    opens = partial(_open_request, provider, find, NamedPaths(named or {}))
     return (
         Hook(f"{package}.basesdk", "BaseSDK.do_request", opens=partial(opens, False), optional=True),
         Hook(f"{package}.basesdk", f"{async_sdk}BaseSDK.do_request_async", opens=partial(opens, True), is_async=True, optional=True),
@@ -72,21 +74,33 @@ def _count_try(exchange: Exchange) -> None:
     exchange.attempts += 1
 
 
-def _open_request(provider: str, find: Find, is_async: bool, _sdk: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
+def _open_request(
+    provider: str, find: Find, named: NamedPaths, is_async: bool, _sdk: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Exchange | None:
     given = dict(zip(("hook_ctx", "request"), args, strict=False)) | kwargs
-    sent = given["request"]
+    sent, name = given["request"], ""
     endpoint = find(sent.url.path) if sent.method == "POST" else None
     if endpoint is None:
+        endpoint, name = named.find(sent.method, sent.url.path.split("/"))
+    if endpoint is None:
         return None
+    if endpoint.findings is not None:
+        exchange = job_exchange(endpoint, server_of(_url_of(given), provider), args, kwargs)
+        exchange.deliver = partial(_deliver_job, JobReader(endpoint, name, exchange.request), is_async)
+        return exchange
     body = _body_of(sent)
     if endpoint.instead is not None and body.get(endpoint.instead[0]):
         endpoint = endpoint.instead[1]
-    server = server_of(_parsed(getattr(given["hook_ctx"], "base_url", "") or str(sent.url)), provider)
+    server = server_of(_url_of(given), provider)
     streams = bool(given.get("stream"))
     request = endpoint.request(server, body, body.get("model") or "", streams)
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, deferred=endpoint.deferred, attempts=0)
     exchange.deliver = partial(_deliver, endpoint, body, is_async)
     return exchange
+
+
+def _url_of(given: Mapping[str, Any]) -> Url:
+    return _parsed(getattr(given["hook_ctx"], "base_url", "") or str(given["request"].url))
 
 
 @lru_cache(64)
@@ -123,6 +137,17 @@ def _deliver(endpoint: Endpoint, body: Mapping[str, Any], is_async: bool, exchan
         exchange.request.stream = "event-stream" in response.headers.get("content-type", "")
         reader = EventReader(chunks) if exchange.request.stream else BodyReader(endpoint.read, chunks, deferred=endpoint.deferred)
         _follow(response, FollowedStream(exchange, reader), is_async=is_async)
+    return response
+
+
+def _deliver_job(reader: JobReader, is_async: bool, exchange: Exchange, response: Any) -> Any:
+    """Reads or follows an answer that may tell of a job; an error tells nothing."""
+    if response.status_code < FAILED:
+        content = content_of(response)
+        if content is None:
+            follow_body(response, FollowedStream(exchange, reader), is_async=is_async)
+        else:
+            reader.read_whole(content)
     return response
 
 

@@ -23,6 +23,7 @@ from tokentrail.integrations.shapes.json_objects import Body
 from tokentrail.integrations.transports.evidence import ProvingChunks, parse_and_prove, prove_by, proving
 from tokentrail.integrations.transports.routes import Routes
 from tokentrail.integrations.transports.stainless_answers import deliver
+from tokentrail.integrations.transports.stainless_jobs import open_job
 from tokentrail.providers.lookup import server_of
 
 __all__ = ["hooks_of", "read_error"]
@@ -57,6 +58,8 @@ def _open_request(  # noqa: C901 - another function would be one more call of ea
         endpoint, base, model = found
     elif options.method != "post" and options.method.lower() != "post":
         return None
+    if endpoint.findings is not None:
+        return open_job(endpoint, server_of(base, provider), model, is_async, args, kwargs)
     body = options.json_data
     if type(body) is not dict or options.extra_json:
         body = _body_of(options)

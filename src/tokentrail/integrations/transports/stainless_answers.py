@@ -13,7 +13,7 @@ from typing import Any
 from tokentrail.instrumentation.contract import Chunks, Exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async, follow_body, watch_close
 from tokentrail.integrations.transports.bodies import BodyReader, MediaReader
-from tokentrail.integrations.transports.http_errors import http_errors
+from tokentrail.integrations.transports.http_errors import content_of
 
 __all__ = ["deliver"]
 
@@ -27,7 +27,7 @@ def deliver(chunks: Chunks | None, is_async: bool, exchange: Exchange, answer: A
     is_http = hasattr(response, "is_stream_consumed")
     reader = MediaReader() if is_http and _is_media(response) else BodyReader(exchange.read, chunks, deferred=exchange.deferred)
     followed = FollowedStream(exchange, reader)
-    value = _content(response) if is_http else answer
+    value = content_of(response) if is_http else answer
     if is_http and value is None:
         follow_body(response, followed, is_async=is_async)
         if chunks is not None and exchange.request.stream and hasattr(answer, "parse"):
@@ -47,14 +47,6 @@ def _follow(stream: Any, followed: FollowedStream, *, is_async: bool) -> None:
     inner = stream._iterator  # noqa: SLF001 - the only attribute that `for`, `next()` and all helpers read from
     stream._iterator = follow_async(inner, followed) if is_async else follow(inner, followed)  # noqa: SLF001
     watch_close(stream.response, followed, is_async=is_async)
-
-
-def _content(response: Any) -> bytes | None:
-    """Returns the body of an HTTP response; `None` if the body is unread, or was read in pieces."""
-    try:
-        return bytes(response.content)
-    except http_errors("ResponseNotRead"):
-        return None
 
 
 def _watch_parse(raw: Any, followed: FollowedStream, chunks: Chunks, *, is_async: bool) -> None:

@@ -1,0 +1,186 @@
+"""Records what answers tell of a provider's jobs: batches and their results, fine-tunings, background responses.
+
+A usage counts for the tenant and the operation of the call that created the job: this process remembers its creations, and tells the ledger of them
+by records without counts (`calls` 0), so that the ledger knows the creations of all processes.
+
+| key | the record |
+|---|---|
+| `{job}` | the job's usage, where the job itself states one |
+| `{job}#{part}`, `{results}#{part}` | the usage of one result; does not count where the job states a usage |
+| `{job}##created` | the attribution of the creation |
+| `{job}##results`, `{job}##usage` | the key of the results, as `response_id`; `usage`: the job states a usage, so its results do not count |
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from time import time_ns
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from msgspec.structs import replace
+
+from tokentrail.attribution import Attribution
+from tokentrail.idempotency import fact_key, fact_of, object_key, part_key
+from tokentrail.instrumentation.contract import Answer
+from tokentrail.recording.assemble import assemble
+
+if TYPE_CHECKING:
+    from tokentrail.idempotency import Key
+    from tokentrail.instrumentation.contract import Finding, Request
+    from tokentrail.recording.runtime import Runtime
+    from tokentrail.usage import Usage
+
+__all__ = ["Jobs", "is_fact", "record_creation", "record_finding", "results_without_usage"]
+
+CREATED: Final = "created"
+RESULTS: Final = "results"
+STATED: Final = "usage"
+FACTS: Final = (CREATED, RESULTS, STATED)
+
+_CLAIMED: Final = ("object", "opaque")
+_GEN_AI_OPERATIONS: Final = {"embedding": "embeddings", "fine_tuning": ""}
+"""The conventions' names. Fine-tuning has none: fine-tuning is no inference, and so in no metric."""
+
+MOST_JOBS: Final = 4096
+MOST_KEYS: Final = 32768
+
+_V = TypeVar("_V")
+
+
+class _Seen(dict[Any, _V]):
+    """A dictionary of the last `most` keys. Without a lock, because finalizers add to it too: two threads may drop one key more than is needed."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def note(self, key: Any, value: _V) -> None:
+        """Adds a key, and drops the oldest where there are too many."""
+        if len(self) >= self._most:
+            with suppress(RuntimeError, StopIteration):  # another thread changes the dictionary
+                self.pop(next(iter(self)), None)
+        self[key] = value
+
+
+class Origin(NamedTuple):
+    """The attribution of a creation: what is left of a block, whose totals and span are not kept."""
+
+    tenant_id: str
+    operation: str
+    operation_id: str
+    metadata: str
+    metadata_cut: bool
+
+    def block(self) -> Attribution:
+        """Returns a block with these values."""
+        return Attribution(**self._asdict())
+
+
+class Jobs:
+    """The jobs that this process knows: who created them, which results belong to them, and which records were made. No content."""
+
+    __slots__ = ("origins", "recorded", "stated")
+
+    def __init__(self) -> None:
+        self.origins: _Seen[Origin] = _Seen(MOST_JOBS)
+        """The creations by the key of the job, and by that of its results."""
+        self.stated: _Seen[bool] = _Seen(MOST_JOBS)
+        """The keys of results that do not count."""
+        self.recorded: _Seen[int] = _Seen(MOST_KEYS)
+        """The hash of the numbers that were last recorded for a key: a poll that tells nothing new is not recorded again."""
+
+    def is_news(self, usage: Usage) -> bool:
+        """Whether this process has not recorded this usage yet; afterwards it has."""
+        numbers = hash((usage.input_tokens, usage.output_tokens, usage.ended, usage.calls, usage.response_id))
+        known = self.recorded.get(hash(usage.key)) == numbers
+        if not known:
+            self.recorded.note(hash(usage.key), numbers)
+        return not known
+
+
+def record_creation(runtime: Runtime, request: Request, job: str, created: int, block: Attribution | None) -> None:
+    """Remembers who created a job, and records it for the ledger."""
+    origin = Origin(
+        tenant_id=(block and block.tenant_id) or runtime.settings.tenant_id,
+        operation=(block and block.operation) or _operation(runtime, request),
+        operation_id=block.operation_id if block else "",
+        metadata=block.metadata if block else "",
+        metadata_cut=block.metadata_cut if block else False,
+    )
+    runtime.jobs.origins.note(object_key(request.provider, job, created).text, origin)
+    _record_fact(runtime, request, fact_key(request.provider, job, CREATED, created), origin)
+
+
+def record_finding(runtime: Runtime, request: Request, finding: Finding, block: Attribution | None) -> None:
+    """Records what was found. `block`: the attribution of the call that found it, which counts where the creation is not known."""
+    if runtime.settings.disabled:
+        return
+    jobs, provider = runtime.jobs, request.provider
+    job = object_key(provider, finding.job, finding.created)
+    if finding.is_new:
+        record_creation(runtime, request, finding.job, finding.created, block)
+    origin = jobs.origins.get(job.text) or Origin(
+        tenant_id=(block and block.tenant_id) or runtime.settings.tenant_id,
+        operation=_operation(runtime, request),
+        operation_id=block.operation_id if block else "",
+        metadata=block.metadata if block else "",
+        metadata_cut=block.metadata_cut if block else False,
+    )
+    if finding.results:
+        results = object_key(provider, finding.results, 0).text
+        if job.text in jobs.origins:
+            jobs.origins.note(results, origin)
+        is_stated = finding.reading is not None
+        if is_stated:
+            jobs.stated.note(results, True)
+        _record_fact(runtime, request, fact_key(provider, finding.job, STATED if is_stated else RESULTS, finding.created), origin, results)
+    if finding.reading is None or (finding.part and job.text in jobs.stated):
+        return
+    key = part_key(provider, finding.job, finding.part, finding.created) if finding.part else job
+    answer, ended = finding.reading
+    usage = _usage(request, answer, origin, key, ended=ended, calls=finding.calls, token_type=finding.token_type)
+    if jobs.is_news(usage):
+        runtime.delivery.append(usage)
+        if block is not None:
+            block.add(usage)
+        (runtime.telemetry or runtime.instruments()).record(usage)
+
+
+def is_fact(usage: Usage) -> bool:
+    """Whether a record is no usage, but tells the ledger of a job."""
+    return usage.calls == 0 and not usage.corrects_key and usage.key_kind in _CLAIMED and fact_of(usage.key) in FACTS
+
+
+def results_without_usage(fact: Usage) -> str:
+    """Returns the key of the results that do not count, because their job states a usage; "" if the fact is another one."""
+    return fact.response_id if fact_of(fact.key) == STATED else ""
+
+
+def _operation(runtime: Runtime, request: Request) -> str:
+    """Returns the operation of a job that no decorator names: that of the endpoint, not that of whoever polls."""
+    return runtime.settings.operations.get(request.endpoint) or request.operation
+
+
+def _record_fact(runtime: Runtime, request: Request, key: Key, origin: Origin, results: str = "") -> None:
+    usage = _usage(request, Answer(response_id=results), origin, key, calls=0)
+    if runtime.jobs.is_news(usage):
+        runtime.delivery.append(usage)
+
+
+def _usage(request: Request, answer: Answer, origin: Origin, key: Key, *, calls: int, ended: str = "complete", token_type: str = "") -> Usage:
+    if token_type and token_type != request.token_type:
+        request = replace(request, token_type=token_type, gen_ai_operation=_GEN_AI_OPERATIONS.get(token_type, request.gen_ai_operation))
+    return assemble(
+        request,
+        answer,
+        origin.block(),
+        key=key.text,
+        key_kind=key.kind.value,
+        key_time=key.time,
+        ts=time_ns(),
+        tenant_id=origin.tenant_id,
+        operation=origin.operation,
+        ended=ended,
+        calls=calls,
+        measured=False,
+    )
