@@ -30,6 +30,7 @@ __all__ = [
     "object_key",
     "parse_key",
     "random_key",
+    "span_key",
 ]
 
 MAX_KEY_BYTES: Final = 1024
@@ -202,6 +203,11 @@ def object_key(provider: str, object_id: str, created: int) -> Key:
     if EARLIEST_NS <= time <= LATEST_NS:
         return Key(text, KeyKind.OBJECT, time)
     return Key(text, KeyKind.OPAQUE, 0)
+
+
+def span_key(trace_id: str, span_id: str) -> Key:
+    """Returns the key of a bridged call: the identity of the span that states the call, in lower-case hex digits. ClickHouse builds the same key."""
+    return Key(f"span:{trace_id}:{span_id}", KeyKind.OPAQUE, 0)
 
 
 def random_key(name: str) -> Key:

@@ -1,6 +1,7 @@
 -- The view for readers of the ledger. A word added to the vocabulary changes this text, and so the type of existing rows.
 -- Two branches, because a filter on `ts` prunes partitions and granules only where `ts` is the sorting key itself: rows whose key states a time are
--- found by `ts`; rows with other (opaque) keys lie in one partition, which is scanned whole.
+-- found by `ts`; rows with other (opaque) keys lie in one partition, which is scanned whole. Among them are the bridged rows, of which those count
+-- that no other record tells of, in whatever order the records came.
 CREATE OR REPLACE VIEW usage{{on_cluster}}
 (
     ts                     DateTime64(9, 'UTC') COMMENT 'When the call started, UTC. For a key that states a time, that time',
@@ -46,7 +47,9 @@ CREATE OR REPLACE VIEW usage{{on_cluster}}
     idempotency_key        String COMMENT 'The key under which this usage counts once',
     corrects_key           String COMMENT 'The key of the usage that this row corrects; empty: this row is no correction',
     metadata               String COMMENT 'A JSON object of the service''s own; read it with JSONExtractString(metadata, ''name'')',
-    metadata_cut           Bool COMMENT 'Whether metadata was cut to fit'
+    metadata_cut           Bool COMMENT 'Whether metadata was cut to fit',
+    origin                 {{Origin.type}} COMMENT 'Who told of the call: recorded (tokentrail itself) or bridged (a span or event of another instrumentation: sampled and droppable, so of lower assurance)',
+    instrumentation        LowCardinality(String) COMMENT 'The instrumentation scope whose span or event states a bridged usage; empty for others'
 )
 AS
 SELECT
@@ -93,12 +96,15 @@ SELECT
     if(key_kind IN ('automatic', 'four_part'), concat(key_head, ':', toString(toUnixTimestamp64Nano(key_ts))), key_head) AS idempotency_key,
     corrects_key,
     metadata,
-    metadata_cut
+    metadata_cut,
+    CAST(toInt8(transform(origin_name, {{Origin.words}}, {{Origin.numbers}}, 0)) AS {{Origin.type}}) AS origin,
+    instrumentation
 FROM
 (
     SELECT *, key_ts AS ts FROM usage_ledger FINAL WHERE key_ts > toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
     UNION ALL
     SELECT *, event_ts AS ts FROM usage_ledger FINAL WHERE key_ts = toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
+        AND key_hash GLOBAL NOT IN (SELECT key_hash FROM bridged_again)
 )
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'One row per usage, each counted once: what everybody reads';
