@@ -21,10 +21,13 @@ __all__ = ["Settings", "check_url", "from_environment"]
 logger = logging.getLogger("tokentrail")
 
 MIB: Final = 1024 * 1024
+OTEL: Final = "otel"
+DELIVERIES: Final = ("journal", OTEL)
 METRIC_GENERATIONS: Final = ("latest", "legacy", "both")
 
 MetricNames: TypeAlias = Literal["latest", "legacy", "both", "none"]
 Compression: TypeAlias = Literal["gzip", "none"]
+DeliveryName: TypeAlias = Literal["journal", "otel"]
 Protocol: TypeAlias = Literal["http/protobuf", "http/json", "grpc"]  # the specification's
 
 
@@ -69,6 +72,11 @@ class Settings:
     )
     spans: bool = _setting(True, "a client span per call, and one per `track_tokens` block")
     metrics: str = _setting("latest", "names of the metrics: `latest`, `legacy`, `both` or `none`")
+    delivery: str = _setting(
+        "journal",
+        "who takes the usages: `journal`, files from which they are shipped; or `otel`, the program's own LoggerProvider, which keeps them in memory: "
+        "what it drops is lost, and `verify` names it (see operations.md)",
+    )
     journal_dir: str = _setting(default_journal_dir, "folder of the journal; `~` is the user's home")
     journal_max_bytes: int = _setting(1024 * MIB, "bound of the whole folder; beyond it events are refused, numbered and counted")
     journal_segment_bytes: int = _setting(8 * MIB, "size of one journal file")
@@ -163,6 +171,8 @@ def check(name: str, value: Any) -> None:
         rules_of(value)
     if name == "metrics" and value not in (*METRIC_GENERATIONS, "none"):
         raise ValueError(f"metrics={value!r}: use latest, legacy, both or none")
+    if name == "delivery" and value not in DELIVERIES:
+        raise ValueError(f"delivery={value!r}: use journal or otel")
     if name == "compression" and value not in ("gzip", "none"):
         raise ValueError(f"compression={value!r}: use gzip or none")
     if name in ("journal_max_bytes", "journal_segment_bytes") and value < MIB // 4:

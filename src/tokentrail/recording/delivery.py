@@ -1,4 +1,5 @@
-"""Deliveries, which take usages: the protocol, implemented by the journal (`tokentrail.journal.process`) and by `Memory`."""
+"""Deliveries, which take usages: the protocol, implemented by the journal (`tokentrail.journal.process`), by log records
+(`tokentrail.recording.log_delivery`) and by `Memory`."""
 
 from __future__ import annotations
 

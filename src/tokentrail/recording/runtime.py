@@ -29,7 +29,9 @@ from tokentrail.process.diagnostics import Diagnostics
 from tokentrail.process.forks import no_fork, resume
 from tokentrail.process.mutexes import Mutex
 from tokentrail.recording.delivery import Delivery, Texts
+from tokentrail.recording.log_delivery import LogDelivery
 from tokentrail.recording.open_streams import OpenStreams
+from tokentrail.settings import OTEL
 from tokentrail.telemetry.durations import Durations
 from tokentrail.telemetry.instruments import Telemetry
 from tokentrail.telemetry.observers import observe, observe_collections
@@ -58,7 +60,9 @@ class Runtime:
         self.sums = Sums()
         self.durations = Durations(self.diagnostics.internal_error)
         self.journal = Journal(settings, self._resource, self.estimate, self.diagnostics, on_begin=current.close_at_exit)
-        self.delivery: Delivery = delivery or self.journal
+        self.logs = LogDelivery(self.estimate, self.diagnostics, on_begin=current.close_at_exit)
+        self._own_delivery = delivery
+        self.delivery: Delivery = self._delivery_under(settings)
         self.telemetry: Telemetry | None = None
         self.secret = b""
         self.armed = False
@@ -72,12 +76,16 @@ class Runtime:
         """Applies new settings; records made under former settings are kept until they are acknowledged."""
         self.settings = settings
         self.journal.renew(settings)
+        former, self.delivery = self.delivery, self._delivery_under(settings)
+        if former is self.logs and self.delivery is not former:
+            former.close(time.monotonic())
         self.telemetry = None
         self.secret = b""
 
     def forget_parent(self) -> None:
         """Resets all parts in a forked child: the child gets its own identity, numbers, sums and secret; what waits stays the parent's."""
         self.journal.forget_parent()
+        self.logs.forget_parent()
         self.deferred.forget()
         self.streams.forget()
         if self._estimator is not None:
@@ -102,9 +110,8 @@ class Runtime:
         if for_good and self._estimator is not None:
             self._estimator.stop_loading()
         self.drain_estimates(max(0.0, deadline - time.monotonic()))
-        self.delivery.close(deadline)
-        if self.delivery is not self.journal:
-            self.journal.close(deadline)
+        for delivery in (self.delivery, *(each for each in (self.logs, self.journal) if each is not self.delivery)):
+            delivery.close(deadline)
 
     def flush(self, timeout: float) -> bool:
         """Waits until all usages so far are counted and acknowledged, at most `timeout` seconds. True if all are."""
@@ -112,8 +119,9 @@ class Runtime:
         deadline = time.monotonic() + timeout
         finished = self.deferred.drain(timeout)
         counted = self.drain_estimates(max(0.0, deadline - time.monotonic()))
+        passed = self.delivery is not self.logs or self.logs.flush(max(0.0, deadline - time.monotonic()))
         acknowledged = self.journal.flush(max(0.0, deadline - time.monotonic()))
-        return finished and counted and acknowledged
+        return finished and counted and passed and acknowledged
 
     def estimate(self, usage: Usage, texts: Texts, append: Callable[[Usage], None], settle: Callable[[], None]) -> None:
         """Counts the texts in the background, passes the completed usage to `append`, and calls `settle` at the end in any case."""
@@ -149,6 +157,10 @@ class Runtime:
             if self.settings is settings:
                 self.secret = secret
             return secret
+
+    def _delivery_under(self, settings: Settings) -> Delivery:
+        """Returns the delivery that a test has given, else the one of the settings."""
+        return self._own_delivery or (self.logs if settings.delivery == OTEL else self.journal)
 
     def _observe(self, meter: Meter) -> None:
         """Registers the sums with the SDK, once: two callbacks would report the same sums twice. Each further meter collects the durations."""
