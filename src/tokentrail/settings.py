@@ -74,7 +74,7 @@ class Settings:
     metrics: str = _setting("latest", "names of the metrics: `latest`, `legacy`, `both` or `none`")
     delivery: str = _setting(
         "journal",
-        "who takes the usages: `journal`, files from which they are shipped; or `otel`, the program's own LoggerProvider, which keeps them in memory: "
+        "who takes the usages: `journal`, files from which they are shipped; or `otel`, the program's own LoggerProvider, which has them in memory: "
         "what it drops is lost, and `verify` names it (see operations.md)",
     )
     journal_dir: str = _setting(default_journal_dir, "folder of the journal; `~` is the user's home")
@@ -162,6 +162,7 @@ def _convert(name: str, kind: str, value: Any) -> Any:
     raise TypeError(f"{name}{shown}: {_KINDS[kind]}")
 
 
+_WORDS: Final = {"metrics": (*METRIC_GENERATIONS, "none"), "delivery": DELIVERIES, "compression": ("gzip", "none")}
 _KINDS: Final = {"bool": "True or False", "int": "a whole number", "float": "a number", "str": "a text", "Mapping[str, str]": "a mapping of texts"}
 
 
@@ -169,12 +170,9 @@ def check(name: str, value: Any) -> None:
     """Raises `ValueError` with one sentence if the value is invalid for the setting."""
     if name == "provider_hosts":
         rules_of(value)
-    if name == "metrics" and value not in (*METRIC_GENERATIONS, "none"):
-        raise ValueError(f"metrics={value!r}: use latest, legacy, both or none")
-    if name == "delivery" and value not in DELIVERIES:
-        raise ValueError(f"delivery={value!r}: use journal or otel")
-    if name == "compression" and value not in ("gzip", "none"):
-        raise ValueError(f"compression={value!r}: use gzip or none")
+    if name in _WORDS and value not in _WORDS[name]:
+        *first, last = _WORDS[name]
+        raise ValueError(f"{name}={value!r}: use {', '.join(first)} or {last}")
     if name in ("journal_max_bytes", "journal_segment_bytes") and value < MIB // 4:
         raise ValueError(f"{name}={value!r}: at least {MIB // 4} bytes")
     if name in ("timeout", "ship_interval", "adopt_interval") and not (value > 0 and math.isfinite(value)):

@@ -18,7 +18,24 @@ from tokentrail.clickhouse.migrate import migrate
 from tokentrail.clickhouse.sqlfiles import Target
 
 TABLES = ("usage_landing", "otel_traces", "otel_logs", "usage_ledger", "bridge_spans", "quarantine")
-NUMBERS = ("x", "", "-1", "1.5", "1e3", " 5", "0x10", "9223372036854775808", "-9223372036854775809", "99999999999999999999", "NaN", "null", "[1]", '{"a":1}', "\0", "1" * 70_000)
+NUMBERS = (
+    "x",
+    "",
+    "-1",
+    "1.5",
+    "1e3",
+    " 5",
+    "0x10",
+    "9223372036854775808",
+    "-9223372036854775809",
+    "99999999999999999999",
+    "NaN",
+    "null",
+    "[1]",
+    '{"a":1}',
+    "\0",
+    "1" * 70_000,
+)
 WORDS = ("", "\0", "'", '"', "\\", "\n", "{}", "[", "💥", "é" * 40_000, "\u2028", "%s", "{{x}}", "'; DROP TABLE usage; --", "span:")
 
 
@@ -38,7 +55,9 @@ def empty(client: Client) -> None:
 
 def counts(client: Client) -> list[int]:
     """Rows of the two tables of telemetry, of the landing table, of quarantine, and of the view."""
-    asked = "SELECT " + ", ".join(f"(SELECT count() FROM {table})" for table in ("otel_traces", "otel_logs", "usage_landing", "quarantine FINAL", "usage"))
+    asked = "SELECT " + ", ".join(
+        f"(SELECT count() FROM {table})" for table in ("otel_traces", "otel_logs", "usage_landing", "quarantine FINAL", "usage")
+    )
     return list(client.query(asked).rows[0])
 
 
@@ -97,7 +116,11 @@ def test_odd_spans_pass(client: Client, odd: str) -> None:
 
 def test_odd_events_pass(client: Client) -> None:
     empty(client)
-    rows = [event(1, tokens(value)) for value in NUMBERS] + [event(2, tokens() | {semconv.EVENT: "usage"}), event(3, {}), event(4, tokens(), trace="x")]
+    rows = [event(1, tokens(value)) for value in NUMBERS] + [
+        event(2, tokens() | {semconv.EVENT: "usage"}),
+        event(3, {}),
+        event(4, tokens(), trace="x"),
+    ]
     client.insert_json("otel_logs", rows)
     _, logs, landed, _, counted = counts(client)
     assert (logs, landed) == (len(rows), len(NUMBERS) + 1)
@@ -117,7 +140,9 @@ def test_bytes_that_are_no_utf8_pass(client: Client) -> None:
 
 
 ATTRIBUTE = st.sampled_from(sorted({name for stated in [*names.FIELDS.values(), *names.COUNTS.values()] for name in stated} | set(names.KIND_NAMES)))
-VALUE = st.one_of(st.sampled_from(NUMBERS[:-1] + WORDS[:9]), st.integers().map(str), st.text(max_size=20), st.sampled_from(["chat", "LLM", "5", "true"]))
+VALUE = st.one_of(
+    st.sampled_from(NUMBERS[:-1] + WORDS[:9]), st.integers().map(str), st.text(max_size=20), st.sampled_from(["chat", "LLM", "5", "true"])
+)
 COLUMNS = st.fixed_dictionaries(
     {},
     optional={
@@ -141,7 +166,10 @@ def test_no_attribute_of_a_span_or_an_event_fails_the_insert(client: Client, row
     logs = ("TraceId", "SpanId", "ScopeName", "ServiceName")
     client.insert_json(
         "otel_logs",
-        [event(number, attributes) | {name: columns[name] for name in logs if name in columns} for number, (attributes, columns) in enumerate(rows, 1)],
+        [
+            event(number, attributes) | {name: columns[name] for name in logs if name in columns}
+            for number, (attributes, columns) in enumerate(rows, 1)
+        ],
     )
     spans, written, landed, quarantined, counted = counts(client)
     assert spans == written == len(rows)

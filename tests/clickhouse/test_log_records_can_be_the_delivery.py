@@ -68,7 +68,10 @@ class Program:
     def rows(self) -> list[dict[str, Any]]:
         """The rows that a receiver stores in the landing table."""
         request = ExportLogsServiceRequest.FromString(encode_logs(self.exporter.get_finished_logs()).SerializeToString())
-        return [row | {"Timestamp": moment(record.time_unix_nano)} for row, record in zip(log_rows(request)["usage_landing"], self.exported(), strict=True)]
+        return [
+            row | {"Timestamp": moment(record.time_unix_nano)}
+            for row, record in zip(log_rows(request)["usage_landing"], self.exported(), strict=True)
+        ]
 
 
 @pytest.fixture
@@ -153,7 +156,9 @@ def test_a_span_that_runs_now_is_not_stated_for_a_usage_without_one(program: Pro
 def test_an_estimate_is_the_same_writers_also_after_its_end(program: Program, tmp_path: Path, land: Land, database: Client) -> None:
     settings = Settings(journal_dir=str(tmp_path / "journal"), ship=False, delivery="otel")
     with Runtime(settings).in_place() as runtime:
-        runtime.delivery.append(Usage(key="chat:acme:" + "a" * 32 + ":1795000000000000000", key_time=1795000000000000000, ts=1795000000000000000), Texts(["a b c"], ["d"]))
+        runtime.delivery.append(
+            Usage(key="chat:acme:" + "a" * 32 + ":1795000000000000000", key_time=1795000000000000000, ts=1795000000000000000), Texts(["a b c"], ["d"])
+        )
         assert runtime.drain_estimates(60)
     land(*program.rows())
     ((source, given),) = database.query("SELECT source, input_tokens FROM usage").rows
@@ -218,7 +223,9 @@ def test_a_forked_child_is_a_writer_of_its_own(program: Program, runtime: Runtim
 
     def child() -> None:
         count(2)
-        (tmp_path / "child").write_text(" ".join(f"{_attribute(record, semconv.WRITER_ID)}:{_attribute(record, semconv.SEQ)}" for record in program.exported()))
+        (tmp_path / "child").write_text(
+            " ".join(f"{_attribute(record, semconv.WRITER_ID)}:{_attribute(record, semconv.SEQ)}" for record in program.exported())
+        )
 
     pid = os.fork()
     if pid == 0:

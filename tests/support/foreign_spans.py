@@ -129,7 +129,11 @@ SHAPES: Final[dict[str, tuple[Row, dict[str, object]]]] = {
         },
     ),
     "llm.usage, the oldest names": (
-        span(1, {"llm.usage.prompt_tokens": 9, "llm.usage.completion_tokens": 2, "llm.request.model": "gpt-4", "llm.response.model": "gpt-4-0613"}, scope="go"),
+        span(
+            1,
+            {"llm.usage.prompt_tokens": 9, "llm.usage.completion_tokens": 2, "llm.request.model": "gpt-4", "llm.response.model": "gpt-4-0613"},
+            scope="go",
+        ),
         {"input_tokens": 9, "output_tokens": 2, "request_model": "gpt-4", "response_model": "gpt-4-0613", "provider": "", "instrumentation": "go"},
     ),
     # Spring AI and LangChain4j
@@ -151,7 +155,11 @@ SHAPES: Final[dict[str, tuple[Row, dict[str, object]]]] = {
     ),
     # Microsoft.Extensions.AI, its first names and today's
     ".NET, first names": (
-        span(1, {"gen_ai.system": "az.ai.openai", "gen_ai.response.input_tokens": 8, "gen_ai.response.output_tokens": 1}, scope="Experimental.Microsoft.Extensions.AI"),
+        span(
+            1,
+            {"gen_ai.system": "az.ai.openai", "gen_ai.response.input_tokens": 8, "gen_ai.response.output_tokens": 1},
+            scope="Experimental.Microsoft.Extensions.AI",
+        ),
         {"provider": "azure.ai.openai", "input_tokens": 8, "output_tokens": 1},
     ),
     "Vercel's AI SDK": (
@@ -203,7 +211,10 @@ SHAPES: Final[dict[str, tuple[Row, dict[str, object]]]] = {
         span(1, tokens(5, 0, error__type="timeout"), StatusCode="Error"),
         {"ended": "error", "error_type": "timeout", "input_tokens": 5, "output_tokens": 0},
     ),
-    "half of it": (span(1, {"gen_ai.usage.input_tokens": 6}), {"input_tokens": 6, "output_tokens": None, "source": "unknown", "input_source": "reported"}),
+    "half of it": (
+        span(1, {"gen_ai.usage.input_tokens": 6}),
+        {"input_tokens": 6, "output_tokens": None, "source": "unknown", "input_source": "reported"},
+    ),
 }
 """A span, and columns of its row in the ledger."""
 

@@ -1,7 +1,7 @@
 """The attributes by which instrumentations of both name generations state a call, as one table that Python and SQL read.
 
-Sources: OpenTelemetry's GenAI conventions (2025 and 2026), their older names (`gen_ai.system`, `prompt_tokens`), OpenLLMetry's `llm.usage.*`, OpenInference's
-`llm.token_count.*`, the Vercel AI SDK's and .NET's first names. tokentrail emits none of these names, so they are not in `semconv`.
+Sources: OpenTelemetry's GenAI conventions (2025 and 2026), their older names (`gen_ai.system`, `prompt_tokens`), OpenLLMetry's `llm.usage.*`,
+OpenInference's `llm.token_count.*`, the Vercel AI SDK's and .NET's first names. tokentrail emits none of these names, so they are not in `semconv`.
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "bridged": [_attributes(field, stated) for field, stated in {**names.FIELDS, **names.COUNTS}.items()],
         "bridge_totals": [_attributes(field, names.COUNTS[field]) for field in ("input_tokens", "output_tokens")],
         "bridged_counts": _items(by_name[name] for name in names.COUNTS),
-        "bridge_kinds": [{"name": f"other_kind_{place}", "literal": _literal(name), "calls": _literals(names.CALLS)} for place, name in enumerate(names.KIND_NAMES)],
+        "bridge_kinds": [
+            {"name": f"other_kind_{place}", "literal": _literal(name), "calls": _literals(names.CALLS)} for place, name in enumerate(names.KIND_NAMES)
+        ],
     }
 
 

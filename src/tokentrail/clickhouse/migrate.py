@@ -5,7 +5,7 @@ rendered text differs from the text that was run is refused. Views are definitio
 text has changed, or the existing view is not the one that was put in place.
 Every statement may be run twice, so an interrupted step is run again from its beginning, and two concurrent runs are harmless.
 A table or view that was created and dropped since is created again if it holds no data; a table that held data is only reported.
-The views of the bridge, which take spans and events of other instrumentations, are in place while the bridge is on; the database itself holds that setting.
+The views of the bridge, which take spans and events of other instrumentations, are in place while the bridge is on: the database holds that setting.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Only this module replaces placeholders in double braces:
 
 - `{{SEQ}}` an attribute's name from `tokentrail.semconv` as a literal, `{{SEQ.name}}` the same without quotes;
-- `{{Operation.type}}`, `.words`, `.numbers` a vocabulary's Enum8 and the two lists that map a text to its number, `{{Origin.BRIDGED}}` one word as a literal;
+- `{{Operation.type}}`, `.words`, `.numbers` a vocabulary's Enum8 and the two lists that map a text to its number; `{{Origin.BRIDGED}}` one word as
+  a literal;
 - `{{bridge.no_calls}}` literals of `tokentrail.bridge.names`, listed in `lists.bridge_literals`;
 - `{{each counts: $name,}}` the text once for every item of a list of `tokentrail.clickhouse.lists`: each on its own line if the placeholder has its
   own line, else side by side;
@@ -116,7 +117,7 @@ def _words(kind: type[vocabulary.Word], part: str | None) -> str:
         return "[" + ", ".join(f"'{word.value}'" for word in kind) + "]"
     if part == "numbers":
         return "[" + ", ".join(str(word.number) for word in kind) + "]"
-    if part in kind.__members__:
+    if part is not None and part in kind.__members__:
         return f"'{kind[part].value}'"
     raise ValueError(f"{kind.__name__}.{part} is not known in SQL files")
 

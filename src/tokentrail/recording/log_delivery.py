@@ -6,6 +6,7 @@ numbered as a writer's, so `verify` names what the provider has dropped; nothing
 
 from __future__ import annotations
 
+import importlib
 import time
 import uuid
 from functools import cache
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LogDelivery"]
 
-WITHOUT_PROVIDER: Final = 'delivery is "otel" and the program has set no LoggerProvider: usages are numbered and not sent (opentelemetry._logs.set_logger_provider)'
+WITHOUT_PROVIDER: Final = (
+    'delivery is "otel" and the program has set no LoggerProvider (opentelemetry._logs.set_logger_provider): usages are numbered and not sent'
+)
 
 
 class LogDelivery:
@@ -58,7 +61,7 @@ class LogDelivery:
         return number if sent else -number
 
     def flush(self, timeout: float) -> bool:
-        """Calls `force_flush` of the provider, at most `timeout` seconds. True if the provider says so; an exporter may have dropped records before."""
+        """Calls `force_flush` of the provider, at most `timeout` seconds. True if the provider says so; records may have been dropped before."""
         try:
             flush = getattr(_provider(), "force_flush", None)
             return self._writer is None if flush is None else bool(flush(max(1, int(timeout * 1000))))
@@ -183,9 +186,8 @@ def _log_record(logger: Any, record: Usage | Closing, body: str, writer_id: str,
         "attributes": _attributes(record, event, writer_id, number),
     }
     if type(logger).__module__.startswith("opentelemetry.sdk.") and not _takes_apis_records():
-        from opentelemetry.sdk._logs import LogRecord as SdkLogRecord  # noqa: PLC0415 - see `_provider`
-
-        return SdkLogRecord(**stated, resource=logger.resource, trace_id=span.trace_id, span_id=span.span_id, trace_flags=span.trace_flags)
+        sdk = importlib.import_module("opentelemetry.sdk._logs")
+        return sdk.LogRecord(**stated, resource=logger.resource, trace_id=span.trace_id, span_id=span.span_id, trace_flags=span.trace_flags)
     context = trace.set_span_in_context(trace.NonRecordingSpan(span))
     return LogRecord(**stated, context=context, event_name=f"{semconv.EVENT_NAME_PREFIX}{event}")
 
@@ -193,9 +195,7 @@ def _log_record(logger: Any, record: Usage | Closing, body: str, writer_id: str,
 @cache
 def _takes_apis_records() -> bool:
     """Whether the SDK takes the API's log records; an SDK before 1.39 only exports its own."""
-    import opentelemetry.sdk._logs  # noqa: PLC0415 - see `_provider`
-
-    return hasattr(opentelemetry.sdk._logs, "ReadWriteLogRecord")  # noqa: SLF001 - the public place of a signal in development
+    return hasattr(importlib.import_module("opentelemetry.sdk._logs"), "ReadWriteLogRecord")
 
 
 def _span_context(record: Usage | Closing) -> trace.SpanContext:

@@ -28,7 +28,7 @@ from tokentrail.process.deferred import Deferred
 from tokentrail.process.diagnostics import Diagnostics
 from tokentrail.process.forks import no_fork, resume
 from tokentrail.process.mutexes import Mutex
-from tokentrail.recording.delivery import Delivery, Texts
+from tokentrail.recording.delivery import Delivery, Texts, Witness
 from tokentrail.recording.log_delivery import LogDelivery
 from tokentrail.recording.open_streams import OpenStreams
 from tokentrail.settings import OTEL
@@ -65,6 +65,7 @@ class Runtime:
         self.delivery: Delivery = self._delivery_under(settings)
         self.telemetry: Telemetry | None = None
         self.secret = b""
+        self.witness: Witness | None = None
         self.armed = False
         """Whether the first use of a decorator has patched the SDKs."""
         self._estimator: Estimator | None = None
@@ -86,6 +87,8 @@ class Runtime:
         """Resets all parts in a forked child: the child gets its own identity, numbers, sums and secret; what waits stays the parent's."""
         self.journal.forget_parent()
         self.logs.forget_parent()
+        if self.witness is not None:
+            self.witness.forget_parent()
         self.deferred.forget()
         self.streams.forget()
         if self._estimator is not None:
@@ -102,7 +105,8 @@ class Runtime:
         `for_good`: the process ends; no vocabulary is loaded any more, because loading would outlive the interpreter.
         """
         deadline = time.monotonic() + self.settings.exit_timeout
-        for step in (self.streams.end_all, lambda: self.deferred.drain(self.settings.exit_timeout), self.durations.record_all):
+        bridged = [self.witness.drain] if self.witness is not None else []
+        for step in (self.streams.end_all, lambda: self.deferred.drain(self.settings.exit_timeout), *bridged, self.durations.record_all):
             try:
                 step()
             except Exception as error:  # a failed step must not stop the next step
