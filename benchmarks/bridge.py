@@ -22,8 +22,9 @@ SPANS = f"""
 INSERT INTO otel_traces (Timestamp, TraceId, SpanId, ParentSpanId, SpanName, SpanKind, ServiceName, ScopeName, SpanAttributes, Duration)
 SELECT fromUnixTimestamp64Nano(toInt64(1795000000000000000 + number * 1000000), 'UTC'), lower(hex(sipHash128(intDiv(number, 10)))),
     lower(hex(sipHash64(number))), '', 'work', 'Client', 'shop', 'scope',
-    if(number % 10 = 0, map('{semconv.INPUT_TOKENS}', toString(number % 4000), '{semconv.OUTPUT_TOKENS}', '7', '{semconv.REQUEST_MODEL}', 'gpt-4o',
-        '{semconv.PROVIDER}', 'openai'), map('http.request.method', 'GET', 'url.path', '/', 'server.address', 'db')), 1000000
+    if(number % 10 = 0,
+        map('{semconv.INPUT_TOKENS}', toString(number % 4000), '{semconv.OUTPUT_TOKENS}', '7', '{semconv.REQUEST_MODEL}', 'gpt-4o'),
+        map('http.request.method', 'GET', 'url.path', '/', 'server.address', 'db')), 1000000
 FROM numbers({{first:UInt64}}, {{count:UInt64}})
 """
 RECORDS = """

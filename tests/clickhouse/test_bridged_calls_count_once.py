@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import permutations
 
 import pytest
+from click.testing import CliRunner
 
 from tests.support.foreign_spans import NO_CALLS, SHAPES, TRACE, event, span, tokens
 from tests.support.ledger_rows import START_NS, Row, usage
+from tokentrail.cli.migrate import command
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import migrate
 from tokentrail.clickhouse.sqlfiles import Target
@@ -92,6 +95,20 @@ def test_off_until_it_is_set_and_off_again(database: Client) -> None:
     assert len(migrate(database, target, bridge=True)) == len(put)
     database.insert_json(SPANS, [span(5, tokens())])
     assert total(database) == (2, 20, 8)
+
+
+def test_the_command_turns_it_on_and_off(database: Client, dsn: str) -> None:
+    def run(*arguments: str) -> list[tuple[str, str]]:
+        ran = CliRunner().invoke(command, ["--dsn", dsn, "--json", *arguments])
+        assert ran.exit_code == 0, ran.output
+        return sorted((step["kind"], step["name"]) for step in json.loads(ran.stdout)["applied"])
+
+    views = ["events_to_landing", "spans_to_landing", "spans_to_tree"]
+    assert run("--bridge", "on", "--dry-run") == run("--bridge", "on") == [("definition", name) for name in views]
+    assert run() == run("--bridge", "on") == []
+    assert run("--bridge", "off", "--dry-run") == run("--bridge", "off") == [("removed", name) for name in views]
+    assert run() == run("--bridge", "off") == []
+    assert CliRunner().invoke(command, ["--dsn", dsn, "--bridge", "perhaps"]).exit_code == 2
 
 
 def test_a_view_of_the_bridge_that_was_dropped_or_changed_is_put_back(bridged: Client) -> None:
