@@ -20,7 +20,7 @@ from tokentrail.ledger.report import report
 
 SPANS = f"""
 INSERT INTO otel_traces (Timestamp, TraceId, SpanId, ParentSpanId, SpanName, SpanKind, ServiceName, ScopeName, SpanAttributes, Duration)
-SELECT fromUnixTimestamp64Nano(toInt64(1795000000000000000 + number * 1000000), 'UTC'), lower(hex(sipHash128(intDiv(number, 10)))),
+SELECT fromUnixTimestamp64Nano(toInt64(1795000000000000000 + number * 1000000)), lower(hex(sipHash128(intDiv(number, 10)))),
     lower(hex(sipHash64(number))), '', 'work', 'Client', 'shop', 'scope',
     if(number % 10 = 0,
         map('{semconv.INPUT_TOKENS}', toString(number % 4000), '{semconv.OUTPUT_TOKENS}', '7', '{semconv.REQUEST_MODEL}', 'gpt-4o'),
@@ -29,7 +29,8 @@ FROM numbers({{first:UInt64}}, {{count:UInt64}})
 """
 RECORDS = """
 INSERT INTO usage_ledger (key_ts, key_hash, version, key_kind, key_head, event_ts, arrived_at, writer_id, seq, call, tenant_id, operation_name,
-    token_type_name, provider, request_model, input_source, output_source, ended_name, calls, input_tokens, output_tokens, attempts, trace_id, span_id)
+    token_type_name, provider, request_model, input_source, output_source, ended_name, calls, input_tokens, output_tokens, attempts,
+    trace_id, span_id)
 SELECT fromUnixTimestamp64Nano(toInt64(1795000000000000000 + number * 1000000), 'UTC') AS ts, reinterpretAsUInt128(sipHash128(number)), number,
     'automatic', concat('chat:t:', lower(hex(sipHash128(number, 1)))), ts, ts, lower(hex(MD5(toString(number % 50)))), number, number,
     concat('tenant-', toString(number % 200)), 'chat', 'llm', 'openai', 'gpt-4o', 'reported', 'reported', 'complete', 1, number % 4000, 7, 1,

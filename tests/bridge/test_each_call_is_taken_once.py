@@ -88,6 +88,24 @@ def test_a_span_inside_a_call_of_tokentrail_is_not_taken(program: Program) -> No
     assert program.totals() == (1, 10, 4)
 
 
+def test_a_span_inside_a_call_of_tokentrail_that_has_no_span_is_not_taken(program: Program) -> None:
+    tokentrail.configure(spans=False)
+    call = own_call()
+    with program.tracer().start_as_current_span("chat", attributes=tokens(99, 99)):
+        pass
+    end(call)
+    assert program.totals() == (1, 10, 4)
+
+
+@pytest.mark.parametrize("program", [0.0], indirect=True)
+def test_an_event_inside_a_call_of_tokentrail_that_is_not_sampled_is_not_taken(program: Program) -> None:
+    call = own_call()
+    with program.tracer().start_as_current_span("chat"):
+        emit(program, tokens(99, 99))
+    end(call)
+    assert program.totals() == (1, 10, 4)
+
+
 def test_a_stream_of_tokentrails_that_ends_last_is_counted_alone(program: Program) -> None:
     """The framework's span has ended before the stream is read to its end."""
     outer = program.tracer().start_span("chat", attributes=tokens(99, 99, gen_ai__response__id="r"))

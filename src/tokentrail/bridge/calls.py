@@ -99,7 +99,6 @@ class Calls:
             if own_call:
                 trace.own_open.add(span_id)
                 trace.counted[span_id] = None
-                trace.around.update(dict.fromkeys(trace.ancestors(span_id)))
 
     def end(self, trace_id: int, span_id: int, candidate: Candidate | None = None) -> None:
         """Notes that a span has ended; the candidate is the call that the span states."""
