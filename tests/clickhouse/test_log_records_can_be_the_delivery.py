@@ -29,6 +29,7 @@ from tokentrail.ledger.verify import verify
 from tokentrail.recording.delivery import Texts
 from tokentrail.recording.runtime import Runtime
 from tokentrail.settings import Settings
+from tokentrail.testing import collect_usages
 from tokentrail.usage import Usage
 
 FULL = Usage(
@@ -206,6 +207,16 @@ def test_another_delivery_ends_the_writer(program: Program, runtime: Runtime, tm
     assert len(program.exported()) == 3
     with pytest.raises(ValueError, match="use journal or otel"):
         tokentrail.configure(delivery="kafka")  # type: ignore[arg-type]
+
+
+def test_collected_usages_are_not_sent(program: Program, runtime: Runtime) -> None:
+    with collect_usages() as usages:
+        tokentrail.configure(tenant_id="acme")
+        count(1)
+        assert [usage.tenant_id for usage in usages] == ["acme"]
+    assert program.exporter.get_finished_logs() == ()
+    count(2)
+    assert len(program.exported()) == 1
 
 
 def test_threads_get_numbers_of_their_own(program: Program, runtime: Runtime) -> None:

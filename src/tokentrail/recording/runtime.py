@@ -61,8 +61,7 @@ class Runtime:
         self.durations = Durations(self.diagnostics.internal_error)
         self.journal = Journal(settings, self._resource, self.estimate, self.diagnostics, on_begin=current.close_at_exit)
         self.logs = LogDelivery(self.estimate, self.diagnostics, on_begin=current.close_at_exit)
-        self._own_delivery = delivery
-        self.delivery: Delivery = self._delivery_under(settings)
+        self.delivery: Delivery = delivery or self.usual_delivery()
         self.telemetry: Telemetry | None = None
         self.secret = b""
         self.witness: Witness | None = None
@@ -77,9 +76,10 @@ class Runtime:
         """Applies new settings; records made under former settings are kept until they are acknowledged."""
         self.settings = settings
         self.journal.renew(settings)
-        former, self.delivery = self.delivery, self._delivery_under(settings)
-        if former is self.logs and self.delivery is not former:
-            former.close(time.monotonic())
+        if self.delivery in (self.logs, self.journal):  # a test's delivery stays
+            former, self.delivery = self.delivery, self.usual_delivery()
+            if former is not self.delivery and former is self.logs:
+                former.close(time.monotonic())
         self.telemetry = None
         self.secret = b""
 
@@ -116,6 +116,10 @@ class Runtime:
         self.drain_estimates(max(0.0, deadline - time.monotonic()))
         for delivery in (self.delivery, *(each for each in (self.logs, self.journal) if each is not self.delivery)):
             delivery.close(deadline)
+
+    def usual_delivery(self) -> Delivery:
+        """Returns the delivery of the settings; tests put another one in its place."""
+        return self.logs if self.settings.delivery == OTEL else self.journal
 
     def flush(self, timeout: float) -> bool:
         """Waits until all usages so far are counted and acknowledged, at most `timeout` seconds. True if all are."""
@@ -161,10 +165,6 @@ class Runtime:
             if self.settings is settings:
                 self.secret = secret
             return secret
-
-    def _delivery_under(self, settings: Settings) -> Delivery:
-        """Returns the delivery that a test has given, else the one of the settings."""
-        return self._own_delivery or (self.logs if settings.delivery == OTEL else self.journal)
 
     def _observe(self, meter: Meter) -> None:
         """Registers the sums with the SDK, once: two callbacks would report the same sums twice. Each further meter collects the durations."""

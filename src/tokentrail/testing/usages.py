@@ -247,7 +247,7 @@ def collect_usages() -> Iterator[Usages]:
             with _changing.lock:  # collections of several threads may end in any order
                 if usages in _collecting:
                     _collecting.remove(usages)
-                runtime.delivery = Memory(_collecting[-1].append, runtime.estimate) if _collecting else runtime.journal
+                runtime.delivery = Memory(_collecting[-1].append, runtime.estimate) if _collecting else runtime.usual_delivery()
 
 
 def renew_locks() -> None:
