@@ -20,6 +20,7 @@ from rich.text import Text
 HERE = Path(__file__).parent
 WITHOUT_TERMINAL = 160
 BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
+    "bridge.py": ([], ["--rows", "1000", "--bridged", "100"]),
     "chat_call.py": ([], ["--blocks", "3", "--calls", "2"]),
     "import_cost.py": ([], ["--rounds", "1"]),
     "journal_append.py": ([], ["--appends", "200", "--events", "200"]),

@@ -34,6 +34,7 @@ __all__ = [
     "parse_key",
     "part_key",
     "random_key",
+    "span_key",
 ]
 
 MAX_KEY_BYTES: Final = 1024
@@ -233,6 +234,11 @@ def job_of(text: str) -> str:
 def fact_of(text: str) -> str:
     """Returns the name of the fact from the key of such a record; "" for any other key."""
     return text.partition("##")[2]
+
+
+def span_key(trace_id: str, span_id: str) -> Key:
+    """Returns the key of a bridged call: the identity of the span that states the call, in lower-case hex digits. ClickHouse builds the same key."""
+    return Key(f"span:{trace_id}:{span_id}", KeyKind.OPAQUE, 0)
 
 
 def random_key(name: str) -> Key:

@@ -21,10 +21,13 @@ __all__ = ["Settings", "check_url", "from_environment"]
 logger = logging.getLogger("tokentrail")
 
 MIB: Final = 1024 * 1024
+OTEL: Final = "otel"
+DELIVERIES: Final = ("journal", OTEL)
 METRIC_GENERATIONS: Final = ("latest", "legacy", "both")
 
 MetricNames: TypeAlias = Literal["latest", "legacy", "both", "none"]
 Compression: TypeAlias = Literal["gzip", "none"]
+DeliveryName: TypeAlias = Literal["journal", "otel"]
 Protocol: TypeAlias = Literal["http/protobuf", "http/json", "grpc"]  # the specification's
 
 
@@ -69,6 +72,11 @@ class Settings:
     )
     spans: bool = _setting(True, "a client span per call, and one per `track_tokens` block")
     metrics: str = _setting("latest", "names of the metrics: `latest`, `legacy`, `both` or `none`")
+    delivery: str = _setting(
+        "journal",
+        "who takes the usages: `journal`, files from which they are shipped; or `otel`, the program's own LoggerProvider, which has them in memory: "
+        "what it drops is lost, and `verify` names it (see operations.md)",
+    )
     journal_dir: str = _setting(default_journal_dir, "folder of the journal; `~` is the user's home")
     journal_max_bytes: int = _setting(1024 * MIB, "bound of the whole folder; beyond it events are refused, numbered and counted")
     journal_segment_bytes: int = _setting(8 * MIB, "size of one journal file")
@@ -154,6 +162,7 @@ def _convert(name: str, kind: str, value: Any) -> Any:
     raise TypeError(f"{name}{shown}: {_KINDS[kind]}")
 
 
+_WORDS: Final = {"metrics": (*METRIC_GENERATIONS, "none"), "delivery": DELIVERIES, "compression": ("gzip", "none")}
 _KINDS: Final = {"bool": "True or False", "int": "a whole number", "float": "a number", "str": "a text", "Mapping[str, str]": "a mapping of texts"}
 
 
@@ -161,10 +170,9 @@ def check(name: str, value: Any) -> None:
     """Raises `ValueError` with one sentence if the value is invalid for the setting."""
     if name == "provider_hosts":
         rules_of(value)
-    if name == "metrics" and value not in (*METRIC_GENERATIONS, "none"):
-        raise ValueError(f"metrics={value!r}: use latest, legacy, both or none")
-    if name == "compression" and value not in ("gzip", "none"):
-        raise ValueError(f"compression={value!r}: use gzip or none")
+    if name in _WORDS and value not in _WORDS[name]:
+        *first, last = _WORDS[name]
+        raise ValueError(f"{name}={value!r}: use {', '.join(first)} or {last}")
     if name in ("journal_max_bytes", "journal_segment_bytes") and value < MIB // 4:
         raise ValueError(f"{name}={value!r}: at least {MIB // 4} bytes")
     if name in ("timeout", "ship_interval", "adopt_interval") and not (value > 0 and math.isfinite(value)):

@@ -74,6 +74,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     output_chars: Number | None = None
     texts: Number | None = None
     corrects_key: str = ""
+    origin: str = "recorded"
+    instrumentation: str = ""  # the scope whose span or event states a bridged usage
 
     @property
     def source(self) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "KeyKind",
     "Operation",
     "OperationLike",
+    "Origin",
     "Source",
     "SourceLike",
     "TokenType",
@@ -102,6 +103,16 @@ class KeyKind(Word):
     FOUR_PART = "four_part"
     OPAQUE = "opaque"
     OBJECT = "object"
+
+
+class Origin(Word):
+    """The origin of a record: tokentrail's own record of the call, or a span or an event of another instrumentation (see `tokentrail.bridge`).
+
+    Spans are sampled, and a queue of telemetry drops what does not fit, so bridged records are of lower assurance.
+    """
+
+    RECORDED = "recorded"
+    BRIDGED = "bridged"
 
 
 # The same words as literals, for type checkers and editors (a test compares literals and enums). A `str` of unknown value is no literal:

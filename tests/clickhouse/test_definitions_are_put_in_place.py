@@ -70,14 +70,14 @@ def test_a_dropped_view_is_named_and_put_back(database: Client) -> None:
 def test_a_view_that_was_changed_by_hand_is_named_and_put_back(database: Client, dsn: str) -> None:
     database.command("ALTER TABLE usage_to_ledger MODIFY QUERY SELECT * FROM usage_parsed WHERE 0")
     database.command("CREATE OR REPLACE VIEW usage AS SELECT 1 AS calls")
-    assert named(database) == [("usage", "is not what was put in place"), ("usage_to_ledger", "is not what was put in place")]
+    assert named(database) == [("usage_to_ledger", "is not what was put in place"), ("usage", "is not what was put in place")]
     (finding,) = check_clickhouse(dsn)
-    assert finding.sentence.endswith("usage is not what was put in place, usage_to_ledger is not what was put in place: tokentrail migrate")
+    assert finding.sentence.endswith("usage_to_ledger is not what was put in place, usage is not what was put in place: tokentrail migrate")
     checked = CliRunner().invoke(command, ["--dsn", dsn, "--check"])
-    assert (checked.exit_code, checked.stdout.splitlines()[0][:70]) == (1, "would apply  definition usage, which is not what was put in place  (1 ")
+    assert (checked.exit_code, checked.stdout.splitlines()[1][:70]) == (1, "would apply  definition usage, which is not what was put in place  (1 ")
     ran = CliRunner().invoke(command, ["--dsn", dsn]).stdout.splitlines()
     assert CliRunner().invoke(command, ["--dsn", dsn, "--check"]).exit_code == 0
-    assert ran[0] == "applied  definition usage, which is not what was put in place  (1 statement)"
+    assert ran[1] == "applied  definition usage, which is not what was put in place  (1 statement)"
     database.insert_json("usage_landing", [usage()])
     assert (named(database), database.query("SELECT sum(calls), any(tenant_id) FROM usage").rows) == ([], [(1, "acme")])
 

@@ -30,6 +30,7 @@ TEXTS = [
     "error_type",
     "endpoint",
     "gen_ai_operation",
+    "instrumentation",
 ]
 FULL: dict[str, Any] = {
     **{name: f"the {name}" for name in [*TEXTS, "tenant_id", "tokenizer", "corrects_key"]},
@@ -56,6 +57,7 @@ FULL: dict[str, Any] = {
     "input_chars": 201,
     "output_chars": 202,
     "texts": 203,
+    "origin": "bridged",
 }
 
 
@@ -90,8 +92,8 @@ def test_a_usage_that_states_nothing(land: Land, database: Client) -> None:
     )
     numbers = [*(count.name for count in COUNTS), "input_chars", "output_chars", "texts", "duration_ms", "time_to_first_chunk_ms"]
     assert {name: row[name] for name in numbers} == dict.fromkeys(numbers)
-    others = ("token_type", "ended", "source", "calls", "attempts", "stream", "server_port", "metadata_cut")
-    assert [row[name] for name in others] == ["llm", "complete", "unknown", 1, 1, False, 0, False]
+    others = ("origin", "token_type", "ended", "source", "calls", "attempts", "stream", "server_port", "metadata_cut")
+    assert [row[name] for name in others] == ["recorded", "llm", "complete", "unknown", 1, 1, False, 0, False]
 
 
 @pytest.mark.parametrize("field", ["stream", "metadata_cut"])

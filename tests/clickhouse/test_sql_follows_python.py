@@ -13,7 +13,7 @@ from tokentrail.clickhouse import lists, sqlfiles
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.ledger.pages import data_dictionary
-from tokentrail.vocabulary import Ended, KeyKind, Operation, Source, TokenType, Word, clickhouse_enum
+from tokentrail.vocabulary import Ended, KeyKind, Operation, Origin, Source, TokenType, Word, clickhouse_enum
 
 SOURCES = Path(sqlfiles.__file__).parents[1]
 CONTRACT = """
@@ -21,13 +21,21 @@ CONTRACT = """
     tokenizer ended calls input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens audio_input_tokens audio_output_tokens
     image_input_tokens image_output_tokens consumed_input_tokens consumed_output_tokens input_chars output_chars texts duration_ms time_to_first_chunk_ms
     stream attempts error_type service_name environment operation_id response_id trace_id span_id writer_id seq arrived_at idempotency_key corrects_key
-    metadata
+    metadata origin instrumentation
 """.split()  # noqa: SIM905 - one can compare it with the design at a glance
 
 
 @pytest.mark.parametrize(
     ("column", "kind"),
-    [("operation", Operation), ("token_type", TokenType), ("source", Source), ("input_source", Source), ("ended", Ended), ("key_kind", KeyKind)],
+    [
+        ("operation", Operation),
+        ("token_type", TokenType),
+        ("source", Source),
+        ("input_source", Source),
+        ("ended", Ended),
+        ("key_kind", KeyKind),
+        ("origin", Origin),
+    ],
 )
 def test_the_views_enums_are_pythons(database: Client, column: str, kind: type[Word]) -> None:
     ((found,),) = database.query(

@@ -34,7 +34,7 @@ def test_every_setting_has_its_variable() -> None:
         "Mapping[str, str]": ("a=chat", {"a": "chat"}),
     }
     for setting in fields(Settings):
-        text, value = samples[str(setting.type)]
+        text, value = ("otel", "otel") if setting.name == "delivery" else samples[str(setting.type)]
         found, wrong = read(**{f"TOKENTRAIL_{setting.name.upper()}": text})
         assert not wrong
         assert getattr(found, setting.name) == value

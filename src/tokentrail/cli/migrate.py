@@ -11,8 +11,9 @@ import click
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.clickhouse.dsn import DsnError, parse_dsn
-from tokentrail.clickhouse.migrate import Kind, Step, lost_tables, lost_tables_sentence, migrate, plan, steps
+from tokentrail.clickhouse.migrate import Kind, Step, lost_tables, lost_tables_sentence, migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.clickhouse.steps import bridge_steps, steps
 from tokentrail.wording import counted
 
 __all__ = ["command"]
@@ -27,8 +28,13 @@ _AGAIN = "`tokentrail verify` names it, and docs/operations.md says how it is re
 @click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
 @click.option("--cluster", default="", help="Make the tables on a cluster: ON CLUSTER, Replicated engines, Distributed by key.")
 @click.option("--empty-tables", is_flag=True, help="Create dropped tables again, without their data.")
+@click.option(
+    "--bridge",
+    type=click.Choice(["on", "off"]),
+    help="Count calls that only other instrumentations' spans and events tell of, in any language. Stays as it is set; off at first.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
-def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: str, empty_tables: bool, as_json: bool) -> None:
+def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: str, empty_tables: bool, bridge: str | None, as_json: bool) -> None:
     """Bring a ClickHouse's tables to the state that this version needs: the ledger, and the tables that the Collector's exporter fills.
 
     Safe to repeat. A migration whose text differs from the applied text is refused. Dropped views are put back; a dropped table is
@@ -45,10 +51,10 @@ def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: st
         raise Misuse(str(error)) from None
     dry_run = dry_run or check
     if dry_run and parsed.scheme == "chdb" and not Path(parsed.folder).exists():
-        done, lost = steps(target), []  # opening the engine would create the folder
+        done, lost = [*steps(target), *(bridge_steps(target) if bridge == "on" else [])], []  # opening the engine would create the folder
     else:
         with opened(dsn, create=True) as client:
-            done = (plan if dry_run else migrate)(client, target, empty_tables=empty_tables)
+            done = (plan if dry_run else migrate)(client, target, empty_tables=empty_tables, bridge=None if bridge is None else bridge == "on")
             lost = [] if dry_run and empty_tables else lost_tables(client, target)
     if as_json:
         listed = [
@@ -77,5 +83,7 @@ def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: st
 def _step_line(step: Step, *, dry_run: bool) -> str:
     if step.kind is Kind.DROPPED:
         return f"{'would put back' if dry_run else 'put back'}  {step.name}"
+    if step.kind is Kind.REMOVED:
+        return f"{'would remove' if dry_run else 'removed'}  view {step.name}"
     why = f", which {step.reason}" if step.kind is Kind.DEFINITION and step.reason != "is new" else ""
     return f"{'would apply' if dry_run else 'applied'}  {step.kind.value} {step.name}{why}"

@@ -21,7 +21,7 @@ from graphlib import TopologicalSorter
 from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.sqlfiles import Target
 
-__all__ = ["Definition", "definitions", "in_order"]
+__all__ = ["Definition", "bridge_definitions", "definitions", "in_order"]
 
 _VIEW = re.compile(r"CREATE OR REPLACE VIEW (?P<name>\w+)\b(?P<query>.+)", re.DOTALL)
 _MATERIALIZED = re.compile(
@@ -88,8 +88,17 @@ class Definition:
 
 
 def definitions(target: Target) -> list[Definition]:
-    """Returns every view of this package, in the order of putting them in place."""
-    return in_order(Definition(name, sqlfiles.render(sqlfiles.read("definitions", name), target)) for name in sqlfiles.names("definitions"))
+    """Returns every view that each database has, in the order of putting them in place."""
+    return _read("definitions", target)
+
+
+def bridge_definitions(target: Target) -> list[Definition]:
+    """Returns the views of the bridge, which a database has while the bridge is on: `bridge/NAME.sql`, with the same rules."""
+    return _read("bridge", target)
+
+
+def _read(folder: str, target: Target) -> list[Definition]:
+    return in_order(Definition(name, sqlfiles.render(sqlfiles.read(folder, name), target)) for name in sqlfiles.names(folder))
 
 
 def in_order(found: Iterable[Definition]) -> list[Definition]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from tokentrail.bridge import names
 from tokentrail.counts import COUNTS, Count
 
-__all__ = ["Item", "lists"]
+__all__ = ["Item", "bridge_literals", "lists"]
 
 Item = Mapping[str, str]
 
@@ -52,7 +53,39 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "first_counts": _items(by_name[name] for name in _FIRST),
         "later_counts": _items(count for count in counts if count.name not in (*_FIRST, *_WITHOUT_CONFLICT)),
         "main_counts": _items(by_name[name] for name in _MAIN),
+        "bridged": [_attributes(field, stated) for field, stated in {**names.FIELDS, **names.COUNTS}.items()],
+        "bridge_totals": [_attributes(field, names.COUNTS[field]) for field in ("input_tokens", "output_tokens")],
+        "bridged_counts": _items(by_name[name] for name in names.COUNTS),
+        "bridge_kinds": [
+            {"name": f"other_kind_{place}", "literal": _literal(name), "calls": _literals(names.CALLS)} for place, name in enumerate(names.KIND_NAMES)
+        ],
     }
+
+
+def bridge_literals() -> Mapping[str, str]:
+    """Returns the literals `{{bridge.no_calls}}`, … of the views that take spans and events of other instrumentations."""
+    return {
+        "no_calls": _literals(names.NO_CALLS),
+        "server_side": _literals(names.SERVER_SIDE),
+        "embeddings": _literal(names.EMBEDDINGS),
+        "operations": f"[{_literals(names.OPERATIONS)}]",
+        "operation_names": f"[{_literals(names.OPERATIONS.values())}]",
+        "providers": f"[{_literals(names.PROVIDERS)}]",
+        "provider_names": f"[{_literals(names.PROVIDERS.values())}]",
+    }
+
+
+def _attributes(field: str, stated: Iterable[str]) -> Item:
+    """Returns a field and its attributes as elements of the map `given`: `$said`."""
+    return {"name": field, "said": ", ".join(f"given[{_literal(name)}]" for name in stated)}
+
+
+def _literals(texts: Iterable[str]) -> str:
+    return ", ".join(map(_literal, texts))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _items(counts: Iterable[Count]) -> list[Item]:

@@ -5,6 +5,7 @@ rendered text differs from the text that was run is refused. Views are definitio
 text has changed, or the existing view is not the one that was put in place.
 Every statement may be run twice, so an interrupted step is run again from its beginning, and two concurrent runs are harmless.
 A table or view that was created and dropped since is created again if it holds no data; a table that held data is only reported.
+The views of the bridge, which take spans and events of other instrumentations, are in place while the bridge is on: the database holds that setting.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ from tokentrail.clickhouse.in_place import InPlace, inspect
 from tokentrail.clickhouse.literals import identifier
 from tokentrail.clickhouse.objects import Made, made_by
 from tokentrail.clickhouse.sqlfiles import Target
-from tokentrail.clickhouse.steps import Applied, Kind, MigrationError, Step, applied_to, refuse_another_history, steps
+from tokentrail.clickhouse.steps import Applied, Kind, MigrationError, Step, applied_to, bridge_steps, refuse_another_history, steps
 
 __all__ = ["Kind", "MigrationError", "Step", "cluster_of", "lost_tables", "lost_tables_sentence", "migrate", "plan", "steps"]
 
 
-def plan(client: Client, target: Target, *, empty_tables: bool = False) -> list[Step]:
+def plan(client: Client, target: Target, *, empty_tables: bool = False, bridge: bool | None = None) -> list[Step]:
     """Returns the steps to run in `target.database`, with reasons; reads only. Raises `MigrationError` if the history does not fit.
 
-    Dropped tables and views come first. `empty_tables` includes tables that held data.
+    Dropped tables and views come first. `empty_tables` includes tables that held data. `bridge` turns the bridge on or off; None leaves it.
     """
-    return _plan(client, target, empty_tables=empty_tables)[0]
+    return _plan(client, target, empty_tables=empty_tables, bridge=bridge)[0]
 
 
-def migrate(client: Client, target: Target, *, empty_tables: bool = False) -> list[Step]:
+def migrate(client: Client, target: Target, *, empty_tables: bool = False, bridge: bool | None = None) -> list[Step]:
     """Creates the database if there is none, runs the steps of `plan`, and returns these steps. Leaves `target.database` in use."""
-    pending, place = _plan(client, target, empty_tables=empty_tables)
+    pending, place = _plan(client, target, empty_tables=empty_tables, bridge=bridge)
     if pending:
         client.command(f"CREATE DATABASE IF NOT EXISTS {identifier(target.database)}{target.on_cluster} ENGINE = Atomic")
         client.use(target.database)
@@ -46,7 +47,7 @@ def migrate(client: Client, target: Target, *, empty_tables: bool = False) -> li
     for step in dropped:  # only now: a landing table takes no record before all its views exist
         _run(client, step, [statement for statement in step.statements if statement not in step.making])
         _record(client, step, target)
-    for step in pending[len(dropped) :]:
+    for step in (step for step in pending if step.kind is not Kind.DROPPED):
         _run(client, step, _statements_to_replace(client, step.definition, target, place) if step.definition else step.statements)
         _record(client, step, target)
     client.use(target.database)
@@ -74,10 +75,13 @@ def cluster_of(client: Client, database: str) -> str:
     return max((applied.cluster for applied in applied_to(client, database).values()), default="")
 
 
-def _plan(client: Client, target: Target, *, empty_tables: bool) -> tuple[list[Step], InPlace]:
-    applied, known = applied_to(client, target.database), steps(target)
-    refuse_another_history(applied, known, target)
+def _plan(client: Client, target: Target, *, empty_tables: bool, bridge: bool | None) -> tuple[list[Step], InPlace]:
+    applied, known, bridging = applied_to(client, target.database), steps(target), bridge_steps(target)
+    refuse_another_history(applied, [*known, *bridging], target)
     place = inspect(client, target)
+    in_place = [step for step in bridging if step.name in place.seen]
+    removed = [_removal(step, target) for step in in_place] if bridge is False else []
+    known += bridging if bridge or (in_place and not removed) else []
     dropped = _dropped(target, applied, place)
     _refuse_other_replicas(dropped, place, target)
     lost = [] if empty_tables else [each.name for each in dropped if each.holds_data]
@@ -88,11 +92,15 @@ def _plan(client: Client, target: Target, *, empty_tables: bool) -> tuple[list[S
     ]
     missing = {each.name for each in dropped}
     to_run = [step for step in known if step.name not in missing and not (step.definition and step.definition.tables & set(lost))]
-    return put_back + [replace(step, reason=reason) for step in to_run if (reason := _reason(step, applied.get(step.name), place))], place
+    return removed + put_back + [replace(step, reason=reason) for step in to_run if (reason := _reason(step, applied.get(step.name), place))], place
+
+
+def _removal(step: Step, target: Target) -> Step:
+    return Step(Kind.REMOVED, step.name, f"DROP VIEW IF EXISTS {step.name}{target.on_cluster} SYNC", "is turned off")
 
 
 def _reason(step: Step, applied: Applied | None, place: InPlace) -> str:
-    if applied is None:
+    if applied is None or (step.definition is not None and step.name not in place.seen):
         return "is new"
     if applied.checksum != step.checksum:
         return "has changed"
@@ -159,7 +167,7 @@ def _run(client: Client, step: Step, statements: list[str]) -> None:
 
 def _record(client: Client, step: Step, target: Target) -> None:
     """Records that a file was run, with the fingerprints of its view on the servers."""
-    if step.kind is Kind.DROPPED and step.definition is None:
+    if step.kind is Kind.REMOVED or (step.kind is Kind.DROPPED and step.definition is None):
         return
     checksum, in_place = step.checksum, list[str]()
     if step.definition:

@@ -3,7 +3,9 @@
 Only this module replaces placeholders in double braces:
 
 - `{{SEQ}}` an attribute's name from `tokentrail.semconv` as a literal, `{{SEQ.name}}` the same without quotes;
-- `{{Operation.type}}`, `.words`, `.numbers` a vocabulary's Enum8 and the two lists that map a text to its number;
+- `{{Operation.type}}`, `.words`, `.numbers` a vocabulary's Enum8 and the two lists that map a text to its number; `{{Origin.BRIDGED}}` one word as
+  a literal;
+- `{{bridge.no_calls}}` literals of `tokentrail.bridge.names`, listed in `lists.bridge_literals`;
 - `{{each counts: $name,}}` the text once for every item of a list of `tokentrail.clickhouse.lists`: each on its own line if the placeholder has its
   own line, else side by side;
 - `{{on_cluster}}`, `{{replicated}}`, `{{local}}` clauses for a cluster, empty on a single server;
@@ -72,8 +74,11 @@ def render(text: str, target: Target) -> str:
             return value if part == "name" else f"'{value}'"
         if name in vocabulary.__all__:
             return _words(getattr(vocabulary, name), part)
+        if name == "bridge" and part in literals:
+            return literals[part]
         return _setting(name, target)
 
+    literals = lists.bridge_literals()
     filled = _PLACEHOLDER.sub(fill, repeat(text))
     return filled + _distributed_tables(filled, target) if target.cluster else filled
 
@@ -112,6 +117,8 @@ def _words(kind: type[vocabulary.Word], part: str | None) -> str:
         return "[" + ", ".join(f"'{word.value}'" for word in kind) + "]"
     if part == "numbers":
         return "[" + ", ".join(str(word.number) for word in kind) + "]"
+    if part is not None and part in kind.__members__:
+        return f"'{kind[part].value}'"
     raise ValueError(f"{kind.__name__}.{part} is not known in SQL files")
 
 

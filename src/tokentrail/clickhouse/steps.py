@@ -10,11 +10,11 @@ from functools import cached_property
 
 from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import ClickHouseError, Client
-from tokentrail.clickhouse.definitions import Definition, definitions
+from tokentrail.clickhouse.definitions import Definition, bridge_definitions, definitions
 from tokentrail.clickhouse.literals import identifier
 from tokentrail.clickhouse.sqlfiles import Target
 
-__all__ = ["Applied", "Kind", "MigrationError", "Step", "applied_to", "refuse_another_history", "steps"]
+__all__ = ["Applied", "Kind", "MigrationError", "Step", "applied_to", "bridge_steps", "refuse_another_history", "steps"]
 
 _OLD_MIGRATIONS = frozenset(
     {
@@ -35,11 +35,12 @@ class MigrationError(ClickHouseError):
 
 
 class Kind(str, Enum):
-    """The kind of a step: a migration, a definition, or a dropped table or view."""
+    """The kind of a step: a migration, a definition, a dropped table or view, or a view of the bridge that is removed."""
 
     MIGRATION = "migration"
     DEFINITION = "definition"
     DROPPED = "dropped"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,17 @@ class Applied:
 
 
 def steps(target: Target) -> list[Step]:
-    """Returns every file of this package, rendered, in the order of running."""
+    """Returns the files of this package that every database needs, rendered, in the order of running."""
     history = [name for name in sqlfiles.names("migrations") if name[:4].isdigit()]
     return [
         *(Step(Kind.MIGRATION, name, sqlfiles.render(sqlfiles.read("migrations", name), target)) for name in history),
         *(Step(Kind.DEFINITION, each.name, each.text, definition=each) for each in definitions(target)),
     ]
+
+
+def bridge_steps(target: Target) -> list[Step]:
+    """Returns the steps that put the views of the bridge in place."""
+    return [Step(Kind.DEFINITION, each.name, each.text, definition=each) for each in bridge_definitions(target)]
 
 
 def applied_to(client: Client, database: str) -> dict[str, Applied]:

@@ -10,7 +10,18 @@ from tokentrail.ledger.query import Query, answer, names, read
 
 __all__ = ["data_dictionary", "queries_page"]
 
-TABLES: Final = ("usage", "deliveries", "key_conflicts", "quarantine", "usage_ledger", "usage_jobs", "usage_landing", "migrations")
+TABLES: Final = (
+    "usage",
+    "deliveries",
+    "key_conflicts",
+    "quarantine",
+    "usage_ledger",
+    "usage_jobs",
+    "usage_landing",
+    "bridge_spans",
+    "bridged_again",
+    "migrations",
+)
 
 _DICTIONARY: Final = """\
 # Data dictionary

@@ -8,7 +8,7 @@ from typing import Any
 
 from tokentrail.environment import Fsync
 from tokentrail.process.current import current
-from tokentrail.settings import Compression, MetricNames, Protocol, Settings
+from tokentrail.settings import Compression, DeliveryName, MetricNames, Protocol, Settings
 from tokentrail.vocabulary import OperationLike
 
 __all__ = ["configure"]
@@ -28,6 +28,7 @@ def configure(
     content_hash_secret: str = _UNCHANGED,
     spans: bool = _UNCHANGED,
     metrics: MetricNames = _UNCHANGED,
+    delivery: DeliveryName = _UNCHANGED,
     journal_dir: str | Path = _UNCHANGED,
     journal_max_bytes: int = _UNCHANGED,
     journal_segment_bytes: int = _UNCHANGED,

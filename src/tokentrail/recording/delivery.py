@@ -1,4 +1,4 @@
-"""Deliveries, which take usages: the protocol, implemented by the journal (`tokentrail.journal.process`) and by `Memory`."""
+"""Deliveries, which take usages: the protocol, implemented by the journal (`tokentrail.journal.process`), by `log_delivery` and `Memory`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tokentrail.usage import Usage
 
-__all__ = ["Delivery", "Estimate", "Memory", "Texts"]
+__all__ = ["Delivery", "Estimate", "Memory", "Texts", "Witness"]
 
 
 class Texts(NamedTuple):
@@ -40,6 +40,19 @@ class Delivery(Protocol):
 
     def close(self, deadline: float) -> None:
         """Delivers as many usages as possible until `deadline` (`time.monotonic`). A later append still works."""
+
+
+class Witness(Protocol):
+    """The bridge (`tokentrail.bridge.calls`): hears of each recorded usage, so that a span or an event of the same call is not counted again."""
+
+    def note(self, usage: Usage) -> None:
+        """Notes a recorded usage."""
+
+    def drain(self) -> None:
+        """Records the calls that wait for a decision."""
+
+    def forget_parent(self) -> None:
+        """Forgets the parent's calls in a forked child."""
 
 
 class Memory:

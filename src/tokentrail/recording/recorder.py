@@ -13,7 +13,7 @@ from typing import Any
 
 from opentelemetry import trace
 
-from tokentrail.attribution import attribution
+from tokentrail.attribution import Attribution, attribution
 from tokentrail.idempotency import digest, key_prefix, object_key
 from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.process.forks import resume, unfinished
@@ -174,6 +174,8 @@ class Call:
             self._delivery.append(usage, Texts(tuple(request.texts), tuple(answer.output_texts)))
         else:
             self._delivery.append(usage)
+        if self._runtime.witness is not None:
+            self._runtime.witness.note(usage)
         if block is not None:
             block.add(usage)
         if request.is_corrected:
@@ -223,15 +225,20 @@ def current_span() -> tuple[int, int]:
     return span_context.trace_id, span_context.span_id
 
 
-def record(usage: Usage, texts: Texts | None = None) -> None:
-    """Records an assembled usage; on return the usage is in the journal. Never raises. With `texts`, counts that are not stated are estimated."""
+def record(usage: Usage, texts: Texts | None = None, within: Attribution | None = None) -> None:
+    """Records an assembled usage, in a block or in the current one; on return the usage is in the journal. Never raises.
+
+    With `texts`, counts that are not stated are estimated.
+    """
     resume()
     runtime = current.runtime
     try:
         if runtime.settings.disabled:
             return
         runtime.delivery.append(usage, texts)
-        block = attribution.get()
+        if runtime.witness is not None:
+            runtime.witness.note(usage)
+        block = within or attribution.get()
         if block is not None:
             block.add(usage)
         (runtime.telemetry or runtime.instruments()).record(usage)

@@ -28,9 +28,11 @@ from tokentrail.process.deferred import Deferred
 from tokentrail.process.diagnostics import Diagnostics
 from tokentrail.process.forks import no_fork, resume
 from tokentrail.process.mutexes import Mutex
-from tokentrail.recording.delivery import Delivery, Texts
+from tokentrail.recording.delivery import Delivery, Texts, Witness
 from tokentrail.recording.jobs import Jobs
+from tokentrail.recording.log_delivery import LogDelivery
 from tokentrail.recording.open_streams import OpenStreams
+from tokentrail.settings import OTEL
 from tokentrail.telemetry.durations import Durations
 from tokentrail.telemetry.instruments import Telemetry
 from tokentrail.telemetry.observers import observe, observe_collections
@@ -60,9 +62,11 @@ class Runtime:
         self.durations = Durations(self.diagnostics.internal_error)
         self.jobs = Jobs()
         self.journal = Journal(settings, self._resource, self.estimate, self.diagnostics, on_begin=current.close_at_exit)
-        self.delivery: Delivery = delivery or self.journal
+        self.logs = LogDelivery(self.estimate, self.diagnostics, on_begin=current.close_at_exit)
+        self.delivery: Delivery = delivery or self.usual_delivery()
         self.telemetry: Telemetry | None = None
         self.secret = b""
+        self.witness: Witness | None = None
         self.armed = False
         """Whether the first use of a decorator has patched the SDKs."""
         self._estimator: Estimator | None = None
@@ -74,12 +78,19 @@ class Runtime:
         """Applies new settings; records made under former settings are kept until they are acknowledged."""
         self.settings = settings
         self.journal.renew(settings)
+        if self.delivery in (self.logs, self.journal):  # a test's delivery stays
+            former, self.delivery = self.delivery, self.usual_delivery()
+            if former is not self.delivery and former is self.logs:
+                former.close(time.monotonic())
         self.telemetry = None
         self.secret = b""
 
     def forget_parent(self) -> None:
         """Resets all parts in a forked child: the child gets its own identity, numbers, sums and secret; what waits stays the parent's."""
         self.journal.forget_parent()
+        self.logs.forget_parent()
+        if self.witness is not None:
+            self.witness.forget_parent()
         self.deferred.forget()
         self.streams.forget()
         if self._estimator is not None:
@@ -96,7 +107,8 @@ class Runtime:
         `for_good`: the process ends; no vocabulary is loaded any more, because loading would outlive the interpreter.
         """
         deadline = time.monotonic() + self.settings.exit_timeout
-        for step in (self.streams.end_all, lambda: self.deferred.drain(self.settings.exit_timeout), self.durations.record_all):
+        bridged = [self.witness.drain] if self.witness is not None else []
+        for step in (self.streams.end_all, lambda: self.deferred.drain(self.settings.exit_timeout), *bridged, self.durations.record_all):
             try:
                 step()
             except Exception as error:  # a failed step must not stop the next step
@@ -104,9 +116,12 @@ class Runtime:
         if for_good and self._estimator is not None:
             self._estimator.stop_loading()
         self.drain_estimates(max(0.0, deadline - time.monotonic()))
-        self.delivery.close(deadline)
-        if self.delivery is not self.journal:
-            self.journal.close(deadline)
+        for delivery in (self.delivery, *(each for each in (self.logs, self.journal) if each is not self.delivery)):
+            delivery.close(deadline)
+
+    def usual_delivery(self) -> Delivery:
+        """Returns the delivery of the settings; tests put another one in its place."""
+        return self.logs if self.settings.delivery == OTEL else self.journal
 
     def flush(self, timeout: float) -> bool:
         """Waits until all usages so far are counted and acknowledged, at most `timeout` seconds. True if all are."""
@@ -114,8 +129,9 @@ class Runtime:
         deadline = time.monotonic() + timeout
         finished = self.deferred.drain(timeout)
         counted = self.drain_estimates(max(0.0, deadline - time.monotonic()))
+        passed = self.delivery is not self.logs or self.logs.flush(max(0.0, deadline - time.monotonic()))
         acknowledged = self.journal.flush(max(0.0, deadline - time.monotonic()))
-        return finished and counted and acknowledged
+        return finished and counted and passed and acknowledged
 
     def estimate(self, usage: Usage, texts: Texts, append: Callable[[Usage], None], settle: Callable[[], None]) -> None:
         """Counts the texts in the background, passes the completed usage to `append`, and calls `settle` at the end in any case."""

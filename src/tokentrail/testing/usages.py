@@ -270,7 +270,7 @@ def collect_usages() -> Iterator[Usages]:
                 if usages in _collecting:
                     _collecting.remove(usages)
                 runtime.jobs = jobs
-                runtime.delivery = Memory(_collecting[-1].append, runtime.estimate) if _collecting else runtime.journal
+                runtime.delivery = Memory(_collecting[-1].append, runtime.estimate) if _collecting else runtime.usual_delivery()
 
 
 def renew_locks() -> None:

@@ -3,7 +3,8 @@
 -- found by `ts`; rows with other (opaque) keys lie in one partition, which is scanned whole.
 -- The usage of a provider's job counts for the tenant and the operation of its creation, wherever the job was polled; its results do not count if the
 -- job states its usage itself. What is known of jobs is a small table, and joined to the rows of jobs alone: a join of all rows cost twenty times as
--- much (measured with 26.9). PREWHERE, which comes before FINAL, is right here: all records of a key have one kind and one text.
+-- much (measured with 26.9). Of the bridged rows, which have opaque keys, those count that no other record tells of, in whatever order the records
+-- came. PREWHERE, which comes before FINAL, is right here: all records of a key have one kind and one text.
 CREATE OR REPLACE VIEW usage{{on_cluster}}
 (
     ts                     DateTime64(9, 'UTC') COMMENT 'When the call started, UTC. For a key that states a time, that time',
@@ -49,7 +50,9 @@ CREATE OR REPLACE VIEW usage{{on_cluster}}
     idempotency_key        String COMMENT 'The key under which this usage counts once',
     corrects_key           String COMMENT 'The key of the usage that this row corrects; empty: this row is no correction',
     metadata               String COMMENT 'A JSON object of the service''s own; read it with JSONExtractString(metadata, ''name'')',
-    metadata_cut           Bool COMMENT 'Whether metadata was cut to fit'
+    metadata_cut           Bool COMMENT 'Whether metadata was cut to fit',
+    origin                 {{Origin.type}} COMMENT 'Who told of the call: recorded (tokentrail itself) or bridged (a span or event of another instrumentation: sampled and droppable, so of lower assurance)',
+    instrumentation        LowCardinality(String) COMMENT 'The instrumentation scope whose span or event states a bridged usage; empty for others'
 )
 AS
 SELECT
@@ -96,7 +99,9 @@ SELECT
     if(key_kind IN ('automatic', 'four_part'), concat(key_head, ':', toString(toUnixTimestamp64Nano(key_ts))), key_head) AS idempotency_key,
     corrects_key,
     metadata,
-    metadata_cut
+    metadata_cut,
+    CAST(toInt8(transform(origin_name, {{Origin.words}}, {{Origin.numbers}}, 0)) AS {{Origin.type}}) AS origin,
+    instrumentation
 FROM
 (
     SELECT *, key_ts AS ts
@@ -108,6 +113,7 @@ FROM
     FROM usage_ledger FINAL
     PREWHERE position(key_head, '#') = 0
     WHERE key_ts = toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
+        AND key_hash GLOBAL NOT IN (SELECT key_hash FROM bridged_again)
     UNION ALL
     SELECT
         of_jobs.* EXCEPT (job) REPLACE

@@ -11,7 +11,7 @@ WITH
         error_type String, attempts String, calls String, duration_ns String, time_to_first_chunk_ns String, corrects_key String, tokenizer String,
         {{each counts: $name String,}}
         {{each sizes: $name String,}}
-        input_source String, output_source String, last_seq String, closed_by String, ranges String, damaged String)') AS said,
+        input_source String, output_source String, origin String, instrumentation String, last_seq String, closed_by String, ranges String, damaged String)') AS said,
     LogAttributes[{{SEQ}}] AS seq_text,
     LogAttributes[{{SCHEMA}}] AS schema_text,
     ((text, absent) -> if(text = '', absent, text)) AS stated,
@@ -32,6 +32,8 @@ WITH
     transform(kind_text, {{KeyKind.words}}, {{KeyKind.numbers}}, 0) AS kind_number,
     transform(input_source_text, {{Source.words}}, {{Source.numbers}}, 255) AS input_rank,
     transform(output_source_text, {{Source.words}}, {{Source.numbers}}, 255) AS output_rank,
+    -- spans and events that became records here (bridge/) have no writer, and so no number
+    (writer_id = '' AND event = {{EVENT_USAGE}} AND tupleElement(said, 'origin') = {{Origin.BRIDGED}}) AS unnumbered,
     match(key, '^[^:[:cntrl:]]+:[^:[:cntrl:]]*:[0-9a-f]{32}:[0-9]{19}$') AS four_parts,
     '^\\[\\[[0-9]{1,19},[0-9]{1,19}\\](,\\[[0-9]{1,19},[0-9]{1,19}\\])*\\]$' AS pairs,
     -- [[1,2],[5,9]] as 1-2,5-9
@@ -41,7 +43,7 @@ SELECT
     multiIf(
         event NOT IN ({{EVENT_USAGE}}, {{EVENT_CLOSING}}, {{EVENT_REFUSED}}), 'unknown event: {{EVENT.name}} is none of usage, closing, refused',
         schema_text != '{{SCHEMA_VERSION.name}}', 'unknown schema: {{SCHEMA.name}} is not {{SCHEMA_VERSION.name}}, migrate and replay',
-        NOT match(writer_id, '^[0-9a-f]{32}$'), 'bad writer: {{WRITER_ID.name}} is not 32 lower-case hexadecimal digits',
+        NOT unnumbered AND NOT match(writer_id, '^[0-9a-f]{32}$'), 'bad writer: {{WRITER_ID.name}} is not 32 lower-case hexadecimal digits',
         length(Body) > 65536, 'bad body: longer than 64 KiB',
         NOT startsWith(Body, '{'), 'bad body: not a JSON object',
         tupleElement(said, 'event') != event, if(isValidJSON(Body), 'bad body: event is not the one in {{EVENT.name}}', 'bad body: not JSON'),
@@ -54,8 +56,8 @@ SELECT
             NOT match(tupleElement(said, 'ranges'), pairs), 'bad refusal: ranges is not a list of pairs of numbers',
             no_flag(tupleElement(said, 'damaged')), 'bad refusal: damaged is neither true nor false',
             ''),
-        seq_number = 0, 'bad number: {{SEQ.name}} is not a whole number from 1',
-        call_number = 0 AND tupleElement(said, 'call') != '0', 'bad number: call is not a whole number',
+        seq_number = 0 AND NOT unnumbered, 'bad number: {{SEQ.name}} is not a whole number from 1',
+        call_number = 0 AND tupleElement(said, 'call') != '0' AND NOT unnumbered, 'bad number: call is not a whole number',
         key = '', 'bad key: key is missing',
         length(key) > 1024, 'bad key: key is longer than 1,024 bytes',
         kind_number = 0, 'bad key: key_kind is not a known kind of key',
@@ -70,6 +72,7 @@ SELECT
         output_rank = 255, 'bad source: output_source is not a known source',
         no_count(tupleElement(said, 'calls')), 'bad count: calls is not a whole number within a trillion',
         {{each counts: no_count(tupleElement(said, '$name')), 'bad count: $name is not a whole number within a trillion',}}
+        {{each counts: unnumbered AND startsWith(tupleElement(said, '$name'), '-'), 'bad count: $name of a span is negative',}}
         {{each sizes: no_count(tupleElement(said, '$name')), 'bad count: $name is not a whole number within a trillion',}}
         no_small_number(tupleElement(said, 'attempts')), 'bad count: attempts is not a whole number up to 65,535',
         no_small_number(tupleElement(said, 'server_port')), 'bad count: server_port is not a whole number up to 65,535',
@@ -134,6 +137,8 @@ SELECT
     tupleElement(said, 'corrects_key') AS corrects_key,
     tupleElement(said, 'metadata') AS metadata,
     tupleElement(said, 'metadata_cut') = 'true' AS metadata_cut,
+    stated(tupleElement(said, 'origin'), {{Origin.RECORDED}}) AS origin_name,
+    tupleElement(said, 'instrumentation') AS instrumentation,
     Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName, Body, ResourceSchemaUrl, ResourceAttributes, ScopeSchemaUrl,
     ScopeName, ScopeVersion, ScopeAttributes, LogAttributes, EventName
 FROM usage_landing{{local}};

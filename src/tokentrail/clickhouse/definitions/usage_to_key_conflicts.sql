@@ -2,6 +2,7 @@
 -- old record has no other bits) and the better half, plus one, above them.
 -- A count that was added after the first ones changes the hash only if the count is stated: a set of numbers recorded before the count existed, and
 -- recorded again afterwards, stays one set.
+-- A span and an event of one call may state different counts without a conflict: records without a writer are left out.
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_to_key_conflicts{{on_cluster}} TO key_conflicts{{local}} AS
 SELECT
     key_hash, key_ts,
@@ -14,4 +15,4 @@ SELECT
     {{each main_counts: $name,}}
     calls
 FROM usage_parsed
-WHERE event = {{EVENT_USAGE}} AND problem = '' AND key_kind != 'automatic';
+WHERE event = {{EVENT_USAGE}} AND problem = '' AND key_kind != 'automatic' AND writer_id != '';
