@@ -60,7 +60,12 @@ PROVIDERS: Final = (
     Provider(name="github", hosts=("models.github.ai",)),
     Provider(name="groq", hosts=("api.groq.com",), suffixes=(".groq.com",), gateways=("groq.helicone.ai",), cloudflare="groq"),
     Provider(name="helicone", gateways=("ai-gateway.helicone.ai",)),  # docs.helicone.ai: one host for each provider behind the gateway, and this host
-    Provider(name="huggingface", hosts=("router.huggingface.co",), cloudflare="huggingface"),
+    Provider(
+        name="huggingface",
+        hosts=("router.huggingface.co", "api-inference.huggingface.co"),
+        suffixes=(".endpoints.huggingface.cloud",),
+        cloudflare="huggingface",
+    ),
     Provider(name="llama_cpp", accepts_include_usage=True),
     Provider(name="mistral_ai", hosts=("api.mistral.ai", "codestral.mistral.ai"), cloudflare="mistral"),
     Provider(name="moonshot_ai", hosts=("api.moonshot.ai", "api.moonshot.cn")),

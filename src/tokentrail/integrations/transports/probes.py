@@ -6,6 +6,7 @@ import asyncio
 from importlib import import_module
 from operator import attrgetter
 from typing import Any, Final
+from urllib.request import getproxies, proxy_bypass
 
 __all__ = [
     "ANSWER",
@@ -13,6 +14,7 @@ __all__ = [
     "probe_botocore",
     "probe_cohere",
     "probe_google",
+    "probe_huggingface",
     "probe_mistral",
     "probe_ollama",
     "probe_stainless",
@@ -71,6 +73,22 @@ def probe_google(url: str) -> int:
         client = genai.Client(**given, http_options=options)
     client.models.generate_content(model="doctor", contents="doctor")
     asyncio.run(client.aio.models.generate_content(model="doctor", contents="doctor"))
+    return 2
+
+
+def probe_huggingface(url: str) -> int:
+    """Makes one sync and one async call with Hugging Face's SDK. Returns the number of calls: none where a proxy is set, which the SDK always uses."""
+    if getproxies().get("http") and not proxy_bypass("127.0.0.1"):
+        return 0
+    sdk = import_module("huggingface_hub")
+    given: dict[str, Any] = {"model": url, "token": "none", "timeout": 10.0}
+
+    async def ask() -> None:
+        async with sdk.AsyncInferenceClient(**given) as client:
+            await client.chat_completion(messages=MESSAGES)
+
+    sdk.InferenceClient(**given).chat_completion(messages=MESSAGES)
+    asyncio.run(ask())
     return 2
 
 
