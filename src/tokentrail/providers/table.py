@@ -86,6 +86,7 @@ PROVIDERS: Final = (
     Provider(name="together", hosts=("api.together.ai", "api.together.xyz")),
     Provider(name="vercel", gateways=("ai-gateway.vercel.sh",)),  # vercel.com/docs/ai-gateway
     Provider(name="vllm", accepts_include_usage=True),
+    Provider(name="voyage", hosts=("api.voyageai.com", "ai.mongodb.com")),  # docs.voyageai.com
     Provider(name="x_ai", hosts=("api.x.ai",), cloudflare="grok"),
     Provider(name="zai", hosts=("api.z.ai",)),
 )

@@ -14,6 +14,7 @@
 | `gemini`             | Gemini's generate_content and embeddings, also on Vertex                                   |
 | `huggingface`        | Hugging Face's chat, text generation and vectors                                           |
 | `cohere`             | Cohere's API, versions 1 and 2                                                             |
+| `voyage`             | Voyage's embeddings and rerank                                                             |
 | `interactions`       | Google's Interactions                                                                      |
 | `mistral`            | Mistral's chats, agents, fill-in-the-middle, embeddings, OCR and audio                     |
 | `mistral_conversations` | Mistral's conversations                                                                 |

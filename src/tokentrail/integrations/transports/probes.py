@@ -18,6 +18,7 @@ __all__ = [
     "probe_mistral",
     "probe_ollama",
     "probe_stainless",
+    "probe_voyage",
 ]
 
 MESSAGES: Final = [{"role": "user", "content": "doctor"}]
@@ -77,7 +78,7 @@ def probe_google(url: str) -> int:
 
 
 def probe_huggingface(url: str) -> int:
-    """Makes one sync and one async call with Hugging Face's SDK. Returns the number of calls: none where a proxy is set, which the SDK always uses."""
+    """Makes one sync and one async call with Hugging Face's SDK. Returns the number of calls: none where a proxy is set, which the SDK uses."""
     if getproxies().get("http") and not proxy_bypass("127.0.0.1"):
         return 0
     sdk = import_module("huggingface_hub")
@@ -89,6 +90,17 @@ def probe_huggingface(url: str) -> int:
 
     sdk.InferenceClient(**given).chat_completion(messages=MESSAGES)
     asyncio.run(ask())
+    return 2
+
+
+def probe_voyage(url: str) -> int:
+    """Makes one sync and one async call with Voyage's SDK. Returns the number of calls: none where a proxy is set, which the SDK uses."""
+    if getproxies().get("http") and not proxy_bypass("127.0.0.1"):
+        return 0
+    sdk = import_module("voyageai.api_resources.api_requestor").APIRequestor("none", url)  # every way of every version
+    given: dict[str, Any] = {"params": {"model": "doctor", "input": ["doctor"]}, "request_timeout": 10.0}
+    sdk.request("post", "/embeddings", **given)
+    asyncio.run(sdk.arequest("post", "/embeddings", **given))
     return 2
 
 
