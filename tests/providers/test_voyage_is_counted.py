@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy
+import numpy as np
 import pytest
 
 from tests.support.scripted import ScriptedServer
@@ -18,7 +18,7 @@ from tokentrail.testing import ReplayServer, Usages, read_recordings
 voyageai = pytest.importorskip("voyageai", reason="make test-apart installs it")
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "open"
-VECTOR = base64.b64encode(numpy.array([0.5, 0.25], dtype=numpy.float32).tobytes()).decode()
+VECTOR = base64.b64encode(np.array([0.5, 0.25], dtype=np.float32).tobytes()).decode()
 EMBEDDED = {
     "object": "list",
     "data": [{"object": "embedding", "embedding": VECTOR, "index": 0}],

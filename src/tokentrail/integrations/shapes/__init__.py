@@ -15,6 +15,7 @@
 | `huggingface`        | Hugging Face's chat, text generation and vectors                                           |
 | `cohere`             | Cohere's API, versions 1 and 2                                                             |
 | `voyage`             | Voyage's embeddings and rerank                                                             |
+| `xai`                | xAI's chat over gRPC: protobuf messages                                                    |
 | `interactions`       | Google's Interactions                                                                      |
 | `mistral`            | Mistral's chats, agents, fill-in-the-middle, embeddings, OCR and audio                     |
 | `mistral_conversations` | Mistral's conversations                                                                 |

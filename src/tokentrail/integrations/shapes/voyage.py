@@ -1,7 +1,7 @@
-"""Voyage's API: reads requests and answers of embeddings (of texts, of chunks in context, of images) and rerank, as JSON.
+"""Voyage's API: reads requests and answers of embeddings (of texts, chunks in context, images) and rerank, as JSON.
 
-Every answer states `total_tokens`, which is the input: vectors and scores are no tokens. Of multimodal embeddings that number also has the images', and
-`text_tokens` and pixels stand beside it (docs.voyageai.com, "Multimodal embeddings": 560 pixels are a token, 1120 of a video).
+Every answer states `total_tokens`, which is the input: vectors and scores are no tokens. Of multimodal embeddings that number has the images' tokens
+too (560 pixels are one); `text_tokens` and the pixels stand beside it (docs.voyageai.com, "Multimodal embeddings").
 """
 
 from __future__ import annotations

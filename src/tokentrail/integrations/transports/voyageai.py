@@ -55,12 +55,12 @@ def _end_method(method: Exchange, result: Any) -> Any:
 
 
 def _open_try(provider: str, paths: Mapping[str, Endpoint], requestor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
-    endpoint = paths.get(args[1] if len(args) > 1 else kwargs["url"])
-    body = args[2] if len(args) > 2 else kwargs["params"] if "params" in kwargs else None  # noqa: PLR2004 - method, url, params
+    given = dict(zip(("method", "url", "params"), args, strict=False)) | kwargs
+    endpoint, body = paths.get(given["url"]), given.get("params")
     if endpoint is None or type(body) is not dict:
         return None
     base = requestor.base_url if hasattr(requestor, "base_url") else requestor.api_base
-    model = body["model"] if "model" in body else ""
+    model = body.get("model")
     request = endpoint.request(server_of(parsed(base), provider), body, model if type(model) is str else "", stream=False)
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=partial(_read, endpoint))
     method = under_way.get()
