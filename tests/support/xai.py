@@ -13,6 +13,11 @@ from xai_sdk.proto import chat_pb2, chat_pb2_grpc, deferred_pb2, sample_pb2, usa
 
 REASON_STOP = sample_pb2.FinishReason.Value("REASON_STOP")
 ASSISTANT = chat_pb2.MessageRole.Value("ROLE_ASSISTANT")
+OUTPUT, OUTPUT_CHUNK, OUTPUTS = (
+    (chat_pb2.CompletionOutput, chat_pb2.CompletionOutputChunk, "outputs")
+    if hasattr(chat_pb2, "CompletionOutput")
+    else (chat_pb2.Choice, chat_pb2.ChoiceChunk, "choices")  # before version 1.3
+)
 USAGE = {
     "prompt_tokens": 32,
     "completion_tokens": 9,
@@ -27,19 +32,19 @@ USAGE = {
 def answer(*texts: str, usage: dict[str, int] | None = USAGE, **more: Any) -> Any:
     """A completion, with one output for each text."""
     outputs = [
-        chat_pb2.CompletionOutput(index=index, finish_reason=REASON_STOP, message={"content": text, "role": ASSISTANT, **more})
+        OUTPUT(index=index, finish_reason=REASON_STOP, message={"content": text, "role": ASSISTANT, **more})
         for index, text in enumerate(texts or ("lorem ipsum",))
     ]
     stated = {} if usage is None else {"usage": usage_pb2.SamplingUsage(**usage)}
-    return chat_pb2.GetChatCompletionResponse(id="r-1", model="grok-4-0709", outputs=outputs, **stated)
+    return chat_pb2.GetChatCompletionResponse(id="r-1", model="grok-4-0709", **{OUTPUTS: outputs}, **stated)
 
 
 def chunk(text: str, *, reason: int = 0, usage: dict[str, int] | None = None, index: int = 0, reasoning: str = "") -> Any:
     """A chunk of a stream."""
     delta = {"content": text, "role": ASSISTANT, "reasoning_content": reasoning}
-    output = chat_pb2.CompletionOutputChunk(index=index, finish_reason=reason, delta=delta)
+    output = OUTPUT_CHUNK(index=index, finish_reason=reason, delta=delta)
     stated = {} if usage is None else {"usage": usage_pb2.SamplingUsage(**usage)}
-    return chat_pb2.GetChatCompletionChunk(id="r-1", model="grok-4-0709", outputs=[output], **stated)
+    return chat_pb2.GetChatCompletionChunk(id="r-1", model="grok-4-0709", **{OUTPUTS: [output]}, **stated)
 
 
 @dataclass

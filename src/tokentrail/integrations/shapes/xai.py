@@ -22,13 +22,18 @@ def texts_of_messages(body: Mapping[str, Any]) -> Sequence[str]:
 
 def read_answer(answer: Any) -> Reading:
     """Reads a completion, or a compaction, which has no text that could be read."""
-    outputs = list(getattr(answer, "outputs", ()))
+    outputs = _outputs_of(answer)
     found = Answer(model=getattr(answer, "model", ""), response_id=answer.id)
     found.output_texts = [text for output in outputs for text in _texts_of(output.message)]
     found.finish_reasons = _reasons_of(outputs)
     if answer.HasField("usage"):
         _add_counts(found, answer.usage)
     return found, "complete"
+
+
+def _outputs_of(message: Any) -> Sequence[Any]:
+    """Returns the outputs, which versions before 1.3 call choices; a compaction has none."""
+    return list(getattr(message, "outputs", getattr(message, "choices", ())))
 
 
 def _texts_of(message: Any) -> list[str]:
@@ -74,7 +79,7 @@ class XaiChunks:
     def reading(self, *, exhausted: bool) -> Reading:
         """Returns the answer so far: complete with two of a finish reason, a usage, and the stream's end."""
         answer = Answer()
-        outputs = [output for chunk in self.chunks for output in chunk.outputs]
+        outputs = [output for chunk in self.chunks for output in _outputs_of(chunk)]
         for chunk in self.chunks:
             answer.model, answer.response_id = chunk.model or answer.model, chunk.id or answer.response_id
             if chunk.HasField("usage"):
