@@ -16,6 +16,7 @@
 | `cohere`             | Cohere's API, versions 1 and 2                                                             |
 | `voyage`             | Voyage's embeddings and rerank                                                             |
 | `xai`                | xAI's chat over gRPC: protobuf messages                                                    |
+| `claude_agent`       | the results of Claude's command line, of each model                                        |
 | `interactions`       | Google's Interactions                                                                      |
 | `mistral`            | Mistral's chats, agents, fill-in-the-middle, embeddings, OCR and audio                     |
 | `mistral_conversations` | Mistral's conversations                                                                 |
