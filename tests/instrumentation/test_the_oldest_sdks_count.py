@@ -17,6 +17,8 @@ pytestmark = pytest.mark.skipif(not required("oldest-sdks"), reason="make test-o
 
 BELOW = {"aiobotocore": ("botocore==1.35.7",)}
 """What an SDK takes in one version alone."""
+APART = {"claude-agent-sdk", "voyageai", "xai-sdk"}
+"""SDKs that need what nobody else here does, so that what they need is installed with them."""
 CHECK = """
 import sys
 from importlib.metadata import version
@@ -32,9 +34,8 @@ def test_the_oldest_version_is_patched_and_counted(name: str, tmp_path: Path) ->
     oldest = integration.supports.removeprefix(">=").partition(",")[0]
     # of their time: SDKs of 2024 hand httpx what it no longer takes since 0.28
     wanted = [f"{integration.package}=={oldest}.*", "httpx==0.27.*", *BELOW.get(name, ())]
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "sdk"), *wanted], check=True, timeout=240
-    )
+    alone = () if name in APART else ("--no-deps",)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *alone, "--target", str(tmp_path / "sdk"), *wanted], check=True, timeout=240)
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "sdk"), "TOKENTRAIL_JOURNAL_DIR": str(tmp_path / "journal")}
     program = [sys.executable, "-c", CHECK, name, integration.package]
     ran = subprocess.run(program, env=environment, capture_output=True, text=True, check=True, timeout=120)

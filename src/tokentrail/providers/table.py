@@ -82,6 +82,7 @@ PROVIDERS: Final = (
     Provider(name="openrouter", hosts=("openrouter.ai",), cloudflare="openrouter"),
     Provider(name="perplexity", hosts=("api.perplexity.ai",), cloudflare="perplexity-ai"),
     Provider(name="portkey", gateways=("api.portkey.ai",)),  # portkey.ai/docs; the provider behind is in a header or a configuration
+    Provider(name="replicate", hosts=("api.replicate.com",), cloudflare="replicate"),  # replicate.com/docs
     Provider(name="sambanova", hosts=("api.sambanova.ai",)),
     Provider(name="together", hosts=("api.together.ai", "api.together.xyz")),
     Provider(name="vercel", gateways=("ai-gateway.vercel.sh",)),  # vercel.com/docs/ai-gateway

@@ -17,6 +17,7 @@
 | `voyage`             | Voyage's embeddings and rerank                                                             |
 | `xai`                | xAI's chat over gRPC: protobuf messages                                                    |
 | `claude_agent`       | the results of Claude's command line, of each model                                        |
+| `replicate`          | Replicate's predictions                                                                    |
 | `interactions`       | Google's Interactions                                                                      |
 | `mistral`            | Mistral's chats, agents, fill-in-the-middle, embeddings, OCR and audio                     |
 | `mistral_conversations` | Mistral's conversations                                                                 |

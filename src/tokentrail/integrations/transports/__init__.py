@@ -17,6 +17,7 @@
 | `voyageai`           | Voyage's SDK: one function below the methods, which try again                             |
 | `xai`                | xAI's SDK: a chat's methods over gRPC                                                     |
 | `claude_agent`       | Anthropic's agent SDK: the messages of a process                                          |
+| `replicate`          | Replicate's SDK: one function of the client                                               |
 | `fern`               | SDKs that Fern generates (cohere): two functions of one class, below those that parse     |
 | `lines`              | streams of JSON lines, or of server-sent events with JSON, parsed from their bytes        |
 | `urls`               | base URLs that an SDK holds as texts                                                      |
