@@ -6,18 +6,19 @@ import asyncio
 import gc
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import InferenceClient
+from huggingface_hub import AsyncInferenceClient, InferenceClient
 
 from tests.support.huggingface import MESSAGES, async_client_at, client_at, generated, lines, tokens, whole
 from tests.support.scripted import USAGE, ScriptedServer, chunks, completion, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.integrations.shapes.huggingface import read_vectors
-from tokentrail.testing import Usages
+from tokentrail.testing import ReplayServer, Usages, read_recordings
 
-TGI_USAGE = {"prompt_tokens": 17, "completion_tokens": 5, "total_tokens": 22}
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "open"
 
 
 def facts(usages: Usages) -> list[tuple[Any, ...]]:
@@ -241,3 +242,19 @@ def test_the_caller_sees_the_same(usages: Usages) -> None:
             assert server.asked[0] == server.asked[1]
     assert len(usages.recorded) == len(asks)
     assert USAGE["prompt_tokens"] == usages.recorded[0].input_tokens
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the whole corpus of recordings is not beside the repository")
+async def test_the_corpus(usages: Usages) -> None:
+    recordings = [each for each in read_recordings(CORPUS) if each.provider == "huggingface" and each.endpoint == "chat"]
+    assert len(recordings) >= 2
+    with ReplayServer(CORPUS, providers=["huggingface"]) as server:
+        for recording in recordings:
+            asked = {name: recording.request[name] for name in ("messages", "model", "tools") if name in recording.request}
+            url = server.url("huggingface", recording=recording.id) + recording.path.removesuffix("/chat/completions")
+            InferenceClient(base_url=url, api_key="none").chat.completions.create(**asked)
+            async with AsyncInferenceClient(base_url=url, api_key="none") as client:
+                await client.chat.completions.create(**asked)
+    found = [(each.request_model, each.response_model, each.input_tokens, each.output_tokens, each.cache_read_tokens) for each in usages.recorded]
+    stated = ("model", "input_tokens", "output_tokens", "cached_input_tokens")
+    assert found == [(each.request["model"], *(each.expected[name] for name in stated)) for each in recordings for _ in range(2)]

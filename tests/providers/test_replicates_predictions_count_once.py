@@ -93,9 +93,8 @@ def test_how_a_prediction_ends(status: str, ended: str, usages: Usages) -> None:
     ],
 )
 def test_what_a_prediction_may_state(more: dict[str, Any], counts: Any, usages: Usages) -> None:
-    with ScriptedServer({**prediction("succeeded"), **more}) as server:
-        with suppress(ValueError):  # the SDK's own models refuse some of these
-            client_at(server.url).predictions.get("p-1")
+    with ScriptedServer({**prediction("succeeded"), **more}) as server, suppress(ValueError):  # the SDK's own models refuse some of these
+        client_at(server.url).predictions.get("p-1")
     assert [(each.input_tokens, each.output_tokens) for each in usages.recorded] == ([] if counts is None else [counts])
 
 
