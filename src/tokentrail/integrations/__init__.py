@@ -18,11 +18,16 @@ SDKS: Final = {
     "aiobotocore": ("aiobotocore",),
     "anthropic": ("anthropic",),
     "botocore": ("botocore",),
+    "claude-agent-sdk": ("claude_agent_sdk",),
     "cohere": ("cohere",),
     "google-genai": ("google.genai",),
     "groq": ("groq",),
+    "huggingface_hub": ("huggingface_hub.inference",),
     "mistralai": ("mistralai", "mistralai_azure", "mistralai_gcp"),
     "ollama": ("ollama",),
     "openai": ("openai",),
+    "replicate": ("replicate",),
+    "voyageai": ("voyageai",),
+    "xai-sdk": ("xai_sdk",),
 }
 """The packages that an integration patches: `instrument()` loads the integration when an application imports one of them."""

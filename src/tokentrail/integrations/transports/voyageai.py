@@ -8,7 +8,6 @@ So a try inside a client's method is an attempt of one call, which ends with the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,6 @@ from tokentrail.recording import recorder
 __all__ = ["hooks_of"]
 
 
-@dataclass(slots=True)
 class _Method(Exchange):
     """A client's method: its exchange is that of the tries inside, and the call starts with the first one."""
 
