@@ -110,27 +110,22 @@ def _follow(chunks: Chunks, wrap: Any, exchange: Exchange, lines: Any) -> Any:
 
 
 class _Lines:
-    """Passes the events of a stream's lines to the chunks of a shape. The blank line after a hidden event is hidden too."""
+    """Passes the events of a stream's lines to the chunks of a shape."""
 
-    __slots__ = ("_chunks", "_done", "_hidden", "stream")
+    __slots__ = ("_chunks", "_done", "stream")
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
         self._done = False
-        self._hidden = False
         self.stream: weakref.ref[FollowedStream] | None = None
 
     def absorb(self, line: Any) -> bool:
         """Takes a line."""
-        if not line:
-            hidden, self._hidden = self._hidden, False
-            return hidden
         text = line.encode() if type(line) is str else line
         if text[:5] != b"data:":
             return False
         if (event := parsed_json(text[5:])) is not None:
-            self._hidden = self._chunks.absorb(event)
-            return self._hidden
+            return self._chunks.absorb(event)
         if text[5:].strip() == b"[DONE]":
             self._done = True
             followed = self.stream() if self.stream is not None else None
