@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 WORKERS ?= auto
 SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check lint format test-ollama test-oldest test-together docs bench clean help
+.PHONY: demo test check lint format test-ollama test-oldest test-together test-apart docs bench clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,17 @@ test-oldest: $(VENV)/ready ## The oldest version of each SDK that is supported, 
 test-together: $(VENV)/ready ## Together's SDK, which does not take the versions of the rest: installed aside, and called
 	TOKENTRAIL_REQUIRE="together" $(BIN)/python -m pytest tests/instrumentation/test_together_counts_aside.py $(PYTEST_ARGS)
 
+APART := .venv-apart
+test-apart: $(APART)/ready ## SDKs that are installed in an environment of their own: claude-agent-sdk, voyageai, xai-sdk
+	$(APART)/bin/python -m pytest tests/providers/test_claude_agents_results_are_counted.py tests/providers/test_voyage_is_counted.py \
+		tests/providers/test_xai_over_grpc_is_counted.py $(PYTEST_ARGS)
+
+$(APART)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(APART)
+	$(APART)/bin/python -m pip install --quiet --upgrade pip
+	$(APART)/bin/python -m pip install --quiet --editable . --group test --group apart $$(grep -E '^(claude-agent-sdk|voyageai|xai-sdk)==' constraints.txt)
+	@touch $@
+
 docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictionary, queries, recordings), and the lines that spell every count
 	$(BIN)/python scripts/counts_code.py
 	$(BIN)/python scripts/settings_page.py
@@ -53,7 +64,7 @@ bench: $(VENV)/ready ## Measure what README's figures say, on this machine, in o
 	@$(BIN)/python benchmarks/figures.py
 
 clean: ## Remove the environment (the caches of Collector and model stay in the user's cache folder)
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(APART) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # What a demo needs, and nothing else; on top of it what tests, style and types need.
 $(VENV)/demo-ready: pyproject.toml constraints.txt

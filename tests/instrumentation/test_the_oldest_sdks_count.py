@@ -30,6 +30,8 @@ RECORDED = {
     "mistralai": ("mistral",),
 }
 """The providers whose recordings an integration's SDK asks for, where the names differ."""
+APART = {"claude-agent-sdk", "voyageai", "xai-sdk"}
+"""SDKs that need what nobody else here does, so that what they need is installed with them."""
 CANNOT = ("AttributeError", "TypeError", "ValidationError")
 """What an SDK raises that has no such method, takes no such argument, or cannot read an answer that is younger than it."""
 ROOT = Path(__file__).parents[2]
@@ -49,9 +51,8 @@ def test_the_oldest_version_is_patched_and_counted(name: str, tmp_path: Path) ->
     every = "" if "b" in oldest else ".*"  # of a package that has no release yet
     # of their time: SDKs of 2024 hand httpx what it no longer takes since 0.28
     wanted = [f"{integration.package}=={oldest}{every}", "httpx==0.27.*", *BELOW.get(name, ())]
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "sdk"), *wanted], check=True, timeout=240
-    )
+    alone = () if name in APART else ("--no-deps",)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *alone, "--target", str(tmp_path / "sdk"), *wanted], check=True, timeout=240)
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "sdk"), "TOKENTRAIL_JOURNAL_DIR": str(tmp_path / "journal")}
     program = [sys.executable, "-c", CHECK, name, integration.package]
     ran = subprocess.run(program, env=environment, capture_output=True, text=True, check=True, timeout=120)

@@ -134,7 +134,7 @@ def _adding(
     settings = current.settings
     stated = {"key": key, "scope": scope, "ts": ts, "trace_id": trace_id, "span_id": span_id, "duration_ns": duration_ns, "failed": failed}
     usage = usage_of(attributes, block, settings, **stated)  # type: ignore[arg-type]
-    return partial(recorder.record, usage, block)
+    return partial(recorder.record, usage, within=block)
 
 
 def _scope_of(span: ReadableSpan) -> str:

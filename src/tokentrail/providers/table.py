@@ -175,7 +175,7 @@ PROVIDERS: Final = (
     Provider(name="vercel", gateways=("ai-gateway.vercel.sh",)),  # vercel.com/docs/ai-gateway
     Provider(name="vllm", accepts_include_usage=True),
     Provider(name="volcengine", suffixes=(".volces.com", ".bytepluses.com")),  # volcengine.com/docs/82379: ark.<region>.volces.com
-    Provider(name="voyage", hosts=("api.voyageai.com",)),  # docs.voyageai.com
+    Provider(name="voyage", hosts=("api.voyageai.com", "ai.mongodb.com")),  # docs.voyageai.com
     Provider(name="wandb", hosts=("api.inference.wandb.ai",)),  # docs.wandb.ai/inference
     Provider(name="writer", hosts=("api.writer.com",), accepts_include_usage=True),  # dev.writer.com, chat completions: `stream_options`
     Provider(name="x_ai", hosts=("api.x.ai",), cloudflare="grok"),

@@ -17,7 +17,12 @@
 | `bedrock_models`     | Bedrock's InvokeModel, for each family of models                                           |
 | `bedrock_streams`    | the chunks of InvokeModel's streams                                                        |
 | `gemini`             | Gemini's generate_content and embeddings, also on Vertex                                   |
+| `huggingface`        | Hugging Face's chat, text generation and vectors                                           |
 | `cohere`             | Cohere's API, versions 1 and 2                                                             |
+| `voyage`             | Voyage's embeddings and rerank                                                             |
+| `xai`                | xAI's chat over gRPC: protobuf messages                                                    |
+| `claude_agent`       | the results of Claude's command line, of each model                                        |
+| `replicate`          | Replicate's predictions                                                                    |
 | `interactions`       | Google's Interactions                                                                      |
 | `mistral`            | Mistral's chats, agents, fill-in-the-middle, embeddings, OCR and audio                     |
 | `mistral_conversations` | Mistral's conversations                                                                 |

@@ -15,6 +15,11 @@
 | `botocore_errors`    | the exceptions that botocore's bodies raise above the HTTP client                         |
 | `aws_frames`         | AWS's event-stream frames that no SDK decoded                                             |
 | `google_genai`       | Google's SDK: four functions of one class, sync and async                                 |
+| `huggingface`        | Hugging Face's SDK: one function of each client, and a stream's lines                     |
+| `voyageai`           | Voyage's SDK: one function below the methods, which try again                             |
+| `xai`                | xAI's SDK: a chat's methods over gRPC                                                     |
+| `claude_agent`       | Anthropic's agent SDK: the messages of a process                                          |
+| `replicate`          | Replicate's SDK: one function of the client                                               |
 | `fern`               | SDKs that Fern generates (cohere): two functions of one class, below those that parse     |
 | `lines`              | streams of JSON lines, or of server-sent events with JSON, parsed from their bytes        |
 | `urls`               | base URLs that an SDK holds as texts                                                      |

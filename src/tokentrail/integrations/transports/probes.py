@@ -6,6 +6,7 @@ import asyncio
 from importlib import import_module
 from operator import attrgetter
 from typing import Any, Final
+from urllib.request import getproxies, proxy_bypass
 
 __all__ = [
     "ANSWER",
@@ -14,10 +15,12 @@ __all__ = [
     "probe_botocore",
     "probe_cohere",
     "probe_google",
+    "probe_huggingface",
     "probe_mistral",
     "probe_ollama",
     "probe_openrouter",
     "probe_stainless",
+    "probe_voyage",
 ]
 
 MESSAGES: Final = [{"role": "user", "content": "doctor"}]
@@ -73,6 +76,33 @@ def probe_google(url: str) -> int:
         client = genai.Client(**given, http_options=options)
     client.models.generate_content(model="doctor", contents="doctor")
     asyncio.run(client.aio.models.generate_content(model="doctor", contents="doctor"))
+    return 2
+
+
+def probe_huggingface(url: str) -> int:
+    """Makes one sync and one async call with Hugging Face's SDK. Returns the number of calls: none where a proxy is set, which the SDK uses."""
+    if getproxies().get("http") and not proxy_bypass("127.0.0.1"):
+        return 0
+    sdk = import_module("huggingface_hub")
+    given: dict[str, Any] = {"model": url, "token": "none", "timeout": 10.0}
+
+    async def ask() -> None:
+        async with sdk.AsyncInferenceClient(**given) as client:
+            await client.chat_completion(messages=MESSAGES)
+
+    sdk.InferenceClient(**given).chat_completion(messages=MESSAGES)
+    asyncio.run(ask())
+    return 2
+
+
+def probe_voyage(url: str) -> int:
+    """Makes one sync and one async call with Voyage's SDK. Returns the number of calls: none where a proxy is set, which the SDK uses."""
+    if getproxies().get("http") and not proxy_bypass("127.0.0.1"):
+        return 0
+    sdk = import_module("voyageai.api_resources.api_requestor").APIRequestor("none", url)  # every way of every version
+    given: dict[str, Any] = {"params": {"model": "doctor", "input": ["doctor"]}, "request_timeout": 10.0}
+    sdk.request("post", "/embeddings", **given)
+    asyncio.run(sdk.arequest("post", "/embeddings", **given))
     return 2
 
 

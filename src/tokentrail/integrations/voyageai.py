@@ -1,0 +1,44 @@
+"""Voyage's SDK (voyageai): embeddings of texts, of chunks in their context, and of images, and rerank; sync and async.
+
+Tokenizing is local, and so are the models that run in the process: neither is a call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from tokentrail.instrumentation.contract import Endpoint, Integration
+from tokentrail.integrations.shapes.voyage import read_answer, texts_of_request
+from tokentrail.integrations.transports.probes import probe_voyage
+from tokentrail.integrations.transports.voyageai import hooks_of
+
+__all__ = ["INTEGRATION"]
+
+EMBED: Final = Endpoint(
+    name="embeddings",
+    gen_ai_operation="embeddings",
+    operation="vector_search",
+    texts=texts_of_request,
+    read=read_answer,
+    token_type="embedding",  # noqa: S106 - a kind of token
+)
+
+INTEGRATION: Final = Integration(
+    name="voyageai",
+    package="voyageai",
+    supports=">=0.2,<1",
+    hooks=hooks_of(
+        "voyageai",
+        "voyage",
+        {
+            "/embeddings": EMBED,
+            "/contextualizedembeddings": replace(EMBED, name="contextualized_embeddings"),
+            "/multimodalembeddings": replace(EMBED, name="multimodal_embeddings"),
+            "/rerank": replace(EMBED, name="rerank", gen_ai_operation="rerank"),  # the conventions have no word for it
+        },
+        methods=("embed", "contextualized_embed", "multimodal_embed", "rerank"),
+    ),
+    clashes=("opentelemetry-instrumentation-voyageai", "openlit"),
+    probe=probe_voyage,
+)

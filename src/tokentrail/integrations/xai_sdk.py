@@ -1,0 +1,26 @@
+"""xAI's SDK over gRPC (xai-sdk): sample, stream, parse, their batches of choices, defer, and compaction; sync and async.
+
+A stored completion was counted when it was made, and tokenizing spends nothing. Not yet: batches, and what images and videos state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from tokentrail.instrumentation.contract import Endpoint, Integration
+from tokentrail.integrations.shapes.xai import XaiChunks, read_answer, texts_of_messages
+from tokentrail.integrations.transports.xai import hooks_of
+
+__all__ = ["INTEGRATION"]
+
+CHAT: Final = Endpoint(name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_messages, read=read_answer, chunks=XaiChunks)
+COMPACTION: Final = replace(CHAT, name="compact", chunks=None)
+
+INTEGRATION: Final = Integration(
+    name="xai-sdk",
+    package="xai-sdk",
+    supports=">=1.0,<2",
+    hooks=hooks_of("xai_sdk", "x_ai", CHAT, COMPACTION),
+    clashes=("openlit", "langfuse"),
+)
