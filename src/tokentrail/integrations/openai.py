@@ -31,7 +31,7 @@ from tokentrail.integrations.transports.stainless import hooks_of, read_error
 from tokentrail.process.current import current
 from tokentrail.providers.lookup import Server
 
-__all__ = ["CHAT", "INTEGRATION", "ROUTES", "openai_routes"]
+__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "INTEGRATION", "RESPONSES", "ROUTES", "openai_routes"]
 
 AZURE_ACCEPTS_SINCE: Final = "2024-09-01"
 
