@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 WORKERS ?= auto
 SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check lint format test-ollama test-oldest docs bench clean help
+.PHONY: demo test check lint format test-ollama test-oldest test-frameworks docs bench clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ test-ollama: $(VENV)/ready ## The same against a real Ollama, built from its Go 
 
 test-oldest: $(VENV)/ready ## The oldest version of each SDK that is supported, installed aside and called
 	TOKENTRAIL_REQUIRE="oldest-sdks" $(BIN)/python -m pytest tests/instrumentation/test_the_oldest_sdks_count.py $(PYTEST_ARGS)
+
+test-frameworks: $(VENV)/ready ## litellm, frameworks over the SDKs and other instrumentations, each in an environment of its own (the first time some minutes)
+	TOKENTRAIL_REQUIRE="frameworks" $(BIN)/python -m pytest tests/frameworks $(PYTEST_ARGS)
 
 docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictionary, queries, recordings), and the lines that spell every count
 	$(BIN)/python scripts/counts_code.py

@@ -17,7 +17,8 @@ from tests.support.scripted import chunks, completion, sse
 IN, OUT = 40, 11
 """The tokens of every answer."""
 REFUSED = (429, {"error": {"message": "slow down", "type": "rate_limit_error", "code": "429"}})
-Answer = tuple[int, str, bytes]
+ASKED_BESIDE = ("/api/show",)
+"""What a framework asks beside its calls, and does without: what a model can do."""
 
 _RESPONSE = {
     "id": "resp_1",
@@ -171,7 +172,7 @@ def _ollama_lines() -> list[bytes]:
 
 EVENTS, NDJSON, FRAMES = "text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream"
 PATHS: dict[str, tuple[Any, Any, str]] = {
-    "/chat/completions": (completion, _chat_chunks, EVENTS),
+    "/chat/completions": (lambda: completion(service_tier="default"), _chat_chunks, EVENTS),
     "/responses": (lambda: _RESPONSE, _response_events, EVENTS),
     "/messages": (lambda: _MESSAGE, _message_events, EVENTS),
     "/v2/chat": (lambda: _COHERE, _cohere_events, EVENTS),
@@ -227,7 +228,7 @@ class AnyProvider:
         path = request.path.partition("?")[0]
         known = next((PATHS[end] for end in PATHS if path.endswith(end)), None)
         if known is None:
-            self.unknown.append(path)
+            self.unknown += () if path.endswith(ASKED_BESIDE) else (path,)
             _send(request, 404, {"error": {"message": f"no such path: {path}"}})
         elif self.refuse:
             self.refuse -= 1

@@ -118,7 +118,7 @@ API: Final = Api(
 INTEGRATION: Final = Integration(
     name="litellm",
     package="litellm",
-    supports=">=1.60,<2",
+    supports=">=1.110,<2",
     hooks=hooks_of(API),
     clashes=("openinference-instrumentation-litellm", "openlit", "langfuse", "logfire"),
     probe=probe_litellm,

@@ -70,7 +70,7 @@ def hooks_of(api: Api) -> tuple[Hook, ...]:
     return (
         Hook(MODULE, "HTTPHandler.post", opens=partial(opens, False)),
         Hook(MODULE, "AsyncHTTPHandler.post", opens=partial(opens, True), is_async=True),
-        Hook(MODULE, "AsyncHTTPHandler.single_connection_request", observes=_count_try, is_async=True),
+        Hook(MODULE, "AsyncHTTPHandler.single_connection_request", observes=_count_try, is_async=True, optional=True),
     )
 
 
@@ -115,8 +115,9 @@ def _open_request(api: Api, find: Find, is_async: bool, _handler: Any, args: tup
         return None
     if endpoint.instead is not None and body.get(endpoint.instead[0]):
         endpoint = endpoint.instead[1]
-    server = server_of(parts, _provider_of(api, given.get("logging_obj")) or route.provider)
-    endpoint = api.own.get((server.provider, endpoint.name), endpoint)
+    called = _provider_of(api, given.get("logging_obj"))
+    server = server_of(parts, called or route.provider)
+    endpoint = api.own.get((called or server.provider, endpoint.name), endpoint)
     streams = bool(given.get("stream"))
     request = endpoint.request(server, body, named or _model_in(body), streams)
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, deferred=endpoint.deferred)
@@ -200,12 +201,13 @@ def by_frames(chunks: Any) -> Chunks:
 
 
 class _OneByOne:
-    """Passes the events of a stream one by one, read by attribute."""
+    """Passes the events of a stream one by one, read by attribute. An event may be an error."""
 
-    __slots__ = ("_chunks",)
+    __slots__ = ("_chunks", "_failed")
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
+        self._failed = False
 
     def absorb(self, event: Any) -> bool:
         """Takes an event."""
@@ -214,8 +216,11 @@ class _OneByOne:
     def absorb_all(self, events: Iterable[Any]) -> None:
         """Takes events."""
         for event in events:
-            self._chunks.absorb(Body.of(event))
+            if isinstance(event, dict):
+                self._failed = self._failed or bool(event.get("error"))
+                self._chunks.absorb(Body.of(event))
 
     def reading(self, *, exhausted: bool) -> Reading | None:
         """Returns the answer so far."""
-        return self._chunks.reading(exhausted=exhausted)
+        reading = self._chunks.reading(exhausted=exhausted)
+        return (reading[0], "error") if reading is not None and self._failed else reading
