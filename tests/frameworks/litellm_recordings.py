@@ -35,7 +35,7 @@ OPENAI_SHAPED = {"openai": "openai", "groq": "groq", "mistral": "mistral", "olla
 Call = tuple[str, dict[str, Any]]
 
 
-def call_of(recording: Recording, url: str) -> Call | None:
+def call_of(recording: Recording, url: str) -> Call | None:  # noqa: C901 - a table
     """The function of litellm and its arguments; None for what litellm does not ask in this way."""
     path, kind = recording.path.partition("?")[0], (recording.provider, recording.endpoint)
     model = (recording.request or {}).get("model") or "m"

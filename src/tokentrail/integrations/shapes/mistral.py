@@ -68,7 +68,7 @@ def add_counts(answer: Answer, usage: Any) -> None:
     answer.input_tokens = fields["prompt_tokens"] if "prompt_tokens" in fields else None
     answer.output_tokens = fields["completion_tokens"] if "completion_tokens" in fields else None
     for name in _DETAILS:
-        details = fields[name] if name in fields else None
+        details: Any = fields[name] if name in fields else None
         if type(details) in _OBJECTS:
             answer.cache_read_tokens = details["cached_tokens"] if "cached_tokens" in details else None
             answer.audio_input_tokens = details["audio_tokens"] if "audio_tokens" in details else None
