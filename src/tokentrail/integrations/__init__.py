@@ -21,6 +21,7 @@ SDKS: Final = {
     "cohere": ("cohere",),
     "google-genai": ("google.genai",),
     "groq": ("groq",),
+    "litellm": ("litellm",),
     "mistralai": ("mistralai", "mistralai_azure", "mistralai_gcp"),
     "ollama": ("ollama",),
     "openai": ("openai",),
