@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 WORKERS ?= auto
 SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check lint format test-ollama test-oldest test-together test-apart docs bench clean help
+.PHONY: demo test check lint format test-ollama test-oldest test-together test-apart test-frameworks docs bench clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ $(APART)/ready: pyproject.toml constraints.txt
 	$(APART)/bin/python -m pip install --quiet --upgrade pip
 	$(APART)/bin/python -m pip install --quiet --editable . --group test --group apart $$(grep -E '^(claude-agent-sdk|voyageai|xai-sdk)==' constraints.txt)
 	@touch $@
+
+test-frameworks: $(VENV)/ready ## litellm, frameworks over the SDKs and other instrumentations, each in an environment of its own (the first time some minutes)
+	TOKENTRAIL_REQUIRE="frameworks" $(BIN)/python -m pytest tests/frameworks $(PYTEST_ARGS)
 
 docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictionary, queries, recordings), and the lines that spell every count
 	$(BIN)/python scripts/counts_code.py

@@ -89,8 +89,11 @@ def test_integrations_do_not_import_each_other_but_for_an_api_that_several_speak
         for found in imports(path)
         if found.rpartition(".")[0] == "tokentrail.integrations" and not found.endswith((".shapes", ".transports"))
     }
-    like_openai = {(name, "openai") for name in ("azure_ai_inference", "cerebras", "fireworks", "groq", "openrouter", "together", "writer")}
-    assert pairs == like_openai | {("aiobotocore", "botocore"), ("fireworks", "anthropic")}
+    like_openai = {
+        (name, "openai_endpoints") for name in ("azure_ai_inference", "cerebras", "fireworks", "openai", "openrouter", "together", "writer")
+    }
+    spoken_by_litellm = {("litellm", name) for name in ("anthropic", "botocore", "cohere", "google_genai", "mistralai", "ollama", "openai_endpoints")}
+    assert pairs == like_openai | spoken_by_litellm | {("aiobotocore", "botocore"), ("fireworks", "anthropic"), ("groq", "openai")}
 
 
 def test_every_floor_is_there() -> None:

@@ -26,6 +26,7 @@ SDKS: Final = {
     "google-genai": ("google.genai",),
     "groq": ("groq",),
     "huggingface_hub": ("huggingface_hub.inference",),
+    "litellm": ("litellm",),
     "mistralai": ("mistralai", "mistralai_azure", "mistralai_gcp"),
     "ollama": ("ollama",),
     "openai": ("openai",),

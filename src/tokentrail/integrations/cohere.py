@@ -16,7 +16,7 @@ from tokentrail.integrations.shapes.job_endpoints import BATCH
 from tokentrail.integrations.transports.fern import hooks_of
 from tokentrail.integrations.transports.probes import probe_cohere
 
-__all__ = ["INTEGRATION"]
+__all__ = ["CHAT", "EMBED", "INTEGRATION", "RERANK"]
 
 CHAT: Final = Endpoint(name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_chat, read=read_answer, chunks=CohereChunks)
 GENERATE: Final = Endpoint(

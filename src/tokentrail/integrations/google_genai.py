@@ -30,7 +30,7 @@ from tokentrail.integrations.transports import speakeasy
 from tokentrail.integrations.transports.google_genai import hooks_of
 from tokentrail.integrations.transports.probes import probe_google
 
-__all__ = ["INTEGRATION"]
+__all__ = ["EMBED", "GENERATE", "INTEGRATION"]
 
 GENERATE: Final = Endpoint(
     name="generate",

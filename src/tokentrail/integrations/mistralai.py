@@ -27,7 +27,7 @@ from tokentrail.integrations.shapes.openai_responses import ResponseEvents, read
 from tokentrail.integrations.transports.probes import probe_mistral
 from tokentrail.integrations.transports.speakeasy import hooks_of
 
-__all__ = ["INTEGRATION"]
+__all__ = ["CHAT", "EMBED", "FIM", "INTEGRATION"]
 
 CHAT: Final = Endpoint(name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_chat, read=read_chat, chunks=MistralChunks)
 FIM: Final = replace(CHAT, name="fim", gen_ai_operation="text_completion", operation="generation", texts=texts_of_fim)

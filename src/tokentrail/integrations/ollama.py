@@ -24,7 +24,7 @@ from tokentrail.integrations.shapes.openai_responses import read_response
 from tokentrail.integrations.transports.ollama import hooks_of
 from tokentrail.integrations.transports.probes import probe_ollama
 
-__all__ = ["INTEGRATION"]
+__all__ = ["CHAT", "EMBED", "EMBEDDINGS", "GENERATE", "INTEGRATION"]
 
 CHAT: Final = Endpoint(
     name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_chat, read=read, chunks=OllamaChunks, spends=chat_spends, by_attribute=True

@@ -20,7 +20,7 @@ from tokentrail.integrations.transports.probes import probe_stainless
 from tokentrail.integrations.transports.routes import Routes
 from tokentrail.integrations.transports.stainless import hooks_of
 
-__all__ = ["CHAT", "INTEGRATION", "ROUTES", "openai_routes"]
+__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "INTEGRATION", "RESPONSES", "ROUTES", "openai_routes"]
 
 
 def openai_routes(prefix: str = "") -> Routes:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
+from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY, chat_is_text_only
 
 __all__ = [
@@ -68,8 +68,8 @@ def add_counts(answer: Answer, usage: Any) -> None:
     answer.input_tokens = fields["prompt_tokens"] if "prompt_tokens" in fields else None
     answer.output_tokens = fields["completion_tokens"] if "completion_tokens" in fields else None
     for name in _DETAILS:
-        details = fields[name] if name in fields else None
-        if type(details) is dict:
+        details: Any = fields[name] if name in fields else None
+        if type(details) in _OBJECTS:
             answer.cache_read_tokens = details["cached_tokens"] if "cached_tokens" in details else None
             answer.audio_input_tokens = details["audio_tokens"] if "audio_tokens" in details else None
             break
@@ -80,6 +80,7 @@ def add_counts(answer: Answer, usage: Any) -> None:
 
 
 _DETAILS = ("prompt_tokens_details", "prompt_token_details")
+_OBJECTS = (dict, Body)
 
 
 def _add_to_prompt(answer: Answer, fields: Mapping[str, Any]) -> None:

@@ -1,24 +1,29 @@
-"""AWS's event-stream frames, where no SDK has decoded them: the JSON inside each whole frame.
+"""AWS's event-stream frames, where no SDK has decoded them: the messages inside the whole frames.
 
     length of the frame (4 bytes)   length of the headers (4)   checksum (4)   headers   payload   checksum (4)
 
-Bedrock's payloads are `{"bytes": "<base64 of a model's JSON>", "p": "<padding>"}`.
+A header is the length of its name (1), the name, its kind (1), the length of the text (2), and the text. Bedrock's payloads are
+`{"bytes": "<base64 of a model's JSON>", "p": "<padding>"}`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-__all__ = ["FIRST_BYTE", "events_of", "split_frames"]
+from tokentrail.instrumentation.contract import Reading
+
+__all__ = ["FIRST_BYTE", "FrameReader", "events_of", "split_frames"]
 
 FIRST_BYTE: Final = b"\x00"
 """Of every frame (its length is below 16 MiB), and of neither JSON nor server-sent events."""
 PRELUDE: Final = 12
 CHECKSUM: Final = 4
+TEXT: Final = 7
+"""The kind of a header whose value is a text; Bedrock sends no other kind, and a frame with another one is read up to that header."""
 
 
 class _Payload(msgspec.Struct, rename={"chunk": "bytes"}):
@@ -28,53 +33,85 @@ class _Payload(msgspec.Struct, rename={"chunk": "bytes"}):
 _decode: Final = msgspec.json.Decoder(_Payload).decode
 
 
-def split_frames(data: bytes) -> tuple[list[bytes], bytes]:
-    """Returns the JSON of every whole frame, and the bytes of a frame that has begun. Payloads of another form are left out."""
-    found: list[bytes] = []
+class Message(NamedTuple):
+    """The content of a frame."""
+
+    headers: dict[str, str]
+    payload: bytes
+
+
+def _messages_in(data: bytes) -> tuple[list[Message], bytes]:
+    """Returns the message of every whole frame, and the bytes of a frame that has begun; no bytes after what is no frame."""
+    found: list[Message] = []
     at = 0
     while len(data) - at >= PRELUDE:
         length, headers = (int.from_bytes(data[at + place : at + place + 4], "big") for place in (0, 4))
         if length < PRELUDE + CHECKSUM:
-            return found, b""  # no frame
+            return found, b""
         if len(data) - at < length:
             break
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            found.append(_decode(data[at + PRELUDE + headers : at + length - CHECKSUM]).chunk)
+        begin, end = at + PRELUDE + headers, at + length - CHECKSUM
+        found.append(Message(_headers_in(data[at + PRELUDE : begin]), data[begin:end]))
         at += length
     return found, data[at:]
 
 
-_TEXT: Final = 7
-"""The type of a header whose value is a text. All headers of Bedrock's frames have it; a frame with another header is read up to that header."""
-
-
-def _headers(data: bytes) -> dict[str, str]:
-    found, at = {}, 0
+def _headers_in(data: bytes) -> dict[str, str]:
+    found: dict[str, str] = {}
+    at = 0
     while at < len(data):
-        name_ends = at + 1 + data[at]
-        if name_ends + 3 > len(data) or data[name_ends] != _TEXT:
+        named = at + 1 + data[at]
+        if data[named : named + 1] != bytes((TEXT,)):
             break
-        value = name_ends + 3
-        end = value + int.from_bytes(data[value - 2 : value], "big")
-        found[data[at + 1 : name_ends].decode(errors="replace")] = data[value:end].decode(errors="replace")
+        begin = named + 3
+        end = begin + int.from_bytes(data[named + 1 : begin], "big")
+        found[data[at + 1 : named].decode("utf-8", "replace")] = data[begin:end].decode("utf-8", "replace")
         at = end
     return found
 
 
+def split_frames(data: bytes) -> tuple[list[bytes], bytes]:
+    """Returns the JSON of every whole frame, and the bytes of a frame that has begun. Payloads of another form are left out."""
+    messages, rest = _messages_in(data)
+    found: list[bytes] = []
+    for message in messages:
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            found.append(_decode(message.payload).chunk)
+    return found, rest
+
+
 def events_of(data: bytes) -> Iterator[dict[str, Any]]:
     """Yields the event of every whole frame by its kind, as boto3 does: `{"messageStop": {…}}`. Payloads that are no JSON are left out."""
-    at = 0
-    while len(data) - at >= PRELUDE:
-        length, headers = (int.from_bytes(data[at + place : at + place + 4], "big") for place in (0, 4))
-        if length < PRELUDE + CHECKSUM or len(data) - at < length:
-            return
-        named = _headers(data[at + PRELUDE : at + PRELUDE + headers])
-        kind = named.get(":event-type") or named.get(":exception-type") or named.get(":error-code")
+    for headers, payload in _messages_in(data)[0]:
+        kind = headers.get(":event-type") or headers.get(":exception-type") or headers.get(":error-code")
         if kind is not None:
+            name = kind if ":event-type" in headers else f"{kind.removesuffix('Exception')}Exception"
             with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                yield {
-                    kind if ":event-type" in named else f"{kind.removesuffix('Exception')}Exception": msgspec.json.decode(
-                        data[at + PRELUDE + headers : at + length - CHECKSUM] or b"{}"
-                    )
-                }
-        at += length
+                yield {name: msgspec.json.decode(payload or b"{}")}
+
+
+class FrameReader:
+    """Passes the messages of a body to the chunks of a shape (`converse`, `bedrock_streams`)."""
+
+    __slots__ = ("_chunks", "_failed", "_rest")
+
+    def __init__(self, chunks: Any) -> None:
+        self._chunks = chunks
+        self._rest = b""
+        self._failed = False
+        chunks.fails = self._fail
+
+    def _fail(self, message: Message) -> None:
+        self._failed = self._failed or ":event-type" not in message.headers
+
+    def absorb(self, part: bytes) -> bool:
+        """Takes the next bytes."""
+        messages, self._rest = _messages_in(self._rest + part)
+        for message in messages:
+            self._chunks.absorb(message)
+        return False
+
+    def reading(self, *, exhausted: bool) -> Reading | None:
+        """Returns the answer so far."""
+        reading: Reading | None = self._chunks.reading(exhausted=exhausted)
+        return (reading[0], "error") if reading is not None and self._failed else reading

@@ -16,6 +16,7 @@ __all__ = [
     "probe_cohere",
     "probe_google",
     "probe_huggingface",
+    "probe_litellm",
     "probe_mistral",
     "probe_ollama",
     "probe_openrouter",
@@ -189,5 +190,20 @@ def probe_openrouter(url: str) -> int:
 
     with client:
         client.chat.send(model="doctor", messages=MESSAGES)
+    asyncio.run(ask())
+    return 2
+
+
+def probe_litellm(url: str) -> int:
+    """Makes one sync and one async call with litellm's HTTP handlers. Returns the number of calls."""
+    handlers = import_module("litellm.llms.custom_httpx.http_handler")
+    sent: dict[str, Any] = {"url": f"{url}/chat/completions", "json": {"model": "doctor", "messages": MESSAGES}, "timeout": 10.0}
+
+    async def ask() -> None:
+        handler = handlers.AsyncHTTPHandler(timeout=10.0)
+        await handler.post(**sent)
+        await handler.close()
+
+    handlers.HTTPHandler(timeout=10.0).post(**sent)
     asyncio.run(ask())
     return 2
