@@ -11,6 +11,7 @@ at first use, because pytest imports the plugin in every run of every project th
 | `recording.py` | `Recording`: one recorded exchange |
 | `shelf.py` | finds the recording for a request |
 | `faults.py` | faults of replayed answers |
+| `conformance/` | what the author of an integration runs |
 """
 
 from __future__ import annotations
