@@ -1,4 +1,4 @@
-"""Chunks, answers, exceptions, types, signatures: what the caller sees is the same with and without the hooks."""
+"""What the caller sees is the same with and without the hooks: here, what only some packages have; every package goes through `tests/conformance`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,10 @@ import ollama
 import openai
 import pytest
 
-from tests.support import bedrock
-from tests.support.recordings import ask, ask_async, error_types, url_of
 from tests.support.scripted import ScriptedServer, chunks, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
-from tokentrail.testing import Recording, ReplayServer, Usages, read_recordings
+from tokentrail.testing import ReplayServer, Usages
 
-SHIPPED = [recording for recording in read_recordings() if hasattr(openai.OpenAI, "responses") or not recording.endpoint.startswith("responses")]
 ASK: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}
 
 
@@ -32,37 +29,8 @@ def bare(make: Callable[[], Any]) -> Any:
 
 
 def shown(item: Any) -> Any:
-    """All that can be seen of an object of an SDK, but for the time in the headers that Google's objects keep."""
-    if isinstance(item, dict):
-        return bedrock.shown(item)
-    if getattr(item, "sdk_http_response", None) is not None:
-        item.sdk_http_response.headers.pop("date")
-    fields = sorted(getattr(item, "model_fields_set", ()))
-    dumps = [item.model_dump(), item.model_dump_json(exclude_unset=True)]
-    return type(item), fields, dumps, repr(item)
-
-
-def collect_seen(recording: Recording, url: str) -> Any:
-    try:
-        return [shown(item) for item in ask(recording, url)]
-    except error_types() as error:
-        return type(error), str(error), getattr(error, "body", None), getattr(error, "status_code", None)
-
-
-@pytest.mark.parametrize("recording", SHIPPED, ids=lambda recording: recording.id)
-@pytest.mark.slow
-def test_everything_recorded(recording: Recording, replay: ReplayServer) -> None:
-    url = url_of(replay, recording)
-    assert collect_seen(recording, url) == bare(lambda: collect_seen(recording, url))
-
-
-@pytest.mark.parametrize("recording", [r for r in SHIPPED if r.stream and not r.flags["error"]][:12], ids=lambda recording: recording.id)
-@pytest.mark.slow
-async def test_everything_recorded_async(recording: Recording, replay: ReplayServer) -> None:
-    url = url_of(replay, recording)
-    hooked = [shown(item) for item in await ask_async(recording, url)]
-    uninstrument()
-    assert hooked == [shown(item) for item in await ask_async(recording, url)]
+    """All that can be seen of a chunk."""
+    return type(item), sorted(item.model_fields_set), item.model_dump(), item.model_dump_json(exclude_unset=True), repr(item)
 
 
 class OpenAILike(ScriptedServer):
@@ -213,3 +181,44 @@ def test_an_exception_is_the_sdks_own(usages: Usages) -> None:
     )
     assert traceback.extract_tb(hooked.__traceback__)[-1].name == traceback.extract_tb(plain.__traceback__)[-1].name
     assert [(usage.ended, usage.error_type, usage.input_tokens) for usage in usages.recorded] == [("error", "400", None)]
+
+
+NULLS = [{**chunk, "usage": None} for chunk in chunks("lorem ", "ipsum")]
+"""A stream as Together sends it unasked: `"usage": null` in every chunk, and the usage in the last one."""
+
+
+@pytest.mark.parametrize("provider", ["together", "openai", None])
+def test_what_is_sent_unasked_stays(provider: str | None, known_as: Any, usages: Usages) -> None:
+    """Where nobody asked for usage, its fields are the provider's own: in the chunks, and in the bytes."""
+    stated = sse([*NULLS[:-1], {**NULLS[-1], "usage": {"prompt_tokens": 40, "completion_tokens": 11, "total_tokens": 51}}])
+    with ScriptedServer(stated) as server:
+        client = openai.OpenAI(base_url=server.url, api_key="none")
+        if provider:
+            known_as(server.port, provider)
+        given = {"stream_options": {}} if provider == "openai" else {}  # who decided is not asked
+
+        def read() -> Any:
+            items = [(shown(chunk), chunk.to_json()) for chunk in client.chat.completions.create(**ASK, stream=True, extra_body=given)]
+            with client.chat.completions.with_streaming_response.create(**ASK, stream=True, extra_body=given) as response:
+                return items, b"".join(response.iter_bytes())
+
+        hooked = read()
+        assert hooked == bare(read)
+    assert '"usage": null' in hooked[0][0][1]
+    assert b'"usage": null' in hooked[1]
+    assert [usage.input_tokens for usage in usages.recorded] == [40, 40]
+
+
+def test_raw_bytes_of_a_stream_hold_no_usage_that_nobody_asked_for(known_as: Any) -> None:
+    """A caller who reads bytes is not helped by a chunk that is hidden: such a request is not changed."""
+    with OpenAILike() as server:
+        known_as(server.port, "openai")
+        client = openai.OpenAI(base_url=server.url, api_key="none")
+
+        def read() -> Any:
+            with client.chat.completions.with_streaming_response.create(**ASK, stream=True) as response:
+                return b"".join(response.iter_bytes())
+
+        hooked = read()
+        assert hooked == bare(read)
+    assert b"usage" not in hooked
