@@ -12,6 +12,7 @@ from tokentrail.testing.conformance import Case, Conformance
 class TestCohere(Conformance):
     integration = "cohere"
     retries_streams = False
+    calls_per_call = 200  # the texts of several inputs
     recordings = read_recordings(providers=["cohere"])
 
     def client(self, url: str, case: Case) -> Any:
