@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 # What must not be skipped: make test REQUIRE="collector local-model"
 REQUIRE ?=
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 120
 # Files of tests run side by side, one worker a processor and four at most; WORKERS=0 runs one after the other.
 WORKERS ?= auto
 SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check lint format test-ollama test-oldest test-together test-apart test-frameworks docs bench clean help
+.PHONY: demo test check lint format test-ollama test-oldest test-together test-apart test-frameworks fuzz docs bench clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +57,10 @@ $(APART)/ready: pyproject.toml constraints.txt
 
 test-frameworks: $(VENV)/ready ## litellm, frameworks over the SDKs and other instrumentations, each in an environment of its own (the first time some minutes)
 	TOKENTRAIL_REQUIRE="frameworks" $(BIN)/python -m pytest tests/frameworks $(PYTEST_ARGS)
+
+fuzz: $(VENV)/ready ## Recorded answers, tampered with for FUZZ_SECONDS (120), guided by the code that has not run yet where atheris installs
+	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install -q atheris || echo "atheris does not install here: hypothesis goes on without a guide"
+	PYTHONPATH=. $(BIN)/python scripts/fuzz_shapes.py $(FUZZ_SECONDS)
 
 docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictionary, queries, recordings), and the lines that spell every count
 	$(BIN)/python scripts/counts_code.py

@@ -9,8 +9,8 @@ import pytest
 from tests.support.installed import ALL
 from tests.support.programs import run
 from tokentrail.instrumentation.arrivals import Arrivals
+from tokentrail.instrumentation.packages import SDKS
 from tokentrail.instrumentation.registry import integrations
-from tokentrail.integrations import SDKS
 
 pytestmark = pytest.mark.slow
 

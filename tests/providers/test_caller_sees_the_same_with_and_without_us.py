@@ -1,4 +1,4 @@
-"""Chunks, answers, exceptions, types, signatures: what the caller sees is the same with and without the hooks."""
+"""What the caller sees is the same with and without the hooks: here, what only some packages have; every package goes through `tests/conformance`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,14 @@ import ollama
 import openai
 import pytest
 
-from tests.support import bedrock
-from tests.support.provider_sdks import is_there
+from tests.support.provider_sdks import PACKAGES, is_there
 from tests.support.recordings import ask, ask_async, error_types, url_of
 from tests.support.scripted import ScriptedServer, chunks, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.testing import Recording, ReplayServer, Usages, read_recordings
 
-SHIPPED = [
-    recording
-    for recording in read_recordings()
-    if is_there(recording.provider) and (hasattr(openai.OpenAI, "responses") or not recording.endpoint.startswith("responses"))
-]
+SHIPPED = [recording for recording in read_recordings() if recording.provider in PACKAGES and is_there(recording.provider)]
+"""Of the SDKs of single providers; `tests/conformance` holds the same of all others."""
 ASK: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}
 
 
@@ -37,11 +33,7 @@ def bare(make: Callable[[], Any]) -> Any:
 
 
 def shown(item: Any) -> Any:
-    """All that can be seen of an object of an SDK, but for the time in the headers that Google's objects keep."""
-    if isinstance(item, dict):
-        return bedrock.shown(item)
-    if getattr(item, "sdk_http_response", None) is not None:
-        item.sdk_http_response.headers.pop("date")
+    """All that can be seen of an object of an SDK."""
     if hasattr(item, "as_dict"):  # Azure's
         return type(item), item.as_dict(), repr(item)
     fields = sorted(getattr(item, "model_fields_set", ()))
@@ -220,3 +212,44 @@ def test_an_exception_is_the_sdks_own(usages: Usages) -> None:
     )
     assert traceback.extract_tb(hooked.__traceback__)[-1].name == traceback.extract_tb(plain.__traceback__)[-1].name
     assert [(usage.ended, usage.error_type, usage.input_tokens) for usage in usages.recorded] == [("error", "400", None)]
+
+
+NULLS = [{**chunk, "usage": None} for chunk in chunks("lorem ", "ipsum")]
+"""A stream as Together sends it unasked: `"usage": null` in every chunk, and the usage in the last one."""
+
+
+@pytest.mark.parametrize("provider", ["together", "openai", None])
+def test_what_is_sent_unasked_stays(provider: str | None, known_as: Any, usages: Usages) -> None:
+    """Where nobody asked for usage, its fields are the provider's own: in the chunks, and in the bytes."""
+    stated = sse([*NULLS[:-1], {**NULLS[-1], "usage": {"prompt_tokens": 40, "completion_tokens": 11, "total_tokens": 51}}])
+    with ScriptedServer(stated) as server:
+        client = openai.OpenAI(base_url=server.url, api_key="none")
+        if provider:
+            known_as(server.port, provider)
+        given = {"stream_options": {}} if provider == "openai" else {}  # who decided is not asked
+
+        def read() -> Any:
+            items = [(shown(chunk), chunk.to_json()) for chunk in client.chat.completions.create(**ASK, stream=True, extra_body=given)]
+            with client.chat.completions.with_streaming_response.create(**ASK, stream=True, extra_body=given) as response:
+                return items, b"".join(response.iter_bytes())
+
+        hooked = read()
+        assert hooked == bare(read)
+    assert '"usage": null' in hooked[0][0][1]
+    assert b'"usage": null' in hooked[1]
+    assert [usage.input_tokens for usage in usages.recorded] == [40, 40]
+
+
+def test_raw_bytes_of_a_stream_hold_no_usage_that_nobody_asked_for(known_as: Any) -> None:
+    """A caller who reads bytes is not helped by a chunk that is hidden: such a request is not changed."""
+    with OpenAILike() as server:
+        known_as(server.port, "openai")
+        client = openai.OpenAI(base_url=server.url, api_key="none")
+
+        def read() -> Any:
+            with client.chat.completions.with_streaming_response.create(**ASK, stream=True) as response:
+                return b"".join(response.iter_bytes())
+
+        hooked = read()
+        assert hooked == bare(read)
+    assert b"usage" not in hooked

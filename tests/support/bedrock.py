@@ -82,6 +82,16 @@ async def ask_async(recording: Recording, url: str) -> list[Any]:
         return [answer, *[event async for event in body]] if recording.stream else [answer, json.loads(await body.read())]
 
 
+def read_body(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer, with the body that its caller reads later."""
+    return answer | {"body": answer["body"].read()} if "body" in answer else answer
+
+
+async def read_body_async(answer: dict[str, Any]) -> dict[str, Any]:
+    """The same, awaited."""
+    return answer | {"body": await answer["body"].read()} if "body" in answer else answer
+
+
 def shown(item: Any) -> Any:
     """An answer without what differs between two calls: the time, and what the listener names itself."""
     if isinstance(item, dict) and "ResponseMetadata" in item:

@@ -84,3 +84,12 @@ def chunks(*texts: str, usage: Any = USAGE) -> list[dict[str, Any]]:
         *(chunk({"content": text}) for text in texts),
         {**chunk({"content": ""}, "stop"), "usage": usage},
     ]
+
+
+def retry_at_once() -> Any:
+    """Settings of a client that tries again at once."""
+    try:
+        retries: Any = import_module("mistralai.client.utils.retries")
+    except ImportError:
+        retries = import_module("mistralai.utils.retries")  # version 1
+    return retries.RetryConfig("backoff", retries.BackoffStrategy(1, 5, 1.0, 10_000), False)

@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, distributions, entry_points
 from tokentrail.instrumentation import patching
 from tokentrail.instrumentation.arrivals import Arrivals
 from tokentrail.instrumentation.contract import Integration
-from tokentrail.integrations import SDKS
+from tokentrail.instrumentation.packages import SDKS
 from tokentrail.process.forks import no_fork
 from tokentrail.process.mutexes import Mutex
 from tokentrail.recording.runtime import current, internal_error

@@ -24,6 +24,8 @@ _MAX_OBJECTS: Final = 200
 _FOLLOWED_TYPES: Final = {FunctionType, MethodType, partial}
 """The types that `reachable_from` looks into, beside wrapt's proxies. Attributes of other objects (lazy objects, mocks) are never accessed."""
 
+# The stubs below are never called: only their code is used. The literal in them equals `_MARK`; a name would be looked up in the SDK's module. No
+# comment stands right above a stub: `help()` would show the comment for a patched function without a docstring.
 _MARK = "tokentrail: the parts of a transplant"
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
@@ -34,7 +36,6 @@ class Live(list[bool]):
     __hash__ = object.__hash__  # type: ignore[assignment]
 
 
-# The stubs are never called: only their code is used. The literal equals `_MARK`; a name would be looked up in the SDK's module.
 def _method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     parts: Any = "tokentrail: the parts of a transplant"
     live, wrapper, original, bind = parts

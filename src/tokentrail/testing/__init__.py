@@ -12,6 +12,7 @@ at first use, because pytest imports the plugin in every run of every project th
 | `shelf.py` | finds the recording for a request |
 | `faults.py` | faults of replayed answers |
 | `exactness.py` | a command: how exactly recorded bodies are read |
+| `conformance/` | what the author of an integration runs |
 """
 
 from __future__ import annotations

@@ -25,8 +25,11 @@ class Body(dict[str, Any]):
 
     @staticmethod
     def parse(text: bytes) -> Any:
-        """Parses JSON; raises `ValueError`."""
-        return json.loads(text, object_hook=Body)
+        """Parses JSON; raises `ValueError`, also for JSON that is too deep to parse."""
+        try:
+            return json.loads(text, object_hook=Body)
+        except RecursionError as error:
+            raise ValueError("too deep") from error
 
     @staticmethod
     def of(value: Any) -> Any:

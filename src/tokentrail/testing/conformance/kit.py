@@ -1,0 +1,233 @@
+"""The class that an author of an integration fills in, and what every promise is checked with: cases, hooks on and off, one look at one call."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from tokentrail.instrumentation import patching
+from tokentrail.instrumentation.contract import Hook, Integration
+from tokentrail.instrumentation.registry import instrument, instrumented, uninstrument
+from tokentrail.process.current import current
+from tokentrail.recording.runtime import Runtime
+from tokentrail.testing.conformance.case import Case, Steps
+from tokentrail.testing.conformance.requests import sent
+from tokentrail.testing.conformance.seen import Seen, copies_of, shown, shown_error
+from tokentrail.testing.conformance.stage import Stage
+from tokentrail.testing.recording import Recording, read_recordings
+from tokentrail.testing.usages import Usages, collect_usages
+
+__all__ = ["Kit", "promise"]
+
+_read = lru_cache(maxsize=32)(read_recordings)
+
+
+def promise(holds: object, broken: str) -> None:
+    """Fails the test with a sentence if a promise does not hold."""
+    if not holds:
+        raise AssertionError(broken)
+
+
+class Kit:
+    """What an author fills in; see `Conformance`."""
+
+    integration: ClassVar[str | Integration]
+    """The entry point (`acme_tokentrail:INTEGRATION`), or the name of an installed integration."""
+    recordings: ClassVar[str | Path | Sequence[Recording] | None] = None
+    """The folder of recorded exchanges, or the recordings (`tokentrail.testing.read_recordings`)."""
+    kinds: ClassVar[Sequence[str]] = ("sync", "async")
+    """The kinds of clients that the SDK has."""
+    styles: ClassVar[Sequence[str]] = ()
+    """Names of further ways to call the SDK; `ask` returns what the caller sees of such a call, read to its end."""
+    retries: ClassVar[int] = 2
+    """The retries of a client that retries; 0: the SDK has none."""
+    retries_streams: ClassVar[bool] = True
+    """Whether the SDK also tries again where the answer is a stream."""
+    adds_to_requests: ClassVar[Sequence[str]] = ()
+    """The fields that the integration adds to a request so that the answer states its usage."""
+    calls_per_chunk: ClassVar[int] = 3
+    calls_per_call: ClassVar[int] = 150
+    """The function calls that the integration may add: for each chunk of a stream, and for a call."""
+
+    def client(self, url: str, case: Case) -> Any:
+        """Returns a client of the SDK for a server at this address: of the case's kind, with so many retries as the case says, without waiting."""
+        raise NotImplementedError
+
+    def ask(self, client: Any, case: Case) -> Any:
+        """Calls the SDK with the case's request; returns its answer, its stream, or an awaitable of either."""
+        raise NotImplementedError
+
+    def items(self, answer: Any, case: Case) -> Iterable[Any]:  # noqa: ARG002 - for those who override it
+        """Returns what is iterated to read a stream: the answer itself, or a part of it."""
+        return answer  # type: ignore[no-any-return]
+
+    def whole(self, answer: Any, case: Case) -> Any:  # noqa: ARG002 - for those who override it
+        """Returns what is read of an answer that is no stream, or an awaitable of it: the answer itself, or with a body that is read later."""
+        return answer
+
+    def styles_of(self, recording: Recording) -> Sequence[str]:  # noqa: ARG002 - for those who override it
+        """Returns the styles in which a recording can be asked for."""
+        return self.styles
+
+    def expected(self, recording: Recording) -> Sequence[Any] | None:
+        """Returns the usages that a recording gives: mappings from fields of `tokentrail.usage.Usage` to values."""
+        return recording.expected_usages
+
+    # What pytest collects
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Makes one test for each case of the author's recordings."""
+        for name, cases in (("case", self.every_case), ("plain", self.plain_cases), ("streamed", self.streamed_cases)):
+            if name in metafunc.fixturenames:
+                metafunc.parametrize(name, list(cases()), ids=str)
+
+    @pytest.fixture
+    def stage(self) -> Iterator[Stage]:
+        """The server of the recordings; every integration is off, and on again afterwards as it was."""
+        before = list(instrumented())
+        uninstrument()
+        with Stage() as stage:
+            yield stage
+        if before:
+            instrument(before)
+
+    def every_case(self) -> Iterator[Case]:
+        """Every recording by every kind of client, in every style."""
+        for recording in self.all_recordings():
+            for kind in self.kinds:
+                for style in ("", *self.styles_of(recording)):
+                    yield Case(recording, kind == "async", style=style)
+
+    def plain_cases(self) -> Iterator[Case]:
+        """The shortest answer in one piece of each endpoint, by every kind of client."""
+        return self._one_of_each(lambda recording: not recording.stream)
+
+    def streamed_cases(self) -> Iterator[Case]:
+        """The longest stream of each endpoint, by every kind of client."""
+        return self._one_of_each(lambda recording: recording.stream and len(recording.chunks) > 3)  # noqa: PLR2004 - to be left in the middle
+
+    def some_cases(self) -> list[Case]:
+        """The plain and the streamed cases."""
+        return [*self.plain_cases(), *self.streamed_cases()]
+
+    def _one_of_each(self, fits: Callable[[Recording], bool]) -> Iterator[Case]:
+        best: dict[tuple[str, str], Recording] = {}
+        for recording in self.all_recordings():
+            usages = self.expected(recording)
+            if (
+                fits(recording)
+                and usages
+                and usages[0].get("ended") == "complete"
+                and usages[0].get("key_kind") != "object"
+                and recording.status < 400  # noqa: PLR2004 - the statuses of errors
+            ):
+                place = recording.provider, recording.endpoint
+                if place not in best or _suits(recording) > _suits(best[place]):
+                    best[place] = recording
+        for recording in best.values():
+            yield from (Case(recording, kind == "async") for kind in self.kinds)
+
+    def all_recordings(self) -> Sequence[Recording]:
+        """The author's recordings."""
+        given = self.recordings
+        return _read(given) if given is None or isinstance(given, (str, Path)) else given
+
+    # With and without hooks
+
+    def entry_point(self) -> tuple[str, str]:
+        """The module of the integration, and the name in it."""
+        given = self.integration
+        if isinstance(given, str):
+            from importlib.metadata import entry_points  # noqa: PLC0415 - only for names
+
+            found = next((point.value for point in entry_points(group="tokentrail.integrations") if point.name == given), given)
+            module, _, name = found.partition(":")
+            return module, name or "INTEGRATION"
+        return next((name, key) for name, module in tuple(sys.modules.items()) for key, value in tuple(vars(module).items()) if value is given)
+
+    def the_integration(self) -> Integration:
+        """The integration that is checked."""
+        if isinstance(self.integration, Integration):
+            return self.integration
+        module, name = self.entry_point()
+        return getattr(import_module(module), name)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def hooked(self, stage: Stage, case: Case | None = None, hooks: Sequence[Hook] | None = None, *, failures: bool = False) -> Iterator[Usages]:
+        """Puts the hooks on; gives the usages that are recorded. Afterwards no exception of the integration may have been swallowed."""
+        integration = self.the_integration()
+        hosts = {f"127.0.0.1:{stage.port}": case.recording.provider} if case is not None else {}
+        put = tuple(hooks if hooks is not None else integration.hooks)
+        settings = current.settings.with_(estimate=False, provider_hosts=hosts)
+        with Runtime(settings).in_place() as runtime:
+            try:
+                for hook in put:
+                    patching.apply(hook)
+                with collect_usages() as usages:
+                    yield usages
+            finally:
+                for hook in put:
+                    patching.remove(hook)
+            errors = dict(runtime.diagnostics.internal_errors)
+        promise(bool(errors) == failures or not errors, f"the integration raised exceptions, which were swallowed: {errors}")
+        promise(errors or not failures, "the integration's exceptions were neither counted nor logged")
+
+    @contextmanager
+    def calling(self, stage: Stage, case: Case) -> Iterator[tuple[Any, Steps]]:
+        """A client of the case, and the steps in which it is called."""
+        steps = Steps(asynchronous=case.asynchronous)
+        try:
+            client, leave = steps.enter(self.client(stage.url, case))
+            try:
+                yield client, steps
+            finally:
+                leave()
+        finally:
+            steps.end()
+
+    def look(self, stage: Stage, case: Case, *, copies: bool = True) -> Seen:
+        """Makes one call and reads its answer; returns all that the caller saw."""
+        seen = Seen()
+        with warnings.catch_warnings(record=True) as warned, self.calling(stage, case) as (client, steps):
+            warnings.simplefilter("always")
+            try:
+                self._read_all(stage, case, client, steps, seen, copies)
+            except Exception as error:
+                seen.error = shown_error(error)
+        seen.warnings = [(each.category, str(each.message)) for each in warned if not issubclass(each.category, ResourceWarning)]
+        seen.requests = [sent(each, self.adds_to_requests) for each in stage.asked]
+        return seen
+
+    def _read_all(self, stage: Stage, case: Case, client: Any, steps: Steps, seen: Seen, copies: bool) -> None:
+        answer = steps.wait(self.ask(client, case))
+        if not case.stream or case.style:
+            if copies:
+                seen.copies_of_the_answer = copies_of(answer)
+            seen.answer = shown(answer if case.style else steps.wait(self.whole(answer, case)))
+            return
+        seen.answer = names_of(answer)
+        seen.requests_before_the_first_item = len(stage.asked)
+        for item in steps.iterate(self.items(answer, case)):
+            seen.items.append(shown(item))
+            if copies and len(seen.items) <= 2:  # noqa: PLR2004 - the others are of the same types
+                seen.copies_of_items.append(copies_of(item))
+
+
+def _suits(recording: Recording) -> int:
+    """A stream of many pieces can be left in the middle; a short answer shows as much as a long one."""
+    return len(recording.chunks) if recording.stream else -len(recording.body)
+
+
+def names_of(stream: Any) -> Any:
+    """What can be seen of a stream that is not read yet: its types and names, and those of its parts."""
+    names = [getattr(stream, name, None) for name in ("__name__", "__qualname__")]
+    parts = {name: type(each) for name, each in stream.items()} if isinstance(stream, dict) else {}
+    return type(stream), names, parts, sorted(name for name in dir(stream) if not name.startswith("_"))

@@ -1,0 +1,119 @@
+"""Promises of every call: the counts are exact, each call is one row, and the caller sees what he would see without tokentrail."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from tokentrail.testing.conformance.bodies import BAD, TEXTS, pieces_with
+from tokentrail.testing.conformance.case import Case
+from tokentrail.testing.conformance.kept import keepers_of
+from tokentrail.testing.conformance.kit import Kit, promise
+from tokentrail.testing.conformance.records import assert_sound, fields_of, rows
+from tokentrail.testing.conformance.seen import difference
+from tokentrail.testing.conformance.stage import Stage
+from tokentrail.testing.recording import Recording
+from tokentrail.usage import Usage
+
+__all__ = ["PromisesOfCalls"]
+
+_MARK = ("zqx7", "kept-nowhere")
+_PROMPTS = TEXTS | {"prompt", "input", "inputs", "texts", "query", "parts", "system"}
+
+
+class PromisesOfCalls(Kit):
+    """Tests of single calls."""
+
+    def test_counts_are_exact_and_each_call_is_one_row(self, stage: Stage, case: Case) -> None:
+        """Every field that the recording expects, and no other row."""
+        expected = self.expected(case.recording)
+        if expected is None:
+            raise AssertionError(f"{case.recording.id} does not say what is to be counted (`expected_usages`, or the method `expected`)")
+        stage.play(case.recording)
+        with self.hooked(stage, case) as usages:
+            self.look(stage, case, copies=False)
+            found = [fields_of(usage, like) for usage, like in zip(usages.recorded, [*expected, *[{}] * len(usages.recorded)], strict=False)]
+        promise(len(found) == len(expected), f"one row per call: {len(expected)} expected, recorded: {rows(usages)}")
+        for one, other in zip(found, expected, strict=True):
+            wrong = {name: (one[name], value) for name, value in other.items() if one[name] != value and not (name == "error_type" and value is None)}
+            promise(not wrong, f"fields that are not as the provider states them (recorded, expected): {wrong}")
+
+    def test_the_caller_sees_the_same(self, stage: Stage, case: Case) -> None:
+        """Values, types, exceptions with the SDK's frames, items, copies, pickles, warnings, and requests."""
+        stage.play(case.recording)
+        bare = self.look(stage, case)
+        stage.play(case.recording)
+        with self.hooked(stage, case):
+            hooked = self.look(stage, case)
+        different = difference(bare, hooked)
+        promise(not different, f"the caller sees something else: {different}")
+
+    @pytest.mark.parametrize("bad", BAD)
+    def test_bad_answers_harm_nobody(self, stage: Stage, bad: str) -> None:
+        """The caller gets what the SDK makes of a bad answer, and the row states what is known: counts of 0 and more, or none."""
+        cases = self.some_cases()
+        for case in (cases[0], cases[-1]) if bad == "ten megabytes" else cases:
+            pieces = BAD[bad](case.recording)
+            content_type = "text/html" if bad == "a page" else None
+            stage.play(case.recording, pieces, content_type=content_type)
+            bare = self.look(stage, case, copies=False)
+            stage.play(case.recording, pieces, content_type=content_type)
+            with self.hooked(stage, case) as usages:
+                hooked = self.look(stage, case, copies=False)
+                found = usages.recorded
+            different = difference(bare, hooked)
+            promise(not different, f"{case}, {bad}: the caller sees something else: {different}")
+            promise(len(found) <= 1, f"{case}, {bad}: one row per call, recorded: {rows(found)}")
+            for usage in found:
+                assert_sound(usage)
+                if bad == "counts are None":
+                    self._assert_not_stated_is_not_0(case, usage)
+
+    def _assert_not_stated_is_not_0(self, case: Case, usage: Usage) -> None:
+        stated = (self.expected(case.recording) or [{}])[0]
+        wrong = [name for name in ("input_tokens", "output_tokens") if getattr(usage, name) == 0 and stated.get(name) != 0]
+        promise(not wrong, f"{case}: what the provider does not state was recorded as 0: {wrong}")
+
+    def test_no_prompt_or_answer_is_kept(self, stage: Stage) -> None:
+        """Neither in the record nor in memory, once the caller has dropped the answer."""
+        cases = self.some_cases()
+
+        def call(plain: Case) -> None:
+            recording = _with(plain.recording, request=marked(plain.recording.request))
+            stage.play(recording, pieces_with(recording, marked))
+            self.look(stage, Case(recording, plain.asynchronous), copies=False)
+            stage.play(plain.recording, [])  # what the server remembers of the call
+
+        for case in cases:
+            call(case)
+        kept_by_the_sdk = keepers_of(_MARK)
+        for case in cases:
+            with self.hooked(stage, case) as usages:
+                call(case)
+                record = repr(usages.recorded)
+            promise("".join(_MARK) not in record, f"{case}: the record has the text of the prompt or the answer: {record}")
+        kept = keepers_of(_MARK) - kept_by_the_sdk
+        promise(not kept, f"the text of a prompt or an answer is still in memory after the call, kept by {sorted(kept)}")
+
+
+def marked(document: Any) -> Any:
+    """Returns a document whose texts have a mark: those of the usual names, and all of several words; ids and models stay."""
+    if isinstance(document, dict):
+        return {name: _marked_text(each) if name in _PROMPTS else marked(each) for name, each in document.items()}
+    if isinstance(document, list):
+        return [marked(each) for each in document]
+    return _marked_text(document) if isinstance(document, str) and " " in document else document
+
+
+def _marked_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return f"lorem {''.join(_MARK)} ipsum" if value else value
+    if isinstance(value, list):
+        return [_marked_text(each) for each in value]
+    return marked(value)
+
+
+def _with(recording: Recording, **changes: Any) -> Recording:
+    return Recording(**{each.name: getattr(recording, each.name) for each in fields(Recording)} | changes)

@@ -1,0 +1,144 @@
+"""Promises of what fails: errors of providers and connections are one row, retries are attempts, the integration's own exceptions stay inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tokentrail.instrumentation.contract import Exchange, Hook
+from tokentrail.instrumentation.streams import FollowedStream
+from tokentrail.testing.conformance.case import Case
+from tokentrail.testing.conformance.kit import Kit, promise
+from tokentrail.testing.conformance.records import rows
+from tokentrail.testing.conformance.seen import difference
+from tokentrail.testing.conformance.stage import Stage
+
+__all__ = ["PromisesOfFailures"]
+
+
+class PromisesOfFailures(Kit):
+    """Tests of errors, retries, and a broken integration."""
+
+    @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 429}, {"cut_after": 0}], ids=["500", "429", "no answer"])
+    def test_an_error_is_one_row_and_the_callers(self, stage: Stage, plain: Case, fault: dict[str, int]) -> None:
+        """The exception is the SDK's own, from the SDK's own frames; the row says that the call failed, and states no counts."""
+        pieces = [b'{"error": {"message": "lorem", "type": "ipsum", "code": 1, "status": "DOLOR"}, "message": "lorem"}']
+
+        def play() -> None:
+            stage.play(plain.recording, pieces, content_type="application/json", **fault)
+
+        play()
+        bare = self.look(stage, plain)
+        promise(bare.error is not None, "the SDK raises nothing for an error of the provider")
+        play()
+        with self.hooked(stage, plain) as usages:
+            hooked = self.look(stage, plain)
+            found = [(usage.ended, bool(usage.error_type), usage.input_tokens, usage.output_tokens) for usage in usages.recorded]
+        different = difference(bare, hooked)
+        promise(not different, f"the caller sees something else: {different}")
+        promise(found == [("error", True, None, None)], f"an error is one row that says so, without counts: {rows(usages)}")
+
+    def test_a_stream_that_is_cut_is_one_row(self, stage: Stage, streamed: Case) -> None:
+        """The connection ends in the middle: what the SDK makes of that is the caller's, and the row says that the answer is not complete."""
+        middle = len(streamed.recording.chunks) // 2
+        stage.play(streamed.recording, cut_after=middle)
+        bare = self.look(stage, streamed)
+        stage.play(streamed.recording, cut_after=middle)
+        with self.hooked(stage, streamed) as usages:
+            hooked = self.look(stage, streamed)
+            ended = [usage.ended for usage in usages.recorded]
+        different = difference(bare, hooked)
+        promise(not different, f"the caller sees something else: {different}")
+        promise(ended in (["error"], ["partial"]), f"a stream that was cut is one row that is not complete: {rows(usages)}")
+
+    def test_retries_are_attempts_of_one_row(self, stage: Stage, plain: Case) -> None:
+        """A client that tries again makes one call."""
+        self._assert_tried_again(stage, replace(plain, retries=self.retries))
+
+    def test_retries_of_a_stream_are_attempts_of_one_row(self, stage: Stage, streamed: Case) -> None:
+        """A client that tries again before its stream begins makes one call."""
+        self._assert_tried_again(stage, replace(streamed, retries=self.retries))
+
+    def _assert_tried_again(self, stage: Stage, case: Case) -> None:
+        if not self.retries or (case.stream and not self.retries_streams):
+            pytest.skip("the SDK does not try again (`retries`, `retries_streams`)")
+        stage.play(case.recording, fail_first=self.retries)
+        with self.hooked(stage, case) as usages:
+            seen = self.look(stage, case, copies=False)
+            found = [(usage.ended, usage.attempts) for usage in usages.recorded]
+        promise(seen.error is None, f"the client of a case with {self.retries} retries did not try so often: {seen.error}")
+        promise(found == [("complete", self.retries + 1)], f"retries are attempts of one row: {found} (ended, attempts)")
+
+    @pytest.mark.parametrize("place", ["before the call", "after the call", "in a stream", "at a stream's end"])
+    def test_no_exception_of_the_integration_reaches_the_caller(self, stage: Stage, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Wherever the integration fails, the caller sees the same, and the failure is counted and logged."""
+        for case in self.some_cases():
+            stage.play(case.recording)
+            bare = self.look(stage, case, copies=False)
+            stage.play(case.recording)
+            with monkeypatch.context() as patch:
+                hooks = self.the_integration().hooks
+                if place in {"before the call", "after the call"}:
+                    hooks = tuple(_broken_hooks(hooks, before=place == "before the call"))
+                elif case.stream:
+                    _break_streams(patch, "absorb" if place == "in a stream" else "reading")
+                else:
+                    continue
+                with self.hooked(stage, case, hooks, failures=True):
+                    hooked = self.look(stage, case, copies=False)
+            different = difference(bare, hooked)
+            promise(not different, f"{case}, {place}: the caller sees something else: {different}")
+
+
+class _BrokenError(Exception):
+    """What a broken integration raises."""
+
+
+def _fail(*_: Any, **__: Any) -> Any:
+    raise _BrokenError("the integration's own mistake")
+
+
+def _broken_hooks(hooks: tuple[Hook, ...], *, before: bool) -> Iterator[Hook]:
+    for hook in hooks:
+        if hook.opens is None:
+            yield hook
+        elif before:
+            yield replace(hook, opens=_fail)
+        else:
+            yield replace(hook, opens=_breaking(hook.opens))
+
+
+def _breaking(opens: Any) -> Any:
+    """Opens the exchange as the integration does, and fails where the answer is read."""
+
+    def open_broken(client: Any, args: Any, kwargs: Any) -> Exchange | None:
+        exchange: Exchange | None = opens(client, args, kwargs)
+        if exchange is not None:
+            exchange.read = exchange.read_error = _fail
+            exchange.deliver = _fail
+        return exchange
+
+    return open_broken
+
+
+class _BrokenChunks:
+    """Chunks that fail in one place."""
+
+    def __init__(self, chunks: Any, place: str) -> None:
+        self.chunks = chunks
+        setattr(self, place, _fail)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.chunks, name)
+
+
+def _break_streams(patch: pytest.MonkeyPatch, place: str) -> None:
+    begin = FollowedStream.__init__
+
+    def begin_broken(self: FollowedStream, exchange: Exchange, chunks: Any) -> None:
+        begin(self, exchange, _BrokenChunks(chunks, place))
+
+    patch.setattr(FollowedStream, "__init__", begin_broken)

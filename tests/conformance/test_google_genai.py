@@ -1,0 +1,32 @@
+"""google-genai keeps every promise, on the Gemini API and on Vertex."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google import genai
+from google.oauth2.credentials import Credentials
+
+from tests.support.recordings import GOOGLE, google_method_of
+from tokentrail.testing import read_recordings
+from tokentrail.testing.conformance import Case, Conformance
+
+
+class TestGoogleGenai(Conformance):
+    integration = "google-genai"
+    calls_per_call = 200  # an embedding of several texts
+    recordings = read_recordings(providers=GOOGLE)
+
+    def client(self, url: str, case: Case) -> Any:
+        options: dict[str, Any] = {"base_url": url, "timeout": 20_000}
+        if case.retries:
+            options["retry_options"] = {"attempts": case.retries + 1, "initial_delay": 0.001, "max_delay": 0.01, "jitter": 0.0}
+        if case.recording.provider == "vertex":
+            client = genai.Client(vertexai=True, credentials=Credentials(token="none"), project="lorem", location="ipsum", http_options=options)
+        else:
+            client = genai.Client(vertexai=False, api_key="none", http_options=options)
+        return client.aio if case.asynchronous else client
+
+    def ask(self, client: Any, case: Case) -> Any:
+        method, arguments = google_method_of(client, case.recording)
+        return method(**arguments)

@@ -1,0 +1,27 @@
+"""ollama's SDK keeps every promise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ollama
+
+from tests.support.recordings import method_of
+from tokentrail.testing import read_recordings
+from tokentrail.testing.conformance import Case, Conformance
+
+RECORDINGS = [recording for recording in read_recordings(providers=["ollama"]) if recording.path.startswith("/api/")]
+
+
+class TestOllama(Conformance):
+    integration = "ollama"
+    recordings = RECORDINGS
+    retries = 0
+    calls_per_chunk = 15  # generators inside generators, and models without a fast way: more than others, known
+
+    def client(self, url: str, case: Case) -> Any:
+        return (ollama.AsyncClient if case.asynchronous else ollama.Client)(host=url, timeout=20)
+
+    def ask(self, client: Any, case: Case) -> Any:
+        method, arguments = method_of(client, case.recording)
+        return method(**arguments)
