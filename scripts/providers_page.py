@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from recording_usages import usages_of
 
+from tests.support.provider_sdks import PACKAGES
 from tests.support.recordings import GOOGLE, ask, ask_async, end_of, error_types, url_of
 from tokentrail.instrumentation.registry import instrument
 from tokentrail.process.configure import configure
@@ -58,11 +59,11 @@ def through_an_sdk(recording: Recording) -> tuple[Recording | None, str]:
     path = recording.path.partition("?")[0]
     if recording.shape == "jsonarray" or "enum-encoding" in recording.path:
         return None, "asked in a form that no SDK has"
-    if recording.endpoint in {"count_tokens", "moderations", "caches", "batches", "batch_results", "assistant_runs", "images", "anthropic_complete"}:
+    if recording.endpoint in {"count_tokens", "moderations", "caches", "batches", "batch_results", "anthropic_complete"}:
         return None, ""  # the body's own reason
     if recording.provider in GOOGLE and path.endswith(OPENAIS):
         return dataclasses.replace(recording, provider="openai"), ""
-    if recording.provider in OWN:
+    if recording.provider in OWN or recording.provider in PACKAGES:
         return recording, ""
     if recording.endpoint in BEHIND:
         return dataclasses.replace(recording, provider=BEHIND[recording.endpoint], path=path[path.find("/model") :]), ""

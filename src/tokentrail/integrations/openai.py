@@ -66,5 +66,5 @@ INTEGRATION: Final = Integration(
         "logfire",
     ),
     probe=partial(probe_stainless, "openai", "OpenAI"),
-    answers={"*": (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, RERANK)},
+    answers={"*": (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, RERANK, *AUDIO_PATHS.values(), *dict.fromkeys(IMAGE_PATHS.values()), RUN)},
 )

@@ -24,6 +24,13 @@ EMBED: Final = Endpoint(
     token_type="embedding",  # noqa: S106 - a kind of token
 )
 
+PATHS: Final = {
+    "/embeddings": EMBED,
+    "/contextualizedembeddings": replace(EMBED, name="contextualized_embeddings"),
+    "/multimodalembeddings": replace(EMBED, name="multimodal_embeddings"),
+    "/rerank": replace(EMBED, name="rerank", gen_ai_operation="rerank"),  # the conventions have no word for it
+}
+
 INTEGRATION: Final = Integration(
     name="voyageai",
     package="voyageai",
@@ -31,14 +38,10 @@ INTEGRATION: Final = Integration(
     hooks=hooks_of(
         "voyageai",
         "voyage",
-        {
-            "/embeddings": EMBED,
-            "/contextualizedembeddings": replace(EMBED, name="contextualized_embeddings"),
-            "/multimodalembeddings": replace(EMBED, name="multimodal_embeddings"),
-            "/rerank": replace(EMBED, name="rerank", gen_ai_operation="rerank"),  # the conventions have no word for it
-        },
+        PATHS,
         methods=("embed", "contextualized_embed", "multimodal_embed", "rerank"),
     ),
     clashes=("opentelemetry-instrumentation-voyageai", "openlit"),
     probe=probe_voyage,
+    answers={"voyage": tuple(PATHS.values())},
 )

@@ -28,4 +28,5 @@ INTEGRATION: Final = Integration(
     hooks=hooks_of("writerai._base_client", "writer", Routes(PATHS, prefix="/v1")),
     clashes=("opentelemetry-instrumentation-writer", "openlit"),
     probe=partial(probe_stainless, "writerai", "Writer", method="chat.chat"),
+    answers={"writer": tuple(PATHS.values())},
 )

@@ -44,6 +44,7 @@ _PROVIDERS: Final = {
 _BEHIND: Final = {"converse": "aws.bedrock", "generate_content": "gcp.gemini", "messages": "anthropic"}
 """Who has answered a gateway's request, by the endpoint."""
 _ENDPOINTS: Final = {
+    "assistant_runs": "runs",
     "cohere_chat": "chat",
     "cohere_generate": "generate",
     "generate_content": "generate",
@@ -56,6 +57,7 @@ _PATHS: Final = {
     "/agents/completions": "agents",
     "/audio/speech": "speech",
     "/audio/transcriptions": "transcriptions",
+    "/audio/translations": "translations",
     "/conversations": "conversations",
     "/fim/completions": "fim",
     "/summarize": "summarize",
@@ -64,14 +66,12 @@ _PATHS: Final = {
 """Endpoints that a recording's path tells apart."""
 _REASONS: Final = {
     "anthropic_complete": "states no usage",
-    "assistant_runs": "a job that is polled",
     "batch_results": "results of a job",
     "batches": "a job that is polled",
     "caches": "stores a prompt: no usage",
     "count_tokens": "spends nothing",
     "invoke_model": "states no usage",
     "moderations": "spends nothing",
-    "predictions": "states no tokens",
 }
 
 

@@ -63,6 +63,7 @@ def generate_spends(body: Mapping[str, Any]) -> bool:
 def _add_counts(answer: Answer, response: Any) -> None:
     answer.input_tokens = getattr(response, "prompt_eval_count", None)
     answer.output_tokens = getattr(response, "eval_count", None)
+    answer.cache_read_tokens = getattr(response, CACHED, None)
 
 
 def read(response: Any) -> Reading:

@@ -85,7 +85,7 @@ def read_at_hand(endpoint: Endpoint, body: Opened, request: Mapping[str, Any], h
     except Exception as failure:
         internal_error("track_response", failure)
         reading, failed = (Answer(), UNREADABLE), True
-    if reading is None:
+    if reading is None or reading[1] == "created":  # a job that goes on
         return None
     answer, ended = reading
     named = {name.lower(): value for name, value in headers.items()}
