@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 120
 WORKERS ?= auto
 SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check lint format test-ollama test-oldest test-together test-apart test-frameworks fuzz docs bench clean help
+.PHONY: demo test check lint format test-ollama test-oldest test-together test-apart test-frameworks test-conformance fuzz docs bench clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,9 @@ $(APART)/ready: pyproject.toml constraints.txt
 
 test-frameworks: $(VENV)/ready ## litellm, frameworks over the SDKs and other instrumentations, each in an environment of its own (the first time some minutes)
 	TOKENTRAIL_REQUIRE="frameworks" $(BIN)/python -m pytest tests/frameworks $(PYTEST_ARGS)
+
+test-conformance: $(VENV)/ready ## Every promise of every integration, with every shipped recording, in every style
+	TOKENTRAIL_REQUIRE="conformance" $(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/conformance $(PYTEST_ARGS)
 
 fuzz: $(VENV)/ready ## Recorded answers, tampered with for FUZZ_SECONDS (120), guided by the code that has not run yet where atheris installs
 	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install -q atheris || echo "atheris does not install here: hypothesis goes on without a guide"

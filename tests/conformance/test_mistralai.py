@@ -11,7 +11,7 @@ from tokentrail.testing.conformance import Case, Conformance
 
 class TestMistral(Conformance):
     integration = "mistralai"
-    calls_per_chunk = 11  # measured at an event of a transcription
+    calls_per_chunk = 18  # measured at an event of a transcription
     recordings = read_recordings(providers=["mistral"])
 
     def client(self, url: str, case: Case) -> Any:

@@ -101,12 +101,12 @@ def owner_of(hook: Hook, module: ModuleType) -> tuple[Any, str]:
 
 
 def is_there(hook: Hook, module: ModuleType) -> bool:
-    """Whether the module has the hook's function, which only optional hooks may lack."""
+    """Whether the module has the hook's function, which only optional hooks may lack; there an inherited function is that of another hook."""
     try:
         owner, name = owner_of(hook, module)
     except AttributeError:
         return not hook.optional
-    return hasattr(owner, name) or not hook.optional
+    return name in vars(owner) or not hook.optional
 
 
 def apply(hook: Hook, integration: Integration | None = None) -> None:

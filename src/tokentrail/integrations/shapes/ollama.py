@@ -102,7 +102,22 @@ class OllamaChunks:
         self.texts: list[str] = []
 
     def absorb(self, chunk: Any) -> bool:
-        """Takes a chunk's texts, and keeps the last chunk."""
+        """Takes a chunk's texts, and keeps the last chunk. The usual chunk, an SDK's model of one text, costs no further call."""
+        try:
+            fields = chunk.__dict__  # `Body` has an empty one
+            inside = fields["message"].__dict__ if "message" in fields else fields
+            text = inside["content"] if inside is not fields else fields["response"]
+            if (
+                type(text) is str
+                and text
+                and self.model
+                and not fields["done"]
+                and not (("thinking" in inside and inside["thinking"]) or ("tool_calls" in inside and inside["tool_calls"]))
+            ):
+                self.texts += (text,)
+                return False
+        except (AttributeError, KeyError, TypeError):
+            pass
         texts = _texts(chunk)
         self.texts += texts
         if not texts and not self.texts:

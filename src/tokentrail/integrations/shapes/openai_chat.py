@@ -99,6 +99,18 @@ def texts_of_message(message: Any) -> list[str]:
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 
 
+def _only_thought_of(delta: Any) -> str:
+    """Returns the reasoning of an SDK's delta that has nothing else, in one of the two fields that servers add; "" of any other delta."""
+    try:
+        more = delta.__pydantic_extra__
+        name = "reasoning_content" if "reasoning_content" in more else "reasoning"
+        thought = more[name]
+        is_only = not (delta.content or delta.refusal or delta.tool_calls or (name == "reasoning_content" and "reasoning" in more))
+    except (AttributeError, KeyError, TypeError):
+        return ""
+    return thought if type(thought) is str and is_only else ""
+
+
 def _is_empty(delta: Any) -> bool:
     """Whether a delta without text is empty: no tool call, no audio, no image, no unknown field."""
     return not any(value for name, value in fields_of(delta).items() if name not in _NO_CONTENT)
@@ -115,7 +127,7 @@ class ChatChunks(CompletionChunks):
 
     __slots__ = ()
 
-    def absorb(self, chunk: Any) -> bool:
+    def absorb(self, chunk: Any) -> bool:  # noqa: C901 - each step in a function of its own would cost a call for each chunk
         """Takes a chunk's texts and usage. The usual chunk (one choice with some content) costs no further call."""
         try:
             choices, usage = chunk.choices, chunk.usage
@@ -123,12 +135,15 @@ class ChatChunks(CompletionChunks):
             reasons: list[str] = []
             textless: list[Any] = []
             for choice in choices:
-                text = choice.delta.content
+                delta = choice.delta
+                text = delta.content
                 if text and type(text) is str:
                     texts += (text,)
+                elif thought := _only_thought_of(delta):
+                    texts += (thought,)
                 else:
-                    texts += texts_of_message(choice.delta)
-                    textless += (choice.delta,)
+                    texts += texts_of_message(delta)
+                    textless += (delta,)
                 if choice.finish_reason:
                     reasons += (choice.finish_reason,)
                     usage = usage if usage is not None else usage_in(chunk)

@@ -52,11 +52,10 @@ def _open_request(
 class _Kept:
     """Stands in for the SDK's class of an answer: makes the answer, and keeps the count that the class drops."""
 
-    __slots__ = ("_cls", "cached")
-
     def __init__(self, cls: Any) -> None:
         self._cls = cls
         self.cached: Any = None
+        self.__module__, self.__qualname__ = cls.__module__, cls.__qualname__  # Python names the called object in a `TypeError`
 
     def __call__(self, **fields: Any) -> Any:
         self.cached = fields.get(CACHED)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tokentrail.instrumentation.contract import Endpoint, Hook
 from tokentrail.integrations.shapes.openai_realtime import REALTIME, live, responses_over_websocket
-from tokentrail.integrations.transports.websockets import hooks_of
+from tokentrail.integrations.transports.websockets import close_hooks, hooks_of
 
 __all__ = ["session_hooks"]
 
@@ -23,4 +23,5 @@ def session_hooks(responses: Endpoint) -> tuple[Hook, ...]:
         *hooks_of("openai.resources.live.live", "Live", "openai", delegated),
         *hooks_of("openai.resources.live.sideband", "Sideband", "openai", delegated),
         *hooks_of("openai.resources.live.forks", "Forks", "openai", delegated),
+        *close_hooks("openai._websocket_connection", "WebSocketConnectionBase"),
     )

@@ -26,7 +26,7 @@ from tokentrail.integrations.transports.urls import parsed as parsed_url
 from tokentrail.providers.lookup import Server, server_of
 from tokentrail.recording import recorder
 
-__all__ = ["hooks_of"]
+__all__ = ["close_hooks", "hooks_of"]
 
 _MAX_ASKED: Final = 64
 """Requests that are kept until their answer begins."""
@@ -49,6 +49,14 @@ def _hooks(module: str, name: str, provider: str, dialect: Dialect) -> Iterator[
         yield hook(f"{connection}.close", opens=_open_close)
         if dialect.asks:
             yield hook(f"{connection}.send", opens=_note_request)
+
+
+def close_hooks(module: str, name: str) -> tuple[Hook, ...]:
+    """Returns the hooks of `close` of connections that inherit the method: `name` is the base of the sync class, the async one is named after it."""
+    return (
+        Hook(module, f"{name}.close", opens=_open_close, optional=True),
+        Hook(module, f"Async{name}.close", opens=_open_close, is_async=True, optional=True),
+    )
 
 
 def _open_session(provider: str, dialect: Dialect, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:

@@ -91,6 +91,7 @@ class PromisesOfPackages(Kit):
             functions = [look_of(getattr(owner, name)) for _, owner, name in places]
             return functions + [pydoc.plain(pydoc.render_doc(owner)).splitlines() for _, owner, _ in places if inspect.isclass(owner)]
 
+        look()  # the first `help()` of a class leaves an empty `__annotations__` there, which the second one shows
         bare = look()
         with self.hooked(stage):
             promise(all(patching.is_on(hook) for hook, *_ in places), "a hook is not on")

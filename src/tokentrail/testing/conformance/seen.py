@@ -118,7 +118,11 @@ def _frames_of(error: BaseException) -> list[tuple[str, str]]:
     """The modules and functions of the frames, without those whose code is tokentrail's."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if not frame.f_code.co_filename.startswith(_HOME)]
     places = [(str(frame.f_globals.get("__name__", "")), frame.f_code.co_name) for frame in frames]
-    return [place for place in places if place[0].partition(".")[0] != "wrapt"]
+    return [place for place in places if place[0].partition(".")[0] != "wrapt" and place not in _CHANCE]
+
+
+_CHANCE = (("aiohttp.streams", "_wait"),)
+"""Frames that are there or not by chance: aiohttp raises an error of the connection while it waits, or at the next read."""
 
 
 def _pickled(value: Any) -> Any:
