@@ -34,9 +34,12 @@ def layers_over(hook: Hook) -> Iterator[Layers]:
     function = plain_function(owner, name)
     if function is None:
         return
+    own_place = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else ""
     for place, found in _places(owner, name):
         if found is not function and is_patched(found):
             continue  # of a subclass, whose own function another hook has patched
+        if place != own_place and type(found) is FunctionType and _module_of(found).startswith(f"{hook.module.rpartition('.')[0]}."):
+            continue  # of a subclass of the SDK's own, which overrides the function (Google's client that replays recordings)
         modules, last = _walk(found, function)
         if modules or last is not function:
             yield Layers(f"{place}.{name}", tuple(modules), last is function)

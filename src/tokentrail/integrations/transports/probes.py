@@ -31,6 +31,7 @@ ANSWER: Final[dict[str, Any]] = {
     "created": 0,
     "model": "doctor",
     "choices": [],
+    "system_fingerprint": None,  # OpenRouter's SDK raises without the field
     "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
     "message": {"role": "assistant", "content": ""},
     "done": True,
