@@ -57,7 +57,7 @@ def test_the_child_instruments_and_counts(monkeypatch: pytest.MonkeyPatch, place
         import asyncio
 
         instrument()
-        assert len(instrumented()["openai"]) == 3
+        assert len(instrumented()["openai"]) >= 3
         with ScriptedServer(completion()) as server, collect_usages() as usages:
             openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK)
             asyncio.run(ask_later(server.url))

@@ -262,7 +262,7 @@ def test_what_is_not_stated_is_estimated_from_the_texts(estimating: Usages) -> N
     ("arguments", "error", "sentence"),
     [
         (("opena", "chat", {}), ValueError, "there is no provider 'opena': did you mean 'openai'?"),
-        (("openai", "chatt", {}), ValueError, "openai has no endpoint 'chatt': known are chat, completions, embeddings, messages"),
+        (("openai", "chatt", {}), ValueError, "openai has no endpoint 'chatt': known are chat, completions, embeddings, images, messages"),
         (("openai", "converse", {}), ValueError, "openai has no endpoint 'converse'"),
         ((None, "chat", {}), TypeError, "provider is a text, not NoneType"),
         (("openai", 5, {}), TypeError, "endpoint is a text, not int"),

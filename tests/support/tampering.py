@@ -56,7 +56,7 @@ class Subject:
 def subjects() -> list[Subject]:
     """Every shipped recording that an endpoint of ours reads."""
     found = []
-    for recording in read_recordings():
+    for recording in [recording for recording in read_recordings() if recording.provider in HOMES]:
         if recording.provider == "bedrock" and recording.stream != (recording.shape == "eventstream"):
             continue  # an error in place of a stream
         home = "ollama" if recording.path.startswith("/api/") else "openai" if recording.provider == "ollama" else HOMES[recording.provider]

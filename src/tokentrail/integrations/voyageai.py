@@ -43,5 +43,4 @@ INTEGRATION: Final = Integration(
     ),
     clashes=("opentelemetry-instrumentation-voyageai", "openlit"),
     probe=probe_voyage,
-    answers={"voyage": tuple(PATHS.values())},
 )
