@@ -69,7 +69,7 @@ def test_an_integration_is_loaded_with_its_sdk() -> None:
         """
     )
     # groq shares the endpoints of openai
-    assert told == [[], ["ollama"], ["ollama"], {}, ["groq", "ollama", "openai"], {"groq": 3, "ollama": 2}]
+    assert told == [[], ["ollama"], ["ollama"], {}, ["groq", "ollama", "openai", "openai_endpoints"], {"groq": 3, "ollama": 2}]
 
 
 BELOW = {"azure-ai-inference": ("azure.core",)}

@@ -21,7 +21,11 @@ def test_the_shipped_recordings() -> None:
     assert [[*cell[:4], cell[5]] for cell in cells] == [
         [row.provider, row.endpoint, str(row.exchanges), str(row.with_usage), str(row.by_body)] for row in rows
     ]
-    assert [int(cell[4]) for cell in cells] == [row.exchanges - sum(row.not_read.values()) for row in rows]
+    # an SDK may be installed apart, and polls what a body alone cannot tell
+    assert all("differs" not in cell[6] for cell in cells)
+    assert all(
+        int(cell[4]) >= row.exchanges - sum(row.not_read.values()) for cell, row in zip(cells, rows, strict=True) if "does not ask" not in cell[6]
+    )
 
 
 def test_the_hosts() -> None:

@@ -90,5 +90,9 @@ INTEGRATION: Final = Integration(
     ),
     clashes=("opentelemetry-instrumentation-mistralai", "openinference-instrumentation-mistralai", "openlit", "langfuse", "logfire"),
     probe=probe_mistral,
-    answers={"mistral_ai": tuple({endpoint.name: endpoint for path, endpoint in PATHS.items() if not path.endswith("Predict")}.values())},
+    answers={
+        "mistral_ai": tuple(
+            {endpoint.name: endpoint for path, endpoint in PATHS.items() if endpoint.findings is None and not path.endswith("Predict")}.values()
+        )
+    },
 )
