@@ -245,12 +245,13 @@ def test_odd_answers(provider: str, usages: Usages, odd: Any) -> None:
 
 @pytest.mark.parametrize("provider", OF_ALL)
 @pytest.mark.slow
-def test_few_calls_are_added(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_calls_are_added(provider: str, known_as: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     silent = SilentCall()
     monkeypatch.setattr(recorder, "start", lambda _request: silent)
 
     def added(answer: Any, **more: Any) -> int:
         with ScriptedServer(answer) as server, client_of(provider, server.url) as client:
+            known_as(server.port, provider)  # as the provider's own host is
             return count_own_calls(lambda: list(chat_of(provider, client)(**ASK, **more)))
 
     assert (

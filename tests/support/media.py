@@ -24,6 +24,8 @@ def method_of(client: Any, path: str, request: dict[str, Any], *, stream: bool) 
     method = methods[name]()
     given = request | FILES.get(name, {}) | ({"stream": True} if stream else {})
     if name == "edits":
+        if stream and "stream" not in inspect.signature(method).parameters:
+            raise AttributeError("this version of the SDK has no streams of edited images")
         given = {"prompt": "lorem"} | {field: value for field, value in given.items() if field in inspect.signature(method).parameters}
     return method, given
 

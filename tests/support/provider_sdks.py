@@ -41,6 +41,11 @@ def is_there(provider: str) -> bool:
         return False
 
 
+def asks_for(recording: Recording) -> bool:
+    """Whether a provider's own SDK asks for a recording: Azure's does not know the paths that OpenAI's SDK asks at."""
+    return recording.provider in PACKAGES and not (recording.provider == "azure_ai" and recording.path.startswith("/openai/"))
+
+
 def client_for(recording: Recording, url: str, *, asynchronous: bool) -> Any:
     """The client for a recording."""
     if recording.provider == "azure_ai":

@@ -31,7 +31,7 @@ OWN_RAW = (*GOOGLE, "bedrock", "cohere", "mistral", *provider_sdks.OWN_RAW)
 
 def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> Any:
     """The provider's own SDK, pointed at `url` (OpenAI-shaped paths of Ollama and Anthropic: the openai SDK)."""
-    if recording.provider in provider_sdks.PACKAGES:
+    if provider_sdks.asks_for(recording):
         return provider_sdks.client_for(recording, url, asynchronous=asynchronous)
     if recording.provider in GOOGLE:
         client = google_client(url, vertex=recording.provider == "vertex")
@@ -87,7 +87,7 @@ def google_method_of(client: Any, recording: Recording) -> tuple[Callable[..., A
 
 def method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The SDK's method for the recording's path, and its arguments: the recorded request, what the SDK does not know as `extra_body`."""
-    if recording.provider in provider_sdks.PACKAGES:
+    if provider_sdks.asks_for(recording):
         return provider_sdks.ask_method(client, recording)
     if recording.provider in GOOGLE:
         return google_method_of(client, recording)

@@ -27,7 +27,7 @@ class WriterChatChunks(ChatChunks):
 
     def absorb(self, chunk: Any) -> bool:
         """Takes a chunk's texts and usage."""
-        super().absorb(chunk)
+        ChatChunks.absorb(self, chunk)  # `super()` would be one more function call for each chunk
         if not self.hides or self.usage is None:
             return False
         seen = fields_of(chunk)
