@@ -29,8 +29,7 @@ ENDPOINTS = {
 """What the shipped recordings cover, in the corpus's words."""
 MOST = 230
 FAILED = 400  # statuses from here on are errors
-LONGEST = 45_000  # characters of a body: longer ones teach nothing that a shorter one does not
-
+LONGEST = 45_000  # characters of a request, and of an answer: longer ones teach nothing that a shorter one does not
 SHORT = 15_000  # the same of providers that answer as OpenAI does
 LIKE_OPENAI = ("azure_ai", "cerebras", "openrouter", "together", "writer")
 
@@ -55,6 +54,7 @@ def eligible(exchange: dict[str, Any]) -> bool:
         and "enum-encoding" not in exchange["path"]
         and not (exchange["provider"] == "openrouter" and exchange["endpoint"] == "chat" and not _is_of_today(exchange))
         and (len(exchange["response_body"]) <= LONGEST or exchange["endpoint"] == "embeddings")
+        and (len(request := json.dumps(exchange["request"])) <= LONGEST or "input_audio" in request)  # a sound is long, whatever it says
         and (len(exchange["response_body"]) <= SHORT or exchange["provider"] not in LIKE_OPENAI)
     )
 
