@@ -70,7 +70,9 @@ def change(client: Client, number: int) -> None:
         # each change brings a column of its own, as a count that comes later does; the history of the change before is forgotten
         client.command("ALTER TABLE migrations DELETE WHERE name = '9001_more' SETTINGS mutations_sync = 1")
         changed = [step.name for step in migrate(client, TARGET)]
-        assert changed == ["9001_more", "usage", "usage_to_ledger", "usage_parse"]
+        assert changed[0] == "9001_more"
+        assert [name for name in changed[1:] if name != "usage"] == ["usage_to_ledger", "usage_parse"]  # the view that is only read comes anywhere
+        assert changed.count("usage") == 1
         assert plan(client, TARGET) == []
 
 
