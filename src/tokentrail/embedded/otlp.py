@@ -33,6 +33,7 @@ from tokentrail.embedded.inserts import insert
 from tokentrail.embedded.otlp_engine import framed, insert_requests, reads, table_of
 from tokentrail.embedded.otlp_logs import EVENT_TABLE, LOGS_TABLE, log_rows, repeated_bytes
 from tokentrail.embedded.otlp_rows import Rows, metric_rows, span_rows
+from tokentrail.journal.otlp import USER_AGENT
 
 __all__ = ["OtlpReceiver"]
 
@@ -133,7 +134,7 @@ class OtlpReceiver:
         try:
             signal = self._signal(exchange, media)
             request, body = _parsed(signal, _read(exchange), media)
-            left_out = self._store(signal, request, body)
+            left_out = self._store(signal, request, body, own=exchange.headers.get("user-agent") == USER_AGENT)
         except ClientGone:
             raise
         except Refused as refused:
@@ -161,9 +162,9 @@ class OtlpReceiver:
             raise Refused(503, UNAVAILABLE, f"the embedded ClickHouse is {self._engine.state}: try again")
         return signal
 
-    def _store(self, signal: Signal, request: Any, body: bytes) -> str:
-        """Stores a request. Returns a sentence about what was left out."""
-        if signal.tables and self._engine_stores(request, body):
+    def _store(self, signal: Signal, request: Any, body: bytes, *, own: bool) -> str:
+        """Stores a request. Returns a sentence about what was left out. `own`: a shipper of this package wrote the request."""
+        if signal.tables and self._engine_stores(table_of(request, body, own=own), request, body):
             return ""
         rows, left_out = signal.rows(request)
         # the landing table comes first, so that an error of another table never blocks the ledger
@@ -174,9 +175,9 @@ class OtlpReceiver:
                 commit.store(msgspec.json.Encoder().encode_lines(entries))
         return left_out
 
-    def _engine_stores(self, request: Any, body: bytes) -> bool:
+    def _engine_stores(self, table: str, request: Any, body: bytes) -> bool:
         """Lets the engine read and store a request, together with requests that wait beside it. Returns false if the engine cannot read it."""
-        commit = self._commits.get(table_of(request, body))
+        commit = self._commits.get(table)
         if commit is None:
             return False
         try:
@@ -189,15 +190,10 @@ class OtlpReceiver:
 
 
 def _read(exchange: Exchange) -> bytes:
-    body = bytearray()
     try:
-        for piece in decode(_bounded(exchange.chunks()), exchange.headers.get("content-encoding", "")):
-            body += piece
-            if len(body) > MAX_BODY:
-                raise _too_large()
+        return b"".join(_bounded(decode(_bounded(exchange.chunks()), exchange.headers.get("content-encoding", ""))))
     except EngineError as error:
         raise Refused(400, INVALID_ARGUMENT, error.message) from error
-    return bytes(body)
 
 
 def _bounded(chunks: Iterable[bytes]) -> Iterable[bytes]:

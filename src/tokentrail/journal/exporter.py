@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from tokentrail.addresses import bare
 from tokentrail.journal.deadline import Deadline, pools
 from tokentrail.journal.endpoint import DEFAULT_ENDPOINT, GRPC, endpoint_of, endpoint_problem, protocol_of, why_not_grpc
+from tokentrail.journal.otlp import USER_AGENT
 from tokentrail.settings import Settings
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Exporter:
         self._hint = f" ({reason})" if (reason := why_not_grpc(settings)) else ""
         self._deadline = Deadline(settings.timeout)
         self._gzip = settings.compression == "gzip"
-        self._headers = {"content-type": "application/x-protobuf", "user-agent": "tokentrail"} | dict(settings.headers)
+        self._headers = {"content-type": "application/x-protobuf", "user-agent": USER_AGENT} | dict(settings.headers)
         if self._gzip:
             self._headers["content-encoding"] = "gzip"
         self._pool = urllib3.PoolManager(

@@ -30,6 +30,7 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
 from tokentrail.journal.endpoint import Target
+from tokentrail.journal.otlp import USER_AGENT
 
 __all__ = ["Answered", "Channel", "NotGrpc"]
 
@@ -93,7 +94,7 @@ class Channel:
             ("te", "trailers"),
             ("grpc-timeout", f"{min(99_999_999, max(1, int(timeout * 1000)))}m"),
             ("content-type", "application/grpc"),
-            ("user-agent", "tokentrail"),
+            ("user-agent", USER_AGENT),
             ("grpc-accept-encoding", "identity,gzip"),
             *([("grpc-encoding", "gzip")] if compressed else []),
             *metadata,

@@ -13,7 +13,10 @@ from tokentrail import semconv
 from tokentrail.journal.records import INT64, Header
 from tokentrail.usage import Closing, Refused, Usage
 
-__all__ = ["log_record", "request", "varint"]
+__all__ = ["USER_AGENT", "log_record", "request", "varint"]
+
+USER_AGENT: Final = "tokentrail"
+"""The `User-Agent` of requests that a shipper writes: `tokentrail serve` knows by the name in which form their bytes are."""
 
 SEVERITY_INFO: Final = 9
 _REMEMBERED: Final = 1024
