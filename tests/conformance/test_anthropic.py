@@ -17,7 +17,6 @@ RECORDINGS = [recording for recording in read_recordings(providers=["anthropic"]
 
 class TestAnthropic(Conformance):
     integration = "anthropic"
-    calls_per_chunk = 5  # measured at the middle of the recording
     recordings = RECORDINGS
 
     def client(self, url: str, case: Case) -> Any:

@@ -12,7 +12,6 @@ from tokentrail.testing.conformance import Case, Conformance
 
 class TestBotocore(Conformance):
     integration = "botocore"
-    calls_per_chunk = 4
     recordings = read_recordings(providers=["bedrock"])
     calls_per_call = 250  # a client of botocore signs, sends and parses by handlers
     kinds = ("sync",)

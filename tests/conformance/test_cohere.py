@@ -13,7 +13,6 @@ class TestCohere(Conformance):
     integration = "cohere"
     retries_streams = False
     calls_per_call = 200  # the texts of several inputs
-    calls_per_chunk = 45  # measured at the middle of the recording; usual events: test_calls_added_stay_few.py
     recordings = read_recordings(providers=["cohere"])
 
     def client(self, url: str, case: Case) -> Any:

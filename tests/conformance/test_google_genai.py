@@ -14,7 +14,6 @@ from tokentrail.testing.conformance import Case, Conformance
 
 class TestGoogleGenai(Conformance):
     integration = "google-genai"
-    calls_per_chunk = 30  # each chunk is parsed anew
     calls_per_call = 220  # an embedding of several texts
     recordings = read_recordings(providers=GOOGLE)
 

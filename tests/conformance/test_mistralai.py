@@ -11,7 +11,6 @@ from tokentrail.testing.conformance import Case, Conformance
 
 class TestMistral(Conformance):
     integration = "mistralai"
-    calls_per_chunk = 18  # measured at an event of a transcription
     recordings = read_recordings(providers=["mistral"])
 
     def client(self, url: str, case: Case) -> Any:

@@ -17,7 +17,6 @@ class TestOllama(Conformance):
     integration = "ollama"
     recordings = RECORDINGS
     retries = 0
-    calls_per_chunk = 12  # generators inside generators, and models without a fast way: more than others, known
 
     def client(self, url: str, case: Case) -> Any:
         return (ollama.AsyncClient if case.asynchronous else ollama.Client)(host=url, timeout=20)

@@ -21,7 +21,6 @@ RECORDINGS = [
 
 class TestOpenAI(Conformance):
     integration = "openai"
-    calls_per_chunk = 15  # of a text completion, 7 of audio; of chats 3: test_calls_added_stay_few.py
     recordings = RECORDINGS
     adds_to_requests = ("stream_options",)
 

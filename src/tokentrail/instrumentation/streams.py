@@ -15,7 +15,7 @@ is the caller's. The caller keeps the SDK's own objects: only the iterator insid
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterator
 from contextvars import Context, copy_context
 from typing import Any
 
@@ -136,8 +136,10 @@ def follow(inner: Iterator[Any], followed: FollowedStream) -> Generator[Any, Non
     followed.end(exhausted=True)
 
 
-async def follow_async(inner: AsyncIterator[Any], followed: FollowedStream) -> AsyncGenerator[Any, None]:
-    """Wraps the SDK's async iterator in the same way."""
+async def follow_async(
+    inner: AsyncIterable[Any], followed: FollowedStream, *, aclose: Callable[[], Awaitable[None]] | None = None
+) -> AsyncGenerator[Any, None]:
+    """Wraps the SDK's async iterator in the same way. `aclose` is awaited at the end, as closing the SDK's own generator would."""
     absorb, first = followed.chunks.absorb, True
     followed.stepping = True
     try:
@@ -160,7 +162,12 @@ async def follow_async(inner: AsyncIterator[Any], followed: FollowedStream) -> A
     except BaseException as error:
         followed.end(error=error)
         raise
-    followed.end(exhausted=True)
+    else:
+        followed.end(exhausted=True)
+    finally:
+        del followed  # a stream that was left is recorded before `aclose` waits
+        if aclose is not None:
+            await aclose()
 
 
 def watch_close(response: Any, followed: FollowedStream, *, is_async: bool) -> None:
@@ -245,7 +252,7 @@ def _follow_parts(inner: Iterator[bytes], followed: FollowedStream, absorb: Any)
     followed.end(exhausted=True)
 
 
-async def _follow_parts_async(inner: AsyncIterator[bytes], followed: FollowedStream, absorb: Any) -> AsyncGenerator[bytes, None]:
+async def _follow_parts_async(inner: AsyncIterable[bytes], followed: FollowedStream, absorb: Any) -> AsyncGenerator[bytes, None]:
     followed.stepping = True
     try:
         async for part in inner:

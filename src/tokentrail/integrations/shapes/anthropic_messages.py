@@ -112,8 +112,13 @@ class MessageEvents:
             kind = event.type
             if kind == "content_block_delta":
                 delta = event.delta
-                field = DELTA_FIELDS.get(delta.type)  # none: signatures, citations
-                text = getattr(delta, field) if field is not None else None
+                form = delta.type
+                if form == "text_delta":
+                    text = delta.text
+                elif form == "input_json_delta":
+                    text = delta.partial_json
+                else:
+                    text = getattr(delta, DELTA_FIELDS[form]) if form in DELTA_FIELDS else None  # none: signatures, citations
                 if text and type(text) is str:
                     self.texts += (text,)
             elif kind == "content_block_start":

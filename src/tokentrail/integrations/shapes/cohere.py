@@ -131,6 +131,8 @@ class CohereChunks:
                     self.texts += (event["text"],)
                 elif kind == "tool-plan-delta":
                     self.texts += (event["delta"]["message"]["tool_plan"],)
+                elif kind == "tool-call-delta":
+                    self.texts += (event["delta"]["message"]["tool_calls"]["function"]["arguments"],)
                 elif kind not in WITHOUT_TEXT:
                     self._take(kind, fields_of(event))
             except (KeyError, TypeError):

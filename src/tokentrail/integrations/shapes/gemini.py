@@ -11,10 +11,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
 
-__all__ = ["GeminiChunks", "is_embedding", "read_content", "read_embeddings", "texts_of_contents", "texts_of_embeddings"]
+__all__ = ["GeminiChunks", "is_embedding", "parsed_body", "read_content", "read_embeddings", "texts_of_contents", "texts_of_embeddings"]
 
 
 def texts_of_contents(body: Mapping[str, Any]) -> Sequence[str]:
@@ -77,7 +79,31 @@ class GeminiChunks:
         self.usage: Mapping[str, Any] = {}
 
     def absorb(self, chunk: Any) -> bool:
-        """Takes a chunk's texts, reasons, names and usage."""
+        """Takes a chunk: a JSON object, or an answer of the SDK with the JSON as `body`. The usual chunk, a piece of text, costs one call."""
+        try:
+            fields = _parse(chunk.body)
+        except AttributeError:
+            fields = chunk
+        except (TypeError, ValueError, RecursionError):
+            fields = parsed_body(chunk.body)
+        try:
+            (candidate,) = fields["candidates"]
+            (part,) = candidate["content"]["parts"]
+            text, usage = part["text"], fields["usageMetadata"]
+            model, name = fields["modelVersion"], fields["responseId"]
+            is_usual = type(text) is str and type(usage) is dict and not ("finishReason" in candidate or "promptFeedback" in fields)
+        except (KeyError, TypeError, ValueError):
+            is_usual = False
+        if not is_usual:
+            return self._absorb_any(fields)
+        self.texts += (text,) if text else ()
+        self.usage = {**usage} if usage else self.usage  # older SDKs remove the fields that they do not know from the same dictionary
+        self.answer.model = model or self.answer.model
+        self.answer.response_id = name or self.answer.response_id
+        return False
+
+    def _absorb_any(self, chunk: Any) -> bool:
+        """Takes the texts, reasons, names and usage of any chunk."""
         fields = fields_of(chunk)
         for place, each in enumerate(items_of(fields.get("candidates"))):
             candidate = fields_of(each)
@@ -86,7 +112,7 @@ class GeminiChunks:
             if reason := candidate.get("finishReason"):
                 self.reasons[str(candidate.get("index", place))] = reason
         if usage := fields_of(fields.get("usageMetadata")):
-            self.usage = {**usage}  # older SDKs remove the fields that they do not know from the same dictionary
+            self.usage = {**usage}
         if fields_of(fields.get("promptFeedback")).get("blockReason"):
             self.blocked = True
         self.answer.model = fields.get("modelVersion") or self.answer.model
@@ -110,6 +136,19 @@ class GeminiChunks:
         if self.blocked and self.answer.input_tokens is not None and self.answer.output_tokens is None:
             self.answer.output_tokens = 0  # the prompt was refused, and the usage states the prompt alone
         return self.answer, "complete" if exhausted else "partial"
+
+
+_parse = msgspec.json.decode
+
+
+def parsed_body(body: Any) -> Any:
+    """Returns the JSON of an answer's body, which may be parsed already; raises as the SDK does if the body is none."""
+    if not isinstance(body, (str, bytes)):
+        return body
+    try:
+        return _parse(body)
+    except (ValueError, RecursionError):
+        return json.loads(body) if body else {}
 
 
 def read_content(body: Any) -> Reading:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
@@ -95,6 +95,9 @@ def read_unfinished(body: Any) -> Reading | None:
     return (_answer(interaction), ended) if ended else None
 
 
+WITHOUT_TEXT: Final = ("step.start", "step.stop", "interaction.status_update")
+
+
 class InteractionEvents:
     """Collects a stream; the last event carries the interaction with its usage."""
 
@@ -106,7 +109,17 @@ class InteractionEvents:
         self.texts: list[str] = []
 
     def absorb(self, event: Any) -> bool:
-        """Takes an event's text, or the interaction as it stands by then."""
+        """Takes an event's text, or the interaction as it stands by then. The usual event, a piece of text, costs no further call."""
+        try:
+            if event["event_type"] in WITHOUT_TEXT and not ("interaction" in event or "delta" in event):
+                return False
+            delta = event["delta"]
+            text = delta["text"]
+            if type(text) is str and delta["type"] == "text" and not ("interaction" in event or "arguments" in delta or "summary" in delta):
+                self.texts += (text,)
+                return False
+        except (KeyError, TypeError):
+            pass
         fields = fields_of(event)
         kind = fields.get("event_type")
         if interaction := fields_of(fields.get("interaction")):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, whole
@@ -216,6 +216,10 @@ class MistralChunks:
         return self.answer, "complete" if (exhausted and (self.reasons or known)) or (self.reasons and known) else "partial"
 
 
+TEXTS: Final = {"transcription.text.delta": "text", "message.output.delta": "content", "function.call.delta": "arguments"}
+"""The fields with a piece of text, by the type of the event."""
+
+
 class TypedEvents:
     """Collects events that have a type, of which the last one states the usage."""
 
@@ -227,7 +231,18 @@ class TypedEvents:
         self.texts: list[str] = []
 
     def absorb(self, event: Any) -> bool:
-        """Takes an event's text or usage."""
+        """Takes an event's text or usage. The usual event, a piece of text, costs no further call."""
+        try:
+            text = event[TEXTS[event["type"]]]
+            if type(text) is str and "object" not in event:
+                self.texts += (text,) if text else ()
+                if "id" in event:  # of a conversation's entry
+                    self.answer.response_id = event["id"] or self.answer.response_id
+                if "model" in event:
+                    self.answer.model = event["model"] or self.answer.model
+                return False
+        except (KeyError, TypeError):
+            pass
         fields = fields_of(event)
         self.take(fields.get("type"), fields)
         if fields.get("object") == "error":

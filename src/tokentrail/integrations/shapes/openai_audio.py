@@ -67,7 +67,14 @@ class AudioEvents:
         self.texts: list[str] = []
 
     def absorb(self, event: Any) -> bool:
-        """Takes an event's text or usage."""
+        """Takes an event's text or usage. The usual event, an SDK's model of a piece of text, costs no further call."""
+        try:
+            text = event.delta
+            if event.type == "transcript.text.delta" and type(text) is str:
+                self.texts += (text,)
+                return False
+        except AttributeError:
+            pass
         fields = fields_of(event)
         kind = fields.get("type")
         if kind == "transcript.text.delta":

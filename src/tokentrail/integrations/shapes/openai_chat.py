@@ -11,7 +11,15 @@ from typing import Any
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of
 from tokentrail.integrations.shapes.known_text import chat_is_text_only
-from tokentrail.integrations.shapes.openai_completions import CompletionChunks, add_counts, answer_with_counts, later_usage, remove_usage, usage_in
+from tokentrail.integrations.shapes.openai_completions import (
+    USAGE,
+    CompletionChunks,
+    add_counts,
+    answer_with_counts,
+    later_usage,
+    remove_usage,
+    usage_in,
+)
 
 __all__ = ["ChatChunks", "read_any_chat", "read_chat", "texts_of_chat", "texts_of_message", "texts_of_parts"]
 
@@ -119,9 +127,6 @@ def _is_empty(delta: Any) -> bool:
 _NO_CONTENT = frozenset({"role", "content", "refusal", "name"})
 
 
-_USAGE = frozenset({"usage"})
-
-
 class ChatChunks(CompletionChunks):
     """Collects a stream of chat completions."""
 
@@ -150,7 +155,7 @@ class ChatChunks(CompletionChunks):
             if not (self.answer.model and self.answer.response_id):
                 self._name(chunk)
         except (AttributeError, TypeError):
-            return super().absorb(chunk)  # results of content filters, errors, additions of a gateway
+            return self.absorb_any(chunk)  # results of content filters, errors, additions of a gateway
         self.texts += texts
         self.reasons += reasons
         if not self.texts:
@@ -161,7 +166,7 @@ class ChatChunks(CompletionChunks):
         if self.asked:
             try:
                 stated = chunk.__pydantic_fields_set__
-                stated -= _USAGE  # as `remove_usage`, without a function call
+                stated -= USAGE  # as `remove_usage`, without a function call
             except (AttributeError, TypeError):
                 remove_usage(chunk)
         return False

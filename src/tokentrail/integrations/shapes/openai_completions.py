@@ -10,6 +10,7 @@ from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_o
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 
 __all__ = [
+    "USAGE",
     "CompletionChunks",
     "add_any_counts",
     "add_counts",
@@ -154,6 +155,9 @@ def read_any_embeddings(response: Any) -> Reading:
     return answer, "complete"
 
 
+USAGE: Final = frozenset({"usage"})
+
+
 class CompletionChunks:
     """Collects a stream of text completions. `asked`: tokentrail requested the usage, which is hidden from the caller.
 
@@ -172,7 +176,23 @@ class CompletionChunks:
         self.usage: Any = None
 
     def absorb(self, chunk: Any) -> bool:
-        """Takes a chunk's texts and usage."""
+        """Takes a chunk's texts and usage. The usual chunk, an SDK's model with one piece of text, costs no further call."""
+        try:
+            (choice,) = chunk.choices
+            text = choice.text
+            is_usual = text and type(text) is str and chunk.usage is None and choice.finish_reason is None and self.answer.model
+            if is_usual and self.asked:
+                stated = chunk.__pydantic_fields_set__
+                stated -= USAGE  # as `remove_usage`, without a function call
+        except (AttributeError, TypeError, ValueError):
+            is_usual = False
+        if not is_usual:
+            return self.absorb_any(chunk)
+        self.texts += (text,)
+        return False
+
+    def absorb_any(self, chunk: Any) -> bool:
+        """Takes the texts and usage of any chunk."""
         seen = Body.of(chunk) if type(chunk) is dict else chunk  # the caller requested dictionaries
         choices = getattr(seen, "choices", None)
         for choice in items_of(choices):

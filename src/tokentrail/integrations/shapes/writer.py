@@ -45,7 +45,7 @@ class WriterChunks(CompletionChunks):
         if text and type(text) is str:
             self.texts += (text,)
             return False
-        return super().absorb(chunk)
+        return self.absorb_any(chunk)
 
     def reading(self, *, exhausted: bool) -> Reading:
         """Returns the answer so far; no chunk marks the last one."""

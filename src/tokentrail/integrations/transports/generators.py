@@ -5,9 +5,9 @@ The SDK sends the request with the first step of its generator, so the call star
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextvars import Context, copy_context
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 from tokentrail.instrumentation.around import under_way
@@ -22,12 +22,17 @@ T = TypeVar("T")
 
 def deliver(chunks: Callable[[], Chunks], exchange: Exchange, stream: Generator[Any, None, None]) -> Generator[Any, None, None]:
     """Returns a generator that replaces the SDK's, with the same names: no other attribute of a generator is visible."""
-    return _rename_like(_steps(stream, exchange, chunks, copy_context()), stream)
+    steps = chain.from_iterable(_started(stream, exchange, copy_context()))  # in C: generators inside each other cost a call each for a chunk
+    followed = FollowedStream(exchange, chunks())
+    followed.context = None  # the first step starts the call, nothing else
+    return _rename_like(follow(steps, followed), stream)
 
 
 def deliver_async(chunks: Callable[[], Chunks], exchange: Exchange, stream: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
     """Returns an async generator that replaces the SDK's, with the same names."""
-    return _rename_like(_steps_async(stream, exchange, chunks, copy_context()), stream)
+    followed = FollowedStream(exchange, chunks())
+    followed.context = None
+    return _rename_like(follow_async(_Starting(stream, exchange), followed, aclose=stream.aclose), stream)
 
 
 def _rename_like(generator: T, original: Any) -> T:
@@ -36,35 +41,30 @@ def _rename_like(generator: T, original: Any) -> T:
     return generator
 
 
-def _steps(stream: Generator[Any, None, None], exchange: Exchange, chunks: Callable[[], Chunks], context: Context) -> Generator[Any, None, None]:
+def _started(stream: Generator[Any, None, None], exchange: Exchange, context: Context) -> Generator[Iterable[Any], None, None]:
+    """Starts the call; yields the first chunk, then the rest. The first step sends the request, and is the exchange's: tries are counted."""
     exchange.call = context.run(recorder.start, exchange.request)  # attribution is that of the call, not of the reader
-    if exchange.call is None:
-        yield from stream
-    else:
-        yield from follow(_sent_under(exchange, stream), FollowedStream(exchange, chunks()))
-
-
-def _sent_under(exchange: Exchange, stream: Generator[Any, None, None]) -> Generator[Any, None, None]:
-    """Yields the stream's chunks; its first step, which sends the request, is the exchange's, so that the SDK's tries are counted."""
     token = under_way.set(exchange)
     try:
         first = next(stream, _END)
     finally:
         under_way.reset(token)
     if first is not _END:
-        yield first
-        yield from stream
+        yield (first,)
+        yield stream
 
 
 _END: Final = object()
 
 
-async def _steps_async(
-    stream: AsyncGenerator[Any, None], exchange: Exchange, chunks: Callable[[], Chunks], context: Context
-) -> AsyncGenerator[Any, None]:
-    exchange.call = context.run(recorder.start, exchange.request)
-    async with aclosing(stream):  # as closing the SDK's own generator would
-        followed = stream if exchange.call is None else follow_async(stream, FollowedStream(exchange, chunks()))
-        async with aclosing(followed):
-            async for chunk in followed:
-                yield chunk
+class _Starting:
+    """An async generator whose iteration starts the call: an object, since a generator around the SDK's would be stepped for each chunk."""
+
+    def __init__(self, stream: AsyncGenerator[Any, None], exchange: Exchange) -> None:
+        self._stream = stream
+        self._exchange = exchange
+        self._context = copy_context()
+
+    def __aiter__(self) -> AsyncGenerator[Any, None]:
+        self._exchange.call = self._context.run(recorder.start, self._exchange.request)
+        return self._stream

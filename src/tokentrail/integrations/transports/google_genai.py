@@ -10,15 +10,13 @@ A path is a resource and what to do with it: `models/gemini-2.5-flash:generateCo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from tokentrail.instrumentation.around import sanitized
-from tokentrail.instrumentation.contract import Answer, Chunks, Endpoint, Exchange, Hook, Reading
+from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook
+from tokentrail.integrations.shapes.gemini import parsed_body
 from tokentrail.integrations.transports.generators import deliver, deliver_async
 from tokentrail.integrations.transports.google_jobs import open_download, open_job
 from tokentrail.integrations.transports.named_paths import NamedPaths
@@ -71,7 +69,7 @@ def _open_request(
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, read_error=_read_error, attempts=0)
     if delivers is not None and endpoint.chunks is not None:
         exchange.deferred = delivers is deliver
-        exchange.deliver = partial(delivers, partial(_ParsedChunks, endpoint.chunks, body))
+        exchange.deliver = partial(delivers, partial(endpoint.chunks, body, False))
     elif delivers is None:
         exchange.deliver = _record
     return exchange
@@ -89,23 +87,12 @@ def _base_url(options: Any) -> str | None:
     return url if isinstance(url, str) else None
 
 
-def _body_of(result: Any) -> Any:
-    """Returns the JSON of the SDK's result; raises as the SDK does if the answer is none."""
-    body = getattr(result, "body", result)
-    if not isinstance(body, (str, bytes)):
-        return body
-    try:
-        return msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        return json.loads(body) if body else {}
-
-
 def _record(exchange: Exchange, result: Any) -> Any:
     """Records the answer; of one that is no JSON (a gateway's page) the exception that the SDK raises next, out of `json.loads` too."""
     if exchange.call is None:
         return result
     try:
-        body = _body_of(result)
+        body = parsed_body(getattr(result, "body", result))
     except (ValueError, RecursionError) as error:
         exchange.call.finish(sanitized(Answer(), exchange.attempts), "error", error)
         return result
@@ -118,20 +105,3 @@ def _record(exchange: Exchange, result: Any) -> Any:
 def _read_error(_exchange: Exchange, _error: BaseException) -> Answer | None:
     """Google states no usage in an error."""
     return None
-
-
-class _ParsedChunks:
-    """The chunks of a stream, each parsed from the SDK's object."""
-
-    __slots__ = ("_chunks",)
-
-    def __init__(self, chunks: Any, body: Mapping[str, Any]) -> None:
-        self._chunks: Chunks = chunks(body, False)
-
-    def absorb(self, chunk: Any) -> bool:
-        """Takes a chunk."""
-        return self._chunks.absorb(_body_of(chunk))
-
-    def reading(self, *, exhausted: bool) -> Reading | None:
-        """Returns the answer so far."""
-        return self._chunks.reading(exhausted=exhausted)

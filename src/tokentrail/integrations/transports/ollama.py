@@ -58,7 +58,8 @@ class _Kept:
         self.__module__, self.__qualname__ = cls.__module__, cls.__qualname__  # Python names the called object in a `TypeError`
 
     def __call__(self, **fields: Any) -> Any:
-        self.cached = fields.get(CACHED)
+        if CACHED in fields:
+            self.cached = fields[CACHED]
         return self._cls(**fields)
 
 

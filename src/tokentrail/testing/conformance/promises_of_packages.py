@@ -160,7 +160,8 @@ class PromisesOfPackages(Kit):
             for times in (20, 60):
                 stage.play(case.recording, [*chunks[:middle], *[chunks[middle]] * times, *chunks[middle:]])
                 found.append(self._calls_added(stage, case))
-            each = (found[1] - found[0]) / 40
+            each = round((found[1] - found[0]) / 40, 1)  # how a body is cut into packets adds a call or two
+            each -= case.asynchronous  # a step that waits for the network is entered twice
             promise(each <= self.calls_per_chunk, f"{case}: {each} function calls are added to a chunk, more than {self.calls_per_chunk}")
 
     def _calls_added(self, stage: Stage, case: Case) -> int:
