@@ -465,9 +465,9 @@ def test_an_answer_that_is_no_json(body: bytes, usages: Usages) -> None:
 
 def test_doctor_takes_aiobotocores_own_function_for_no_foreign_one() -> None:
     hooks = [hook for name in ("botocore", "aiobotocore") for hook in integrations()[name].hooks]
-    assert [layer for hook in hooks for layer in layers_over(hook)] == []
+    assert list(layers_over(hooks)) == []
     uninstrument(["aiobotocore"])
-    assert [layer.leads_to_the_function for layer in layers_over(hooks[0])] == [False], "calls through it are not counted now"
+    assert [layer.leads_to_the_function for layer in layers_over(hooks[:1])] == [False], "calls through it are not counted now"
     instrument()
 
 

@@ -70,7 +70,7 @@ def _check(integration: Integration, sdk: str) -> Iterator[Finding]:
     if unpatched:
         yield Finding(name, "wrong", f"{sdk}: {', '.join(unpatched)} cannot be patched, calls through it are not counted")
         return
-    layers = [each for hook in hooks for each in layers_over(hook)]
+    layers = list(layers_over(hooks))
     if integration.probe is None:
         yield Finding(name, "ok", f"{sdk}: all {len(hooks)} functions are patched")
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
@@ -25,17 +25,19 @@ class Layers:
     leads_to_the_function: bool
 
 
-def layers_over(hook: Hook) -> Iterator[Layers]:
-    """Yields every attribute that holds something else than the hook's function; imports nothing, calls nothing."""
-    module = sys.modules.get(hook.module)
-    if module is None:
-        return
-    owner, name = owner_of(hook, module)
-    function = plain_function(owner, name)
-    if function is None:
-        return
+def layers_over(hooks: Iterable[Hook]) -> Iterator[Layers]:
+    """Yields every attribute that holds something else than the function of one of the hooks; imports nothing, calls nothing."""
+    hooked = [(hook, *owner_of(hook, sys.modules[hook.module])) for hook in hooks if hook.module in sys.modules]
+    objects = _objects_of(tuple({owner for _, owner, _ in hooked if isinstance(owner, type)}))
+    for hook, owner, name in hooked:
+        function = plain_function(owner, name)
+        if function is not None:
+            yield from _layers(hook, owner, name, function, objects)
+
+
+def _layers(hook: Hook, owner: Any, name: str, function: FunctionType, objects: Sequence[Any]) -> Iterator[Layers]:
     own_place = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else ""
-    for place, found in _places(owner, name):
+    for place, found in _places(owner, name, objects):
         if found is not function and is_patched(found):
             continue  # of a subclass, whose own function another hook has patched
         if place != own_place and type(found) is FunctionType and _module_of(found).startswith(f"{hook.module.rpartition('.')[0]}."):
@@ -45,17 +47,30 @@ def layers_over(hook: Hook) -> Iterator[Layers]:
             yield Layers(f"{place}.{name}", tuple(modules), last is function)
 
 
-def _places(owner: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Yields every class, and every living object of such a class, that has an attribute of its own under the name."""
+def _objects_of(owners: tuple[type, ...]) -> Sequence[Any]:
+    """Returns the living objects of these classes; one look at all objects, since there may be millions."""
+    is_wanted: dict[type, bool] = {type: False}
+    found = []
+    for thing in gc.get_objects():
+        kind = type(thing)
+        if kind not in is_wanted:
+            is_wanted[kind] = issubclass(kind, owners)
+        if is_wanted[kind]:
+            found.append(thing)
+    return found
+
+
+def _places(owner: Any, name: str, objects: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Yields every class, and every one of the living objects of such a class, that has an attribute of its own under the name."""
     if not isinstance(owner, type):
         yield owner.__name__, vars(owner).get(name)
         return
     for kind in (owner, *_subclasses(owner)):
         if name in vars(kind):
             yield f"{kind.__module__}.{kind.__qualname__}", vars(kind)[name]
-    for thing in gc.get_objects():
+    for thing in objects:
         kind = type(thing)
-        if kind is not type and issubclass(kind, owner) and name in getattr(thing, "__dict__", ()):
+        if issubclass(kind, owner) and name in getattr(thing, "__dict__", ()):
             yield f"an object of {kind.__module__}.{kind.__qualname__}", vars(thing)[name]
 
 
