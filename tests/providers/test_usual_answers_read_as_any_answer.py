@@ -43,7 +43,7 @@ class CarefulChunks(ChatChunks):
     """Chat chunks that are all read the careful way."""
 
     __slots__ = ()
-    absorb = CompletionChunks.absorb
+    absorb = CompletionChunks.absorb_any
 
 
 def models_of(document: Any, types: tuple[Any, ...]) -> Iterator[Any]:

@@ -224,6 +224,8 @@ class TypedEvents:
     """Collects events that have a type, of which the last one states the usage."""
 
     __slots__ = ("answer", "ended", "texts")
+    are_entries = False
+    """Whether each event names the answer, as a piece of an entry does."""
 
     def __init__(self, _body: Mapping[str, Any], _asked: bool) -> None:
         self.answer = Answer()
@@ -236,9 +238,9 @@ class TypedEvents:
             text = event[TEXTS[event["type"]]]
             if type(text) is str and "object" not in event:
                 self.texts += (text,) if text else ()
-                if "id" in event:  # of a conversation's entry
+                if self.are_entries and "id" in event:
                     self.answer.response_id = event["id"] or self.answer.response_id
-                if "model" in event:
+                if self.are_entries and "model" in event:
                     self.answer.model = event["model"] or self.answer.model
                 return False
         except (KeyError, TypeError):

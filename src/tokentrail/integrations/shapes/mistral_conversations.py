@@ -50,6 +50,7 @@ class ConversationEvents(TypedEvents):
     """Collects a stream."""
 
     __slots__ = ()
+    are_entries = True
 
     def take(self, kind: Any, fields: Mapping[str, Any]) -> None:
         """Takes an event of a kind."""
