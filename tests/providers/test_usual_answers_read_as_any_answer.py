@@ -211,7 +211,7 @@ def changed(document: Any, changes: Any) -> Any:
         found = list(objects_in(document))
         inside = found[place % len(found)]
         if action == "set":
-            inside[name] = value
+            inside[name] = copy.deepcopy(value)  # a later change may be one of the value
         elif action == "drop":
             inside.pop(name, None)
         elif isinstance(inside.get(name), list):

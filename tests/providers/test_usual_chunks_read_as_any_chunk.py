@@ -118,9 +118,10 @@ def test_tampered_text_completions(asked: bool, changes: Any) -> None:
         "choices": [{"text": "lorem", "index": 0, "logprobs": None, "finish_reason": None}],
         "usage": None,
     }
+    events = [usual, changed(usual, changes), usual]
     found = []
     for absorb in (CompletionChunks.absorb, CompletionChunks.absorb_any):
-        stream = [openai.types.Completion.construct(**copy.deepcopy(event)) for event in (usual, changed(usual, changes), usual)]
+        stream = [openai.types.Completion.construct(**copy.deepcopy(event)) for event in events]
         chunks = CompletionChunks({"prompt": "lorem"}, asked)
         outcomes = []
         for chunk in stream:
