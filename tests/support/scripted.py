@@ -84,7 +84,7 @@ class ScriptedServer:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 script._answer(self, parsed(body))
 
-            do_GET = do_POST  # noqa: N815 - the name that http.server looks for
+            do_GET = do_PATCH = do_POST  # noqa: N815 - the names that http.server looks for
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
