@@ -65,4 +65,5 @@ INTEGRATION: Final = Integration(
     hooks=hooks_of("huggingface_hub", "huggingface", {"conversational": CHAT, "text-generation": GENERATE, "feature-extraction": EMBED}),
     clashes=("langfuse", "logfire", "openlit"),
     probe=probe_huggingface,
+    answers={"huggingface": (CHAT, GENERATE, EMBED)},
 )

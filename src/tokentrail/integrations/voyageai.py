@@ -43,4 +43,5 @@ INTEGRATION: Final = Integration(
     ),
     clashes=("opentelemetry-instrumentation-voyageai", "openlit"),
     probe=probe_voyage,
+    answers={"voyage": tuple(PATHS.values())},
 )

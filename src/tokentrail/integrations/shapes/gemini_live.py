@@ -37,10 +37,11 @@ def states_usage(message: Mapping[str, Any]) -> bool:
 class LiveMessages:
     """Collects the messages of a response, or of all responses of a session."""
 
-    __slots__ = ("_heard", "answer", "is_stated", "reason", "texts")
+    __slots__ = ("_heard", "answer", "is_over", "is_stated", "reason", "texts")
 
     def __init__(self, _body: Mapping[str, Any], _asked: bool) -> None:
         self.answer = Answer()
+        self.is_over = False
         self.is_stated = False
         self.reason = ""
         self.texts: list[str] = []
@@ -56,6 +57,7 @@ class LiveMessages:
             self.texts += texts_of_part({"functionCall": call})
         if isinstance(heard := fields_of(content.get("outputTranscription")).get("text"), str):
             self._heard += (heard,)
+        self.is_over = self.is_over or ends_turn(fields)
         reason = content.get("turnCompleteReason") or (content.get("interrupted") and "interrupted")
         self.reason = reason if isinstance(reason, str) else self.reason
         if usage := fields_of(fields.get("usageMetadata")):
@@ -70,7 +72,7 @@ class LiveMessages:
         """Returns the answer so far. A spoken answer's texts are those of its transcription."""
         self.answer.output_texts = self.texts or self._heard
         self.answer.finish_reasons = (self.reason,) if self.reason else ()
-        return self.answer, "complete" if exhausted or self.is_stated else "partial"
+        return self.answer, "complete" if self.is_stated or (exhausted and self.is_over) else "partial"
 
 
 def read_live(message: Any) -> Reading:
