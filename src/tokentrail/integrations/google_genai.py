@@ -23,6 +23,7 @@ from tokentrail.integrations.shapes.gemini_batches import find_gemini_batch, fin
 from tokentrail.integrations.shapes.gemini_live import LiveMessages, read_live
 from tokentrail.integrations.shapes.interactions import InteractionEvents, read_interaction, texts_of_interaction
 from tokentrail.integrations.shapes.job_endpoints import BATCH
+from tokentrail.integrations.shapes.vector_endpoints import embeddings
 from tokentrail.integrations.transports import google_live, speakeasy
 from tokentrail.integrations.transports.google_genai import hooks_of
 from tokentrail.integrations.transports.google_polls import NewInteractionEvents, PolledEvents, read_new_interaction, read_polled_interaction
@@ -38,14 +39,7 @@ GENERATE: Final = Endpoint(
     read=read_content,
     chunks=GeminiChunks,
 )
-EMBED: Final = Endpoint(
-    name="embeddings",
-    gen_ai_operation="embeddings",
-    operation="vector_search",
-    texts=texts_of_embeddings,
-    read=read_embeddings,
-    token_type="embedding",  # noqa: S106 - a kind of token
-)
+EMBED: Final = embeddings(texts_of_embeddings, read_embeddings)
 LIVE: Final = replace(GENERATE, name="live", read=read_live, chunks=LiveMessages)
 POLLED: Final = Endpoint(
     name="interactions",
