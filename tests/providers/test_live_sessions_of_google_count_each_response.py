@@ -79,6 +79,11 @@ async def read(server: SessionServer, turns: int = 1) -> list[Any]:
         return [message for _ in range(turns) async for message in session.receive()]
 
 
+async def one_of(session: Any) -> Any:
+    """The next message, without its turn's others."""
+    return await session.receive().__anext__()
+
+
 def counts(usages: Usages) -> list[tuple[Any, ...]]:
     return [(usage.input_tokens, usage.output_tokens, usage.ended) for usage in usages.recorded]
 
@@ -114,7 +119,7 @@ async def test_wherever_the_usage_stands(script: list[Any], usages: Usages) -> N
     with live(*script, KEPT) as server:
         async with client_of(server).aio.live.connect(model=MODEL) as session:
             for _ in script:
-                await session._receive()
+                await one_of(session)
     assert counts(usages) == [(620, 30, "complete")]
 
 
@@ -136,10 +141,10 @@ async def test_a_turn_without_a_usage_is_a_row_without_counts(usages: Usages) ->
 async def test_a_session_that_is_cut(usages: Usages) -> None:
     with live(said(), ASKED, CUT) as server:
         async with client_of(server).aio.live.connect(model=MODEL) as session:
-            await session._receive()
+            await one_of(session)
             await session._ws.send("go on")
             with pytest.raises(Exception, match=r"1006|close"):
-                await session._receive()
+                await one_of(session)
     assert counts(usages) == [(None, None, "error")]
     assert usages.recorded[0].error_type.rpartition(".")[2] == "ConnectionClosedError"
 
@@ -147,12 +152,12 @@ async def test_a_session_that_is_cut(usages: Usages) -> None:
 async def test_a_session_that_is_closed(usages: Usages) -> None:
     with live(said(), KEPT) as server:
         async with client_of(server).aio.live.connect(model=MODEL) as session:
-            await session._receive()
+            await one_of(session)
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(session._receive(), 0.05)
+                await asyncio.wait_for(one_of(session), 0.05)
             assert not usages.recorded, "an interrupted recv is no end"
         async with client_of(server).aio.live.connect(model=MODEL) as session:
-            await session._receive()
+            await one_of(session)
             await session.close()
             await session.close()
     with live(said()) as server, contextlib.suppress(Exception):
@@ -164,7 +169,7 @@ async def test_a_session_that_is_dropped(usages: Usages) -> None:
     with live(said(), KEPT) as server:
         opening = client_of(server).aio.live.connect(model=MODEL)
         session = await opening.__aenter__()
-        await session._receive()
+        await one_of(session)
         await opening.__aexit__(None, None, None)
         del opening, session
         gc.collect()
@@ -216,7 +221,7 @@ async def test_whatever_a_server_sends(sent: str, usages: Usages) -> None:
         with live(sent, KEPT) as server:
             async with client_of(server).aio.live.connect(model=MODEL) as session:
                 try:
-                    return repr(await asyncio.wait_for(session._receive(), 5))
+                    return repr(await asyncio.wait_for(one_of(session), 5))
                 except Exception as error:
                     return type(error), str(error)
 
@@ -265,6 +270,6 @@ async def test_a_stand_in_for_the_websocket_is_left_alone(usages: Usages) -> Non
 
     client = genai.Client(vertexai=False, api_key="none")
     session = AsyncSession(api_client=client._api_client, websocket=socket)
-    assert (await session._receive()).server_content.turn_complete
+    assert (await one_of(session)).server_content.turn_complete
     assert vars(socket) == {}
     assert not usages.recorded
