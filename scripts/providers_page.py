@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from recording_usages import usages_of
 
-from tests.support.provider_sdks import PACKAGES
+from tests.support.provider_sdks import BY_BODY, PACKAGES
 from tests.support.recordings import GOOGLE, ask, ask_async, end_of, error_types, url_of
 from tokentrail.instrumentation.registry import instrument
 from tokentrail.process.configure import configure
@@ -48,6 +48,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "/responses/compact": {"model": "lorem", "input": "lorem"},
 }
 """What the SDK is asked where a recorder has not kept the request."""
+BY_ITSELF = "its SDK does not ask here, but in tests of its own"
 OPENAIS = tuple(ASKED)
 OWN = ("anthropic", "bedrock", "cohere", "google_genai", "groq", "mistral", "ollama", "openai", "vertex")
 BEHIND = {"converse": "bedrock", "generate_content": "google_genai"}
@@ -61,6 +62,8 @@ def through_an_sdk(recording: Recording) -> tuple[Recording | None, str]:
         return None, "asked in a form that no SDK has"
     if recording.endpoint in {"count_tokens", "moderations", "caches", "batches", "batch_results", "anthropic_complete"}:
         return None, ""  # the body's own reason
+    if recording.endpoint == "live" or (recording.provider in BY_BODY and recording.endpoint != "responses"):
+        return None, BY_ITSELF
     if recording.provider in GOOGLE and path.endswith(OPENAIS):
         return dataclasses.replace(recording, provider="openai"), ""
     if recording.provider in OWN or recording.provider in PACKAGES:

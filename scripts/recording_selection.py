@@ -21,6 +21,9 @@ ENDPOINTS = {
     "ollama": {"chat", "embeddings", "ollama_chat", "ollama_generate"},
     "openrouter": {"chat", "embeddings", "rerank", "responses"},
     "together": {"chat", "completions"},
+    "huggingface": {"chat"},
+    "replicate": {"predictions"},
+    "voyage": {"rerank"},
     "writer": {"chat", "completions"},
     "google_genai": {"generate_content", "embeddings", "interactions"},
     "vertex": {"generate_content", "embeddings"},
@@ -31,7 +34,7 @@ MOST = 230
 FAILED = 400  # statuses from here on are errors
 LONGEST = 45_000  # characters of a request, and of an answer: longer ones teach nothing that a shorter one does not
 SHORT = 15_000  # the same of providers that answer as OpenAI does
-LIKE_OPENAI = ("azure_ai", "cerebras", "openrouter", "together", "writer")
+LIKE_OPENAI = ("azure_ai", "cerebras", "huggingface", "openrouter", "together", "writer")
 
 _FAMILIES = re.compile(
     r"amazon\.titan-(embed|text|tg1)|amazon\.nova(-2-multi)?|anthropic\.claude(-v2)?|cohere\.(command(-r)?|embed|rerank)|meta|mistral"
@@ -103,8 +106,9 @@ def _text_of(exchange: dict[str, Any]) -> str:
 
 
 def _place_of(exchange: dict[str, Any]) -> str:
-    """The path without ids; of Bedrock's models the family, where each has a shape of its own."""
+    """The path without ids, and without the models of Google's vectors; of Bedrock's models the family, where each has a shape of its own."""
     path = re.sub(r"(resp|run|thread)_\w+", "", exchange["path"].split("?")[0])
+    path = re.sub(r"/models/[^/:]+(?=:\w*[eE]mbed)", "/models/", path)  # vectors of any model read alike
     if not path.startswith("/model/"):
         return path
     _, _, model, verb = path.split("/")

@@ -18,6 +18,7 @@ counts alone. It takes no short cuts either: it has the whole exchange before it
 | Gemini API: Interactions                                         | tools and thoughts beside the totals; the last event's interaction      |
 | Mistral, API: chat, conversations, audio; Agents: websearch      | audio and what connectors read, which only the total holds; last events |
 | Amazon Bedrock                                                   | see `recording_bedrock`                                                |
+| Hugging Face, Replicate, Voyage, xAI over gRPC, Claude's agents  | see `recording_packages`                                               |
 | Together, Writer, OpenRouter: API references                     | OpenAI's shape; where a cache or reasoning stands, and a rerank's total |
 """
 
@@ -30,6 +31,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from recording_bedrock import COUNTED, KINDS, kind_of, model_of, read_bedrock
+from recording_packages import KINDS_OF_PACKAGES, kind_of_package, read_package
 from recording_selection import FAILED
 
 from tokentrail.counts import COUNTS
@@ -194,6 +196,7 @@ PLACES = {
         "audio_input_tokens": "prompt_tokens_details.audio_tokens",
     },
     "bedrock": {name: name for name in COUNTED},
+    "packages": {count.name: count.name for count in COUNTS},
 }
 """Where a family's usage states a count. What stands nowhere here, nobody of the family states."""
 
@@ -229,6 +232,8 @@ def usages_of(exchange: dict[str, Any]) -> list[dict[str, Any]] | None:
     """
     if exchange["provider"] == "bedrock":
         return _usages_of_bedrock(exchange)
+    if (exchange["provider"], exchange["endpoint"]) in KINDS_OF_PACKAGES:
+        return _usages_of_package(exchange)
     path = exchange["path"].partition("?")[0].removeprefix("/openai").removeprefix("/v1")
     is_job = exchange["method"] == "GET" and path.startswith("/responses/")
     if path.startswith("/threads/"):
@@ -278,6 +283,17 @@ def _usages_of_bedrock(exchange: dict[str, Any]) -> list[dict[str, Any]]:
     named = Endpoint(endpoint, gen_ai_operation, operation, "bedrock", token_type)
     told = Told(ended="error") if exchange["status"] >= FAILED else Told(*read_bedrock(exchange))
     return [_usage(exchange, named, told, "automatic")]
+
+
+def _usages_of_package(exchange: dict[str, Any]) -> list[dict[str, Any]]:
+    endpoint, gen_ai_operation, operation, token_type = kind_of_package(exchange) or ("", "", "", "")
+    named = Endpoint(endpoint, gen_ai_operation, operation, "packages", token_type)
+    failed = exchange["status"] >= FAILED
+    read = None if failed else read_package(exchange)
+    if read is None and not failed:
+        return []
+    told = Told(ended="error") if read is None else Told(*read)
+    return [_usage(exchange, named, told, "object" if exchange["provider"] == "replicate" else "automatic")]
 
 
 def _only_loads(path: str, request: Event) -> bool:

@@ -13,6 +13,7 @@ from recording_filler import RING, float_filler, turned
 from recording_selection import FAILED
 from recordings_of_cohere import of_cohere
 from recordings_of_media import of_media
+from recordings_of_packages import PACKAGE_BASES, of_packages
 from recordings_of_providers import BASES, of_providers
 
 _BASE = {
@@ -23,6 +24,7 @@ _BASE = {
     "mistral": "https://api.mistral.ai",
     "ollama": "http://localhost:11434",
     **BASES,
+    **PACKAGE_BASES,
 }
 _CHAT = {"openai": "/v1/chat/completions", "groq": "/openai/v1/chat/completions"}
 _MODEL = {"openai": "gpt-4o-mini", "groq": "llama-3.3-70b-versatile", "ollama": "llama3.2"}
@@ -304,4 +306,4 @@ def _ollama_vectors() -> list[dict[str, Any]]:
 def made_by_hand() -> list[dict[str, Any]]:
     """All of them, with ids of the form `provider-endpoint-by-hand-what`."""
     own = [*_failures(), *_streams_that_fail(), *_cut_short(), *_left_unfinished(), *_ollama_chats(), *_ollama_vectors()]
-    return [*own, *of_cohere(_exchange), *of_media(_exchange), *of_providers(_exchange)]
+    return [*own, *of_cohere(_exchange), *of_media(_exchange), *of_providers(_exchange), *of_packages(_exchange)]

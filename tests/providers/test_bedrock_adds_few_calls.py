@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +10,7 @@ from botocore.awsrequest import AWSResponse
 from urllib3 import HTTPResponse
 
 from tests.support.bedrock import HELLO, chunks, client_of, conversation, conversed
-from tests.support.calls import SilentCall, count_calls
-from tokentrail.instrumentation.registry import instrument, uninstrument
+from tests.support.calls import SilentCall, count_added_calls
 from tokentrail.recording import recorder
 
 ASK: dict[str, Any] = {"modelId": "amazon.nova-lite-v1:0", "messages": HELLO}
@@ -46,27 +44,20 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "start", lambda _request: call)
 
 
-def added(action: Callable[[], Any]) -> int:
-    uninstrument()
-    plain = count_calls(action)
-    instrument()
-    return count_calls(action) - plain
-
-
 def test_converse() -> None:
     client = client_that_gets([json.dumps(conversed()).encode()])
-    assert added(lambda: client.converse(**ASK)) <= 40
+    assert count_added_calls(lambda: client.converse(**ASK)) <= 40
 
 
 def test_another_service_costs_nearly_nothing() -> None:
     client = client_that_gets([b'{"inputTokens": 5}'])
-    assert added(lambda: client.count_tokens(modelId="a", input={"converse": {"messages": HELLO}})) <= 12
+    assert count_added_calls(lambda: client.count_tokens(modelId="a", input={"converse": {"messages": HELLO}})) <= 12
 
 
 def test_each_event_of_converse_stream() -> None:
     def of(number: int) -> int:
         client = client_that_gets(conversation(*["lorem"] * number))
-        return added(lambda: list(client.converse_stream(**ASK)["stream"]))
+        return count_added_calls(lambda: list(client.converse_stream(**ASK)["stream"]))
 
     assert of(150) - of(50) <= 3 * 100
 
@@ -82,6 +73,6 @@ def test_each_event_of_converse_stream() -> None:
 def test_each_chunk_of_a_model(chunk: dict[str, Any]) -> None:
     def of(number: int) -> int:
         client = client_that_gets(chunks(*[chunk] * number))
-        return added(lambda: list(client.invoke_model_with_response_stream(modelId="a.b", body="{}")["body"]))
+        return count_added_calls(lambda: list(client.invoke_model_with_response_stream(modelId="a.b", body="{}")["body"]))
 
     assert of(150) - of(50) <= 3 * 100

@@ -19,7 +19,7 @@ from tests.support.scripted import ScriptedServer, chunks, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.testing import Recording, ReplayServer, Usages, read_recordings
 
-SHIPPED = [recording for recording in read_recordings() if recording.provider in PACKAGES and is_there(recording.provider)]
+SHIPPED = [recording for recording in read_recordings() if recording.provider in PACKAGES and is_there(recording.provider, recording.endpoint)]
 """Of the SDKs of single providers; `tests/conformance` holds the same of all others."""
 ASK: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,9 +11,8 @@ import openai
 import pytest
 
 from tests.support import cohere
-from tests.support.calls import SilentCall, count_calls
+from tests.support.calls import SilentCall, count_added_calls
 from tests.support.scripted import chunks, completion, sse
-from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.recording import recorder
 
 http = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx
@@ -33,23 +32,16 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "start", lambda _request: call)
 
 
-def added(action: Callable[[], Any]) -> int:
-    uninstrument()
-    plain = count_calls(action)
-    instrument()
-    return count_calls(action) - plain
-
-
 def test_chat() -> None:
     client = client_of(json.dumps(completion()).encode(), "application/json")
-    assert added(lambda: client.chat.completions.create(**ASK)) <= 35
+    assert count_added_calls(lambda: client.chat.completions.create(**ASK)) <= 35
 
 
 def test_embeddings() -> None:
     data = [{"object": "embedding", "index": 0, "embedding": [0.5]}]
     answer = {"object": "list", "model": "text-embedding-3-small", "data": data, "usage": {"prompt_tokens": 9, "total_tokens": 9}}
     client = client_of(json.dumps(answer).encode(), "application/json")
-    assert added(lambda: client.embeddings.create(model="text-embedding-3-small", input="abc", encoding_format="float")) <= 35
+    assert count_added_calls(lambda: client.embeddings.create(model="text-embedding-3-small", input="abc", encoding_format="float")) <= 35
 
 
 @pytest.mark.parametrize("asks", [True, False])
@@ -58,7 +50,7 @@ def test_each_chunk(asks: bool) -> None:
 
     def of(number: int) -> int:
         client = client_of(b"".join(sse(chunks(*["lorem"] * number, usage=asks))), "text/event-stream")
-        return added(lambda: list(client.chat.completions.create(**ASK, stream=True, **given)))
+        return count_added_calls(lambda: list(client.chat.completions.create(**ASK, stream=True, **given)))
 
     few, many = of(50), of(150)
     assert many - few <= 2 * 100
@@ -70,7 +62,7 @@ def test_each_chunk_of_a_stream_that_is_asked_for_its_usage() -> None:
 
     def of(number: int) -> int:
         client = client_of(b"".join(sse(chunks(*["lorem"] * number, usage=True))), "text/event-stream")
-        return added(lambda: list(client.chat.completions.create(**ASK, stream=True)))
+        return count_added_calls(lambda: list(client.chat.completions.create(**ASK, stream=True)))
 
     assert of(150) - of(50) <= 2 * 100
 
@@ -88,7 +80,7 @@ def cohere_of(parts: list[bytes], kind: str) -> Any:
 
 def test_a_chat_of_coheres() -> None:
     client = cohere_of([json.dumps(cohere.answer()).encode()], "application/json")
-    assert added(lambda: client.chat(**cohere.ASK)) <= 40
+    assert count_added_calls(lambda: client.chat(**cohere.ASK)) <= 40
 
 
 @pytest.mark.parametrize("thinks", [True, False])
@@ -98,7 +90,7 @@ def test_each_event_of_coheres(thinks: bool) -> None:
         if thinks:
             sent = json.loads(json.dumps(sent).replace('{"text": "lorem"}', '{"thinking": "lorem"}'))
         client = cohere_of(sse(sent), "text/event-stream")
-        return added(lambda: list(client.chat_stream(**cohere.ASK)))
+        return count_added_calls(lambda: list(client.chat_stream(**cohere.ASK)))
 
     few, many = of(50), of(150)
     assert many - few <= 3 * 100

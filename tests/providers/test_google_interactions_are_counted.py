@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.scripted import ScriptedServer, sse
+from tokentrail import track_tokens
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.testing import Usages, collect_usages
 from tokentrail.usage import Usage
@@ -120,6 +122,78 @@ def test_an_interaction_in_the_background_spends_nothing_before_its_end(usages: 
     assert [row[1:5] for row in seen(usages)] == [("complete", True, 50, 25)]
 
 
+CREATED = {"created": "2026-05-13T19:57:40Z"}
+KEY = "gcp.gemini:v1_1"
+
+
+async def test_an_interaction_in_the_background_counts_once_however_often_it_is_polled(usages: Usages) -> None:
+    begun, done = interaction("in_progress", usage=None, **CREATED), interaction(**CREATED)
+    with ScriptedServer(begun, begun, done) as server:
+        client = client_of(server)
+        with track_tokens(tenant_id="acme", operation="summarize"):
+            client.interactions.create(**ASK, background=True)
+        with track_tokens(tenant_id="poller"):
+            assert client.interactions.get("v1_1").status == "in_progress"
+            assert not usages.recorded
+            for _ in range(3):
+                assert client.interactions.get("v1_1").status == "completed"
+            await client.aio.interactions.get("v1_1")
+            client.interactions.with_raw_response.get("v1_1")
+            server.answers = [sse(events("lorem"))]
+            list(client.interactions.get("v1_1", stream=True))
+    assert {usage.key for usage in usages.recorded} == {KEY}
+    assert len(usages) == 1
+    assert seen(usages)[0] == ("interactions", "complete", False, 50, 25, 32, 14, 10)
+    first = usages[0]
+    assert (first.tenant_id, first.operation, first.key_kind, first.key_time) == ("acme", "summarize", "object", 1778702260 * 10**9)
+    assert (first.response_id, first.response_model, first.server_address) == ("v1_1", "gemini-2.5-flash", "127.0.0.1")
+
+
+def test_a_process_that_only_polls(usages: Usages) -> None:
+    with ScriptedServer(interaction("queued", usage=None, **CREATED), interaction(**CREATED)) as server, track_tokens(tenant_id="poller"):
+        client = client_of(server)
+        for _ in range(3):
+            client.interactions.get("v1_1")
+    assert {usage.key for usage in usages.recorded} == {KEY}
+    assert [(usage.tenant_id, usage.input_tokens) for usage in usages] == [("poller", 50)]
+
+
+def test_an_interaction_that_was_counted_when_it_was_made_is_not_counted_when_it_is_read_again(usages: Usages) -> None:
+    with ScriptedServer(interaction(**CREATED)) as server:
+        client = client_of(server)
+        client.interactions.create(**ASK)
+        client.interactions.get("v1_1")
+        server.answers = [sse(events("lorem"))]
+        list(client.interactions.get("v1_1", stream=True))
+    assert [(usage.input_tokens, usage.key_kind) for usage in usages.recorded] == [(50, "automatic")]
+
+
+def test_an_interaction_that_is_cancelled(usages: Usages) -> None:
+    with ScriptedServer(interaction("in_progress", usage=None), interaction("cancelled")) as server:
+        client = client_of(server)
+        client.interactions.create(**ASK, background=True)
+        client.interactions.cancel("v1_1")
+    assert [(usage.ended, usage.input_tokens, usage.key) for usage in usages.recorded] == [("partial", 50, KEY)]
+
+
+def test_the_stream_of_a_creation_that_is_left(usages: Usages) -> None:
+    with ScriptedServer(sse(events("lorem ", "ipsum"), done=False), interaction()) as server:
+        client = client_of(server)
+        stream = client.interactions.create(**ASK, background=True, stream=True)
+        next(iter(stream))
+        stream.close()
+        assert not usages.recorded
+        client.interactions.get("v1_1")
+    assert [(usage.input_tokens, usage.key) for usage in usages.recorded] == [(50, KEY)]
+
+
+@pytest.mark.parametrize("answer", [(404, {"error": {"code": "not_found", "message": "no"}}), {"id": 5, "status": "in_progress"}, {"status": ["x"]}])
+def test_a_poll_that_fails_is_no_call(answer: Any, usages: Usages) -> None:
+    with ScriptedServer(answer) as server, suppress(Exception):
+        client_of(server).interactions.get("v1_1")
+    assert not usages.recorded
+
+
 @pytest.mark.parametrize(
     ("status", "ended"), [("failed", "error"), ("cancelled", "partial"), ("requires_action", "complete"), ("incomplete", "complete")]
 )
@@ -183,14 +257,15 @@ def test_the_caller_sees_the_same() -> None:
         with ScriptedServer(body) as server:
             client = client_of(server)
 
-            def outcome(client: Any = client, more: Any = more) -> Any:
+            def outcome(call: Callable[[], Any], more: Any = more) -> Any:
                 try:
-                    told = client.interactions.create(**ASK, **more)
-                    return [repr(each) for each in told] if more else repr(told)
+                    told = call()
+                    return [repr(each) for each in told] if more else (type(told), repr(told))
                 except Exception as error:
                     return type(error), str(error)
 
-            assert outcome() == bare(outcome)
+            for call in (partial(client.interactions.create, **ASK, **more), partial(client.interactions.get, "v1_1", **more)):
+                assert outcome(call) == bare(partial(outcome, call))
 
 
 ANYTHING: Any = st.recursive(

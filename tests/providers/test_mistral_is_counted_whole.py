@@ -146,16 +146,11 @@ def test_a_file_is_not_read_for_its_model(usages: Usages) -> None:
     }
 
     class Form(ScriptedServer):
-        def __enter__(self) -> Any:
-            entered = super().__enter__()
-            handler = self._http.RequestHandlerClass
+        form = b""
 
-            def do_POST(request: Any) -> None:  # noqa: N802 - the name that http.server looks for
-                self.form = request.rfile.read(int(request.headers["content-length"]))
-                self._answer(request, {})
-
-            handler.do_POST = do_POST  # type: ignore[attr-defined]
-            return entered
+        def answer(self, request: Any, body: bytes) -> None:
+            self.form = body
+            super().answer(request, b"")
 
     with Form(told) as server, mistral_client(server.url) as client:
         client.audio.transcriptions.complete(model="voxtral-mini-latest", file={"file_name": "a.mp3", "content": b"RIFF" * 100})

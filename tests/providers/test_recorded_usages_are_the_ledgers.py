@@ -28,7 +28,7 @@ from tokentrail.testing import Recording, ReplayServer, Usages, collect_usages, 
 SHIPPED = [
     recording
     for recording in read_recordings()
-    if is_there(recording.provider) and (hasattr(openai.OpenAI, "responses") or not recording.endpoint.startswith("responses"))
+    if is_there(recording.provider, recording.endpoint) and (hasattr(openai.OpenAI, "responses") or not recording.endpoint.startswith("responses"))
 ]
 RAW = [recording for recording in SHIPPED if not recording.path.startswith("/api/") and recording.provider not in OWN_RAW]
 LINES = [recording for recording in RAW if not (recording.stream and recording.flags["error"])]  # of lines nobody raises what they say

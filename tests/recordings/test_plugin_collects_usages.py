@@ -49,6 +49,31 @@ def test_an_estimate_completes_its_call_and_a_claimed_key_counts_once() -> None:
     assert [one.input_tokens for one in usages] == [3, 8, 7], "the earliest"
 
 
+def claimed(number: int, key: str, **fields: object) -> Usage:
+    return usage(number, key=f"openai:{key}", key_kind="object", input_source="reported", output_source="reported", **fields)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (1, 2, 3, 0), (1, 0, 2, 3), (3, 2, 1, 0)])
+def test_results_of_a_job_that_states_its_usage_do_not_count_whichever_is_recorded_first(order: tuple[int, ...]) -> None:
+    """As in the ledger: another process may have read the results before the job's usage was seen, or afterwards."""
+    records = [
+        claimed(1, "batch_1##usage", calls=0, response_id="openai:file-out"),
+        claimed(2, "file-out#a", input_tokens=10),
+        claimed(3, "file-out#b", input_tokens=11),
+        claimed(4, "batch_1", input_tokens=36, calls=2),
+    ]
+    usages = Usages()
+    for place in order:
+        usages.append(records[place])
+    other = claimed(5, "file-other#a", input_tokens=7)
+    usages.append(other)
+    assert sorted(one.input_tokens or 0 for one in usages) == [7, 36]
+    assert len(usages.recorded) == 4, "results are records all the same; a fact is none"
+    usages.clear()
+    usages.append(records[1])
+    assert len(usages) == 1
+
+
 def test_waiting_ends_with_the_usage_or_says_what_is_missing() -> None:
     usages = Usages()
     later = threading.Timer(0.05, usages.append, [usage(1)])

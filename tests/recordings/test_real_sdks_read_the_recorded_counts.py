@@ -8,7 +8,7 @@ from tests.support.provider_sdks import is_there
 from tests.support.recordings import GOOGLE, ask, ask_async, error_types, naive_counts, url_of
 from tokentrail.testing import Recording, ReplayServer, read_recordings
 
-SHIPPED = [recording for recording in read_recordings() if is_there(recording.provider)]
+SHIPPED = [recording for recording in read_recordings() if is_there(recording.provider, recording.endpoint)]
 ANSWERS = [
     recording
     for recording in SHIPPED

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import struct
-import threading
 import zlib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.loopback import LoopbackServer
 from tests.support.scripted import chunks, completion, sse
 
 IN, OUT = 40, 11
@@ -186,7 +185,7 @@ PATHS: dict[str, tuple[Any, Any, str]] = {
 """By the end of a path: a whole answer, the parts of a stream, and what kind of stream it is."""
 
 
-class AnyProvider:
+class AnyProvider(LoopbackServer):
     """The server. `answered` has the path of every request that got an answer, `refuse` more requests are refused before the next one is answered."""
 
     def __init__(self) -> None:
@@ -195,36 +194,8 @@ class AnyProvider:
         self.refuse = 0
         self.unknown: list[str] = []
 
-    def __enter__(self) -> AnyProvider:  # noqa: PYI034 - typing.Self is younger than Python 3.10
-        provider = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # else each answer waits 40 ms for a delayed acknowledgement
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-            def do_POST(self) -> None:
-                provider.answer(self)
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._http.handle_error = lambda *_: None  # type: ignore[method-assign] - a client that hangs up is no news
-        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
-
-    def answer(self, request: Any) -> None:
+    def answer(self, request: Any, body: bytes) -> None:
         """Answers one request."""
-        sent = request.rfile.read(int(request.headers.get("content-length") or 0))
         path = request.path.partition("?")[0]
         known = next((PATHS[end] for end in PATHS if path.endswith(end)), None)
         if known is None:
@@ -237,7 +208,7 @@ class AnyProvider:
         else:
             self.answered.append(path)
             whole, parts, kind = known
-            if parts is not None and (whole is None or json.loads(sent).get("stream")):
+            if parts is not None and (whole is None or json.loads(body).get("stream")):
                 _send_parts(request, parts(), kind)
             else:
                 _send(request, 200, whole())

@@ -10,6 +10,7 @@ from typing import Any
 
 import tokentrail
 from tokentrail.instrumentation.contract import Answer, Request
+from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.journal.folder import Cursor, writer_folders
 from tokentrail.journal.reader import read
 from tokentrail.recording import recorder
@@ -69,33 +70,31 @@ class SilentCall:
 
 def count_calls(action: Callable[[], Any]) -> int:
     """How many Python and C functions an action calls in this thread, once it is warm."""
-    for _ in range(5):
-        action()
-    calls = 0
-
-    def count(_frame: Any, event: str, _argument: Any) -> None:
-        nonlocal calls
-        calls += event in {"call", "c_call"}
-
-    gc.disable()
-    try:
-        sys.setprofile(count)
-        action()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
-    return calls
+    return _count(action, 5, "")
 
 
 def count_own_calls(action: Callable[[], Any]) -> int:
     """How many Python functions of tokentrail run in an action, and C functions in these: how a server cuts its packets does not change the count."""
-    for _ in range(2):
+    return _count(action, 2, OWN)
+
+
+def count_added_calls(action: Callable[[], Any]) -> int:
+    """How many function calls the hooks add to an action."""
+    uninstrument()
+    plain = count_calls(action)
+    instrument()
+    return count_calls(action) - plain
+
+
+def _count(action: Callable[[], Any], warms: int, within: str) -> int:
+    """The calls in files below a folder, after some runs that are not counted."""
+    for _ in range(warms):
         action()
     calls = 0
 
     def count(frame: Any, event: str, _argument: Any) -> None:
         nonlocal calls
-        calls += event in {"call", "c_call"} and OWN in frame.f_code.co_filename
+        calls += event in {"call", "c_call"} and (not within or within in frame.f_code.co_filename)
 
     gc.disable()
     try:

@@ -19,6 +19,8 @@ STAINLESS = {
 }
 """By provider: the package, and the name of its client."""
 PACKAGES = {**{provider: package for provider, (package, _) in STAINLESS.items()}, "azure_ai": "azure.ai.inference", "openrouter": "openrouter"}
+BY_BODY = ("claude_agent", "huggingface", "replicate", "voyage", "xai_grpc")
+"""Providers whose recordings are read from their bodies alone: their SDKs are asked elsewhere."""
 OWN_RAW = ("azure_ai", "openrouter")
 """Providers whose SDKs have no raw responses."""
 METHODS = {
@@ -32,8 +34,10 @@ METHODS = {
 ASK: list[dict[str, Any]] = [{"role": "user", "content": "lorem"}]
 
 
-def is_there(provider: str) -> bool:
-    """Whether the provider's own SDK is installed; a provider that is not in this table has no need of one."""
+def is_there(provider: str, endpoint: str = "") -> bool:
+    """Whether the provider's own SDK is installed, and asks for an endpoint over HTTP; a provider that is not in this table has no need of one."""
+    if provider in BY_BODY or endpoint == "live":
+        return False
     package = PACKAGES.get(provider)
     try:
         return package is None or find_spec(package) is not None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.support.loopback import LoopbackServer
 
 USAGE = {
     "prompt_tokens": 40,
@@ -58,7 +59,7 @@ def parsed(body: bytes) -> dict[str, Any]:
         return {}
 
 
-class ScriptedServer:
+class ScriptedServer(LoopbackServer):
     """Each request takes the next answer; the last one stays.
 
     An answer is a dictionary (JSON), a list of bytes (a stream), a text (plain text), bytes (audio), or `(status, dictionary)`.
@@ -70,39 +71,9 @@ class ScriptedServer:
         self.paths: list[str] = []
         self._lock = threading.Lock()
 
-    def __enter__(self) -> ScriptedServer:  # noqa: PYI034 - typing.Self is younger than Python 3.10
-        script = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # else each answer waits 40 ms for a delayed acknowledgement
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                script._answer(self, parsed(body))
-
-            do_GET = do_POST  # noqa: N815 - the name that http.server looks for
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._http.handle_error = lambda *_: None  # type: ignore[method-assign] - a client that hangs up is no news
-        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-
-    @property
-    def port(self) -> int:
-        return int(self._http.server_address[1])
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def answer(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        """Takes the next answer."""
+        self._answer(request, parsed(body))
 
     def _answer(self, request: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         with self._lock:

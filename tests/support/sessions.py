@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Sequence
 from types import TracebackType
@@ -11,8 +12,10 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
-__all__ = ["CUT", "KEPT", "SessionServer"]
+__all__ = ["ASKED", "CUT", "KEPT", "SessionServer"]
 
+ASKED = object()
+"""In a script: the server waits here for a message of the client."""
 CUT = object()
 """In a script: the connection breaks here, without a farewell."""
 KEPT = object()
@@ -20,18 +23,22 @@ KEPT = object()
 
 
 class SessionServer:
-    """Sends its script to each client; `asked` has what the clients sent, `paths` where they connected. A text in the script is sent as it is."""
+    """Sends its script to each client; `asked` has what the clients sent, `paths` where they connected. A text in the script is sent as it is.
 
-    def __init__(self, *script: Any, waits: bool = False) -> None:
+    `tls`: the server's certificate, for SDKs that connect to nothing else.
+    """
+
+    def __init__(self, *script: Any, waits: bool = False, tls: ssl.SSLContext | None = None) -> None:
         self.script: Sequence[Any] = script
         self.waits = waits  # for a first message of the client
+        self.tls = tls
         self.asked: list[Any] = []
         self.paths: list[str] = []
 
     def __enter__(self) -> SessionServer:  # noqa: PYI034 - typing.Self is younger than Python 3.10
-        self._server: Server = serve(self._play, "127.0.0.1", 0)
+        self._server: Server = serve(self._play, "127.0.0.1", 0, ssl=self.tls)
         self.port = int(self._server.socket.getsockname()[1])
-        self.url = f"ws://127.0.0.1:{self.port}"
+        self.url = f"{'wss' if self.tls else 'ws'}://127.0.0.1:{self.port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
@@ -47,8 +54,10 @@ class SessionServer:
                 if event is CUT:
                     connection.socket.close()
                     return
-                if event is KEPT:
+                if event is KEPT or event is ASKED:
                     connection.recv()
+                if event is ASKED:
+                    continue
                 connection.send(event if isinstance(event, str) else json.dumps(event))
         except ConnectionClosed:
             pass

@@ -13,6 +13,7 @@ from tokentrail.instrumentation.contract import Endpoint, Integration
 from tokentrail.integrations.shapes.cohere import CohereChunks, read_answer, read_vectors, texts_of_chat, texts_of_inputs
 from tokentrail.integrations.shapes.cohere_batches import find_cohere_batch, find_new_cohere_batch
 from tokentrail.integrations.shapes.job_endpoints import BATCH
+from tokentrail.integrations.shapes.vector_endpoints import embeddings
 from tokentrail.integrations.transports.fern import hooks_of
 from tokentrail.integrations.transports.probes import probe_cohere
 
@@ -28,14 +29,7 @@ GENERATE: Final = Endpoint(
     chunks=CohereChunks,
 )
 SUMMARIZE: Final = replace(GENERATE, name="summarize", operation="summarize", chunks=None)
-EMBED: Final = Endpoint(
-    name="embeddings",
-    gen_ai_operation="embeddings",
-    operation="vector_search",
-    texts=texts_of_inputs,
-    read=read_vectors,
-    token_type="embedding",  # noqa: S106 - a kind of token
-)
+EMBED: Final = embeddings(texts_of_inputs, read_vectors)
 RERANK: Final = replace(EMBED, name="rerank", gen_ai_operation="rerank")  # the conventions have no word for the next two
 CLASSIFY: Final = replace(EMBED, name="classify", gen_ai_operation="classify", operation="classification")
 

@@ -1,6 +1,8 @@
-"""Google's SDK (google-genai): generate_content, its stream, chats, interactions, embeddings and batches; sync and async.
+"""Google's SDK (google-genai): generate_content, its stream, chats, Live sessions, interactions, embeddings and batches; sync and async.
 
-On the Gemini API and on Vertex, whose batches alone are not counted: their results lie in Google's storage.
+On the Gemini API and on Vertex, whose batches alone are not counted: their results lie in Google's storage. A cached content is no call: its tokens
+are billed "at a reduced rate when included in subsequent prompts", and for the time of their storage (ai.google.dev/gemini-api/docs/caching); an
+answer states the tokens that it has used of the cache.
 """
 
 from __future__ import annotations
@@ -18,16 +20,13 @@ from tokentrail.integrations.shapes.gemini import (
     texts_of_embeddings,
 )
 from tokentrail.integrations.shapes.gemini_batches import find_gemini_batch, find_gemini_result, find_new_gemini_batch
-from tokentrail.integrations.shapes.interactions import (
-    InteractionEvents,
-    UnfinishedEvents,
-    read_interaction,
-    read_unfinished,
-    texts_of_interaction,
-)
+from tokentrail.integrations.shapes.gemini_live import LiveMessages, read_live
+from tokentrail.integrations.shapes.interactions import InteractionEvents, read_interaction, texts_of_interaction
 from tokentrail.integrations.shapes.job_endpoints import BATCH
-from tokentrail.integrations.transports import speakeasy
+from tokentrail.integrations.shapes.vector_endpoints import embeddings
+from tokentrail.integrations.transports import google_live, speakeasy
 from tokentrail.integrations.transports.google_genai import hooks_of
+from tokentrail.integrations.transports.google_polls import NewInteractionEvents, PolledEvents, read_new_interaction, read_polled_interaction
 from tokentrail.integrations.transports.probes import probe_google
 
 __all__ = ["EMBED", "GENERATE", "INTEGRATION"]
@@ -40,24 +39,19 @@ GENERATE: Final = Endpoint(
     read=read_content,
     chunks=GeminiChunks,
 )
-EMBED: Final = Endpoint(
-    name="embeddings",
-    gen_ai_operation="embeddings",
-    operation="vector_search",
-    texts=texts_of_embeddings,
-    read=read_embeddings,
-    token_type="embedding",  # noqa: S106 - a kind of token
-)
-BACKGROUND: Final = Endpoint(
+EMBED: Final = embeddings(texts_of_embeddings, read_embeddings)
+LIVE: Final = replace(GENERATE, name="live", read=read_live, chunks=LiveMessages)
+POLLED: Final = Endpoint(
     name="interactions",
     gen_ai_operation="chat",
     operation="generation",
     texts=texts_of_interaction,
-    read=read_unfinished,
-    chunks=UnfinishedEvents,
+    read=read_polled_interaction,
+    chunks=PolledEvents,
     deferred=True,
 )
-INTERACTION: Final = replace(BACKGROUND, read=read_interaction, chunks=InteractionEvents, deferred=False, instead=("background", BACKGROUND))
+BACKGROUND: Final = replace(POLLED, read=read_new_interaction, chunks=NewInteractionEvents)
+INTERACTION: Final = replace(POLLED, read=read_interaction, chunks=InteractionEvents, deferred=False, instead=("background", BACKGROUND))
 
 NEW_BATCH: Final = replace(BATCH, gen_ai_operation="generate_content", findings=find_new_gemini_batch)
 
@@ -80,7 +74,14 @@ INTEGRATION: Final = Integration(
             named={"GET batches/*": replace(NEW_BATCH, findings=find_gemini_batch)},
             file=replace(NEW_BATCH, findings=find_gemini_result),
         ),
-        *speakeasy.hooks_of("google.genai._gaos", "gcp.gemini", {"interactions": INTERACTION}, async_sdk="Async"),
+        *speakeasy.hooks_of(
+            "google.genai._gaos",
+            "gcp.gemini",
+            {"interactions": INTERACTION},
+            named={"GET interactions/*": POLLED, "POST interactions/*/cancel": POLLED},
+            async_sdk="Async",
+        ),
+        *google_live.hooks_of("google.genai.live", LIVE),
     ),
     clashes=(
         "opentelemetry-instrumentation-google-generativeai",
@@ -91,5 +92,5 @@ INTEGRATION: Final = Integration(
         "logfire",
     ),
     probe=probe_google,
-    answers={"gcp.gemini": (GENERATE, EMBED, INTERACTION), "gcp.vertex_ai": (GENERATE, EMBED)},
+    answers={"gcp.gemini": (GENERATE, EMBED, INTERACTION, LIVE), "gcp.vertex_ai": (GENERATE, EMBED, LIVE)},
 )

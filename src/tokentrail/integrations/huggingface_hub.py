@@ -5,10 +5,11 @@ The other tasks (images, audio, classification, …) state no tokens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
-from tokentrail.instrumentation.contract import Endpoint, Integration
+from tokentrail.instrumentation.contract import Integration
+from tokentrail.integrations import openai_endpoints
 from tokentrail.integrations.shapes.huggingface import (
     ChatEvents,
     GenerationEvents,
@@ -17,46 +18,24 @@ from tokentrail.integrations.shapes.huggingface import (
     read_vectors,
     texts_of_inputs,
 )
-from tokentrail.integrations.shapes.openai_chat import texts_of_chat
+from tokentrail.integrations.shapes.vector_endpoints import embeddings
 from tokentrail.integrations.transports.huggingface import hooks_of
 from tokentrail.integrations.transports.probes import probe_huggingface
-from tokentrail.process.current import current
-from tokentrail.providers.lookup import Server
 
 __all__ = ["INTEGRATION"]
 
 
-def _ask_for_usage(_client: Any, body: Mapping[str, Any], server: Server) -> Mapping[str, Any] | None:
-    """Returns `include_usage`, or None if the caller has set `stream_options`, or the provider may refuse the option."""
-    asks = server.accepts_include_usage and "stream_options" not in body and current.settings.include_usage
-    return {"stream_options": {"include_usage": True}} if asks else None
-
-
-CHAT: Final = Endpoint(
-    name="chat",
-    gen_ai_operation="chat",
-    operation="chat",
-    texts=texts_of_chat,
-    read=read_chat,
-    chunks=ChatEvents,
-    asks_for_usage=_ask_for_usage,
-)
-GENERATE: Final = Endpoint(
+CHAT: Final = replace(openai_endpoints.CHAT, read=read_chat, chunks=ChatEvents, read_error=None, parses=False, by_attribute=False)
+GENERATE: Final = replace(
+    openai_endpoints.COMPLETIONS,
     name="generate",
-    gen_ai_operation="text_completion",
-    operation="generation",
     texts=texts_of_inputs,
     read=read_generation,
     chunks=GenerationEvents,
+    asks_for_usage=None,  # TGI states its counts unasked
+    by_attribute=False,
 )
-EMBED: Final = Endpoint(
-    name="embeddings",
-    gen_ai_operation="embeddings",
-    operation="vector_search",
-    texts=texts_of_inputs,
-    read=read_vectors,
-    token_type="embedding",  # noqa: S106 - a kind of token
-)
+EMBED: Final = embeddings(texts_of_inputs, read_vectors)
 
 INTEGRATION: Final = Integration(
     name="huggingface_hub",
@@ -65,4 +44,5 @@ INTEGRATION: Final = Integration(
     hooks=hooks_of("huggingface_hub", "huggingface", {"conversational": CHAT, "text-generation": GENERATE, "feature-extraction": EMBED}),
     clashes=("langfuse", "logfire", "openlit"),
     probe=probe_huggingface,
+    answers={"huggingface": (CHAT, GENERATE, EMBED)},
 )

@@ -24,6 +24,7 @@ from tokentrail.integrations.shapes.openai_chat import texts_of_chat
 from tokentrail.integrations.shapes.openai_completions import texts_of_embeddings
 from tokentrail.integrations.shapes.openai_jobs import find_mistral_batch, find_new_mistral_batch
 from tokentrail.integrations.shapes.openai_responses import ResponseEvents, read_response, texts_of_response_request
+from tokentrail.integrations.shapes.vector_endpoints import embeddings
 from tokentrail.integrations.transports.probes import probe_mistral
 from tokentrail.integrations.transports.speakeasy import hooks_of
 
@@ -31,14 +32,7 @@ __all__ = ["CHAT", "EMBED", "FIM", "INTEGRATION"]
 
 CHAT: Final = Endpoint(name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_chat, read=read_chat, chunks=MistralChunks)
 FIM: Final = replace(CHAT, name="fim", gen_ai_operation="text_completion", operation="generation", texts=texts_of_fim)
-EMBED: Final = Endpoint(
-    name="embeddings",
-    gen_ai_operation="embeddings",
-    operation="vector_search",
-    texts=texts_of_embeddings,
-    read=read_embeddings,
-    token_type="embedding",  # noqa: S106 - a kind of token
-)
+EMBED: Final = embeddings(texts_of_embeddings, read_embeddings)
 CONVERSATION: Final = replace(CHAT, name="conversations", texts=texts_of_conversation, read=read_conversation, chunks=ConversationEvents)
 RESPONSE: Final = replace(CHAT, name="responses", operation="generation", texts=texts_of_response_request, read=read_response, chunks=ResponseEvents)
 TRANSCRIPTION: Final = Endpoint(

@@ -21,6 +21,7 @@ from tokentrail.integrations.shapes.ollama import (
 )
 from tokentrail.integrations.shapes.openai_chat import texts_of_chat
 from tokentrail.integrations.shapes.openai_responses import read_response
+from tokentrail.integrations.shapes.vector_endpoints import embeddings
 from tokentrail.integrations.transports.ollama import hooks_of
 from tokentrail.integrations.transports.probes import probe_ollama
 
@@ -39,15 +40,7 @@ GENERATE: Final = Endpoint(
     spends=generate_spends,
     by_attribute=True,
 )
-EMBED: Final = Endpoint(
-    name="embeddings",
-    gen_ai_operation="embeddings",
-    operation="vector_search",
-    texts=texts_of_embed,
-    read=read,
-    token_type="embedding",  # noqa: S106 - a kind of token
-    by_attribute=True,
-)
+EMBED: Final = embeddings(texts_of_embed, read, by_attribute=True)
 EMBEDDINGS: Final = replace(EMBED, texts=texts_of_embeddings)
 SYSTEM_ONE: Final = Endpoint(name="systemone", gen_ai_operation="chat", operation="classification", texts=texts_of_state, read=read_response)
 

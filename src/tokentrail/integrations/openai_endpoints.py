@@ -25,6 +25,7 @@ from tokentrail.integrations.shapes.openai_responses import (
     read_response,
     texts_of_response_request,
 )
+from tokentrail.integrations.shapes.vector_endpoints import embeddings
 from tokentrail.integrations.transports.stainless import read_error
 from tokentrail.process.current import current
 from tokentrail.providers.lookup import Server
@@ -73,15 +74,7 @@ COMPLETIONS: Final = Endpoint(
     asks_for_usage=_ask_for_usage,
     by_attribute=True,
 )
-EMBEDDINGS: Final = Endpoint(
-    name="embeddings",
-    gen_ai_operation="embeddings",
-    operation="vector_search",
-    texts=texts_of_embeddings,
-    read=read_embeddings,
-    token_type="embedding",  # noqa: S106 - a kind of token
-    by_attribute=True,
-)
+EMBEDDINGS: Final = embeddings(texts_of_embeddings, read_embeddings, by_attribute=True)
 RERANK: Final = replace(EMBEDDINGS, name="rerank", gen_ai_operation="rerank", texts=texts_of_inputs)
 """No endpoint of OpenAI: Voyage, Jina and others state the tokens of a ranking as those of embeddings. The conventions have no word for it."""
 BACKGROUND: Final = Endpoint(

@@ -28,4 +28,5 @@ INTEGRATION: Final = Integration(
     supports=">=0.25,<2",
     hooks=hooks_of("replicate", "replicate", PREDICTION),
     clashes=("opentelemetry-instrumentation-replicate", "openlit"),
+    answers={"replicate": (PREDICTION,)},
 )

@@ -8,21 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from tokentrail.instrumentation.contract import Endpoint, Integration
+from tokentrail.instrumentation.contract import Integration
+from tokentrail.integrations.shapes.vector_endpoints import embeddings
 from tokentrail.integrations.shapes.voyage import read_answer, texts_of_request
 from tokentrail.integrations.transports.probes import probe_voyage
 from tokentrail.integrations.transports.voyageai import hooks_of
 
 __all__ = ["INTEGRATION"]
 
-EMBED: Final = Endpoint(
-    name="embeddings",
-    gen_ai_operation="embeddings",
-    operation="vector_search",
-    texts=texts_of_request,
-    read=read_answer,
-    token_type="embedding",  # noqa: S106 - a kind of token
-)
+EMBED: Final = embeddings(texts_of_request, read_answer)
 
 PATHS: Final = {
     "/embeddings": EMBED,
@@ -43,4 +37,5 @@ INTEGRATION: Final = Integration(
     ),
     clashes=("opentelemetry-instrumentation-voyageai", "openlit"),
     probe=probe_voyage,
+    answers={"voyage": tuple(PATHS.values())},
 )

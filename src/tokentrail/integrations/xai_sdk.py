@@ -10,12 +10,14 @@ from typing import Final
 
 from tokentrail.instrumentation.contract import Endpoint, Integration
 from tokentrail.integrations.shapes.xai import XaiChunks, read_answer, texts_of_messages
+from tokentrail.integrations.shapes.xai_json import JsonChunks, read_json_answer, texts_of_json_messages
 from tokentrail.integrations.transports.xai import hooks_of
 
 __all__ = ["INTEGRATION"]
 
 CHAT: Final = Endpoint(name="chat", gen_ai_operation="chat", operation="chat", texts=texts_of_messages, read=read_answer, chunks=XaiChunks)
 COMPACTION: Final = replace(CHAT, name="compact", chunks=None)
+AS_JSON: Final = replace(CHAT, texts=texts_of_json_messages, read=read_json_answer, chunks=JsonChunks)
 
 INTEGRATION: Final = Integration(
     name="xai-sdk",
@@ -23,4 +25,5 @@ INTEGRATION: Final = Integration(
     supports=">=1.0,<2",
     hooks=hooks_of("xai_sdk", "x_ai", CHAT, COMPACTION),
     clashes=("openlit", "langfuse"),
+    answers={"x_ai": (AS_JSON, replace(AS_JSON, name="compact", chunks=None))},
 )

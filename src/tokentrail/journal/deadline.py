@@ -93,14 +93,8 @@ def pools(deadline: Deadline) -> dict[str, type[HTTPConnectionPool]]:
             self.sock.settimeout(deadline.remaining())
             super().send(data)
 
-    class Encrypted(HTTPSConnection):
-        response_class = Response
-
-        def send(self, data: Any) -> None:
-            if self.sock is None:
-                self.connect()
-            self.sock.settimeout(deadline.remaining())
-            super().send(data)
+    class Encrypted(Plain, HTTPSConnection):
+        pass
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -109,12 +103,8 @@ def pools(deadline: Deadline) -> dict[str, type[HTTPConnectionPool]]:
             super().__init__(*args, **kwargs)
             deadline.pools.append(self)
 
-    class EncryptedPool(HTTPSConnectionPool):
+    class EncryptedPool(PlainPool, HTTPSConnectionPool):
         ConnectionCls = Encrypted
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            deadline.pools.append(self)
 
     _in_use.add(deadline)
 

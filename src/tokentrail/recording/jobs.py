@@ -27,6 +27,7 @@ from tokentrail.recording.assemble import assemble
 if TYPE_CHECKING:
     from tokentrail.idempotency import Key
     from tokentrail.instrumentation.contract import Finding, Request
+    from tokentrail.recording.delivery import Delivery
     from tokentrail.recording.runtime import Runtime
     from tokentrail.usage import Usage
 
@@ -56,10 +57,18 @@ class _Seen(dict[Any, _V]):
 
     def note(self, key: Any, value: _V) -> None:
         """Adds a key, and drops the oldest where there are too many."""
+        self._drop_oldest()
+        self[key] = value
+
+    def claim(self, key: Any, value: _V) -> bool:
+        """Adds a key that is not there yet. Of several threads with one key, the claim of one succeeds, if each has a value of its own."""
+        self._drop_oldest()
+        return self.setdefault(key, value) is value
+
+    def _drop_oldest(self) -> None:
         if len(self) >= self._most:
             with suppress(RuntimeError, StopIteration):  # another thread changes the dictionary
                 self.pop(next(iter(self)), None)
-        self[key] = value
 
 
 class Origin(NamedTuple):
@@ -79,23 +88,51 @@ class Origin(NamedTuple):
 class Jobs:
     """The jobs that this process knows: who created them, which results belong to them, and which records were made. No content."""
 
-    __slots__ = ("origins", "recorded", "stated")
+    __slots__ = ("origins", "recorded", "refused", "stated", "unfinished", "unrecorded")
 
     def __init__(self) -> None:
         self.origins: _Seen[Origin] = _Seen(MOST_JOBS)
         """The creations by the key of the job, and by that of its results."""
         self.stated: _Seen[bool] = _Seen(MOST_JOBS)
         """The keys of results that do not count."""
-        self.recorded: _Seen[int] = _Seen(MOST_KEYS)
-        """The hash of the numbers that were last recorded for a key: a poll that tells nothing new is not recorded again."""
+        self.recorded: _Seen[object] = _Seen(MOST_KEYS)
+        """The hashes of keys with their numbers that were recorded: a poll that tells nothing new is not recorded again."""
+        self.refused: _Seen[bool] = _Seen(MOST_KEYS)
+        """The hashes that the delivery has refused: the next poll appends them again."""
+        self.unrecorded: _Seen[Usage] = _Seen(MOST_JOBS)
+        """The facts of creations that the delivery has refused, by the key of the job: no poll tells of a creation again."""
+        self.unfinished: _Seen[bool] = _Seen(MOST_JOBS)
+        """The ids of objects that were seen unfinished: such an object is a job, where the provider does not say what is one."""
 
-    def is_news(self, usage: Usage) -> bool:
-        """Whether this process has not recorded this usage yet; afterwards it has."""
-        numbers = hash((usage.input_tokens, usage.output_tokens, usage.ended, usage.calls, usage.response_id))
-        known = self.recorded.get(hash(usage.key)) == numbers
-        if not known:
-            self.recorded.note(hash(usage.key), numbers)
-        return not known
+    def append_news(self, delivery: Delivery, usage: Usage) -> bool:
+        """Appends a usage, unless this process has recorded the usage. Returns whether the usage is new; one that was refused was new then.
+
+        Of two threads that poll at once one appends: the claim comes before the append, and is given back if the delivery did not take the usage.
+        """
+        news = hash((usage.key, usage.input_tokens, usage.output_tokens, usage.ended, usage.calls, usage.response_id))
+        if not self.recorded.claim(news, object()):
+            return False
+        try:
+            is_taken = delivery.append(usage) > 0
+        except BaseException:  # an interrupt: the next poll appends again, under the same key
+            self.recorded.pop(news, None)
+            raise
+        is_new = self.refused.pop(news, None) is None
+        if not is_taken:
+            self.refused.note(news, True)
+            self.recorded.pop(news, None)
+        return is_new
+
+    def append_creation(self, delivery: Delivery, job: str, fact: Usage) -> None:
+        """Appends the fact of a job's creation, and keeps a refused fact for `retry_creation`."""
+        if delivery.append(fact) <= 0:
+            self.unrecorded.note(job, fact)
+
+    def retry_creation(self, delivery: Delivery, job: str) -> None:
+        """Appends the fact of a job's creation again, if the delivery has refused the fact."""
+        fact = self.unrecorded.pop(job, None)
+        if fact is not None:
+            self.append_creation(delivery, job, fact)
 
 
 def record_creation(runtime: Runtime, request: Request, job: str, created: int, block: Attribution | None) -> None:
@@ -107,8 +144,10 @@ def record_creation(runtime: Runtime, request: Request, job: str, created: int, 
         metadata=block.metadata if block else "",
         metadata_cut=block.metadata_cut if block else False,
     )
-    runtime.jobs.origins.note(object_key(request.provider, job, created).text, origin)
-    _record_fact(runtime, request, fact_key(request.provider, job, CREATED, created), origin)
+    key = object_key(request.provider, job, created).text
+    runtime.jobs.origins.note(key, origin)
+    fact = _fact(request, fact_key(request.provider, job, CREATED, created), origin)
+    runtime.jobs.append_creation(runtime.delivery, key, fact)
 
 
 def record_finding(runtime: Runtime, request: Request, finding: Finding, block: Attribution | None) -> None:
@@ -119,6 +158,8 @@ def record_finding(runtime: Runtime, request: Request, finding: Finding, block: 
     job = object_key(provider, finding.job, finding.created)
     if finding.is_new:
         record_creation(runtime, request, finding.job, finding.created, block)
+    elif jobs.unrecorded:
+        jobs.retry_creation(runtime.delivery, job.text)
     origin = jobs.origins.get(job.text) or Origin(
         tenant_id=(block and block.tenant_id) or runtime.settings.tenant_id,
         operation=_operation(runtime, request),
@@ -133,14 +174,14 @@ def record_finding(runtime: Runtime, request: Request, finding: Finding, block: 
         is_stated = finding.reading is not None
         if is_stated:
             jobs.stated.note(results, True)
-        _record_fact(runtime, request, fact_key(provider, finding.job, STATED if is_stated else RESULTS, finding.created), origin, results)
+        fact = fact_key(provider, finding.job, STATED if is_stated else RESULTS, finding.created)
+        jobs.append_news(runtime.delivery, _fact(request, fact, origin, results))
     if finding.reading is None or (finding.part and job.text in jobs.stated):
         return
     key = part_key(provider, finding.job, finding.part, finding.created) if finding.part else job
     answer, ended = finding.reading
     usage = _usage(request, answer, origin, key, ended=ended, calls=finding.calls, token_type=finding.token_type)
-    if jobs.is_news(usage):
-        runtime.delivery.append(usage)
+    if jobs.append_news(runtime.delivery, usage):
         if block is not None:
             block.add(usage)
         (runtime.telemetry or runtime.instruments()).record(usage)
@@ -161,10 +202,8 @@ def _operation(runtime: Runtime, request: Request) -> str:
     return runtime.settings.operations.get(request.endpoint) or request.operation
 
 
-def _record_fact(runtime: Runtime, request: Request, key: Key, origin: Origin, results: str = "") -> None:
-    usage = _usage(request, Answer(response_id=results), origin, key, calls=0)
-    if runtime.jobs.is_news(usage):
-        runtime.delivery.append(usage)
+def _fact(request: Request, key: Key, origin: Origin, results: str = "") -> Usage:
+    return _usage(request, Answer(response_id=results), origin, key, calls=0)
 
 
 def _usage(request: Request, answer: Answer, origin: Origin, key: Key, *, calls: int, ended: str = "complete", token_type: str = "") -> Usage:

@@ -145,6 +145,7 @@ class Call:
                 return
             claimed = object_key(request.provider, answer.object_id, answer.object_created)
             key, kind, time = claimed.text, claimed.kind.value, claimed.time
+            self._runtime.jobs.retry_creation(self._runtime.delivery, key)
             origin = self._runtime.jobs.origins.get(key)
             if origin is not None:  # the creation's attribution counts, not that of whoever polls
                 described, tenant, operation = origin.block(), origin.tenant_id, origin.operation

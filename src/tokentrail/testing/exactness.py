@@ -31,6 +31,7 @@ _PROVIDERS: Final = {
     "azure_openai": "azure.ai.openai",
     "bedrock": "aws.bedrock",
     "bedrock_mantle": "aws.bedrock",
+    "claude_agent": "anthropic",
     "google_genai": "gcp.gemini",
     "gpustack": "llama_cpp",
     "mistral": "mistral_ai",
@@ -39,6 +40,7 @@ _PROVIDERS: Final = {
     "vllm_local": "vllm",
     "watsonx": "ibm.watsonx.ai",
     "xai": "x_ai",
+    "xai_grpc": "x_ai",
 }
 """The names of providers in recordings, where they are other ones."""
 _BEHIND: Final = {"converse": "aws.bedrock", "generate_content": "gcp.gemini", "messages": "anthropic"}
@@ -62,6 +64,8 @@ _PATHS: Final = {
     "/fim/completions": "fim",
     "/summarize": "summarize",
     "/classify": "classify",
+    "/contextualizedembeddings": "contextualized_embeddings",
+    "/multimodalembeddings": "multimodal_embeddings",
 }
 """Endpoints that a recording's path tells apart."""
 _REASONS: Final = {
@@ -112,7 +116,7 @@ def reason_not_read(recording: Recording) -> str:
 
 
 def _is_job(recording: Recording) -> bool:
-    return b'"background":true' in recording.body.replace(b" ", b"")
+    return recording.endpoint == "predictions" or b'"background":true' in recording.body.replace(b" ", b"")
 
 
 def usages_by_body(recording: Recording) -> list[Usage]:

@@ -130,7 +130,8 @@ def _mapping(name: str, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _is_stream(body: Opened, request: Mapping[str, Any]) -> bool:
-    return request.get("stream") is True or (bool(body) and not isinstance(body, Mapping))
+    asked = request.get("stream")
+    return asked if isinstance(asked, bool) else bool(body) and not isinstance(body, Mapping)
 
 
 def _read(

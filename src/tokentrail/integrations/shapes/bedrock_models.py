@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tokentrail.instrumentation.contract import Answer, Reading
+from tokentrail.instrumentation.contract import Answer, Endpoint, Reading
 from tokentrail.integrations.shapes.anthropic_messages import read_message, texts_of_messages
 from tokentrail.integrations.shapes.converse import read_converse, texts_of_converse
 from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, whole
@@ -39,6 +39,7 @@ __all__ = [
     "is_of_tokens",
     "parts_of",
     "read_invoked",
+    "read_with_headers",
     "texts_in",
     "texts_of_invoked",
 ]
@@ -65,6 +66,19 @@ def add_stated(answer: Answer, stated: Mapping[str, Any], names: Mapping[str, st
         answer.input_tokens = sum_of(uncached, answer.cache_read_tokens, answer.cache_write_tokens)
     if answer.output_tokens is None:
         answer.output_tokens = whole(stated.get(names["output"]))
+
+
+def read_with_headers(endpoint: Endpoint, headers: Mapping[str, Any], body: Any) -> Reading | None:
+    """Reads a whole body, and what the headers state beside it. None: nothing is counted (a ranking or an image of a deferred endpoint)."""
+    reading = endpoint.read(body)
+    if reading is None:
+        return None
+    answer = reading[0]
+    if answer.input_tokens is None or answer.output_tokens is None:
+        add_stated(answer, headers, HEADERS)
+        if endpoint.deferred and answer.input_tokens is None and answer.output_tokens is None:
+            return None
+    return reading
 
 
 def is_embedding(model: str, body: Mapping[str, Any]) -> bool:

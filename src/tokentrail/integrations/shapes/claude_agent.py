@@ -7,14 +7,14 @@ command line states no `modelUsage`. As in Anthropic's Messages, what was read f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.anthropic_messages import read_message
 from tokentrail.integrations.shapes.json_objects import fields_of, sum_of, whole
 
-__all__ = ["Totals"]
+__all__ = ["ModelMessages", "Totals", "no_texts", "read_message_of_model"]
 
 COUNTS: Final = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
 PROVIDERS: Final = {
@@ -61,6 +61,51 @@ class Totals:
         self._before[model] = tuple(earlier if count is None else count for count, earlier in zip(now, before, strict=True))
         added = [None if count is None else count - earlier for count, earlier in zip(now, before, strict=True)]
         return list(now) if any(count is not None and count < 0 for count in added) else added
+
+
+class ModelMessages:
+    """Collects messages at hand: what the results state of one model, or without a model of all, under the name of the only one.
+
+    Messages of one process, from its start: each result adds the difference to the result before.
+    """
+
+    __slots__ = ("_ended", "_found", "_model", "_totals")
+
+    def __init__(self, model: str, _request: Mapping[str, Any], _asked: bool) -> None:
+        self._model = model
+        self._totals = Totals()
+        self._found: list[Answer] = []
+        self._ended = ""
+
+    def absorb(self, message: Any) -> bool:
+        """Takes a message."""
+        for _, (answer, ended) in self._totals.readings(fields_of(message)):
+            self._ended = ended
+            if self._model in ("", answer.model):
+                self._found.append(answer)
+        return False
+
+    def reading(self, *, exhausted: bool) -> Reading | None:  # noqa: ARG002 - a result is whole
+        """Returns the sum; None without a result."""
+        if not self._ended:
+            return None
+        models = {each.model for each in self._found}
+        answer = Answer(model=models.pop() if len(models) == 1 else "")
+        for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"):
+            setattr(answer, name, sum_of(*(getattr(each, name) for each in self._found)))
+        return answer, self._ended
+
+
+def read_message_of_model(model: str, message: Any) -> Reading | None:
+    """Reads one message: a result; any other one states nothing that is not in the result."""
+    messages = ModelMessages(model, {}, False)
+    messages.absorb(message)
+    return messages.reading(exhausted=True)
+
+
+def no_texts(_request: Mapping[str, Any]) -> Sequence[str]:
+    """Returns no text: the prompt goes to the command line, which asks the models by itself."""
+    return ()
 
 
 def _answer(model: str, given: int | None, made: int | None, read: int | None, written: int | None) -> Answer:

@@ -1,8 +1,9 @@
 """Gemini's API, also on Vertex: reads requests and answers of generate_content, its stream, and embeddings, as JSON.
 
 `promptTokenCount` includes cached tokens and leaves out the results of the provider's own tools (`toolUsePromptTokenCount`); `candidatesTokenCount`
-leaves out thoughts (`thoughtsTokenCount`). In tokentrail a total includes its subsets, so input and output are the sums (ai.google.dev/api,
-`UsageMetadata`: "totalTokenCount" is the sum of all four). Each chunk of a stream states the whole usage so far: the last one counts.
+(in Live sessions `responseTokenCount`) leaves out thoughts (`thoughtsTokenCount`). In tokentrail a total includes its subsets, so input and output
+are the sums (ai.google.dev/api, `UsageMetadata`: "totalTokenCount" is the sum of all four). Each chunk of a stream states the whole usage so far: the
+last one counts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ import msgspec
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
 
-__all__ = ["GeminiChunks", "is_embedding", "parsed_body", "read_content", "read_embeddings", "texts_of_contents", "texts_of_embeddings"]
+__all__ = [
+    "GeminiChunks",
+    "add_counts",
+    "is_embedding",
+    "parsed_body",
+    "read_content",
+    "read_embeddings",
+    "texts_of_contents",
+    "texts_of_embeddings",
+    "texts_of_part",
+]
 
 
 def texts_of_contents(body: Mapping[str, Any]) -> Sequence[str]:
@@ -40,6 +51,15 @@ def texts_of_embeddings(body: Mapping[str, Any]) -> Sequence[str]:
     return texts + [text for instance in items_of(body.get("instances")) if isinstance(text := fields_of(instance).get("content"), str)]
 
 
+def texts_of_part(part: Mapping[str, Any]) -> Sequence[str]:
+    """Returns a part's text, or the arguments of its function call."""
+    text = part.get("text")
+    if isinstance(text, str):
+        return (text,) if text else ()
+    call = fields_of(part.get("functionCall"))
+    return (json.dumps(call.get("args") or {}, ensure_ascii=False, separators=(",", ":"), default=str),) if call else ()
+
+
 def is_embedding(body: Mapping[str, Any]) -> bool:
     """Whether a request to Vertex's `predict` asks for embeddings: images and videos are made from prompts, and their answers state no tokens."""
     return any("content" in fields_of(instance) for instance in items_of(body.get("instances")))
@@ -56,14 +76,16 @@ def add_counts(answer: Answer, usage: Mapping[str, Any]) -> None:
     prompt = usage.get("promptTokenCount")
     if prompt is not None:
         answer.input_tokens = sum_of(prompt, usage.get("toolUsePromptTokenCount"))
-    answer.output_tokens = sum_of(usage.get("candidatesTokenCount"), usage.get("thoughtsTokenCount"))
+    made = usage.get("candidatesTokenCount")
+    answer.output_tokens = sum_of(usage.get("responseTokenCount") if made is None else made, usage.get("thoughtsTokenCount"))
     answer.cache_read_tokens = whole(usage.get("cachedContentTokenCount"))
     answer.reasoning_tokens = whole(usage.get("thoughtsTokenCount"))
     prompts = ("promptTokensDetails", "promptTokenDetails", "toolUsePromptTokensDetails")
     answer.audio_input_tokens = _of_kind(usage, "AUDIO", *prompts)
     answer.image_input_tokens = _of_kind(usage, "IMAGE", *prompts)
-    answer.audio_output_tokens = _of_kind(usage, "AUDIO", "candidatesTokensDetails")
-    answer.image_output_tokens = _of_kind(usage, "IMAGE", "candidatesTokensDetails")
+    outputs = "candidatesTokensDetails" if "candidatesTokensDetails" in usage else "responseTokensDetails"
+    answer.audio_output_tokens = _of_kind(usage, "AUDIO", outputs)
+    answer.image_output_tokens = _of_kind(usage, "IMAGE", outputs)
 
 
 class GeminiChunks:
@@ -108,7 +130,7 @@ class GeminiChunks:
         for place, each in enumerate(items_of(fields.get("candidates"))):
             candidate = fields_of(each)
             for part in items_of(fields_of(candidate.get("content")).get("parts")):
-                self._take_part(fields_of(part))
+                self.texts += texts_of_part(fields_of(part))
             if reason := candidate.get("finishReason"):
                 self.reasons[str(candidate.get("index", place))] = reason
         if usage := fields_of(fields.get("usageMetadata")):
@@ -118,15 +140,6 @@ class GeminiChunks:
         self.answer.model = fields.get("modelVersion") or self.answer.model
         self.answer.response_id = fields.get("responseId") or self.answer.response_id
         return False
-
-    def _take_part(self, part: Mapping[str, Any]) -> None:
-        """Takes a part's text, or the arguments of its function call."""
-        text = part.get("text")
-        if isinstance(text, str):
-            if text:
-                self.texts += (text,)
-        elif call := fields_of(part.get("functionCall")):
-            self.texts += (json.dumps(call.get("args") or {}, ensure_ascii=False, separators=(",", ":"), default=str),)
 
     def reading(self, *, exhausted: bool) -> Reading:
         """Returns the answer so far."""

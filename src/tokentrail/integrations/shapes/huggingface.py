@@ -124,6 +124,8 @@ class GenerationEvents:
             self.ended = "error"
         elif event.get("details") or isinstance(event.get("generated_text"), str):
             self.ended = "complete"
+            if not self.texts and isinstance(whole := event.get("generated_text"), str):
+                self.texts.append(whole)  # a whole answer: a stream's last event repeats its tokens
             _add_details(self.answer, fields_of(event.get("details")))
 
     def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream without its last event was interrupted

@@ -13,7 +13,7 @@ from typing import Any, Final
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
 
-__all__ = ["InteractionEvents", "UnfinishedEvents", "read_interaction", "read_unfinished", "texts_of_interaction"]
+__all__ = ["InteractionEvents", "read_interaction", "read_unfinished", "texts_of_interaction"]
 
 _ENDED = {"in_progress": "", "queued": "", "failed": "error", "cancelled": "partial"}
 """How an interaction of a status has ended; one of any other status is complete, and may go on in another interaction."""
@@ -89,7 +89,7 @@ def read_interaction(body: Any) -> Reading:
 
 
 def read_unfinished(body: Any) -> Reading | None:
-    """Reads an interaction in the background, which has spent nothing before its end."""
+    """Reads an interaction that may go on; None before its end."""
     interaction = fields_of(body)
     ended = _ended(interaction, "")
     return (_answer(interaction), ended) if ended else None
@@ -135,13 +135,3 @@ class InteractionEvents:
         answer = _answer(self.interaction)
         answer.output_texts = answer.output_texts or self.texts
         return answer, "error" if self.failed else _ended(self.interaction, "") or "partial"
-
-
-class UnfinishedEvents(InteractionEvents):
-    """Collects the stream of an interaction in the background, which goes on without its stream."""
-
-    __slots__ = ()
-
-    def reading(self, *, exhausted: bool) -> Reading | None:
-        """Returns the answer at the interaction's end; None before."""
-        return super().reading(exhausted=exhausted) if _ended(self.interaction, "") else None

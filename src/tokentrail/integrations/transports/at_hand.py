@@ -4,6 +4,7 @@
 |---------------------------------------------------|----------------------------------------|
 | a dictionary; a text of one JSON object           | a whole answer                         |
 | a list of dictionaries; a text of a JSON array    | the events of a stream                 |
+| a text of an array of arrays or of floats         | vectors, which state nothing           |
 | server-sent events, as text                       | the events of a stream                 |
 | lines of JSON, as text                            | the events of a stream                 |
 | AWS's frames, as bytes                            | the events of a stream                 |
@@ -51,7 +52,8 @@ def opened(body: AtHand) -> Opened:
     if isinstance(value, dict):
         return value
     if isinstance(value, list):
-        return [event for event in value if isinstance(event, dict)]
+        is_vectors = bool(value) and all(isinstance(item, (list, float)) for item in value)  # Hugging Face: nothing is around them
+        return {"data": value} if is_vectors else [event for event in value if isinstance(event, dict)]
     if not _EVENTS(text):
         return [event for line in text.splitlines() if isinstance(event := parsed(line), dict)]
     events = _Kept()

@@ -25,7 +25,7 @@ from urllib3.util import Url, parse_url
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
-from tokentrail.integrations.shapes.bedrock_models import HEADERS, add_stated
+from tokentrail.integrations.shapes.bedrock_models import read_with_headers
 from tokentrail.integrations.transports.botocore_bodies import WholeBody, follow_read
 from tokentrail.integrations.transports.botocore_responses import follow_close
 from tokentrail.integrations.transports.lines import parsed_json
@@ -148,15 +148,9 @@ def _read(endpoint: Endpoint, headers: Mapping[str, Any], content: bytes) -> Rea
         body = decode(content)
     except (ValueError, RecursionError):
         body = parsed_json(content)
-    reading = endpoint.read(body)
-    if reading is None:
-        return None
-    answer = reading[0]
-    if answer.input_tokens is None or answer.output_tokens is None:
-        add_stated(answer, headers, HEADERS)
-        if endpoint.deferred and answer.input_tokens is None and answer.output_tokens is None:
-            return None  # a ranking, an image: no tokens
-    answer.response_id = answer.response_id or _id_in(headers)
+    reading = read_with_headers(endpoint, headers, body)
+    if reading is not None:
+        reading[0].response_id = reading[0].response_id or _id_in(headers)
     return reading
 
 

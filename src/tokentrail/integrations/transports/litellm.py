@@ -22,7 +22,7 @@ from urllib3.util import Url, parse_url
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Chunks, Endpoint, Exchange, Hook, Reading
 from tokentrail.instrumentation.streams import FollowedStream, follow_body
-from tokentrail.integrations.shapes.bedrock_models import HEADERS, add_stated
+from tokentrail.integrations.shapes.bedrock_models import read_with_headers
 from tokentrail.integrations.shapes.json_objects import Body, items_of
 from tokentrail.integrations.transports.aws_frames import FrameReader
 from tokentrail.integrations.transports.bodies import BodyReader
@@ -173,15 +173,9 @@ def _deliver(route: Route, endpoint: Endpoint, body: Mapping[str, Any], is_async
 
 def _read(endpoint: Endpoint, headers: Mapping[str, str], body: Any) -> Reading | None:
     """Reads a whole answer, and what the headers of Bedrock state beside it."""
-    reading = endpoint.read(body)
-    if reading is None:
-        return None
-    answer = reading[0]
-    if answer.input_tokens is None or answer.output_tokens is None:
-        add_stated(answer, headers, HEADERS)
-        if endpoint.deferred and answer.input_tokens is None and answer.output_tokens is None:
-            return None
-    answer.response_id = answer.response_id or headers.get(REQUEST_ID, "")
+    reading = read_with_headers(endpoint, headers, body)
+    if reading is not None:
+        reading[0].response_id = reading[0].response_id or headers.get(REQUEST_ID, "")
     return reading
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from importlib import import_module
 from operator import attrgetter
 from typing import Any, Final
@@ -40,6 +41,19 @@ ANSWER: Final[dict[str, Any]] = {
 
 _HTTP: Final[dict[str, Any]] = {"trust_env": False, "verify": False}
 """Without the environment's proxies, which cannot reach this machine, and without certificates, whose loading takes longer than the HTTP call."""
+
+
+def _ask_both(client: Any, ask: Callable[..., Any], ask_async: Callable[..., Any]) -> int:
+    """Makes one sync and one async call with a client of both kinds. Returns the number of calls."""
+
+    async def within() -> None:
+        async with client:
+            await ask_async(model="doctor", messages=MESSAGES)
+
+    with client:
+        ask(model="doctor", messages=MESSAGES)
+    asyncio.run(within())
+    return 2
 
 
 def probe_stainless(package: str, kind: str, url: str, *, method: str = "chat.completions.create", **more: Any) -> int:
@@ -130,15 +144,7 @@ def probe_mistral(url: str) -> int:
         sdk = import_module("mistralai.sdk")  # version 1
     http = sdk.httpx  # or httpx2, under the same name
     client = sdk.Mistral(api_key="none", server_url=url, timeout_ms=10_000, client=http.Client(**_HTTP), async_client=http.AsyncClient(**_HTTP))
-
-    async def ask() -> None:
-        async with client:
-            await client.chat.complete_async(model="doctor", messages=MESSAGES)
-
-    with client:
-        client.chat.complete(model="doctor", messages=MESSAGES)
-    asyncio.run(ask())
-    return 2
+    return _ask_both(client, client.chat.complete, client.chat.complete_async)
 
 
 _AWS: Final[dict[str, Any]] = {"region_name": "us-east-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
@@ -184,15 +190,7 @@ def probe_openrouter(url: str) -> int:
     """Makes one sync and one async call with OpenRouter's SDK. Returns the number of calls."""
     sdk, http = import_module("openrouter"), import_module("httpx")
     client = sdk.OpenRouter(api_key="none", server_url=url, timeout_ms=10_000, client=http.Client(**_HTTP), async_client=http.AsyncClient(**_HTTP))
-
-    async def ask() -> None:
-        async with client:
-            await client.chat.send_async(model="doctor", messages=MESSAGES)
-
-    with client:
-        client.chat.send(model="doctor", messages=MESSAGES)
-    asyncio.run(ask())
-    return 2
+    return _ask_both(client, client.chat.send, client.chat.send_async)
 
 
 def probe_litellm(url: str) -> int:

@@ -95,7 +95,7 @@ def _open_request(
     streams = bool(given.get("stream"))
     request = endpoint.request(server, body, body.get("model") or "", streams)
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=endpoint.read, deferred=endpoint.deferred, attempts=0)
-    exchange.deliver = partial(_deliver, endpoint, body, is_async)
+    exchange.deliver = partial(_deliver, endpoint, body, is_async, bool(name))
     return exchange
 
 
@@ -124,11 +124,12 @@ def _body_of(sent: Any) -> Mapping[str, Any]:
     return dict(parse_qsl(content.decode())) if is_form else {}
 
 
-def _deliver(endpoint: Endpoint, body: Mapping[str, Any], is_async: bool, exchange: Exchange, response: Any) -> Any:
-    """Reads or follows a response, which the caller gets unchanged."""
+def _deliver(endpoint: Endpoint, body: Mapping[str, Any], is_async: bool, is_poll: bool, exchange: Exchange, response: Any) -> Any:
+    """Reads or follows a response, which the caller gets unchanged. A poll that fails is no call of a model."""
     status = response.status_code
     if status >= FAILED:
-        _finish(exchange, (Answer(), "error"), _RefusedError(status))
+        if not is_poll:
+            _finish(exchange, (Answer(), "error"), _RefusedError(status))
     elif not exchange.request.stream:
         value = parsed(response.content)
         _finish(exchange, endpoint.read(value) if isinstance(value, dict) else None)
