@@ -159,8 +159,7 @@ def test_a_stream_that_breaks_off_and_one_that_fails(provider: str, usages: Usag
         with suppress(*error_types()):
             list(chat_of(provider, client)(**ASK, stream=True))
     gc.collect()
-    passes_errors_on = provider in {"fireworks", "writer"}  # their SDKs give a chunk with an error as any other
-    assert [(u.ended, u.output_chars) for u in usages.recorded] == [("partial", 6), ("complete" if passes_errors_on else "error", 6)]
+    assert [(u.ended, u.output_chars) for u in usages.recorded] == [("partial", 6), ("error", 6)]
 
 
 @pytest.mark.parametrize("provider", STAINLESS)

@@ -34,11 +34,10 @@ def read_chat(body: Any) -> Reading:
 class ChatEvents(ChatChunks):
     """Collects a stream of chat completions, of events that are plain JSON."""
 
-    __slots__ = ("failed", "hides")
+    __slots__ = ("hides",)
 
     def __init__(self, body: Mapping[str, Any], asked: bool) -> None:
         super().__init__(body, False)  # the SDK's objects are alike with `"usage": null` and without
-        self.failed = False
         self.hides = asked
 
     def absorb(self, chunk: Any) -> bool:
@@ -63,11 +62,6 @@ class ChatEvents(ChatChunks):
         self.failed = self.failed or bool(event.error)
         super().absorb(event)
         return self.hides and event.usage is not None and not event.choices
-
-    def reading(self, *, exhausted: bool) -> Reading:
-        """Returns the answer so far."""
-        answer, ended = super().reading(exhausted=exhausted)
-        return answer, "error" if self.failed else ended
 
 
 def read_generation(body: Any) -> Reading:

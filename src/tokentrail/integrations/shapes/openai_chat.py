@@ -154,8 +154,11 @@ class ChatChunks(CompletionChunks):
                     usage = usage if usage is not None else usage_in(chunk)
             if not (self.answer.model and self.answer.response_id):
                 self._name(chunk)
+            self.failed = self.failed or bool(reasons and getattr(chunk, "error", None))
+            if not choices and usage is None:
+                return self.absorb_any(chunk)  # an error, or the results of a content filter
         except (AttributeError, TypeError):
-            return self.absorb_any(chunk)  # results of content filters, errors, additions of a gateway
+            return self.absorb_any(chunk)  # additions of a gateway
         self.texts += texts
         self.reasons += reasons
         if not self.texts:

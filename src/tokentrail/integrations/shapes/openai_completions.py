@@ -164,12 +164,13 @@ class CompletionChunks:
     `body` is the request, which decides whether a stream without any text can have had another answer.
     """
 
-    __slots__ = ("answer", "asked", "body", "reasons", "textless", "texts", "usage")
+    __slots__ = ("answer", "asked", "body", "failed", "reasons", "textless", "texts", "usage")
 
     def __init__(self, body: Mapping[str, Any], asked: bool) -> None:
         self.answer = Answer()
         self.asked = asked
         self.body = body
+        self.failed = False  # a chunk states an error, at which some SDKs do not raise
         self.reasons: list[str] = []
         self.texts: list[str] = []
         self.textless: list[Any] = []  # deltas that came before the first text
@@ -195,6 +196,8 @@ class CompletionChunks:
         """Takes the texts and usage of any chunk."""
         seen = Body.of(chunk) if type(chunk) is dict else chunk  # the caller requested dictionaries
         choices = getattr(seen, "choices", None)
+        if getattr(seen, "error", None):
+            self.failed = True
         for choice in items_of(choices):
             self._take(fields_of(choice))
         self._name(seen)
@@ -217,11 +220,16 @@ class CompletionChunks:
         self.answer.response_id = self.answer.response_id or getattr(chunk, "id", None) or ""
 
     def reading(self, *, exhausted: bool) -> Reading:
-        """Returns the answer so far: complete with a finish reason or a usage at the end, or with both where the caller stopped reading."""
+        """Returns the answer so far: complete with a finish reason or a usage at the end, or with both where the caller stopped reading.
+
+        An error among the chunks ends the answer as one.
+        """
         self.answer.output_texts = self.texts or (KNOWN_EMPTY if self._is_known_empty() else ())
         self.answer.finish_reasons = self.reasons
         if self.usage is not None:
             add_counts(self.answer, self.usage)
+        if self.failed:
+            return self.answer, "error"
         known = self.usage is not None
         return self.answer, "complete" if (exhausted and (self.reasons or known)) or (self.reasons and known) else "partial"
 

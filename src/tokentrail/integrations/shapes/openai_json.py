@@ -5,7 +5,6 @@ The rules are those of `openai_chat` and `openai_completions`; here objects are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
@@ -80,11 +79,7 @@ def read_embeddings_json(body: Any) -> Reading:
 class ChatEvents(ChatChunks):
     """Collects the events of a stream of chat completions."""
 
-    __slots__ = ("failed",)
-
-    def __init__(self, body: Mapping[str, Any], asked: bool) -> None:
-        super().__init__(body, asked)
-        self.failed = False
+    __slots__ = ()
 
     def absorb(self, chunk: Any) -> bool:
         """Takes a chunk's texts and usage. The usual chunk, a piece of one text and nothing else, costs no further call."""
@@ -106,8 +101,3 @@ class ChatEvents(ChatChunks):
             pass
         self.failed = self.failed or bool(chunk.get("error"))
         return super().absorb(Body(chunk))
-
-    def reading(self, *, exhausted: bool) -> Reading:
-        """Returns the answer so far; an error among the events ends the answer as one."""
-        answer, ended = super().reading(exhausted=exhausted)
-        return answer, "error" if self.failed else ended

@@ -50,4 +50,4 @@ class WriterChunks(CompletionChunks):
     def reading(self, *, exhausted: bool) -> Reading:
         """Returns the answer so far; no chunk marks the last one."""
         answer, ended = super().reading(exhausted=exhausted)
-        return answer, "complete" if exhausted else ended
+        return answer, "complete" if exhausted and not self.failed else ended
