@@ -45,14 +45,22 @@ test-together: $(VENV)/ready ## Together's SDK, which does not take the versions
 	TOKENTRAIL_REQUIRE="together" $(BIN)/python -m pytest tests/instrumentation/test_together_counts_aside.py $(PYTEST_ARGS)
 
 APART := .venv-apart
-test-apart: $(APART)/ready ## SDKs that are installed in an environment of their own: claude-agent-sdk, voyageai, xai-sdk
+APART_IBM := .venv-apart-ibm
+test-apart: $(APART)/ready $(APART_IBM)/ready ## SDKs that are installed in environments of their own: claude-agent-sdk, voyageai, xai-sdk; ibm-watsonx-ai
 	$(APART)/bin/python -m pytest tests/providers/test_claude_agents_results_are_counted.py tests/providers/test_voyage_is_counted.py \
 		tests/providers/test_xai_over_grpc_is_counted.py $(PYTEST_ARGS)
+	$(APART_IBM)/bin/python -m pytest tests/providers/test_watsonx_is_counted.py $(PYTEST_ARGS)
 
 $(APART)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(APART)
 	$(APART)/bin/python -m pip install --quiet --upgrade pip
 	$(APART)/bin/python -m pip install --quiet --editable . --group test --group apart $$(grep -E '^(claude-agent-sdk|voyageai|xai-sdk)==' constraints.txt)
+	@touch $@
+
+$(APART_IBM)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(APART_IBM)
+	$(APART_IBM)/bin/python -m pip install --quiet --upgrade pip
+	$(APART_IBM)/bin/python -m pip install --quiet --editable . --group test --group apart-ibm $$(grep -E '^ibm-watsonx-ai==' constraints.txt | cut -d';' -f1)
 	@touch $@
 
 test-frameworks: $(VENV)/ready ## litellm, frameworks over the SDKs and other instrumentations, each in an environment of its own (the first time some minutes)
@@ -75,7 +83,7 @@ bench: $(VENV)/ready ## Measure what README's figures say, on this machine, in o
 	@$(BIN)/python benchmarks/figures.py
 
 clean: ## Remove the environment (the caches of Collector and model stay in the user's cache folder)
-	rm -rf $(VENV) $(APART) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(APART) $(APART_IBM) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # What a demo needs, and nothing else; on top of it what tests, style and types need.
 $(VENV)/demo-ready: pyproject.toml constraints.txt

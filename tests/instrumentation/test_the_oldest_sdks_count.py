@@ -30,7 +30,7 @@ RECORDED = {
     "mistralai": ("mistral",),
 }
 """The providers whose recordings an integration's SDK asks for, where the names differ."""
-APART = {"claude-agent-sdk", "voyageai", "xai-sdk"}
+APART = {"claude-agent-sdk", "ibm-watsonx-ai", "voyageai", "xai-sdk"}
 """SDKs that need what nobody else here does, so that what they need is installed with them."""
 CANNOT = ("AttributeError", "TypeError", "ValidationError")
 """What an SDK raises that has no such method, takes no such argument, or cannot read an answer that is younger than it."""

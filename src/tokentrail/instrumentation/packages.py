@@ -18,6 +18,7 @@ SDKS: Final = {
     "google-genai": ("google.genai",),
     "groq": ("groq",),
     "huggingface_hub": ("huggingface_hub.inference",),
+    "ibm-watsonx-ai": ("ibm_watsonx_ai",),
     "litellm": ("litellm",),
     "mistralai": ("mistralai", "mistralai_azure", "mistralai_gcp"),
     "ollama": ("ollama",),

@@ -23,6 +23,7 @@ __all__ = [
     "probe_openrouter",
     "probe_stainless",
     "probe_voyage",
+    "probe_watsonx",
 ]
 
 MESSAGES: Final = [{"role": "user", "content": "doctor"}]
@@ -204,5 +205,24 @@ def probe_litellm(url: str) -> int:
         await handler.close()
 
     handlers.HTTPHandler(timeout=10.0).post(**sent)
+    asyncio.run(ask())
+    return 2
+
+
+def probe_watsonx(url: str) -> int:
+    """Makes one sync and one async call with IBM's SDK. Returns the number of calls."""
+    sdk, http = import_module("ibm_watsonx_ai"), import_module("httpx")
+    clients: dict[str, Any] = {"httpx_client": http.Client(**_HTTP), "async_httpx_client": http.AsyncClient(**_HTTP)}
+    given = sdk.Credentials(url="https://us-south.ml.cloud.ibm.com", token="none")  # noqa: S106 - a token spares the client a request for one
+    client = sdk.APIClient(given, **clients)
+    client._href_definitions.url = url  # noqa: SLF001 - the SDK takes https only
+    model = import_module("ibm_watsonx_ai.foundation_models").ModelInference(model_id="doctor", api_client=client, validate=False, max_retries=0)
+
+    async def ask() -> None:
+        await model.achat(messages=MESSAGES)
+        await clients["async_httpx_client"].aclose()
+
+    model.chat(messages=MESSAGES)
+    clients["httpx_client"].close()
     asyncio.run(ask())
     return 2
