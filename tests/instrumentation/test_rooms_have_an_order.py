@@ -90,7 +90,8 @@ def test_integrations_do_not_import_each_other_but_for_an_api_that_several_speak
         if found.rpartition(".")[0] == "tokentrail.integrations" and not found.endswith((".shapes", ".transports"))
     }
     like_openai = {
-        (name, "openai_endpoints") for name in ("azure_ai_inference", "cerebras", "fireworks", "openai", "openrouter", "together", "writer")
+        (name, "openai_endpoints")
+        for name in ("azure_ai_inference", "cerebras", "fireworks", "ibm_watsonx_ai", "openai", "openrouter", "together", "writer")
     }
     spoken_by_litellm = {("litellm", name) for name in ("anthropic", "botocore", "cohere", "google_genai", "mistralai", "ollama", "openai_endpoints")}
     assert pairs == like_openai | spoken_by_litellm | {("aiobotocore", "botocore"), ("fireworks", "anthropic"), ("groq", "openai")}
