@@ -59,8 +59,9 @@ $(APART)/ready: pyproject.toml constraints.txt
 
 $(APART_IBM)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(APART_IBM)
+	grep -E '^ibm-watsonx-ai==' constraints.txt > $(APART_IBM)/pins.txt
 	$(APART_IBM)/bin/python -m pip install --quiet --upgrade pip
-	$(APART_IBM)/bin/python -m pip install --quiet --editable . --group test --group apart-ibm $$(grep -E '^ibm-watsonx-ai==' constraints.txt | cut -d';' -f1)
+	$(APART_IBM)/bin/python -m pip install --quiet --editable . --group test --group apart-ibm --requirement $(APART_IBM)/pins.txt
 	@touch $@
 
 test-frameworks: $(VENV)/ready ## litellm, frameworks over the SDKs and other instrumentations, each in an environment of its own (the first time some minutes)

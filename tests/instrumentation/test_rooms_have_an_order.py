@@ -91,7 +91,17 @@ def test_integrations_do_not_import_each_other_but_for_an_api_that_several_speak
     }
     like_openai = {
         (name, "openai_endpoints")
-        for name in ("azure_ai_inference", "cerebras", "fireworks", "huggingface_hub", "openai", "openrouter", "together", "writer")
+        for name in (
+            "azure_ai_inference",
+            "cerebras",
+            "fireworks",
+            "huggingface_hub",
+            "ibm_watsonx_ai",
+            "openai",
+            "openrouter",
+            "together",
+            "writer",
+        )
     }
     spoken_by_litellm = {("litellm", name) for name in ("anthropic", "botocore", "cohere", "google_genai", "mistralai", "ollama", "openai_endpoints")}
     assert pairs == like_openai | spoken_by_litellm | {("aiobotocore", "botocore"), ("fireworks", "anthropic"), ("groq", "openai")}

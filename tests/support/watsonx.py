@@ -53,7 +53,12 @@ def generation_events() -> list[dict[str, Any]]:
         result = {"generated_text": text, "generated_token_count": made, "input_token_count": given, "stop_reason": reason}
         return {**HEAD, "results": [result]}
 
-    return [event("", 0, 7, "not_finished"), event("lorem", 1, 0, "not_finished"), event(" ipsum", 2, 0, "not_finished"), event("", 3, 0, "max_tokens")]
+    return [
+        event("", 0, 7, "not_finished"),
+        event("lorem", 1, 0, "not_finished"),
+        event(" ipsum", 2, 0, "not_finished"),
+        event("", 3, 0, "max_tokens"),
+    ]
 
 
 def client_of(url: str, **given: Any) -> Any:

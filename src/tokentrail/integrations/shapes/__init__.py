@@ -20,6 +20,7 @@
 | `huggingface`        | Hugging Face's chat, text generation and vectors                                           |
 | `cohere`             | Cohere's API, versions 1 and 2                                                             |
 | `voyage`             | Voyage's embeddings and rerank                                                             |
+| `watsonx`            | watsonx.ai: chat, generated text, embeddings, rerank                                       |
 | `xai`                | xAI's chat over gRPC: protobuf messages                                                    |
 | `claude_agent`       | the results of Claude's command line, of each model                                        |
 | `replicate`          | Replicate's predictions                                                                    |

@@ -17,6 +17,8 @@
 | `google_genai`       | Google's SDK: four functions of one class, sync and async                                 |
 | `huggingface`        | Hugging Face's SDK: one function of each client, and a stream's lines                     |
 | `voyageai`           | Voyage's SDK: one function below the methods, which try again                             |
+| `watsonx`            | IBM's SDK: the clients of httpx that it makes, and its tries                              |
+| `watsonx_threads`    | the caller's context in the threads of IBM's SDK                                          |
 | `xai`                | xAI's SDK: a chat's methods over gRPC                                                     |
 | `claude_agent`       | Anthropic's agent SDK: the messages of a process                                          |
 | `replicate`          | Replicate's SDK: one function of the client                                               |

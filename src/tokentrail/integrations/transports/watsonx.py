@@ -1,12 +1,11 @@
-"""IBM's SDK (ibm-watsonx-ai): every way of every class sends by httpx, with the SDK's client or with one that the application has made.
+"""IBM's SDK (ibm-watsonx-ai): every way of every class sends by the SDK's subclasses of httpx's clients.
 
-send(request, stream=…)                  of httpx's clients: returns the HTTP response, whatever its status; only the paths of a model are calls
+send(request, stream=…)                  of the clients: returns the HTTP response, whatever its status; only the paths of a model are calls
 _handle_backoff(response, …)             waits before the request of a refused response is sent again: the same call, one attempt more
 _handle_response(…, response)            makes the result, or an exception, of a response that is not a stream: a refused call ends here
 _get_sleep_time(response, …)             of the SDK's own transport below httpx: sends again by itself, an attempt too
 
-A call that another SDK's integration has opened, which sends by httpx too, is that integration's. What is sent in a thread of the SDK: see
-`watsonx_threads`.
+Other clients of httpx, also those that an application hands to the SDK, stay as they are. What is sent in a thread of the SDK: see `watsonx_threads`.
 """
 
 from __future__ import annotations
@@ -38,13 +37,14 @@ Find = Callable[[str], "Endpoint | None"]
 
 
 class _Sent(Exchange):
-    """A request and its tries; `refused` is the last response with a status of an error."""
+    """A request and its tries."""
 
 
 class _Refused(FollowedStream):
     """A response with a status of an error, until its request is sent again, or the SDK raises, or the response is closed or dropped."""
 
     __slots__ = ("status",)
+    status: int
 
     def end(self, *, exhausted: bool = False, error: BaseException | None = None, later: bool = False) -> None:
         """Records the call."""
@@ -80,11 +80,12 @@ _again: ContextVar[_Sent | None] = ContextVar("tokentrail_watsonx_again", defaul
 def hooks_of(package: str, provider: str, paths: Mapping[str, Endpoint]) -> tuple[Hook, ...]:
     """Returns the hooks; `provider` is the default for unknown hosts, `paths` are the endpoints by the end of their path."""
     opens = partial(_open, provider, lru_cache(256)(partial(_find, paths)))
+    clients = f"{package}._wrappers.httpx.client"
     retries = f"{package}._wrappers.httpx.rate_limited_retry.rate_limited_retry_decorator"
     transport = f"{package}._wrappers.httpx.retry_transport.retry_transport_mixin"
     return (
-        Hook("httpx._client", "Client.send", opens=partial(opens, False)),
-        Hook("httpx._client", "AsyncClient.send", opens=partial(opens, True), is_async=True),
+        Hook(f"{clients}.httpx_client", "HTTPXClient.send", opens=partial(opens, False)),
+        Hook(f"{clients}.httpx_async_client", "HTTPXAsyncClient.send", opens=partial(opens, True), is_async=True),
         Hook(retries, "RateLimitedRetryDecorator._handle_backoff", opens=_open_backoff),
         Hook(retries, "RateLimitedRetryDecorator._handle_async_backoff", opens=_open_backoff, is_async=True),
         Hook(f"{package}.wml_resource", "WMLResource._handle_response", opens=_end_refused),

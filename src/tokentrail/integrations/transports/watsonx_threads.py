@@ -25,6 +25,7 @@ class Carried(Exchange):
 class _Url(str):
     """A URL with the context of the caller."""
 
+    __slots__ = ("context",)
     context: Context
 
 
