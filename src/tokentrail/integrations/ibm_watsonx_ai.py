@@ -11,6 +11,7 @@ from typing import Final
 from tokentrail.instrumentation.contract import Endpoint, Integration
 from tokentrail.integrations.openai_endpoints import CHAT, COMPLETIONS, EMBEDDINGS
 from tokentrail.integrations.shapes.openai_json import ChatEvents, read_chat_json, read_completion_json, read_embeddings_json
+from tokentrail.integrations.shapes.vector_endpoints import embeddings
 from tokentrail.integrations.shapes.voyage import texts_of_request
 from tokentrail.integrations.shapes.watsonx import GenerationEvents, WatsonxChatEvents, read_chat, read_generation, read_input
 from tokentrail.integrations.transports.probes import probe_watsonx
@@ -27,14 +28,7 @@ GENERATE: Final = Endpoint(
     read=read_generation,
     chunks=GenerationEvents,
 )
-EMBED: Final = Endpoint(
-    name="embeddings",
-    gen_ai_operation="embeddings",
-    operation="vector_search",
-    texts=texts_of_request,
-    read=read_input,
-    token_type="embedding",  # noqa: S106 - a kind of token
-)
+EMBED: Final = embeddings(texts_of_request, read_input)
 PATHS: Final = {
     "text/chat": CHATS,
     "text/chat_stream": CHATS,
