@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from tests.support.scripted import chunks, completion, sse
 from tests.support.scripts import load_script
+from tests.support.watsonx import CHAT, EMBEDDED, GENERATED, RANKED, generation_events
+from tests.support.watsonx import events as generated_events
 from tokentrail import Ended, Operation, configure, track_response, track_tokens
 from tokentrail.idempotency import parse_key
 from tokentrail.process.current import current
@@ -78,7 +80,7 @@ def test_every_endpoint_that_an_integration_declares_is_read_from_a_recording() 
     own = {(provider, name) for provider in known_providers() for name, shapes in endpoints_of(provider).items() if shapes[0].name == name}
     common = set(endpoints_of("deepseek"))
     missing = {(provider, name) for provider, name in own - read if name not in common}
-    assert missing <= {("aws.bedrock", "embeddings"), ("mistral_ai", "speech")}, "declared, and tried with nothing"
+    assert missing <= {("aws.bedrock", "embeddings"), ("ibm.watsonx.ai", "generate"), ("mistral_ai", "speech")}, "declared, and tried with nothing"
 
 
 def lines_of(recording: Recording) -> list[dict[str, Any]]:
@@ -163,6 +165,21 @@ def test_openais_embeddings_of_others_and_their_own(usages: Usages) -> None:
     assert [(u.input_tokens, u.token_type, u.gen_ai_operation, u.texts) for u in usages.recorded] == [
         (4, "embedding", "embeddings", None),
         (57, "embedding", "rerank", 1),
+    ]
+
+
+def test_watsonx(usages: Usages) -> None:
+    track_response("ibm.watsonx.ai", "generate", GENERATED, request={"input": "abc"})
+    track_response("ibm.watsonx.ai", "generate", b"".join(generated_events(generation_events())))
+    track_response("ibm.watsonx.ai", "embeddings", EMBEDDED, request={"inputs": ["lorem", "ipsum"]})
+    track_response("ibm.watsonx.ai", "rerank", RANKED)
+    track_response("ibm.watsonx.ai", "chat", CHAT)
+    assert [(u.input_tokens, u.output_tokens, u.response_model, u.ended) for u in usages.recorded] == [
+        (7, 12, "ibm/granite-3-8b-instruct", "complete"),
+        (7, 3, "ibm/granite-3-8b-instruct", "complete"),
+        (11, None, "ibm/slate-125m", "complete"),
+        (31, None, "cross-encoder/ms", "complete"),
+        (24, 9, "ibm/granite-3-8b-instruct", "complete"),
     ]
 
 

@@ -54,6 +54,7 @@ _ENDPOINTS: Final = {
     "ollama_chat": "chat",
     "ollama_generate": "generate",
     "responses_get": "responses",
+    "text_generation": "generate",
 }
 _PATHS: Final = {
     "/agents/completions": "agents",
