@@ -54,14 +54,14 @@ test-apart: $(APART)/ready $(APART_IBM)/ready ## SDKs that are installed in envi
 $(APART)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(APART)
 	$(APART)/bin/python -m pip install --quiet --upgrade pip
-	$(APART)/bin/python -m pip install --quiet --editable . --group test --group apart $$(grep -E '^(claude-agent-sdk|voyageai|xai-sdk)==' constraints.txt)
+	$(APART)/bin/python -m pip install --quiet --editable '.[demo]' --group test --group apart $$(grep -E '^(claude-agent-sdk|voyageai|xai-sdk)==' constraints.txt)
 	@touch $@
 
 $(APART_IBM)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(APART_IBM)
 	grep -E '^ibm-watsonx-ai==' constraints.txt > $(APART_IBM)/pins.txt
 	$(APART_IBM)/bin/python -m pip install --quiet --upgrade pip
-	$(APART_IBM)/bin/python -m pip install --quiet --editable . --group test --group apart-ibm --requirement $(APART_IBM)/pins.txt
+	$(APART_IBM)/bin/python -m pip install --quiet --editable '.[demo]' --group test --group apart-ibm --requirement $(APART_IBM)/pins.txt
 	@touch $@
 
 test-frameworks: $(VENV)/ready ## litellm, frameworks over the SDKs and other instrumentations, each in an environment of its own (the first time some minutes)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 import tokentrail
 from tests.support.installed import ALL
+from tests.support.provider_sdks import BY_BODY
 from tests.support.require import required
 from tokentrail.instrumentation.registry import integrations
 from tokentrail.testing import read_recordings
@@ -32,6 +34,8 @@ RECORDED = {
 """The providers whose recordings an integration's SDK asks for, where the names differ."""
 APART = {"claude-agent-sdk", "ibm-watsonx-ai", "voyageai", "xai-sdk"}
 """SDKs that need what nobody else here does, so that what they need is installed with them."""
+UNCALLED = {"claude-agent-sdk", "replicate", "xai-sdk"}
+"""SDKs that have no probe: a program, jobs, and gRPC."""
 CANNOT = ("AttributeError", "TypeError", "ValidationError")
 """What an SDK raises that has no such method, takes no such argument, or cannot read an answer that is younger than it."""
 ROOT = Path(__file__).parents[2]
@@ -43,7 +47,8 @@ from tokentrail.instrumentation import registry
 name, package = sys.argv[1:]
 alone = {name: registry.points()[name]}
 registry.points = lambda: alone  # the other SDKs take their time
-print(version(package), *[found.state for found in check_sdks() if found.what == name and found.state != "note"])
+print(version(package))
+print(*[f"{found.state}: {found.sentence}" for found in check_sdks() if found.what == name and found.state != "note"], sep="\\n")
 """
 
 
@@ -63,12 +68,14 @@ def test_the_oldest_version_is_patched_and_counted(name: str, tmp_path: Path) ->
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "sdk"), "TOKENTRAIL_JOURNAL_DIR": str(tmp_path / "journal")}
     program = [sys.executable, "-c", CHECK, name, integration.package]
     ran = subprocess.run(program, env=environment, capture_output=True, text=True, check=True, timeout=120)
-    version, *states = ran.stdout.split()
+    version, *found_here = ran.stdout.splitlines()
     assert f"{version}.".startswith(f"{oldest}.")
-    assert states == ["ok"]
+    assert [each.partition(":")[0] for each in found_here] == ["ok"]
+    calls = re.findall(r"(\d+) calls? to a listener here", found_here[0])
+    assert any(map(int, calls)) or name in UNCALLED
 
     providers = RECORDED.get(name, (name,))
-    if not [recording for recording in read_recordings() if recording.provider in providers]:
+    if not [recording for recording in read_recordings() if recording.provider in providers and recording.provider not in BY_BODY]:
         return
     environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "sdk"), str(Path(tokentrail.__file__).parents[1]), str(ROOT)])
     replay = [sys.executable, "-m", "tests.support.oldest", name, *providers]
