@@ -21,6 +21,7 @@ from tests.support.json_bodies import documents
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.integrations.shapes.gemini import GeminiChunks
 from tokentrail.integrations.shapes.interactions import InteractionEvents
+from tokentrail.integrations.shapes.json_objects import Body
 from tokentrail.integrations.shapes.mistral import AudioEvents
 from tokentrail.integrations.shapes.mistral_conversations import ConversationEvents
 from tokentrail.integrations.shapes.openai_audio import AudioEvents as TranscriptEvents
@@ -95,6 +96,12 @@ def test_recorded_streams(name: str) -> None:
             assert read(way, events, carefully=False) == read(way, events, carefully=True)
             compared += len(events)
     assert compared > 3
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_body_reads_as_a_dictionary(name: str) -> None:
+    way = WAYS[name]
+    assert read(way, [Body.of(way.usual)] * 2, carefully=False) == read(way, [way.usual] * 2, carefully=False)
 
 
 @pytest.mark.parametrize("name", WAYS)

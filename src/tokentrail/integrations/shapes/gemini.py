@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
+from tokentrail.integrations.shapes.json_objects import JSON_OBJECTS, fields_of, items_of, sum_of, whole
 
 __all__ = [
     "GeminiChunks",
@@ -102,12 +102,15 @@ class GeminiChunks:
 
     def absorb(self, chunk: Any) -> bool:
         """Takes a chunk: a JSON object, or an answer of the SDK with the JSON as `body`. The usual chunk, a piece of text, costs one call."""
-        try:
-            fields = _parse(chunk.body)
-        except AttributeError:
+        if type(chunk) in JSON_OBJECTS:
             fields = chunk
-        except (TypeError, ValueError, RecursionError):
-            fields = parsed_body(chunk.body)
+        else:
+            try:
+                fields = _parse(chunk.body)
+            except AttributeError:
+                fields = chunk
+            except (TypeError, ValueError, RecursionError):
+                fields = parsed_body(chunk.body)
         try:
             (candidate,) = fields["candidates"]
             (part,) = candidate["content"]["parts"]

@@ -10,7 +10,7 @@ from datetime import datetime
 from time import strptime
 from typing import Any, Final
 
-__all__ = ["Body", "fields_of", "items_of", "sum_of", "unix_seconds", "whole"]
+__all__ = ["JSON_OBJECTS", "Body", "fields_of", "items_of", "sum_of", "unix_seconds", "whole"]
 
 
 LONGEST_COUNT: Final = 19
@@ -44,7 +44,7 @@ class Body(dict[str, Any]):
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|([+-])(\d\d):(\d\d))").fullmatch
 
 
-_JSON_OBJECTS = (dict, Body)
+JSON_OBJECTS = (dict, Body)
 
 
 def fields_of(value: Any) -> Mapping[str, Any]:
@@ -52,7 +52,7 @@ def fields_of(value: Any) -> Mapping[str, Any]:
 
     Reading a missing field of a pydantic model costs an exception and five calls; of a dictionary, one call.
     """
-    if type(value) in _JSON_OBJECTS:
+    if type(value) in JSON_OBJECTS:
         return value  # type: ignore[no-any-return]
     try:
         extra = value.__pydantic_extra__
