@@ -49,8 +49,7 @@ class Patch:
         self.is_of_the_sdk = False  # another tool's function may be removed, and the wrapper with that function
         self.wrapper: Any = None
         function = plain_function(self.owner, self.name, module)
-        is_called = function is plain_function(self.owner, self.name)
-        if function is not None and can_be_transplanted(function, is_async=hook.is_async, is_called=is_called):
+        if function is not None and can_be_transplanted(function, is_async=hook.is_async):
             self.is_of_the_sdk = function.__globals__ is vars(module)
             self.transplant = Transplant(function, wrapper_of(hook), self.live, of_class=isinstance(self.owner, type), is_async=hook.is_async)
         else:

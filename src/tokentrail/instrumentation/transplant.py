@@ -27,7 +27,7 @@ _FOLLOWED_TYPES: Final = {FunctionType, MethodType, partial}
 # The stubs below are never called: only their code is used. The literal in them equals `_MARK`; a name would be looked up in the SDK's module. No
 # comment stands right above a stub: `help()` would show the comment for a patched function without a docstring.
 _MARK = "tokentrail: the parts of a transplant"
-_NOT_PLAIN = inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
 class Live(list[bool]):
@@ -125,14 +125,10 @@ def _held_by(function: FunctionType) -> Iterator[Any]:
         yield function.__globals__.get(name)
 
 
-def can_be_transplanted(function: FunctionType, *, is_async: bool, is_called: bool) -> bool:
-    """Whether the function can run a stub's code: no closure (a decorator's wrapper), and async exactly if its wrapper is async.
-
-    A generator function runs a stub that returns the generator: only `inspect.isgeneratorfunction` sees a difference. But below a decorator
-    (`contextmanager`) a generator is no result: `is_called` says that nothing of that kind stands before the function.
-    """
+def can_be_transplanted(function: FunctionType, *, is_async: bool) -> bool:
+    """Whether the function can run a stub's code: no generator, no closure (a decorator's wrapper), and async exactly if its wrapper is async."""
     code = function.__code__
-    if code.co_flags & _NOT_PLAIN or (code.co_flags & inspect.CO_GENERATOR and not is_called) or not set(code.co_freevars) <= {"__class__"}:
+    if code.co_flags & _GENERATORS or not set(code.co_freevars) <= {"__class__"}:
         return False
     return bool(code.co_flags & inspect.CO_COROUTINE) is is_async
 
