@@ -12,10 +12,16 @@ from tokentrail.testing import read_recordings
 from tokentrail.testing.conformance import Case, Conformance
 
 
+RECORDINGS = [each for each in read_recordings(providers=GOOGLE) if each.endpoint != "live"]
+"""Without the messages of a websocket: `test_live_sessions_of_google_count_each_response`."""
+
+
 class TestGoogleGenai(Conformance):
     integration = "google-genai"
     calls_per_call = 220  # an embedding of several texts
-    recordings = read_recordings(providers=GOOGLE)
+    recordings = [
+        each for each in read_recordings(providers=GOOGLE) if each.endpoint != "live"
+    ]  # a websocket: test_live_sessions_of_google_count_each_response.py
 
     def client(self, url: str, case: Case) -> Any:
         options: dict[str, Any] = {"base_url": url, "timeout": 20_000}
