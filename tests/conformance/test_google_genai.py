@@ -11,7 +11,6 @@ from tests.support.recordings import GOOGLE, google_method_of
 from tokentrail.testing import read_recordings
 from tokentrail.testing.conformance import Case, Conformance
 
-
 RECORDINGS = [each for each in read_recordings(providers=GOOGLE) if each.endpoint != "live"]
 """Without the messages of a websocket: `test_live_sessions_of_google_count_each_response`."""
 
