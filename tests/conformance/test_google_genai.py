@@ -18,9 +18,7 @@ RECORDINGS = [each for each in read_recordings(providers=GOOGLE) if each.endpoin
 class TestGoogleGenai(Conformance):
     integration = "google-genai"
     calls_per_call = 220  # an embedding of several texts
-    recordings = [
-        each for each in read_recordings(providers=GOOGLE) if each.endpoint != "live"
-    ]  # a websocket: test_live_sessions_of_google_count_each_response.py
+    recordings = RECORDINGS
 
     def client(self, url: str, case: Case) -> Any:
         options: dict[str, Any] = {"base_url": url, "timeout": 20_000}
