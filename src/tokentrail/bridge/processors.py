@@ -51,8 +51,7 @@ class BridgeSpanProcessor(SpanProcessor):
             current.runtime.diagnostics.internal_error("bridge.on_end", error)
 
     def shutdown(self) -> None:
-        """Takes all calls that wait."""
-        self.force_flush()
+        """Does nothing: what waits for a call of tokentrail is decided at that call's end, or at the end of the process."""
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the signature of the SDK
         """Returns at once: `tokentrail.flush` waits for the journal."""
