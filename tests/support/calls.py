@@ -10,7 +10,6 @@ from typing import Any
 
 import tokentrail
 from tokentrail.instrumentation.contract import Answer, Request
-from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.journal.folder import Cursor, writer_folders
 from tokentrail.journal.reader import read
 from tokentrail.recording import recorder
@@ -80,6 +79,8 @@ def count_own_calls(action: Callable[[], Any]) -> int:
 
 def count_added_calls(action: Callable[[], Any]) -> int:
     """How many function calls the hooks add to an action."""
+    from tokentrail.instrumentation.registry import instrument, uninstrument  # noqa: PLC0415 - a program of the tests is not to load it
+
     uninstrument()
     plain = count_calls(action)
     instrument()
