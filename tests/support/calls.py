@@ -79,7 +79,7 @@ def count_own_calls(action: Callable[[], Any]) -> int:
 
 def count_added_calls(action: Callable[[], Any]) -> int:
     """How many function calls the hooks add to an action."""
-    from tokentrail.instrumentation.registry import instrument, uninstrument  # noqa: PLC0415 - a program of the tests is not to load it
+    from tokentrail.instrumentation.registry import instrument, uninstrument
 
     uninstrument()
     plain = count_calls(action)
