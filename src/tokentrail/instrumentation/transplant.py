@@ -27,7 +27,7 @@ _FOLLOWED_TYPES: Final = {FunctionType, MethodType, partial}
 # The stubs below are never called: only their code is used. The literal in them equals `_MARK`; a name would be looked up in the SDK's module. No
 # comment stands right above a stub: `help()` would show the comment for a patched function without a docstring.
 _MARK = "tokentrail: the parts of a transplant"
-_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+_WITHOUT_STUB = inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
 class Live(list[bool]):
@@ -52,6 +52,14 @@ async def _async_method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     return await original(self, *args, **kwargs)
 
 
+def _generator_method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+    parts: Any = "tokentrail: the parts of a transplant"
+    live, wrapper, original, bind = parts
+    if live:
+        return (yield from wrapper(bind(original, self), self, args, kwargs))
+    return (yield from original(self, *args, **kwargs))
+
+
 def _function(*args: Any, **kwargs: Any) -> Any:
     parts: Any = "tokentrail: the parts of a transplant"
     live, wrapper, original, _bind = parts
@@ -68,7 +76,24 @@ async def _async_function(*args: Any, **kwargs: Any) -> Any:
     return await original(*args, **kwargs)
 
 
-_STUBS = {(True, False): _method, (True, True): _async_method, (False, False): _function, (False, True): _async_function}
+def _generator_function(*args: Any, **kwargs: Any) -> Any:
+    parts: Any = "tokentrail: the parts of a transplant"
+    live, wrapper, original, _bind = parts
+    if live:
+        return (yield from wrapper(original, None, args, kwargs))
+    return (yield from original(*args, **kwargs))
+
+
+_KINDS: Final = inspect.CO_COROUTINE | inspect.CO_GENERATOR
+_STUBS = {
+    (True, 0): _method,
+    (True, inspect.CO_COROUTINE): _async_method,
+    (True, inspect.CO_GENERATOR): _generator_method,
+    (False, 0): _function,
+    (False, inspect.CO_COROUTINE): _async_function,
+    (False, inspect.CO_GENERATOR): _generator_function,
+}
+"""The stubs, by whether the function is a method, and by the flag of its kind: a generator function stays one."""
 
 
 def plain_function(owner: Any, name: str, module: ModuleType | None = None) -> FunctionType | None:
@@ -125,12 +150,25 @@ def _held_by(function: FunctionType) -> Iterator[Any]:
         yield function.__globals__.get(name)
 
 
-def can_be_transplanted(function: FunctionType, *, is_async: bool) -> bool:
-    """Whether the function can run a stub's code: no generator, no closure (a decorator's wrapper), and async exactly if its wrapper is async."""
+def can_be_transplanted(function: FunctionType, found: Any, *, is_async: bool) -> bool:
+    """Whether the function can run a stub's code: no async generator, no closure (a decorator's wrapper), and async exactly if its wrapper is async.
+
+    The stub of a generator function is a generator function too: the wrapper runs with the generator's first step, as the SDK's own code does. Below
+    a plain function (`contextlib.contextmanager` makes one) a generator is no stream: only proxies may be `found` in the function's place.
+    """
     code = function.__code__
-    if code.co_flags & _GENERATORS or not set(code.co_freevars) <= {"__class__"}:
+    if code.co_flags & inspect.CO_GENERATOR and _below_proxies(found) is not function:
+        return False
+    if code.co_flags & _WITHOUT_STUB or not set(code.co_freevars) <= {"__class__"}:
         return False
     return bool(code.co_flags & inspect.CO_COROUTINE) is is_async
+
+
+def _below_proxies(found: Any) -> Any:
+    """Returns what the proxies of other tools (wrapt's, which are no functions) stand for."""
+    while type(found) is not FunctionType and hasattr(type(found), "__wrapped__"):
+        found = found.__wrapped__
+    return found
 
 
 class Transplant:
@@ -138,12 +176,12 @@ class Transplant:
 
     __slots__ = ("code", "function", "live", "original")
 
-    def __init__(self, function: FunctionType, wrapper: Any, live: Live, *, of_class: bool, is_async: bool) -> None:
+    def __init__(self, function: FunctionType, wrapper: Any, live: Live, *, of_class: bool) -> None:
         self.function = function
         self.live = live
         self.original = _copy_of(function)
         parts = (live, wrapper, self.original, MethodType)
-        self.code = _code_of(_STUBS[of_class, is_async].__code__, function.__code__, parts)
+        self.code = _code_of(_STUBS[of_class, function.__code__.co_flags & _KINDS].__code__, function.__code__, parts)
 
     def apply(self) -> None:
         """Replaces the function's code by the stub's. Code that another tool has put there since stays in place, and calls the wrapper in the end."""
