@@ -128,6 +128,11 @@ def test_tampered_answers(fields: dict[str, Any], usage: dict[str, Any]) -> None
 @example(kind="messageStop", fields={"delta": {"text": ""}})
 @example(kind="metadata", fields={"delta": {"text": "x"}, "usage": {"inputTokens": 3}})
 @example(kind="contentBlockDelta", fields={"delta": {"text": "x", "toolUse": {"input": "y"}}})
+@example(kind="contentBlockDelta", fields={"delta": {"toolUse": {"input": "y"}}})
+@example(kind="contentBlockDelta", fields={"delta": {"toolUse": {"input": ""}}})
+@example(kind="contentBlockDelta", fields={"delta": {"reasoningContent": {"text": "y"}}})
+@example(kind="contentBlockDelta", fields={"delta": {"reasoningContent": {"text": "y", "reasoningText": {"text": "z"}}}})
+@example(kind="messageStop", fields={"delta": {"toolUse": {"input": "y"}}})
 def test_tampered_events(kind: str, fields: Any) -> None:
     assert_streams_alike(messages_of(message(kind, json.dumps(fields).encode())))
 

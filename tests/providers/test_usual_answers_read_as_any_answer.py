@@ -244,9 +244,20 @@ def test_tampered_embeddings_read_alike(changes: Any) -> None:
     assert_reads_alike(changed(EMBEDDED, changes))
 
 
+DELTAS: tuple[dict[str, Any], ...] = (
+    {"content": "lorem"},
+    {"content": "", "reasoning_content": "lorem"},
+    {"content": None, "reasoning": "lorem", "refusal": None},
+    {"content": None, "tool_calls": [{"index": 0, "function": {"arguments": "lorem"}}]},
+    {"content": None, "tool_calls": [{"index": 0, "custom": {"input": "lorem"}}]},
+    {"content": None, "refusal": "lorem"},
+)
+
+
 @TAMPERING
-@given(place=st.integers(0, 3), changes=CHANGES, usage=st.booleans())
-def test_a_tampered_chunk_reads_alike(place: int, changes: Any, usage: bool) -> None:
+@given(place=st.integers(0, 3), changes=CHANGES, usage=st.booleans(), delta=st.sampled_from(DELTAS))
+def test_a_tampered_chunk_reads_alike(place: int, changes: Any, usage: bool, delta: dict[str, Any]) -> None:
     events = chunks("lorem", "ipsum", usage=usage)
+    events[1]["choices"][0]["delta"] = delta
     events[place] = changed(events[place], changes)
     assert_streams_alike(events)

@@ -19,13 +19,15 @@ from hypothesis import strategies as st
 from tests.providers.test_usual_answers_read_as_any_answer import CHANGES, ODD, TAMPERING, changed, objects_in
 from tests.support.json_bodies import documents
 from tokentrail.instrumentation.around import sanitized
+from tokentrail.integrations.shapes.cohere import CohereChunks
 from tokentrail.integrations.shapes.gemini import GeminiChunks
 from tokentrail.integrations.shapes.interactions import InteractionEvents
 from tokentrail.integrations.shapes.json_objects import Body
-from tokentrail.integrations.shapes.mistral import AudioEvents
+from tokentrail.integrations.shapes.mistral import AudioEvents, MistralChunks
 from tokentrail.integrations.shapes.mistral_conversations import ConversationEvents
 from tokentrail.integrations.shapes.openai_audio import AudioEvents as TranscriptEvents
 from tokentrail.integrations.shapes.openai_completions import CompletionChunks
+from tokentrail.integrations.shapes.openai_json import ChatEvents
 from tokentrail.testing.recording import SHIPPED
 
 
@@ -38,7 +40,29 @@ class Way(NamedTuple):
     usual: dict[str, Any]
 
 
+def chat_chunk(**delta: Any) -> dict[str, Any]:
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-5-mini"}
+    return {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+
+
+TOOL_CALLS = [{"index": 0, "id": None, "type": None, "function": {"name": None, "arguments": '{"lorem":'}}]
 WAYS = {
+    "chats": Way(ChatEvents, {"error": None}, "openrouter-chat", chat_chunk(content="lorem")),
+    "chats, thoughts": Way(ChatEvents, {"error": None}, "azure_ai-chat", chat_chunk(content=None, reasoning="lorem")),
+    "chats, tool calls": Way(ChatEvents, {"error": None}, "openrouter-chat", chat_chunk(content="", tool_calls=TOOL_CALLS)),
+    "mistral": Way(MistralChunks, {"error": None}, "mistral-chat", chat_chunk(content="lorem")),
+    "mistral, thoughts": Way(
+        MistralChunks,
+        {"error": None},
+        "mistral-chat",
+        chat_chunk(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "lorem"}]}]),
+    ),
+    "cohere, tool calls": Way(
+        CohereChunks,
+        {"text": None},
+        "cohere-cohere_chat",
+        {"is_finished": False, "event_type": "tool-calls-chunk", "tool_call_delta": {"index": 0, "parameters": "lorem"}},
+    ),
     "gemini": Way(
         GeminiChunks,
         {"promptFeedback": {}},
@@ -67,7 +91,21 @@ WAYS = {
 
 
 FIELDS = sorted({name for way in WAYS.values() for inside in objects_in(way.usual) for name in inside})
-MORE = ("arguments", "error", "finishReason", "object", "responseId", "summary", "thought")
+MORE = (
+    "arguments",
+    "content",
+    "error",
+    "reasoning_content",
+    "refusal",
+    "thinking",
+    "tool_calls",
+    "type",
+    "finishReason",
+    "object",
+    "responseId",
+    "summary",
+    "thought",
+)
 ACTIONS = st.sampled_from(["set", "drop", "twice"])
 OWN_CHANGES = st.lists(st.tuples(st.integers(0, 5), st.sampled_from([*FIELDS, *MORE]), ACTIONS, ODD), min_size=1, max_size=3)
 

@@ -16,7 +16,7 @@ from tokentrail.integrations.shapes.bedrock_models import INPUTS, LISTS, METRICS
 from tokentrail.integrations.shapes.converse import ConverseEvents
 from tokentrail.integrations.shapes.json_objects import fields_of
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
-from tokentrail.integrations.shapes.openai_chat import ChatChunks
+from tokentrail.integrations.shapes.openai_json import ChatEvents
 
 __all__ = ["InvokedMessages"]
 
@@ -46,7 +46,7 @@ class InvokedMessages:
     __slots__ = ("_chats", "_converse", "_events", "_pieces", "_reasons", "_room", "_stated", "fails", "metrics", "request_id", "waiting")
 
     def __init__(self, body: Mapping[str, Any], _asked: bool) -> None:
-        self._chats = ChatChunks(body, False)  # of OpenAI's shape
+        self._chats = ChatEvents(body, False)  # of OpenAI's shape
         self._converse = ConverseEvents(body, False)  # of Nova
         self._events = MessageEvents(body, False)  # of Claude
         self._pieces: list[str] = []  # of every other family: its texts, …
@@ -90,6 +90,8 @@ class InvokedMessages:
                     self._pieces += (text,) if text and type(text) is str else ()
                     self._stated |= LATER if made is None else {"generation_token_count": made}
                     self._stated |= LATER if given is None else {"prompt_token_count": given}
+                elif "choices" in chunk:
+                    self._chats.absorb(chunk)
                 else:
                     self._take(chunk)
             except (KeyError, TypeError):  # no text
@@ -99,8 +101,6 @@ class InvokedMessages:
         """Takes any chunk."""
         if "type" in chunk and chunk["type"] != "completion":
             self._events.absorb(chunk)
-        elif "choices" in chunk:
-            self._chats.absorb(chunk)
         elif "messageStart" in chunk or "contentBlockStop" in chunk or "contentBlockDelta" in chunk or "messageStop" in chunk or "metadata" in chunk:
             for kind, fields in chunk.items():
                 self._converse.take(kind, fields_of(fields))

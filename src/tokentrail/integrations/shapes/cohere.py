@@ -117,7 +117,7 @@ class CohereChunks:
         self.absorb_all((event,))
         return False
 
-    def absorb_all(self, events: Iterable[Any]) -> None:
+    def absorb_all(self, events: Iterable[Any]) -> None:  # noqa: C901 - a kind of event each
         """Takes events. A piece of text, as nearly every event is, costs no function call."""
         for event in events:
             try:
@@ -133,6 +133,8 @@ class CohereChunks:
                     self.texts += (event["delta"]["message"]["tool_plan"],)
                 elif kind == "tool-call-delta":
                     self.texts += (event["delta"]["message"]["tool_calls"]["function"]["arguments"],)
+                elif kind == "tool-calls-chunk" and "text" not in event:
+                    self.texts += (event["tool_call_delta"]["parameters"],)
                 elif kind not in WITHOUT_TEXT:
                     self._take(kind, fields_of(event))
             except (KeyError, TypeError):

@@ -169,13 +169,17 @@ class ConverseEvents:
         return self.answer, "complete" if self.ended else "partial"
 
 
+_PIECES: Final = {"toolUse": "input", "reasoningContent": "text"}
+"""By the kind of a delta that is no text: the field with the piece of it."""
+
+
 class ConverseMessages(ConverseEvents):
     """Collects the messages of an AWS event stream, each with `headers` that name the event, and a JSON object as `payload`."""
 
     __slots__ = ()
 
     def absorb(self, message: Any) -> bool:
-        """Takes a message. The usual one (a delta of text) costs one further call."""
+        """Takes a message. The usual one (a delta of text, of arguments, or of a thought) costs one further call."""
         headers = message.headers
         if ":event-type" not in headers:
             self.fails(message)
@@ -186,12 +190,14 @@ class ConverseMessages(ConverseEvents):
             self.fails(message)
             return False
         try:
-            text = fields["delta"]["text"]
-            if type(text) is str and fields["delta"] == {"text": text} and headers[":event-type"] == "contentBlockDelta":
-                if text:
-                    self.texts += (text,)
+            (name,) = delta = fields["delta"]
+            text = delta["text"] if name == "text" else delta[name][_PIECES[name]]
+            is_usual = type(text) is str and headers[":event-type"] == "contentBlockDelta"
+            if is_usual and (name != "reasoningContent" or "reasoningText" not in delta[name]):
+                self.texts += (text,) if text else ()
+                self.others = self.others or name != "text"
                 return False
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, ValueError):
             pass  # no text
         self.take(headers[":event-type"], fields_of(fields))
         return False

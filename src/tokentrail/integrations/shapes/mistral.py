@@ -171,6 +171,10 @@ class MistralChunks:
             (choice,) = chunk["choices"]
             delta = choice["delta"]
             text = delta["content"]
+            if type(text) is list:  # a thought
+                (part,) = text
+                (piece,) = (part,) if "text" in part else part["thinking"]
+                text = piece["text"]
             if (
                 type(text) is str
                 and text

@@ -107,13 +107,9 @@ class OllamaChunks:
             fields = chunk.__dict__  # `Body` has an empty one
             inside = fields["message"].__dict__ if "message" in fields else fields
             text = inside["content"] if inside is not fields else fields["response"]
-            if (
-                type(text) is str
-                and text
-                and self.model
-                and not fields["done"]
-                and not (("thinking" in inside and inside["thinking"]) or ("tool_calls" in inside and inside["tool_calls"]))
-            ):
+            if "thinking" in inside and inside["thinking"]:
+                text = inside["thinking"] if not text else None
+            if type(text) is str and text and self.model and not fields["done"] and not ("tool_calls" in inside and inside["tool_calls"]):
                 self.texts += (text,)
                 return False
         except (AttributeError, KeyError, TypeError):

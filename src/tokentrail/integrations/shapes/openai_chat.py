@@ -107,16 +107,26 @@ def texts_of_message(message: Any) -> list[str]:
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 
 
-def _only_thought_of(delta: Any) -> str:
-    """Returns the reasoning of an SDK's delta that has nothing else, in one of the two fields that servers add; "" of any other delta."""
+def _only_text_of(delta: Any) -> str:
+    """Returns the one text of an SDK's delta (a thought, the arguments of a tool call, …); "" where the delta has none, or several.
+
+    Servers add fields that the SDK does not declare.
+    """
     try:
-        more = delta.__pydantic_extra__
-        name = "reasoning_content" if "reasoning_content" in more else "reasoning"
-        thought = more[name]
-        is_only = not (delta.content or delta.refusal or delta.tool_calls or (name == "reasoning_content" and "reasoning" in more))
-    except (AttributeError, KeyError, TypeError):
+        said: dict[str, Any] = delta.__dict__
+        more: dict[str, Any] = delta.__pydantic_extra__ or {}
+        text: Any = ""
+        for name in _TEXTS:
+            found = said[name] if name in said else more[name] if name in more else None
+            if found and text:
+                return ""
+            text = found or text
+        if said["tool_calls"]:
+            (tool_call,) = said["tool_calls"]
+            text = tool_call.function.arguments if not text else ""
+    except (AttributeError, KeyError, TypeError, ValueError):
         return ""
-    return thought if type(thought) is str and is_only else ""
+    return text if type(text) is str else ""
 
 
 def _is_empty(delta: Any) -> bool:
@@ -144,8 +154,8 @@ class ChatChunks(CompletionChunks):
                 text = delta.content
                 if text and type(text) is str:
                     texts += (text,)
-                elif thought := _only_thought_of(delta):
-                    texts += (thought,)
+                elif only := _only_text_of(delta):
+                    texts += (only,)
                 else:
                     texts += texts_of_message(delta)
                     textless += (delta,)
@@ -166,7 +176,7 @@ class ChatChunks(CompletionChunks):
         if usage is not None:
             self.usage = usage if self.usage is None else later_usage(self.usage, usage)
             return self.asked and not choices
-        if self.asked:
+        if self.asked and self.removes_null:
             try:
                 stated = chunk.__pydantic_fields_set__
                 stated -= USAGE  # as `remove_usage`, without a function call

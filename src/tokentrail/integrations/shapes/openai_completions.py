@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of
@@ -165,6 +165,8 @@ class CompletionChunks:
     """
 
     __slots__ = ("answer", "asked", "body", "failed", "reasons", "textless", "texts", "usage")
+    removes_null: ClassVar[bool] = True
+    """Whether `"usage": null` in a chunk is due to the request for the usage."""
 
     def __init__(self, body: Mapping[str, Any], asked: bool) -> None:
         self.answer = Answer()
@@ -182,7 +184,7 @@ class CompletionChunks:
             (choice,) = chunk.choices
             text = choice.text
             is_usual = text and type(text) is str and chunk.usage is None and choice.finish_reason is None and self.answer.model
-            if is_usual and self.asked:
+            if is_usual and self.asked and self.removes_null:
                 stated = chunk.__pydantic_fields_set__
                 stated -= USAGE  # as `remove_usage`, without a function call
         except (AttributeError, TypeError, ValueError):
@@ -205,7 +207,7 @@ class CompletionChunks:
         if usage is not None:
             self.usage = usage if self.usage is None else later_usage(self.usage, usage)
             return self.asked and not choices
-        if self.asked:
+        if self.asked and self.removes_null:
             remove_usage(chunk)
         return False
 

@@ -5,7 +5,7 @@ The rules are those of `openai_chat` and `openai_completions`; here objects are 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import Body
@@ -76,22 +76,36 @@ def read_embeddings_json(body: Any) -> Reading:
     return read_any_embeddings(Body(body))
 
 
+BESIDE_CONTENT: Final = ("refusal", "reasoning_content", "reasoning")
+
+
 class ChatEvents(ChatChunks):
     """Collects the events of a stream of chat completions."""
 
     __slots__ = ()
 
     def absorb(self, chunk: Any) -> bool:
-        """Takes a chunk's texts and usage. The usual chunk, a piece of one text and nothing else, costs no further call."""
+        """Takes a chunk's texts and usage. The usual chunk, a piece of one text and nothing else, costs no further call.
+
+        The text is content, a thought, or the arguments of a tool call.
+        """
         try:
             (choice,) = chunk["choices"]
-            text = choice["delta"]["content"]
+            delta = choice["delta"]
+            text = delta["content"] if "content" in delta else ""
+            if not text:
+                for name in BESIDE_CONTENT:
+                    if name in delta and delta[name]:
+                        text = delta[name] if not text else None
+                if "tool_calls" in delta and delta["tool_calls"]:
+                    (tool_call,) = delta["tool_calls"]
+                    text = tool_call["function"]["arguments"] if not text else None
             if (
                 type(text) is str
                 and text
                 and self.answer.model
                 and self.answer.response_id
-                and choice["finish_reason"] is None
+                and ("finish_reason" not in choice or choice["finish_reason"] is None)
                 and "error" not in chunk
                 and ("usage" not in chunk or chunk["usage"] is None)
             ):

@@ -5,11 +5,9 @@ A text completion's chunks are pieces of the text and nothing else, `{"value": "
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from tokentrail.instrumentation.contract import Reading
-from tokentrail.integrations.shapes.json_objects import fields_of
 from tokentrail.integrations.shapes.openai_chat import ChatChunks
 from tokentrail.integrations.shapes.openai_completions import CompletionChunks
 
@@ -19,19 +17,8 @@ __all__ = ["WriterChatChunks", "WriterChunks"]
 class WriterChatChunks(ChatChunks):
     """Collects a stream of a chat. Only the chunk with the usage is hidden; no chunk is changed."""
 
-    __slots__ = ("hides",)
-
-    def __init__(self, body: Mapping[str, Any], asked: bool) -> None:
-        super().__init__(body, False)
-        self.hides = asked
-
-    def absorb(self, chunk: Any) -> bool:
-        """Takes a chunk's texts and usage."""
-        ChatChunks.absorb(self, chunk)  # `super()` would be one more function call for each chunk
-        if not self.hides or self.usage is None:
-            return False
-        seen = fields_of(chunk)
-        return seen.get("usage") is not None and not seen.get("choices")
+    __slots__ = ()
+    removes_null = False
 
 
 class WriterChunks(CompletionChunks):
@@ -41,7 +28,10 @@ class WriterChunks(CompletionChunks):
 
     def absorb(self, chunk: Any) -> bool:
         """Takes a piece of the text."""
-        text = fields_of(chunk).get("value")
+        try:
+            text = chunk["value"] if type(chunk) is dict else chunk.value
+        except (AttributeError, KeyError):
+            text = None
         if text and type(text) is str:
             self.texts += (text,)
             return False

@@ -128,7 +128,10 @@ class _Events(EventReader):
 
     def absorb(self, part: bytes) -> bool:
         """Takes the next bytes, decoded."""
-        super().absorb(part)
+        self._parts += (part,)  # as `EventReader.absorb`, without a call for each chunk
+        self._count += 1
+        if self._count > self._limit:
+            self._read(whole=False)
         if b"[DONE]" in part and (part.startswith(_DONE) or b"\n" + _DONE in part) and (followed := self.followed()) is not None:
             followed.end(exhausted=True)
         return False

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tokentrail.testing.recording import Recording
 
-__all__ = ["BAD", "TEXTS", "documents", "pieces_with"]
+__all__ = ["BAD", "TEXTS", "documents", "pieces_of_half", "pieces_with", "place_of_usual_piece"]
 
 Change = Callable[[Any], Any]
 
@@ -37,6 +37,34 @@ def documents(recording: Recording) -> list[Any]:
 
     pieces_with(recording, remember)
     return found
+
+
+def place_of_usual_piece(recording: Recording) -> int | None:
+    """Returns where in a stream a piece stands whose documents have the fields that most pieces have; None if no two pieces are alike."""
+    forms = [_forms_of(piece, recording.shape) for piece in recording.chunks]
+    usual = max(forms, key=forms.count, default=None)
+    if usual is None or forms.count(usual) == 1:
+        return None
+    return len(forms) - 1 - forms[::-1].index(usual)
+
+
+def pieces_of_half(recording: Recording) -> int:
+    """Returns after how many pieces half of those that hold a document have come: others are comments, and ends."""
+    telling = [place for place, piece in enumerate(recording.chunks, 1) if _forms_of(piece, recording.shape)]
+    return telling[len(telling) // 2] if telling else len(recording.chunks) // 2
+
+
+def _forms_of(piece: bytes, shape: str) -> tuple[Any, ...]:
+    found: list[Any] = []
+    _piece_with(piece, shape, lambda document: found.append(_form_of(document)))
+    return tuple(found)
+
+
+def _form_of(value: Any) -> Any:
+    """Returns the names and types in a value."""
+    if isinstance(value, dict):
+        return tuple((name, _form_of(each)) for name, each in value.items())
+    return tuple(map(_form_of, value)) if isinstance(value, list) else type(value)
 
 
 def pieces_with(recording: Recording, change: Change) -> list[bytes]:

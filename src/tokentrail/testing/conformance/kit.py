@@ -112,7 +112,13 @@ class Kit:
 
     def streamed_cases(self) -> Iterator[Case]:
         """The longest stream of each endpoint, by every kind of client."""
-        return self._one_of_each(lambda recording: recording.stream and len(recording.chunks) > 3)  # noqa: PLR2004 - to be left in the middle
+        return self._one_of_each(_can_be_left)
+
+    def every_streamed_case(self) -> Iterator[Case]:
+        """Every stream of some length: of texts, thoughts, tool calls."""
+        for recording in self.all_recordings():
+            if _can_be_left(recording) and self._is_whole(recording):
+                yield from (Case(recording, kind == "async") for kind in self.kinds)
 
     def some_cases(self) -> list[Case]:
         """The plain and the streamed cases."""
@@ -121,19 +127,19 @@ class Kit:
     def _one_of_each(self, fits: Callable[[Recording], bool]) -> Iterator[Case]:
         best: dict[tuple[str, str], Recording] = {}
         for recording in self.all_recordings():
-            usages = self.expected(recording)
-            if (
-                fits(recording)
-                and usages
-                and usages[0].get("ended") == "complete"
-                and usages[0].get("key_kind") != "object"
-                and recording.status < 400  # noqa: PLR2004 - the statuses of errors
-            ):
+            if fits(recording) and self._is_whole(recording):
                 place = recording.provider, recording.endpoint
                 if place not in best or _suits(recording) > _suits(best[place]):
                     best[place] = recording
         for recording in best.values():
             yield from (Case(recording, kind == "async") for kind in self.kinds)
+
+    def _is_whole(self, recording: Recording) -> bool:
+        """Whether a recording is one call that ended well; an object counts once, however often it is requested."""
+        usages = self.expected(recording)
+        if not usages or usages[0].get("ended") != "complete" or usages[0].get("key_kind") == "object":
+            return False
+        return recording.status < 400  # noqa: PLR2004 - the statuses of errors
 
     def all_recordings(self) -> Sequence[Recording]:
         """The author's recordings."""
@@ -224,6 +230,11 @@ class Kit:
 def _suits(recording: Recording) -> int:
     """A stream of many pieces can be left in the middle; a short answer shows as much as a long one."""
     return len(recording.chunks) if recording.stream else -len(recording.body)
+
+
+def _can_be_left(recording: Recording) -> bool:
+    """Whether a recording is a stream with a middle."""
+    return recording.stream and len(recording.chunks) > 3  # noqa: PLR2004
 
 
 def names_of(stream: Any) -> Any:
