@@ -50,12 +50,12 @@ def asks_for(recording: Recording) -> bool:
     return recording.provider in PACKAGES and not (recording.provider == "azure_ai" and recording.path.startswith("/openai/"))
 
 
-def client_for(recording: Recording, url: str, *, asynchronous: bool) -> Any:
+def client_for(recording: Recording, url: str, *, asynchronous: bool, **more: Any) -> Any:
     """The client for a recording."""
     if recording.provider == "azure_ai":
         kinds = {"/models/chat/completions": "ChatCompletionsClient", "/models/images/embeddings": "ImageEmbeddingsClient"}
-        return azure_client(url, kinds.get(recording.path.partition("?")[0], "EmbeddingsClient"), asynchronous=asynchronous)
-    client = client_of(recording.provider, url, asynchronous=asynchronous)
+        return azure_client(url, kinds.get(recording.path.partition("?")[0], "EmbeddingsClient"), asynchronous=asynchronous, **more)
+    client = client_of(recording.provider, url, asynchronous=asynchronous, **more)
     if recording.provider == "openrouter":
         client.asked_for_async = asynchronous
     return client
