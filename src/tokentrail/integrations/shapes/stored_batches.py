@@ -15,13 +15,13 @@ result is the record's name and a hash of the line. No file states a time that e
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from tokentrail.idempotency import digest
 from tokentrail.instrumentation.contract import Answer, Finding, Reading
 from tokentrail.integrations.shapes.anthropic_messages import read_message
 from tokentrail.integrations.shapes.bedrock_models import is_embedding, is_of_tokens, read_invoked
@@ -32,7 +32,7 @@ from tokentrail.integrations.shapes.openai_chat import read_any_chat
 __all__ = ["find_bedrock_result", "find_new_bedrock_batch", "find_new_vertex_batch", "find_vertex_result"]
 
 EMBEDDING: Final = "embedding"
-_HASH: Final = 12  # digits: two lines of one job have the same record's name seldom, and then the same digits never
+_HASH: Final = 8  # bytes
 
 
 def _id_of(name: str) -> str:
@@ -120,7 +120,7 @@ def _json_of(value: Any) -> Mapping[str, Any]:
 def _part_of(name: Any, line: Mapping[str, Any]) -> str:
     """Returns the name of a result within its job, the same for each form of the line."""
     text = json.dumps({key: _plain(value) for key, value in line.items()}, sort_keys=True, default=str)
-    return f"{name if isinstance(name, str) else ''}~{digest((text,))[:_HASH]}"
+    return f"{name if isinstance(name, str) else ''}~{hashlib.blake2b(text.encode(), digest_size=_HASH).hexdigest()}"
 
 
 def _plain(value: Any) -> Any:
