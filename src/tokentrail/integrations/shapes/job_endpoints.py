@@ -12,7 +12,7 @@ from tokentrail.integrations.shapes.openai_jobs import (
     find_batch,
     find_batch_result,
     find_batch_results,
-    find_mistral_batch,
+    find_inlined_batch,
     find_new_batch,
     find_new_tuning,
     find_tuning,
@@ -44,7 +44,7 @@ NEW_BATCH: Final = replace(BATCH, findings=find_new_batch)
 def _find_at_hand(name: str, value: Any) -> Iterator[Finding]:
     """Finds what a batch states, a line of its results, or a page of them (xAI)."""
     if fields_of(value).get("object") == "batch":
-        yield from find_mistral_batch(name, value)
+        yield from find_inlined_batch(name, value)
     else:
         yield from find_batch_result(name, value)
         yield from find_batch_results(name, value)
