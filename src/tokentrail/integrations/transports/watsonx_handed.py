@@ -2,7 +2,7 @@
 
 APIClient._get_headers()          runs before each request, also of the asynchronous client, whichever clients are in place by then
 
-Only these clients are followed, and no class of httpx: `send`, by which every method of a client sends, is replaced in the one object. A client of the
+Only these clients are followed, and no class of httpx: `send`, by which every method of a client sends, is replaced in the one object. One of the
 SDK's own class is none of these.
 """
 
