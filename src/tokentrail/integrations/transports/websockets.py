@@ -76,8 +76,9 @@ def _open_session(provider: str, dialect: Dialect, is_async: bool, manager: Any,
 def _begin(session: Session, is_async: bool, _exchange: Exchange, connection: Any) -> Any:
     """Keeps the session of a connection while the connection lives, and reads what the connection receives."""
     _sessions[connection] = session
-    receive = connection.recv_bytes
-    connection.recv_bytes = _received_async(session, receive) if is_async else _received(session, receive)
+    receive = getattr(connection, "recv_bytes", None)
+    if receive is not None:
+        connection.recv_bytes = _received_async(session, receive) if is_async else _received(session, receive)
     return connection
 
 
