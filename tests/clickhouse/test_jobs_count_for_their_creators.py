@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import boto3
 import openai
 import pytest
 
 import tokentrail
+from tests.support.bedrock import AWS
 from tests.support.job_server import JobServer, lines
 from tests.support.ledger_rows import Land, Row, Total, recorded
 from tokentrail import track_tokens
@@ -140,3 +142,55 @@ def test_callers_keys_may_look_like_those_of_jobs(land: Land, total: Total) -> N
 
     land(claimed("a#b", seq=1), claimed("a##created", seq=2), claimed("##usage", seq=3), claimed("#", seq=4))
     assert total() == (4, 40, 20)
+
+
+ARN = "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/a1b2c3d4e5f6"
+MANIFEST = {"totalRecordCount": 2, "processedRecordCount": 2, "successRecordCount": 2, "inputTokenCount": 21, "outputTokenCount": 6}
+
+
+def line(number: int) -> dict[str, Any]:
+    usage = {"input_tokens": 10 + number, "output_tokens": 3}
+    asked = {"messages": [{"role": "user", "content": "lorem"}]}
+    return {"recordId": f"CALL000000{number}", "modelInput": asked, "modelOutput": {"type": "message", "id": f"m-{number}", "usage": usage}}
+
+
+STORED = [
+    (("create", "read", "read"), (2, 21, 6), "acme", 2),
+    (("create", "read", "sum up", "read", "sum up"), (2, 21, 6), "acme", 1),
+    (("sum up", "read the first"), (2, 21, 6), "reader", 1),
+    (("read the first", "create"), (1, 10, 3), "acme", 1),
+    (("create",), (0, 0, 0), "", 0),
+]
+
+
+@pytest.mark.parametrize(("steps", "counts", "tenant", "rows"), STORED)
+def test_results_in_the_callers_storage(
+    steps: tuple[str, ...], counts: Any, tenant: str, rows: int, fleet: Any, land: Land, total: Total, database: Client
+) -> None:
+    """Bedrock's lines and manifest, which several processes read in S3: `tokentrail.track_response`."""
+    made = fleet(None)
+    tokentrail.instrument(["botocore"])
+    for step in steps:
+        with JobServer({"POST /model-invocation-job": {"jobArn": ARN}}) as server, made.process(tenant_id="acme" if step == "create" else "reader"):
+            if step == "create":
+                places = {
+                    "inputDataConfig": {"s3InputDataConfig": {"s3Uri": "s3://a/b"}},
+                    "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://a/c"}},
+                }
+                role = "arn:aws:iam::123456789012:role/batch"
+                given = {"jobName": "lorem", "roleArn": role, "modelId": "anthropic.claude-haiku-4-5-20251001-v1:0", **places}
+                boto3.client("bedrock", endpoint_url=server.url, **AWS).create_model_invocation_job(**given)
+            elif step == "sum up":
+                tokentrail.track_response("aws.bedrock", "batch", MANIFEST, job=ARN)
+            else:
+                wanted = [line(0)] if step == "read the first" else [line(0), line(1)]
+                tokentrail.track_response("aws.bedrock", "batch", lines(*wanted), job=ARN.rpartition("/")[2])
+    random.Random(7).shuffle(made.records)
+    for record in made.records:
+        land(record)
+    land(*made.records)
+    found = total()
+    assert (found[0] or 0, *found[1:]) == counts
+    kept = database.query("SELECT tenant_id, operation, count() FROM usage GROUP BY ALL").rows
+    assert [tuple(each) for each in kept] == ([(tenant, "batch", rows)] if rows else [])
+    assert not verify(database).conflicts

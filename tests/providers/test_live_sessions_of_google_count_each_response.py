@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from google import genai
 
+from tests.support.calls import count_own_calls
 from tests.support.certificates import make_certificates
 from tests.support.sessions import ASKED, CUT, KEPT, SessionServer
 from tokentrail import track_tokens
@@ -103,6 +104,17 @@ async def test_each_usage_is_a_row(usages: Usages) -> None:
         assert (usage.source, usage.key_kind) == ("reported", "automatic")
     assert first.output_chars == len("lorem ipsum")
     assert first.time_to_first_chunk_ns
+
+
+@pytest.mark.parametrize("message", [spoken(), said()], ids=["sound", "text"])
+def test_each_message_that_states_no_usage_costs_few_calls(message: dict[str, Any], usages: Usages) -> None:
+    def of(number: int) -> int:
+        with live(*[message] * number, over(SECOND), KEPT) as server:
+            return count_own_calls(lambda: asyncio.run(read(server)))
+
+    resumed = 100  # a coroutine that has waited for a message is entered once more
+    assert of(150) - of(50) <= 3 * 100 + resumed
+    assert {usage.output_chars for usage in usages.recorded} <= {None, 0, 150 * 5, 50 * 5}
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,13 @@ import msgspec
 import pytest
 
 from tests.support.calls import SilentCall, count_calls
-from tests.support.mistral import ASK, ERRORS, answer, chunks, mistral_client, sdk
+from tests.support.mistral import ASK, ERRORS, HEAD, answer, chunks, mistral_client, sdk
 from tests.support.scripted import ScriptedServer, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.process.current import current
 from tokentrail.recording import recorder
-from tokentrail.testing import Usages
+from tokentrail.recording.runtime import Runtime
+from tokentrail.testing import Usages, collect_usages
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 
@@ -263,3 +264,43 @@ def test_calls_added_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
         return added(lambda: list(client.chat.stream(**ASK)))
 
     assert of(150) - of(50) <= 3 * 100
+
+
+AGENT: dict[str, Any] = {"agent_id": "ag:1", "messages": ASK["messages"]}
+ENTRY = {"object": "entry", "id": "e_1", "agent_id": "ag_1", "created_at": "2026-01-01T00:00:00Z", "completed_at": "2026-01-01T00:00:00Z"}
+
+
+def conversation(entry: dict[str, Any]) -> dict[str, Any]:
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+    return {"object": "conversation.response", "conversation_id": "conv_1", "outputs": [ENTRY | entry], "usage": usage}
+
+
+def test_an_agents_call_has_the_model_that_answered(stream: ScriptedServer, usages: Usages) -> None:
+    """The request names an agent, and no model."""
+    with ScriptedServer(answer()) as server, mistral_client(server.url) as client:
+        client.agents.complete(**AGENT)
+    with mistral_client(stream.url) as client:
+        list(client.agents.stream(**AGENT))
+        with client.agents.stream(**AGENT) as told:
+            next(told)
+    said = {"type": "message.output", "role": "assistant", "content": "lorem", "model": "mistral-medium-2505"}
+    with ScriptedServer(conversation(said)) as server, mistral_client(server.url) as client:
+        client.beta.conversations.start(agent_id="ag_1", inputs="hello")
+        client.beta.conversations.append(conversation_id="conv_1", inputs="hello")
+    found = [(usage.endpoint, usage.request_model, usage.response_model, usage.model_family) for usage in usages.recorded]
+    assert found == [("agents", "", HEAD["model"], "mistral")] * 3 + [("conversations", "", "mistral-medium-2505", "mistral")] * 2
+
+
+def test_where_nothing_names_a_model_the_counts_are_there(usages: Usages) -> None:
+    """A function that an agent calls may be an entry without a model; a stream may be left before its first chunk."""
+    asked = {"type": "function.call", "tool_call_id": "t", "name": "f", "arguments": "{}"}
+    with ScriptedServer(conversation(asked)) as server, mistral_client(server.url) as client:
+        client.beta.conversations.start(agent_id="ag_1", inputs="hello")
+    estimating = Runtime(current.settings.with_(estimate=True))
+    with estimating.in_place(), collect_usages() as estimated, ScriptedServer(sse(chunks("lorem"))) as server, mistral_client(server.url) as client:
+        client.agents.stream(**AGENT).response.close()
+        estimated.settle()
+    assert [(u.request_model, u.response_model, u.model_family, u.input_tokens) for u in usages.recorded] == [("", "", "", 5)]
+    (left,) = estimated
+    assert (left.request_model, left.response_model, left.input_source, left.ended) == ("", "", "estimated", "partial")
+    assert (left.input_tokens or 0) > 1

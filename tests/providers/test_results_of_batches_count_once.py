@@ -17,7 +17,7 @@ from google.genai import types
 from mistralai.client import Mistral
 
 from tests.support.job_server import JobServer, lines
-from tokentrail import track_tokens
+from tokentrail import track_response, track_tokens
 from tokentrail.testing import Usages
 
 CREATED = 1790000000
@@ -317,3 +317,50 @@ def test_coheres_batch(usages: Usages) -> None:
     assert totals(usages) == (1, 9, 1200, 300)
     assert whose(usages) == {("acme", "batch")}
     assert (usages[0].provider, usages[0].key_kind, usages[0].key_time) == ("cohere", "object", CREATED * 10**9)
+
+
+# At hand
+
+
+def test_results_that_an_sdk_has_read_count_no_second_time_at_hand(usages: Usages) -> None:
+    inlined = {"inlinedResponses": {"inlinedResponses": [{"response": gemini_response(0)}]}}
+    batch = mistral_batch("SUCCESS", output_file="out")
+    answers = anthropic_answers(lines(message_result(0), *FAILED)) | gemini_answers(inlined)
+    answers |= {
+        "GET /v1/messages/batches/msgbatch_1": message_batch("ended"),
+        "GET /v1/batch/jobs/job-1": batch,
+        "GET /v1/files/out/content": lines(mistral_result(0)),
+    }
+    with JobServer(answers) as server:
+        list(anthropic.Anthropic(base_url=server.url, api_key="none", max_retries=0).messages.batches.results("msgbatch_1"))
+        google, mistral = gemini(server), Mistral(api_key="none", server_url=server.url)
+        for _ in range(2):
+            google.batches.get(name="batches/1")
+        mistral.batch.jobs.get(job_id="job-1")
+        mistral.files.download(file_id="out").read()
+    assert totals(usages) == (3, 3, 32 + 13 + 27, 4 + 44 + 2)
+    found = [
+        track_response("anthropic", "batch", lines(message_result(0), *FAILED), job="msgbatch_1"),
+        track_response("gcp.gemini", "batch", gemini_batch("SUCCEEDED", inlined), job="batches/1"),
+        track_response("mistral_ai", "batch", lines(mistral_result(0)), job="out"),
+    ]
+    assert track_response("mistral_ai", "batch", batch, job="job-1") == ""
+    assert found == [each.key for each in usages]
+    assert len(usages) == 3
+    line = lines({"key": "a", "response": gemini_response(1)})
+    assert track_response("gcp.gemini", "batch", line, job="files/f") == track_response("gcp.gemini", "batch", line, job="f")
+    assert len(usages) == 4
+
+
+def test_a_batch_at_hand_that_states_its_own_usage(usages: Usages) -> None:
+    done = cohere_batch("COMPLETED", input_tokens="1200", output_tokens="300", num_records=10, num_successful_records=9)
+    track_response("cohere", "batch", done, job="b-1")
+    usage = {"input_tokens": 9, "output_tokens": 4, "total_tokens": 13}
+    counts = {"total": 2, "completed": 2, "failed": 0}
+    batch = {"id": "batch_1", "object": "batch", "status": "completed", "created_at": CREATED, "output_file_id": "out", "usage": usage}
+    for body, job in ((mistral_result(0), "out"), (batch | {"request_counts": counts}, "batch_1"), (mistral_result(1), "out")):
+        track_response("openai", "batch", body, job=job)
+    assert [(each.provider, each.calls, each.input_tokens, each.output_tokens) for each in usages] == [
+        ("cohere", 9, 1200, 300),
+        ("openai", 2, 9, 4),
+    ]

@@ -12,6 +12,7 @@ from typing import Any
 import openai
 import pytest
 
+from tests.support.calls import count_own_calls
 from tests.support.scripted import ScriptedServer
 from tests.support.sessions import CUT, KEPT, SessionServer
 from tokentrail import track_tokens
@@ -110,6 +111,53 @@ async def test_each_response_is_a_row(place: str, usages: Usages) -> None:
         assert (usage.server_address, usage.server_port, usage.stream, usage.operation) == ("127.0.0.1", server.port, True, "chat")
     assert usages[0].time_to_first_chunk_ns
     assert usages[0].key_kind == "automatic"
+
+
+SOUND = delta(kind="response.output_audio.delta", text="UklGRiQA" * 500)
+SPOKEN = delta(kind="response.output_audio_transcript.delta")
+APPENDED = {"type": "conversation.item.added", "event_id": "e", "item": {"id": "item_1", "type": "message", "role": "user", "content": []}}
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("event", [SOUND, SPOKEN, delta(), APPENDED], ids=lambda event: event["type"])
+def test_each_event_that_ends_no_response_costs_few_calls(event: dict[str, Any], is_async: bool, usages: Usages) -> None:
+    async def read_async(server: SessionServer) -> int:
+        async with connect(async_client_of(server)) as connection:
+            return len([event async for event in connection])
+
+    def of(number: int) -> int:
+        with SessionServer(CREATED, begun(), *[event] * number, done()) as server:
+
+            def action() -> None:
+                assert (asyncio.run(read_async(server)) if is_async else len(read(server))) == number + 3
+
+            return count_own_calls(action)
+
+    resumed = 100 if is_async else 0  # a coroutine that has waited for a message is entered once more
+    assert of(150) - of(50) <= 3 * 100 + resumed
+    assert {usage.output_chars for usage in usages.recorded} == {11}
+
+
+@pytest.mark.skipif(not HAS_RESPONSES, reason="this openai has no Responses over a websocket")
+@pytest.mark.parametrize("where", ["responses", *(["live"] if HAS_LIVE else [])])
+def test_each_piece_of_text_of_other_sessions_costs_few_calls(where: str, usages: Usages) -> None:
+    def of(number: int) -> int:
+        first, piece, last = streamed()
+        told = [first, *[piece] * number, last]
+        if where == "live":
+            told = [{"type": "response.event", "event_id": "e", "delegation_id": "d", "event": event} for event in told]
+        with SessionServer(*told, waits=where == "responses") as server:
+
+            def action() -> None:
+                with getattr(client_of(server), where).connect() as connection:
+                    if where == "responses":
+                        connection.response.create(model="gpt-5", input="hello")
+                    assert len(list(connection)) == number + 2
+
+            return count_own_calls(action)
+
+    assert of(150) - of(50) <= 3 * 100
+    assert {usage.output_chars for usage in usages.recorded} == {150 * 5, 50 * 5}
 
 
 @pytest.mark.parametrize("place", PLACES)

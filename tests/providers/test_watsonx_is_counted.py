@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.scripted import ScriptedServer, completion
-from tests.support.watsonx import BUSY, CHAT, EMBEDDED, ERROR, GENERATED, RANKED, chat_events, client_of, events, generation_events, model_of
+from tests.support.scripted import ScriptedServer, chunks, completion, sse
+from tests.support.watsonx import BUSY, CHAT, EMBEDDED, ERROR, GENERATED, RANKED, USAGE, chat_events, client_of, events, generation_events, model_of
 from tokentrail import track_tokens
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.testing import Usages, read_recordings
@@ -132,6 +132,90 @@ async def test_the_model_gateway(usages: Usages) -> None:
         await gateway.chat.completions.acreate(model="a", messages=ASKED)
     assert facts(usages) == [("chat", 40, 11, "complete", 1)] * 2
     assert {(each.request_model, each.cache_read_tokens, each.reasoning_tokens) for each in usages.recorded} == {("a", 32, 4)}
+
+
+async def test_the_gateways_streams(usages: Usages) -> None:
+    asked = {"stream": True, "stream_options": {"include_usage": True}}
+    with ScriptedServer(sse(chunks("lorem", " ipsum", usage=True))) as server:
+        chats = Gateway(api_client=client_of(server.url)).chat.completions
+        assert len(list(chats.create(model="a", messages=ASKED, **asked))) == 5
+        assert len([each async for each in await chats.acreate(model="a", messages=ASKED, **asked)]) == 5
+        assert server.paths[0].startswith("/ml/gateway/v1/chat/completions")
+    assert facts(usages) == [("chat", 40, 11, "complete", 1)] * 2
+    assert {(each.stream, each.output_chars, each.request_model) for each in usages.recorded} == {(True, 11, "a")}
+
+
+async def test_the_gateways_completions(usages: Usages) -> None:
+    head = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "b", "system_fingerprint": None}
+    parts = [head | {"choices": [{"index": 0, "text": text, "finish_reason": reason}]} for text, reason in (("lorem", None), (" ipsum", "stop"))]
+    whole = head | {"choices": [{"index": 0, "text": "lorem ipsum", "finish_reason": "stop"}], "usage": USAGE}
+    with ScriptedServer(whole) as server:
+        completions = Gateway(api_client=client_of(server.url)).completions
+        assert completions.create(model="a", prompt="abc") == whole
+        assert await completions.acreate(model="a", prompt="abc") == whole
+    streamed = sse([*parts, head | {"choices": [], "usage": USAGE}])
+    with ScriptedServer(streamed, streamed, sse([parts[0], {"error": {"message": "no"}}])) as server:
+        completions = Gateway(api_client=client_of(server.url)).completions
+        assert len(list(completions.create(model="a", prompt="abc", stream=True))) == 3
+        assert len([each async for each in await completions.acreate(model="a", prompt="abc", stream=True)]) == 3
+        list(completions.create(model="a", prompt="abc", stream=True))
+    assert facts(usages) == [("completions", 24, 9, "complete", 1)] * 4 + [("completions", None, None, "error", 1)]
+    assert {(each.input_chars, each.output_chars, each.response_model) for each in usages.recorded[:4]} == {(3, 11, "b")}
+
+
+async def test_the_gateways_embeddings(usages: Usages) -> None:
+    vectors = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "model": "b"}
+    answer = vectors | {"usage": {"prompt_tokens": 9, "total_tokens": 9}}
+    with ScriptedServer(answer) as server:
+        embeddings = Gateway(api_client=client_of(server.url)).embeddings
+        embeddings.create(model="a", input="abc")
+        await embeddings.acreate(model="a", input=["abc", "de"])
+    assert facts(usages) == [("embeddings", 9, None, "complete", 1)] * 2
+    assert [(each.token_type, each.input_chars, each.request_model) for each in usages.recorded] == [("embedding", 3, "a"), ("embedding", 5, "a")]
+
+
+class OwnClient(httpx.Client):
+    """A client of the application's, with a `send` of its own."""
+
+    sent = 0
+
+    def send(self, *args: Any, **kwargs: Any) -> httpx.Response:
+        self.sent += 1
+        return super().send(*args, **kwargs)
+
+
+async def test_clients_of_httpx_that_the_application_hands_over(usages: Usages) -> None:
+    own, other = OwnClient(timeout=20), httpx.AsyncClient(timeout=20)
+    with ScriptedServer(CHAT, events(chat_events()), GENERATED, CHAT, events(chat_events()), (404, ERROR), BUSY, CHAT) as server:
+        model = model_of(server.url, httpx_client=own, async_httpx_client=other)
+        assert model.chat(messages=ASKED) == CHAT
+        assert list(model.chat_stream(messages=ASKED)) == chat_events()
+        assert model.generate("abc") == GENERATED
+        assert await model.achat(messages=ASKED) == CHAT
+        assert [each async for each in await model.achat_stream(messages=ASKED)] == chat_events()
+        with pytest.raises(WMLClientError):
+            model.chat(messages=ASKED)
+        assert model.chat(messages=ASKED) == CHAT
+        httpx.Client().post(f"{server.url}/ml/v1/text/chat", json={})
+        assert own.sent == 6
+    tried = [("chat", None, None, "error", 1), ("chat", 24, 9, "complete", 2)]
+    assert facts(usages) == [CHATTED, CHATTED, MADE, CHATTED, CHATTED, *tried]
+    assert {each.stream for each in usages.recorded[1::3]} == {True}
+
+
+def test_a_client_that_is_set_later_and_one_that_is_no_more_followed(usages: Usages) -> None:
+    with ScriptedServer(CHAT) as server:
+        model = model_of(server.url)
+        client = model._client
+        client.httpx_client = own = OwnClient(timeout=20)
+        model = ModelInference(model_id="ibm/granite", api_client=client, validate=False)
+        model.chat(messages=ASKED)
+        uninstrument()
+        model.chat(messages=ASKED)
+        instrument()
+        model.chat(messages=ASKED)
+        assert own.sent == 3
+    assert facts(usages) == [CHATTED] * 2
 
 
 def test_what_spends_nothing_is_no_call(usages: Usages) -> None:

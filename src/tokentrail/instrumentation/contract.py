@@ -210,7 +210,8 @@ class Integration:
 
     `supports` is the range of tested versions, as in `>=1.50,<4`. `probe` calls the SDK at a base URL, once by each kind of client (sync, async),
     and returns the number of calls; `tokentrail doctor` runs the probe. `answers` has, by provider, the endpoints whose answers are read without the
-    SDK too (`tokentrail.track_response`); the provider `*` is any provider whose servers speak the same API.
+    SDK too (`tokentrail.track_response`); the provider `*` is any provider whose servers speak the same API. An endpoint with `findings` there reads
+    results of a batch, whose id is `track_response`'s argument `job`.
     """
 
     name: str

@@ -30,9 +30,10 @@ MESSAGES: Final = Endpoint(
 )
 
 BATCH: Final = replace(NEW_BATCH, findings=find_new_message_batch)
+RESULTS: Final = replace(BATCH, findings=find_message_result)
 ROUTES: Final = Routes(
     {"messages": MESSAGES, "messages/batches": BATCH},
-    named={"GET messages/batches/*/results": replace(BATCH, findings=find_message_result)},
+    named={"GET messages/batches/*/results": RESULTS},
     prefix="/v1",
     queries=("beta=true",),
 )
@@ -44,5 +45,5 @@ INTEGRATION: Final = Integration(
     hooks=hooks_of("anthropic._base_client", "anthropic", ROUTES),
     clashes=("opentelemetry-instrumentation-anthropic", "openinference-instrumentation-anthropic", "openlit", "langfuse", "logfire"),
     probe=partial(probe_stainless, "anthropic", "Anthropic", method="messages.create", max_tokens=1),
-    answers={"*": (MESSAGES,)},
+    answers={"*": (MESSAGES,), "anthropic": (RESULTS,)},
 )

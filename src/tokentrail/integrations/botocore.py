@@ -1,4 +1,8 @@
-"""botocore, and so boto3: Amazon Bedrock's Converse and InvokeModel, and their streams, for every family of models."""
+"""botocore, and so boto3: Amazon Bedrock's Converse and InvokeModel, and their streams, for every family of models.
+
+A batch inference job states no tokens (`GetModelInvocationJob` states numbers of records); its files in S3 do, and are read at hand. So the job's
+creation alone is observed, for the attribution of the results.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from tokentrail.integrations.shapes.bedrock_events import ConversedEvents, Invok
 from tokentrail.integrations.shapes.bedrock_models import is_embedding, is_of_tokens, read_invoked, texts_of_invoked
 from tokentrail.integrations.shapes.bedrock_streams import InvokedMessages
 from tokentrail.integrations.shapes.converse import ConverseMessages, read_converse, texts_of_converse
+from tokentrail.integrations.shapes.job_endpoints import BATCH
+from tokentrail.integrations.shapes.stored_batches import find_bedrock_result, find_new_bedrock_batch
 from tokentrail.integrations.transports.botocore import Operation, hooks_of
 from tokentrail.integrations.transports.probes import probe_botocore
 
@@ -30,6 +36,13 @@ EMBED: Final = replace(
     operation="vector_search",
     token_type="embedding",  # noqa: S106 - a kind of token
 )
+NEW_BATCH: Final = replace(BATCH, findings=find_new_bedrock_batch)
+RESULT: Final = replace(BATCH, findings=find_bedrock_result)
+EMBEDDED: Final = replace(
+    RESULT,
+    gen_ai_operation="embeddings",
+    token_type="embedding",  # noqa: S106 - a kind of token
+)
 OTHER: Final = replace(COMPLETE, deferred=True)
 
 
@@ -47,6 +60,15 @@ def _invoked_at_hand(model: str, body: Mapping[str, Any]) -> Endpoint:
     return replace(_invoked(model, body), chunks=InvokedEvents)
 
 
+def _batched(model: str, _line: Mapping[str, Any]) -> Endpoint:
+    """Returns the endpoint of a batch's results: a manifest does not show what its model has made."""
+    return EMBEDDED if is_embedding(model, {}) else RESULT
+
+
+def _created(_model: str, _body: Mapping[str, Any]) -> Endpoint:
+    return NEW_BATCH
+
+
 def _conversed(_model: str, _body: Mapping[str, Any]) -> Endpoint:
     return CONVERSE
 
@@ -56,6 +78,7 @@ OPERATIONS: Final = {
     "ConverseStream": Operation(endpoint=_conversed, payload="stream", streams=True),
     "InvokeModel": Operation(endpoint=_invoked, payload="body"),
     "InvokeModelWithResponseStream": Operation(endpoint=_invoked, payload="body", streams=True),
+    "CreateModelInvocationJob": Operation(endpoint=_created, creates=True),
 }
 CLASHES: Final = (
     "opentelemetry-instrumentation-bedrock",
@@ -76,6 +99,7 @@ INTEGRATION: Final = Integration(
             replace(CONVERSE, chunks=ConversedEvents),
             replace(INVOKE, chunks=InvokedEvents, chosen=_invoked_at_hand),
             EMBED,
+            replace(RESULT, chosen=_batched),
         )
     },
 )

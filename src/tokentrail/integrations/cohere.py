@@ -71,5 +71,5 @@ INTEGRATION: Final = Integration(
     ),
     clashes=("opentelemetry-instrumentation-cohere", "openlit", "langfuse", "logfire"),
     probe=probe_cohere,
-    answers={"cohere": (CHAT, GENERATE, SUMMARIZE, EMBED, RERANK, CLASSIFY)},
+    answers={"cohere": (CHAT, GENERATE, SUMMARIZE, EMBED, RERANK, CLASSIFY, COHERE_BATCH)},
 )

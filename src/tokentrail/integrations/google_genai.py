@@ -1,8 +1,9 @@
 """Google's SDK (google-genai): generate_content, its stream, chats, Live sessions, interactions, embeddings and batches; sync and async.
 
-On the Gemini API and on Vertex, whose batches alone are not counted: their results lie in Google's storage. A cached content is no call: its tokens
-are billed "at a reduced rate when included in subsequent prompts", and for the time of their storage (ai.google.dev/gemini-api/docs/caching); an
-answer states the tokens that it has used of the cache.
+On the Gemini API and on Vertex. The results of Vertex' batches lie in Google's storage, which this SDK does not read: their creation is observed, and
+they count as answers at hand (`tokentrail.track_response`). A cached content is no call: its tokens are billed "at a
+reduced rate when included in subsequent prompts", and for the time of their storage (ai.google.dev/gemini-api/docs/caching); an answer states the
+tokens that it has used of the cache.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from tokentrail.integrations.shapes.gemini import (
     texts_of_contents,
     texts_of_embeddings,
 )
-from tokentrail.integrations.shapes.gemini_batches import find_gemini_batch, find_gemini_result, find_new_gemini_batch
+from tokentrail.integrations.shapes.gemini_batches import find_gemini_at_hand, find_gemini_batch, find_gemini_result, find_new_gemini_batch
 from tokentrail.integrations.shapes.gemini_live import LiveMessages, read_live
 from tokentrail.integrations.shapes.interactions import InteractionEvents, read_interaction, texts_of_interaction
 from tokentrail.integrations.shapes.job_endpoints import BATCH
+from tokentrail.integrations.shapes.stored_batches import find_new_vertex_batch, find_vertex_result
 from tokentrail.integrations.shapes.vector_endpoints import embeddings
 from tokentrail.integrations.transports import google_live, speakeasy
 from tokentrail.integrations.transports.google_genai import hooks_of
@@ -54,6 +56,8 @@ BACKGROUND: Final = replace(POLLED, read=read_new_interaction, chunks=NewInterac
 INTERACTION: Final = replace(POLLED, read=read_interaction, chunks=InteractionEvents, deferred=False, instead=("background", BACKGROUND))
 
 NEW_BATCH: Final = replace(BATCH, gen_ai_operation="generate_content", findings=find_new_gemini_batch)
+AT_HAND: Final = replace(NEW_BATCH, findings=find_gemini_at_hand)
+STORED: Final = replace(NEW_BATCH, findings=find_vertex_result)
 
 INTEGRATION: Final = Integration(
     name="google-genai",
@@ -71,7 +75,10 @@ INTEGRATION: Final = Integration(
                 "batchGenerateContent": NEW_BATCH,
                 "asyncBatchEmbedContent": NEW_BATCH,
             },
-            named={"GET batches/*": replace(NEW_BATCH, findings=find_gemini_batch)},
+            named={
+                "GET batches/*": replace(NEW_BATCH, findings=find_gemini_batch),
+                "POST batchPredictionJobs": replace(NEW_BATCH, findings=find_new_vertex_batch),
+            },
             file=replace(NEW_BATCH, findings=find_gemini_result),
         ),
         *speakeasy.hooks_of(
@@ -92,5 +99,5 @@ INTEGRATION: Final = Integration(
         "logfire",
     ),
     probe=probe_google,
-    answers={"gcp.gemini": (GENERATE, EMBED, INTERACTION, LIVE), "gcp.vertex_ai": (GENERATE, EMBED, LIVE)},
+    answers={"gcp.gemini": (GENERATE, EMBED, INTERACTION, LIVE, AT_HAND), "gcp.vertex_ai": (GENERATE, EMBED, LIVE, STORED)},
 )

@@ -22,7 +22,7 @@ from tokentrail.integrations.shapes.mistral import (
 from tokentrail.integrations.shapes.mistral_conversations import ConversationEvents, read_conversation, texts_of_conversation
 from tokentrail.integrations.shapes.openai_chat import texts_of_chat
 from tokentrail.integrations.shapes.openai_completions import texts_of_embeddings
-from tokentrail.integrations.shapes.openai_jobs import find_mistral_batch, find_new_mistral_batch
+from tokentrail.integrations.shapes.openai_jobs import find_inlined_batch, find_new_inlined_batch
 from tokentrail.integrations.shapes.openai_responses import ResponseEvents, read_response, texts_of_response_request
 from tokentrail.integrations.shapes.vector_endpoints import embeddings
 from tokentrail.integrations.transports.probes import probe_mistral
@@ -56,10 +56,10 @@ PATHS: Final = {
     "ocr": OCR,
     "rawPredict": GOOGLE,
     "streamRawPredict": GOOGLE,
-    "batch/jobs": replace(BATCH, findings=find_new_mistral_batch),
+    "batch/jobs": replace(BATCH, findings=find_new_inlined_batch),
     "fine_tuning/jobs": NEW_TUNING,
 }
-MISTRAL_BATCH: Final = replace(BATCH, findings=find_mistral_batch)
+MISTRAL_BATCH: Final = replace(BATCH, findings=find_inlined_batch)
 JOBS: Final = {
     "GET batch/jobs/*": MISTRAL_BATCH,
     "POST batch/jobs/*/cancel": MISTRAL_BATCH,

@@ -10,7 +10,7 @@ from typing import Final
 
 from tokentrail.instrumentation.contract import Integration
 from tokentrail.integrations.openai_endpoints import BACKGROUND, CHAT, COMPLETIONS, EMBEDDINGS, RERANK, RESPONSES
-from tokentrail.integrations.shapes.job_endpoints import NAMED, NEW_BATCH, NEW_TUNING
+from tokentrail.integrations.shapes.job_endpoints import AT_HAND, NAMED, NEW_BATCH, NEW_TUNING
 from tokentrail.integrations.shapes.openai_audio import AUDIO_PATHS
 from tokentrail.integrations.shapes.openai_images import IMAGE_PATHS
 from tokentrail.integrations.shapes.openai_realtime import DECISION
@@ -66,5 +66,5 @@ INTEGRATION: Final = Integration(
         "logfire",
     ),
     probe=partial(probe_stainless, "openai", "OpenAI"),
-    answers={"*": (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, RERANK, *AUDIO_PATHS.values(), *dict.fromkeys(IMAGE_PATHS.values()), RUN)},
+    answers={"*": (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, RERANK, *AUDIO_PATHS.values(), *dict.fromkeys(IMAGE_PATHS.values()), RUN, AT_HAND)},
 )

@@ -150,8 +150,11 @@ def record_creation(runtime: Runtime, request: Request, job: str, created: int, 
     runtime.jobs.append_creation(runtime.delivery, key, fact)
 
 
-def record_finding(runtime: Runtime, request: Request, finding: Finding, block: Attribution | None) -> None:
-    """Records what was found. `block`: the attribution of the call that found it, which counts where the creation is not known."""
+def record_finding(runtime: Runtime, request: Request, finding: Finding, block: Attribution | None, *, operation: str = "", ts: int = 0) -> None:
+    """Records what was found. `block`: the attribution of the call that found it, which counts where the creation is not known.
+
+    `operation` replaces that of the endpoint; `ts` is the time of the usage in UTC nanoseconds, by default now.
+    """
     if runtime.settings.disabled:
         return
     jobs, provider = runtime.jobs, request.provider
@@ -162,7 +165,7 @@ def record_finding(runtime: Runtime, request: Request, finding: Finding, block: 
         jobs.retry_creation(runtime.delivery, job.text)
     origin = jobs.origins.get(job.text) or Origin(
         tenant_id=(block and block.tenant_id) or runtime.settings.tenant_id,
-        operation=_operation(runtime, request),
+        operation=operation or _operation(runtime, request),
         operation_id=block.operation_id if block else "",
         metadata=block.metadata if block else "",
         metadata_cut=block.metadata_cut if block else False,
@@ -180,7 +183,7 @@ def record_finding(runtime: Runtime, request: Request, finding: Finding, block: 
         return
     key = part_key(provider, finding.job, finding.part, finding.created) if finding.part else job
     answer, ended = finding.reading
-    usage = _usage(request, answer, origin, key, ended=ended, calls=finding.calls, token_type=finding.token_type)
+    usage = _usage(request, answer, origin, key, ended=ended, calls=finding.calls, token_type=finding.token_type, ts=ts)
     if jobs.append_news(runtime.delivery, usage):
         if block is not None:
             block.add(usage)
@@ -206,7 +209,9 @@ def _fact(request: Request, key: Key, origin: Origin, results: str = "") -> Usag
     return _usage(request, Answer(response_id=results), origin, key, calls=0)
 
 
-def _usage(request: Request, answer: Answer, origin: Origin, key: Key, *, calls: int, ended: str = "complete", token_type: str = "") -> Usage:
+def _usage(
+    request: Request, answer: Answer, origin: Origin, key: Key, *, calls: int, ended: str = "complete", token_type: str = "", ts: int = 0
+) -> Usage:
     if token_type and token_type != request.token_type:
         request = replace(request, token_type=token_type, gen_ai_operation=_GEN_AI_OPERATIONS.get(token_type, request.gen_ai_operation))
     return assemble(
@@ -216,7 +221,7 @@ def _usage(request: Request, answer: Answer, origin: Origin, key: Key, *, calls:
         key=key.text,
         key_kind=key.kind.value,
         key_time=key.time,
-        ts=time_ns(),
+        ts=ts or time_ns(),
         tenant_id=origin.tenant_id,
         operation=origin.operation,
         ended=ended,

@@ -16,6 +16,7 @@ from tokentrail.recording import recorder
 from tokentrail.recording.assemble import assemble
 from tokentrail.recording.delivery import Texts
 from tokentrail.recording.runtime import current
+from tokentrail.tracking import job_results
 from tokentrail.tracking.durations import duration_ns
 from tokentrail.tracking.endpoints import endpoints_of
 from tokentrail.tracking.metadata import metadata_text
@@ -35,6 +36,7 @@ def track_response(
     request: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
     model: str = "",
+    job: str = "",
     operation: OperationLike | None = None,
     tenant_id: str = "",
     idempotency_key: str | None = None,
@@ -59,7 +61,11 @@ def track_response(
     is the call's start, an aware datetime or UTC nanoseconds, by default now; `duration` is in seconds. `ended` is by default what the body shows.
     Operation, tenant, operation id and metadata default to those of the enclosing block, then to the endpoint's operation and the settings.
 
-    Every call of this function counts, unless usages have the same `idempotency_key`: give one where a message may be read twice. A job (a
+    Results of a batch have the endpoint `batch`, and `job` is the batch's id, or its ARN or resource name; of OpenAI's batches, the id of the file
+    with the results. `body` is a line of the results, some lines, Bedrock's manifest, or the batch itself. They count once under the batch's id and
+    their own, for whoever created the batch; where a batch states its own usage, its results do not count. The last key is returned.
+
+    Every call of this function counts otherwise, unless usages have the same `idempotency_key`: give one where a message may be read twice. A job (a
     background response) counts once by its own id, and not before its end: then nothing is recorded and the key is empty.
 
     Raises `ValueError` for an unknown provider or endpoint, with the known ones, and `TypeError` or `ValueError` for another wrong argument. A body
@@ -69,7 +75,13 @@ def track_response(
     shapes = _shapes_of(provider, endpoint)
     sent = _mapping("request", request)
     answered = opened(body)
-    for name, text in {"model": model, "tenant_id": tenant_id, "operation_id": operation_id, "idempotency_key": idempotency_key or ""}.items():
+    for name, text in {
+        "model": model,
+        "tenant_id": tenant_id,
+        "operation_id": operation_id,
+        "idempotency_key": idempotency_key or "",
+        "job": job,
+    }.items():
         if not isinstance(text, str):
             raise TypeError(f"{name} is a text, not {type(text).__name__}")
     if idempotency_key == "":
@@ -80,6 +92,12 @@ def track_response(
     described, cut = metadata_text(metadata)
     block = attribution.get()
     named = None if operation is None else parse_operation(operation).value
+    is_job = job_results.are_of_jobs(shapes)
+    options = {"idempotency_key": idempotency_key, "request": request, "headers": headers, "ended": ended, "duration": duration}
+    job_results.check_options(endpoint, job, options, is_job=is_job)
+    if is_job:
+        says = {"tenant_id": shorten(tenant_id), "operation_id": shorten(operation_id), "metadata": described, "metadata_cut": cut}
+        return job_results.record_results(provider, shapes, answered, job, model=model, operation=named or "", ts=ts, says=says)
 
     read = _read(shapes, answered, sent, model, _mapping("headers", headers))
     if read is None:

@@ -114,6 +114,7 @@ FROM
     PREWHERE position(key_head, '#') = 0
     WHERE key_ts = toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
         AND key_hash GLOBAL NOT IN (SELECT key_hash FROM bridged_again)
+        AND key_head GLOBAL NOT IN (SELECT job FROM usage_jobs)
     UNION ALL
     SELECT
         of_jobs.* EXCEPT (job) REPLACE
@@ -134,6 +135,11 @@ FROM
         SELECT *, event_ts AS ts, substringIndex(key_head, '#', 1) AS job
         FROM usage_ledger FINAL
         PREWHERE position(key_head, '#') > 0
+        WHERE key_ts = toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
+        UNION ALL
+        SELECT *, event_ts AS ts, key_head AS job
+        FROM usage_ledger FINAL
+        PREWHERE key_head GLOBAL IN (SELECT job FROM usage_jobs)
         WHERE key_ts = toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
     ) AS of_jobs
     LEFT ANY JOIN

@@ -1,6 +1,6 @@
 """Gemini's batches, as JSON: each result states its usage, inside the batch (inlined), or in a file.
 
-Batches on Vertex have their results in Cloud Storage or BigQuery, which no function of the SDK reads: they are not counted.
+Batches on Vertex have their results in Cloud Storage or BigQuery, which no function of the SDK reads: see `stored_batches`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tokentrail.instrumentation.contract import Answer, Finding, Reading
 from tokentrail.integrations.shapes.gemini import read_content
 from tokentrail.integrations.shapes.json_objects import fields_of, items_of, unix_seconds
 
-__all__ = ["find_gemini_batch", "find_gemini_result", "find_new_gemini_batch"]
+__all__ = ["find_gemini_at_hand", "find_gemini_batch", "find_gemini_result", "find_new_gemini_batch"]
 
 ENDED: Final = ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
 
@@ -44,6 +44,15 @@ def _batch(operation: Mapping[str, Any], *, is_new: bool) -> Iterator[Finding]:
     for name in ("inlinedResponses", "inlinedEmbedContentResponses"):
         for index, each in enumerate(items_of(fields_of(output.get(name)).get("inlinedResponses"))):
             yield from _result(job, created, str(index), fields_of(each))
+
+
+def find_gemini_at_hand(name: str, value: Any) -> Iterator[Finding]:
+    """Finds what a batch has, or a line of a file of results: `name` is the file's."""
+    fields = fields_of(value)
+    if str(fields.get("name")).startswith("batches/"):
+        yield from _batch(fields, is_new=False)
+    else:
+        yield from find_gemini_result(name.removeprefix("files/"), fields)
 
 
 def find_gemini_result(file: str, line: Any) -> Iterator[Finding]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from tokentrail.instrumentation.contract import Endpoint, Reading
-from tokentrail.integrations.shapes.openai_jobs import find_batch, find_batch_result, find_batch_results, find_new_batch, find_new_tuning, find_tuning
+from tokentrail.instrumentation.contract import Endpoint, Finding, Reading
+from tokentrail.integrations.shapes.json_objects import fields_of
+from tokentrail.integrations.shapes.openai_jobs import (
+    find_batch,
+    find_batch_result,
+    find_batch_results,
+    find_inlined_batch,
+    find_new_batch,
+    find_new_tuning,
+    find_tuning,
+)
 
-__all__ = ["BATCH", "NAMED", "NEW_BATCH", "NEW_TUNING", "RESULTS", "TUNING"]
+__all__ = ["AT_HAND", "BATCH", "NAMED", "NEW_BATCH", "NEW_TUNING", "RESULTS", "TUNING"]
 
 
 def _no_texts(_body: Mapping[str, Any]) -> Sequence[str]:
@@ -30,6 +39,18 @@ BATCH: Final = Endpoint(
     deferred=True,
 )
 NEW_BATCH: Final = replace(BATCH, findings=find_new_batch)
+
+
+def _find_at_hand(name: str, value: Any) -> Iterator[Finding]:
+    """Finds what a batch states, a line of its results, or a page of them (xAI)."""
+    if fields_of(value).get("object") == "batch":
+        yield from find_inlined_batch(name, value)
+    else:
+        yield from find_batch_result(name, value)
+        yield from find_batch_results(name, value)
+
+
+AT_HAND: Final = replace(BATCH, findings=_find_at_hand)
 RESULTS: Final = replace(BATCH, findings=find_batch_result)
 TUNING: Final = replace(
     BATCH,

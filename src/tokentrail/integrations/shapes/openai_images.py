@@ -11,23 +11,24 @@ from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Endpoint, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of, sum_of
-from tokentrail.integrations.shapes.openai_completions import texts_of_completion
+from tokentrail.integrations.shapes.openai_completions import add_any_counts, texts_of_completion
 from tokentrail.integrations.shapes.openai_responses import add_counts
 
-__all__ = ["IMAGE_PATHS", "ImageEvents", "read_images"]
+__all__ = ["IMAGES", "IMAGE_PATHS", "ImageEvents", "read_images"]
 
 
 def read_images(response: Any) -> Reading:
     """Reads an answer with images, or the last event of a stream; both state their usage alike. The images themselves are not looked at."""
     fields = fields_of(response)
     answer = Answer()
-    add_counts(answer, fields.get("usage"))
+    usage = fields_of(fields.get("usage"))
+    (add_any_counts if "prompt_tokens" in usage else add_counts)(answer, usage)  # as in chats: OpenRouter
     written = fields_of(fields.get("svg_usage"))
     if written:
         answer.input_tokens = sum_of(answer.input_tokens, written.get("input_tokens"))
         answer.output_tokens = sum_of(answer.output_tokens, written.get("output_tokens"))
         answer.reasoning_tokens = sum_of(answer.reasoning_tokens, written.get("reasoning_tokens"))
-        if not fields_of(fields.get("usage")):
+        if not usage:
             answer.model = written.get("model") or ""
     return answer, "complete"
 

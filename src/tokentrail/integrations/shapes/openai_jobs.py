@@ -11,18 +11,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Finding, Reading
+from tokentrail.integrations.shapes.anthropic_messages import read_message
 from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, unix_seconds, whole
 from tokentrail.integrations.shapes.openai_chat import read_chat
-from tokentrail.integrations.shapes.openai_completions import read_any_embeddings, read_completion
+from tokentrail.integrations.shapes.openai_completions import add_any_counts, read_any_embeddings, read_completion
 from tokentrail.integrations.shapes.openai_responses import add_counts, read_response
 
 __all__ = [
     "find_batch",
     "find_batch_result",
     "find_batch_results",
-    "find_mistral_batch",
+    "find_inlined_batch",
     "find_new_batch",
-    "find_new_mistral_batch",
+    "find_new_inlined_batch",
     "find_new_tuning",
     "find_tuning",
 ]
@@ -77,11 +78,9 @@ def _ended(job: Mapping[str, Any]) -> str:
 def _usage_of(batch: Mapping[str, Any], ended: str) -> Reading | None:
     """Returns the usage of a whole batch; None if the batch states none. Zeros are none too: every batch that runs states them."""
     usage = fields_of(batch.get("usage"))
-    if not (whole(usage.get("input_tokens")) or whole(usage.get("output_tokens"))):
-        return None
     answer = Answer(model=batch.get("model") or "", response_id=batch["id"])
-    add_counts(answer, usage)
-    return answer, ended
+    (add_any_counts if "prompt_tokens" in usage else add_counts)(answer, usage)  # OpenRouter's
+    return (answer, ended) if whole(answer.input_tokens) or whole(answer.output_tokens) else None
 
 
 def find_batch_result(file: str, line: Any) -> Iterator[Finding]:
@@ -92,7 +91,7 @@ def find_batch_result(file: str, line: Any) -> Iterator[Finding]:
     status, part = whole(response.get("status_code")), fields.get("id") or fields.get("custom_id")
     if not file or status is None or not body or not isinstance(part, str) or "custom_id" not in fields:
         return
-    is_answer = status < FAILED and ("choices" in body or "output" in body)
+    is_answer = status < FAILED and ("choices" in body or "output" in body or body.get("type") == "message")
     if not fields_of(body.get("usage")) and not is_answer:
         return
     reading, token_type = _read_body(body)
@@ -123,6 +122,8 @@ def _include_reasoning(answer: Answer, usage: Mapping[str, Any]) -> None:
 
 def _read_body(body: Mapping[str, Any]) -> tuple[Reading, str]:
     """Reads the answer of one request, whose shape shows its endpoint."""
+    if body.get("type") == "message":
+        return read_message(body), ""
     answer = Body.of({name: value for name, value in body.items() if name != "data"})  # the numbers of embeddings
     if "output" in body:
         return read_response(answer), ""
@@ -132,20 +133,23 @@ def _read_body(body: Mapping[str, Any]) -> tuple[Reading, str]:
     return (read_completion if choices and "text" in fields_of(choices[0]) else read_chat)(answer), ""
 
 
-def find_mistral_batch(_name: str, answer: Any) -> Iterator[Finding]:
-    """Finds a batch of Mistral's that has ended, and its results where the answer has them: under the file's id, as in the file."""
-    yield from _mistral_batch(fields_of(answer), is_new=False)
+def find_inlined_batch(_name: str, answer: Any) -> Iterator[Finding]:
+    """Finds a batch that has ended, and its results where the answer has them: under the file's id, as in the file.
+
+    Mistral's `outputs`, OpenRouter's `results`; where the batch states its usage, they do not count.
+    """
+    yield from _inlined_batch(fields_of(answer), is_new=False)
 
 
-def find_new_mistral_batch(_name: str, answer: Any) -> Iterator[Finding]:
-    """Finds the batch that a call to Mistral has created."""
-    yield from _mistral_batch(fields_of(answer), is_new=True)
+def find_new_inlined_batch(_name: str, answer: Any) -> Iterator[Finding]:
+    """Finds the batch that a call to such a provider has created."""
+    yield from _inlined_batch(fields_of(answer), is_new=True)
 
 
-def _mistral_batch(batch: Mapping[str, Any], *, is_new: bool) -> Iterator[Finding]:
+def _inlined_batch(batch: Mapping[str, Any], *, is_new: bool) -> Iterator[Finding]:
     for finding in _batch(batch, is_new=is_new):
         yield finding
-        for line in items_of(batch.get("outputs")) if _ended(batch) else ():
+        for line in items_of(batch.get("outputs") or batch.get("results")) if _ended(batch) and finding.reading is None else ():
             yield from find_batch_result(finding.results or finding.job, line)
 
 

@@ -6,7 +6,6 @@ Live states its own audio in seconds, which are no tokens; the responses and dec
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -14,7 +13,7 @@ from typing import Any, Final
 from tokentrail.instrumentation.contract import Endpoint, Reading
 from tokentrail.integrations.shapes.json_objects import fields_of
 from tokentrail.integrations.shapes.openai_audio import TRANSCRIPTION, add_audio_counts, read_audio, texts_of_audio
-from tokentrail.integrations.shapes.openai_responses import read_response, texts_of_response_request
+from tokentrail.integrations.shapes.openai_responses import DELTAS, read_response, texts_of_response_request
 from tokentrail.integrations.shapes.sessions import Dialect
 
 __all__ = ["DECISION", "REALTIME", "RealtimeEvents", "TranscribedEvents", "live", "read_realtime", "responses_over_websocket"]
@@ -123,11 +122,6 @@ def _id_in_snapshot(event: Mapping[str, Any]) -> Any:
     return fields_of(event.get("response")).get("id") or ""
 
 
-def _inside(event: Mapping[str, Any]) -> Any:
-    """Returns the event of a delegated response or decision."""
-    return event.get("event") if event.get("type") in ("response.event", "decision.event") else event
-
-
 DECISION: Final = Endpoint(
     name="decisions", gen_ai_operation="chat", operation="classification", texts=texts_of_response_request, read=read_response, chunks=DecidedEvents
 )
@@ -135,10 +129,17 @@ SPOKEN: Final = Endpoint(name="realtime", gen_ai_operation="chat", operation="ch
 HEARD: Final = replace(TRANSCRIPTION, chunks=TranscribedEvents)
 _HEARD: Final = "conversation.item.input_audio_transcription."
 REALTIME: Final = Dialect(
-    matters=re.compile(
-        rb'"(?:(?:transcription_)?session\.(?:created|updated)|response\.(?:created|done|text\.delta|output_text\.delta)'
-        rb'|conversation\.item\.input_audio_transcription\.(?:completed|failed))"'
-    ).search,
+    marks=(
+        b'"response.output_text.delta"',
+        b'"response.text.delta"',  # of the beta
+        b'"response.created"',
+        b'"response.done"',
+        b'input_audio_transcription.completed"',
+        b'input_audio_transcription.failed"',
+        b'session.created"',
+        b'session.updated"',
+    ),
+    texts=dict.fromkeys(("response.output_text.delta", "response.text.delta"), "delta"),
     begins={"response.created": SPOKEN},
     ends={"response.done": SPOKEN, f"{_HEARD}completed": HEARD, f"{_HEARD}failed": HEARD},
     identify=_id_of_response,
@@ -151,7 +152,8 @@ _LAST_OF_RESPONSE: Final = ("response.completed", "response.incomplete", "respon
 def responses_over_websocket(endpoint: Endpoint) -> Dialect:
     """Returns the dialect of Responses over a websocket: the events of a stream, one response after the other."""
     return Dialect(
-        matters=re.compile(rb'"(?:response\.|error")').search,
+        marks=(b'"response.', b'"error"'),
+        texts=dict.fromkeys(DELTAS, "delta"),
         begins={"response.created": endpoint},
         ends=dict.fromkeys((*_LAST_OF_RESPONSE, "error"), endpoint),
         identify=_id_in_snapshot,
@@ -162,10 +164,11 @@ def responses_over_websocket(endpoint: Endpoint) -> Dialect:
 def live(endpoint: Endpoint) -> Dialect:
     """Returns the dialect of Live: the events of the responses and decisions that Live's model delegates."""
     return Dialect(
-        matters=re.compile(rb'"(?:response|decision)\.event"').search,
+        marks=(b'"response.event"', b'"decision.event"'),
+        texts=dict.fromkeys(DELTAS, "delta"),
         begins={"response.created": endpoint},
         ends={**dict.fromkeys(_LAST_OF_RESPONSE, endpoint), "decision.completed": DECISION},
         identify=_id_in_snapshot,
-        unwrap=_inside,
+        wrapping=frozenset({"response.event", "decision.event"}),
         claims=True,
     )

@@ -142,7 +142,7 @@ class ResponseEvents:
             event = Body.of(event)  # the caller requested dictionaries
         try:
             kind = event.type
-            if kind in _DELTAS:
+            if kind in DELTAS:
                 if isinstance(event.delta, str):
                     self.texts += (event.delta,)
             elif kind in _SNAPSHOTS:
@@ -184,7 +184,7 @@ class NewBackgroundEvents(ResponseEvents):
         return read_new_background(self.response)
 
 
-_DELTAS = frozenset(
+DELTAS = frozenset(
     {
         "response.output_text.delta",
         "response.refusal.delta",

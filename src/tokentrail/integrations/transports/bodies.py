@@ -13,10 +13,15 @@ from tokentrail.instrumentation.contract import Answer, Chunks, Reading
 from tokentrail.integrations.shapes.json_objects import Body
 from tokentrail.integrations.transports.aws_frames import FIRST_BYTE, split_frames
 
-__all__ = ["BodyReader", "MediaReader"]
+__all__ = ["BodyReader", "MediaReader", "is_media"]
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Bytes of one JSON body, or of one line of events, that are kept until the end of the body or line; longer ones are not read."""
+
+
+def is_media(response: Any) -> bool:
+    """Whether the body of an HTTP response is audio, an image or a video."""
+    return str(response.headers.get("content-type")).startswith(("audio/", "image/", "video/", "application/octet-stream"))
 
 
 class MediaReader:

@@ -24,6 +24,7 @@ from urllib3.util import Url, parse_url
 
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading
+from tokentrail.instrumentation.jobs import JobReader, job_exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
 from tokentrail.integrations.shapes.bedrock_models import read_with_headers
 from tokentrail.integrations.transports.botocore_bodies import WholeBody, follow_read
@@ -36,17 +37,22 @@ __all__ = ["Operation", "hooks_of"]
 
 decode: Final = msgspec.json.Decoder().decode
 
+JOBS: Final = "/model-invocation-job"
 _FAILED: Final = 300
 """botocore raises for every status from here on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """An operation of the service: the endpoint of a model and a request, and the name of a body that is not read when the call returns."""
+    """An operation of the service: the endpoint of a model and a request, and the name of a body that is not read when the call returns.
+
+    `creates`: the operation makes a job, and its path names no model.
+    """
 
     endpoint: Callable[[str, Mapping[str, Any]], Endpoint]
     payload: str = ""
     streams: bool = False
+    creates: bool = False
 
 
 class StatusError(Exception):
@@ -67,6 +73,8 @@ def _open_request(
 ) -> Exchange | None:
     sent, model = args if len(args) > 1 else (args[0] if args else kwargs["request_dict"], kwargs["operation_model"])
     operation = operations.get(model.name)
+    if operation is not None and operation.creates:
+        return _open_job(operation, sent, args, kwargs)
     if operation is None or (target := _target_of(sent["url"])) is None:
         return None  # another service
     base, name = target
@@ -77,6 +85,27 @@ def _open_request(
     exchange.deferred = endpoint.deferred
     exchange.deliver = partial(_deliver, operation, endpoint, sent, body, is_async)
     return exchange
+
+
+def _open_job(operation: Operation, sent: Mapping[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
+    """Returns the exchange of a call that creates a job; None for an operation of another service with the same name."""
+    base, path, _ = sent["url"].partition(JOBS)
+    if not path:
+        return None
+    body = _body_of(sent)
+    model = body.get("modelId")
+    name = model if isinstance(model, str) else ""
+    endpoint = operation.endpoint(name, body)
+    exchange = job_exchange(endpoint, server_of(_parsed(base), "aws.bedrock"), args, kwargs, name)
+    exchange.deliver = partial(_deliver_job, JobReader(endpoint, "", exchange.request))
+    return exchange
+
+
+def _deliver_job(reader: JobReader, _exchange: Exchange, result: Any) -> Any:
+    http = result[0]
+    if http.status_code < _FAILED:
+        reader.read_whole(http._content or b"")  # noqa: SLF001 - `content` is a coroutine in aiobotocore
+    return result
 
 
 def _body_of(sent: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ import msgspec
 
 from tokentrail.instrumentation.contract import Chunks, Reading
 
-__all__ = ["EventReader", "parsed"]
+__all__ = ["NO_JSON", "EventReader", "parsed"]
 
 AT_ONCE: Final = 256
 """Parts of a body that are collected before their events are read."""
@@ -24,14 +24,14 @@ _to_the_last_end = re.compile(rb".*" + _BLANK_LINE, re.DOTALL).match
 _blocks = re.compile(_BLANK_LINE).split
 _lines = re.compile(rb"\r\n|\n|\r").split
 _decode = msgspec.json.decode
-_NO_JSON: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+NO_JSON: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def parsed(text: bytes) -> Any:
     """Returns the value of a JSON text; None for any other text."""
     try:
         return _decode(text)
-    except _NO_JSON:
+    except NO_JSON:
         pass
     try:
         return json.loads(text)  # accepts more: a byte order mark, NaN
@@ -83,7 +83,7 @@ class EventReader:
             self._done = True
         try:
             events = _decode(b"[" + b",".join(lines) + b"]")
-        except _NO_JSON:
+        except NO_JSON:
             events = self._one_by_one(text)
         absorb = self._chunks.absorb
         for event in events:

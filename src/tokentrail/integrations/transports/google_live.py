@@ -10,17 +10,18 @@ response that is under way when the session is cut is recorded with the exceptio
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from typing import Any, Final
+
+import msgspec
 
 from tokentrail.instrumentation.contract import Endpoint, Exchange, Hook
 from tokentrail.instrumentation.streams import FollowedStream
 from tokentrail.integrations.shapes.gemini_live import begins, ends_turn, states_usage
 from tokentrail.integrations.shapes.json_objects import fields_of
-from tokentrail.integrations.transports.events import parsed
+from tokentrail.integrations.transports.events import NO_JSON, parsed
 from tokentrail.integrations.transports.urls import parsed as parsed_url
 from tokentrail.providers.lookup import Server, server_of
 from tokentrail.recording import recorder
@@ -29,8 +30,14 @@ from tokentrail.recording.runtime import internal_error
 __all__ = ["hooks_of"]
 
 _MOST_FRAMES: Final = 8
-_is_read = re.compile(rb'"(?:usageMetadata|toolCall|turnComplete|interrupted|text)"').search
-_is_response = re.compile(rb'"modelTurn"').search
+_parse: Final = msgspec.json.Decoder().decode
+_READ: Final = ('"text"', '"usageMetadata"', '"turnComplete"', '"toolCall"', '"interrupted"')
+"""Of these, one stands in every message that is read; in any other one, sound, the model's turn at most is seen."""
+_TURN: Final = '"modelTurn"'
+_READ_BYTES: Final = tuple(mark.encode() for mark in _READ)
+_TURN_BYTES: Final = _TURN.encode()
+_MORE: Final = ("turnComplete", "turnCompleteReason", "interrupted", "outputTranscription")
+"""What may stand in a message's content beside a piece of text."""
 
 
 def hooks_of(module: str, endpoint: Endpoint) -> tuple[Hook, ...]:
@@ -74,7 +81,7 @@ def _follow(websocket: Any, responses: _Responses) -> None:
         except Exception as error:
             _guarded(responses.fail, error)
             raise
-        _guarded(responses.take, message)
+        responses.take(message)
         return message
 
     @wraps(close)
@@ -95,7 +102,7 @@ def _guarded(step: Callable[[Any], None], value: Any) -> None:
 class _Responses:
     """The responses of one session, of which one at most is under way."""
 
-    __slots__ = ("_endpoint", "_is_over", "_model", "_server", "_under_way")
+    __slots__ = ("_endpoint", "_is_over", "_model", "_server", "_texts", "_under_way")
 
     def __init__(self, endpoint: Endpoint, server: Server, model: str) -> None:
         self._endpoint = endpoint
@@ -103,22 +110,49 @@ class _Responses:
         self._model = model
         self._under_way: FollowedStream | None = None
         self._is_over = False  # the turn; a usage may follow
+        self._texts: list[str] | None = None  # of the response under way, as long as its turn goes on
 
     def take(self, message: Any) -> None:
-        """Reads a message."""
-        data = message.encode() if isinstance(message, str) else message
-        if not _is_read(data):
-            if _is_response(data):
-                self._begin()
-            return
-        fields = fields_of(parsed(data))
+        """Reads a message. Sound costs no further call, and a piece of text that of parsing."""
+        try:
+            is_text = type(message) is str
+            for mark in _READ if is_text else _READ_BYTES:
+                if mark in message:
+                    break
+            else:
+                if self._texts is None and (_TURN if is_text else _TURN_BYTES) in message:
+                    self._begin()
+                return
+            fields = None
+            if self._texts is not None:
+                try:
+                    fields = _parse(message)
+                    content = fields["serverContent"]
+                    (part,) = content["modelTurn"]["parts"]
+                    text = part["text"]
+                    for name in _MORE:
+                        if name in content:
+                            break
+                    else:
+                        if type(text) is str and not ("usageMetadata" in fields or "toolCall" in fields):
+                            self._texts += (text,) if text else ()
+                            return
+                except (KeyError, TypeError, ValueError, *NO_JSON):
+                    pass
+            self._take(fields_of(fields if fields is not None else parsed(message.encode() if is_text else message)))
+        except Exception as failure:
+            internal_error("live", failure)
+
+    def _take(self, fields: Mapping[str, Any]) -> None:
+        """Reads any message; see `take`."""
         is_stated = states_usage(fields)
         if begins(fields) or (is_stated and self._under_way is None):
             self._begin()
         if self._under_way is None:
             return
         self._under_way.chunks.absorb(fields)
-        self._is_over = self._is_over or ends_turn(fields)
+        if ends_turn(fields):
+            self._is_over, self._texts = True, None
         if is_stated:
             self.end(None, exhausted=True)
 
@@ -134,6 +168,7 @@ class _Responses:
             self._under_way = FollowedStream(exchange, self._endpoint.chunks({}, False))
         if self._under_way.exchange.call is not None:
             self._under_way.exchange.call.first_chunk()
+        self._texts = getattr(self._under_way.chunks, "texts", None)
 
     def fail(self, error: Exception) -> None:
         """Records the response under way when the connection is closed; an interrupted `recv` loses no message."""
@@ -142,6 +177,6 @@ class _Responses:
 
     def end(self, error: BaseException | None, *, exhausted: bool = False) -> None:
         """Records the response under way."""
-        followed, self._under_way, self._is_over = self._under_way, None, False
+        followed, self._under_way, self._is_over, self._texts = self._under_way, None, False, None
         if followed is not None:
             followed.end(exhausted=exhausted, error=error)

@@ -19,7 +19,7 @@ from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading
 from tokentrail.instrumentation.jobs import JobReader, job_exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async, follow_body
-from tokentrail.integrations.transports.bodies import BodyReader
+from tokentrail.integrations.transports.bodies import BodyReader, MediaReader, is_media
 from tokentrail.integrations.transports.events import EventReader, parsed
 from tokentrail.integrations.transports.http_errors import content_of, http_errors
 from tokentrail.integrations.transports.named_paths import NamedPaths
@@ -136,9 +136,15 @@ def _deliver(endpoint: Endpoint, body: Mapping[str, Any], is_async: bool, is_pol
     elif endpoint.chunks is not None:
         chunks = endpoint.chunks(body, False)
         exchange.request.stream = "event-stream" in response.headers.get("content-type", "")
-        reader = EventReader(chunks) if exchange.request.stream else BodyReader(endpoint.read, chunks, deferred=endpoint.deferred)
-        _follow(response, FollowedStream(exchange, reader), is_async=is_async)
+        _follow(response, FollowedStream(exchange, _reader(endpoint, chunks, exchange, response)), is_async=is_async)
     return response
+
+
+def _reader(endpoint: Endpoint, chunks: Any, exchange: Exchange, response: Any) -> Any:
+    """Returns what reads the bytes of a response: events, media, or a whole JSON object where events were asked for."""
+    if exchange.request.stream:
+        return EventReader(chunks)
+    return MediaReader() if is_media(response) else BodyReader(endpoint.read, chunks, deferred=endpoint.deferred)
 
 
 def _deliver_job(reader: JobReader, is_async: bool, exchange: Exchange, response: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tokentrail.instrumentation.contract import Chunks, Exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async, follow_body, watch_close
-from tokentrail.integrations.transports.bodies import BodyReader, MediaReader
+from tokentrail.integrations.transports.bodies import BodyReader, MediaReader, is_media
 from tokentrail.integrations.transports.http_errors import content_of
 
 __all__ = ["deliver"]
@@ -25,7 +25,7 @@ def deliver(chunks: Chunks | None, is_async: bool, exchange: Exchange, answer: A
         return answer
     response = getattr(answer, "http_response", None) or getattr(answer, "response", answer)  # the latter: openai's object for speech
     is_http = hasattr(response, "is_stream_consumed")
-    reader = MediaReader() if is_http and _is_media(response) else BodyReader(exchange.read, chunks, deferred=exchange.deferred)
+    reader = MediaReader() if is_http and is_media(response) else BodyReader(exchange.read, chunks, deferred=exchange.deferred)
     followed = FollowedStream(exchange, reader)
     value = content_of(response) if is_http else answer
     if is_http and value is None:
@@ -35,11 +35,6 @@ def deliver(chunks: Chunks | None, is_async: bool, exchange: Exchange, answer: A
     else:
         followed.end_with(reader.read_whole(value))
     return answer
-
-
-def _is_media(response: Any) -> bool:
-    """Whether the body of an HTTP response is audio, an image or a video."""
-    return str(response.headers.get("content-type")).startswith(("audio/", "image/", "video/", "application/octet-stream"))
 
 
 def _follow(stream: Any, followed: FollowedStream, *, is_async: bool) -> None:

@@ -5,7 +5,8 @@ _handle_backoff(response, …)             waits before the request of a refused
 _handle_response(…, response)            makes the result, or an exception, of a response that is not a stream: a refused call ends here
 _get_sleep_time(response, …)             of the SDK's own transport below httpx: sends again by itself, an attempt too
 
-Other clients of httpx, also those that an application hands to the SDK, stay as they are. What is sent in a thread of the SDK: see `watsonx_threads`.
+Other clients of httpx stay as they are; those that an application hands to the SDK: see `watsonx_handed`. What is sent in a thread of the SDK: see
+`watsonx_threads`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tokentrail.integrations.transports.bodies import BodyReader
 from tokentrail.integrations.transports.events import EventReader, parsed
 from tokentrail.integrations.transports.http_errors import http_errors
 from tokentrail.integrations.transports.urls import parsed as parsed_url
+from tokentrail.integrations.transports.watsonx_handed import hook_of_handed
 from tokentrail.integrations.transports.watsonx_threads import Carried, hooks_of_threads
 from tokentrail.providers.lookup import server_of
 from tokentrail.recording import recorder
@@ -91,6 +93,7 @@ def hooks_of(package: str, provider: str, paths: Mapping[str, Endpoint]) -> tupl
         Hook(f"{package}.wml_resource", "WMLResource._handle_response", opens=_end_refused),
         Hook(transport, "RetryTransportMixin._get_sleep_time", opens=_open_transport),
         Hook(transport, "RetryTransportMixin._is_retry_on_server_disconnect", opens=_open_transport),
+        hook_of_handed(package, opens),
         *hooks_of_threads(package),
     )
 

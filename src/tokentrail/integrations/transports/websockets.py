@@ -1,7 +1,8 @@
 """Sessions over a websocket, of SDKs that Stainless generates: each call of the session's model is followed like a stream, and is a row of its own.
 
 ConnectionManager.__enter__()      connects, and returns the connection; the manager holds client and model
-Connection.recv_bytes()            every way to receive (`recv`, `for`, `dispatch_events`, a loop of the application's) calls this method
+Connection.recv_bytes()            every way to receive (`recv`, `for`, `dispatch_events`, a loop of the application's) calls this method; it is
+                                   replaced in one connection, for sound arrives fifty times a second
 Connection.send(event)             what the application sends; only read where an API's answers do not name what they answer
 Connection.close()                 ends the calls that are under way
 
@@ -13,21 +14,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import partial, wraps
 from typing import Any, Final
 from weakref import WeakKeyDictionary
+
+import msgspec
 
 from tokentrail.instrumentation.contract import Chunks, Endpoint, Exchange, Hook, Reading, Request
 from tokentrail.instrumentation.streams import FollowedStream
 from tokentrail.integrations.shapes.json_objects import fields_of, unix_seconds
 from tokentrail.integrations.shapes.sessions import Dialect
-from tokentrail.integrations.transports.events import parsed
+from tokentrail.integrations.transports.events import NO_JSON, parsed
 from tokentrail.integrations.transports.urls import parsed as parsed_url
 from tokentrail.providers.lookup import Server, server_of
 from tokentrail.recording import recorder
+from tokentrail.recording.runtime import internal_error
 
 __all__ = ["close_hooks", "hooks_of"]
 
+_parse: Final = msgspec.json.Decoder().decode
 _MAX_ASKED: Final = 64
 """Requests that are kept until their answer begins."""
 
@@ -44,8 +49,7 @@ def _hooks(module: str, name: str, provider: str, dialect: Dialect) -> Iterator[
         connection = f"{'Async' if is_async else ''}{name}Connection"
         enter = "__aenter__" if is_async else "__enter__"
         hook = partial(Hook, module, is_async=is_async, optional=True)
-        yield hook(f"{connection}Manager.{enter}", opens=partial(_open_session, provider, dialect))
-        yield hook(f"{connection}.recv_bytes", opens=_open_message)
+        yield hook(f"{connection}Manager.{enter}", opens=partial(_open_session, provider, dialect, is_async))
         yield hook(f"{connection}.close", opens=_open_close)
         if dialect.asks:
             yield hook(f"{connection}.send", opens=_note_request)
@@ -59,24 +63,56 @@ def close_hooks(module: str, name: str) -> tuple[Hook, ...]:
     )
 
 
-def _open_session(provider: str, dialect: Dialect, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:
+def _open_session(provider: str, dialect: Dialect, is_async: bool, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:
     held = {name.rpartition("__")[2]: value for name, value in vars(manager).items()}  # private names of the manager's class
     client, model = held["client"], held.get("model")
     url = getattr(client, "websocket_base_url", None) or client.base_url
     server = server_of(parsed_url(url) if isinstance(url, str) else url, provider)
     claims = dialect.claims or isinstance(held.get("call_id"), str)  # a call of a telephone or a browser, which several connections may watch
     session = Session(dialect, server, model if isinstance(model, str) else "", claims)
-    return _exchange_of(session, args, kwargs, session.begin)
+    return _exchange_of(args, kwargs, partial(_begin, session, is_async))
 
 
-def _open_message(connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
-    session = _sessions.get(connection)
-    return _exchange_of(session, args, kwargs, session.deliver) if session is not None else None
+def _begin(session: Session, is_async: bool, _exchange: Exchange, connection: Any) -> Any:
+    """Keeps the session of a connection while the connection lives, and reads what the connection receives."""
+    _sessions[connection] = session
+    receive = getattr(connection, "recv_bytes", None)
+    if receive is not None:
+        connection.recv_bytes = _received_async(session, receive) if is_async else _received(session, receive)
+    return connection
+
+
+def _received(session: Session, receive: Any) -> Any:
+    @wraps(receive)
+    def recv_bytes(*args: Any, **kwargs: Any) -> Any:
+        try:
+            message = receive(*args, **kwargs)
+        except BaseException as error:
+            session.fail(error)
+            raise
+        session.take(message)
+        return message
+
+    return recv_bytes
+
+
+def _received_async(session: Session, receive: Any) -> Any:
+    @wraps(receive)
+    async def recv_bytes(*args: Any, **kwargs: Any) -> Any:
+        try:
+            message = await receive(*args, **kwargs)
+        except BaseException as error:
+            session.fail(error)
+            raise
+        session.take(message)
+        return message
+
+    return recv_bytes
 
 
 def _open_close(connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
     session = _sessions.get(connection)
-    return _exchange_of(session, args, kwargs, session.close) if session is not None else None
+    return _exchange_of(args, kwargs, session.close) if session is not None else None
 
 
 def _note_request(connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -85,9 +121,9 @@ def _note_request(connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         session.note(fields_of(args[0] if args else kwargs.get("event")))
 
 
-def _exchange_of(session: Session, args: tuple[Any, ...], kwargs: dict[str, Any], deliver: Any) -> Exchange:
+def _exchange_of(args: tuple[Any, ...], kwargs: dict[str, Any], deliver: Any) -> Exchange:
     """Returns an exchange that is no call itself."""
-    return Exchange(_NO_CALL, args, kwargs, _read_nothing, deliver, session.read_error, deferred=True)
+    return Exchange(_NO_CALL, args, kwargs, _read_nothing, deliver, deferred=True)
 
 
 def _read_nothing(_result: Any) -> None:
@@ -100,7 +136,7 @@ _NO_CALL: Final = Request(provider="", endpoint="", gen_ai_operation="")
 class Session:
     """The calls of one connection that are under way."""
 
-    __slots__ = ("_asked", "_calls", "_claims", "_dialect", "_model", "_server", "_settings")
+    __slots__ = ("_asked", "_calls", "_claims", "_dialect", "_model", "_newest", "_server", "_settings", "_texts")
 
     def __init__(self, dialect: Dialect, server: Server, model: str, claims: bool) -> None:
         self._dialect = dialect
@@ -110,36 +146,57 @@ class Session:
         self._settings: Mapping[str, Any] = {}
         self._asked: deque[Mapping[str, Any]] = deque(maxlen=_MAX_ASKED)
         self._calls: dict[str, FollowedStream] = {}
-
-    def begin(self, _exchange: Exchange, connection: Any) -> Any:
-        """Keeps the session of a connection while the connection lives."""
-        _sessions[connection] = self
-        return connection
+        self._newest = ""  # the call that began last, of those under way
+        self._texts: dict[str, list[str]] = {}  # of the calls of which something has come
 
     def note(self, event: Mapping[str, Any]) -> None:
         """Keeps a request until its answer begins."""
         if event.get("type") == self._dialect.asks:
             self._asked.append(event)
 
-    def deliver(self, _exchange: Exchange, message: Any) -> Any:
-        """Reads a message, which the caller gets unchanged."""
-        data = message.encode() if isinstance(message, str) else message
-        if self._dialect.matters(data):
-            event = fields_of(parsed(data))
-            self._take(fields_of(self._dialect.unwrap(event)))
-        return message
+    def take(self, message: Any) -> None:
+        """Reads a message. Sound costs no further call, and a piece of text that of parsing."""
+        try:
+            data = message.encode() if type(message) is str else message
+            for mark in self._dialect.marks:
+                if mark in data:
+                    break
+            else:
+                return
+            event = None
+            try:
+                event = inside = _parse(data)
+                if event["type"] in self._dialect.wrapping:
+                    inside = event["event"]
+                text = inside[self._dialect.texts[inside["type"]]]
+                texts = self._texts[inside["response_id"] if "response_id" in inside else self._newest]
+                if type(text) is str:
+                    texts += (text,)
+                    return
+            except (KeyError, TypeError, *NO_JSON):
+                pass
+            fields = fields_of(parsed(data) if event is None else event)
+            kind = fields.get("type")
+            self._take(fields_of(fields.get("event")) if isinstance(kind, str) and kind in self._dialect.wrapping else fields)
+            self._newest = next(reversed(self._calls), "")
+        except Exception as failure:
+            internal_error("session", failure)
 
     def close(self, _exchange: Exchange, result: Any) -> Any:
         """Records the calls under way, when the application closes the connection."""
         self._end_all(None)
         return result
 
-    def read_error(self, _exchange: Exchange, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         """Records the calls under way when the connection is closed; an interrupted `recv_bytes` loses no message."""
-        if any(kind.__name__ == "ConnectionClosed" for kind in type(error).__mro__):
-            self._end_all(None if type(error).__name__ == "ConnectionClosedOK" else error)
+        try:
+            if any(kind.__name__ == "ConnectionClosed" for kind in type(error).__mro__):
+                self._end_all(None if type(error).__name__ == "ConnectionClosedOK" else error)
+        except Exception as failure:
+            internal_error("session", failure)
 
     def _end_all(self, error: BaseException | None) -> None:
+        self._texts.clear()
         while self._calls:
             self._calls.popitem()[1].end(error=error)
 
@@ -160,11 +217,15 @@ class Session:
         followed = self._calls.get(place)
         if followed is None:
             return
-        if begun is None and ended is None and followed.exchange.call is not None:
-            followed.exchange.call.first_chunk()
+        if begun is None and ended is None:
+            if followed.exchange.call is not None:
+                followed.exchange.call.first_chunk()
+            if (texts := getattr(followed.chunks, "texts", None)) is not None:
+                self._texts[place] = texts
         followed.chunks.absorb(event)
         if ended is not None:
             self._calls.pop(place, None)
+            self._texts.pop(place, None)
             followed.end(exhausted=True)
 
     def _start(self, endpoint: Endpoint, place: str) -> None:
@@ -187,11 +248,12 @@ class Session:
 class _Claimed:
     """The chunks of a call that several connections may see: the answer's id makes the key."""
 
-    __slots__ = ("_chunks", "_created")
+    __slots__ = ("_chunks", "_created", "texts")
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
         self._created = 0
+        self.texts: list[str] | None = getattr(chunks, "texts", None)
 
     def absorb(self, event: Any) -> bool:
         """Takes an event."""
