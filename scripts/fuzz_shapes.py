@@ -20,11 +20,13 @@ except ImportError:
 
 if atheris is not None:
     with atheris.instrument_imports(include=["tokentrail.integrations", "tokentrail.instrumentation.around"]):
-        from tests.support.tampering import assert_readable, subjects
+        from tests.support.subjects import subjects
+        from tests.support.tampering import assert_readable
 
         SUBJECTS = subjects()
 else:
-    from tests.support.tampering import assert_readable, subjects
+    from tests.support.subjects import subjects
+    from tests.support.tampering import assert_readable
 
     SUBJECTS = subjects()
 
