@@ -20,7 +20,52 @@ for subject in subjects():
     by = f"{'litellm-' if subject.route else ''}{subject.recording.provider}"
     BY_SHAPE[by, subject.endpoint.name, subject.recording.stream].append(subject)
 
-FOUND: tuple[tuple[str, list[int]], ...] = (("bedrock-invoke_model-08ba14a7f564", [0, 0, 0, 14, 0, 49]),)
+FOUND: tuple[tuple[str, list[int]], ...] = (
+    ("bedrock-invoke_model-08ba14a7f564", [0, 0, 0, 14, 0, 49]),  # events at hand of an endpoint that has no stream
+    (
+        "ollama-ollama_chat-by-hand-thinking",
+        [
+            189,
+            99,
+            111,
+            110,
+            116,
+            101,
+            110,
+            116,
+            95,
+            98,
+            108,
+            111,
+            99,
+            107,
+            95,
+            115,
+            116,
+            97,
+            114,
+            2,
+            7,
+            7,
+            7,
+            7,
+            132,
+            7,
+            7,
+            7,
+            116,
+            116,
+            7,
+            7,
+            7,
+            7,
+            7,
+            7,
+            9,
+            0,
+        ],
+    ),
+)
 """What once raised: the recording, and the numbers that changed it."""
 
 
