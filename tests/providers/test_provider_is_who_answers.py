@@ -145,6 +145,13 @@ def test_no_host_is_of_two_providers_and_every_key_is_one() -> None:
     assert len(ports) == len(set(ports))
 
 
+def test_the_conventions_names_are_the_tables() -> None:
+    """The well-known values of `gen_ai.provider.name` in semantic-conventions-genai, without `gcp.gen_ai`, which stands for an unknown backend."""
+    known = {"anthropic", "aws.bedrock", "azure.ai.inference", "azure.ai.openai", "cohere", "deepseek", "gcp.gemini", "gcp.vertex_ai", "groq"}
+    known |= {"ibm.watsonx.ai", "mistral_ai", "moonshot_ai", "openai", "perplexity", "x_ai"}
+    assert known <= {provider.name for provider in PROVIDERS}
+
+
 def test_a_setting_names_ones_own_hosts() -> None:
     own = httpx.URL("http://llm.internal:8000/v1")
     assert server_of(own, "openai").provider == "openai"
