@@ -20,12 +20,14 @@ from tests.providers.test_usual_answers_read_as_any_answer import CHANGES, ODD, 
 from tests.support.json_bodies import documents
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.integrations.shapes.gemini import GeminiChunks
+from tokentrail.integrations.shapes.huggingface import ChatEvents as HuggingFaceEvents
 from tokentrail.integrations.shapes.interactions import InteractionEvents
 from tokentrail.integrations.shapes.json_objects import Body
 from tokentrail.integrations.shapes.mistral import AudioEvents
 from tokentrail.integrations.shapes.mistral_conversations import ConversationEvents
 from tokentrail.integrations.shapes.openai_audio import AudioEvents as TranscriptEvents
 from tokentrail.integrations.shapes.openai_completions import CompletionChunks
+from tokentrail.integrations.shapes.openai_json import ChatEvents
 from tokentrail.testing.recording import SHIPPED
 
 
@@ -64,7 +66,20 @@ WAYS = {
         {"type": "message.output.delta", "content": "lorem", "id": "m1", "model": "mistral-large-latest"},
     ),
 }
-
+WAYS |= {
+    name: Way(
+        chunks,
+        {"error": None},
+        recorded,
+        {
+            "id": "c1",
+            "model": "m",
+            "choices": [{"index": 0, "delta": {"role": "assistant", "content": "lorem"}, "finish_reason": None}],
+            "usage": None,
+        },
+    )
+    for name, chunks, recorded in (("hugging face", HuggingFaceEvents, "huggingface-chat"), ("chats as JSON", ChatEvents, "openrouter-chat"))
+}
 
 FIELDS = sorted({name for way in WAYS.values() for inside in objects_in(way.usual) for name in inside})
 MORE = ("arguments", "error", "finishReason", "object", "responseId", "summary", "thought")
