@@ -7,6 +7,7 @@ as fit. What raises is printed as a line for `FOUND` in tests/providers/test_wha
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 
@@ -20,11 +21,13 @@ except ImportError:
 
 if atheris is not None:
     with atheris.instrument_imports(include=["tokentrail.integrations", "tokentrail.instrumentation.around"]):
-        from tests.support.tampering import assert_readable, subjects
+        from tests.support.subjects import subjects
+        from tests.support.tampering import assert_readable
 
         SUBJECTS = subjects()
 else:
-    from tests.support.tampering import assert_readable, subjects
+    from tests.support.subjects import subjects
+    from tests.support.tampering import assert_readable
 
     SUBJECTS = subjects()
 
@@ -42,7 +45,8 @@ def try_one(data: bytes) -> None:
 
 def fuzz_with_atheris(seconds: int) -> None:
     """Runs until the time is over, or something raises."""
-    atheris.Setup([sys.argv[0], f"-max_total_time={seconds}", "-max_len=60", "-len_control=0", "-print_final_stats=1"], try_one)
+    aside = f"-artifact_prefix={tempfile.gettempdir()}/"  # what is found is printed; the guide writes a file too
+    atheris.Setup([sys.argv[0], f"-max_total_time={seconds}", "-max_len=60", "-len_control=0", "-print_final_stats=1", aside], try_one)
     atheris.Fuzz()
 
 

@@ -112,6 +112,35 @@ async def test_later_results_of_a_process_state_running_totals(usages: Usages, o
     ]
 
 
+ODD = (None, "lorem", -1, 12.5, 2**63, 10**40, True, [], {}, [[None]])
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+async def test_a_total_that_is_no_count_is_not_stated(odd: Any, usages: Usages, options: Callable[..., Any]) -> None:
+    """And the totals after it are counted from the last one that is a count."""
+    turns = [[result({SONNET: of(4, 9, 30, 6)})], [result({SONNET: of(odd, 19, odd, 6)})], [result({SONNET: of(9, 29, 80, 6)})]]
+    async with sdk.ClaudeSDKClient(options(*turns)) as client:
+        for _ in turns:
+            await client.query("abc")
+            assert [type(each).__name__ async for each in client.receive_response()] == ["ResultMessage"]
+    assert facts(usages) == [
+        (SONNET, 40, 9, 30, 6, "complete"),
+        (SONNET, None, 10, None, 0, "complete"),
+        (SONNET, 55, 10, 50, 0, "complete"),
+    ]
+
+
+@pytest.mark.parametrize("odd", [*ODD, {SONNET: None}, {SONNET: [1]}, {SONNET: "lorem"}, {SONNET: {}}], ids=repr)
+async def test_a_result_of_another_shape_harms_nobody(odd: Any, usages: Usages, options: Callable[..., Any]) -> None:
+    more = {"usage": odd, "is_error": odd, "terminal_reason": odd}
+    turn = [assistant(), {**assistant(), "message": {**assistant()["message"], "model": odd}}, result(odd, **more)]
+    with suppress(Exception):  # the SDK's own opinion
+        async for _ in sdk.query(prompt="abc", options=options(turn)):
+            pass
+    assert len(usages.recorded) <= 1
+    assert all(count in (None, 0) for row in facts(usages) for count in row[1:5])
+
+
 async def test_each_process_begins_anew(usages: Usages, options: Callable[..., Any]) -> None:
     for _ in range(2):
         async for _ in sdk.query(prompt="abc", options=options([result({SONNET: of(4, 9)})])):

@@ -77,6 +77,31 @@ def test_hosts(url: str, provider: str, address: str, port: int, asked: bool) ->
         ("https://inference.generativeai.us-chicago-1.oci.oraclecloud.com", "oracle"),
         ("https://x.us-east-1.aws.endpoints.huggingface.cloud/v1", "huggingface"),
         ("http://localhost:1234/v1", "lm_studio"),
+        ("https://ap-south-1.aws.wxai.ibm.com/ml/v1", "ibm.watsonx.ai"),
+        ("https://private.us-south.ml.cloud.ibm.com/ml/v1", "ibm.watsonx.ai"),
+        ("https://cn-hongkong.dashscope.aliyuncs.com/compatible-mode/v1", "dashscope"),
+        ("https://ws-1.ap-southeast-1.maas.aliyuncs.com/compatible-mode/v1", "dashscope"),
+        ("https://trial.cn-beijing.maas.aliyuncs.com/apps/anthropic", "dashscope"),
+        ("https://eu-west-1.api.x.ai/v1", "x_ai"),
+        ("https://tokenhub.tencentmaas.com/v1", "tencent"),
+        ("https://tokenhub-intl.tencentcloudmaas.com/v1", "tencent"),
+        ("https://tokenhub.tencentcloudmaas.tech/v1", "tencent"),
+        ("https://api.crusoe.ai/v1", "crusoe"),
+        ("https://api.eu.mistral.ai/v1", "mistral_ai"),
+        ("https://api.us.mistral.ai/v1", "mistral_ai"),
+        ("https://api.tokenfactory.nebius.com/v1", "nebius"),
+        ("https://ai.mongodb.com/v1", "voyage"),
+        ("https://api.hyperbolic.xyz/v1", "hyperbolic"),
+        ("https://api.novita.ai/openai/v1", "novita"),
+        ("https://api.siliconflow.cn/v1", "siliconflow"),
+        ("https://api.lambda.ai/v1", "lambda"),
+        ("https://api.minimaxi.com/v1", "minimax"),
+        ("https://api.z.ai/api/paas/v4", "zai"),
+        # gateways whose host names the provider behind, or themselves
+        ("https://deepseek.helicone.ai/v1", "deepseek"),
+        ("https://nebius.helicone.ai/v1", "nebius"),
+        ("https://gateway.helicone.ai/v1", "helicone"),
+        ("https://aigw.portkey.ai/v1", "portkey"),
         # gateways whose path names the provider behind
         ("https://gateway.pydantic.dev/proxy/anthropic", "anthropic"),
         ("https://gateway-us.pydantic.dev/proxy/openai-responses", "openai"),
@@ -92,6 +117,9 @@ def test_hosts(url: str, provider: str, address: str, port: int, asked: bool) ->
         ("https://api.braintrust.dev/v1/other", "the sdk"),
         ("https://mirascope.com/docs", "the sdk"),
         ("https://notgateway.pydantic.dev/proxy/openai", "the sdk"),
+        ("https://oss.ap-southeast-1.aliyuncs.com/v1", "the sdk"),
+        ("https://notapi.x.ai/v1", "the sdk"),
+        ("https://docs.aws.wxai.ibm.com.example/v1", "the sdk"),
     ],
 )
 def test_more_hosts(url: str, provider: str) -> None:
@@ -115,6 +143,13 @@ def test_no_host_is_of_two_providers_and_every_key_is_one() -> None:
     assert names == sorted(set(names))
     ports = [provider.port for provider in PROVIDERS if provider.port]
     assert len(ports) == len(set(ports))
+
+
+def test_the_conventions_names_are_the_tables() -> None:
+    """The well-known values of `gen_ai.provider.name` in semantic-conventions-genai, without `gcp.gen_ai`, which stands for an unknown backend."""
+    known = {"anthropic", "aws.bedrock", "azure.ai.inference", "azure.ai.openai", "cohere", "deepseek", "gcp.gemini", "gcp.vertex_ai", "groq"}
+    known |= {"ibm.watsonx.ai", "mistral_ai", "moonshot_ai", "openai", "perplexity", "x_ai"}
+    assert known <= {provider.name for provider in PROVIDERS}
 
 
 def test_a_setting_names_ones_own_hosts() -> None:

@@ -21,6 +21,7 @@ from tests.support.json_bodies import documents
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.integrations.shapes.cohere import CohereChunks
 from tokentrail.integrations.shapes.gemini import GeminiChunks
+from tokentrail.integrations.shapes.huggingface import ChatEvents as HuggingFaceEvents
 from tokentrail.integrations.shapes.interactions import InteractionEvents
 from tokentrail.integrations.shapes.json_objects import Body
 from tokentrail.integrations.shapes.mistral import AudioEvents, MistralChunks
@@ -50,6 +51,7 @@ WAYS = {
     "chats": Way(ChatEvents, {"error": None}, "openrouter-chat", chat_chunk(content="lorem")),
     "chats, thoughts": Way(ChatEvents, {"error": None}, "azure_ai-chat", chat_chunk(content=None, reasoning="lorem")),
     "chats, tool calls": Way(ChatEvents, {"error": None}, "openrouter-chat", chat_chunk(content="", tool_calls=TOOL_CALLS)),
+    "hugging face": Way(HuggingFaceEvents, {"error": None}, "huggingface-chat", chat_chunk(content="lorem")),
     "mistral": Way(MistralChunks, {"error": None}, "mistral-chat", chat_chunk(content="lorem")),
     "mistral, thoughts": Way(
         MistralChunks,
@@ -88,8 +90,6 @@ WAYS = {
         {"type": "message.output.delta", "content": "lorem", "id": "m1", "model": "mistral-large-latest"},
     ),
 }
-
-
 FIELDS = sorted({name for way in WAYS.values() for inside in objects_in(way.usual) for name in inside})
 MORE = (
     "arguments",

@@ -43,6 +43,9 @@ def test_odd_numbers_and_names(odd: Any, usages: Usages) -> None:
         ([{"prompt_tokens": 10, "completion_tokens": 4}, {}], (10, 4)),
         ([{"prompt_tokens": 10, "completion_tokens": 4}, {"prompt_tokens": 10, "completion_tokens": 9}], (10, 9)),
         ([{"prompt_tokens": 10, "completion_tokens": 4}, None], (10, 4)),
+        ([{"prompt_tokens": 10, "completion_tokens": 4}, {"prompt_tokens": "lorem", "completion_tokens": 9}], (10, 9)),
+        ([{"prompt_tokens": 10, "completion_tokens": -1}, {"prompt_tokens": {}, "completion_tokens": 9}], (10, 9)),
+        ([{"prompt_tokens": -1, "completion_tokens": 4}, {"prompt_tokens": 10, "completion_tokens": 2**63}], (10, 4)),
     ],
 )
 def test_usage_in_several_chunks(stated: list[Any], expected: tuple[int, int], usages: Usages) -> None:

@@ -67,6 +67,29 @@ def test_sample(usages: Usages) -> None:
     assert (only.server_address, only.server_port, only.stream) == ("localhost", script.port, False)
 
 
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({"reasoning_tokens": -3}, (32, 9, None)),
+        ({"completion_tokens": -1}, (32, None, 94)),
+        ({"prompt_tokens": -1}, (None, 103, 94)),
+        ({"total_tokens": -1}, (32, 103, 94)),
+        ({"cached_prompt_text_tokens": -1, "prompt_image_tokens": -1}, (32, 103, 94)),
+        (dict.fromkeys(USAGE, -1), (None, None, None)),
+        (dict.fromkeys(USAGE, 2**31 - 1), (2**31 - 1, 2**32 - 2, 2**31 - 1)),
+    ],
+)
+def test_numbers_that_are_no_counts_are_not_stated(stated: dict[str, int], expected: tuple[Any, ...], usages: Usages) -> None:
+    """Protobuf's numbers may be negative; no sum is made of them."""
+    usage = {**USAGE, **stated}
+    with xai_server(answer(usage=usage), [chunk("lorem"), chunk("", reason=REASON_STOP, usage=usage)]) as script:
+        chat = chat_at(script)
+        assert chat.sample().content == "lorem ipsum"
+        assert [each.content for _, each in chat.stream()] == ["lorem", ""]
+    assert [(each.input_tokens, each.output_tokens, each.reasoning_tokens) for each in usages.recorded] == [expected] * 2
+    assert all(each.cache_read_tokens in (6, None, 2**31 - 1) and each.image_input_tokens in (4, None, 2**31 - 1) for each in usages.recorded)
+
+
 def test_every_way(usages: Usages) -> None:
     with xai_server(answer(), answer("a", "b"), answer('{"word": "x"}'), answer(), answer("a", "b")) as script:
         chat = chat_at(script)

@@ -7,64 +7,26 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib import import_module
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from botocore.eventstream import EventStreamBuffer
 
+from tests.support.subjects import BY_DICTIONARY, Subject, documents_of
 from tokentrail.instrumentation.around import COUNTS, sanitized
-from tokentrail.instrumentation.contract import Endpoint, Reading
+from tokentrail.instrumentation.contract import Reading
 from tokentrail.integrations.shapes.json_objects import Body
+from tokentrail.integrations.transports.at_hand import opened, read_at_hand
 from tokentrail.integrations.transports.bodies import BodyReader
-from tokentrail.testing import Recording, read_recordings
-from tokentrail.testing.conformance.bodies import documents, pieces_with
+from tokentrail.integrations.transports.events import EventReader
+from tokentrail.process.current import current
+from tokentrail.testing import Recording
+from tokentrail.testing.conformance.bodies import pieces_with
 
-HOMES = {
-    "anthropic": "anthropic",
-    "bedrock": "botocore",
-    "cohere": "cohere",
-    "google_genai": "google_genai",
-    "groq": "openai",
-    "mistral": "mistralai",
-    "ollama": "ollama",
-    "openai": "openai",
-    "vertex": "google_genai",
-}
-"""The integrations whose endpoints read the recordings of a provider."""
-BODIES = frozenset({"anthropic", "groq", "ollama", "openai"})
-"""Providers whose answers are read by attribute, as their SDKs' models."""
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 12.0, 12.5, 1e30, 2**63 - 1, 2**63, 10**40, "", "12", "9" * 30, "lorem", "€"),
     *([], {}, [None], [[[]]], {"a": None}, {"usage": {"usage": None}}, [{}], {"content": [None, {"text": 3}]}, {"type": "text", "text": None}),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A recording, and the endpoint that reads it."""
-
-    recording: Recording
-    endpoint: Endpoint
-
-    def __str__(self) -> str:
-        return self.recording.id
-
-
-def subjects() -> list[Subject]:
-    """Every shipped recording that an endpoint of ours reads."""
-    found = []
-    for recording in [recording for recording in read_recordings() if recording.provider in HOMES]:
-        if recording.provider == "bedrock" and recording.stream != (recording.shape == "eventstream"):
-            continue  # an error in place of a stream
-        home = "ollama" if recording.path.startswith("/api/") else "openai" if recording.provider == "ollama" else HOMES[recording.provider]
-        constants = vars(import_module(f"tokentrail.integrations.{home}")).values()
-        endpoints = {value.name: value for value in constants if isinstance(value, Endpoint) and not value.deferred}
-        named = [endpoints.get(usage["endpoint"]) for usage in recording.expected_usages or ()]
-        found += [Subject(recording, endpoint) for endpoint in named if endpoint is not None]
-    return found
 
 
 class Choices:
@@ -90,12 +52,6 @@ def places_in(value: Any) -> Iterator[Any]:
         yield value
         for each in tuple(value):
             yield from places_in(each)
-
-
-@lru_cache(maxsize=512)
-def documents_of(name: str) -> list[Any]:
-    """The documents of a recording."""
-    return documents(next(recording for recording in read_recordings() if recording.id == name))
 
 
 def tampered(found: list[Any], choices: Choices) -> list[Any]:
@@ -144,44 +100,80 @@ def _change(places: list[Any], choices: Choices) -> None:
 def assert_readable(subject: Subject, numbers: Sequence[int]) -> None:
     """Whatever was changed, nothing raises, and what is read of the answer fits a record."""
     choices = Choices(numbers)
-    recording, exhausted = subject.recording, choices.below(4) > 0
-    asked = choices.below(2) > 0 and subject.endpoint.asks_for_usage is not None
-    request = recording.request if isinstance(recording.request, dict) else {}
-    changed = tampered(documents_of(recording.id), choices)
-    chunks = subject.endpoint.chunks(request, asked) if subject.endpoint.chunks is not None and recording.stream else None
-    if chunks is not None:
-        for item in _items(recording, changed, asked):
-            assert chunks.absorb(item) in (True, False)
-        assert_fits(chunks.reading(exhausted=exhausted))
-    else:
-        for document in changed:
-            if isinstance(document, dict):
-                assert_fits(subject.endpoint.read(_wrap(recording)(document)))
-    if recording.provider in BODIES:
-        assert_bytes_are_readable(subject, request, changed, exhausted, choices)
+    exhausted = choices.below(4) > 0
+    asked = choices.below(2) > 0 and subject.endpoint.asks_for_usage is not None and _takes_objects(subject)
+    changed = tampered(documents_of(subject.recording.id), choices)
+    if subject.route is None:
+        for reading in readings_of(subject, changed, asked=asked, exhausted=exhausted):
+            assert_fits(reading)
+    assert_bytes_are_readable(subject, changed, exhausted, choices)
 
 
-def assert_bytes_are_readable(subject: Subject, request: dict[str, Any], changed: list[Any], exhausted: bool, choices: Choices) -> None:
-    """The same body as bytes that the SDK did not parse, in pieces that are cut anywhere, and maybe at a wrong end."""
+def request_of(recording: Recording) -> dict[str, Any]:
+    return recording.request if isinstance(recording.request, dict) else {}
+
+
+def readings_of(subject: Subject, changed: Iterable[Any], *, asked: bool = False, exhausted: bool = True) -> Iterator[Reading | None]:
+    """What is read of documents: of a stream's events one reading, otherwise one of each document."""
+    recording, endpoint = subject.recording, subject.endpoint
+    chunks = endpoint.chunks(request_of(recording), asked) if endpoint.chunks is not None and _is_of_events(recording) else None
+    if chunks is None:
+        yield from (endpoint.read(_seen(subject, document)) for document in changed if _is_answer(document))
+        return
+    for item in _items(subject, changed, asked):
+        assert chunks.absorb(item) in (True, False)
+    yield chunks.reading(exhausted=exhausted)
+
+
+def _is_answer(document: Any) -> bool:
+    """Whether the transports pass a document to a reader: Hugging Face's generated text may be a list."""
+    return isinstance(document, dict)
+
+
+def _is_of_events(recording: Recording) -> bool:
+    return recording.stream and recording.shape != "json"
+
+
+def assert_bytes_are_readable(subject: Subject, changed: list[Any], exhausted: bool, choices: Choices) -> None:
+    """The same body as bytes that no SDK has parsed, in pieces that are cut anywhere, and maybe at a wrong end; and the whole body at hand."""
     recording = subject.recording
     given = iter(changed)
     body = b"".join(pieces_with(recording, lambda document: next(given, document)))
     body = body[: len(body) - choices.below(40)] if choices.below(2) else body
-    reader = BodyReader(
-        subject.endpoint.read, subject.endpoint.chunks(request, False) if subject.endpoint.chunks is not None and recording.stream else None
-    )
-    size = 1 + choices.below(700)
-    for start in range(0, len(body), size):
-        assert reader.absorb(body[start : start + size]) is False
-    assert_fits(reader.reading(exhausted=exhausted))
+    if recording.provider != "bedrock":  # AWS's frames are read by their transport, and at hand
+        reader = reader_of(subject)
+        size = 1 + choices.below(700)
+        for start in range(0, len(body), size):
+            assert reader.absorb(body[start : start + size]) is False
+        assert_fits(reader.reading(exhausted=exhausted))
+    if subject.at_hand is not None:
+        failures = dict(current.runtime.diagnostics.internal_errors)
+        assert_fits(read_at_hand(subject.at_hand, opened(body), request_of(recording), {}))
+        assert current.runtime.diagnostics.internal_errors == failures, "a shape has raised"
 
 
-def _wrap(recording: Recording) -> Callable[[Any], Any]:
-    return Body.of if recording.provider in BODIES else lambda document: document
+def reader_of(subject: Subject) -> Any:
+    """What reads a body's bytes where the SDK does not."""
+    recording, endpoint = subject.recording, subject.endpoint
+    chunks = endpoint.chunks(request_of(recording), False) if endpoint.chunks is not None and recording.stream else None
+    if chunks is not None and subject.route is not None and (reader := subject.route.reader(chunks)) is not None:
+        return reader
+    if chunks is not None and not _takes_objects(subject) and recording.shape == "sse":
+        return EventReader(chunks)
+    return BodyReader(endpoint.read, chunks, deferred=endpoint.deferred)
 
 
-def _items(recording: Recording, changed: list[Any], asked: bool) -> Iterator[Any]:
+def _takes_objects(subject: Subject) -> bool:
+    return subject.endpoint.by_attribute and subject.recording.provider not in BY_DICTIONARY
+
+
+def _seen(subject: Subject, document: Any) -> Any:
+    return Body.of(document) if _takes_objects(subject) else document
+
+
+def _items(subject: Subject, changed: Iterable[Any], asked: bool) -> Iterator[Any]:
     """The events as the transport gives them: messages of AWS, objects of an SDK, JSON."""
+    recording = subject.recording
     if recording.shape == "eventstream":
         given = iter(changed)
         buffer = EventStreamBuffer()
@@ -190,7 +182,7 @@ def _items(recording: Recording, changed: list[Any], asked: bool) -> Iterator[An
         return
     for document in changed:
         if isinstance(document, dict):
-            yield document if asked else _wrap(recording)(document)
+            yield document if asked else _seen(subject, document)
 
 
 def assert_fits(reading: Reading | None) -> None:

@@ -49,6 +49,8 @@ COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "audio_input_tokens": (semconv.AUDIO_INPUT_TOKENS, "llm.token_count.prompt_details.audio"),
     "audio_output_tokens": (semconv.AUDIO_OUTPUT_TOKENS, "llm.token_count.completion_details.audio"),
+    "image_input_tokens": (semconv.IMAGE_INPUT_TOKENS,),
+    "image_output_tokens": (semconv.IMAGE_OUTPUT_TOKENS,),
 }
 """A count's attributes; the first one that is stated counts."""
 

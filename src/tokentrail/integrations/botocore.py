@@ -98,7 +98,7 @@ INTEGRATION: Final = Integration(
         "aws.bedrock": (
             replace(CONVERSE, chunks=ConversedEvents),
             replace(INVOKE, chunks=InvokedEvents, chosen=_invoked_at_hand),
-            EMBED,
+            replace(EMBED, chunks=None),
             replace(RESULT, chosen=_batched),
         )
     },

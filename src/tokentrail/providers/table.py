@@ -70,10 +70,12 @@ PROVIDERS: Final = (
         ),
     ),
     Provider(name="cohere", hosts=("api.cohere.ai", "api.cohere.com"), cloudflare="cohere"),
-    Provider(name="crusoe", hosts=("api.inference.crusoecloud.com",)),  # docs.crusoecloud.com
+    Provider(name="crusoe", hosts=("api.inference.crusoecloud.com", "api.crusoe.ai")),  # docs.crusoecloud.com; the latter until 2026
     Provider(
         name="dashscope",
         hosts=("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com", "dashscope-us.aliyuncs.com"),
+        # alibabacloud.com/help/model-studio/base-url: cn-hongkong.dashscope.…; one host for each workspace, <workspace>.<region>.maas.…
+        suffixes=(".dashscope.aliyuncs.com", ".maas.aliyuncs.com"),
         accepts_include_usage=True,  # help.aliyun.com/zh/model-studio, "OpenAI Chat": a stream states usage with this option alone
     ),
     Provider(
@@ -81,7 +83,7 @@ PROVIDERS: Final = (
         suffixes=(".cloud.databricks.com", ".azuredatabricks.net", ".gcp.databricks.com"),
     ),
     Provider(name="deepinfra", hosts=("api.deepinfra.com",)),
-    Provider(name="deepseek", hosts=("api.deepseek.com",), cloudflare="deepseek"),
+    Provider(name="deepseek", hosts=("api.deepseek.com",), gateways=("deepseek.helicone.ai",), cloudflare="deepseek"),
     Provider(name="digitalocean", hosts=("inference.do-ai.run",)),  # docs.digitalocean.com
     Provider(name="featherless", hosts=("api.featherless.ai",)),  # featherless.ai/docs
     Provider(name="fireworks", hosts=("api.fireworks.ai",)),
@@ -107,7 +109,8 @@ PROVIDERS: Final = (
         gateways=("groq.helicone.ai", f"{_PYDANTIC}/groq"),
         cloudflare="groq",
     ),
-    Provider(name="helicone", gateways=("ai-gateway.helicone.ai",)),  # docs.helicone.ai: one host for each provider behind the gateway, and this host
+    # docs.helicone.ai: one host for each provider behind the gateway, and these, which leave the provider to the model or to a header
+    Provider(name="helicone", gateways=("ai-gateway.helicone.ai", "gateway.helicone.ai")),
     Provider(name="heroku", suffixes=(".inference.heroku.com",)),  # devcenter.heroku.com: us.…, eu.…
     Provider(
         name="huggingface",
@@ -116,7 +119,8 @@ PROVIDERS: Final = (
         cloudflare="huggingface",
     ),
     Provider(name="hyperbolic", hosts=("api.hyperbolic.xyz",)),  # docs.hyperbolic.xyz
-    Provider(name="ibm.watsonx.ai", suffixes=(".ml.cloud.ibm.com",)),  # cloud.ibm.com/apidocs/watsonx-ai: us-south.…, eu-de.…
+    # cloud.ibm.com/apidocs/watsonx-ai: us-south.…, eu-de.…; ap-south-1.…
+    Provider(name="ibm.watsonx.ai", suffixes=(".ml.cloud.ibm.com", ".aws.wxai.ibm.com")),
     Provider(name="inception", hosts=("api.inceptionlabs.ai",)),  # docs.inceptionlabs.ai
     Provider(name="inference_net", hosts=("api.inference.net",)),  # docs.inference.net
     Provider(name="jina", hosts=("api.jina.ai",)),  # jina.ai/embeddings
@@ -128,10 +132,18 @@ PROVIDERS: Final = (
     Provider(name="meta", hosts=("api.llama.com",)),  # llama.developer.meta.com/docs
     Provider(name="minimax", hosts=("api.minimax.io", "api.minimaxi.com", "api.minimax.chat", "api.minimaxi.chat")),  # platform.minimax.io/docs
     Provider(name="mirascope", gateways=(_MIRASCOPE,)),
-    Provider(name="mistral_ai", hosts=("api.mistral.ai", "codestral.mistral.ai"), cloudflare="mistral"),
+    Provider(
+        name="mistral_ai",
+        hosts=("api.mistral.ai", "api.eu.mistral.ai", "api.us.mistral.ai", "codestral.mistral.ai"),  # docs.mistral.ai, "Regional inference"
+        cloudflare="mistral",
+    ),
     Provider(name="modelscope", hosts=("api-inference.modelscope.cn",)),  # modelscope.cn/docs/model-service
     Provider(name="moonshot_ai", hosts=("api.moonshot.ai", "api.moonshot.cn")),
-    Provider(name="nebius", hosts=("api.studio.nebius.ai", "api.studio.nebius.com", "api.tokenfactory.nebius.com")),  # docs.nebius.com
+    Provider(
+        name="nebius",
+        hosts=("api.studio.nebius.ai", "api.studio.nebius.com", "api.tokenfactory.nebius.com"),  # docs.tokenfactory.nebius.com
+        gateways=("nebius.helicone.ai",),
+    ),
     Provider(name="novita", hosts=("api.novita.ai",)),  # novita.ai/docs
     Provider(name="nscale", hosts=("inference.api.nscale.com",)),  # docs.nscale.com
     Provider(name="nvidia", hosts=("integrate.api.nvidia.com", "ai.api.nvidia.com")),  # docs.api.nvidia.com
@@ -153,7 +165,7 @@ PROVIDERS: Final = (
     Provider(name="ovhcloud", suffixes=(".endpoints.kepler.ai.cloud.ovh.net",)),  # help.ovhcloud.com, AI Endpoints
     Provider(name="parasail", hosts=("api.parasail.io",)),  # docs.parasail.io
     Provider(name="perplexity", hosts=("api.perplexity.ai",), cloudflare="perplexity-ai"),
-    Provider(name="portkey", gateways=("api.portkey.ai",)),  # portkey.ai/docs; the provider behind is in a header or a configuration
+    Provider(name="portkey", gateways=("api.portkey.ai", "aigw.portkey.ai")),  # portkey.ai/docs; the provider behind is in the model or a header
     Provider(name="predibase", hosts=("serving.app.predibase.com",)),  # docs.predibase.com
     Provider(name="pydantic_ai_gateway", gateways=("gateway*.pydantic.dev",)),
     Provider(name="reka", hosts=("api.reka.ai",)),  # docs.reka.ai
@@ -167,7 +179,15 @@ PROVIDERS: Final = (
         name="snowflake", suffixes=(".snowflakecomputing.com",), accepts_include_usage=True
     ),  # docs.snowflake.com, Cortex REST API; in recordings
     Provider(name="stepfun", hosts=("api.stepfun.com", "api.stepfun.ai")),  # platform.stepfun.com/docs
-    Provider(name="tencent", hosts=("api.hunyuan.cloud.tencent.com", "api.lkeap.cloud.tencent.com")),  # cloud.tencent.com/document/product/1729
+    Provider(
+        name="tencent",
+        hosts=(
+            *("api.hunyuan.cloud.tencent.com", "api.lkeap.cloud.tencent.com"),  # cloud.tencent.com/document/product/1729
+            *("tokenhub.tencentcloudmaas.com", "tokenhub-intl.tencentcloudmaas.com"),  # tencentcloud.com/document/product/1300/78941
+            *("tokenhub.tencentcloudmaas.tech", "tokenhub-intl.tencentcloudmaas.tech"),  # the same page: if the former do not answer
+            "tokenhub.tencentmaas.com",  # docs.openclaw.ai/providers/tencent
+        ),
+    ),
     Provider(name="text_generation_inference", accepts_include_usage=True),  # huggingface.co/docs/text-generation-inference
     Provider(name="together", hosts=("api.together.ai", "api.together.xyz")),
     Provider(name="upstage", hosts=("api.upstage.ai",)),  # console.upstage.ai/docs
@@ -178,6 +198,6 @@ PROVIDERS: Final = (
     Provider(name="voyage", hosts=("api.voyageai.com", "ai.mongodb.com")),  # docs.voyageai.com
     Provider(name="wandb", hosts=("api.inference.wandb.ai",)),  # docs.wandb.ai/inference
     Provider(name="writer", hosts=("api.writer.com",), accepts_include_usage=True),  # dev.writer.com, chat completions: `stream_options`
-    Provider(name="x_ai", hosts=("api.x.ai",), cloudflare="grok"),
+    Provider(name="x_ai", hosts=("api.x.ai",), suffixes=(".api.x.ai",), cloudflare="grok"),  # docs.x.ai/developers/regions: us-east-1.…
     Provider(name="zai", hosts=("api.z.ai", "open.bigmodel.cn")),  # docs.z.ai; docs.bigmodel.cn: the company's platform in China
 )

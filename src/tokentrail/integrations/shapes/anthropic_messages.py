@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, whole
+from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, merged, sum_of, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 
 __all__ = ["DELTA_FIELDS", "MessageEvents", "add_counts", "read_message", "texts_of_messages"]
@@ -145,7 +145,7 @@ class MessageEvents:
             self.ended = True
 
     def _take(self, usage: Any) -> None:
-        self.usage |= {name: value for name, value in fields_of(usage).items() if value is not None}
+        self.usage = merged(self.usage, usage)
 
     def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream that ends without a stop reason was interrupted
         """Returns the answer so far."""

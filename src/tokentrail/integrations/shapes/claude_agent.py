@@ -42,7 +42,8 @@ class Totals:
         if kind == "conversation_reset":
             self._before.clear()
         elif kind == "assistant":
-            self._model = fields_of(message.get("message")).get("model") or self._model
+            named = fields_of(message.get("message")).get("model")
+            self._model = named if named and isinstance(named, str) else self._model
         elif kind == "result":
             ended = _how_ended(message)
             stated = fields_of(message.get("modelUsage"))

@@ -94,8 +94,8 @@ def _add_any_counts(answer: Answer, stated: Mapping[str, Any]) -> None:
         answer.input_tokens, answer.output_tokens = answer.consumed_input_tokens, answer.consumed_output_tokens
     answer.cache_read_tokens = _count(stated.get("cached_tokens"))
     answer.reasoning_tokens = _count(tokens.get("reasoning_tokens"))
-    images = tokens.get("image_tokens")
-    answer.image_input_tokens = _count(billed.get("image_tokens") if images is None else images)
+    images = _count(tokens.get("image_tokens"))
+    answer.image_input_tokens = _count(billed.get("image_tokens")) if images is None else images
 
 
 WITH_CONTENT: Final = ("content-delta", "content-start")

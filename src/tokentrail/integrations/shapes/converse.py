@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
+from tokentrail.integrations.shapes.json_objects import TOO_MUCH, fields_of, items_of, sum_of, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 
 __all__ = ["ConverseEvents", "ConverseMessages", "add_any_counts", "add_counts", "read_any_converse", "read_converse", "texts_of_converse"]
@@ -60,7 +60,11 @@ def add_counts(answer: Answer, usage: Mapping[str, Any]) -> None:
         is_usual = is_usual and not ("cacheDetails" in usage or (read is None and "cacheReadInputTokenCount" in usage))
     except (KeyError, TypeError):
         is_usual = False
-    if not is_usual or (written is None and "cacheWriteInputTokenCount" in usage):
+    if (
+        not is_usual
+        or (written is None and "cacheWriteInputTokenCount" in usage)
+        or not 0 <= (uncached | output | (read or 0) | (written or 0)) < TOO_MUCH
+    ):
         add_any_counts(answer, usage)
         return
     answer.input_tokens, answer.output_tokens = uncached + (read or 0) + (written or 0), output
@@ -72,9 +76,9 @@ _COUNTS: Final = (int, type(None))
 
 def add_any_counts(answer: Answer, usage: Mapping[str, Any]) -> None:
     """Adds the counts of any usage object; see `add_counts`."""
-    read, written = usage.get("cacheReadInputTokens"), usage.get("cacheWriteInputTokens")
-    answer.cache_read_tokens = whole(usage.get("cacheReadInputTokenCount") if read is None else read)
-    answer.cache_write_tokens = whole(usage.get("cacheWriteInputTokenCount") if written is None else written)
+    read, written = whole(usage.get("cacheReadInputTokens")), whole(usage.get("cacheWriteInputTokens"))
+    answer.cache_read_tokens = whole(usage.get("cacheReadInputTokenCount")) if read is None else read
+    answer.cache_write_tokens = whole(usage.get("cacheWriteInputTokenCount")) if written is None else written
     for_an_hour = (fields_of(each) for each in items_of(usage.get("cacheDetails")))
     answer.cache_write_1h_tokens = sum_of(*(each.get("inputTokens") for each in for_an_hour if each.get("ttl") == "1h"))
     uncached = whole(usage.get("inputTokens"))

@@ -73,10 +73,10 @@ def _of_kind(usage: Mapping[str, Any], kind: str, *names: str) -> int | None:
 
 def add_counts(answer: Answer, usage: Mapping[str, Any]) -> None:
     """Adds the counts of a usage object."""
-    prompt = usage.get("promptTokenCount")
+    prompt = whole(usage.get("promptTokenCount"))
     if prompt is not None:
         answer.input_tokens = sum_of(prompt, usage.get("toolUsePromptTokenCount"))
-    made = usage.get("candidatesTokenCount")
+    made = whole(usage.get("candidatesTokenCount"))
     answer.output_tokens = sum_of(usage.get("responseTokenCount") if made is None else made, usage.get("thoughtsTokenCount"))
     answer.cache_read_tokens = whole(usage.get("cachedContentTokenCount"))
     answer.reasoning_tokens = whole(usage.get("thoughtsTokenCount"))

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of
+from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 from tokentrail.integrations.shapes.openai_chat import ChatChunks, read_any_chat
 from tokentrail.integrations.shapes.openai_completions import read_any_embeddings, read_completion, texts_of_prompt
@@ -80,7 +80,7 @@ def _add_details(answer: Answer, details: Mapping[str, Any]) -> None:
     sequences = [details, *map(fields_of, items_of(details.get("best_of_sequences")))]
     answer.output_tokens = sum_of(answer.output_tokens, *(each.get("generated_tokens") for each in sequences))
     prompt = len(items_of(details.get("prefill"))) or None  # an empty list: not asked for
-    stated = details.get("input_length")
+    stated = whole(details.get("input_length"))
     answer.input_tokens = sum_of(answer.input_tokens, prompt if stated is None else stated)
     if reason := details.get("finish_reason"):
         answer.finish_reasons = (*answer.finish_reasons, reason)
@@ -118,8 +118,8 @@ class GenerationEvents:
             self.ended = "error"
         elif event.get("details") or isinstance(event.get("generated_text"), str):
             self.ended = "complete"
-            if not self.texts and isinstance(whole := event.get("generated_text"), str):
-                self.texts.append(whole)  # a whole answer: a stream's last event repeats its tokens
+            if not self.texts and isinstance(text := event.get("generated_text"), str):
+                self.texts.append(text)  # a whole answer: a stream's last event repeats its tokens
             _add_details(self.answer, fields_of(event.get("details")))
 
     def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream without its last event was interrupted

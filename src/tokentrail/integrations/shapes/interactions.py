@@ -47,8 +47,8 @@ def _answer(interaction: Mapping[str, Any]) -> Answer:
     """Returns an interaction's answer."""
     answer = Answer(model=interaction.get("model") or "", response_id=interaction.get("id") or "")
     usage = fields_of(interaction.get("usage"))
-    if usage.get("total_input_tokens") is not None:
-        answer.input_tokens = sum_of(usage["total_input_tokens"], usage.get("total_tool_use_tokens"))
+    if (given := whole(usage.get("total_input_tokens"))) is not None:
+        answer.input_tokens = sum_of(given, usage.get("total_tool_use_tokens"))
     answer.output_tokens = sum_of(usage.get("total_output_tokens"), usage.get("total_thought_tokens"))
     answer.cache_read_tokens = whole(usage.get("total_cached_tokens"))
     answer.reasoning_tokens = whole(usage.get("total_thought_tokens"))

@@ -10,11 +10,12 @@ from datetime import datetime
 from time import strptime
 from typing import Any, Final
 
-__all__ = ["JSON_OBJECTS", "Body", "fields_of", "items_of", "sum_of", "unix_seconds", "whole"]
+__all__ = ["JSON_OBJECTS", "TOO_MUCH", "Body", "fields_of", "items_of", "merged", "sum_of", "unix_seconds", "whole"]
 
 
 LONGEST_COUNT: Final = 19
 """A text of fewer digits is a 64-bit integer."""
+TOO_MUCH: Final = 1 << 63
 
 
 class Body(dict[str, Any]):
@@ -70,12 +71,21 @@ def items_of(value: Any) -> Sequence[Any]:
 
 
 def whole(value: Any) -> int | None:
-    """Returns a count from 0 as an integer, also from 12.0 and "12"; None, "not stated", for any other value."""
+    """Returns a count from 0 that 64 bits hold as an integer, also from 12.0 and "12"; None, "not stated", for any other value."""
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdigit() and len(value) < LONGEST_COUNT else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < TOO_MUCH:
         return None
     return value if isinstance(value, int) else int(value) if value.is_integer() else None
+
+
+def merged(before: Any, after: Any) -> dict[str, Any]:
+    """Returns the usage of a stream that states several: each replaces the counts that it states; where it states no count, the former one stays."""
+    known = dict(fields_of(before))
+    for name, value in fields_of(after).items():
+        if whole(value) is not None or (whole(known.get(name)) is None and value is not None):
+            known[name] = value
+    return known
 
 
 def sum_of(*counts: Any) -> int | None:

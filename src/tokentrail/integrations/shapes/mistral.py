@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, whole
+from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, merged, sum_of, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY, chat_is_text_only
 
 __all__ = [
@@ -86,7 +86,7 @@ _OBJECTS = (dict, Body)
 def _add_to_prompt(answer: Answer, fields: Mapping[str, Any]) -> None:
     """Adds to the input what `prompt_tokens` leaves out."""
     connectors = whole(fields.get("connector_tokens")) or 0
-    if answer.input_tokens is not None and connectors:
+    if connectors and whole(answer.input_tokens) is not None:
         answer.input_tokens = sum_of(answer.input_tokens, connectors)
     total, *others = (whole(fields.get(name)) for name in ("total_tokens", "prompt_tokens", "completion_tokens"))
     if fields.get("prompt_audio_seconds") and total is not None and None not in others:
@@ -204,8 +204,7 @@ class MistralChunks:
         self.answer.model = self.answer.model or fields.get("model") or ""
         self.answer.response_id = self.answer.response_id or fields.get("id") or ""
         if usage := fields_of(fields.get("usage")):
-            stated = {name: value for name, value in usage.items() if value is not None}
-            self.usage = {**(self.usage or {}), **stated}  # each replaces what it states, and what it leaves out stays
+            self.usage = merged(self.usage, usage)
         self.failed = self.failed or fields.get("object") == "error" or bool(fields.get("error"))
 
     def reading(self, *, exhausted: bool) -> Reading:

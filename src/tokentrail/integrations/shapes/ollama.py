@@ -80,7 +80,7 @@ def _texts(response: Any) -> list[str]:
     message = getattr(response, "message", None)
     if message is not None:
         texts += texts_of_message(message)
-        if thinking := getattr(message, "thinking", None):
+        if (thinking := getattr(message, "thinking", None)) and isinstance(thinking, str):
             texts.append(thinking)
     return texts
 

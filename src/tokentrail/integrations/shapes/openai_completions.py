@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of
+from tokentrail.integrations.shapes.json_objects import TOO_MUCH, Body, fields_of, items_of, merged, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 
 __all__ = [
@@ -83,7 +83,7 @@ def add_any_counts(answer: Answer, usage: Any) -> None:
         answer.audio_input_tokens = inside.get("audio_tokens")
         answer.image_input_tokens = inside.get("image_tokens")
     else:
-        cached = fields.get("cached_tokens")  # together
+        cached = whole(fields.get("cached_tokens"))  # together
         answer.cache_read_tokens = cached if cached is not None else fields.get("num_cached_tokens")  # mistral_ai
     details = fields.get("completion_tokens_details") or fields.get("completion_token_details")
     if details:
@@ -102,8 +102,8 @@ def usage_in(value: Any) -> Any:
 
 
 def later_usage(before: Any, after: Any) -> Any:
-    """Returns the usage of a stream that states several: each replaces what it states, and what it leaves out stays."""
-    return Body({name: value for usage in (before, after) for name, value in fields_of(usage).items() if value is not None})
+    """Returns the usage of a stream that states several; see `merged`."""
+    return Body(merged(before, after))
 
 
 def answer_with_counts(value: Any) -> Answer:
@@ -134,7 +134,8 @@ def read_embeddings(response: Any) -> Reading:
         fields, model = usage.__dict__, named["model"]
         tokens = fields["prompt_tokens"]
         is_usual = (
-            tokens is not None
+            type(tokens) is int
+            and 0 <= tokens < TOO_MUCH
             and "total_tokens" in fields
             and len(fields) == _FIELDS_OF_EMBEDDINGS
             and not ("id" in named or response.__pydantic_extra__ or usage.__pydantic_extra__)
@@ -150,7 +151,7 @@ _FIELDS_OF_EMBEDDINGS: Final = 2
 def read_any_embeddings(response: Any) -> Reading:
     """Reads any embeddings; see `read_embeddings`."""
     answer = answer_with_counts(response)
-    if answer.input_tokens is None and (usage := usage_in(response)) is not None:
+    if whole(answer.input_tokens) is None and (usage := usage_in(response)) is not None:
         answer.input_tokens = fields_of(usage).get("total_tokens")  # voyage states only the total, which is the input
     return answer, "complete"
 
@@ -241,7 +242,7 @@ class CompletionChunks:
 
 def remove_usage(chunk: Any) -> None:
     """Removes `"usage": null`, which is due to tokentrail's request, from a chunk: the field would show in `to_json()` and `model_fields_set`."""
-    if type(chunk) is dict:
+    if isinstance(chunk, dict):
         chunk.pop("usage", None)
         return
     try:

@@ -116,7 +116,7 @@ def find_batch_results(batch: str, answer: Any) -> Iterator[Finding]:
 def _include_reasoning(answer: Answer, usage: Mapping[str, Any]) -> None:
     """Adds reasoning to an output that leaves it out, as the usage's own total shows (seen in recordings of xAI)."""
     reasoning, total = whole(answer.reasoning_tokens), whole(usage.get("total_tokens"))
-    if reasoning and total == sum_of(answer.input_tokens, answer.output_tokens, reasoning):
+    if reasoning and whole(answer.output_tokens) is not None and total == sum_of(answer.input_tokens, answer.output_tokens, reasoning):
         answer.output_tokens = sum_of(answer.output_tokens, reasoning)
 
 

@@ -6,16 +6,14 @@ Every answer that has the prediction states the same (creating, polling, cancell
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import fields_of, items_of
+from tokentrail.integrations.shapes.json_objects import fields_of, items_of, unix_seconds, whole
 
 __all__ = ["read_prediction", "texts_of_input"]
 
 ENDS: Final = {"succeeded": "complete", "failed": "error", "canceled": "partial", "aborted": "partial"}
-_SECONDS: Final = 19  # characters of a time without its fraction
 
 
 def texts_of_input(body: Mapping[str, Any]) -> Sequence[str]:
@@ -29,19 +27,11 @@ def read_prediction(body: Any) -> Reading | None:
     fields = fields_of(body)
     status, name = fields.get("status"), fields.get("id")
     metrics = fields_of(fields.get("metrics"))
-    given, made = metrics.get("input_token_count"), metrics.get("output_token_count")
+    given, made = whole(metrics.get("input_token_count")), whole(metrics.get("output_token_count"))
     if not isinstance(status, str) or status not in ENDS or not isinstance(name, str) or (given is None and made is None):
         return None
     answer = Answer(model=fields.get("model") or "", response_id=name, input_tokens=given, output_tokens=made, object_id=name)
-    answer.object_created = _seconds_of(fields.get("created_at"))
+    answer.object_created = unix_seconds(fields.get("created_at"))
     output = fields.get("output")
     answer.output_texts = [text for text in (output, *items_of(output)) if isinstance(text, str)]
     return answer, ENDS[status]
-
-
-def _seconds_of(time: Any) -> int:
-    """Returns a time in unix seconds; 0 for what is none. The fraction has more digits than Python reads."""
-    try:
-        return int(datetime.strptime(time[:_SECONDS], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp())
-    except (TypeError, ValueError):
-        return 0

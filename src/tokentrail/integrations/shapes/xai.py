@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
+from tokentrail.integrations.shapes.json_objects import whole
 
 __all__ = ["XaiChunks", "read_answer", "texts_of_messages"]
 
@@ -53,12 +54,13 @@ def _reasons_of(outputs: Iterable[Any]) -> list[str]:
 
 
 def _add_counts(answer: Answer, usage: Any) -> None:
-    prompt, completion, reasoning, total = usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens, usage.total_tokens
+    stated = (usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens, usage.total_tokens)
+    prompt, completion, reasoning, total = map(whole, stated)  # protobuf's numbers may be negative
     if not (prompt or completion or total):
         return
-    answer.input_tokens = prompt
-    answer.output_tokens = completion if total == prompt + completion else completion + reasoning
-    answer.reasoning_tokens = reasoning
+    answer.input_tokens, answer.reasoning_tokens = prompt, reasoning
+    is_whole = prompt is not None and completion is not None and total == prompt + completion
+    answer.output_tokens = completion if completion is None or is_whole else completion + (reasoning or 0)
     answer.cache_read_tokens = usage.cached_prompt_text_tokens
     answer.image_input_tokens = usage.prompt_image_tokens
 
