@@ -6,7 +6,7 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS spans_to_landing{{on_cluster}} TO usage_l
 WITH
     SpanAttributes AS given,
     (text -> leftUTF8(text, 512)) AS short,
-    {{each bridged: arrayFirst(text -> text != '', [$said]) AS $name,}}
+    {{each bridged: arrayFirst(text -> text NOT IN ($unstated), [$said]) AS $name,}}
     {{each bridge_kinds: given[$literal] NOT IN ('', $calls) AS $name,}}
     transform(lower(gen_ai_operation), {{bridge.operations}}, {{bridge.operation_names}}, lower(gen_ai_operation)) AS operation_word,
     transform(lower(provider), {{bridge.providers}}, {{bridge.provider_names}}, lower(provider)) AS provider_word,
