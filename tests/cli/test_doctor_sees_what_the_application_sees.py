@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.grpc_receiver import GrpcOtlp
 from tests.support.otlp_receiver import Otlp
+from tokentrail.doctor.log_delivery import check_log_delivery
 from tokentrail.doctor.spans import check_spans
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.settings import Settings
@@ -126,6 +127,33 @@ def test_a_protocol_that_cannot_be_sent_is_the_same_sentence_whoever_is_asked(ap
     for signal in ("TRACES", "METRICS"):
         monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
     assert [found.state for found in check_spans(Settings())] == ["ok"], "nothing is to be sent"
+
+
+def test_the_bridge_of_the_interpreter(app: Path) -> None:
+    found = Found(app.parent, "--", sys.executable, str(app))
+    assert found.of("bridge")[0] == "note"
+    assert "until tokentrail.bridge.install() is called" in found.of("bridge")[1]
+    installs = app.parent / "installs"
+    installs.mkdir()
+    (installs / "sitecustomize.py").write_text(
+        "import tokentrail.bridge\nfrom opentelemetry.sdk.trace import TracerProvider\ntokentrail.bridge.install(TracerProvider())\n"
+    )
+    found = Found(app.parent, "--", sys.executable, str(app), PYTHONPATH=str(installs))
+    assert found.of("bridge") == ("ok", "tokentrail.bridge is installed: calls that only other instrumentations see are taken, once")
+
+
+def test_delivery_through_the_programs_logger_provider(app: Path) -> None:
+    otel = {"TOKENTRAIL_DELIVERY": "otel"}
+    found = Found(app.parent, "--", sys.executable, str(app), **otel)
+    assert found.of("delivery")[0] == "note"
+    assert "until the program calls opentelemetry._logs.set_logger_provider(), usages are numbered and not sent" in found.of("delivery")[1]
+    assert found.of("journal") == found.of("Collector") == ("", ""), "neither is used"
+    none = {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+    found = Found(app.parent, "--", INSTRUMENT, sys.executable, str(app), **otel, **none)
+    assert found.of("delivery")[0] == "ok"
+    assert "(opentelemetry.sdk._logs._internal.LoggerProvider)" in found.of("delivery")[1]
+    disabled = check_log_delivery(Settings(delivery="otel", otel_sdk_disabled=True))
+    assert [finding.state for finding in disabled] == ["wrong"], "an SDK that is disabled takes log records and sends none"
 
 
 def test_a_sitecustomize_of_ones_own_is_run_too(app: Path, otlp: Otlp) -> None:

@@ -72,6 +72,7 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
             "quarantine_now",
             "quarantine_remaining",
             "arriving",
+            "bridged",
         ):  # writes; is read from; one row
             continue
         assert re.search(r"(ORDER BY [^()]*|\{\{order\}\})(LIMIT \S+)?$", statement), name

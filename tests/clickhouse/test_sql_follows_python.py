@@ -92,6 +92,16 @@ def test_a_line_is_repeated_on_lines_and_a_piece_beside_itself() -> None:
         sqlfiles.repeat("{{each main_counts: $nonsense}}")
 
 
+def test_a_part_that_files_have_in_common_is_written_once() -> None:
+    for name in ("spans_to_landing", "events_to_landing"):
+        assert "{{part bridged_record}}\n" in sqlfiles.read("bridge", name)
+        rendered = sqlfiles.render(sqlfiles.read("bridge", name), Target("x"))
+        assert rendered.count("AS provider_word") == 1
+        assert "{{" not in rendered
+    with pytest.raises(FileNotFoundError):
+        sqlfiles.render("{{part nonsense}}\n", Target("x"))
+
+
 def test_statements_are_split_outside_literals_and_comments() -> None:
     text = "-- a; b\nSELECT ';', '--x', 'it''s; \\'y\\';', 2-1; -- end;\n\nSELECT 2\n;\n"
     assert sqlfiles.statements(text) == ["SELECT ';', '--x', 'it''s; \\'y\\';', 2-1", "SELECT 2"]

@@ -64,18 +64,18 @@ INSTRUMENTORS = {
 switched_on = ExitStack()
 
 
-def _peer(name: str, clients: Clients) -> None:
-    """Switches the other instrumentation on."""
+def switch_on(name: str, clients: Clients | None = None, provider: TracerProvider | None = None) -> None:
+    """Switches the other instrumentation on: on these clients where it is switched on for each. Without a provider, spans go to the program's."""
     if name in INSTRUMENTORS:
         for module, kind in INSTRUMENTORS[name]:
             instrumentor = getattr(import_module(module), kind)()
-            instrumentor.instrument(tracer_provider=TracerProvider(), skip_dep_check=True)
+            instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
             switched_on.callback(instrumentor.uninstrument)
     elif name.startswith("logfire"):
         import logfire
 
         logfire.configure(send_to_logfire=False, console=False)
-        on_clients = name == "logfire on clients"
+        on_clients = clients is not None and name == "logfire on clients"
         switched_on.enter_context(logfire.instrument_openai([clients.openai, clients.openai_later] if on_clients else None))
         switched_on.enter_context(logfire.instrument_anthropic([clients.anthropic, clients.anthropic_later] if on_clients else None))
     elif name == "langfuse":
@@ -171,7 +171,7 @@ def main(name: str, steps: list[str]) -> None:
         old = Clients(server.url)
         plain = {form: repr(action()) for form, action in old.forms()}
         actions: dict[str, Callable[[], Any]] = {
-            "peer": lambda: _peer(name, old),
+            "peer": lambda: switch_on(name, old, TracerProvider()),
             "peer off": switched_on.close,
             "ours": tokentrail.instrument,
             "ours off": tokentrail.uninstrument,

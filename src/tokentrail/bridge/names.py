@@ -11,7 +11,7 @@ from typing import Final
 
 from tokentrail import semconv
 
-__all__ = ["CALLS", "COUNTS", "EMBEDDINGS", "FIELDS", "KIND_NAMES", "NO_CALLS", "OPERATIONS", "PROVIDERS", "SERVER_SIDE"]
+__all__ = ["CALLS", "COUNTS", "EMBEDDINGS", "FIELDS", "KIND_NAMES", "NO_CALLS", "OPERATIONS", "PROVIDERS", "SERVER_SIDE", "UNSTATED"]
 
 COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
     "input_tokens": (
@@ -70,6 +70,9 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Another field's attributes; the first one that is stated counts."""
 
+UNSTATED: Final = ("", "None")
+"""Texts that state nothing: openlit writes `None` as a word."""
+
 KIND_NAMES: Final = ("openinference.span.kind", "traceloop.span.kind")
 """Attributes that state the kind of a span; a kind that is not in `CALLS` is no call."""
 CALLS: Final = ("LLM", "EMBEDDING", "RERANKER")
@@ -109,6 +112,7 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "azure_openai": "azure.ai.openai",
     "bedrock": "aws.bedrock",
     "cohere.chat": "cohere",
+    "gcp.gen_ai": "gcp.gemini",
     "gemini": "gcp.gemini",
     "google": "gcp.gemini",
     "google.generative-ai": "gcp.gemini",

@@ -14,7 +14,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Sta
 from tokentrail import semconv
 from tokentrail.attribution import Attribution, attribution
 from tokentrail.bridge.calls import Calls, Candidate
-from tokentrail.bridge.reading import Attributes, response_id, states_call, usage_of
+from tokentrail.bridge.reading import Attributes, states_call, telling_of, usage_of
 from tokentrail.idempotency import random_key, span_key
 from tokentrail.process.current import current
 from tokentrail.recording import nesting, recorder
@@ -36,9 +36,10 @@ class BridgeSpanProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the signature of the SDK
         """Notes the span and the span around it."""
         try:
-            found = span.get_span_context()
-            own_call = _scope_of(span) == semconv.SCOPE and semconv.GEN_AI_OPERATION in (span.attributes or {})
-            _calls().start(found.trace_id, found.span_id, span.parent.span_id if span.parent else 0, own_call=own_call)
+            found, scope = span.get_span_context(), _scope_of(span)
+            own_call = scope == semconv.SCOPE and semconv.GEN_AI_OPERATION in (span.attributes or {})
+            parent_id = span.parent.span_id if span.parent else 0
+            _calls().start(found.trace_id, found.span_id, parent_id, scope, own_call=own_call, in_own_call=_inside_own_call())
         except Exception as error:
             current.runtime.diagnostics.internal_error("bridge.on_start", error)
 
@@ -75,7 +76,7 @@ class BridgeLogRecordProcessor(LogRecordProcessor):
             ts = record.timestamp or record.observed_timestamp or time.time_ns()
             scope = getattr(log_record.instrumentation_scope, "name", "")
             add = _adding(attributes, attribution.get(), scope, trace_id, span_id, ts)
-            _calls().event(trace_id if span_id else 0, Candidate(span_id, response_id(attributes), add))
+            _calls().event(trace_id if span_id else 0, Candidate(span_id, scope, telling_of(attributes, f"events of {scope}"), add))
         except Exception as error:
             current.runtime.diagnostics.internal_error("bridge.on_emit", error)
 
@@ -114,7 +115,7 @@ def _candidate_of(span: ReadableSpan, found: SpanContext) -> Candidate | None:
     duration = span.end_time - start if span.end_time else None
     failed = span.status.status_code is StatusCode.ERROR
     add = _adding(attributes, attribution.get(), scope, found.trace_id, found.span_id, start, duration_ns=duration, failed=failed)
-    return Candidate(found.span_id, response_id(attributes), add)
+    return Candidate(found.span_id, scope, telling_of(attributes, f"spans of {scope}"), add)
 
 
 def _adding(

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tokentrail import semconv
 from tokentrail.attribution import Attribution
 from tokentrail.bridge import names
+from tokentrail.bridge.tellings import Telling
 from tokentrail.idempotency import Key, shorten
 from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.recording.assemble import assemble
@@ -17,7 +18,7 @@ from tokentrail.settings import Settings
 from tokentrail.usage import Usage
 from tokentrail.vocabulary import Operation, Origin
 
-__all__ = ["response_id", "states_call", "usage_of"]
+__all__ = ["states_call", "telling_of", "usage_of"]
 
 Attributes = Mapping[str, Any]
 
@@ -36,9 +37,10 @@ def states_call(attributes: Attributes) -> bool:
     return _count(attributes, "input_tokens") is not None or _count(attributes, "output_tokens") is not None
 
 
-def response_id(attributes: Attributes) -> str:
-    """Returns the provider's id of the answer; empty if none is stated."""
-    return _text(attributes, "response_id")
+def telling_of(attributes: Attributes, teller: str) -> Telling:
+    """Returns what the attributes say by which a call can be recognized."""
+    models = tuple(filter(None, (_text(attributes, "request_model"), _text(attributes, "response_model"))))
+    return Telling(teller, _text(attributes, "response_id"), models, (_count(attributes, "input_tokens"), _count(attributes, "output_tokens")))
 
 
 def usage_of(
@@ -69,7 +71,7 @@ def usage_of(
         server_port=port if type(port) is int and port in PORTS else 0,
     )
     counts: dict[str, Any] = {count: _count(attributes, count) for count in names.COUNTS}
-    answer = Answer(model=_text(attributes, "response_model"), response_id=response_id(attributes), **counts)
+    answer = Answer(model=_text(attributes, "response_model"), response_id=_text(attributes, "response_id"), **counts)
     purpose = _text(attributes, "operation") or (block and block.operation) or settings.operations.get(operation) or Operation.CHAT.value
     error_type = _text(attributes, "error_type")
     usage = assemble(
@@ -102,7 +104,7 @@ def _text(attributes: Attributes, field: str) -> str:
     """Returns the first stated text of a field, shortened; empty if there is none."""
     for name in names.FIELDS[field]:
         value = attributes.get(name)
-        if isinstance(value, str) and value:
+        if isinstance(value, str) and value not in names.UNSTATED:
             return shorten(value, MOST_CHARS)
     return ""
 

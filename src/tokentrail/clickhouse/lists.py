@@ -76,8 +76,9 @@ def bridge_literals() -> Mapping[str, str]:
 
 
 def _attributes(field: str, stated: Iterable[str]) -> Item:
-    """Returns a field and its attributes as elements of the map `given`: `$said`."""
-    return {"name": field, "said": ", ".join(f"given[{_literal(name)}]" for name in stated)}
+    """Returns a field and its attributes as elements of the map `given`: `$said`; and the texts that state nothing: `$unstated`."""
+    said = ", ".join(f"given[{_literal(name)}]" for name in stated)
+    return {"name": field, "said": said, "unstated": _literals(names.UNSTATED)}
 
 
 def _literals(texts: Iterable[str]) -> str:

@@ -54,6 +54,12 @@ def migrate(client: Client, target: Target, *, empty_tables: bool = False, bridg
     return pending
 
 
+def bridge_is_on(client: Client, target: Target) -> bool:
+    """Whether a database has the views of the bridge."""
+    seen = inspect(client, target).seen
+    return any(step.name in seen for step in bridge_steps(target))
+
+
 def lost_tables(client: Client, target: Target) -> list[str]:
     """Returns the tables that held data and were dropped; reads only."""
     return [each.name for each in _dropped(target, applied_to(client, target.database), inspect(client, target)) if each.holds_data]
@@ -166,8 +172,8 @@ def _run(client: Client, step: Step, statements: list[str]) -> None:
 
 
 def _record(client: Client, step: Step, target: Target) -> None:
-    """Records that a file was run, with the fingerprints of its view on the servers."""
-    if step.kind is Kind.REMOVED or (step.kind is Kind.DROPPED and step.definition is None):
+    """Records that a file was run, with the fingerprints of its view on the servers: none of a view that was removed."""
+    if step.kind is Kind.DROPPED and step.definition is None:
         return
     checksum, in_place = step.checksum, list[str]()
     if step.definition:

@@ -8,6 +8,7 @@ Only this module replaces placeholders in double braces:
 - `{{bridge.no_calls}}` literals of `tokentrail.bridge.names`, listed in `lists.bridge_literals`;
 - `{{each counts: $name,}}` the text once for every item of a list of `tokentrail.clickhouse.lists`: each on its own line if the placeholder has its
   own line, else side by side;
+- `{{part NAME}}` on its own line: the text of `parts/NAME.sql`, which several files have in common;
 - `{{on_cluster}}`, `{{replicated}}`, `{{local}}` clauses for a cluster, empty on a single server;
 - `-- distributed: TABLE by EXPRESSION` on a cluster adds the Distributed table over `TABLE_local` at the file's end; a column added to `TABLE_local`,
   or a column comment changed there, is added or changed in the Distributed table too.
@@ -26,6 +27,7 @@ from tokentrail.clickhouse import lists
 
 __all__ = ["Target", "names", "read", "render", "repeat", "statements"]
 
+_PART = re.compile(r"^\{\{part (\w+)\}\}\n", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\{\{(\w+)(?:\.(\w+))?\}\}")
 _EACH_LINE = re.compile(r"^( *)\{\{each (\w+): ((?:(?!\}\}).)*)\}\}\n", re.MULTILINE)
 _EACH = re.compile(r"\{\{each (\w+): (.*?)\}\}")
@@ -79,7 +81,8 @@ def render(text: str, target: Target) -> str:
         return _setting(name, target)
 
     literals = lists.bridge_literals()
-    filled = _PLACEHOLDER.sub(fill, repeat(text))
+    whole = _PART.sub(lambda match: read("parts", match[1]), text)
+    filled = _PLACEHOLDER.sub(fill, repeat(whole))
     return filled + _distributed_tables(filled, target) if target.cluster else filled
 
 

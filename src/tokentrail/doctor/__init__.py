@@ -5,9 +5,11 @@
 | `hooks`      | whether `opentelemetry-instrument` has armed the hooks                 |
 | `sdks`       | provider SDKs, their patched functions, other instrumentations        |
 | `spans`      | the OpenTelemetry SDK                                                  |
+| `bridge`     | whether calls of other instrumentations are taken                     |
 | `journal`    | the journal's folder                                                   |
 | `collector`  | the address that records are shipped to                                |
-| `clickhouse` | the ledger's tables                                                    |
+| `log_delivery` | with `delivery="otel"`, in place of these two: the LoggerProvider     |
+| `clickhouse` | the ledger's tables, and the bridge there                             |
 | `hosts`      | called servers whose provider is known only from the SDK              |
 
 `inside` runs the checks of a service's interpreter (all but the last two), in this interpreter or in the application's: `application` starts the

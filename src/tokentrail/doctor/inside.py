@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from tokentrail import __version__
+from tokentrail.doctor.bridge import check_bridge
 from tokentrail.doctor.collector import check_collector
 from tokentrail.doctor.finding import Finding
 from tokentrail.doctor.hooks import check_hooks
 from tokentrail.doctor.journal import check_journal
+from tokentrail.doctor.log_delivery import check_log_delivery
 from tokentrail.doctor.sdks import check_sdks
 from tokentrail.doctor.spans import check_spans
-from tokentrail.settings import from_environment
+from tokentrail.settings import OTEL, from_environment
 
 __all__ = ["findings_as_json", "service_checks"]
 
@@ -28,12 +30,15 @@ def service_checks(errors: Sequence[str] = (), *, application: bool = False) -> 
     wrong: list[str] = []
     settings = from_environment(os.environ, wrong.append)
     yield from [Finding("settings", "wrong", sentence) for sentence in wrong] or [Finding("settings", "ok", "the environment can be read")]
+    delivery: tuple[Callable[[], Iterator[Finding]], ...] = (lambda: check_journal(settings), lambda: check_collector(settings))
+    if settings.delivery == OTEL:
+        delivery = (lambda: check_log_delivery(settings),)
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: check_hooks(errors, application=application),  # before the check of the SDKs, which switches hooks on itself
         check_sdks,
         lambda: check_spans(settings),
-        lambda: check_journal(settings),
-        lambda: check_collector(settings),
+        check_bridge,
+        *delivery,
     )
     for check in checks:
         yield from check()

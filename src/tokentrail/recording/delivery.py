@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -45,8 +45,14 @@ class Delivery(Protocol):
 class Witness(Protocol):
     """The bridge (`tokentrail.bridge.calls`): hears of each recorded usage, so that a span or an event of the same call is not counted again."""
 
-    def note(self, usage: Usage) -> None:
-        """Notes a recorded usage."""
+    def begin(self, model: str) -> Any:
+        """Notes that a call begins, with the request's model; returns what `note` and `finish` are given."""
+
+    def note(self, usage: Usage, own: Any = None) -> None:
+        """Notes a recorded usage, of the call that has begun."""
+
+    def finish(self, own: Any) -> None:
+        """Notes that a call has ended, recorded or not."""
 
     def drain(self) -> None:
         """Records the calls that wait for a decision."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tokentrail.process.diagnostics import Diagnostics
     from tokentrail.recording.delivery import Estimate, Texts
 
-__all__ = ["LogDelivery"]
+__all__ = ["LogDelivery", "provider_of_logs"]
 
 WITHOUT_PROVIDER: Final = (
     'delivery is "otel" and the program has set no LoggerProvider (opentelemetry._logs.set_logger_provider): usages are numbered and not sent'
@@ -63,7 +63,7 @@ class LogDelivery:
     def flush(self, timeout: float) -> bool:
         """Calls `force_flush` of the provider, at most `timeout` seconds. True if the provider says so; records may have been dropped before."""
         try:
-            flush = getattr(_provider(), "force_flush", None)
+            flush = getattr(provider_of_logs(), "force_flush", None)
             return self._writer is None if flush is None else bool(flush(max(1, int(timeout * 1000))))
         except Exception as error:
             self._diagnostics.internal_error("log_delivery.flush", error)
@@ -108,7 +108,7 @@ class LogDelivery:
 
     def _send(self, record: Usage | Closing, payload: bytes, writer: _Writer, number: int) -> bool:
         try:
-            provider = _provider()
+            provider = provider_of_logs()
             if provider is None:
                 self._diagnostics.count("log_delivery.provider")
                 self._diagnostics.complain(WITHOUT_PROVIDER, about="log_delivery.provider")
@@ -143,7 +143,7 @@ class _Writer:
             return self.last_seq
 
 
-def _provider() -> Any:
+def provider_of_logs() -> Any:
     """Returns the program's LoggerProvider; None while the program has set none."""
     from opentelemetry._logs import NoOpLoggerProvider, get_logger_provider  # noqa: PLC0415 - programs with a journal do not need the API of logs
 
@@ -174,7 +174,7 @@ def _attributes(record: Usage | Closing, event: str, writer_id: str, number: int
 
 def _log_record(logger: Any, record: Usage | Closing, body: str, writer_id: str, number: int) -> Any:
     """Builds the log record that the logger takes: the API's, or for an SDK before 1.39 the SDK's own."""
-    from opentelemetry._logs import LogRecord, SeverityNumber  # noqa: PLC0415 - see `_provider`
+    from opentelemetry._logs import LogRecord, SeverityNumber  # noqa: PLC0415 - see `provider_of_logs`
 
     event = _EVENTS[type(record)]
     span = _span_context(record)

@@ -43,6 +43,7 @@ class Call:
         "_first_chunk",
         "_inner",
         "_open",
+        "_own",
         "_parent",
         "_request",
         "_runtime",
@@ -67,6 +68,7 @@ class Call:
         self._settings = runtime.settings  # a later change of settings or delivery does not affect a started call
         self._delivery = runtime.delivery
         self._parent = instruments.current_context()
+        self._own = _begin(request, runtime) if runtime.witness is not None else None
         self._telemetry = runtime.telemetry or runtime.instruments()
         self._ts = time_ns()
         self._span = None
@@ -117,7 +119,11 @@ class Call:
         except IndexError:
             return
         try:
-            self._finish(answer, ended, error)
+            try:
+                self._finish(answer, ended, error)
+            finally:
+                if self._own is not None and self._runtime.witness is not None:
+                    self._runtime.witness.finish(self._own)
         except Exception as failure:
             self._runtime.diagnostics.internal_error("recorder.finish", failure)
 
@@ -176,7 +182,7 @@ class Call:
         else:
             self._delivery.append(usage)
         if self._runtime.witness is not None:
-            self._runtime.witness.note(usage)
+            self._runtime.witness.note(usage, self._own)
         if block is not None:
             block.add(usage)
         if request.is_corrected:
@@ -185,6 +191,15 @@ class Call:
 
 
 _NOTHING = Request(provider="", endpoint="", gen_ai_operation="")
+
+
+def _begin(request: Request, runtime: Runtime) -> Any:
+    """Tells the bridge that a call begins; an error there loses no usage."""
+    try:
+        return runtime.witness.begin(request.model) if runtime.witness is not None else None
+    except Exception as failure:
+        runtime.diagnostics.internal_error("bridge.begin", failure)
+        return None
 
 
 def _prefix(operation: str, tenant: str) -> str:
