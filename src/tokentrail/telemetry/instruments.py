@@ -191,6 +191,9 @@ def error_type(error: BaseException) -> str:
         status = getattr(error, name, None)
         if type(status) is int and status in HTTP_ERRORS:  # Ollama's SDK has -1 for an error within a stream
             return str(status)
+    answered = getattr(getattr(error, "response", None), "status_code", None)  # of HTTP clients' own exceptions, and those upon them
+    if type(answered) is int and answered in HTTP_ERRORS:
+        return str(answered)
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
+from tokentrail.integrations.shapes import openai_json
 from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
-from tokentrail.integrations.shapes.openai_chat import ChatChunks, read_any_chat
+from tokentrail.integrations.shapes.openai_chat import read_any_chat
 from tokentrail.integrations.shapes.openai_completions import read_any_embeddings, read_completion, texts_of_prompt
 
 __all__ = ["ChatEvents", "GenerationEvents", "read_chat", "read_generation", "read_vectors", "texts_of_inputs"]
@@ -31,37 +32,11 @@ def read_chat(body: Any) -> Reading:
     return read_any_chat(Body(fields))[0], "error" if fields.get("error") and not fields.get("choices") else "complete"
 
 
-class ChatEvents(ChatChunks):
-    """Collects a stream of chat completions, of events that are plain JSON."""
+class ChatEvents(openai_json.ChatEvents):
+    """Collects a stream of chat completions, of events that are plain JSON; the SDK's objects are alike with `"usage": null` and without."""
 
-    __slots__ = ("hides",)
-
-    def __init__(self, body: Mapping[str, Any], asked: bool) -> None:
-        super().__init__(body, False)  # the SDK's objects are alike with `"usage": null` and without
-        self.hides = asked
-
-    def absorb(self, chunk: Any) -> bool:
-        """Takes an event. The usual event (one text, and nothing else) costs no further call."""
-        try:
-            (choice,) = chunk["choices"]
-            delta = choice["delta"]
-            text = delta["content"]
-            if (
-                type(text) is str
-                and text
-                and self.answer.response_id
-                and choice["finish_reason"] is None
-                and not ("tool_calls" in delta or "error" in chunk)
-                and ("usage" not in chunk or chunk["usage"] is None)
-            ):
-                self.texts += (text,)
-                return False
-        except (KeyError, TypeError, ValueError):
-            pass
-        event = Body(fields_of(chunk))
-        self.failed = self.failed or bool(event.error)
-        super().absorb(event)
-        return self.hides and event.usage is not None and not event.choices
+    __slots__ = ()
+    removes_null = False
 
 
 def read_generation(body: Any) -> Reading:

@@ -25,6 +25,8 @@ from tokentrail.providers.lookup import server_of
 
 __all__ = ["hooks_of"]
 
+AT_ONCE: Final = 64
+"""Lines of a stream that are kept before they are parsed."""
 NO_MODEL: Final = ("dummy", "tgi", "unknown")
 """What the SDK sends where only a URL names the model."""
 
@@ -106,33 +108,61 @@ def _follow(chunks: Chunks, wrap: Any, exchange: Exchange, lines: Any) -> Any:
     reader = _Lines(chunks)
     followed = FollowedStream(exchange, reader)
     reader.stream = weakref.ref(followed)
-    return wrap(lines, followed)
+    return wrap(lines if wrap is follow_async else filter(None, lines), followed)  # the SDK ignores the empty lines between events
 
 
 class _Lines:
-    """Passes the events of a stream's lines to the chunks of a shape."""
+    """Passes the events of a stream's lines to the chunks of a shape: pieces of an answer many at once, any other event when it comes."""
 
-    __slots__ = ("_chunks", "_done", "stream")
+    __slots__ = ("_chunks", "_done", "_room", "_waiting", "stream")
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
         self._done = False
+        self._room = AT_ONCE  # how many more may wait
+        self._waiting: list[str] = []  # lines that are not decoded yet
         self.stream: weakref.ref[FollowedStream] | None = None
 
     def absorb(self, line: Any) -> bool:
-        """Takes a line."""
-        text = line.encode() if type(line) is str else line
-        if text[:5] != b"data:":
+        """Takes a line. A piece of an answer costs no further call."""
+        text = line if type(line) is str else line.decode(errors="replace")
+        if self._room and ('"delta"' in text or '"token"' in text):
+            self._waiting += (text,)
+            self._room -= 1
             return False
-        if (event := parsed_json(text[5:])) is not None:
+        return self._take(text) if text else False
+
+    def _take(self, text: str) -> bool:
+        self._read_waiting()
+        if text[:5] != "data:":
+            return False
+        event = _parsed(text)
+        if type(event) is dict:
             return self._chunks.absorb(event)
-        if text[5:].strip() == b"[DONE]":
+        if text[5:].strip() == "[DONE]":
             self._done = True
             followed = self.stream() if self.stream is not None else None
             if followed is not None:
                 followed.end(exhausted=True)
         return False
 
+    def _read_waiting(self) -> None:
+        waiting = [text for text in self._waiting if text[:5] == "data:"]
+        self._waiting, self._room = [], AT_ONCE
+        try:
+            events = msgspec.json.decode("[" + ",".join([text[5:] for text in waiting]) + "]")
+        except (ValueError, RecursionError):
+            events = map(_parsed, waiting)
+        absorb = self._chunks.absorb
+        for event in events:
+            if type(event) is dict:
+                absorb(event)
+
     def reading(self, *, exhausted: bool) -> Reading | None:
         """Returns the answer so far."""
+        self._read_waiting()
         return self._chunks.reading(exhausted=exhausted or self._done)
+
+
+def _parsed(line: str) -> Any:
+    return parsed_json(line[5:].encode(errors="replace"))
