@@ -13,6 +13,7 @@ from tests.support.require import required
 
 ROOT = Path(__file__).parents[2]
 FILES = (
+    "tests/conformance/test_stainless_sdks.py",
     "tests/providers/test_provider_sdks_are_counted_whole.py",
     "tests/providers/test_recorded_usages_are_the_ledgers.py",
     "tests/providers/test_caller_sees_the_same_with_and_without_us.py",

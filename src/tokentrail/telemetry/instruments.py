@@ -186,8 +186,8 @@ def end_block(span: Span, error: BaseException | None = None, end_time: int | No
 
 def error_type(error: BaseException) -> str:
     """Returns the HTTP status of the error if the provider sent one, else the exception's qualified name: the conventions' rule for `error.type`."""
-    # `code` is Google's; OpenAI's is a word; that of websockets is no status, and warns those who read it
-    for name in ("status_code",) if type(error).__module__.startswith("websockets.") else ("status_code", "code"):
+    # `code` is Google's; OpenAI's is a word; that of websockets is no status, and warns those who read it. `http_status` is Voyage's.
+    for name in ("status_code",) if type(error).__module__.startswith("websockets.") else ("status_code", "code", "http_status"):
         status = getattr(error, name, None)
         if type(status) is int and status in HTTP_ERRORS:  # Ollama's SDK has -1 for an error within a stream
             return str(status)
