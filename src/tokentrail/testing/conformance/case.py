@@ -99,7 +99,7 @@ class Steps:
 
     def iterate(self, stream: Any) -> Iterator[Any]:
         """Yields the items of a stream, each when it is asked for."""
-        if not hasattr(stream, "__aiter__"):
+        if not hasattr(stream, "__aiter__") or (not self.asynchronous and hasattr(stream, "__iter__")):  # some streams are both
             yield from stream
             return
         items = stream.__aiter__()
