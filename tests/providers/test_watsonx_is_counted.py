@@ -116,6 +116,16 @@ def test_rerank(usages: Usages) -> None:
     assert (usages.recorded[0].input_chars, usages.recorded[0].token_type) == (6, "embedding")
 
 
+async def test_vectors_that_are_refused(usages: Usages) -> None:
+    """After its wait the asynchronous SDK fails at closing the response, and sends nothing again."""
+    with ScriptedServer(BUSY) as server:
+        model = Embeddings(model_id="ibm/slate", api_client=client_of(server.url))
+        with pytest.raises(RuntimeError, match="sync close"):
+            await model.agenerate(["abc"])
+    assert facts(usages) == [("embeddings", None, None, "error", 1)]
+    assert usages.recorded[0].error_type == "429"
+
+
 def test_a_deployment_names_no_model(usages: Usages) -> None:
     with ScriptedServer(CHAT) as server:
         model = ModelInference(deployment_id="a1", api_client=client_of(server.url), validate=False)

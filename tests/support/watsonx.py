@@ -71,8 +71,8 @@ def client_of(url: str, **given: Any) -> Any:
     return client
 
 
-def model_of(url: str, **given: Any) -> Any:
+def model_of(url: str, *, retries: int = 1, **given: Any) -> Any:
     """A model of such a client, which tries again at once."""
     from ibm_watsonx_ai.foundation_models import ModelInference
 
-    return ModelInference(model_id="ibm/granite", api_client=client_of(url, **given), validate=False, max_retries=1, delay_time=0.001)
+    return ModelInference(model_id="ibm/granite", api_client=client_of(url, **given), validate=False, max_retries=retries, delay_time=0.001)

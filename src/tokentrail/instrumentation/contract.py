@@ -193,7 +193,9 @@ class Endpoint:
 class Hook:
     """A function to patch: `name` is the qualified name in `module`. Either `opens` a call, or `observes` the exchange under way.
 
-    `optional`: some versions of the SDK have no such module, or no such function.
+    `optional`: some versions of the SDK have no such module, or no such function. `is_generator`: of a generator function that only the SDK itself
+    calls, the wrapper may run with the first step; then the function's own code is replaced, which no other instrumentation takes along. The
+    attribution of a generator that the application calls is that of the call, so a wrapper stands before it.
     """
 
     module: str
@@ -202,6 +204,7 @@ class Hook:
     observes: Callable[[Exchange], None] | None = None
     is_async: bool = False
     optional: bool = False
+    is_generator: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Patches and restores one function.
 
-A plain function of the SDK is transplanted (see `transplant`). Any other function (static, a class method, inherited, an async generator,
-decorated) is replaced by a wrapper on its owner, which another instrumentation may shadow.
+A plain function of the SDK is transplanted (see `transplant`). Any other function (static, a class method, inherited, a generator but for
+those that a hook names, decorated) is replaced by a wrapper on its owner, which another instrumentation may shadow.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Patch:
         self.is_of_the_sdk = False  # another tool's function may be removed, and the wrapper with that function
         self.wrapper: Any = None
         function = plain_function(self.owner, self.name, module)
-        if function is not None and can_be_transplanted(function, self.original, is_async=hook.is_async):
+        if function is not None and can_be_transplanted(function, is_async=hook.is_async, is_generator=hook.is_generator):
             self.is_of_the_sdk = function.__globals__ is vars(module)
             self.transplant = Transplant(function, wrapper_of(hook), self.live, of_class=isinstance(self.owner, type))
         else:

@@ -237,10 +237,18 @@ def _ignore_encoded(_part: bytes) -> None:
 
 
 def _follow_parts(inner: Iterator[bytes], followed: FollowedStream, absorb: Any) -> Generator[bytes, None, None]:
+    first = True
     followed.stepping = True
     try:
         for part in inner:
-            _absorb_part(followed, absorb, part)
+            try:
+                if first:
+                    first = False
+                    if followed.exchange.call is not None:
+                        followed.exchange.call.first_chunk()
+                absorb(part)
+            except Exception as failure:
+                internal_error("stream", failure)
             followed.stepping = False
             yield part
             followed.stepping = True
@@ -253,10 +261,18 @@ def _follow_parts(inner: Iterator[bytes], followed: FollowedStream, absorb: Any)
 
 
 async def _follow_parts_async(inner: AsyncIterable[bytes], followed: FollowedStream, absorb: Any) -> AsyncGenerator[bytes, None]:
+    first = True
     followed.stepping = True
     try:
         async for part in inner:
-            _absorb_part(followed, absorb, part)
+            try:
+                if first:
+                    first = False
+                    if followed.exchange.call is not None:
+                        followed.exchange.call.first_chunk()
+                absorb(part)
+            except Exception as failure:
+                internal_error("stream", failure)
             followed.stepping = False
             yield part
             followed.stepping = True
@@ -267,12 +283,3 @@ async def _follow_parts_async(inner: AsyncIterable[bytes], followed: FollowedStr
         followed.end(error=error)
         raise
     followed.end(exhausted=True)
-
-
-def _absorb_part(followed: FollowedStream, absorb: Any, part: bytes) -> None:
-    try:
-        if followed.exchange.call is not None:
-            followed.exchange.call.first_chunk()
-        absorb(part)
-    except Exception as failure:
-        internal_error("stream", failure)

@@ -150,25 +150,17 @@ def _held_by(function: FunctionType) -> Iterator[Any]:
         yield function.__globals__.get(name)
 
 
-def can_be_transplanted(function: FunctionType, found: Any, *, is_async: bool) -> bool:
-    """Whether the function can run a stub's code: no async generator, no closure (a decorator's wrapper), and async exactly if its wrapper is async.
+def can_be_transplanted(function: FunctionType, *, is_async: bool, is_generator: bool) -> bool:
+    """Whether the function can run a stub's code: no closure (a decorator's wrapper), a generator only where the hook says so, async as its wrapper.
 
-    The stub of a generator function is a generator function too: the wrapper runs with the generator's first step, as the SDK's own code does. Below
-    a plain function (`contextlib.contextmanager` makes one) a generator is no stream: only proxies may be `found` in the function's place.
+    The stub of a generator function is a generator function too: the wrapper runs with the generator's first step, as the SDK's own code does.
     """
     code = function.__code__
-    if code.co_flags & inspect.CO_GENERATOR and _below_proxies(found) is not function:
-        return False
     if code.co_flags & _WITHOUT_STUB or not set(code.co_freevars) <= {"__class__"}:
         return False
+    if code.co_flags & inspect.CO_GENERATOR and not is_generator:
+        return False
     return bool(code.co_flags & inspect.CO_COROUTINE) is is_async
-
-
-def _below_proxies(found: Any) -> Any:
-    """Returns what the proxies of other tools (wrapt's, which are no functions) stand for."""
-    while type(found) is not FunctionType and hasattr(type(found), "__wrapped__"):
-        found = found.__wrapped__
-    return found
 
 
 class Transplant:

@@ -113,5 +113,9 @@ class ChatEvents(ChatChunks):
                 return False
         except (KeyError, TypeError, ValueError):
             pass
+        return self.absorb_careful(chunk)
+
+    def absorb_careful(self, chunk: dict[str, Any]) -> bool:
+        """Takes any chunk; see `absorb`."""
         self.failed = self.failed or bool(chunk.get("error"))
-        return super().absorb(Body(chunk))
+        return ChatChunks.absorb(self, Body(chunk))

@@ -16,6 +16,8 @@ from tokentrail.integrations.shapes.openai_json import ChatEvents, read_chat_jso
 
 __all__ = ["GenerationEvents", "WatsonxChatEvents", "read_chat", "read_generation", "read_input"]
 
+MANY: Final = 1 << 60
+"""No count has so many bits."""
 UNFINISHED: Final = "not_finished"
 """The `stop_reason` of an event before the last one."""
 
@@ -36,11 +38,10 @@ class WatsonxChatEvents(ChatEvents):
 
     __slots__ = ()
 
-    def absorb(self, chunk: Any) -> bool:
-        """Takes a chunk's texts and usage."""
-        if "errors" in chunk and chunk["errors"]:
-            self.failed = True
-        super().absorb(chunk)
+    def absorb_careful(self, chunk: dict[str, Any]) -> bool:
+        """Takes any chunk; the usual one names the model as another did before."""
+        self.failed = self.failed or bool(chunk.get("errors"))
+        super().absorb_careful(chunk)
         if not self.answer.model:
             self.answer.model = _model_of(chunk)
         return False
@@ -71,7 +72,25 @@ class GenerationEvents:
         self.texts: list[str] = []
 
     def absorb(self, event: Any) -> bool:
-        """Takes an event's text and counts."""
+        """Takes an event's text and counts. The usual event, a piece of one text and a count that goes up, costs no further call."""
+        answer = self.answer
+        try:
+            (result,) = event["results"]
+            text, made, given = result["generated_text"], result["generated_token_count"], result["input_token_count"]
+            before: Any = answer.output_tokens
+            prompt: Any = answer.input_tokens
+            is_usual = type(text) is str and type(made) is type(given) is int and result["stop_reason"] == UNFINISHED and "errors" not in event
+            if is_usual and answer.model and 0 <= before <= made < MANY and 0 <= given <= prompt:
+                self.texts += (text,) if text else ()
+                answer.output_tokens = made
+                return False
+        except (KeyError, TypeError, ValueError):
+            pass
+        self._take(event)
+        return False
+
+    def _take(self, event: Any) -> None:
+        """Takes any event; see `absorb`."""
         if "errors" in event and event["errors"]:
             self.ended = "error"
         answer = self.answer
@@ -85,7 +104,6 @@ class GenerationEvents:
                 self.texts.append(text)
             if reason and reason != UNFINISHED and self.ended != "error":
                 answer.finish_reasons, self.ended = [reason], "complete"
-        return False
 
     def reading(self, *, exhausted: bool) -> Reading:  # noqa: ARG002 - a stream without its last event was interrupted
         """Returns the answer so far."""

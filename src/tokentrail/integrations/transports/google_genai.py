@@ -34,7 +34,13 @@ def hooks_of(module: str, endpoints: Mapping[str, Endpoint], *, named: Mapping[s
     jobs = NamedPaths(named)
 
     def hook(name: str, delivers: Any, *, is_async: bool) -> Hook:
-        return Hook(module, f"BaseApiClient.{name}", opens=partial(_open_request, endpoints, jobs, delivers), is_async=is_async)
+        return Hook(
+            module,
+            f"BaseApiClient.{name}",
+            opens=partial(_open_request, endpoints, jobs, delivers),
+            is_async=is_async,
+            is_generator=delivers is deliver,
+        )
 
     return (
         hook("request", None, is_async=False),

@@ -11,11 +11,11 @@ Other clients of httpx stay as they are; those that an application hands to the 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache, partial
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 from tokentrail.instrumentation.around import sanitized, under_way
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading, Request
@@ -73,7 +73,7 @@ class _Nothing:
         return Answer(), "error"
 
 
-_refused: WeakValueDictionary[int, _Refused] = WeakValueDictionary()
+_refused: weakref.WeakValueDictionary[int, _Refused] = weakref.WeakValueDictionary()
 """By the response's id; the response keeps its value alive."""
 _again: ContextVar[_Sent | None] = ContextVar("tokentrail_watsonx_again", default=None)
 """The exchange whose request is sent next, once more."""
@@ -165,7 +165,27 @@ def _refuse(exchange: Exchange, response: Any, *, is_async: bool) -> None:
     refused = _Refused(exchange, _Nothing())
     refused.status = response.status_code
     watch_close(response, refused, is_async=is_async)
+    if is_async:
+        _watch_sync_close(response, exchange)
     _refused[id(response)] = refused
+
+
+def _watch_sync_close(response: Any, exchange: Exchange) -> None:
+    """Ends the call where the SDK gives up: after its wait it closes the response of an asynchronous client as a synchronous one, which raises."""
+    status, response_of = response.status_code, weakref.ref(response)
+
+    def close() -> None:
+        closed = response_of()
+        try:
+            if closed is not None:
+                type(closed).close(closed)
+        except Exception:
+            _again.set(None)
+            if exchange.call is not None:
+                exchange.call.finish(sanitized(Answer(), exchange.attempts), "error", _RefusedError(status))
+            raise
+
+    response.close = close
 
 
 def _aside(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:

@@ -40,12 +40,13 @@ def documents(recording: Recording) -> list[Any]:
 
 
 def place_of_usual_piece(recording: Recording) -> int | None:
-    """Returns where in a stream a piece stands whose documents have the fields that most pieces have; None if no two pieces are alike."""
+    """Returns the middle one of the pieces whose documents have the fields that most pieces have; None if no two pieces are alike."""
     forms = [_forms_of(piece, recording.shape) for piece in recording.chunks]
     usual = max(forms, key=forms.count, default=None)
     if usual is None or forms.count(usual) == 1:
         return None
-    return len(forms) - 1 - forms[::-1].index(usual)
+    places = [place for place, form in enumerate(forms) if form == usual]
+    return places[len(places) // 2]
 
 
 def pieces_of_half(recording: Recording) -> int:

@@ -77,6 +77,10 @@ class Kit:
         """Returns the styles in which a recording can be asked for."""
         return self.styles
 
+    def kinds_of(self, recording: Recording) -> Sequence[str]:  # noqa: ARG002 - for those who override it
+        """Returns the kinds of clients that can ask for a recording."""
+        return self.kinds
+
     def expected(self, recording: Recording) -> Sequence[Any] | None:
         """Returns the usages that a recording gives: mappings from fields of `tokentrail.usage.Usage` to values."""
         return recording.expected_usages
@@ -102,7 +106,7 @@ class Kit:
     def every_case(self) -> Iterator[Case]:
         """Every recording by every kind of client, in every style."""
         for recording in self.all_recordings():
-            for kind in self.kinds:
+            for kind in self.kinds_of(recording):
                 for style in ("", *self.styles_of(recording)):
                     yield Case(recording, kind == "async", style=style)
 
@@ -118,7 +122,7 @@ class Kit:
         """Every stream of some length: of texts, thoughts, tool calls."""
         for recording in self.all_recordings():
             if _can_be_left(recording) and self._is_whole(recording):
-                yield from (Case(recording, kind == "async") for kind in self.kinds)
+                yield from (Case(recording, kind == "async") for kind in self.kinds_of(recording))
 
     def some_cases(self) -> list[Case]:
         """The plain and the streamed cases."""
@@ -132,7 +136,7 @@ class Kit:
                 if place not in best or _suits(recording) > _suits(best[place]):
                     best[place] = recording
         for recording in best.values():
-            yield from (Case(recording, kind == "async") for kind in self.kinds)
+            yield from (Case(recording, kind == "async") for kind in self.kinds_of(recording))
 
     def _is_whole(self, recording: Recording) -> bool:
         """Whether a recording is one call that ended well; an object counts once, however often it is requested."""

@@ -84,13 +84,17 @@ class PromisesOfPackages(Kit):
         promise(not missing, f"not patched when the application imported the SDK: {missing}")
 
     def test_functions_look_the_same(self, stage: Stage) -> None:
-        """`help()`, signatures, kinds, names, copies and pickles of every patched function, and `help()` of its class."""
+        """`help()`, signatures, kinds, names, copies and pickles of every patched function, and `help()` of its class.
+
+        Of a class that inherits the function, `help()` has to say that the class has one of its own.
+        """
         places = [(hook, *patching.owner_of(hook, module)) for hook, module in self._hooks_there()]
         promise(places, "no hook's module can be imported")
+        classes = [owner for _, owner, name in places if inspect.isclass(owner) and name in vars(owner)]
 
         def look() -> list[Any]:
             functions = [look_of(getattr(owner, name)) for _, owner, name in places]
-            return functions + [pydoc.plain(pydoc.render_doc(owner)).splitlines() for _, owner, _ in places if inspect.isclass(owner)]
+            return functions + [pydoc.plain(pydoc.render_doc(owner)).splitlines() for owner in classes]
 
         look()  # the first `help()` of a class leaves an empty `__annotations__` there, which the second one shows
         bare = look()
