@@ -110,9 +110,9 @@ class FollowedStream:
             internal_error("stream", failure)
 
 
-def follow(inner: Iterator[Any], followed: FollowedStream) -> Generator[Any, None, None]:
-    """Wraps the SDK's iterator: yields the same chunks, without those that only tokentrail requested."""
-    absorb, first = followed.chunks.absorb, True
+def follow(inner: Iterator[Any], followed: FollowedStream, absorb: Callable[[Any], Any] | None = None) -> Generator[Any, None, None]:
+    """Wraps the SDK's iterator: yields the same chunks, without those that only tokentrail requested. `absorb` instead of the stream's own."""
+    absorb, first = absorb or followed.chunks.absorb, True
     followed.stepping = True
     try:
         for chunk in inner:
@@ -137,10 +137,14 @@ def follow(inner: Iterator[Any], followed: FollowedStream) -> Generator[Any, Non
 
 
 async def follow_async(
-    inner: AsyncIterable[Any], followed: FollowedStream, *, aclose: Callable[[], Awaitable[None]] | None = None
+    inner: AsyncIterable[Any],
+    followed: FollowedStream,
+    absorb: Callable[[Any], Any] | None = None,
+    *,
+    aclose: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncGenerator[Any, None]:
     """Wraps the SDK's async iterator in the same way. `aclose` is awaited at the end, as closing the SDK's own generator would."""
-    absorb, first = followed.chunks.absorb, True
+    absorb, first = absorb or followed.chunks.absorb, True
     followed.stepping = True
     try:
         async for chunk in inner:
@@ -213,19 +217,19 @@ def follow_body(response: Any, followed: FollowedStream, *, is_async: bool) -> N
     Decoded bytes (`iter_bytes`) are absorbed as chunks, and the bytes of `iter_raw`, unless the server has compressed them.
     """
     watch_close(response, followed, is_async=is_async)
-    name, wrap = ("aiter_bytes", _follow_parts_async) if is_async else ("iter_bytes", _follow_parts)
+    name, wrap = ("aiter_bytes", follow_async) if is_async else ("iter_bytes", follow)
     parts = getattr(response, name)
     raw_name = name.replace("bytes", "raw")
     raw = getattr(response, raw_name)
 
     def follow_bytes(*args: Any, **kwargs: Any) -> Any:
-        return wrap(parts(*args, **kwargs), followed, followed.chunks.absorb)
+        return wrap(parts(*args, **kwargs), followed)
 
     def follow_raw(*args: Any, **kwargs: Any) -> Any:
         if followed.stepping:
             return raw(*args, **kwargs)  # called by `iter_bytes`
         is_encoded = bool(response.headers.get("content-encoding"))
-        return wrap(raw(*args, **kwargs), followed, _ignore_encoded if is_encoded else followed.chunks.absorb)
+        return wrap(raw(*args, **kwargs), followed, _ignore_encoded if is_encoded else None)
 
     setattr(response, name, follow_bytes)
     setattr(response, raw_name, follow_raw)
@@ -234,52 +238,3 @@ def follow_body(response: Any, followed: FollowedStream, *, is_async: bool) -> N
 
 def _ignore_encoded(_part: bytes) -> None:
     """Ignores bytes as the server sent them, which may be compressed."""
-
-
-def _follow_parts(inner: Iterator[bytes], followed: FollowedStream, absorb: Any) -> Generator[bytes, None, None]:
-    first = True
-    followed.stepping = True
-    try:
-        for part in inner:
-            try:
-                if first:
-                    first = False
-                    if followed.exchange.call is not None:
-                        followed.exchange.call.first_chunk()
-                absorb(part)
-            except Exception as failure:
-                internal_error("stream", failure)
-            followed.stepping = False
-            yield part
-            followed.stepping = True
-    except GeneratorExit:
-        raise  # the caller stopped reading: the response is closed or dropped next
-    except BaseException as error:
-        followed.end(error=error)
-        raise
-    followed.end(exhausted=True)
-
-
-async def _follow_parts_async(inner: AsyncIterable[bytes], followed: FollowedStream, absorb: Any) -> AsyncGenerator[bytes, None]:
-    first = True
-    followed.stepping = True
-    try:
-        async for part in inner:
-            try:
-                if first:
-                    first = False
-                    if followed.exchange.call is not None:
-                        followed.exchange.call.first_chunk()
-                absorb(part)
-            except Exception as failure:
-                internal_error("stream", failure)
-            followed.stepping = False
-            yield part
-            followed.stepping = True
-    except GeneratorExit:
-        followed.stepping = False
-        raise
-    except BaseException as error:
-        followed.end(error=error)
-        raise
-    followed.end(exhausted=True)
