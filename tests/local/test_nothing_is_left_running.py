@@ -207,4 +207,4 @@ def test_a_server_of_another_processor_is_named() -> None:
     child = sh("kill -ILL $$", ready=lambda: False)
     with pytest.raises(StartFailed, match="the child ended by SIGILL"):
         child.start()
-    assert not group(child.pid)
+    wait_until(lambda: not group(child.pid), "the end of the child and of its watcher")

@@ -91,6 +91,27 @@ def test_a_second_signal_does_not_break_the_end_of_the_replay_server(tmp_path: P
             assert program.errors == ""
 
 
+def test_a_second_signal_does_not_break_what_follows_a_stop(run: Callable[[str], Program]) -> None:
+    """A program that was asked to stop closes its parts after the block too."""
+    program = run(
+        """
+with ended_by_signals():
+    with Stop() as stop, stop.on_signals():
+        os.kill(os.getpid(), signal.SIGTERM)
+        stop.wait()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+        time.sleep(0.02)
+print("whole", flush=True)
+with Stop() as stop, stop.on_signals():
+    pass
+signal.raise_signal(signal.SIGINT)  # nobody had asked: as before the block
+"""
+    )
+    assert program.wait() == -signal.SIGINT, program.errors
+    assert program.lines == ["whole"]
+
+
 def test_the_alarm_and_the_handlers_end_with_the_block(run: Callable[[str], Program]) -> None:
     program = run(
         """

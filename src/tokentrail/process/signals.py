@@ -10,8 +10,9 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
+from typing import Any
 
 __all__ = ["Stop", "ended_by_signals", "ending_signals"]
 
@@ -59,15 +60,19 @@ class Stop:
     def on_signals(self, numbers: Sequence[signal.Signals] | None = None) -> Iterator[None]:
         """Lets signals (by default the ending signals) ask to stop, until the end of the block. Used in the main thread.
 
+        Once the stop was asked for, the signals go on asking, to no effect: the program is on its way to its end, and what follows the block is as
+        little interrupted by a second Ctrl-C as the block itself.
         Python runs a handler between two of its own steps, and a signal just before the system call of a wait would be seen after the wait. So the C
         handler ends the wait.
         """
-        with _handled(dict.fromkeys(numbers or ending_signals(), self.ask)):
-            before = signal.set_wakeup_fd(self._writes.fileno(), warn_on_full_buffer=False)
-            try:
-                yield
-            finally:
-                signal.set_wakeup_fd(before)
+        handlers = _handle(dict.fromkeys(numbers or ending_signals(), self.ask))
+        wakes = signal.set_wakeup_fd(self._writes.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(wakes)
+            if not self.asked:
+                _handle(handlers)
 
 
 @contextlib.contextmanager
@@ -91,12 +96,13 @@ def ended_by_signals() -> Iterator[None]:
         if raised and not _is_on_its_way(raised):
             raise raised[-1]
 
-    with _handled({signal.SIGALRM: ask_again} | dict.fromkeys(ending_signals(), end)):
-        signal.setitimer(signal.ITIMER_REAL, ASK_AGAIN_S, ASK_AGAIN_S)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+    handlers = _handle({signal.SIGALRM: ask_again} | dict.fromkeys(ending_signals(), end))
+    signal.setitimer(signal.ITIMER_REAL, ASK_AGAIN_S, ASK_AGAIN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _handle(handlers)
 
 
 def _is_on_its_way(raised: list[BaseException]) -> bool:
@@ -107,11 +113,6 @@ def _is_on_its_way(raised: list[BaseException]) -> bool:
     return handled is not None
 
 
-@contextlib.contextmanager
-def _handled(handlers: dict[signal.Signals, object]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _handle(handlers: Mapping[signal.Signals, Any]) -> dict[signal.Signals, Any]:
+    """Sets handlers of signals and returns those that were set before."""
+    return {number: signal.signal(number, handler) for number, handler in handlers.items()}
