@@ -72,6 +72,10 @@ class Settings:
     )
     spans: bool = _setting(True, "a client span per call, and one per `track_tokens` block")
     metrics: str = _setting("latest", "names of the metrics: `latest`, `legacy`, `both` or `none`")
+    all_histograms: bool = _setting(
+        False,
+        "with `latest` names: histograms of single calls' tokens and of the time to a stream's first chunk too (see operations.md)",
+    )
     delivery: str = _setting(
         "journal",
         "who takes the usages: `journal`, files from which they are shipped; or `otel`, the program's own LoggerProvider, which has them in memory: "

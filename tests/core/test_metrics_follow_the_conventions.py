@@ -13,10 +13,11 @@ from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metr
 
 from tests.core.conftest import Configure, Sdk
 from tests.support.calls import a_request, an_answer, call
-from tests.support.telemetry_contract import LATEST, LEGACY, OURS
+from tests.support.telemetry_contract import DISTRIBUTIONS, LATEST, LEGACY, OURS
 from tokentrail import setup_opentelemetry, track_token_usage
 from tokentrail.instrumentation.contract import Answer
 from tokentrail.process.current import current
+from tokentrail.recording import recorder
 from tokentrail.telemetry import sums
 
 CALL = {
@@ -75,6 +76,38 @@ def test_the_legacy_generation(sdk: Sdk, configure: Configure) -> None:
     assert tokens["input"].attributes == CALL | {"gen_ai.token.type": "input"}
     durations = {point.attributes.get("error.type"): point.count for point in points if point.name == "gen_ai.client.operation.duration"}
     assert durations == {None: 1, "ValueError": 1}
+
+
+def test_histograms_of_single_calls_are_there_by_setting(sdk: Sdk, configure: Configure) -> None:
+    """Their tokens are those of calls that did not fail and that state them; a call without a first chunk has no time to it."""
+    configure(all_histograms=True)
+    stream = recorder.start(a_request())
+    assert stream is not None
+    stream.first_chunk()
+    stream.finish(an_answer(input_tokens=11, output_tokens=7))
+    call(answer=an_answer(input_tokens=None, output_tokens=5))
+    call(answer=an_answer(input_tokens=3, output_tokens=3), ended="error", error=ValueError())
+    embedded = a_request(endpoint="embeddings", gen_ai_operation="embeddings", token_type="embedding")
+    call(request=embedded, answer=Answer(model="text-embedding-3-small", input_tokens=9))
+    of_single_calls = {point.name: point for point in sdk.points if point.name in DISTRIBUTIONS}
+    found = {name.removeprefix("gen_ai.client."): (point.count, point.value) for name, point in of_single_calls.items()}
+    first_chunk = found.pop("inference.time_to_first_chunk")
+    assert found == {
+        "inference.operation.input_tokens": (1, 11),
+        "inference.operation.output_tokens": (2, 12),
+        "embeddings.operation.input_tokens": (1, 9),
+    }
+    assert first_chunk[0] == 1
+    assert of_single_calls["gen_ai.client.inference.operation.input_tokens"].attributes == CALL
+    for name, point in of_single_calls.items():
+        assert (point.kind, point.unit, point.buckets) == (DISTRIBUTIONS[name].kind, DISTRIBUTIONS[name].unit, DISTRIBUTIONS[name].buckets)
+
+
+@pytest.mark.parametrize("others", [{"metrics": "legacy"}, {"metrics": "none"}, {"all_histograms": False}])
+def test_histograms_of_single_calls_are_there_with_the_latest_names_alone(sdk: Sdk, configure: Configure, others: dict[str, object]) -> None:
+    configure(**{"all_histograms": True} | others)
+    call()
+    assert not {point.name for point in sdk.points} & DISTRIBUTIONS.keys()
 
 
 def test_both_generations(sdk: Sdk, configure: Configure) -> None:
@@ -270,6 +303,7 @@ assert (found["service.name"], found["deployment.environment.name"], found["team
 assert tokentrail.setup_opentelemetry() is False
 assert trace.get_tracer_provider() is provider
 from tokentrail.process.current import current
+from tokentrail.recording import recorder
 import tokentrail
 from tokentrail.telemetry.resource import resource_attributes
 assert resource_attributes(current.settings, current.runtime.diagnostics)["service.name"] == "svc"
@@ -292,6 +326,7 @@ else:
 os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
 assert tokentrail.setup_opentelemetry()
 from tokentrail.process.current import current
+from tokentrail.recording import recorder
 from tokentrail.telemetry.resource import resource_attributes
 found = trace.get_tracer_provider().resource.attributes["service.name"]
 assert found == resource_attributes(current.settings, current.runtime.diagnostics)["service.name"] == "python", found

@@ -88,6 +88,13 @@ LATEST = {
     "gen_ai.client.embeddings.duration": _seconds,
     "tokentrail.embeddings.usage.input_tokens": _tokens,
 }
+_each_tokens = Metric("histogram", "{token}", _CALL, _NAMED, int, TOKENS)
+DISTRIBUTIONS = {
+    "gen_ai.client.inference.operation.input_tokens": _each_tokens,
+    "gen_ai.client.inference.operation.output_tokens": _each_tokens,
+    "gen_ai.client.embeddings.operation.input_tokens": _each_tokens,
+    "gen_ai.client.inference.time_to_first_chunk": _seconds,
+}
 LEGACY = {
     "gen_ai.client.token.usage": Metric("histogram", "{token}", _CALL | {"gen_ai.token.type": str}, _NAMED | {"gen_ai.token.type"}, int, TOKENS),
     "gen_ai.client.operation.duration": _seconds,
@@ -137,7 +144,7 @@ def check_point(point: Point) -> None:
     """AssertionError for a data point that breaks its contract, or has none."""
     if point.scope != "tokentrail":
         return
-    contract = (LATEST | LEGACY | OURS).get(point.name)
+    contract = (LATEST | DISTRIBUTIONS | LEGACY | OURS).get(point.name)
     assert contract is not None, f"no contract for the metric {point.name}"
     assert (point.kind, point.unit) == (contract.kind, contract.unit), point
     assert point.buckets == contract.buckets, point

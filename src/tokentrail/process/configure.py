@@ -28,6 +28,7 @@ def configure(
     content_hash_secret: str = _UNCHANGED,
     spans: bool = _UNCHANGED,
     metrics: MetricNames = _UNCHANGED,
+    all_histograms: bool = _UNCHANGED,
     delivery: DeliveryName = _UNCHANGED,
     journal_dir: str | Path = _UNCHANGED,
     journal_max_bytes: int = _UNCHANGED,

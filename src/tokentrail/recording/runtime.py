@@ -33,8 +33,8 @@ from tokentrail.recording.jobs import Jobs
 from tokentrail.recording.log_delivery import LogDelivery
 from tokentrail.recording.open_streams import OpenStreams
 from tokentrail.settings import OTEL
-from tokentrail.telemetry.durations import Durations
 from tokentrail.telemetry.instruments import Telemetry
+from tokentrail.telemetry.measurements import Measurements
 from tokentrail.telemetry.observers import observe, observe_collections
 from tokentrail.telemetry.resource import resource_attributes
 from tokentrail.telemetry.sums import Sums
@@ -59,7 +59,7 @@ class Runtime:
         self.deferred = Deferred(self.diagnostics.internal_error)
         self.streams = OpenStreams()
         self.sums = Sums()
-        self.durations = Durations(self.diagnostics.internal_error)
+        self.measurements = Measurements(self.diagnostics.internal_error)
         self.jobs = Jobs()
         self.journal = Journal(settings, self._resource, self.estimate, self.diagnostics, on_begin=current.close_at_exit)
         self.logs = LogDelivery(self.estimate, self.diagnostics, on_begin=current.close_at_exit)
@@ -96,19 +96,19 @@ class Runtime:
         if self._estimator is not None:
             self._estimator.reset_after_fork()
         self.sums.forget()
-        self.durations.forget()
+        self.measurements.forget()
         self.diagnostics.forget()
         self.secret = b""
 
     def close(self, *, for_good: bool = False) -> None:
-        """Ends open streams and deferred work, records the waiting durations, then delivers as many usages as possible within `exit_timeout`.
+        """Ends open streams and deferred work, records the waiting measurements, then delivers as many usages as possible within `exit_timeout`.
 
         A later usage starts a new writer.
         `for_good`: the process ends; no vocabulary is loaded any more, because loading would outlive the interpreter.
         """
         deadline = time.monotonic() + self.settings.exit_timeout
         bridged = [self.witness.drain] if self.witness is not None else []
-        for step in (self.streams.end_all, lambda: self.deferred.drain(self.settings.exit_timeout), *bridged, self.durations.record_all):
+        for step in (self.streams.end_all, lambda: self.deferred.drain(self.settings.exit_timeout), *bridged, self.measurements.record_all):
             try:
                 step()
             except Exception as error:  # a failed step must not stop the next step
@@ -151,10 +151,10 @@ class Runtime:
         """Creates the instruments of spans and metrics for the current settings; kept as `telemetry` until the settings change."""
         settings = self.settings
         try:
-            made = Telemetry(settings, self.sums, self.durations, self._observe)
+            made = Telemetry(settings, self.sums, self.measurements, self._observe)
         except Exception as failure:
             self.diagnostics.internal_error("telemetry", failure)
-            made = Telemetry(settings.with_(spans=False, metrics="none"), self.sums, self.durations, self._observe)
+            made = Telemetry(settings.with_(spans=False, metrics="none"), self.sums, self.measurements, self._observe)
         if self.settings is settings:
             self.telemetry = made
         return made
@@ -169,7 +169,7 @@ class Runtime:
             return secret
 
     def _observe(self, meter: Meter) -> None:
-        """Registers the sums with the SDK, once: two callbacks would report the same sums twice. Each further meter collects the durations."""
+        """Registers the sums with the SDK, once: two callbacks would report the same sums twice. Each further meter collects the measurements."""
         if meter is not self._meter:
             self._meter = meter
             observe_collections(meter, current)

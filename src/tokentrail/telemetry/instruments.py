@@ -12,8 +12,8 @@ from opentelemetry.metrics import Histogram, Meter
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 
 from tokentrail import semconv
-from tokentrail.telemetry.durations import Durations, call_attributes, context_of
-from tokentrail.telemetry.sums import MOST_TOKENS, USUAL_PORT, Sums
+from tokentrail.telemetry.measurements import Measurements, call_attributes, context_of
+from tokentrail.telemetry.sums import MOST_TOKENS, USUAL_PORT, Key, Sums
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Attribution
@@ -28,15 +28,16 @@ HTTP_ERRORS: Final = range(300, 1000)
 
 
 class Telemetry:
-    """Spans and metrics of calls: for observation, never for billing. `observe` registers sums and durations with the SDK's meter."""
+    """Spans and metrics of calls: for observation, never for billing. `observe` registers sums and measurements with the SDK's meter."""
 
-    def __init__(self, settings: Settings, sums: Sums, durations: Durations, observe: Callable[[Meter], None]) -> None:
+    def __init__(self, settings: Settings, sums: Sums, measurements: Measurements, observe: Callable[[Meter], None]) -> None:
         self._sums = sums
-        self._durations = durations
+        self._measurements = measurements
         self._observe = observe
         off = settings.otel_sdk_disabled or settings.disabled
         self._tracer = trace.get_tracer(semconv.SCOPE) if settings.spans and not off else None
         self._latest = settings.metrics in ("latest", "both") and not off
+        self._distributions = self._latest and settings.all_histograms
         self._legacy = settings.metrics in ("legacy", "both") and not off
         self._histograms: dict[str, Histogram] = {}
         if self._latest or self._legacy:
@@ -50,6 +51,11 @@ class Telemetry:
         if self._latest:
             histogram(semconv.METRIC_DURATION, "s", "Duration of an inference call", semconv.DURATION_BUCKETS)
             histogram(semconv.METRIC_EMBEDDINGS_DURATION, "s", "Duration of an embeddings call", semconv.DURATION_BUCKETS)
+        if self._distributions:
+            histogram(semconv.METRIC_OPERATION_INPUT_TOKENS, "{token}", "Input tokens of an inference call", semconv.TOKEN_BUCKETS)
+            histogram(semconv.METRIC_OPERATION_OUTPUT_TOKENS, "{token}", "Output tokens of an inference call", semconv.TOKEN_BUCKETS)
+            histogram(semconv.METRIC_EMBEDDINGS_OPERATION_TOKENS, "{token}", "Input tokens of an embeddings call", semconv.TOKEN_BUCKETS)
+            histogram(semconv.METRIC_TIME_TO_FIRST_CHUNK, "s", "Time until a stream's first chunk", semconv.DURATION_BUCKETS)
         if self._legacy:
             histogram(semconv.METRIC_LEGACY_DURATION, "s", "Duration of a call", semconv.DURATION_BUCKETS)
             histogram(semconv.METRIC_LEGACY_TOKENS, "{token}", "Tokens of a call", semconv.TOKEN_BUCKETS)
@@ -126,14 +132,29 @@ class Telemetry:
             self._sums.add(usage, key)
             if duration is not None:
                 name = semconv.METRIC_EMBEDDINGS_DURATION if usage.gen_ai_operation == "embeddings" else semconv.METRIC_DURATION
-                self._durations.add(self._histograms[name], duration, key, usage.error_type, span)
+                self._measurements.add(self._histograms[name], duration / 1e9, key, usage.error_type, span)
+            if self._distributions:
+                self._distribute(usage, key, span)
         if self._legacy:
             if duration is not None:
-                self._durations.add(self._histograms[semconv.METRIC_LEGACY_DURATION], duration, key, usage.error_type, span)
+                self._measurements.add(self._histograms[semconv.METRIC_LEGACY_DURATION], duration / 1e9, key, usage.error_type, span)
             tokens = self._histograms[semconv.METRIC_LEGACY_TOKENS]
             for kind, value in (("input", usage.input_tokens), ("output", usage.output_tokens)):
                 if value is not None and 0 <= value <= MOST_TOKENS:
                     tokens.record(value, call_attributes(key, "") | {semconv.GEN_AI_TOKEN_TYPE: kind}, context_of(span))
+
+    def _distribute(self, usage: Usage, key: Key, span: SpanContext) -> None:
+        """Adds to the histograms of single calls; the conventions leave out the tokens of calls that failed."""
+        if usage.gen_ai_operation == "embeddings":
+            tokens = {semconv.METRIC_EMBEDDINGS_OPERATION_TOKENS: usage.input_tokens}
+        else:
+            tokens = {semconv.METRIC_OPERATION_INPUT_TOKENS: usage.input_tokens, semconv.METRIC_OPERATION_OUTPUT_TOKENS: usage.output_tokens}
+        for name, count in tokens.items():
+            if count is not None and 0 <= count <= MOST_TOKENS and not usage.error_type:
+                self._measurements.add(self._histograms[name], count, key, "", span)
+        if usage.time_to_first_chunk_ns is not None:
+            seconds = usage.time_to_first_chunk_ns / 1e9
+            self._measurements.add(self._histograms[semconv.METRIC_TIME_TO_FIRST_CHUNK], seconds, key, usage.error_type, span)
 
 
 def _span_attributes(usage: Usage, answer: Answer) -> dict[str, Any]:  # noqa: C901, PLR0912 - one line an attribute: a loop would cost a call for each

@@ -43,16 +43,16 @@ def observe(meter: Meter, holder: Holder) -> None:
 
 
 def observe_collections(meter: Meter, holder: Holder) -> None:
-    """Creates the instrument whose callback records the waiting durations at each collection, before the histograms are read.
+    """Creates the instrument whose callback records the waiting measurements at each collection, before the histograms are read.
 
     The instrument itself has no value, so no exporter sees the instrument. A meter that has the instrument already ignores another one.
     """
 
-    def record_durations(_options: CallbackOptions) -> Iterable[Observation]:
-        holder.runtime.durations.record_all()  # under any settings: the durations are those of earlier calls
+    def record_measurements(_options: CallbackOptions) -> Iterable[Observation]:
+        holder.runtime.measurements.record_all()  # under any settings: the measurements are those of earlier calls
         return []
 
-    meter.create_observable_gauge(semconv.METRIC_COLLECTIONS, [record_durations], "1", "Without a value: records the durations that wait")
+    meter.create_observable_gauge(semconv.METRIC_COLLECTIONS, [record_measurements], "1", "Without a value: records the measurements that wait")
 
 
 def _reader(holder: Holder, read: Callable[[Runtime], Iterable[Observation]]) -> Callable[[CallbackOptions], Iterable[Observation]]:

@@ -22,7 +22,7 @@ from tokentrail import track_token_usage
 from tokentrail.process.current import current
 from tokentrail.recording import recorder
 from tokentrail.recording.runtime import Runtime
-from tokentrail.telemetry import durations
+from tokentrail.telemetry import measurements
 
 DURATION = "gen_ai.client.inference.duration"
 
@@ -63,7 +63,7 @@ def provide(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> Callable[.
 
 
 def waiting() -> int:
-    return len(current.runtime.durations)
+    return len(current.runtime.measurements)
 
 
 def test_a_call_leaves_its_duration_to_the_reader(sdk: Sdk) -> None:
@@ -76,7 +76,7 @@ def test_a_call_leaves_its_duration_to_the_reader(sdk: Sdk) -> None:
 def test_a_call_that_is_never_read_costs_no_record_of_the_sdk(sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> None:
     sdk.exporter.export = lambda _spans: None  # type: ignore[assignment,method-assign,return-value]
     waits = count_calls(call)
-    monkeypatch.setattr(durations, "MOST_WAITING", 0)
+    monkeypatch.setattr(measurements, "MOST_WAITING", 0)
     assert count_calls(call) - waits > 60, "the histogram of the SDK is the larger part of a measurement"
 
 
@@ -136,10 +136,10 @@ def test_attributes_are_those_of_the_call(sdk: Sdk) -> None:
 
 @pytest.mark.parametrize("bound", [0, 1, 5])
 def test_at_the_bound_each_call_records_its_own(sdk: Sdk, monkeypatch: pytest.MonkeyPatch, bound: int) -> None:
-    monkeypatch.setattr(durations, "MOST_WAITING", bound)
+    monkeypatch.setattr(measurements, "MOST_WAITING", bound)
     recorded: list[int] = []
-    record = durations.record
-    monkeypatch.setattr(durations, "record", lambda *entry: (recorded.append(1), record(*entry)))
+    record = measurements.record
+    monkeypatch.setattr(measurements, "record", lambda *entry: (recorded.append(1), record(*entry)))
     for number in range(12):
         before = len(recorded)
         call()
@@ -198,20 +198,20 @@ def test_a_forked_child_reports_none_of_its_parents(sdk: Sdk) -> None:
 
 def test_a_child_forked_amid_a_collection_waits_for_nobody(sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, leave = threading.Event(), threading.Event()
-    record = durations.record
+    record = measurements.record
 
     def slow(*entry: Any) -> None:
         inside.set()
         leave.wait(30)
         record(*entry)
 
-    monkeypatch.setattr(durations, "record", slow)
+    monkeypatch.setattr(measurements, "record", slow)
     call()
     call()
-    collecting = threading.Thread(target=current.runtime.durations.record_all)
+    collecting = threading.Thread(target=current.runtime.measurements.record_all)
     collecting.start()
     assert inside.wait(30)
-    assert exit_code_of_child(lambda: current.runtime.durations.record_all() is None and waiting() == 0) == 0
+    assert exit_code_of_child(lambda: current.runtime.measurements.record_all() is None and waiting() == 0) == 0
     leave.set()
     collecting.join()
     assert [point.count for point in sdk.points if point.name == DURATION] == [2]
@@ -219,13 +219,13 @@ def test_a_child_forked_amid_a_collection_waits_for_nobody(sdk: Sdk, monkeypatch
 
 def test_a_second_collection_waits_for_what_the_first_one_records(sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, leave, done = threading.Event(), threading.Event(), threading.Event()
-    monkeypatch.setattr(durations, "record", lambda *_: (inside.set(), leave.wait(30)))
+    monkeypatch.setattr(measurements, "record", lambda *_: (inside.set(), leave.wait(30)))
     call()
-    first = threading.Thread(target=current.runtime.durations.record_all)
+    first = threading.Thread(target=current.runtime.measurements.record_all)
     first.start()
     assert inside.wait(30)
     assert waiting() == 0
-    second = threading.Thread(target=lambda: (current.runtime.durations.record_all(), done.set()))
+    second = threading.Thread(target=lambda: (current.runtime.measurements.record_all(), done.set()))
     second.start()
     assert not done.wait(0.2), "a reader would have read a histogram without a duration that waits no more"
     leave.set()
@@ -235,13 +235,13 @@ def test_a_second_collection_waits_for_what_the_first_one_records(sdk: Sdk, monk
 
 def test_a_call_never_waits_for_a_collection(sdk: Sdk) -> None:
     done = threading.Event()
-    with current.runtime.durations.recording.lock:
+    with current.runtime.measurements.recording.lock:
         threading.Thread(target=lambda: (call(), done.set()), daemon=True).start()
         assert done.wait(30)
 
 
 def test_a_duration_that_the_sdk_refuses_keeps_none_of_the_others(sdk: Sdk, monkeypatch: pytest.MonkeyPatch, internal_errors: dict[str, int]) -> None:
-    record = durations.record
+    record = measurements.record
     refused = iter([True, False, False])
 
     def refuse(*entry: Any) -> None:
@@ -249,11 +249,11 @@ def test_a_duration_that_the_sdk_refuses_keeps_none_of_the_others(sdk: Sdk, monk
             raise RuntimeError
         record(*entry)
 
-    monkeypatch.setattr(durations, "record", refuse)
+    monkeypatch.setattr(measurements, "record", refuse)
     for _ in range(3):
         call()
     assert [point.count for point in sdk.points if point.name == DURATION] == [2]
-    assert internal_errors == {"telemetry.durations": 1}
+    assert internal_errors == {"telemetry.measurements": 1}
 
 
 def test_exemplars_name_the_span_of_the_call(sdk: Sdk, provide: Callable[..., MeterProvider]) -> None:
