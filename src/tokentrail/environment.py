@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote
 
+from tokentrail.semconv import ENVIRONMENT, SERVICE_NAME
+
 __all__ = ["NAMED", "PARSERS", "READERS", "Fsync", "parse_fsync"]
 
-NAMED: Final = ("service.name", "deployment.environment.name", "deployment.environment")
+NAMED: Final = (SERVICE_NAME, ENVIRONMENT, "deployment.environment")
 """Resource attributes that have a setting of their own."""
 
 Fsync: TypeAlias = Literal["never", "always"] | int
@@ -69,7 +71,7 @@ PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
 
 READERS: Final[Mapping[tuple[str, str], Callable[[str], Any]]] = {
     ("endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT"): lambda text: text.rstrip("/") + "/v1/logs",
-    ("service_name", "OTEL_RESOURCE_ATTRIBUTES"): lambda text: parse_pairs(text).get("service.name", ""),
+    ("service_name", "OTEL_RESOURCE_ATTRIBUTES"): lambda text: parse_pairs(text).get(SERVICE_NAME, ""),
     ("environment", "OTEL_RESOURCE_ATTRIBUTES"): lambda text: next(filter(None, map(parse_pairs(text).get, NAMED[1:])), ""),
     ("resource", "OTEL_RESOURCE_ATTRIBUTES"): lambda text: {name: value for name, value in parse_pairs(text).items() if name not in NAMED},
     ("otel_sdk_disabled", "OTEL_SDK_DISABLED"): lambda text: text.strip().lower() == "true",

@@ -14,6 +14,8 @@ __all__ = ["Responses", "Telling", "are_alike", "is_alike", "is_same"]
 
 MOST: Final = 10_000
 """Response ids that are known; beyond them the oldest is forgotten."""
+MOST_OF_ONE_ID: Final = 64
+"""Calls that are known of one response id: a server that gives all answers one id makes every look-up as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Responses:
                 tellers.add(telling.teller)
                 return True
         calls.append({telling.teller})
-        if len(calls) > MOST:
+        if len(calls) > MOST_OF_ONE_ID:
             del calls[0]
         while len(self._calls) > MOST:
             self._calls.popitem(last=False)

@@ -57,7 +57,7 @@ COLUMNS: Final = {
     "TraceFlags": "toUInt8(bitAnd(record.flags, 255))",
     "SeverityText": "record.severity_text",
     "SeverityNumber": "toUInt8(bitAnd(record.severity_number, 255))",
-    "ServiceName": "resource['service.name']",
+    "ServiceName": f"resource['{semconv.SERVICE_NAME}']",
     "Body": "as_text(record.body)",
     "ResourceSchemaUrl": "resource_url",
     "ResourceAttributes": "resource",

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
+from tokentrail.semconv import SERVICE_NAME
+
 __all__ = ["attributes", "service_name", "text", "timestamp"]
 
 NANOSECONDS: Final = 1_000_000_000
@@ -51,7 +53,7 @@ def attributes(pairs: Iterable[Any]) -> dict[str, str]:
 
 def service_name(resource: dict[str, str]) -> str:
     """Returns the ServiceName of a row; empty if the resource has none."""
-    return resource.get("service.name", "")
+    return resource.get(SERVICE_NAME, "")
 
 
 def timestamp(nanoseconds: int) -> msgspec.Raw:

@@ -1,9 +1,9 @@
 """Google's SDK (google-genai): generate_content, its stream, chats, Live sessions, interactions, embeddings and batches; sync and async.
 
 On the Gemini API and on Vertex. The results of Vertex' batches lie in Google's storage, which this SDK does not read: their creation is observed, and
-they count as answers at hand (`tokentrail.track_response`). A cached content is no call: its tokens are billed "at a
-reduced rate when included in subsequent prompts", and for the time of their storage (ai.google.dev/gemini-api/docs/caching); an answer states the
-tokens that it has used of the cache.
+they count as answers at hand (`tokentrail.track_response`). A cached content is no call: its tokens are billed "at a reduced rate when included in
+subsequent prompts", and for the time of their storage (ai.google.dev/gemini-api/docs/caching); an answer states the tokens that it has used of the
+cache.
 """
 
 from __future__ import annotations

@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
+from tokentrail.integrations.shapes.json_objects import TOO_MUCH, fields_of, items_of, sum_of, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 from tokentrail.integrations.shapes.openai_json import ChatEvents, read_chat_json
 
 __all__ = ["GenerationEvents", "WatsonxChatEvents", "read_chat", "read_generation", "read_input"]
 
-MANY: Final = 1 << 60
-"""No count has so many bits."""
 UNFINISHED: Final = "not_finished"
 """The `stop_reason` of an event before the last one."""
 
@@ -80,7 +78,7 @@ class GenerationEvents:
             before: Any = answer.output_tokens
             prompt: Any = answer.input_tokens
             is_usual = type(text) is str and type(made) is type(given) is int and result["stop_reason"] == UNFINISHED and "errors" not in event
-            if is_usual and answer.model and 0 <= before <= made < MANY and 0 <= given <= prompt:
+            if is_usual and answer.model and 0 <= before <= made < TOO_MUCH and 0 <= given <= prompt:
                 self.texts += (text,) if text else ()
                 answer.output_tokens = made
                 return False
