@@ -236,6 +236,7 @@ def as_objects(value: Any) -> Any:
 @given(document=st.sampled_from([answer(), answer_v1()]), changes=CHANGES)
 @example(document=answer(), changes=[(3, "thinking", "set", "lorem")])
 @example(document=answer(), changes=[(5, "output_tokens", "set", "12")])
+@example(document=answer(), changes=[(4, "input_tokens", "set", 2**63)])
 @example(document=answer(), changes=[(1, "tool_plan", "set", "lorem")])
 def test_both_ways_of_reading_an_answer_agree(document: Any, changes: Any) -> None:
     document = changed(document, changes)

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from tokentrail.instrumentation.contract import Endpoint, Integration
-from tokentrail.integrations.shapes.cohere import CohereChunks, read_answer, read_vectors, texts_of_chat, texts_of_inputs
+from tokentrail.integrations.shapes.cohere import CohereChunks, read_answer, read_vectors
 from tokentrail.integrations.shapes.cohere_batches import find_cohere_batch, find_new_cohere_batch
+from tokentrail.integrations.shapes.cohere_texts import texts_of_chat, texts_of_inputs
 from tokentrail.integrations.shapes.job_endpoints import BATCH
 from tokentrail.integrations.shapes.vector_endpoints import embeddings
 from tokentrail.integrations.transports.fern import hooks_of

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange
-from tokentrail.integrations.shapes.cohere import texts_of_inputs
+from tokentrail.integrations.shapes.cohere_texts import texts_of_inputs
 from tokentrail.integrations.shapes.openai_chat import ChatChunks, read_chat, texts_of_chat
 from tokentrail.integrations.shapes.openai_completions import (
     CompletionChunks,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Endpoint, Integration
 from tokentrail.integrations.openai_endpoints import CHAT, EMBEDDINGS, RESPONSES
-from tokentrail.integrations.shapes.cohere import texts_of_inputs
+from tokentrail.integrations.shapes.cohere_texts import texts_of_inputs
 from tokentrail.integrations.shapes.job_endpoints import BATCH
 from tokentrail.integrations.shapes.openai_audio import AUDIO_PATHS
 from tokentrail.integrations.shapes.openai_images import IMAGES

@@ -11,7 +11,7 @@ from typing import Final
 
 from tokentrail.instrumentation.contract import Integration
 from tokentrail.integrations.openai_endpoints import CHAT, COMPLETIONS, EMBEDDINGS
-from tokentrail.integrations.shapes.cohere import texts_of_inputs
+from tokentrail.integrations.shapes.cohere_texts import texts_of_inputs
 from tokentrail.integrations.shapes.openai_models import read_chat_model
 from tokentrail.integrations.transports.probes import probe_stainless
 from tokentrail.integrations.transports.routes import Routes

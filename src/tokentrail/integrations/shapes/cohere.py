@@ -9,58 +9,14 @@ in `meta`, version 2 of chat in `usage`. Only the last event of a stream (`strea
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import fields_of, items_of, sum_of, whole
+from tokentrail.integrations.shapes.cohere_texts import contents_of, texts_in
+from tokentrail.integrations.shapes.json_objects import TOO_MUCH, fields_of, items_of, sum_of, whole
 
-__all__ = ["CohereChunks", "read_answer", "read_vectors", "texts_of_chat", "texts_of_inputs"]
-
-
-def texts_of_chat(body: Mapping[str, Any]) -> Sequence[str]:
-    """Returns the texts of a chat request: messages (version 2), or preamble, history and message (version 1), and the documents."""
-    found: list[str] = []
-    if "messages" in body:
-        for message in items_of(body["messages"]):
-            content = message["content"] if type(message) is dict and "content" in message else fields_of(message).get("content")
-            found += (content,) if type(content) is str else _texts_in(_contents_of(content))
-    else:
-        turns = (fields_of(turn).get("message") for turn in items_of(body.get("chat_history")))
-        found += _texts_in((body.get("preamble"), *turns, body.get("message")))
-    if "documents" in body and body["documents"] is not ...:  # the SDK's mark for "not given"
-        for document in items_of(body["documents"]):
-            found += _texts_in((document,) if isinstance(document, str) else _values_of(fields_of(document).get("data", document)))
-    return found
-
-
-def _texts_in(values: Iterable[Any]) -> list[str]:
-    return [value for value in values if isinstance(value, str)]
-
-
-def _contents_of(content: Any) -> Iterator[Any]:
-    """Yields the texts of a content: a text, one part, or parts. What a part does not have is None."""
-    if isinstance(content, str):
-        yield content
-    for part in map(fields_of, items_of(content) or (content,)):
-        yield part.get("text")
-        yield part.get("thinking")
-
-
-def _values_of(document: Any) -> Iterable[Any]:
-    """Returns the values of a document; its id is no text of the prompt."""
-    return [value for name, value in fields_of(document).items() if name != "id"]
-
-
-def texts_of_inputs(body: Mapping[str, Any]) -> Sequence[str]:
-    """Returns the texts of every other request: a prompt, a text, a query with its documents, texts or contents to embed, inputs to classify."""
-    found = [body.get("prompt"), body.get("text"), body.get("query"), *items_of(body.get("texts"))]
-    for document in items_of(body.get("documents")):
-        found += (document,) if isinstance(document, str) else _values_of(document)
-    for each in items_of(body.get("inputs")):
-        found += (each,) if isinstance(each, str) else _contents_of(fields_of(each).get("content"))
-    found += [fields_of(example).get("text") for example in items_of(body.get("examples"))]
-    return _texts_in(found)
+__all__ = ["CohereChunks", "read_answer", "read_vectors"]
 
 
 def _count(value: Any) -> int | None:
@@ -75,7 +31,8 @@ def add_counts(answer: Answer, stated: Any) -> None:
         billed, tokens = stated["billed_units"], stated["tokens"]
         into, out, read, written = billed["input_tokens"], billed["output_tokens"], tokens["input_tokens"], tokens["output_tokens"]
         cached = stated["cached_tokens"] if "cached_tokens" in stated else 0
-        usual = type(into) is type(out) is type(read) is type(written) is type(cached) is int and (into | out | read | written | cached) >= 0
+        are_whole = type(into) is type(out) is type(read) is type(written) is type(cached) is int
+        usual = are_whole and 0 <= (into | out | read | written | cached) < TOO_MUCH
     except (KeyError, TypeError):
         usual = False
     if not usual or "reasoning_tokens" in tokens or "image_tokens" in tokens or "image_tokens" in billed:
@@ -165,7 +122,7 @@ class CohereChunks:
             self._take_message(fields_of(delta.get("message")))
 
     def _take_texts(self, *texts: Any) -> None:
-        self.texts += _texts_in(texts)
+        self.texts += texts_in(texts)
 
     def _take_reason(self, fields: Mapping[str, Any]) -> None:
         if (reason := fields.get("finish_reason")) and not self.answer.finish_reasons:
@@ -175,7 +132,7 @@ class CohereChunks:
         """Takes the texts of version 2's message, or of a piece of it: plan, arguments of tools, contents."""
         calls = message.get("tool_calls")
         functions = [fields_of(fields_of(call).get("function")) for call in items_of(calls) or (calls,)]
-        self._take_texts(message.get("tool_plan"), *(function.get("arguments") for function in functions), *_contents_of(message.get("content")))
+        self._take_texts(message.get("tool_plan"), *(function.get("arguments") for function in functions), *contents_of(message.get("content")))
 
     def take_whole(self, body: Mapping[str, Any]) -> None:
         """Takes a whole answer: of either version's chat, of generate, or of summarize. The usual text of a chat costs no function call."""
@@ -216,7 +173,7 @@ class CohereChunks:
         try:
             text = "".join(self.texts)
         except TypeError:  # a server sent something else as a text
-            text = "".join(_texts_in(self.texts))
+            text = "".join(texts_in(self.texts))
         self.answer.output_texts = (text,) if text else ()
         return self.answer, self.ended
 

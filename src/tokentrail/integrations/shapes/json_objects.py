@@ -10,12 +10,16 @@ from datetime import datetime
 from time import strptime
 from typing import Any, Final
 
-__all__ = ["JSON_OBJECTS", "TOO_MUCH", "Body", "fields_of", "items_of", "merged", "sum_of", "unix_seconds", "whole"]
+import msgspec
+
+__all__ = ["JSON_OBJECTS", "NO_JSON", "TOO_MUCH", "Body", "fields_of", "items_of", "merged", "parsed_json", "sum_of", "unix_seconds", "whole"]
 
 
 LONGEST_COUNT: Final = 19
 """A text of fewer digits is a 64-bit integer."""
 TOO_MUCH: Final = 1 << 63
+NO_JSON: Final = (ValueError, RecursionError)
+"""What the parsers raise for a text that is no JSON, or is nested too deeply."""
 
 
 class Body(dict[str, Any]):
@@ -63,6 +67,17 @@ def fields_of(value: Any) -> Mapping[str, Any]:
         return {**value.__dict__, **extra} if extra else value.__dict__
     except AttributeError:
         return {}
+
+
+def parsed_json(text: bytes) -> Any:
+    """Returns the value of a JSON text; None if the text is none, or null."""
+    try:
+        return msgspec.json.decode(text)
+    except NO_JSON:
+        try:
+            return json.loads(text)  # as SDKs do: takes NaN, half characters, a byte order mark
+        except NO_JSON:
+            return None
 
 
 def items_of(value: Any) -> Sequence[Any]:

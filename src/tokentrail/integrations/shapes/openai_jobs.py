@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Finding, Reading
-from tokentrail.integrations.shapes.anthropic_messages import read_message
 from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, sum_of, unix_seconds, whole
 from tokentrail.integrations.shapes.openai_chat import read_chat
 from tokentrail.integrations.shapes.openai_completions import add_any_counts, read_any_embeddings, read_completion
@@ -123,6 +122,8 @@ def _include_reasoning(answer: Answer, usage: Mapping[str, Any]) -> None:
 def _read_body(body: Mapping[str, Any]) -> tuple[Reading, str]:
     """Reads the answer of one request, whose shape shows its endpoint."""
     if body.get("type") == "message":
+        from tokentrail.integrations.shapes.anthropic_messages import read_message  # noqa: PLC0415 - in batches of few providers
+
         return read_message(body), ""
     answer = Body.of({name: value for name, value in body.items() if name != "data"})  # the numbers of embeddings
     if "output" in body:

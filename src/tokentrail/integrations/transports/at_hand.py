@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Endpoint, Reading
 from tokentrail.integrations.shapes.bedrock_models import HEADERS, add_stated
-from tokentrail.integrations.shapes.json_objects import Body
+from tokentrail.integrations.shapes.json_objects import Body, parsed_json
 from tokentrail.integrations.transports.aws_frames import FIRST_BYTE, events_of
-from tokentrail.integrations.transports.events import EventReader, parsed
+from tokentrail.integrations.transports.events import EventReader
 from tokentrail.recording.runtime import internal_error
 
 __all__ = ["AtHand", "is_set", "opened", "read_at_hand"]
@@ -48,14 +48,14 @@ def opened(body: AtHand) -> Opened:
     text = body.encode(errors="surrogatepass") if isinstance(body, str) else bytes(body)
     if text[:1] == FIRST_BYTE:
         return list(events_of(text))
-    value = parsed(text)
+    value = parsed_json(text)
     if isinstance(value, dict):
         return value
     if isinstance(value, list):
         is_vectors = bool(value) and all(isinstance(item, (list, float)) for item in value)  # Hugging Face: nothing is around them
         return {"data": value} if is_vectors else [event for event in value if isinstance(event, dict)]
     if not _EVENTS(text):
-        return [event for line in text.splitlines() if isinstance(event := parsed(line), dict)]
+        return [event for line in text.splitlines() if isinstance(event := parsed_json(line), dict)]
     events = _Kept()
     reader = EventReader(events)
     reader.absorb(text)

@@ -20,10 +20,10 @@ from urllib3.util import Url
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Chunks, Endpoint, Exchange, Hook, Reading
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
+from tokentrail.integrations.shapes.json_objects import parsed_json
 from tokentrail.integrations.transports.bodies import BodyReader
 from tokentrail.integrations.transports.events import EventReader
-from tokentrail.integrations.transports.events import parsed as parsed_json
-from tokentrail.integrations.transports.urls import parsed
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.providers.lookup import server_of
 from tokentrail.recording import recorder
 from tokentrail.recording.runtime import internal_error
@@ -51,7 +51,7 @@ def hooks_of(provider: str, paths: Mapping[str, Endpoint]) -> tuple[Hook, ...]:
 
 def _find(paths: Mapping[str, Endpoint], url: str) -> tuple[Endpoint, Url, str] | None:
     """Returns the endpoint of a URL, the URL's parts, and the model if the path names one; the longest end of the path decides."""
-    parts = parsed(url)
+    parts = parsed_url(url)
     steps = [step for step in (parts.path or "").split("/") if step]
     endpoint = paths.get("/".join(steps[-2:])) or paths.get("".join(steps[-1:]))
     if endpoint is None:

@@ -16,22 +16,25 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import msgspec
-from urllib3.util import Url, parse_url
 
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading
 from tokentrail.instrumentation.jobs import JobReader, job_exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
 from tokentrail.integrations.shapes.bedrock_models import read_with_headers
+from tokentrail.integrations.shapes.json_objects import parsed_json
 from tokentrail.integrations.transports.botocore_bodies import WholeBody, follow_read
 from tokentrail.integrations.transports.botocore_responses import follow_close
-from tokentrail.integrations.transports.lines import parsed_json
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.providers.lookup import server_of
 from tokentrail.recording.runtime import internal_error
+
+if TYPE_CHECKING:
+    from urllib3.util import Url
 
 __all__ = ["Operation", "hooks_of"]
 
@@ -96,7 +99,7 @@ def _open_job(operation: Operation, sent: Mapping[str, Any], args: tuple[Any, ..
     model = body.get("modelId")
     name = model if isinstance(model, str) else ""
     endpoint = operation.endpoint(name, body)
-    exchange = job_exchange(endpoint, server_of(_parsed(base), "aws.bedrock"), args, kwargs, name)
+    exchange = job_exchange(endpoint, server_of(parsed_url(base), "aws.bedrock"), args, kwargs, name)
     exchange.deliver = partial(_deliver_job, JobReader(endpoint, "", exchange.request))
     return exchange
 
@@ -121,14 +124,7 @@ def _body_of(sent: Mapping[str, Any]) -> Mapping[str, Any]:
 def _target_of(url: str) -> tuple[Url, str] | None:
     """Returns the endpoint's URL and the model's name; None for a path of another service."""
     base, model, path = url.partition("/model/")
-    return (_parsed(base), unquote(path.partition("/")[0])) if model else None
-
-
-@lru_cache(64)
-def _parsed(url: str) -> Url:
-    """Returns a URL's parts, the same object for the same text: `server_of` reads each object once."""
-    parts = parse_url(url)
-    return parts._replace(host=parts.host or "", path=parts.path or "/")
+    return (parsed_url(base), unquote(path.partition("/")[0])) if model else None
 
 
 def _count_attempts(sent: Mapping[str, Any], exchange: Exchange, _error: BaseException | None = None) -> Answer | None:

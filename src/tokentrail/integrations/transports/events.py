@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Final
 
 import msgspec
 
 from tokentrail.instrumentation.contract import Chunks, Reading
+from tokentrail.integrations.shapes.json_objects import NO_JSON, parsed_json
 
-__all__ = ["NO_JSON", "EventReader", "parsed"]
+__all__ = ["EventReader"]
 
 AT_ONCE: Final = 256
 """Parts of a body that are collected before their events are read."""
@@ -24,19 +24,6 @@ _to_the_last_end = re.compile(rb".*" + _BLANK_LINE, re.DOTALL).match
 _blocks = re.compile(_BLANK_LINE).split
 _lines = re.compile(rb"\r\n|\n|\r").split
 _decode = msgspec.json.decode
-NO_JSON: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
-
-
-def parsed(text: bytes) -> Any:
-    """Returns the value of a JSON text; None for any other text."""
-    try:
-        return _decode(text)
-    except NO_JSON:
-        pass
-    try:
-        return json.loads(text)  # accepts more: a byte order mark, NaN
-    except (ValueError, RecursionError):
-        return None
 
 
 class EventReader:
@@ -98,5 +85,5 @@ class EventReader:
             if data.strip() == b"[DONE]":
                 self._done = True
                 break
-            events.append(parsed(data))
+            events.append(parsed_json(data))
         return events

@@ -20,9 +20,10 @@ from tokentrail.instrumentation.around import sanitized, under_way
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Request
 from tokentrail.instrumentation.jobs import JobReader, job_exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
-from tokentrail.integrations.transports.lines import Lines, parsed_json
+from tokentrail.integrations.shapes.json_objects import parsed_json
+from tokentrail.integrations.transports.lines import Lines
 from tokentrail.integrations.transports.named_paths import NamedPaths
-from tokentrail.integrations.transports.urls import parsed
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.providers.lookup import server_of
 from tokentrail.recording import recorder
 from tokentrail.recording.runtime import internal_error
@@ -100,7 +101,7 @@ def _find(api: _Api, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 def _server(api: _Api, client: Any, kwargs: Mapping[str, Any]) -> Any:
     base = kwargs["base_url"] if "base_url" in kwargs else None
     base = base or client.base_url
-    return server_of(parsed(base if type(base) is str else base()), api.provider)
+    return server_of(parsed_url(base if type(base) is str else base()), api.provider)
 
 
 def _context_of(kwargs: Mapping[str, Any]) -> Context | None:

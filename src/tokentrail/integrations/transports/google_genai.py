@@ -20,7 +20,7 @@ from tokentrail.integrations.shapes.gemini import parsed_body
 from tokentrail.integrations.transports.generators import deliver, deliver_async
 from tokentrail.integrations.transports.google_jobs import open_download, open_job
 from tokentrail.integrations.transports.named_paths import NamedPaths
-from tokentrail.integrations.transports.urls import parsed
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.providers.lookup import Server, server_of
 
 __all__ = ["hooks_of"]
@@ -84,7 +84,7 @@ def _open_request(
 def server_at(client: Any, given: Mapping[str, Any]) -> Server:
     """Returns the server of a request."""
     default = "gcp.vertex_ai" if getattr(client, "vertexai", False) else "gcp.gemini"
-    return server_of(parsed(_base_url(given.get("http_options")) or _base_url(client._http_options) or ""), default)  # noqa: SLF001
+    return server_of(parsed_url(_base_url(given.get("http_options")) or _base_url(client._http_options) or ""), default)  # noqa: SLF001
 
 
 def _base_url(options: Any) -> str | None:

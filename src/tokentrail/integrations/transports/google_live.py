@@ -20,9 +20,8 @@ import msgspec
 from tokentrail.instrumentation.contract import Endpoint, Exchange, Hook
 from tokentrail.instrumentation.streams import FollowedStream
 from tokentrail.integrations.shapes.gemini_live import begins, ends_turn, states_usage
-from tokentrail.integrations.shapes.json_objects import fields_of
-from tokentrail.integrations.transports.events import NO_JSON, parsed
-from tokentrail.integrations.transports.urls import parsed as parsed_url
+from tokentrail.integrations.shapes.json_objects import NO_JSON, fields_of, parsed_json
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.providers.lookup import Server, server_of
 from tokentrail.recording import recorder
 from tokentrail.recording.runtime import internal_error
@@ -139,7 +138,7 @@ class _Responses:
                             return
                 except (KeyError, TypeError, ValueError, *NO_JSON):
                     pass
-            self._take(fields_of(fields if fields is not None else parsed(message.encode() if is_text else message)))
+            self._take(fields_of(fields if fields is not None else parsed_json(message.encode() if is_text else message)))
         except Exception as failure:
             internal_error("live", failure)
 

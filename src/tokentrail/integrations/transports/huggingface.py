@@ -19,8 +19,8 @@ import msgspec
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Chunks, Endpoint, Exchange, Hook, Reading
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
-from tokentrail.integrations.transports.lines import parsed_json
-from tokentrail.integrations.transports.urls import parsed
+from tokentrail.integrations.shapes.json_objects import parsed_json
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.providers.lookup import server_of
 
 __all__ = ["hooks_of"]
@@ -47,7 +47,7 @@ def _open(
     endpoint, body = _endpoint_of(tasks, sent), sent.json
     if endpoint is None or type(body) is not dict:
         return None
-    server = server_of(parsed(sent.url), provider)
+    server = server_of(parsed_url(sent.url), provider)
     streams = bool(kwargs["stream"]) if "stream" in kwargs else False
     more = endpoint.asks_for_usage(client, body, server) if streams and endpoint.asks_for_usage is not None else None
     if more is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
@@ -10,26 +9,16 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tokentrail.instrumentation.contract import Chunks, Reading
+from tokentrail.integrations.shapes.json_objects import parsed_json
 from tokentrail.integrations.transports.bodies import MAX_BYTES
 
-__all__ = ["Lines", "parsed_json"]
+__all__ = ["Lines"]
 
 AT_ONCE: Final = 64
 """Parts of a stream's bytes that are kept before their lines are parsed."""
 
 _OBJECTS: Final = re.compile(rb"^(?:data:)?[ \t]*(\{.*)$", re.MULTILINE)
 _decode_lines: Final = msgspec.json.Decoder().decode_lines
-
-
-def parsed_json(text: bytes) -> Any:
-    """Returns the value of a JSON text; None if it is none, or null."""
-    try:
-        return msgspec.json.decode(text)
-    except (ValueError, RecursionError):
-        try:
-            return json.loads(text)  # as SDKs do, which take NaN and half characters
-        except (ValueError, RecursionError):
-            return None
 
 
 class Events(Chunks, Protocol):

@@ -14,22 +14,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
-
-from urllib3.util import Url, parse_url
 
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Chunks, Endpoint, Exchange, Hook, Reading
 from tokentrail.instrumentation.streams import FollowedStream, follow_body
 from tokentrail.integrations.shapes.bedrock_models import read_with_headers
-from tokentrail.integrations.shapes.json_objects import Body, items_of
+from tokentrail.integrations.shapes.json_objects import Body, items_of, parsed_json
 from tokentrail.integrations.transports.aws_frames import FrameReader
 from tokentrail.integrations.transports.bodies import BodyReader
-from tokentrail.integrations.transports.events import parsed
 from tokentrail.integrations.transports.lines import Lines
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.providers.lookup import server_of
 from tokentrail.recording import recorder
+
+if TYPE_CHECKING:
+    from urllib3.util import Url
 
 __all__ = ["Api", "Route", "by_events", "by_frames", "by_lines", "hooks_of"]
 
@@ -78,14 +79,13 @@ def _count_try(exchange: Exchange) -> None:
     exchange.attempts += 1
 
 
-Found = tuple[Route | None, str, Url]
+Found = tuple["Route | None", str, "Url"]
 Find = Callable[[str], Found]
 
 
 def _find(paths: Mapping[str, Route], url: str) -> Found:
     """Returns the route of a URL (None: of no path that is known), the model that the path names, and the URL's parts."""
-    parts = parse_url(url)
-    parts = parts._replace(host=parts.host or "", path=parts.path or "/")
+    parts = parsed_url(url)
     steps = [step for step in (parts.path or "").split("/") if step]
     name, _, verb = steps[-1].partition(":") if steps else ("", "", "")
     if verb in paths:
@@ -130,7 +130,7 @@ def _body_of(given: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in ("json", "data", "content"):
         body = given.get(name)
         if isinstance(body, (str, bytes)):
-            body = parsed(body.encode() if isinstance(body, str) else body)
+            body = parsed_json(body.encode() if isinstance(body, str) else body)
         if isinstance(body, dict):
             return body
     return {}

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Endpoint, Exchange, Hook, Reading
-from tokentrail.integrations.transports.lines import parsed_json
+from tokentrail.integrations.shapes.json_objects import parsed_json
 from tokentrail.providers.lookup import server_of
 
 __all__ = ["hooks_of"]

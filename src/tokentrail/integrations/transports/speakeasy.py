@@ -10,21 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
-
-from urllib3.util import Url, parse_url
 
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading
 from tokentrail.instrumentation.jobs import JobReader, job_exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async, follow_body
+from tokentrail.integrations.shapes.json_objects import parsed_json
 from tokentrail.integrations.transports.bodies import BodyReader, MediaReader, is_media
-from tokentrail.integrations.transports.events import EventReader, parsed
+from tokentrail.integrations.transports.events import EventReader
 from tokentrail.integrations.transports.http_errors import content_of, http_errors
 from tokentrail.integrations.transports.named_paths import NamedPaths
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.providers.lookup import server_of
 from tokentrail.recording import recorder
+
+if TYPE_CHECKING:
+    from urllib3.util import Url
 
 __all__ = ["hooks_of"]
 
@@ -100,14 +103,7 @@ def _open_request(
 
 
 def _url_of(given: Mapping[str, Any]) -> Url:
-    return _parsed(getattr(given["hook_ctx"], "base_url", "") or str(given["request"].url))
-
-
-@lru_cache(64)
-def _parsed(url: str) -> Url:
-    """Returns a URL's parts, the same object for the same text: `server_of` reads each object once."""
-    parts = parse_url(url)
-    return parts._replace(host=parts.host or "", path=parts.path or "/")
+    return parsed_url(getattr(given["hook_ctx"], "base_url", "") or str(given["request"].url))
 
 
 def _body_of(sent: Any) -> Mapping[str, Any]:
@@ -117,7 +113,7 @@ def _body_of(sent: Any) -> Mapping[str, Any]:
     except http_errors("RequestNotRead"):
         fields = getattr(sent.stream, "fields", ())
         return {field.name: field.value for field in fields if isinstance(getattr(field, "value", None), str)}
-    body = parsed(content)
+    body = parsed_json(content)
     if isinstance(body, dict):
         return body
     is_form = sent.headers.get("content-type") == "application/x-www-form-urlencoded"
@@ -131,7 +127,7 @@ def _deliver(endpoint: Endpoint, body: Mapping[str, Any], is_async: bool, is_pol
         if not is_poll:
             _finish(exchange, (Answer(), "error"), _RefusedError(status))
     elif not exchange.request.stream:
-        value = parsed(response.content)
+        value = parsed_json(response.content)
         _finish(exchange, endpoint.read(value) if isinstance(value, dict) else None)
     elif endpoint.chunks is not None:
         chunks = endpoint.chunks(body, False)

@@ -13,7 +13,7 @@ from typing import Any
 
 from tokentrail.instrumentation.around import sanitized, under_way
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading, Request
-from tokentrail.integrations.transports.urls import parsed
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.providers.lookup import server_of
 from tokentrail.recording import recorder
 
@@ -59,7 +59,7 @@ def _open_try(provider: str, paths: Mapping[str, Endpoint], requestor: Any, args
         return None
     base = requestor.base_url if hasattr(requestor, "base_url") else requestor.api_base
     model = body.get("model")
-    request = endpoint.request(server_of(parsed(base), provider), body, model if type(model) is str else "", stream=False)
+    request = endpoint.request(server_of(parsed_url(base), provider), body, model if type(model) is str else "", stream=False)
     exchange = Exchange(request=request, args=args, kwargs=kwargs, read=partial(_read, endpoint))
     method = under_way.get()
     if type(method) is not _Method:

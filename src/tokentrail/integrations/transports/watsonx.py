@@ -20,10 +20,11 @@ from typing import Any, Final
 from tokentrail.instrumentation.around import sanitized, under_way
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Reading, Request
 from tokentrail.instrumentation.streams import FollowedStream, follow_body, watch_close
+from tokentrail.integrations.shapes.json_objects import parsed_json
 from tokentrail.integrations.transports.bodies import BodyReader
-from tokentrail.integrations.transports.events import EventReader, parsed
+from tokentrail.integrations.transports.events import EventReader
 from tokentrail.integrations.transports.http_errors import http_errors
-from tokentrail.integrations.transports.urls import parsed as parsed_url
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.integrations.transports.watsonx_handed import hook_of_handed
 from tokentrail.integrations.transports.watsonx_threads import Carried, hooks_of_threads
 from tokentrail.providers.lookup import server_of
@@ -137,7 +138,7 @@ def _open_again(first: _Sent, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 def _body_of(sent: Any) -> Mapping[str, Any]:
     """Returns the JSON object of a request; of a body that is sent in pieces, nothing is read."""
     try:
-        body = parsed(sent.content)
+        body = parsed_json(sent.content)
     except http_errors("RequestNotRead"):
         return {}
     return body if isinstance(body, dict) else {}
@@ -150,7 +151,7 @@ def _deliver(endpoint: Endpoint, body: Mapping[str, Any], is_async: bool, exchan
     if response.status_code >= REFUSED:
         _refuse(exchange, response, is_async=is_async)
     elif not exchange.request.stream:
-        value = parsed(response.content)
+        value = parsed_json(response.content)
         answer, ended = (endpoint.read(value) if isinstance(value, dict) else None) or (Answer(), "error")
         exchange.call.finish(sanitized(answer, exchange.attempts), ended)
     elif endpoint.chunks is not None:

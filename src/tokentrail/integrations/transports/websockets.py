@@ -22,10 +22,9 @@ import msgspec
 
 from tokentrail.instrumentation.contract import Chunks, Endpoint, Exchange, Hook, Reading, Request
 from tokentrail.instrumentation.streams import FollowedStream
-from tokentrail.integrations.shapes.json_objects import fields_of, unix_seconds
+from tokentrail.integrations.shapes.json_objects import NO_JSON, fields_of, parsed_json, unix_seconds
 from tokentrail.integrations.shapes.sessions import Dialect
-from tokentrail.integrations.transports.events import NO_JSON, parsed
-from tokentrail.integrations.transports.urls import parsed as parsed_url
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.providers.lookup import Server, server_of
 from tokentrail.recording import recorder
 from tokentrail.recording.runtime import internal_error
@@ -175,7 +174,7 @@ class Session:
                     return
             except (KeyError, TypeError, *NO_JSON):
                 pass
-            fields = fields_of(parsed(data) if event is None else event)
+            fields = fields_of(parsed_json(data) if event is None else event)
             kind = fields.get("type")
             self._take(fields_of(fields.get("event")) if isinstance(kind, str) and kind in self._dialect.wrapping else fields)
             self._newest = next(reversed(self._calls), "")

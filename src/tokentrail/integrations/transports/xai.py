@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from tokentrail.instrumentation.around import sanitized, under_way
 from tokentrail.instrumentation.contract import Answer, Chunks, Endpoint, Exchange, Hook, Reading, Request
 from tokentrail.integrations.transports.generators import deliver, deliver_async
-from tokentrail.integrations.transports.urls import parsed
+from tokentrail.integrations.transports.urls import parsed_url
 from tokentrail.providers.lookup import Server, server_of
 
 __all__ = ["hooks_of"]
@@ -51,7 +51,7 @@ def _open_client(provider: str, client: Any, args: tuple[Any, ...], kwargs: dict
         args=args,
         kwargs=kwargs,
         read=_read_nothing,
-        deliver=partial(_note_server, client, server_of(parsed(f"https://{host}"), provider)),
+        deliver=partial(_note_server, client, server_of(parsed_url(f"https://{host}"), provider)),
         deferred=True,
     )
 
