@@ -14,7 +14,6 @@ class TestHuggingFace(Conformance):
     integration = "huggingface_hub"
     recordings = read_recordings(providers=["huggingface"])
     retries = 0
-    calls_per_chunk = 5  # of the asynchronous client, whose empty lines between events are steps too
     adds_to_requests = ("stream_options",)
 
     def client(self, url: str, case: Case) -> Any:

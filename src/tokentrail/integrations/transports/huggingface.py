@@ -108,7 +108,7 @@ def _follow(chunks: Chunks, wrap: Any, exchange: Exchange, lines: Any) -> Any:
     reader = _Lines(chunks)
     followed = FollowedStream(exchange, reader)
     reader.stream = weakref.ref(followed)
-    return wrap(lines if wrap is follow_async else filter(None, lines), followed)  # the SDK ignores the empty lines between events
+    return wrap(lines if wrap is follow_async else filter(None, lines), followed)  # empty lines without a call
 
 
 class _Lines:
@@ -124,13 +124,13 @@ class _Lines:
         self.stream: weakref.ref[FollowedStream] | None = None
 
     def absorb(self, line: Any) -> bool:
-        """Takes a line. A piece of an answer costs no further call."""
+        """Takes a line; hides the empty ones between events, which the SDK ignores. A piece of an answer costs no further call."""
         text = line if type(line) is str else line.decode(errors="replace")
         if self._room and ('"delta"' in text or '"token"' in text):
             self._waiting += (text,)
             self._room -= 1
             return False
-        return self._take(text) if text else False
+        return self._take(text) if text else True
 
     def _take(self, text: str) -> bool:
         self._read_waiting()
