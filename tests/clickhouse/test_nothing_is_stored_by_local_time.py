@@ -13,7 +13,8 @@ import chdb  # loaded by something else, and so in the time zone of the machine,
 from tests.support.ledger_rows import START_NS, claimed, usage
 from tokentrail.clickhouse.client import connect
 from tokentrail.clickhouse.migrate import migrate
-from tokentrail.ledger.report import parse_time, report
+from tokentrail.ledger.report import report
+from tokentrail.ledger.times import parse_time
 from tokentrail.clickhouse.sqlfiles import Target
 
 client = connect(f"chdb://{sys.argv[1]}", create=True)

@@ -14,6 +14,8 @@ from tokentrail.ledger.query import QueryError, answer, names, parse, read, run
 from tokentrail.ledger.report import MEASURES, report
 
 GIVEN: dict[str, dict[str, Parameter]] = {
+    "calls_of_a_trace": {"trace": "x"},
+    "calls_of_an_operation": {"operation_id": "x"},
     "columns": {"tables": ["usage"]},
     "quarantine_mark": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_remaining": {"now": "2026-11-26 10:00:00.000"},
@@ -21,7 +23,7 @@ GIVEN: dict[str, dict[str, Parameter]] = {
 }
 """What has to be given; every other parameter has a default."""
 SLOTS = {"report": {"dimensions": "", "grouping": "", "order": ""}}
-PARTS = ("quarantine_settings",)
+PARTS = ("quarantine_settings", "selected")
 """Files that are no statement of their own."""
 GOOD = """\
 -- title: Calls of a day

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from click.testing import CliRunner, Result
 from tests.support.ledger_rows import START_NS, Land, claimed, usage
 from tokentrail.cli.report import command
 from tokentrail.clickhouse.client import Client
-from tokentrail.ledger.report import DIMENSIONS, MEASURES, UnknownDimensionError, parse_time, report
+from tokentrail.ledger.report import DIMENSIONS, MEASURES, UnknownDimensionError, report
+from tokentrail.ledger.times import parse_time, parse_zone
 
 DAY = 86_400 * 10**9
 Run = Callable[..., Result]
@@ -132,7 +134,7 @@ def test_an_unknown_dimension_is_misuse_and_lists_those_allowed(run: Run, databa
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--from", "yesterday"), ("--to", "2026-13-01"), ("--from", "2026-11-02", "--to", "2026-11-02"), ("--format", "xml")]
+    "arguments", [("--from", "gestern"), ("--to", "2026-13-01"), ("--from", "2026-11-02", "--to", "2026-11-02"), ("--format", "xml")]
 )
 def test_bad_times_and_formats_are_misuse(run: Run, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
@@ -144,6 +146,38 @@ def test_times_are_read_as_utc_unless_they_say_otherwise() -> None:
     for wrong in ("", "Z", "1850-01-01", "2500-01-01", "9999-12-31T23:59:59-23:00"):
         with pytest.raises(ValueError, match="is not"):
             parse_time(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("now", "2026-03-29 12:30:00"),
+        ("today", "2026-03-28 23:00:00"),
+        ("yesterday", "2026-03-27 23:00:00"),
+        ("week", "2026-03-22 23:00:00"),
+        ("month", "2026-02-28 23:00:00"),
+        ("year", "2025-12-31 23:00:00"),
+        ("24h", "2026-03-28 12:30:00"),
+        ("1d", "2026-03-28 12:30:00"),
+        ("90m", "2026-03-29 11:00:00"),
+        ("2w", "2026-03-15 12:30:00"),
+        ("2026-07", "2026-06-30 22:00:00"),
+        ("2026", "2025-12-31 23:00:00"),
+        ("2026-03-30", "2026-03-29 22:00:00"),
+        ("2026-03-29 14:30", "2026-03-29 12:30:00"),
+        ("2026-03-29T14:30Z", "2026-03-29 14:30:00"),
+    ],
+)
+def test_words_of_time_are_read_in_the_zone(text: str, moment: str) -> None:
+    """On the day on which summer time begins in Madrid."""
+    now = datetime(2026, 3, 29, 14, 30, tzinfo=parse_zone("Europe/Madrid"))
+    assert parse_time(text, parse_zone("Europe/Madrid"), now=now) == f"{moment}.000000"
+
+
+@pytest.mark.parametrize("name", ["", "Madrid", "../etc/passwd", "Europe", "\0", "x" * 500])
+def test_an_unknown_zone_is_one_sentence(name: str) -> None:
+    with pytest.raises(ValueError, match="is no time zone"):
+        parse_zone(name)
 
 
 def test_nothing_spent_is_an_empty_report(run: Run) -> None:

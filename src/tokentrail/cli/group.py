@@ -36,6 +36,7 @@ _COMMANDS = {
     "serve": "Run ClickHouse and an OTLP receiver on this machine, in one process.",
     "migrate": "Bring a ClickHouse's tables to this version.",
     "report": "Tokens by provider, model, tenant, operation, day …",
+    "query": "Ask the ledger a question that is written down: losses, latency, repetitions …",
     "sql": "Run a query on the ledger.",
     "verify": "Prove that nothing is missing, or name what is.",
     "journal": "What waits on this machine's disk, and ship it.",

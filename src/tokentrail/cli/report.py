@@ -7,8 +7,9 @@ import click
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, limit_option, print_table
-from tokentrail.cli.suggest import did_you_mean
-from tokentrail.ledger.report import DIMENSIONS, MEASURES, UnknownDimensionError, parse_time, report
+from tokentrail.ledger.report import DIMENSIONS, MEASURES, UnknownDimensionError, report
+from tokentrail.ledger.times import parse_time
+from tokentrail.wording import did_you_mean
 
 __all__ = ["command"]
 
@@ -40,8 +41,8 @@ def _time(_context: click.Context, _parameter: click.Parameter, value: str | Non
 @click.command(name="report")
 @dsn_option
 @click.option("--by", default="provider,model", show_default=True, callback=_dimensions, help="Dimensions, separated by commas; '' for one total.")
-@click.option("--from", "start", callback=_time, help="From this date or time on, UTC.")
-@click.option("--to", "end", callback=_time, help="Up to this date or time, itself excluded.")
+@click.option("--from", "start", callback=_time, help="From this time on, UTC: 2026-11-01, 2026-11, today, yesterday, month, 7d, …")
+@click.option("--to", "end", callback=_time, help="Up to this time, itself excluded.")
 @click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be repeated.")
 @format_option
 @limit_option

@@ -1,19 +1,12 @@
-"""Suggestions for mistyped names."""
+"""A group of commands that suggests names for mistyped ones."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
 import click
 
-__all__ = ["Group", "did_you_mean"]
+from tokentrail.wording import did_you_mean
 
-
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Returns a question with the closest of `words`, after a space; empty if no word is close."""
-    close = difflib.get_close_matches(word.lower(), list(words), n=1)
-    return f" Did you mean {close[0]}?" if close else ""
+__all__ = ["Group"]
 
 
 class Group(click.Group):

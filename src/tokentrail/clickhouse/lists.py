@@ -42,6 +42,29 @@ _WITHOUT_CONFLICT: Final = ("consumed_input_tokens", "consumed_output_tokens")
 _MAIN: Final = _FIRST[:5]
 """The counts that `key_conflicts` and `report` show."""
 
+_DIMENSIONS: Final = (
+    "provider",
+    "model",
+    "tenant_id",
+    "operation",
+    "token_type",
+    "service_name",
+    "environment",
+    "endpoint",
+    "model_family",
+    "request_model",
+    "source",
+    "ended",
+    "error_type",
+    "stream",
+    "origin",
+    "operation_id",
+    "server_address",
+    "tokenizer",
+    "service_version",
+)
+"""The columns of the view `usage` by which questions may be asked."""
+
 
 def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
     """Returns every list by its name, built from `COUNTS` or other counts."""
@@ -53,6 +76,7 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "first_counts": _items(by_name[name] for name in _FIRST),
         "later_counts": _items(count for count in counts if count.name not in (*_FIRST, *_WITHOUT_CONFLICT)),
         "main_counts": _items(by_name[name] for name in _MAIN),
+        "dimensions": [{"name": name} for name in _DIMENSIONS],
         "bridged": [_attributes(field, stated) for field, stated in {**names.FIELDS, **names.COUNTS}.items()],
         "bridge_totals": [_attributes(field, names.COUNTS[field]) for field in ("input_tokens", "output_tokens")],
         "bridged_counts": _items(by_name[name] for name in names.COUNTS),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from tokentrail.clickhouse.client import Client
-from tokentrail.ledger.query import Query, answer, names, read
+from tokentrail.ledger.query import Query, Wanted, answer, names, questions, read
 
 __all__ = ["data_dictionary", "queries_page"]
 
@@ -33,9 +33,20 @@ The queries on these tables, and their callers, are on the page [queries](querie
 _QUERIES: Final = """\
 # Queries
 
-Every query of tokentrail on the ledger is a file of `src/tokentrail/ledger/queries`. This page is generated from the files' headers by
-`make docs`; a test compares the headers with the engine's answers. `{days:UInt16}` in a file is the parameter `days`: clickhouse-client takes the
-parameter as `--param_days=7`, the HTTP interface as `&param_days=7`.
+Every query of tokentrail on the ledger is a file: the questions that people ask are in `src/tokentrail/ledger/questions`, what commands need is in
+`src/tokentrail/ledger/queries`. This page is generated from the files' headers by `make docs`; a test compares the headers with the engine's answers.
+`{days:UInt16}` in a file is the parameter `days`: clickhouse-client takes the parameter as `--param_days=7`, the HTTP interface as `&param_days=7`.
+
+## Questions
+
+`tokentrail query` lists them, `tokentrail query NAME -p days=7` asks one, `tokentrail query NAME --describe` prints its SQL. Names, parameters and
+columns are to rely on: they change as an API does.
+"""
+
+_OTHERS: Final = """
+## Queries of the commands
+
+They follow the commands, and change with them.
 """
 
 
@@ -52,11 +63,15 @@ def data_dictionary(client: Client) -> str:
 
 def queries_page() -> str:
     """Returns the page of queries, as Markdown."""
-    return "".join([_QUERIES, *(piece for name in names() for piece in _section(read(name)))])
+    asked = questions()
+    others = [name for name in names() if name not in asked]
+    sections = (_section(read(name)) for name in (*asked, *others))
+    written = ["".join(section) for section in sections]
+    return "".join([_QUERIES, *written[: len(asked)], _OTHERS, *written[len(asked) :]])
 
 
 def _section(query: Query) -> Iterable[str]:
-    yield f"\n## {query.name}\n\n{query.title}. Asked by: {query.asked_by}. Unit: {query.unit}.\n"
+    yield f"\n### {query.name}\n\n{query.title}. Asked by: {query.asked_by}. Unit: {query.unit}.\n"
     if query.notes:
         yield f"{query.notes}\n"
     wanted = [
@@ -64,7 +79,7 @@ def _section(query: Query) -> Iterable[str]:
             f"`{each.name}`",
             f"`{each.type}`",
             "has to be given" if each.default is None else f"`{each.default}`" if each.default else "empty",
-            each.text,
+            _meaning(each),
         )
         for each in query.parameters
     ]
@@ -75,6 +90,10 @@ def _section(query: Query) -> Iterable[str]:
         if described:
             yield "\n"
             yield from _table((kind, ""), [(f"`{each.name}`", each.text) for each in described])
+
+
+def _meaning(wanted: Wanted) -> str:
+    return f"{wanted.text}: one of {', '.join(f'`{choice}`' for choice in wanted.choices)}" if wanted.choices else wanted.text
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterable[str]:

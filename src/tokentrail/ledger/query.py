@@ -1,16 +1,19 @@
-"""Queries as values: `queries/NAME.sql` is a header of comments and one statement; only this module reads these files.
+"""Queries as values: a file is a header of comments and one statement; only this module reads these files.
+
+`questions/NAME.sql` is what people ask (`tokentrail query`), with names, parameters and columns to rely on; `queries/NAME.sql` is what commands need.
 
     -- title: What the query answers
     -- asked by: The callers
     -- parameter: days UInt16 = 7 | The meaning; a parameter without `= …` has to be given
+    -- choices: step | hour, day, month: the only values of a parameter
     -- slot: grouping | A piece of SQL that the caller gives for {{grouping}}
     -- unit: The unit of the numbers
     -- column: calls | The meaning of the column, in the order of the answer; `-- columns: none` for a statement without an answer
     --
     -- Notes for developers of the query.
 
-`{{queries.writers_heard}}` in a statement stands for that file's statement, with its parameters. A line may be repeated for a list, as in every
-`.sql` file (`tokentrail.clickhouse.sqlfiles.repeat`).
+`{{queries.writers_heard}}` in a statement stands for that file's statement; parameters that the header does not list are described there. A line may
+be repeated for a list, as in every `.sql` file (`tokentrail.clickhouse.sqlfiles.repeat`).
 """
 
 from __future__ import annotations
@@ -20,21 +23,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import Client, Result
 from tokentrail.clickhouse.literals import Parameter
 
-__all__ = ["Described", "Query", "QueryError", "Wanted", "answer", "names", "parse", "read", "run"]
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
 
-_LINE: Final = re.compile(r"-- (title|asked by|parameter|slot|unit|columns?): ?(.*)")
+__all__ = ["Described", "Query", "QueryError", "Wanted", "answer", "names", "parse", "questions", "read", "run"]
+
+_LINE: Final = re.compile(r"-- (title|asked by|parameter|choices|slot|unit|columns?): ?(.*)")
 _WANTED: Final = re.compile(r"(?P<name>\w+) (?P<type>[^=|]+?) *(?:= *(?P<default>[^|]*?) *)?\| *(?P<text>.*)")
 _DESCRIBED: Final = re.compile(r"(?P<name>\w+) *\| *(?P<text>.*)")
 _INCLUDED: Final = re.compile(r"\{\{queries\.(\w+)\}\}")
 _SLOT: Final = re.compile(r"\{\{(\w+)\}\}")
 _PARAMETER: Final = re.compile(r"(?<!\{)\{(\w+):([^{}]+)\}")
 _FOLDER: Final = resources.files(__package__) / "queries"
+_QUESTIONS: Final = resources.files(__package__) / "questions"
 
 
 class QueryError(ValueError):
@@ -51,12 +58,13 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A parameter. `default` is None where the parameter has to be given."""
+    """A parameter. `default` is None where the parameter has to be given; `choices` are its only values, empty for any value of the type."""
 
     name: str
     type: str
     default: str | None
     text: str
+    choices: tuple[str, ...] = ()
 
     @property
     def value(self) -> Parameter:
@@ -96,6 +104,10 @@ class Query:
         for wanted in self.parameters:
             if wanted.default is None and wanted.name not in parameters:
                 raise QueryError(f"query {self.name}: parameter {wanted.name} is not given")
+            if wanted.choices and parameters.get(wanted.name, wanted.default) not in wanted.choices:
+                raise QueryError(
+                    f"query {self.name}: parameter {wanted.name} is {parameters[wanted.name]!r}: it is one of {', '.join(wanted.choices)}"
+                )
         return {wanted.name: parameters.get(wanted.name, wanted.value) for wanted in self.parameters}
 
     def _refuse_unknown(self, kind: str, given: Mapping[str, object], known: list[str]) -> None:
@@ -106,13 +118,23 @@ class Query:
 
 def names() -> list[str]:
     """Returns the names of all queries, sorted."""
-    return sorted(entry.name.removesuffix(".sql") for entry in _FOLDER.iterdir() if entry.name.endswith(".sql"))
+    return sorted([*_names(_FOLDER), *_names(_QUESTIONS)])
+
+
+def questions() -> list[str]:
+    """Returns the names of the queries that people ask, sorted."""
+    return sorted(_names(_QUESTIONS))
+
+
+def _names(folder: Traversable) -> list[str]:
+    return [entry.name.removesuffix(".sql") for entry in folder.iterdir() if entry.name.endswith(".sql")]
 
 
 @cache
 def read(name: str) -> Query:
     """Reads a query. Raises `QueryError` if the file does not have the form above."""
-    return parse(name, (_FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
+    folder = _QUESTIONS if name in questions() else _FOLDER
+    return parse(name, (folder / f"{name}.sql").read_text(encoding="utf-8"))
 
 
 def answer(client: Client, name: str, parameters: Mapping[str, Parameter] | None = None, slots: Mapping[str, str] | None = None) -> Result:
@@ -134,13 +156,16 @@ def parse(name: str, text: str) -> Query:
     found = sqlfiles.statements(text)
     if len(found) != 1:
         raise QueryError(f"queries/{name}.sql: one statement, not {len(found)}")
+    included = [read(each) for each in dict.fromkeys(_INCLUDED.findall(found[0]))]
     sql = _INCLUDED.sub(lambda match: read(match[1]).sql, found[0])
+    wanted = _wanted(name, entries)
+    inherited = {each.name: each for query in included for each in query.parameters}
     query = Query(
         name=name,
         title=_one(name, entries, "title"),
         asked_by=_one(name, entries, "asked by"),
         unit=_one(name, entries, "unit"),
-        parameters=tuple(Wanted(**_part(name, "parameter", line, _WANTED)) for line in entries.get("parameter", [])),
+        parameters=(*wanted, *(each for each in inherited.values() if each.name not in {own.name for own in wanted})),
         slots=tuple(Described(**_part(name, "slot", line, _DESCRIBED)) for line in entries.get("slot", [])),
         columns=tuple(Described(**_part(name, "column", line, _DESCRIBED)) for line in entries.get("column", [])),
         notes=notes,
@@ -151,6 +176,16 @@ def parse(name: str, text: str) -> Query:
     _compare(name, "parameter", [(wanted.name, wanted.type) for wanted in query.parameters], _PARAMETER.findall(sql))
     _compare(name, "slot", [(slot.name, "") for slot in query.slots], [(slot, "") for slot in _SLOT.findall(sql)])
     return query
+
+
+def _wanted(name: str, entries: dict[str, list[str]]) -> list[Wanted]:
+    """Returns the parameters that a header lists, each with its choices."""
+    described = [_part(name, "choices", line, _DESCRIBED) for line in entries.get("choices", [])]
+    choices = {each["name"]: tuple(filter(None, (word.strip() for word in each["text"].split(",")))) for each in described}
+    wanted = [_part(name, "parameter", line, _WANTED) for line in entries.get("parameter", [])]
+    for each in choices.keys() - {found["name"] for found in wanted}:
+        raise QueryError(f"queries/{name}.sql: its header has choices of a parameter {each}, and no such parameter")
+    return [Wanted(**found, choices=choices.get(found["name"], ())) for found in wanted]
 
 
 def _header(text: str) -> tuple[dict[str, list[str]], str]:
@@ -174,7 +209,7 @@ def _one(name: str, entries: dict[str, list[str]], key: str) -> str:
     return entries[key][0]
 
 
-def _part(name: str, key: str, line: str, form: re.Pattern[str]) -> dict[str, str]:
+def _part(name: str, key: str, line: str, form: re.Pattern[str]) -> dict[str, Any]:
     match = form.fullmatch(line)
     if match is None or not match["text"]:
         raise QueryError(f"queries/{name}.sql: «-- {key}: {line}» has no name and meaning, with | between them")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timezone
 from typing import Any, Final
 
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.query import answer, read
 
-__all__ = ["DIMENSIONS", "MEASURES", "UnknownDimensionError", "parse_time", "report"]
+__all__ = ["DIMENSIONS", "MEASURES", "UnknownDimensionError", "report"]
 
 DIMENSIONS: Final = (
     "provider",
@@ -54,7 +53,7 @@ def report(
 ) -> list[dict[str, Any]]:
     """Returns one row per combination of `by`, with `MEASURES`; a measure that no record states is `None`.
 
-    `start` (included) and `end` (excluded) are UTC times as `parse_time` returns them, None for no bound; no `tenants` means all.
+    `start` (included) and `end` (excluded) are UTC times as `times.parse_time` returns them, None for no bound; no `tenants` means all.
     Rows are sorted by time if `by` has a time, then by tokens, descending.
     """
     unknown = [name for name in by if name not in DIMENSIONS]
@@ -69,22 +68,3 @@ def report(
     }
     given = {"from": start, "to": end, "tenants": list(tenants)}
     return answer(client, "report", {name: value for name, value in given.items() if value is not None}, slots).dicts()
-
-
-def parse_time(text: str) -> str:
-    """Converts a date or time in ISO 8601 to ClickHouse's notation, in UTC: `2026-11-01`, `2026-11-01T12:30:00Z`, `2026-11-01 14:30+02:00`.
-
-    A text without a zone is UTC. Raises `ValueError` for anything else.
-    """
-    text = text.strip()
-    try:
-        if len(text) == len("2026-11-01"):
-            moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), timezone.utc)
-        else:
-            moment = datetime.fromisoformat(text[:-1] + "+00:00" if text[-1:] in "Zz" and text else text)
-            moment = moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is not a time: write 2026-11-01 or 2026-11-01T12:30:00Z") from None
-    if not 1900 <= moment.year <= 2261:  # noqa: PLR2004 - the range of DateTime64(9)
-        raise ValueError(f"{text!r} is not between the years 1900 and 2261")
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -1,0 +1,95 @@
+"""`tokentrail query`: lists the questions that are written down, and asks one."""
+
+from __future__ import annotations
+
+import click
+
+from tokentrail.cli.address import dsn_option, opened
+from tokentrail.cli.errors import Misuse
+from tokentrail.cli.output import echo_batches, format_option, limit_option, print_table
+from tokentrail.ledger.query import Query, QueryError, answer, questions, read
+from tokentrail.ledger.values import parse_parameters
+from tokentrail.wording import did_you_mean
+
+__all__ = ["command"]
+
+_COUNTED = ("tokens", "calls", "requests")
+"""What the names of columns end in or begin with whose digits are grouped."""
+
+
+def _parameters(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, list[str]]:
+    given: dict[str, list[str]] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{value!r} is not name=value.")
+        given.setdefault(name, []).append(text)
+    return given
+
+
+@click.command(name="query")
+@click.argument("name", required=False)
+@click.option("-p", "--param", "parameters", multiple=True, metavar="NAME=VALUE", callback=_parameters, help="A parameter; again for a list.")
+@click.option("--describe", is_flag=True, help="Print the question's parameters, columns and SQL, and ask nothing.")
+@dsn_option
+@format_option
+@limit_option
+def command(*, name: str | None, parameters: dict[str, list[str]], describe: bool, dsn: str, output_format: str, limit: int | None) -> None:
+    """Ask the ledger one of the questions that are written down; without NAME, list them.
+
+    Most questions take from and to (2026-11-01, 2026-11, today, yesterday, month, 7d …; UTC, or the zone of the parameter timezone) and can be asked
+    for some tenants, operations, providers, models, services and environments only. docs/queries.md describes each; its names, parameters and
+    columns are to rely on.
+
+    \b
+    Example:
+        tokentrail query tokens -p by=tenant_id -p from=month
+        tokentrail query response_cache -p from=7d -p tenants=acme -p tenants=globex
+        tokentrail query losses --format csv
+    """
+    if name is None:
+        if parameters or describe:
+            raise click.UsageError("no question is named: tokentrail query NAME.")
+        _list(output_format, limit)
+        return
+    query = _read(name)
+    if describe:
+        click.echo(_described(query), nl=False)
+        return
+    try:
+        values = parse_parameters(query, parameters)
+    except QueryError as error:
+        raise Misuse(str(error)) from None
+    with opened(dsn) as client:
+        found = answer(client, name, values)
+    counts = [column for column in found.columns if column.startswith(_COUNTED) or column.endswith(_COUNTED)]
+    echo_batches(found.columns, [found.rows], output_format, limit=limit, counts=counts)
+
+
+def _read(name: str) -> Query:
+    known = questions()
+    if name not in known:
+        raise Misuse(f"there is no question {name!r}.{did_you_mean(name, known)} tokentrail query lists them.")
+    return read(name)
+
+
+def _list(output_format: str, limit: int | None) -> None:
+    rows = [(query.name, query.title, query.asked_by) for query in map(read, questions())]
+    if output_format == "table":
+        print_table(["name", "question", "asked by"], rows, limit=limit)
+    else:
+        echo_batches(["name", "question", "asked_by"], [rows], output_format, limit=limit)
+
+
+def _described(query: Query) -> str:
+    """Returns all that a question says of itself."""
+    lines = [f"{query.name}: {query.title}", f"asked by {query.asked_by}; unit: {query.unit}"]
+    if query.notes:
+        lines.append(query.notes)
+    lines.append("\nparameters:")
+    for each in query.parameters:
+        default = "has to be given" if each.default is None else f"default {each.default}" if each.default else "default: none"
+        choices = f" One of {', '.join(each.choices)}." if each.choices else ""
+        lines.append(f"  {each.name} ({each.type}; {default}): {each.text}.{choices}")
+    lines += ["\ncolumns:", *(f"  {column.name}: {column.text}" for column in query.columns), "", query.sql, ""]
+    return "\n".join(lines)
