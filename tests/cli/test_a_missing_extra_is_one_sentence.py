@@ -16,13 +16,16 @@ CASES = [
     ("uvicorn", ["serve"], "embedded"),
     ("chdb", ["demo"], "demo"),
     ("groq", ["demo"], "demo"),
+    ("mcp", ["mcp"], "mcp"),
+    ("mcp_types", ["mcp"], "mcp"),
+    ("anyio", ["mcp"], "mcp"),
 ]
 
 
 @pytest.mark.parametrize(("module", "arguments", "extra"), CASES, ids=lambda value: "-".join(value) if isinstance(value, list) else value)
 def test_it_says_what_to_install(module: str, arguments: list[str], extra: str) -> None:
     program = f"import sys; sys.modules[{module!r}] = None; sys.argv = ['tokentrail', *{arguments!r}]; from tokentrail.cli import main; main()"
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False)
     if arguments == ["doctor"]:  # a doctor goes on, and names what is wrong among the rest
         assert ran.returncode == 1
         assert "tokentrail[cli]" in ran.stdout
