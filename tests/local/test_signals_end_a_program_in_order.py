@@ -19,7 +19,7 @@ signals.ASK_AGAIN_S = 0.05
 """
 ENDING = """
     try:
-        for _ in range(200): time.sleep(0.05)
+        for _ in range(2000): time.sleep(0.05)
     finally:
         print("in order", flush=True)
         time.sleep(0.2)  # longer than the alarm's period
@@ -29,7 +29,7 @@ IN_A_FINALIZER = """
 class Finalized:
     def __del__(self):
         print("ready", flush=True)
-        for _ in range(200): time.sleep(0.05)
+        for _ in range(2000): time.sleep(0.05)
 sys.unraisablehook = lambda _: print("dropped", flush=True)
 with ended_by_signals():
     Finalized()
@@ -38,7 +38,7 @@ BY_A_BROAD_EXCEPT = """
 with ended_by_signals():
     try:
         print("ready", flush=True)
-        for _ in range(200): time.sleep(0.05)
+        for _ in range(2000): time.sleep(0.05)
     except BaseException:
         print("dropped", flush=True)
 """

@@ -23,7 +23,7 @@ PATIENCE = 30.0
 """Seconds that reading collected usages may wait for pending usages."""
 
 _CLAIMED = (KeyKind.OBJECT, KeyKind.OPAQUE)
-_POLL_SECONDS = 0.1  # a search for abandoned streams may take some hundredths
+_POLL_SECONDS = 0.1
 
 
 class Usages(Sequence[Usage]):
@@ -169,16 +169,20 @@ class Usages(Sequence[Usage]):
         return self
 
     async def wait_for_async(self, count: int, timeout: float = 5.0) -> Usages:
-        """Waits like `wait_for`, without blocking the event loop (which must run so that an abandoned async stream is recorded)."""
-        now = time.monotonic()
-        deadline, next_poll = now + timeout, now
+        """Waits like `wait_for`, without blocking the event loop (which must run so that an abandoned async stream is recorded).
+
+        The searches for abandoned streams, each of which may take seconds in a large process, take half of the time at most, and none of the timeout.
+        """
+        deadline, next_search = time.monotonic() + timeout, 0.0
         while len(self._kept) < count:
             now = time.monotonic()
             if now > deadline:
                 raise AssertionError(self._too_few(count, timeout))
-            if self._settles is not None and now >= next_poll:  # a stream can be collected only after the loop has closed it
+            if self._settles is not None and now >= next_search:  # a stream can be collected only after the loop has closed it
                 _record_abandoned_streams()
-                next_poll = now + _POLL_SECONDS
+                took = time.monotonic() - now
+                deadline += took
+                next_search = now + took + max(took, _POLL_SECONDS)
             await asyncio.sleep(0.005)
         return self
 
