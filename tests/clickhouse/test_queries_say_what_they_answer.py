@@ -22,8 +22,8 @@ GIVEN: dict[str, dict[str, Parameter]] = {
     "quarantine_replay": {"now": "2026-11-26 10:00:00.000"},
 }
 """What has to be given; every other parameter has a default."""
-SLOTS = {"report": {"dimensions": "", "grouping": "", "order": ""}}
-PARTS = ("quarantine_settings", "selected")
+SLOTS = {"report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""}}
+PARTS = ("quarantine_settings", "selected", "selected_costs")
 """Files that are no statement of their own."""
 GOOD = """\
 -- title: Calls of a day

@@ -13,6 +13,7 @@ from typing import Final
 
 from tokentrail.bridge import names
 from tokentrail.counts import COUNTS, Count
+from tokentrail.rates import RATES
 
 __all__ = ["Item", "bridge_literals", "lists"]
 
@@ -76,6 +77,7 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "first_counts": _items(by_name[name] for name in _FIRST),
         "later_counts": _items(count for count in counts if count.name not in (*_FIRST, *_WITHOUT_CONFLICT)),
         "main_counts": _items(by_name[name] for name in _MAIN),
+        "rates": _items(RATES),
         "dimensions": [{"name": name} for name in _DIMENSIONS],
         "bridged": [_attributes(field, stated) for field, stated in {**names.FIELDS, **names.COUNTS}.items()],
         "bridge_totals": [_attributes(field, names.COUNTS[field]) for field in ("input_tokens", "output_tokens")],

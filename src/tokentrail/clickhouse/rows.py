@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,8 @@ __all__ = ["Batch", "Batches", "Result", "Whole", "decode", "whole"]
 
 _LINE: Final = msgspec.json.Decoder(list[Any], float_hook=Decimal)  # exact, as ClickHouse writes numbers
 _TAIL: Final = 1 << 12
+_DECIMAL_OR_FLOAT: Final = re.compile(r"(?:LowCardinality\(|Nullable\()*(?:Decimal|B?Float)").match
+"""Types whose values alone, not in a list, are made decimals and floats."""
 _DOCUMENT: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
@@ -39,8 +42,15 @@ def decode(answer: bytes) -> Result:
         return Result((), [])
     decoded = json.loads(answer)
     columns = tuple(column["name"] for column in decoded["meta"])
-    readings = _readings(column["type"] for column in decoded["meta"])
+    kinds = [column["type"] for column in decoded["meta"]]
+    if any("Decimal" in kind for kind in kinds):
+        decoded = json.loads(answer, parse_float=Decimal)
+    readings = [*_readings(kinds), *((at, Decimal if "Decimal" in kind else _as_float) for at, kind in enumerate(kinds) if _DECIMAL_OR_FLOAT(kind))]
     return Result(columns, [tuple(_read(row, readings)) for row in decoded["data"]])
+
+
+def _as_float(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _readings(types: Iterable[str]) -> list[tuple[int, Reading]]:
@@ -51,7 +61,8 @@ def _readings(types: Iterable[str]) -> list[tuple[int, Reading]]:
 
 def _read(row: list[Any], readings: list[tuple[int, Reading]]) -> list[Any]:
     for position, read in readings:
-        row[position] = read(row[position])
+        if row[position] is not None:
+            row[position] = read(row[position])
     return row
 
 

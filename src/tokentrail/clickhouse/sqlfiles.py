@@ -9,7 +9,8 @@ Only this module replaces placeholders in double braces:
 - `{{each counts: $name,}}` the text once for every item of a list of `tokentrail.clickhouse.lists`: each on its own line if the placeholder has its
   own line, else side by side;
 - `{{part NAME}}` on its own line: the text of `parts/NAME.sql`, which several files have in common;
-- `{{on_cluster}}`, `{{replicated}}`, `{{local}}` clauses for a cluster, empty on a single server;
+- `{{on_cluster}}`, `{{replicated}}`, `{{local}}` clauses for a cluster, empty on a single server; `{{everywhere.NAME}}` the engine of a small table
+  that has the same rows on every node;
 - `-- distributed: TABLE by EXPRESSION` on a cluster adds the Distributed table over `TABLE_local` at the file's end; a column added to `TABLE_local`,
   or a column comment changed there, is added or changed in the Distributed table too.
 """
@@ -78,6 +79,8 @@ def render(text: str, target: Target) -> str:
             return _words(getattr(vocabulary, name), part)
         if name == "bridge" and part in literals:
             return literals[part]
+        if name == "everywhere" and part is not None:
+            return _everywhere(part, target)
         return _setting(name, target)
 
     literals = lists.bridge_literals()
@@ -133,16 +136,17 @@ def _setting(name: str, target: Target) -> str:
         # The key alone makes a record count once. Deduplication of whole blocks would keep a repeated block from restoring rows that a failed view or
         # a deletion has left out: on servers before 25.x a block that the landing table has seen reaches no view at all.
         "no_block_deduplication": ("non_replicated_deduplication_window = 0", "replicated_deduplication_window = 0"),
-        # one group of replicas over all shards: the applied steps are the same everywhere
-        "applied_engine": (
-            "MergeTree",
-            f"ReplicatedMergeTree('/clickhouse/tokentrail/{target.database}/migrations', '{{shard}}-{{replica}}')",
-        ),
     }.get(name, (None, None))
     value = clustered if target.cluster else single
     if value is None:
         raise ValueError(f"{{{{{name}}}}} is not known in SQL files")
     return value
+
+
+def _everywhere(table: str, target: Target) -> str:
+    """Returns the engine of a table that has the same rows on every node: on a cluster one group of replicas over all shards."""
+    replicated = f"ReplicatedMergeTree('/clickhouse/tokentrail/{target.database}/{table}', '{{shard}}-{{replica}}')"
+    return replicated if target.cluster else "MergeTree"
 
 
 def _distributed_tables(filled: str, target: Target) -> str:

@@ -1,8 +1,8 @@
 """ClickHouse's HTTP interface, as far as clickhouse-connect, clickhouse-go (the driver in the Collector), Grafana's plugin and curl use it.
 
-Supported: /ping; statements in the URL or the body; every format; settings, `database` and `param_*` in the URL; chunked and encoded bodies;
-ClickHouse's compressed frames both ways; gzip answers; streamed answers; exceptions with their code, before and after the head;
-GET is read-only, as on the server. Not supported: users and passwords (all are accepted), TLS, `session_id`, external tables, progress headers.
+Supported: /ping; statements in the URL, the body or a form; every format; settings, `database` and `param_*` in the URL, `param_*` in a form too;
+chunked and encoded bodies; ClickHouse's compressed frames both ways; gzip answers; streamed answers; exceptions with their code, before and after the
+head; GET is read-only, as on the server. Not supported: users and passwords (all are accepted), TLS, `session_id`, external tables, progress headers.
 
 Deliberate differences from the server:
 - an INSERT without a single byte of data is refused (else a sender that lost the body in a retry gets a success);
@@ -27,8 +27,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tokentrail.embedded.engine import Engine, Session
-from tokentrail.embedded.errors import NOT_IMPLEMENTED, ClientGone, EngineError
+from tokentrail.embedded.errors import ClientGone, EngineError
 from tokentrail.embedded.exchange import Exchange
+from tokentrail.embedded.forms import fields_of, is_form
 from tokentrail.embedded.frames import decode, gzip_stream, in_frames, out_of_frames
 from tokentrail.embedded.inserts import Stored, insert
 from tokentrail.embedded.pieces import in_pieces, may_come_in_pieces
@@ -75,9 +76,9 @@ class RequestOptions:
     gzip: bool
 
     @classmethod
-    def of(cls, exchange: Exchange) -> RequestOptions:
-        """Parses the options of a request; a GET is read-only."""
-        query, headers = exchange.query, exchange.headers
+    def of(cls, query: Mapping[str, str], exchange: Exchange) -> RequestOptions:
+        """Parses the options of a request: `query` is its URL's, and its form's. A GET is read-only."""
+        headers = exchange.headers
         settings = {name: value for name, value in query.items() if name not in OWN_PARAMETERS and not name.startswith("param_")}
         if exchange.method == "GET" and settings.get("readonly") not in {"1", "2"}:
             settings["readonly"] = "2"
@@ -122,10 +123,14 @@ class ClickHouseFront:
         return exchange.reply(503, f"The embedded ClickHouse is {self._engine.state}.\n".encode(), [*_plain(close=True), ("Retry-After", "1")])
 
     def _statement(self, exchange: Exchange) -> None:
-        options = RequestOptions.of(exchange)
+        options = RequestOptions.of(exchange.query, exchange)
         reply = Reply(exchange, options)
         try:
-            text, rest = _head(exchange.query.get("query", "").encode(), _body(exchange, options))
+            given, body = exchange.query, _body(exchange, options)
+            if is_form(exchange.headers.get("content-type", "")):
+                given, body = {**given, **fields_of(exchange.headers["content-type"], body)}, iter(())
+                options = RequestOptions.of(given, exchange)
+            text, rest = _head(given.get("query", "").encode("utf-8", "surrogateescape"), body)
             head = insert_head(text, whole=True)
             if head is not None and not options.parameters:
                 data = chain([text[head.data_at :]], rest)
@@ -141,8 +146,6 @@ class ClickHouseFront:
 
 
 def _body(exchange: Exchange, options: RequestOptions) -> Iterator[bytes]:
-    if exchange.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise EngineError(NOT_IMPLEMENTED, "External tables are not supported by the embedded server. (NOT_IMPLEMENTED)")
     body = decode(exchange.chunks(), exchange.headers.get("content-encoding", ""))
     return out_of_frames(body) if options.frames_in else body
 

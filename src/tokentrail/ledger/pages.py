@@ -12,6 +12,10 @@ __all__ = ["data_dictionary", "queries_page"]
 
 TABLES: Final = (
     "usage",
+    "usage_cost",
+    "model_prices",
+    "prices",
+    "exchange_rates",
     "deliveries",
     "key_conflicts",
     "quarantine",

@@ -8,7 +8,7 @@ from typing import Any, Final
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.query import answer, read
 
-__all__ = ["DIMENSIONS", "MEASURES", "UnknownDimensionError", "report"]
+__all__ = ["COSTS", "DIMENSIONS", "MEASURES", "UnknownDimensionError", "report"]
 
 DIMENSIONS: Final = (
     "provider",
@@ -39,8 +39,11 @@ DIMENSIONS: Final = (
     "tokenizer",
     "writer_id",
 )
+COSTS: Final = ("cost", "partly_calls", "unpriced_calls", "uncounted_calls")
+"""The further measures of a report with costs: the cost, and the calls of which it says less than all."""
 MEASURES: Final = tuple(column.name for column in read("report").columns)
 
+_MONEY: Final = ", sum(u.cost) AS cost" + "".join(f", sumIf(u.calls, u.cost_state = '{name.removesuffix('_calls')}') AS {name}" for name in COSTS[1:])
 _TIMES: Final = ("month", "day", "hour")
 
 
@@ -49,9 +52,11 @@ class UnknownDimensionError(ValueError):
 
 
 def report(
-    client: Client, by: Sequence[str], *, start: str | None = None, end: str | None = None, tenants: Sequence[str] = ()
+    client: Client, by: Sequence[str], *, start: str | None = None, end: str | None = None, tenants: Sequence[str] = (), cost: bool = False
 ) -> list[dict[str, Any]]:
     """Returns one row per combination of `by`, with `MEASURES`; a measure that no record states is `None`.
+
+    With `cost` a row per currency too (`currency`, after the dimensions; empty: calls without a price), and `COSTS` after the measures.
 
     `start` (included) and `end` (excluded) are UTC times as `times.parse_time` returns them, None for no bound; no `tenants` means all.
     Rows are sorted by time if `by` has a time, then by tokens, descending.
@@ -59,9 +64,11 @@ def report(
     unknown = [name for name in by if name not in DIMENSIONS]
     if unknown:
         raise UnknownDimensionError(f"no dimension {unknown[0]!r}: use some of {', '.join(DIMENSIONS)}")
-    columns = list(dict.fromkeys(by))
+    columns = [*dict.fromkeys(by), *(("currency",) if cost else ())]
     order = [name for name in _TIMES if name in columns] + ["ifNull(input_tokens, 0) + ifNull(output_tokens, 0) DESC"] + columns
     slots = {
+        "relation": "usage_cost" if cost else "usage",
+        "money": _MONEY if cost else "",
         "dimensions": "".join(f"{name}, " for name in columns),
         "grouping": f"GROUP BY {', '.join(columns)}" if columns else "",
         "order": f"ORDER BY {', '.join(order)}" if columns else "",

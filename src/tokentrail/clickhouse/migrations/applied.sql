@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS migrations{{on_cluster}}
     package    String COMMENT 'Version of tokentrail that applied it',
     in_place   Array(String) COMMENT 'Of a definition: hashes of the view as the servers showed it once it was put in place'
 )
-ENGINE = {{applied_engine}}
+ENGINE = {{everywhere.migrations}}
 ORDER BY name
 COMMENT 'Migrations and definitions that were applied to this database';
 

@@ -4,6 +4,8 @@
 -- parameter: to DateTime64(9, 'UTC') = 2262-01-01 00:00:00 | The last moment, excluded: neighbouring ranges never count a row twice
 -- parameter: tenants Array(String) = | Only these tenants; empty for all
 -- slot: dimensions | Columns to group by, each with a comma after it
+-- slot: relation | usage, or usage_cost
+-- slot: money | Columns about costs, each after a comma, or nothing
 -- slot: grouping | GROUP BY and the same columns, or nothing
 -- slot: order | ORDER BY and its columns, or nothing
 -- unit: tokens and calls
@@ -25,10 +27,11 @@ SELECT
     sumIf(u.calls, u.source = 'unknown') AS unknown_calls,
     sumIf(u.calls, u.ended = 'partial') AS partial_calls,
     sumIf(u.calls, u.ended = 'error') AS error_calls
+    {{money}}
 FROM
 (
     SELECT *, toDate(ts) AS day, toStartOfHour(ts) AS hour, toStartOfMonth(ts) AS month
-    FROM usage
+    FROM {{relation}}
 ) AS u
 WHERE ts >= {from:DateTime64(9, 'UTC')}
     AND ts < {to:DateTime64(9, 'UTC')}

@@ -1,0 +1,89 @@
+"""A price, as a list has it: for whom, when, and its rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any, Final
+
+from tokentrail.rates import RATES
+
+__all__ = ["ALWAYS", "DAY_S", "EVER", "EXCHANGE", "LOWEST", "NEVER", "Exchange", "Price", "PriceError", "PriceList", "Step", "rows"]
+
+LOWEST: Final = -(1 << 63)
+"""What the first step of a rate is above."""
+DAY_S: Final = 86_400
+ALWAYS: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+NEVER: Final = datetime(2106, 1, 1, tzinfo=timezone.utc)
+"""The ends of the range of ClickHouse's DateTime."""
+EVER: Final = (0, DAY_S)
+EXCHANGE: Final = "rate"
+
+Step = tuple[int, Decimal]
+"""Above so many input tokens of the call (exclusive), the price for all of its tokens."""
+
+
+class PriceError(ValueError):
+    """A price file, or a list, that cannot be used. One sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One price. The lower-case model fits all `patterns` and none of `excluded`, regular expressions (RE2); `daily` are seconds of the day, UTC."""
+
+    provider: str
+    model: str
+    patterns: tuple[str, ...]
+    rates: Mapping[str, Sequence[Step]]
+    valid_from: datetime = ALWAYS
+    valid_to: datetime = NEVER
+    daily: tuple[int, int] = EVER
+    batch: bool = False
+    currency: str = "USD"
+    entry: int = 0
+    excluded: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What one unit of a currency is worth in US dollars, from a moment on."""
+
+    currency: str
+    valid_from: datetime
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """The prices of a source, in the order in which they are tried, and its exchange rates. `left_out`: models that cannot be converted, and why."""
+
+    source: str
+    prices: Sequence[Price]
+    exchange: Sequence[Exchange] = ()
+    left_out: Sequence[str] = ()
+
+
+def rows(prices: Iterable[Price]) -> list[dict[str, Any]]:
+    """Returns rows of the table `prices`, without source and version."""
+    return [
+        {
+            "place": place,
+            "entry": price.entry,
+            "provider": price.provider,
+            "model": price.model,
+            "patterns": list(price.patterns),
+            "excluded": list(price.excluded),
+            "valid_from": int(price.valid_from.timestamp()),
+            "valid_to": int(price.valid_to.timestamp()),
+            "daily_from": price.daily[0],
+            "daily_to": price.daily[1],
+            "batch": price.batch,
+            "currency": price.currency,
+            "note": price.note,
+            **{rate.name: [{"above": above, "price": str(each)} for above, each in price.rates.get(rate.name, ())] for rate in RATES},
+        }
+        for place, price in enumerate(prices)
+    ]

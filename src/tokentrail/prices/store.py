@@ -1,0 +1,79 @@
+"""Price lists in ClickHouse: each load is a new version, and the latest version of each source counts. Nothing is changed or deleted."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.errors import ClickHouseError
+from tokentrail.ledger.query import answer
+from tokentrail.prices.files import OWN
+from tokentrail.prices.price import PriceError, PriceList, rows
+
+__all__ = ["Loaded", "load", "loaded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A list that was loaded, and the numbers of its prices and exchange rates."""
+
+    source: str
+    prices: int
+    rates: int
+
+
+def load(client: Client, prices: PriceList) -> Loaded:
+    """Loads a list as the new version of its source. Raises `PriceError` for a list that ClickHouse cannot use, before anything is written."""
+    _check_patterns(client, prices)
+    version = time.time_ns() // 1_000_000
+    source = _kind_of(prices.source)
+    new = [{"source": source, "version": version, **row} for row in rows(prices.prices)]
+    rates = [
+        {
+            "source": source,
+            "version": version,
+            "currency": each.currency,
+            "valid_from": int(each.valid_from.timestamp()),
+            "usd": str(each.usd),
+        }
+        for each in prices.exchange
+    ]
+    if rates:
+        client.insert_json("exchange_rates", rates)
+    client.insert_json("prices", new)
+    return Loaded(prices.source, len(new), len(rates))
+
+
+def _kind_of(source: str) -> str:
+    """Returns the source without the version of its package: a newer list of the same source replaces the former one."""
+    return source if source == OWN else source.partition(" ")[0]
+
+
+def loaded(client: Client) -> list[dict[str, Any]]:
+    """Returns the latest list of each source."""
+    return answer(client, "price_lists").dicts()
+
+
+def _check_patterns(client: Client, prices: PriceList) -> None:
+    """Raises `PriceError` for an expression that ClickHouse does not read: the view of costs would fail for everybody."""
+    patterns = sorted({pattern for price in prices.prices for pattern in (*price.patterns, *price.excluded)})
+    try:
+        _match(client, patterns)
+    except ClickHouseError:
+        for pattern in patterns:
+            try:
+                _match(client, [pattern])
+            except ClickHouseError as error:
+                raise PriceError(f"the expression {pattern!r} of {prices.source} is none that ClickHouse reads: {_reason(error)}") from None
+        raise
+
+
+def _match(client: Client, patterns: list[str]) -> None:
+    client.query("SELECT countIf(match('', pattern)) FROM (SELECT arrayJoin({patterns:Array(String)}) AS pattern)", {"patterns": patterns})
+
+
+def _reason(error: ClickHouseError) -> str:
+    return re.sub(r"\s+", " ", str(error))[:200]
