@@ -42,7 +42,7 @@ WITH
             AND arrayAll(pattern -> match(named.candidate.2, pattern), p.patterns)
             AND NOT arrayExists(pattern -> match(named.candidate.2, pattern), p.excluded)
     )
-SELECT provider, request_model, response_model, arrayMap(each -> each.2, arraySort(each -> each.1, groupArray((first_rank, price)))) AS prices
+SELECT provider, request_model, response_model, arrayMap(each -> each.2, arraySort(groupArray((first_rank, price)))) AS prices
 FROM
 (
     SELECT provider, request_model, response_model, price, min(rank) AS first_rank

@@ -7,52 +7,7 @@
 -- came. PREWHERE, which comes before FINAL, is right here: all records of a key have one kind and one text.
 CREATE OR REPLACE VIEW usage{{on_cluster}}
 (
-    ts                     DateTime64(9, 'UTC') COMMENT 'When the call started, UTC. For a key that states a time, that time',
-    tenant_id              LowCardinality(String) COMMENT 'Whose tokens these are; empty if nobody said',
-    operation              {{Operation.type}} COMMENT 'What the tokens were spent for; unknown if the given name is not in the vocabulary (see operation_name)',
-    operation_name         LowCardinality(String) COMMENT 'The operation as it was given',
-    token_type             {{TokenType.type}} COMMENT 'What kind of tokens; unknown if the given name is not in the vocabulary',
-    endpoint               LowCardinality(String) COMMENT 'The kind of call: chat, responses, completions, embeddings, generate, batch, …',
-    gen_ai_operation       LowCardinality(String) COMMENT 'The operation''s name in the OpenTelemetry GenAI conventions',
-    provider               LowCardinality(String) COMMENT 'Who answered: by base URL, whatever SDK was used',
-    model                  LowCardinality(String) COMMENT 'The model that answered, or the requested one where the answer names none',
-    request_model          LowCardinality(String) COMMENT 'The model that was asked for',
-    response_model         LowCardinality(String) COMMENT 'The model that answered, as it names itself',
-    model_family           LowCardinality(String) COMMENT 'llama, qwen, gpt, claude, gemini, mistral, …',
-    source                 {{Source.type}} COMMENT 'Where the counts come from: the weaker of input_source and output_source',
-    input_source           {{Source.type}} COMMENT 'Where the input count comes from: reported by the provider, estimated from the text, or unknown',
-    output_source          {{Source.type}} COMMENT 'Where the output count comes from: reported by the provider, estimated from the text, or unknown',
-    tokenizer              LowCardinality(String) COMMENT 'What counted an estimate; empty where nothing was estimated',
-    ended                  {{Ended.type}} COMMENT 'How the call ended: complete, partial (a stream cut short) or error',
-    calls                  Int64 COMMENT 'Calls this row stands for: 1, or a signed number in a correction. Count calls as sum(calls), never as count()',
-    {{each counts: $name Nullable(Int64) COMMENT '$literal',}}
-    input_chars            Nullable(Int64) COMMENT 'Characters sent',
-    output_chars           Nullable(Int64) COMMENT 'Characters received',
-    texts                  Nullable(Int64) COMMENT 'Number of texts sent',
-    duration_ms            Nullable(Float64) COMMENT 'Milliseconds from the call''s start to its end (a stream''s last chunk)',
-    time_to_first_chunk_ms Nullable(Float64) COMMENT 'Milliseconds from the call''s start to the first chunk of a stream',
-    stream                 Bool COMMENT 'Whether a stream was asked for',
-    attempts               UInt16 COMMENT 'HTTP requests that the SDK made for this one call: 1 and its retries',
-    error_type             LowCardinality(String) COMMENT 'What ended the call, where ended is error: an exception''s or a status'' name',
-    server_address         LowCardinality(String) COMMENT 'The host that was called',
-    server_port            UInt16 COMMENT 'The port that was called; 0 where it is not known',
-    service_name           LowCardinality(String) COMMENT 'The service that made the call',
-    service_version        LowCardinality(String) COMMENT 'That service''s version',
-    environment            LowCardinality(String) COMMENT 'That service''s deployment environment',
-    operation_id           String COMMENT 'The service''s own id of what the call was part of',
-    response_id            String COMMENT 'The provider''s id of the answer. No key: some providers repeat them',
-    trace_id               String COMMENT 'Trace of the call, 32 hexadecimal digits; joins otel_traces.TraceId',
-    span_id                String COMMENT 'Span of the call, 16 hexadecimal digits',
-    writer_id              LowCardinality(String) COMMENT 'The process that wrote the record; joins deliveries.writer_id',
-    seq                    UInt64 COMMENT 'The record''s number among its writer''s',
-    arrived_at             DateTime64(3, 'UTC') COMMENT 'When the record was inserted into ClickHouse, UTC',
-    key_kind               {{KeyKind.type}} COMMENT 'Who made the key: automatic (a wrapped call), four_part or opaque (a caller), object (a provider''s batch or job)',
-    idempotency_key        String COMMENT 'The key under which this usage counts once',
-    corrects_key           String COMMENT 'The key of the usage that this row corrects; empty: this row is no correction',
-    metadata               String COMMENT 'A JSON object of the service''s own; read it with JSONExtractString(metadata, ''name'')',
-    metadata_cut           Bool COMMENT 'Whether metadata was cut to fit',
-    origin                 {{Origin.type}} COMMENT 'Who told of the call: recorded (tokentrail itself) or bridged (a span or event of another instrumentation: sampled and droppable, so of lower assurance)',
-    instrumentation        LowCardinality(String) COMMENT 'The instrumentation scope whose span or event states a bridged usage; empty for others'
+{{part usage_columns}}
 )
 AS
 SELECT

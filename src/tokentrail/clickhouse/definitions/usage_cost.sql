@@ -1,7 +1,19 @@
 -- What each usage costs: its tokens by the price at the time of the call, in decimals. A new price changes what this view says, and no token.
 -- Tokens of a class with a rate of its own are taken out of their total; those of a class without one are paid as the rest of the total. A rate's step
 -- holds for all tokens of a call with more input than the step. Without a price there is no cost, and no 0.
-CREATE OR REPLACE VIEW usage_cost{{on_cluster}} AS
+CREATE OR REPLACE VIEW usage_cost{{on_cluster}}
+(
+{{part usage_columns}}
+    , cost_state           Enum8('uncounted' = 0, 'unpriced' = 1, 'partly' = 2, 'priced' = 3) COMMENT 'Whether the usage is priced, partly priced (some of its tokens have no rate, or are not known: a lower bound), unpriced, or states no tokens'
+    , input_cost           Nullable(Decimal(38, 18)) COMMENT 'What its input tokens cost'
+    , output_cost          Nullable(Decimal(38, 18)) COMMENT 'What its output tokens cost'
+    , call_cost            Nullable(Decimal(38, 18)) COMMENT 'What the call itself costs, and its time'
+    , cost                 Nullable(Decimal(38, 18)) COMMENT 'What the usage costs, in its currency. NULL: no price, or no tokens stated. Negative in a correction'
+    , currency             LowCardinality(String) COMMENT 'The currency of the price, ISO 4217; empty: no price'
+    , price_source         LowCardinality(String) COMMENT 'Whose price: own, or the name of a public list; empty: no price'
+    , price_model          LowCardinality(String) COMMENT 'What the list calls the model'
+)
+AS
 WITH
     toHour(u.ts) * 3600 + toMinute(u.ts) * 60 + toSecond(u.ts) AS second_of_day,
     arrayFirst(
@@ -53,13 +65,3 @@ SELECT
 FROM usage AS u
 LEFT ANY JOIN model_prices AS p ON u.provider = p.provider AND u.request_model = p.request_model AND u.response_model = p.response_model
 COMMENT 'What each usage costs, by the price at the time of the call';
-
-ALTER TABLE usage_cost{{on_cluster}}
-    COMMENT COLUMN cost_state 'Whether the usage is priced, partly priced (some of its tokens have no rate, or are not known: a lower bound), unpriced or uncounted',
-    COMMENT COLUMN cost 'What the usage costs, in its currency; NULL: no price, or no tokens stated. Negative in a correction',
-    COMMENT COLUMN input_cost 'Of this, input tokens',
-    COMMENT COLUMN output_cost 'Of this, output tokens',
-    COMMENT COLUMN call_cost 'Of this, the call itself, and its time',
-    COMMENT COLUMN currency 'The currency of the price, ISO 4217; empty: no price',
-    COMMENT COLUMN price_source 'Whose price: own, or the name of a public list; empty: no price',
-    COMMENT COLUMN price_model 'What the list calls the model';
