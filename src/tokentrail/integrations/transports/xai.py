@@ -2,9 +2,10 @@
 
 sample(), sample_batch(n), parse(shape), compact(), _defer(n, …)     make one request, or start a job and poll the job to its end
 stream(), stream_batch(n)                                           generators of (response, chunk)
+sample(prompt, model), sample_batch(prompt, model, n)               of the client's `image`: one request for one image, or for several
 
-Every answer becomes a `Response`, also one that `parse` refuses after the answer was billed: its message is kept until the method ends. A chat knows
-no address; the client, which does, makes the stub that all its chats share.
+Every answer becomes a `Response` or an `ImageResponse`, also one that the method refuses after the answer was billed: its message is kept until the
+method ends. A chat knows no address; the client, which does, makes the stub that all its chats share.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ _servers: Final[WeakKeyDictionary[Any, Server]] = WeakKeyDictionary()
 """The server of each stub; a client that was made before the hooks has none."""
 
 
-def hooks_of(package: str, provider: str, chat: Endpoint, compaction: Endpoint) -> tuple[Hook, ...]:
+def hooks_of(package: str, provider: str, chat: Endpoint, compaction: Endpoint, images: Endpoint) -> tuple[Hook, ...]:
     """Returns the hooks; `provider` is the default for unknown hosts."""
     hooks = [
         Hook(f"{package}.client", "BaseClient.__init__", opens=partial(_open_client, provider)),
         Hook(f"{package}.chat", "Response.__init__", opens=_keep_message),
+        Hook(f"{package}.image", "BaseImageResponse.__init__", opens=_keep_message, optional=True),
     ]
-    for module, is_async in ((f"{package}.sync.chat", False), (f"{package}.aio.chat", True)):
+    for kind, is_async in (("sync", False), ("aio", True)):
+        module = f"{package}.{kind}.chat"
         opens = partial(_open_chat, provider, chat)
         hooks += [Hook(module, f"Chat.{name}", opens=opens, is_async=is_async) for name in ("sample", "sample_batch", "parse", "_defer")]
         steps = partial(_open_stream, provider, chat, deliver_async if is_async else deliver)
@@ -40,6 +43,10 @@ def hooks_of(package: str, provider: str, chat: Endpoint, compaction: Endpoint) 
         hooks += [
             Hook(module, "Chat.compact", opens=partial(_open_chat, provider, compaction), is_async=is_async, optional=True),
             Hook(module, "Client.compact_context", opens=partial(_open_compaction, provider, compaction), is_async=is_async, optional=True),
+        ]
+        opens = partial(_open_image, provider, images)
+        hooks += [
+            Hook(f"{package}.{kind}.image", f"Client.{name}", opens=opens, is_async=is_async, optional=True) for name in ("sample", "sample_batch")
         ]
     return tuple(hooks)
 
@@ -57,7 +64,9 @@ def _open_client(provider: str, client: Any, args: tuple[Any, ...], kwargs: dict
 
 
 def _note_server(client: Any, server: Server, _exchange: Exchange, result: Any) -> Any:
-    _servers[client.chat._stub] = server  # noqa: SLF001 - the SDK has no public attribute for the address
+    for part in (client.chat, getattr(client, "image", None)):
+        if part is not None:
+            _servers[part._stub] = server  # noqa: SLF001 - the SDK has no public attribute for the address
     return result
 
 
@@ -72,7 +81,7 @@ class _Exchange(Exchange):
 def _keep_message(_response: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     exchange = under_way.get()
     if type(exchange) is _Exchange:
-        exchange.billed = args[0] if args else kwargs["response"]
+        exchange.billed = args[0] if args else kwargs.get("response", kwargs.get("proto"))
 
 
 def _exchange(
@@ -90,6 +99,10 @@ def _open_chat(provider: str, endpoint: Endpoint, chat: Any, args: tuple[Any, ..
 
 def _open_compaction(provider: str, endpoint: Endpoint, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:
     return _exchange(provider, endpoint, client, dict(zip(("model", "messages"), args, strict=False)) | kwargs, args, kwargs)
+
+
+def _open_image(provider: str, endpoint: Endpoint, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:
+    return _exchange(provider, endpoint, client, dict(zip(("prompt", "model"), args, strict=False)) | kwargs, args, kwargs)
 
 
 def _open_stream(provider: str, endpoint: Endpoint, delivers: Any, chat: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:

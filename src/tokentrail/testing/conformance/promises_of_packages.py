@@ -116,7 +116,7 @@ class PromisesOfPackages(Kit):
         case = self.some_cases()[0]
         before = everything()
         for _ in range(2):
-            stage.play(case.recording)
+            self.play(stage, case)
             with self.hooked(stage, case):
                 promise(everything() != before, "no hook was put on")
                 self.look(stage, case, copies=False)
@@ -126,7 +126,7 @@ class PromisesOfPackages(Kit):
     def test_hooks_that_are_put_on_twice_count_once(self, stage: Stage) -> None:
         """And those that are taken off count nothing."""
         for case in self.some_cases():
-            stage.play(case.recording)
+            self.play(stage, case)
             with self.hooked(stage, case) as usages:
                 hooks = self.the_integration().hooks
                 for hook in hooks:
@@ -135,18 +135,23 @@ class PromisesOfPackages(Kit):
                 promise(len(usages.recorded) == 1, f"{case}: hooks that were put on twice count once: {rows(usages)}")
                 for hook in hooks:
                     patching.remove(hook)
+                self.play(stage, case)
                 self.look(stage, case, copies=False)
                 promise(len(usages.recorded) == 1, f"{case}: hooks that were taken off count nothing: {rows(usages)}")
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
     def test_a_forked_child_counts_its_own_calls(self, stage: Stage) -> None:
         """A call in the child is one row there, and none in the parent, which goes on."""
+        if stage.no_forks:
+            pytest.skip(stage.no_forks)
         for case in self.some_cases():
-            stage.play(case.recording)
+            self.play(stage, case)
             with self.hooked(stage, case) as usages:
                 self.look(stage, case, copies=False)
+                self.play(stage, case)
                 code = _code_of_child(partial(self._counts_a_second, stage, case, usages))
                 promise(code == 0, f"{case}: the child of a fork did not count its own call once (exit code {code})")
+                self.play(stage, case)
                 self.look(stage, case, copies=False)
                 promise(len(usages.recorded) == 2, f"{case}: the parent counts its own calls: {rows(usages)}")  # noqa: PLR2004
 
@@ -156,7 +161,6 @@ class PromisesOfPackages(Kit):
     def test_few_calls_are_added(self, stage: Stage) -> None:
         """Functions of tokentrail and of the integration that run for a call, and for the usual chunk of each stream: counted, not timed."""
         for case in self.plain_cases():
-            stage.play(case.recording)
             added = self._calls_added(stage, case)
             promise(added <= self.calls_per_call, f"{case}: {added} function calls are added to a call, more than {self.calls_per_call}")
         for case in self.every_streamed_case():
@@ -172,13 +176,11 @@ class PromisesOfPackages(Kit):
     def _calls_for_each(self, stage: Stage, case: Case, place: int) -> int:
         """Counts the calls that one more piece costs, in whole calls: how a body is cut into packets adds some to forty pieces."""
         chunks = case.recording.chunks
-        found: list[int] = []
-        for times in (20, 60):
-            stage.play(case.recording, [*chunks[:place], *[chunks[place]] * times, *chunks[place:]])
-            found.append(self._calls_added(stage, case))
+        found = [self._calls_added(stage, case, [*chunks[:place], *[chunks[place]] * times, *chunks[place:]]) for times in (20, 60)]
         return round((found[1] - found[0]) / 40) - case.asynchronous  # a step that waits for the network is entered twice
 
-    def _calls_added(self, stage: Stage, case: Case) -> int:
+    def _calls_added(self, stage: Stage, case: Case, pieces: list[bytes] | None = None) -> int:
+        self.play(stage, case, pieces)
         with self.hooked(stage, case), self.calling(stage, case) as (client, steps):
 
             def call() -> None:
@@ -190,6 +192,7 @@ class PromisesOfPackages(Kit):
                         pass
 
             call()
+            self.play(stage, case, pieces)
             return _calls_in(call, ("tokentrail.instrumentation", "tokentrail.integrations", self.entry_point()[0]))
 
     def _hooks_there(self) -> Iterator[tuple[Hook, Any]]:

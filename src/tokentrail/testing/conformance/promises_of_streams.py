@@ -28,11 +28,11 @@ class PromisesOfStreams(Kit):
     def test_items_come_when_they_arrive(self, stage: Stage, streamed: Case) -> None:
         """The order of events is the SDK's: what has arrived can be read while the server sends no more, and no request is sent earlier or later."""
         middle = len(streamed.recording.chunks) // 2
-        stage.play(streamed.recording, cut_after=middle)
+        self.play(stage, streamed, cut_after=middle)
         arrived = len(self.look(stage, streamed, copies=False).items)  # the SDK itself may look ahead
 
         def read() -> Any:
-            stage.play(streamed.recording, hold_after=middle)
+            self.play(stage, streamed, hold_after=middle)
             with self.calling(stage, streamed) as (client, steps):
                 items = steps.iterate(self.items(steps.wait(self.ask(client, streamed)), streamed))
                 asked = len(stage.asked)
@@ -75,7 +75,7 @@ class PromisesOfStreams(Kit):
 
     def test_a_stream_that_was_read_and_is_closed_is_one_row(self, stage: Stage, streamed: Case) -> None:
         """Closing a stream after its end, and reading on, adds no row, and the row says that the stream is complete."""
-        stage.play(streamed.recording)
+        self.play(stage, streamed)
         with self.hooked(stage, streamed) as usages:
             with self.calling(stage, streamed) as (client, steps):
                 stream = self.items(steps.wait(self.ask(client, streamed)), streamed)
@@ -92,7 +92,7 @@ class PromisesOfStreams(Kit):
         """The task is cancelled while it waits for an item: the caller gets its `CancelledError`, and the row is no error of the provider."""
         if not streamed.asynchronous:
             return
-        stage.play(streamed.recording, hold_after=len(streamed.recording.chunks) // 2)
+        self.play(stage, streamed, hold_after=len(streamed.recording.chunks) // 2)
         with self.hooked(stage, streamed) as usages:
             with self.calling(stage, streamed) as (client, steps):
                 cancelled = steps.wait(self._cancel(stage, client, streamed))
@@ -128,7 +128,7 @@ class PromisesOfStreams(Kit):
 
         An SDK may take all that has arrived at once: of what was held the row can know nothing.
         """
-        stage.play(case.recording, hold_after=pieces_of_half(case.recording))
+        self.play(stage, case, hold_after=pieces_of_half(case.recording))
         with self.calling(stage, case) as (client, steps):
             stream = self.items(steps.wait(self.ask(client, case)), case)
             items = steps.iterate(stream)
