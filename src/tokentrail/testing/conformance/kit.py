@@ -133,7 +133,7 @@ class Kit:
     def every_streamed_case(self) -> Iterator[Case]:
         """Every stream of some length: of texts, thoughts, tool calls."""
         for recording in self.all_recordings():
-            if _can_be_left(recording) and self._is_whole(recording):
+            if _can_be_left(recording) and self._is_whole(recording) and not self.is_job(recording):
                 yield from (Case(recording, kind == "async") for kind in self.kinds_of(recording))
 
     def some_cases(self) -> list[Case]:
@@ -142,20 +142,22 @@ class Kit:
 
     def _one_of_each(self, fits: Callable[[Recording], bool]) -> Iterator[Case]:
         best: dict[tuple[str, str], Recording] = {}
-        for recording in self.all_recordings():
-            if fits(recording) and self._is_whole(recording):
-                place = recording.provider, recording.endpoint
-                if place not in best or _suits(recording) > _suits(best[place]):
-                    best[place] = recording
+        whole = [recording for recording in self.all_recordings() if fits(recording) and self._is_whole(recording)]
+        for recording in [each for each in whole if not self.is_job(each)] or whole:  # some SDKs have no calls but jobs
+            place = recording.provider, recording.endpoint
+            if place not in best or _suits(recording) > _suits(best[place]):
+                best[place] = recording
         for recording in best.values():
             yield from (Case(recording, kind == "async") for kind in self.kinds_of(recording))
 
     def _is_whole(self, recording: Recording) -> bool:
-        """Whether a recording is one call that ended well; an object counts once, however often it is requested."""
+        """Whether a recording is one call that ended well."""
         usages = self.expected(recording)
-        if not usages or usages[0].get("ended") != "complete" or usages[0].get("key_kind") == "object":
-            return False
-        return recording.status < 400  # noqa: PLR2004 - the statuses of errors
+        return bool(usages) and usages[0].get("ended") == "complete" and recording.status < 400  # type: ignore[index]  # noqa: PLR2004 - errors
+
+    def is_job(self, recording: Recording) -> bool:
+        """Whether a recording is of a provider's job: it counts once, however often it is requested, and an error tells nothing of it."""
+        return any(usage.get("key_kind") == "object" for usage in self.expected(recording) or ())
 
     def all_recordings(self) -> Sequence[Recording]:
         """The author's recordings."""
