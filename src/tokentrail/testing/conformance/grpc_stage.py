@@ -51,6 +51,7 @@ class GrpcStage(Stage):
     """The server of SDKs that speak gRPC: its address is `localhost:` and a port, for a channel that is insecure or has local credentials."""
 
     no_forks: ClassVar[str] = "a process in which gRPC has a server must not fork: its threads hold locks that the child never gets"
+    on_its_way: ClassVar[float] = 0.2
     busy: ClassVar[Plan] = Plan(503, {}, [b"busy"])
 
     def __enter__(self) -> GrpcStage:  # noqa: PYI034 - typing.Self is younger than Python 3.10

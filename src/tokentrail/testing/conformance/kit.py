@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -234,6 +235,14 @@ class Kit:
         seen.requests = [sent(each, self.adds_to_requests) for each in stage.asked]
         return seen
 
+    def requests_so_far(self, stage: Stage, case: Case, steps: Steps) -> int:
+        """Returns how many requests the client has sent; those that are on their way have a moment to arrive."""
+        deadline = time.monotonic() + stage.on_its_way
+        while len(stage.asked) <= len(self.earlier(case)) and time.monotonic() < deadline:
+            steps.idle()
+            time.sleep(0.002)
+        return len(stage.asked)
+
     def _read_all(self, stage: Stage, case: Case, client: Any, steps: Steps, seen: Seen, copies: bool) -> None:
         answer = steps.wait(self.ask(client, case))
         if not case.stream or case.style:
@@ -242,7 +251,7 @@ class Kit:
             seen.answer = shown(answer if case.style else steps.wait(self.whole(answer, case)))
             return
         seen.answer = names_of(answer)
-        seen.requests_before_the_first_item = len(stage.asked)
+        seen.requests_before_the_first_item = self.requests_so_far(stage, case, steps)
         for item in steps.iterate(self.items(answer, case)):
             seen.items.append(shown(item))
             if copies and len(seen.items) <= 2:  # noqa: PLR2004 - the others are of the same types

@@ -35,17 +35,22 @@ class PromisesOfStreams(Kit):
             self.play(stage, streamed, hold_after=middle)
             with self.calling(stage, streamed) as (client, steps):
                 items = steps.iterate(self.items(steps.wait(self.ask(client, streamed)), streamed))
-                asked = len(stage.asked)
-                first = [type(next(items)) for _ in range(arrived)]
+                asked = self.requests_so_far(stage, streamed, steps)
+                try:
+                    first = [type(next(items)) for _ in range(arrived)]
+                except Exception:
+                    if not stage.gave_up:
+                        raise
+                    return asked, [], 0, True
                 late = stage.gave_up
                 stage.go.set()
                 return asked, first, len(list(items)), late
 
         bare = read()
+        promise(not bare[3], "the server gave up holding the answer: the SDK itself waits for more than what has arrived")
         with self.hooked(stage, streamed):
             hooked = read()
-        promise(not bare[3], "the server gave up holding the answer: the SDK itself waits for more than what has arrived")
-        promise(not hooked[3], f"the first {arrived} items came only after more had arrived: the stream is not lazy any more")
+            promise(not hooked[3], f"the first {arrived} items came only after more had arrived: the stream is not lazy any more")
         promise(bare == hooked, f"requests before the first item, first items, further items: {bare[:3]} without tokentrail, {hooked[:3]} with it")
 
     def test_a_stream_that_is_closed_is_one_row(self, stage: Stage, streamed: Case) -> None:

@@ -61,6 +61,8 @@ class Stage(ABC):
 
     no_forks: ClassVar[str] = ""
     """Why no process that has such a server may fork; "": it may."""
+    on_its_way: ClassVar[float] = 0.0
+    """Seconds for which a request may be on its way after the client's function has returned: a client of HTTP waits for the answer's head."""
     busy: ClassVar[Plan]
     """The answer of a server that is overloaded, after which clients try again."""
 

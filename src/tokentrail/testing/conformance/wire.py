@@ -10,33 +10,40 @@ __all__ = ["Wire"]
 
 
 class Wire:
-    """A port whose connections lead to the port of a server."""
+    """A port whose connections lead to the port of a server.
+
+    After a cut the port is another one: gRPC's channels to one address share their connections, and a later channel may get the one that has ended.
+    """
 
     def __init__(self, to_port: int) -> None:
         self._to = ("127.0.0.1", to_port)
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listening: list[socket.socket] = []
         self._ends: list[socket.socket] = []
-        self.port: int = self._listening.getsockname()[1]
-        threading.Thread(target=self._accept, name="tokentrail-wire", daemon=True).start()
+        self.port = self._listen()
 
     def cut(self) -> None:
         """Ends the connections there are; later ones are carried."""
         ends, self._ends = self._ends, []
-        for end in ends:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        self.port = self._listen()
+        _end(ends)
 
     def close(self) -> None:
         """Ends all connections, and takes no more."""
-        with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self.cut()
+        _end(self._listening)
+        for each in self._listening:
+            each.close()
+        _end(self._ends)
 
-    def _accept(self) -> None:
+    def _listen(self) -> int:
+        listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listening += [listening]
+        threading.Thread(target=self._accept, args=(listening,), name="tokentrail-wire", daemon=True).start()
+        return int(listening.getsockname()[1])
+
+    def _accept(self, listening: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while True:
-                client, _ = self._listening.accept()
+                client, _ = listening.accept()
                 server = socket.create_connection(self._to)
                 self._ends += [client, server]
                 for source, target in ((client, server), (server, client)):
@@ -49,5 +56,10 @@ def _carry(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(1 << 16):
             target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)
+    _end([target])
+
+
+def _end(sockets: list[socket.socket]) -> None:
+    for each in sockets:
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
