@@ -166,10 +166,20 @@ GRPC_BREAKS = (
         "few_calls",
         "added to a chunk",
     ),
+    Break(
+        "misses the child of a fork",
+        "    exchange = Exchange(",
+        "    if os.getpid() != HERE:\n        return None\n    exchange = Exchange(",
+        "forked_child",
+        "the child of a fork did not count",
+    ),
     Break("takes every answer for a message", "        if part is None:\n            return False\n", "", "bad_answers and page", "were swallowed"),
 )
 """Breaks of the example over gRPC: of each promise that the stage over gRPC plays a part in."""
-SWALLOWED = """
+ADDED = """
+import os
+HERE = os.getpid()
+KEPT = []
 def swallowed(parts):
     try:
         yield from parts
@@ -193,7 +203,7 @@ def test_a_broken_copy_is_red(example: str, name: str, broken: Break, tmp_path: 
     file = copy / name
     text = file.read_text("utf-8")
     assert text.count(broken.old) == 1, "the example has changed: change the break too"
-    file.write_text(text.replace(broken.old, broken.new) + f"\n\nKEPT = []\n{SWALLOWED}", encoding="utf-8")
+    file.write_text(text.replace(broken.old, broken.new) + f"\n{ADDED}", encoding="utf-8")
     ran = run_kit(copy, broken.promise)
     assert ran.returncode == 1, ran.stdout
     assert broken.says in ran.stdout, ran.stdout

@@ -50,7 +50,7 @@ _STRANGER = b"\xf8\xff\xff\xff\x0f\x01"
 class GrpcStage(Stage):
     """The server of SDKs that speak gRPC: its address is `localhost:` and a port, for a channel that is insecure or has local credentials."""
 
-    no_forks: ClassVar[str] = "a process in which gRPC has a server must not fork: its threads hold locks that the child never gets"
+    forks: ClassVar[bool] = False  # gRPC's threads hold locks that a child never gets
     on_its_way: ClassVar[float] = 0.2
     busy: ClassVar[Plan] = Plan(503, {}, [b"busy"])
 

@@ -59,8 +59,8 @@ class Signals:
 class Stage(ABC):
     """The server; a context manager. `asked` has the requests since `play`."""
 
-    no_forks: ClassVar[str] = ""
-    """Why no process that has such a server may fork; "": it may."""
+    forks: ClassVar[bool] = True
+    """Whether a process that has such a server, or has been its client, may fork; otherwise a new process forks before its first call."""
     on_its_way: ClassVar[float] = 0.0
     """Seconds for which a request may be on its way after the client's function has returned: a client of HTTP waits for the answer's head."""
     busy: ClassVar[Plan]
