@@ -36,7 +36,7 @@ def code_of_child(holds: Callable[[], bool], seconds: int = 30) -> int:
 def _main(module: str, name: str, url: str, number: str, who: str) -> int:
     loaded: Any = import_module(module)
     kit = reduce(getattr, name.split("."), loaded)()
-    stage, case = SimpleNamespace(url=url, asked=[], on_its_way=0.0), kit.some_cases()[int(number)]
+    stage, case = SimpleNamespace(url=url, asked=[], may_come=lambda _waited: False), kit.some_cases()[int(number)]
     with kit.hooked(stage, case) as usages:
 
         def counts_one() -> bool:

@@ -51,7 +51,6 @@ class GrpcStage(Stage):
     """The server of SDKs that speak gRPC: its address is `localhost:` and a port, for a channel that is insecure or has local credentials."""
 
     forks: ClassVar[bool] = False  # gRPC's threads hold locks that a child never gets
-    on_its_way: ClassVar[float] = 0.2
     busy: ClassVar[Plan] = Plan(503, {}, [b"busy"])
 
     def __enter__(self) -> GrpcStage:  # noqa: PYI034 - typing.Self is younger than Python 3.10
@@ -61,6 +60,7 @@ class GrpcStage(Stage):
         port = self._server.add_secure_port("127.0.0.1:0", grpc.local_server_credentials())
         self._server.start()
         self._wire = Wire(port)
+        self._carried = 0
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,6 +73,15 @@ class GrpcStage(Stage):
     def url(self) -> str:
         """The server's address."""
         return f"localhost:{self._wire.port}"
+
+    def play(self, *args: Any, **more: Any) -> None:
+        """Answers every request from now on; see `Stage.play`."""
+        super().play(*args, **more)
+        self._carried = self._wire.carried
+
+    def may_come(self, waited: float) -> bool:
+        """Whether a request may be on its way: a channel connects when the first request is sent."""
+        return waited < (5.0 if self._wire.carried > self._carried else 0.2)
 
     def cut(self) -> None:
         """Ends the client's connection, as a network does."""

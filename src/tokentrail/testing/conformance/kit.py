@@ -237,8 +237,8 @@ class Kit:
 
     def requests_so_far(self, stage: Stage, case: Case, steps: Steps) -> int:
         """Returns how many requests the client has sent; those that are on their way have a moment to arrive."""
-        deadline = time.monotonic() + stage.on_its_way
-        while len(stage.asked) <= len(self.earlier(case)) and time.monotonic() < deadline:
+        began = time.monotonic()
+        while len(stage.asked) <= len(self.earlier(case)) and stage.may_come(time.monotonic() - began):
             steps.idle()
             time.sleep(0.002)
         return len(stage.asked)

@@ -61,8 +61,6 @@ class Stage(ABC):
 
     forks: ClassVar[bool] = True
     """Whether a process that has such a server, or has been its client, may fork; otherwise a new process forks before its first call."""
-    on_its_way: ClassVar[float] = 0.0
-    """Seconds for which a request may be on its way after the client's function has returned: a client of HTTP waits for the answer's head."""
     busy: ClassVar[Plan]
     """The answer of a server that is overloaded, after which clients try again."""
 
@@ -124,6 +122,10 @@ class Stage(ABC):
         self.go.set()  # what an earlier test holds
         self.asked, self.signals, self.gave_up = [], Signals(), False
         self.plan, self.earlier = plan, before
+
+    def may_come(self, waited: float) -> bool:  # noqa: ARG002 - for gRPC
+        """Whether a request may be on its way, so many seconds after the client's function returned: a client of HTTP waits for the answer's head."""
+        return False
 
     def next_plan(self, asked: Asked) -> Plan:
         """Notes a request; returns the answer to it."""

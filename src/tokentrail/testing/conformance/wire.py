@@ -19,6 +19,7 @@ class Wire:
         self._to = ("127.0.0.1", to_port)
         self._listening: list[socket.socket] = []
         self._ends: list[socket.socket] = []
+        self.carried = 0  # connections so far
         self.port = self._listen()
 
     def cut(self) -> None:
@@ -44,6 +45,7 @@ class Wire:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = listening.accept()
+                self.carried += 1
                 server = socket.create_connection(self._to)
                 self._ends += [client, server]
                 for source, target in ((client, server), (server, client)):
