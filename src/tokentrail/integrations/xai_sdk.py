@@ -1,7 +1,7 @@
-"""xAI's SDK over gRPC (xai-sdk): sample, stream, parse, their batches of choices, defer, compaction, and images; sync and async.
+"""xAI's SDK over gRPC (xai-sdk): sample, stream, parse, their batches of choices, defer, compaction, images and videos; sync and async.
 
-A stored completion was counted when it was made, and tokenizing spends nothing. Not yet: batches, and what videos state. The channel tries again
-below every function of Python, so a row has one attempt.
+A stored completion was counted when it was made, and tokenizing spends nothing. Not yet: batches, and videos whose
+job the application polls itself. The channel tries again below every function of Python, so a row has one attempt.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INTEGRATION: Final = Integration(
     name="xai-sdk",
     package="xai-sdk",
     supports=">=1.0,<2",
-    hooks=hooks_of("xai_sdk", "x_ai", CHAT, COMPACTION, IMAGES),
+    hooks=hooks_of("xai_sdk", "x_ai", CHAT, COMPACTION, IMAGES, replace(IMAGES, name="videos")),
     clashes=("openlit", "langfuse"),
     answers={"x_ai": (AS_JSON, replace(AS_JSON, name="compact", chunks=None))},
 )

@@ -23,12 +23,12 @@ def texts_of_messages(body: Mapping[str, Any]) -> Sequence[str]:
 
 
 def texts_of_prompt(body: Mapping[str, Any]) -> Sequence[str]:
-    """Returns the text that asks for an image."""
+    """Returns the text that asks for an image or a video."""
     return [body["prompt"]]
 
 
 def read_answer(answer: Any) -> Reading:
-    """Reads a completion; a compaction, or images, which have no text that could be read; or None: a message that gRPC could not read."""
+    """Reads a completion; a compaction, images or a video, which have no text that could be read; or None: a message that gRPC could not read."""
     outputs = _outputs_of(answer)
     found = Answer(model=getattr(answer, "model", ""), response_id=getattr(answer, "id", ""))
     found.output_texts = [text for output in outputs for text in _texts_of(output.message)]

@@ -2,10 +2,11 @@
 
 sample(), sample_batch(n), parse(shape), compact(), _defer(n, …)     make one request, or start a job and poll the job to its end
 stream(), stream_batch(n)                                           generators of (response, chunk)
-sample(prompt, model), sample_batch(prompt, model, n)               of the client's `image`: one request for one image, or for several
+image.sample(prompt, model), image.sample_batch(prompt, model, n)   make one request for one image, or for several
+video.generate(prompt, model), video.extend(prompt, model)          start a job and poll the job to its end
 
-Every answer becomes a `Response` or an `ImageResponse`, also one that the method refuses after the answer was billed: its message is kept until the
-method ends. A chat knows no address; the client, which does, makes the stub that all its chats share.
+Every answer becomes a `Response` (`ImageResponse`, `VideoResponse`), also one that the method refuses after the answer was billed: its message is
+kept until the method ends. A chat knows no address; the client, which does, makes the stub that all its chats share.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ _servers: Final[WeakKeyDictionary[Any, Server]] = WeakKeyDictionary()
 """The server of each stub; a client that was made before the hooks has none."""
 
 
-def hooks_of(package: str, provider: str, chat: Endpoint, compaction: Endpoint, images: Endpoint) -> tuple[Hook, ...]:
+def hooks_of(package: str, provider: str, chat: Endpoint, compaction: Endpoint, images: Endpoint, videos: Endpoint) -> tuple[Hook, ...]:
     """Returns the hooks; `provider` is the default for unknown hosts."""
     hooks = [
         Hook(f"{package}.client", "BaseClient.__init__", opens=partial(_open_client, provider)),
         Hook(f"{package}.chat", "Response.__init__", opens=_keep_message),
         Hook(f"{package}.image", "BaseImageResponse.__init__", opens=_keep_message, optional=True),
+        Hook(f"{package}.video", "VideoResponse.__init__", opens=_keep_message, optional=True),
     ]
     for kind, is_async in (("sync", False), ("aio", True)):
         module = f"{package}.{kind}.chat"
@@ -44,10 +46,9 @@ def hooks_of(package: str, provider: str, chat: Endpoint, compaction: Endpoint, 
             Hook(module, "Chat.compact", opens=partial(_open_chat, provider, compaction), is_async=is_async, optional=True),
             Hook(module, "Client.compact_context", opens=partial(_open_compaction, provider, compaction), is_async=is_async, optional=True),
         ]
-        opens = partial(_open_image, provider, images)
-        hooks += [
-            Hook(f"{package}.{kind}.image", f"Client.{name}", opens=opens, is_async=is_async, optional=True) for name in ("sample", "sample_batch")
-        ]
+        for part, endpoint, names in (("image", images, ("sample", "sample_batch")), ("video", videos, ("generate", "extend"))):
+            opens = partial(_open_prompt, provider, endpoint)
+            hooks += [Hook(f"{package}.{kind}.{part}", f"Client.{name}", opens=opens, is_async=is_async, optional=True) for name in names]
     return tuple(hooks)
 
 
@@ -64,7 +65,8 @@ def _open_client(provider: str, client: Any, args: tuple[Any, ...], kwargs: dict
 
 
 def _note_server(client: Any, server: Server, _exchange: Exchange, result: Any) -> Any:
-    for part in (client.chat, getattr(client, "image", None)):
+    for name in ("chat", "image", "video"):
+        part = getattr(client, name, None)
         if part is not None:
             _servers[part._stub] = server  # noqa: SLF001 - the SDK has no public attribute for the address
     return result
@@ -101,7 +103,7 @@ def _open_compaction(provider: str, endpoint: Endpoint, client: Any, args: tuple
     return _exchange(provider, endpoint, client, dict(zip(("model", "messages"), args, strict=False)) | kwargs, args, kwargs)
 
 
-def _open_image(provider: str, endpoint: Endpoint, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:
+def _open_prompt(provider: str, endpoint: Endpoint, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:
     return _exchange(provider, endpoint, client, dict(zip(("prompt", "model"), args, strict=False)) | kwargs, args, kwargs)
 
 
