@@ -8,12 +8,13 @@ prompt, completion and total states nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
 from tokentrail.integrations.shapes.json_objects import whole
 
-__all__ = ["XaiChunks", "read_answer", "texts_of_messages"]
+__all__ = ["XaiChunks", "read_answer", "texts_of_messages", "texts_of_prompt"]
 
 
 def texts_of_messages(body: Mapping[str, Any]) -> Sequence[str]:
@@ -21,19 +22,24 @@ def texts_of_messages(body: Mapping[str, Any]) -> Sequence[str]:
     return [content.text for message in body["messages"] for content in message.content if content.text]
 
 
+def texts_of_prompt(body: Mapping[str, Any]) -> Sequence[str]:
+    """Returns the text that asks for an image or a video."""
+    return [body["prompt"]]
+
+
 def read_answer(answer: Any) -> Reading:
-    """Reads a completion, or a compaction, which has no text that could be read."""
+    """Reads a completion; a compaction, images or a video, which have no text that could be read; or None: a message that gRPC could not read."""
     outputs = _outputs_of(answer)
-    found = Answer(model=getattr(answer, "model", ""), response_id=answer.id)
+    found = Answer(model=getattr(answer, "model", ""), response_id=getattr(answer, "id", ""))
     found.output_texts = [text for output in outputs for text in _texts_of(output.message)]
     found.finish_reasons = _reasons_of(outputs)
-    if answer.HasField("usage"):
+    if hasattr(answer, "usage"):
         _add_counts(found, answer.usage)
     return found, "complete"
 
 
 def _outputs_of(message: Any) -> Sequence[Any]:
-    """Returns the outputs, which versions before 1.3 call choices; a compaction has none."""
+    """Returns the outputs, which versions before 1.3 call choices; other answers have none."""
     return list(getattr(message, "outputs", getattr(message, "choices", ())))
 
 
@@ -81,12 +87,24 @@ class XaiChunks:
     def reading(self, *, exhausted: bool) -> Reading:
         """Returns the answer so far: complete with two of a finish reason, a usage, and the stream's end."""
         answer = Answer()
-        outputs = [output for chunk in self.chunks for output in _outputs_of(chunk)]
-        for chunk in self.chunks:
+        texts: tuple[str, ...] = ()
+        reasons: tuple[Any, ...] = ()
+        outputs_of = attrgetter("outputs" if self.chunks and hasattr(self.chunks[0], "outputs") else "choices")
+        for chunk in self.chunks:  # without further calls for a chunk
             answer.model, answer.response_id = chunk.model or answer.model, chunk.id or answer.response_id
-            if chunk.HasField("usage"):
-                _add_counts(answer, chunk.usage)
-        answer.output_texts = [text for output in outputs for text in _texts_of(output.delta)]
-        answer.finish_reasons = _reasons_of(outputs)
+            for output in outputs_of(chunk):
+                delta = output.delta
+                if delta.reasoning_content:
+                    texts += (delta.reasoning_content,)
+                if delta.content:
+                    texts += (delta.content,)
+                for call in delta.tool_calls:
+                    texts += (call.function.arguments,)
+                if output.finish_reason:
+                    reasons += (output,)
+            usage = chunk.usage
+            if usage.prompt_tokens or usage.completion_tokens or usage.total_tokens:
+                _add_counts(answer, usage)
+        answer.output_texts, answer.finish_reasons = texts, _reasons_of(reasons)
         signs = bool(answer.finish_reasons) + (answer.output_tokens is not None) + exhausted
         return answer, "complete" if signs > 1 else "partial"

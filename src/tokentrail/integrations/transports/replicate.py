@@ -1,6 +1,7 @@
 """Replicate's SDK (replicate): every call goes through one function of the client, sync or async.
 
 _request(method, path, json=…), _async_request(…)      returns the HTTP response, or raises for its status
+RetryTransport, in the HTTP client                     sends a request that may be repeated again
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ def hooks_of(package: str, provider: str, endpoint: Endpoint) -> tuple[Hook, ...
     return (
         Hook(f"{package}.client", "Client._request", opens=partial(_open, provider, endpoint, "_client")),
         Hook(f"{package}.client", "Client._async_request", opens=partial(_open, provider, endpoint, "_async_client"), is_async=True),
+        Hook(f"{package}.client", "RetryTransport._calculate_sleep", observes=_count_retry, optional=True),
     )
+
+
+def _count_retry(exchange: Exchange) -> None:
+    """Runs before each further try of a request, for both kinds of clients."""
+    exchange.attempts += 1
 
 
 def _open(provider: str, endpoint: Endpoint, http_client: str, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:

@@ -2,9 +2,11 @@
 
 sample(), sample_batch(n), parse(shape), compact(), _defer(n, …)     make one request, or start a job and poll the job to its end
 stream(), stream_batch(n)                                           generators of (response, chunk)
+image.sample(prompt, model), image.sample_batch(prompt, model, n)   make one request for one image, or for several
+video.generate(prompt, model), video.extend(prompt, model)          start a job and poll the job to its end
 
-Every answer becomes a `Response`, also one that `parse` refuses after the answer was billed: its message is kept until the method ends. A chat knows
-no address; the client, which does, makes the stub that all its chats share.
+Every answer becomes a `Response` (`ImageResponse`, `VideoResponse`), also one that the method refuses after the answer was billed: its message is
+kept until the method ends. A chat knows no address; the client, which does, makes the stub that all its chats share.
 """
 
 from __future__ import annotations
@@ -26,13 +28,16 @@ _servers: Final[WeakKeyDictionary[Any, Server]] = WeakKeyDictionary()
 """The server of each stub; a client that was made before the hooks has none."""
 
 
-def hooks_of(package: str, provider: str, chat: Endpoint, compaction: Endpoint) -> tuple[Hook, ...]:
+def hooks_of(package: str, provider: str, chat: Endpoint, compaction: Endpoint, images: Endpoint, videos: Endpoint) -> tuple[Hook, ...]:
     """Returns the hooks; `provider` is the default for unknown hosts."""
     hooks = [
         Hook(f"{package}.client", "BaseClient.__init__", opens=partial(_open_client, provider)),
         Hook(f"{package}.chat", "Response.__init__", opens=_keep_message),
+        Hook(f"{package}.image", "BaseImageResponse.__init__", opens=_keep_message, optional=True),
+        Hook(f"{package}.video", "VideoResponse.__init__", opens=_keep_message, optional=True),
     ]
-    for module, is_async in ((f"{package}.sync.chat", False), (f"{package}.aio.chat", True)):
+    for kind, is_async in (("sync", False), ("aio", True)):
+        module = f"{package}.{kind}.chat"
         opens = partial(_open_chat, provider, chat)
         hooks += [Hook(module, f"Chat.{name}", opens=opens, is_async=is_async) for name in ("sample", "sample_batch", "parse", "_defer")]
         steps = partial(_open_stream, provider, chat, deliver_async if is_async else deliver)
@@ -41,6 +46,9 @@ def hooks_of(package: str, provider: str, chat: Endpoint, compaction: Endpoint) 
             Hook(module, "Chat.compact", opens=partial(_open_chat, provider, compaction), is_async=is_async, optional=True),
             Hook(module, "Client.compact_context", opens=partial(_open_compaction, provider, compaction), is_async=is_async, optional=True),
         ]
+        for part, endpoint, names in (("image", images, ("sample", "sample_batch")), ("video", videos, ("generate", "extend"))):
+            opens = partial(_open_prompt, provider, endpoint)
+            hooks += [Hook(f"{package}.{kind}.{part}", f"Client.{name}", opens=opens, is_async=is_async, optional=True) for name in names]
     return tuple(hooks)
 
 
@@ -57,7 +65,10 @@ def _open_client(provider: str, client: Any, args: tuple[Any, ...], kwargs: dict
 
 
 def _note_server(client: Any, server: Server, _exchange: Exchange, result: Any) -> Any:
-    _servers[client.chat._stub] = server  # noqa: SLF001 - the SDK has no public attribute for the address
+    for name in ("chat", "image", "video"):
+        part = getattr(client, name, None)
+        if part is not None:
+            _servers[part._stub] = server  # noqa: SLF001 - the SDK has no public attribute for the address
     return result
 
 
@@ -72,7 +83,7 @@ class _Exchange(Exchange):
 def _keep_message(_response: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     exchange = under_way.get()
     if type(exchange) is _Exchange:
-        exchange.billed = args[0] if args else kwargs["response"]
+        exchange.billed = args[0] if args else kwargs.get("response", kwargs.get("proto"))
 
 
 def _exchange(
@@ -90,6 +101,10 @@ def _open_chat(provider: str, endpoint: Endpoint, chat: Any, args: tuple[Any, ..
 
 def _open_compaction(provider: str, endpoint: Endpoint, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:
     return _exchange(provider, endpoint, client, dict(zip(("model", "messages"), args, strict=False)) | kwargs, args, kwargs)
+
+
+def _open_prompt(provider: str, endpoint: Endpoint, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:
+    return _exchange(provider, endpoint, client, dict(zip(("prompt", "model"), args, strict=False)) | kwargs, args, kwargs)
 
 
 def _open_stream(provider: str, endpoint: Endpoint, delivers: Any, chat: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange:

@@ -19,8 +19,9 @@ pytest collects the class. Each recording is asked for by each kind of client, w
 | `promises_of_streams.py` | items when they arrive; streams that are closed, dropped, left, cancelled |
 | `promises_of_failures.py` | errors, retries, exceptions of the integration |
 | `promises_of_packages.py` | versions, imports, `help()`, hooks on and off, forks, function calls |
-| `case.py`, `stage.py` | one call, step by step; the server that plays recordings, cut and held |
-| `seen.py`, `requests.py`, `records.py`, `bodies.py`, `kept.py` | what is compared; bad bodies; texts in memory |
+| `case.py`, `stage.py` | one call, step by step; what is known of a server that plays recordings, cut and held |
+| `http_stage.py`, `grpc_stage.py`, `wire.py` | the servers; gRPC's is asked for by name, and its connection can end |
+| `seen.py`, `requests.py`, `records.py`, `bodies.py`, `kept.py`, `forking.py` | what is compared; bad bodies; texts in memory; forks |
 """
 
 from __future__ import annotations

@@ -74,6 +74,16 @@ class Steps:
         del value
         return self._loop.run_until_complete(done)
 
+    def make(self, maker: Callable[[], Any]) -> Any:
+        """Returns what the maker returns, called in the loop: some clients belong to the loop in which they are made."""
+        if self._loop is None:
+            return maker()
+
+        async def made() -> Any:
+            return maker()
+
+        return self.wait(made())
+
     def idle(self) -> None:
         """Lets the loop do what is due, as closing generators that were dropped."""
         if self._loop is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from tokentrail.instrumentation.registry import instrument, instrumented, uninst
 from tokentrail.process.current import current
 from tokentrail.recording.runtime import Runtime
 from tokentrail.testing.conformance.case import Case, Steps
+from tokentrail.testing.conformance.http_stage import HttpStage
 from tokentrail.testing.conformance.requests import sent
 from tokentrail.testing.conformance.seen import Seen, copies_of, shown, shown_error
 from tokentrail.testing.conformance.stage import Stage
@@ -43,6 +45,8 @@ class Kit:
     """The entry point (`acme_tokentrail:INTEGRATION`), or the name of an installed integration."""
     recordings: ClassVar[str | Path | Sequence[Recording] | None] = None
     """The folder of recorded exchanges, or the recordings (`tokentrail.testing.read_recordings`)."""
+    server: ClassVar[type[Stage]] = HttpStage
+    """The server that plays the recordings: `http_stage.HttpStage`, or `grpc_stage.GrpcStage`."""
     kinds: ClassVar[Sequence[str]] = ("sync", "async")
     """The kinds of clients that the SDK has."""
     styles: ClassVar[Sequence[str]] = ()
@@ -51,6 +55,8 @@ class Kit:
     """The retries of a client that retries; 0: the SDK has none."""
     retries_streams: ClassVar[bool] = True
     """Whether the SDK also tries again where the answer is a stream."""
+    shows_retries: ClassVar[bool] = True
+    """Whether a Python function runs before each further try; otherwise a call that was tried again is one row of one attempt."""
     adds_to_requests: ClassVar[Sequence[str]] = ()
     """The fields that the integration adds to a request so that the answer states its usage."""
     calls_per_chunk: ClassVar[int] = 3
@@ -58,7 +64,10 @@ class Kit:
     """The function calls that the integration may add: for each chunk of a stream, and for a call."""
 
     def client(self, url: str, case: Case) -> Any:
-        """Returns a client of the SDK for a server at this address: of the case's kind, with so many retries as the case says, without waiting."""
+        """Returns a client of the SDK for a server at this address: of the case's kind, with so many retries as the case says, without waiting.
+
+        The address is that of `server`: a URL without a slash at the end, or for gRPC a host and a port.
+        """
         raise NotImplementedError
 
     def ask(self, client: Any, case: Case) -> Any:
@@ -72,6 +81,10 @@ class Kit:
     def whole(self, answer: Any, case: Case) -> Any:  # noqa: ARG002 - for those who override it
         """Returns what is read of an answer that is no stream, or an awaitable of it: the answer itself, or with a body that is read later."""
         return answer
+
+    def earlier(self, case: Case) -> Sequence[Recording]:  # noqa: ARG002 - for those who override it
+        """Returns the recordings that answer the requests before the last one of a call: a job is created, and polled before its end."""
+        return ()
 
     def styles_of(self, recording: Recording) -> Sequence[str]:  # noqa: ARG002 - for those who override it
         """Returns the styles in which a recording can be asked for."""
@@ -98,7 +111,7 @@ class Kit:
         """The server of the recordings; every integration is off, and on again afterwards as it was."""
         before = list(instrumented())
         uninstrument()
-        with Stage() as stage:
+        with self.server() as stage:
             yield stage
         if before:
             instrument(before)
@@ -121,7 +134,7 @@ class Kit:
     def every_streamed_case(self) -> Iterator[Case]:
         """Every stream of some length: of texts, thoughts, tool calls."""
         for recording in self.all_recordings():
-            if _can_be_left(recording) and self._is_whole(recording):
+            if _can_be_left(recording) and self._is_whole(recording) and not self.is_job(recording):
                 yield from (Case(recording, kind == "async") for kind in self.kinds_of(recording))
 
     def some_cases(self) -> list[Case]:
@@ -130,25 +143,31 @@ class Kit:
 
     def _one_of_each(self, fits: Callable[[Recording], bool]) -> Iterator[Case]:
         best: dict[tuple[str, str], Recording] = {}
-        for recording in self.all_recordings():
-            if fits(recording) and self._is_whole(recording):
-                place = recording.provider, recording.endpoint
-                if place not in best or _suits(recording) > _suits(best[place]):
-                    best[place] = recording
+        whole = [recording for recording in self.all_recordings() if fits(recording) and self._is_whole(recording)]
+        for recording in [each for each in whole if not self.is_job(each)] or whole:  # some SDKs have no calls but jobs
+            place = recording.provider, recording.endpoint
+            if place not in best or _suits(recording) > _suits(best[place]):
+                best[place] = recording
         for recording in best.values():
             yield from (Case(recording, kind == "async") for kind in self.kinds_of(recording))
 
     def _is_whole(self, recording: Recording) -> bool:
-        """Whether a recording is one call that ended well; an object counts once, however often it is requested."""
+        """Whether a recording is one call that ended well."""
         usages = self.expected(recording)
-        if not usages or usages[0].get("ended") != "complete" or usages[0].get("key_kind") == "object":
-            return False
-        return recording.status < 400  # noqa: PLR2004 - the statuses of errors
+        return bool(usages) and usages[0].get("ended") == "complete" and recording.status < 400  # type: ignore[index]  # noqa: PLR2004 - errors
+
+    def is_job(self, recording: Recording) -> bool:
+        """Whether a recording is of a provider's job: it counts once, however often it is requested, and an error tells nothing of it."""
+        return any(usage.get("key_kind") == "object" for usage in self.expected(recording) or ())
 
     def all_recordings(self) -> Sequence[Recording]:
         """The author's recordings."""
         given = self.recordings
         return _read(given) if given is None or isinstance(given, (str, Path)) else given
+
+    def play(self, stage: Stage, case: Case, pieces: list[bytes] | None = None, **more: Any) -> None:
+        """Answers the case's requests from now on; see `Stage.play`."""
+        stage.play(case.recording, pieces, earlier=self.earlier(case), **more)
 
     # With and without hooks
 
@@ -174,7 +193,7 @@ class Kit:
     def hooked(self, stage: Stage, case: Case | None = None, hooks: Sequence[Hook] | None = None, *, failures: bool = False) -> Iterator[Usages]:
         """Puts the hooks on; gives the usages that are recorded. Afterwards no exception of the integration may have been swallowed."""
         integration = self.the_integration()
-        hosts = {f"127.0.0.1:{stage.port}": case.recording.provider} if case is not None else {}
+        hosts = {stage.url.rpartition("/")[2]: case.recording.provider} if case is not None else {}
         put = tuple(hooks if hooks is not None else integration.hooks)
         settings = current.settings.with_(estimate=False, provider_hosts=hosts)
         with Runtime(settings).in_place() as runtime:
@@ -195,7 +214,7 @@ class Kit:
         """A client of the case, and the steps in which it is called."""
         steps = Steps(asynchronous=case.asynchronous)
         try:
-            client, leave = steps.enter(self.client(stage.url, case))
+            client, leave = steps.enter(steps.make(lambda: self.client(stage.url, case)))
             try:
                 yield client, steps
             finally:
@@ -216,6 +235,14 @@ class Kit:
         seen.requests = [sent(each, self.adds_to_requests) for each in stage.asked]
         return seen
 
+    def requests_so_far(self, stage: Stage, case: Case, steps: Steps) -> int:
+        """Returns how many requests the client has sent; those that are on their way have a moment to arrive."""
+        began = time.monotonic()
+        while len(stage.asked) <= len(self.earlier(case)) and stage.may_come(time.monotonic() - began):
+            steps.idle()
+            time.sleep(0.002)
+        return len(stage.asked)
+
     def _read_all(self, stage: Stage, case: Case, client: Any, steps: Steps, seen: Seen, copies: bool) -> None:
         answer = steps.wait(self.ask(client, case))
         if not case.stream or case.style:
@@ -224,7 +251,7 @@ class Kit:
             seen.answer = shown(answer if case.style else steps.wait(self.whole(answer, case)))
             return
         seen.answer = names_of(answer)
-        seen.requests_before_the_first_item = len(stage.asked)
+        seen.requests_before_the_first_item = self.requests_so_far(stage, case, steps)
         for item in steps.iterate(self.items(answer, case)):
             seen.items.append(shown(item))
             if copies and len(seen.items) <= 2:  # noqa: PLR2004 - the others are of the same types

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from tokentrail.testing.conformance.kept import keepers_of
 from tokentrail.testing.conformance.kit import Kit, promise
 from tokentrail.testing.conformance.records import assert_sound, fields_of, rows
 from tokentrail.testing.conformance.seen import difference
-from tokentrail.testing.conformance.stage import Stage
+from tokentrail.testing.conformance.stage import Stage, UnplayableError
 from tokentrail.testing.recording import Recording
 from tokentrail.usage import Usage
 
@@ -31,7 +31,7 @@ class PromisesOfCalls(Kit):
         expected = self.expected(case.recording)
         if expected is None:
             raise AssertionError(f"{case.recording.id} does not say what is to be counted (`expected_usages`, or the method `expected`)")
-        stage.play(case.recording)
+        self.play(stage, case)
         with self.hooked(stage, case) as usages:
             self.look(stage, case, copies=False)
             found = [fields_of(usage, like) for usage, like in zip(usages.recorded, [*expected, *[{}] * len(usages.recorded)], strict=False)]
@@ -42,9 +42,9 @@ class PromisesOfCalls(Kit):
 
     def test_the_caller_sees_the_same(self, stage: Stage, case: Case) -> None:
         """Values, types, exceptions with the SDK's frames, items, copies, pickles, warnings, and requests."""
-        stage.play(case.recording)
+        self.play(stage, case)
         bare = self.look(stage, case)
-        stage.play(case.recording)
+        self.play(stage, case)
         with self.hooked(stage, case):
             hooked = self.look(stage, case)
         different = difference(bare, hooked)
@@ -54,12 +54,18 @@ class PromisesOfCalls(Kit):
     def test_bad_answers_harm_nobody(self, stage: Stage, bad: str) -> None:
         """The caller gets what the SDK makes of a bad answer, and the row states what is known: counts of 0 and more, or none."""
         cases = self.some_cases()
+        played, unplayable = False, ""
         for case in (cases[0], cases[-1]) if bad == "ten megabytes" else cases:
             pieces = BAD[bad](case.recording)
             content_type = "text/html" if bad == "a page" else None
-            stage.play(case.recording, pieces, content_type=content_type)
+            try:
+                self.play(stage, case, pieces, content_type=content_type)
+            except UnplayableError as error:
+                unplayable = str(error)
+                continue
+            played = True
             bare = self.look(stage, case, copies=False)
-            stage.play(case.recording, pieces, content_type=content_type)
+            self.play(stage, case, pieces, content_type=content_type)
             with self.hooked(stage, case) as usages:
                 hooked = self.look(stage, case, copies=False)
                 found = usages.recorded
@@ -70,6 +76,8 @@ class PromisesOfCalls(Kit):
                 assert_sound(usage)
                 if bad == "counts are None":
                     self._assert_not_stated_is_not_0(case, usage)
+        if not played:
+            pytest.skip(unplayable)
 
     def _assert_not_stated_is_not_0(self, case: Case, usage: Usage) -> None:
         stated = (self.expected(case.recording) or [{}])[0]
@@ -82,9 +90,10 @@ class PromisesOfCalls(Kit):
 
         def call(plain: Case) -> None:
             recording = _with(plain.recording, request=marked(plain.recording.request))
-            stage.play(recording, pieces_with(recording, marked))
-            self.look(stage, Case(recording, plain.asynchronous), copies=False)
-            stage.play(plain.recording, [])  # what the server remembers of the call
+            asked = replace(plain, recording=recording)
+            self.play(stage, asked, pieces_with(recording, marked))
+            self.look(stage, asked, copies=False)
+            self.play(stage, plain, [])  # what the server remembers of the call
 
         for case in cases:
             call(case)

@@ -7,7 +7,6 @@ import inspect
 import json
 import os
 import pydoc
-import signal
 import subprocess
 import sys
 import textwrap
@@ -25,6 +24,7 @@ from tokentrail.instrumentation.contract import Hook
 from tokentrail.instrumentation.versions import is_supported
 from tokentrail.testing.conformance.bodies import place_of_usual_piece
 from tokentrail.testing.conformance.case import Case
+from tokentrail.testing.conformance.forking import code_of_child
 from tokentrail.testing.conformance.kit import Kit, promise
 from tokentrail.testing.conformance.records import rows
 from tokentrail.testing.conformance.seen import look_of
@@ -116,7 +116,7 @@ class PromisesOfPackages(Kit):
         case = self.some_cases()[0]
         before = everything()
         for _ in range(2):
-            stage.play(case.recording)
+            self.play(stage, case)
             with self.hooked(stage, case):
                 promise(everything() != before, "no hook was put on")
                 self.look(stage, case, copies=False)
@@ -126,7 +126,7 @@ class PromisesOfPackages(Kit):
     def test_hooks_that_are_put_on_twice_count_once(self, stage: Stage) -> None:
         """And those that are taken off count nothing."""
         for case in self.some_cases():
-            stage.play(case.recording)
+            self.play(stage, case)
             with self.hooked(stage, case) as usages:
                 hooks = self.the_integration().hooks
                 for hook in hooks:
@@ -135,20 +135,45 @@ class PromisesOfPackages(Kit):
                 promise(len(usages.recorded) == 1, f"{case}: hooks that were put on twice count once: {rows(usages)}")
                 for hook in hooks:
                     patching.remove(hook)
+                self.play(stage, case)
                 self.look(stage, case, copies=False)
                 promise(len(usages.recorded) == 1, f"{case}: hooks that were taken off count nothing: {rows(usages)}")
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
     def test_a_forked_child_counts_its_own_calls(self, stage: Stage) -> None:
         """A call in the child is one row there, and none in the parent, which goes on."""
-        for case in self.some_cases():
-            stage.play(case.recording)
+        for number, case in enumerate(self.some_cases()):
+            self.play(stage, case)
+            if not stage.forks:
+                self._assert_counted_after_a_fork(stage, case, number)
+                continue
             with self.hooked(stage, case) as usages:
                 self.look(stage, case, copies=False)
-                code = _code_of_child(partial(self._counts_a_second, stage, case, usages))
+                self.play(stage, case)
+                code = code_of_child(partial(self._counts_a_second, stage, case, usages))
                 promise(code == 0, f"{case}: the child of a fork did not count its own call once (exit code {code})")
+                self.play(stage, case)
                 self.look(stage, case, copies=False)
                 promise(len(usages.recorded) == 2, f"{case}: the parent counts its own calls: {rows(usages)}")  # noqa: PLR2004
+
+    def _assert_counted_after_a_fork(self, stage: Stage, case: Case, number: int) -> None:
+        """Starts a process that forks before its first call; then the child calls, or the parent."""
+        kind = type(self)
+        for who in ("child", "parent"):
+            self.play(stage, case)
+            command = [
+                sys.executable,
+                "-m",
+                "tokentrail.testing.conformance.forking",
+                kind.__module__,
+                kind.__qualname__,
+                stage.url,
+                str(number),
+                who,
+            ]
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603 - our own program
+            promise(ran.returncode == 0, f"{case}: the {who} of a fork did not count its own call once: {ran.stderr}")
 
     def _counts_a_second(self, stage: Stage, case: Case, usages: Usages) -> bool:
         return self.look(stage, case, copies=False).error is None and len(usages.recorded) == 2  # noqa: PLR2004
@@ -156,7 +181,6 @@ class PromisesOfPackages(Kit):
     def test_few_calls_are_added(self, stage: Stage) -> None:
         """Functions of tokentrail and of the integration that run for a call, and for the usual chunk of each stream: counted, not timed."""
         for case in self.plain_cases():
-            stage.play(case.recording)
             added = self._calls_added(stage, case)
             promise(added <= self.calls_per_call, f"{case}: {added} function calls are added to a call, more than {self.calls_per_call}")
         for case in self.every_streamed_case():
@@ -172,13 +196,11 @@ class PromisesOfPackages(Kit):
     def _calls_for_each(self, stage: Stage, case: Case, place: int) -> int:
         """Counts the calls that one more piece costs, in whole calls: how a body is cut into packets adds some to forty pieces."""
         chunks = case.recording.chunks
-        found: list[int] = []
-        for times in (20, 60):
-            stage.play(case.recording, [*chunks[:place], *[chunks[place]] * times, *chunks[place:]])
-            found.append(self._calls_added(stage, case))
+        found = [self._calls_added(stage, case, [*chunks[:place], *[chunks[place]] * times, *chunks[place:]]) for times in (20, 60)]
         return round((found[1] - found[0]) / 40) - case.asynchronous  # a step that waits for the network is entered twice
 
-    def _calls_added(self, stage: Stage, case: Case) -> int:
+    def _calls_added(self, stage: Stage, case: Case, pieces: list[bytes] | None = None) -> int:
+        self.play(stage, case, pieces)
         with self.hooked(stage, case), self.calling(stage, case) as (client, steps):
 
             def call() -> None:
@@ -190,6 +212,7 @@ class PromisesOfPackages(Kit):
                         pass
 
             call()
+            self.play(stage, case, pieces)
             return _calls_in(call, ("tokentrail.instrumentation", "tokentrail.integrations", self.entry_point()[0]))
 
     def _hooks_there(self) -> Iterator[tuple[Hook, Any]]:
@@ -226,17 +249,3 @@ def _calls_in(action: Callable[[], Any], modules: tuple[str, ...]) -> int:
         sys.setprofile(None)
         gc.enable()
     return found
-
-
-def _code_of_child(holds: Callable[[], bool], seconds: int = 30) -> int:
-    """Forks; returns the child's exit code: 0 if the promise holds there."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(seconds)
-            code = 0 if holds() else 1
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
