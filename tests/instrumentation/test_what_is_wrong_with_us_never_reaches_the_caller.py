@@ -54,6 +54,49 @@ def test_a_stream_reader_that_fails(place: str, usages: Usages, swallowed: Any, 
     assert [usage.source for usage in usages.recorded] == ["unknown"]
 
 
+NO_READINGS: dict[str, Any] = {
+    "an answer alone": Answer(),
+    "a number": 7,
+    "another object": (object(), "complete"),
+    "reasons that are none": (Answer(finish_reasons=5), "complete"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("reading", NO_READINGS.values(), ids=NO_READINGS)
+def test_a_reader_that_returns_something_else(reading: Any, usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    monkeypatch.setitem(openai_integration.ROUTES.known, "/chat/completions", replace(openai_integration.CHAT, read=lambda _answer: reading))
+    instrument()
+    with ScriptedServer(completion()) as server:
+        assert openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK).choices[0].message.content == "lorem ipsum"
+    assert swallowed() == 1
+    assert [(usage.source, usage.ended) for usage in usages.recorded] == [("unknown", "complete")]
+
+
+@pytest.mark.parametrize("reading", NO_READINGS.values(), ids=NO_READINGS)
+def test_a_stream_reader_that_returns_something_else(reading: Any, usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokentrail.integrations.shapes.openai_chat.ChatChunks.reading", lambda _chunks, *, exhausted: reading)
+    instrument()
+    with ScriptedServer(sse(chunks("lorem", "ipsum"))) as server:
+        assert len(list(openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK, stream=True))) == 4
+    assert swallowed() == 1
+    assert [(usage.source, usage.ended) for usage in usages.recorded] == [("unknown", "partial")]
+
+
+@pytest.mark.parametrize("stated", [7, (Answer(), "complete"), Answer(finish_reasons=5)], ids=["a number", "a pair", "reasons that are none"])  # type: ignore[arg-type]
+def test_a_reader_of_errors_that_returns_something_else(stated: Any, usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    chat = replace(openai_integration.CHAT, read_error=lambda _exchange, _error: stated)
+    monkeypatch.setitem(openai_integration.ROUTES.known, "/chat/completions", chat)
+    instrument()
+    with ScriptedServer((400, {"error": {"message": "no"}})) as server, pytest.raises(openai.BadRequestError):
+        openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK)
+    assert swallowed() == 1
+    assert [(usage.source, usage.ended, usage.error_type) for usage in usages.recorded] == [("unknown", "error", "400")]
+
+
 def test_a_recorder_that_fails(swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tokentrail.recording.recorder.start", broken)
     instrument()
