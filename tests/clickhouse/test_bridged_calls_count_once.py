@@ -208,6 +208,13 @@ def test_a_frameworks_span_around_bridged_calls_is_not_counted(bridged: Client) 
     assert total(bridged) == (3, 31, 31)
 
 
+def test_the_models_own_server_inside_a_call_takes_nothing_from_it(bridged: Client) -> None:
+    """A server of a model states the tokens that it has answered with, below the span of the client whose call it is."""
+    bridged.insert_json(SPANS, [span(2, tokens(), parent=1, kind="Server"), span(3, tokens(), parent=1, kind="Consumer"), span(1, tokens())])
+    assert total(bridged) == (1, 10, 4)
+    assert bridged.query("SELECT span_id FROM usage").rows == [(f"{1:016x}",)]
+
+
 def test_one_answer_that_two_spans_state_counts_once_as_the_inner_one(bridged: Client) -> None:
     same = tokens(10, 4, gen_ai__response__id="r")
     bridged.insert_json(SPANS, [span(2, same, ts=START_NS + 5), span(1, same, ts=START_NS)])

@@ -123,6 +123,22 @@ def test_an_error_is_a_status_and_a_type_without_its_message(sdk: Sdk) -> None:
     assert (first.attributes or {})["tokentrail.ended"] == "error"
 
 
+@pytest.mark.parametrize("error", [None, Overloaded("PLANTED")], ids=["answered", "failed"])
+def test_a_call_whose_answer_is_an_inner_calls_has_a_span_that_ends_without_counts(error: Exception | None, sdk: Sdk) -> None:
+    outer = recorder.start(a_request(model="gateway"))
+    assert outer is not None
+    outer.enter()
+    call()
+    outer.leave()
+    outer.finish(an_answer(), "error" if error else "complete", error)
+    inner, span = sdk.spans
+    assert (span.name, inner.parent and inner.parent.span_id) == ("chat gateway", span.context.span_id)
+    assert not any(name.startswith("gen_ai.usage.") for name in span.attributes or {})
+    assert (span.attributes or {}).get("error.type") == ("529" if error else None)
+    assert span.status.status_code is (StatusCode.ERROR if error else StatusCode.UNSET)
+    assert sum(sdk.values("gen_ai.client.inference.usage.input_tokens").values()) == 11
+
+
 def test_an_exception_without_a_status_is_told_by_its_qualified_name(sdk: Sdk) -> None:
     class Broken(Exception):  # noqa: N818
         pass
