@@ -116,8 +116,9 @@ class Estimator:
     lock. The bounds are checked and not reserved: threads that submit in the same instant may exceed the bounds by one text each.
 
     `max_pending_chars` bounds the waiting characters (4 bytes each at most), `max_pending` the waiting calls. Usages beyond the bounds are dropped
-    and counted in `dropped`: their rows keep the text sizes, without tokens. `failed` counts usages whose counting or `append` raised;
-    `on_error` gets the error, in the estimator's thread. `count` gets the place of an error in `submit`, where nothing may be logged: logging handlers acquire locks.
+    and counted in `dropped`: their rows keep the text sizes, without tokens. `failed` counts usages whose counting or `append` raised.
+    `on_error` gets the error, in the estimator's thread. `count` gets the place of an error in `submit`, where nothing may be logged: logging
+    handlers acquire locks.
     """
 
     def __init__(
