@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -141,6 +142,32 @@ def test_a_third_partys_integration(usages: Usages, monkeypatch: pytest.MonkeyPa
     assert (usage.provider, usage.request_model, usage.response_model, usage.input_tokens, usage.output_tokens) == ("acme", "a", "a-2", 3, 7)
     uninstrument()
     assert Client.ask is plain
+
+
+NO_EXCHANGES: dict[str, Callable[[Request], Any]] = {
+    "no arguments": lambda request: Exchange(request, None, {}, read=broken),  # type: ignore[arg-type]
+    "no words": lambda request: Exchange(request, (), None, read=broken),  # type: ignore[arg-type]
+    "no request": lambda _request: Exchange(None, (), {}, read=broken),  # type: ignore[arg-type]
+    "a request alone": lambda request: request,
+    "a number": lambda _request: 7,
+}
+
+
+@pytest.mark.parametrize("made", NO_EXCHANGES.values(), ids=NO_EXCHANGES)
+def test_a_hook_that_opens_something_else(made: Callable[[Request], Any], usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        def ask(self, *, question: str) -> int:
+            return len(question)
+
+    module = types.ModuleType("acme_client")
+    module.Client = Client  # type: ignore[attr-defined]
+    monkeypatch.setitem(__import__("sys").modules, "acme_client", module)
+    hook = Hook("acme_client", "Client.ask", opens=lambda *_: made(Request(provider="acme", endpoint="chat", gen_ai_operation="chat")))
+    monkeypatch.setattr(registry, "points", lambda: {"acme": Point(Integration(name="acme", package="acme-sdk", hooks=(hook,)))})
+    instrument()
+    assert Client().ask(question="why") == 3
+    assert swallowed() == 1
+    assert usages.recorded == []
 
 
 def test_clashes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

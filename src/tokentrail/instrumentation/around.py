@@ -133,6 +133,8 @@ def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, arg
         exchange = opens(instance, args, kwargs)
         if exchange is None:
             return None
+        if type(exchange.args) is not tuple or type(exchange.kwargs) is not dict:
+            raise TypeError(f"the hook's exchange has no arguments for the SDK's function: {where}")  # noqa: TRY301 - counted, and passed by
         request = exchange.request
         if type(request.model) is not str:
             request.model = _text(request.model)
