@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import _thread
 import gc
+import logging
 import os
 import sys
 import threading
@@ -99,6 +100,24 @@ def test_drops_are_said_once_a_minute(gate: Gate, caplog: pytest.LogCaptureFixtu
     said = [record.getMessage() for record in caplog.records if "without an estimate" in record.getMessage()]
     assert len(said) == 1
     assert "5 usages" in said[0]
+
+
+def test_a_log_that_fails_stops_no_later_estimate(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_record: object) -> bool:
+        raise ConnectionError("the log's server is away")
+
+    logger = logging.getLogger("tokentrail")
+    monkeypatch.setattr(logger, "filters", [fails])
+    estimator = Estimator(gate, max_pending=1)
+    estimator.submit(CALL, ["a"], ["b"])
+    assert gate.entered.wait(20)
+    estimator.submit(CALL, ["a"], ["b"])
+    gate.open.set()
+    assert estimator.drain(20)
+    assert (len(gate.appended), estimator.dropped) == (1, 1)
+    estimator.submit(CALL, ["a"], ["b"])
+    assert estimator.drain(20)
+    assert len(gate.appended) == 2
 
 
 def test_no_text_is_kept_after_it_was_counted() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import openai
@@ -104,6 +105,41 @@ def test_a_recorder_that_fails(swallowed: Any, monkeypatch: pytest.MonkeyPatch) 
     with ScriptedServer(completion()) as server:
         assert openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK)
     assert swallowed() == 1
+
+
+class Raises(logging.Handler):
+    """A handler of the application's own that fails at every message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+        raise ConnectionError("the log's server is away")
+
+
+@pytest.fixture
+def raises() -> Iterator[Raises]:
+    handler, logger = Raises(), logging.getLogger("tokentrail")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def test_a_log_that_fails_ends_no_call_and_loses_none(raises: Raises, usages: Usages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unnamed host is said once, and so is an error of a reader."""
+    monkeypatch.setattr("tokentrail.integrations.shapes.openai_chat.ChatChunks.reading", broken)
+    instrument()
+    with ScriptedServer(sse(chunks("lorem", "ipsum"))) as server:
+        assert len(list(openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK, stream=True))) == 4
+    assert [usage.source for usage in usages.recorded] == ["unknown"]
+    assert any("is recorded as openai" in message for message in raises.messages)
+    assert any("RuntimeError in stream" in message for message in raises.messages)
+    assert current.runtime.diagnostics.internal_errors == {"stream": 1, "diagnostics.log": 1}
 
 
 def test_an_sdk_that_looks_different(swallowed: Any) -> None:

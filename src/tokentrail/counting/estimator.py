@@ -15,12 +15,12 @@ import msgspec
 from tokentrail.counting.tokens import TokenCount, count_tokens, is_ready
 from tokentrail.models import model_family
 from tokentrail.process import threads
+from tokentrail.process.diagnostics import log
 from tokentrail.usage import Usage
 from tokentrail.vocabulary import Ended, Source, TokenType
 
 __all__ = ["Estimator", "complete"]
 
-logger = logging.getLogger("tokentrail")
 
 _CHAT: Final = "chat"  # the conventions' operation for all calls with messages, OpenAI's responses included
 _WARNING_SECONDS: Final = 60.0  # seconds
@@ -83,7 +83,7 @@ def _nothing() -> None:
 
 def _log(_where: str, error: BaseException) -> None:
     """Logs the type alone: an error's message may quote the text."""
-    logger.warning("tokentrail: a usage could not be estimated: %s", type(error).__name__)
+    log(logging.WARNING, "tokentrail: a usage could not be estimated: %s", type(error).__name__)
 
 
 def _count_nowhere(_where: str) -> None:
@@ -241,7 +241,7 @@ class Estimator:
         dropped = self.dropped
         if dropped > self._warned_of and time.monotonic() >= self._next_warning:
             self._next_warning = time.monotonic() + _WARNING_SECONDS
-            logger.warning("tokentrail: %d usages stay without an estimate: too much text was waiting", dropped - self._warned_of)
+            log(logging.WARNING, "tokentrail: %d usages stay without an estimate: too much text was waiting", dropped - self._warned_of)
             self._warned_of = dropped
 
 
