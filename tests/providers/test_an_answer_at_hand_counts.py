@@ -246,6 +246,16 @@ def test_a_job_counts_once_at_its_end(usages: Usages) -> None:
     assert [usage.key_kind for usage in usages] == ["object", "automatic"]
 
 
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_prompt_that_gemini_refuses_has_no_output(streams: bool, usages: Usages) -> None:
+    """The usage states the prompt alone: the output is 0 where the prompt was refused, and not stated where an answer may have come."""
+    stated = {"usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9}, "modelVersion": "gemini-x", "responseId": "r"}
+    for body in (stated | {"promptFeedback": {"blockReason": "SAFETY"}}, stated, {"promptFeedback": {"blockReason": "SAFETY"}}):
+        track_response("gcp.gemini", "generate", [body] if streams else body)
+    counts = [(usage.input_tokens, usage.output_tokens, usage.output_source) for usage in usages.recorded]
+    assert counts == [(9, 0, "reported"), (9, None, "unknown"), (None, None, "unknown")]
+
+
 def test_what_only_loads_a_model_spends_nothing(usages: Usages) -> None:
     assert track_response("ollama", "chat", {"model": "m", "done": True, "done_reason": "load"}, request={"model": "m", "messages": []}) == ""
     assert usages.recorded == []
