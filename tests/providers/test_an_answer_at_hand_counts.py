@@ -256,6 +256,18 @@ def test_a_prompt_that_gemini_refuses_has_no_output(streams: bool, usages: Usage
     assert counts == [(9, 0, "reported"), (9, None, "unknown"), (None, None, "unknown")]
 
 
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(
+    ("status", "ended"), [("completed", "complete"), ("incomplete", "complete"), ("failed", "error"), ("cancelled", "partial"), ("queued", "partial")]
+)
+def test_a_response_ends_as_its_status_says(status: str, ended: str, streams: bool, usages: Usages) -> None:
+    """An answer that has met its limit was answered: `incomplete` is no error."""
+    response = {"id": "resp_1", "object": "response", "model": "m", "status": status, "output": [], "usage": {"input_tokens": 4, "output_tokens": 3}}
+    body: Any = [{"type": f"response.{status}", "response": response}] if streams else response
+    track_response("openai", "responses", body)
+    assert [(usage.ended, usage.input_tokens, usage.output_tokens) for usage in usages.recorded] == [(ended, 4, 3)]
+
+
 def test_what_only_loads_a_model_spends_nothing(usages: Usages) -> None:
     assert track_response("ollama", "chat", {"model": "m", "done": True, "done_reason": "load"}, request={"model": "m", "messages": []}) == ""
     assert usages.recorded == []

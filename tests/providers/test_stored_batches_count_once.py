@@ -117,6 +117,12 @@ def test_the_example_of_the_page_counts_every_line_once(usages: Usages, monkeypa
     assert totals(usages) == (2, 2, 64, 9)
 
 
+def test_a_record_with_an_error_spends_nothing_whatever_stands_beside_the_error(usages: Usages) -> None:
+    assert track_response("aws.bedrock", "batch", record(0) | {"error": FAILED["error"]}, job=ARN) == ""
+    assert track_response("gcp.vertex_ai", "batch", {"request": {}, "response": {}, "status": "Bad request"}, job=ARN) == ""
+    assert not usages.recorded
+
+
 async def test_a_job_that_is_created_with_aiobotocore(usages: Usages) -> None:
     with JobServer({"POST /model-invocation-job": {"jobArn": ARN}}) as server:
         async with AIO_SESSION.create_client("bedrock", endpoint_url=server.url, **AWS) as bedrock:
