@@ -142,6 +142,21 @@ def test_a_log_that_fails_ends_no_call_and_loses_none(raises: Raises, usages: Us
     assert current.runtime.diagnostics.internal_errors == {"stream": 1, "diagnostics.log": 1}
 
 
+@pytest.mark.parametrize("level", [logging.WARNING, logging.DEBUG])
+def test_an_errors_message_is_not_logged_for_it_may_quote_a_prompt(
+    level: int, usages: Usages, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quotes(body: Any, **_: Any) -> Any:
+        raise ValueError(f"cannot read {body}")
+
+    monkeypatch.setattr("tokentrail.integrations.shapes.openai_chat.ChatChunks.reading", lambda chunks, **_: quotes(chunks.texts))
+    instrument()
+    with caplog.at_level(level, "tokentrail"), ScriptedServer(sse(chunks("PLANTED", "ipsum"))) as server:
+        list(openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK, stream=True))
+    assert "ValueError in stream" in caplog.text
+    assert "PLANTED" not in caplog.text
+
+
 def test_an_sdk_that_looks_different(swallowed: Any) -> None:
     hook = Hook("openai._base_client", "NoSuchClient.request", opens=lambda *_: None)
     patching.apply(hook)

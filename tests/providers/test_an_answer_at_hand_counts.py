@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace import TracerProvider
 
 from tests.support.scripted import chunks, completion, sse
 from tests.support.scripts import load_script
@@ -218,6 +219,15 @@ def test_a_block_says_who_spent_it(usages: Usages) -> None:
         track_response("anthropic", "messages", {"type": "message", "id": "msg_1", "usage": {"input_tokens": 3, "output_tokens": 2}})
     assert [(u.operation, u.tenant_id, u.response_id) for u in usages.recorded] == [("summarize", "acme", "msg_1")]
     assert (spent.calls, spent.input_tokens, spent.output_tokens) == (1, 3, 2)
+
+
+def test_the_span_that_is_current_is_the_calls(usages: Usages) -> None:
+    with TracerProvider().get_tracer("worker").start_as_current_span("answer") as span:
+        track_response("openai", "chat", {"usage": {"prompt_tokens": 1, "completion_tokens": 1}})
+    track_response("openai", "chat", {"usage": {"prompt_tokens": 1, "completion_tokens": 1}})
+    context = span.get_span_context()
+    spans = [(usage.trace_id, usage.span_id) for usage in usages.recorded]
+    assert spans == [(f"{context.trace_id:032x}", f"{context.span_id:016x}"), ("", "")]
 
 
 def test_a_message_that_is_read_twice_counts_once(usages: Usages) -> None:
