@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,15 @@ def test_the_example_of_the_page_counts_every_line_once(usages: Usages, monkeypa
         for _ in range(2):
             given["count_batch"](ARN, "lorem", "out/", CLAUDE)
     assert totals(usages) == (2, 2, 64, 9)
+
+
+def test_results_have_the_time_that_is_given(usages: Usages) -> None:
+    """A line states no time: by default it is spent when it is read."""
+    before = time.time_ns()
+    track_response("aws.bedrock", "batch", lines(record(0), record(1)), job=ARN, timestamp=1_790_000_000 * 10**9)
+    track_response("aws.bedrock", "batch", record(2), job=ARN)
+    assert [usage.ts for usage in usages.recorded[:2]] == [1_790_000_000 * 10**9] * 2
+    assert before <= usages[2].ts <= time.time_ns()
 
 
 def test_a_record_with_an_error_spends_nothing_whatever_stands_beside_the_error(usages: Usages) -> None:
