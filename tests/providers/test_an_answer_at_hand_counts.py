@@ -214,6 +214,13 @@ def test_arguments_say_who_spent_it(usages: Usages) -> None:
     assert (parsed.operation, parsed.tenant_id, parsed.timestamp) == (Operation.QUERY, "acme", AT)
 
 
+def test_metadata_that_do_not_fit_are_cut_and_flagged(usages: Usages) -> None:
+    body = {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+    track_response("openai", "chat", body, metadata={"small": 1, "large": "m" * 20_000})
+    track_response("openai", "chat", body, metadata={"small": 1})
+    assert [(usage.metadata, usage.metadata_cut) for usage in usages.recorded] == [('{"small": 1}', True), ('{"small": 1}', False)]
+
+
 def test_a_block_says_who_spent_it(usages: Usages) -> None:
     with track_tokens("summarize", tenant_id="acme") as spent:
         track_response("anthropic", "messages", {"type": "message", "id": "msg_1", "usage": {"input_tokens": 3, "output_tokens": 2}})

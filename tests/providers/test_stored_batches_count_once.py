@@ -20,6 +20,8 @@ from google.oauth2.credentials import Credentials
 from tests.support.bedrock import AIO_SESSION, AWS
 from tests.support.job_server import JobServer, lines
 from tokentrail import track_response, track_tokens
+from tokentrail.integrations.shapes.bedrock_models import read_invoked
+from tokentrail.process.current import current
 from tokentrail.testing import Usages
 
 JOB = "a1b2c3d4e5f6"
@@ -116,6 +118,20 @@ def test_the_example_of_the_page_counts_every_line_once(usages: Usages, monkeypa
         for _ in range(2):
             given["count_batch"](ARN, "lorem", "out/", CLAUDE)
     assert totals(usages) == (2, 2, 64, 9)
+
+
+def test_a_line_at_which_a_reader_fails_is_counted_and_takes_no_other_with_it(usages: Usages, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(answered: Any) -> Any:
+        if answered["usage"]["output_tokens"] == 5:
+            raise RuntimeError("our mistake")
+        return read_invoked(answered)
+
+    monkeypatch.setattr("tokentrail.integrations.shapes.stored_batches.read_invoked", fails)
+    assert track_response("aws.bedrock", "batch", lines(record(0), record(1), record(2)), job=ARN)
+    assert [usage.output_tokens for usage in usages.recorded] == [4, 6]
+    errors = current.runtime.diagnostics.internal_errors
+    assert errors == {"track_response": 1}
+    errors.clear()
 
 
 def test_results_have_the_time_that_is_given(usages: Usages) -> None:
