@@ -212,7 +212,7 @@ def check_url(endpoint: str) -> None:
         raise ValueError(f"endpoint={shown!r}: an http(s) address with scheme, host and path is needed{meant}")
 
 
-def from_environment(environ: Mapping[str, str], on_error: Callable[[str], None]) -> Settings:
+def from_environment(environ: Mapping[str, str], on_error: Callable[[str], object]) -> Settings:
     """Reads settings from variables; empty variables are ignored. Invalid values keep the default; `on_error` gets one sentence each."""
     settings = Settings()
     reported: set[str] = set()

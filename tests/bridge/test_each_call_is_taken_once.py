@@ -203,6 +203,38 @@ def test_tenant_and_operation_are_those_of_the_block(program: Program) -> None:
     assert (spent.calls, spent.input_tokens) == (1, 10)
 
 
+def test_tenant_and_operation_that_nobody_states_are_those_of_the_settings(program: Program) -> None:
+    tokentrail.configure(tenant_id="acme", operations={"chat": "summarize"})
+    with program.tracer().start_as_current_span("chat", attributes=tokens()):
+        pass
+    emit(program, tokens(11, 5))
+    assert [(usage.tenant_id, usage.operation) for usage in program.usages] == [("acme", "summarize")] * 2
+
+
+@pytest.mark.parametrize("stated", ["timestamp", "observed_timestamp"])
+def test_an_event_has_the_time_that_it_states_else_that_at_which_it_was_seen(program: Program, stated: str) -> None:
+    times: dict[str, Any] = {"timestamp": None, "observed_timestamp": 1_790_000_000_000_000_007} | {stated: 1_790_000_000_000_000_001}
+    program.events.get_logger("opentelemetry.util.genai.handler").emit(LogRecord(**times, attributes=tokens(), event_name=EVENT))
+    assert [usage.ts for usage in program.usages] == [1_790_000_000_000_000_001]
+
+
+def test_a_usage_by_hand_tells_of_its_span(program: Program) -> None:
+    """The span that is current at `track_token_usage` is that of the call; a span without such a usage is a call of its own."""
+    given: dict[str, Any] = {
+        "token_type": "llm",
+        "provider": "openai",
+        "operation": "chat",
+        "model": "gpt-4o",
+        "input_tokens": 10,
+        "output_tokens": 4,
+    }
+    with program.tracer().start_as_current_span("chat", attributes=tokens()):
+        tokentrail.track_token_usage(**given)
+    with program.tracer().start_as_current_span("chat", attributes=tokens(1, 1)):
+        pass
+    assert program.totals() == (2, 11, 5)
+
+
 BAD: list[Any] = ["many", "10", -1, 1.5, True, 2**63 - 1, 10**12 + 1, [1, 2], float("inf")]
 
 

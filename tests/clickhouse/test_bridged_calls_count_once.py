@@ -142,10 +142,11 @@ TOLD: dict[str, list[tuple[str, Row]]] = {
     "the same span, told by an event": [(RECORDS, recorded(1)), (EVENTS, event(1, tokens(7, 7)))],
     "the same response id": [(RECORDS, recorded(2, response_id="r")), (SPANS, span(1, tokens(7, 7, gen_ai__response__id="r")))],
     "a span of tokentrail inside": [(RECORDS, recorded(2)), (SPANS, own_span(2, 1)), (SPANS, span(1, tokens(7, 7)))],
-    "a span of tokentrail far inside": [
-        (RECORDS, recorded(4)),
-        (SPANS, own_span(4, 3)),
-        (SPANS, span(3, {"traceloop.span.kind": "task"}, parent=1)),
+    "a span of tokentrail three spans inside": [
+        (RECORDS, recorded(5)),
+        (SPANS, own_span(5, 4)),
+        (SPANS, span(4, {"traceloop.span.kind": "task"}, parent=3)),
+        (SPANS, span(3, {"traceloop.span.kind": "workflow"}, parent=1)),
         (SPANS, span(1, tokens(7, 7))),
     ],
 }
@@ -177,6 +178,16 @@ def test_a_claimed_key_of_tokentrail_tells_of_its_span_too(bridged: Client) -> N
     assert total(bridged) == (1, 10, 5)
 
 
+def test_the_processes_own_bridge_says_more_than_the_span_that_arrives_here(bridged: Client) -> None:
+    """Both have the span's key. The process knows the block, and so the tenant; its record counts though the span is earlier, in either order."""
+    other = "cd" * 16
+    told = [usage(key=span_key(trace, f"{1:016x}").text, kind="opaque", more={"origin": "bridged"}) | {"TraceId": trace} for trace in (TRACE, other)]
+    bridged.insert_json(RECORDS, told[:1])
+    bridged.insert_json(SPANS, [span(1, tokens(7, 7), trace=trace) for trace in (TRACE, other)])
+    bridged.insert_json(RECORDS, told[1:])
+    assert bridged.query("SELECT tenant_id, input_tokens FROM usage").rows == [("acme", 10)] * 2
+
+
 def test_another_trace_or_another_id_is_another_call(bridged: Client) -> None:
     other = "cd" * 16
     bridged.insert_json(RECORDS, [recorded(1, response_id="r")])
@@ -195,6 +206,13 @@ def test_a_frameworks_span_around_bridged_calls_is_not_counted(bridged: Client) 
     for row in rows:
         bridged.insert_json(SPANS, [row])
     assert total(bridged) == (3, 31, 31)
+
+
+def test_the_models_own_server_inside_a_call_takes_nothing_from_it(bridged: Client) -> None:
+    """A server of a model states the tokens that it has answered with, below the span of the client whose call it is."""
+    bridged.insert_json(SPANS, [span(2, tokens(), parent=1, kind="Server"), span(3, tokens(), parent=1, kind="Consumer"), span(1, tokens())])
+    assert total(bridged) == (1, 10, 4)
+    assert bridged.query("SELECT span_id FROM usage").rows == [(f"{1:016x}",)]
 
 
 def test_one_answer_that_two_spans_state_counts_once_as_the_inner_one(bridged: Client) -> None:

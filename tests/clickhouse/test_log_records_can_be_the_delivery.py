@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from opentelemetry._logs import NoOpLoggerProvider
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -26,7 +27,9 @@ from tokentrail.embedded.otlp_logs import log_rows
 from tokentrail.journal import otlp
 from tokentrail.journal.records import Header, encode_usage
 from tokentrail.ledger.verify import verify
+from tokentrail.process.diagnostics import Diagnostics
 from tokentrail.recording.delivery import Texts
+from tokentrail.recording.log_delivery import LogDelivery
 from tokentrail.recording.runtime import Runtime
 from tokentrail.settings import Settings
 from tokentrail.testing import collect_usages
@@ -145,6 +148,14 @@ def test_flush_is_the_providers(program: Program, runtime: Runtime, monkeypatch:
     assert not tokentrail.flush()
 
 
+def test_flush_gives_the_provider_milliseconds(program: Program, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(program.provider, "force_flush", lambda timeout_millis: given.append(timeout_millis) or True)
+    count(1)
+    assert tokentrail.flush(7.0)
+    assert 6000 < given[0] <= 7000
+
+
 def test_a_span_that_runs_now_is_not_stated_for_a_usage_without_one(program: Program, runtime: Runtime) -> None:
     with TracerProvider().get_tracer("test").start_as_current_span("now") as span:
         runtime.delivery.append(Usage(key="k", key_kind="opaque", ts=5))
@@ -165,6 +176,25 @@ def test_an_estimate_is_the_same_writers_also_after_its_end(program: Program, tm
     ((source, given),) = database.query("SELECT source, input_tokens FROM usage").rows
     assert (source, given > 0) == ("estimated", True)
     assert verify(database).ok
+
+
+def test_an_estimate_that_comes_after_the_end_is_the_former_writers_whose_closing_waits_for_it(
+    program: Program, land: Land, database: Client
+) -> None:
+    waiting: list[tuple[Usage, Callable[[Usage], None], Callable[[], None]]] = []
+    delivery = LogDelivery(lambda usage, _texts, append, settle: waiting.append((usage, append, settle)), Diagnostics())
+    first = Usage(key="chat:acme:" + "a" * 32 + ":1795000000000000000", key_time=1795000000000000000, ts=1795000000000000000)
+    assert delivery.append(first, Texts(("a",), ("b",))) == 1
+    delivery.close(0.0)
+    assert len(program.exported()) == 1, "the closing record states the estimate's number, too"
+    for number in (1, 2, 3):
+        assert delivery.append(replace(FULL, reasoning_tokens=None, key=f"order:{number}")) == number
+    ((usage, append, settle),) = waiting
+    append(replace(usage, input_tokens=7, output_tokens=1, input_source="estimated", output_source="estimated"))
+    settle()
+    land(*program.rows())
+    assert sorted((writer.state, writer.last_seq) for writer in verify(database).writers) == [("complete", 2), ("open", 3)]
+    assert database.query("SELECT input_tokens FROM usage WHERE source = 'estimated'").rows == [(7,)]
 
 
 def test_without_a_provider_numbers_are_given_and_one_sentence_is_logged(

@@ -22,6 +22,12 @@ def test_a_closed_writer_with_all_its_numbers_is_complete(land: Land, database: 
     assert verify(database).ok
 
 
+def test_a_writer_is_told_with_its_service_and_its_host(land: Land, database: Client) -> None:
+    land(usage(seq=1), closing(1))
+    (heard,) = verify(database).writers
+    assert (heard.writer_id, heard.service_name, heard.environment, heard.host_name) == (writer("w1"), "shop", "test", "here")
+
+
 def test_a_writer_that_did_not_close_is_open(land: Land, database: Client) -> None:
     land(usage(seq=1), usage(seq=2))
     assert (verify_only_writer(database).state, verify_only_writer(database).last_seq) == ("open", 2)

@@ -51,6 +51,28 @@ def test_a_replay_that_understands_nothing_changes_nothing(land: Land, total: To
     assert total() == (0, 0, 0)
 
 
+def test_a_record_is_kept_with_all_that_came_with_it(land: Land, database: Client) -> None:
+    """What a newer writer says beside the body is not known here, and is there when the record is understood."""
+    said = usage(seq=1, attributes=NEW_SCHEMA | {"tokentrail.thought": "new", "host": "other"}) | {
+        "TraceId": "ab" * 16,
+        "SpanId": "cd" * 8,
+        "TraceFlags": 1,
+        "SeverityText": "INFO",
+        "ResourceSchemaUrl": "https://resource",
+        "ResourceAttributes": {semconv.SERVICE_NAME: "shop", "region": "north"},
+        "ScopeSchemaUrl": "https://scope",
+        "ScopeVersion": "9",
+        "ScopeAttributes": {"scope": "more"},
+        "EventName": "tokentrail.usage",
+    }
+    land(said)
+    columns = ", ".join(said)
+    (arrived,) = database.query(f"SELECT tuple({columns}) FROM usage_landing").rows
+    assert database.query(f"SELECT tuple({columns}) FROM quarantine FINAL").rows == [arrived]
+    quarantine.replay(database)
+    assert database.query(f"SELECT tuple({columns}) FROM usage_landing").rows == [arrived] * 2
+
+
 def test_only_the_reason_asked_for_is_replayed(land: Land, database: Client, learn: Learn) -> None:
     land(usage(seq=1, attributes=NEW_SCHEMA), usage(seq=2, input_tokens="many"))
     learn()

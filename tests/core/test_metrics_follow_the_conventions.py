@@ -203,6 +203,7 @@ def test_usages_by_hand_are_counted_and_corrections_and_fine_tuning_are_not(sdk:
     given = {"operation": "query", "provider": "groq", "model": "llama"}
     key = track_token_usage(token_type="llm", input_tokens=5, output_tokens=2, duration=0.5, **given)  # type: ignore[arg-type]
     track_token_usage(token_type="llm", input_tokens=-3, corrects_key=key, calls=0, **given)  # type: ignore[arg-type]
+    track_token_usage(token_type="llm", input_tokens=4, duration=0.5, corrects_key=key, calls=0, **given)  # type: ignore[arg-type]
     track_token_usage(token_type="fine_tuning", input_tokens=1000, **given)  # type: ignore[arg-type]
     track_token_usage(token_type="llm", input_tokens=1, **given)  # type: ignore[arg-type]
     attributes, value = take_only_point(sdk.values(f"{USAGE}input_tokens"))

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextvars
+import gc
+import weakref
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -123,12 +128,105 @@ def test_an_error_is_a_status_and_a_type_without_its_message(sdk: Sdk) -> None:
     assert (first.attributes or {})["tokentrail.ended"] == "error"
 
 
+@pytest.mark.parametrize("error", [None, Overloaded("PLANTED")], ids=["answered", "failed"])
+def test_a_call_whose_answer_is_an_inner_calls_has_a_span_that_ends_without_counts(error: Exception | None, sdk: Sdk) -> None:
+    outer = recorder.start(a_request(model="gateway"))
+    assert outer is not None
+    outer.enter()
+    call()
+    outer.leave()
+    outer.finish(an_answer(), "error" if error else "complete", error)
+    inner, span = sdk.spans
+    assert (span.name, inner.parent and inner.parent.span_id) == ("chat gateway", span.context.span_id)
+    assert not any(name.startswith("gen_ai.usage.") for name in span.attributes or {})
+    assert (span.attributes or {}).get("error.type") == ("529" if error else None)
+    assert span.status.status_code is (StatusCode.ERROR if error else StatusCode.UNSET)
+    assert sum(sdk.values("gen_ai.client.inference.usage.input_tokens").values()) == 11
+
+
 def test_an_exception_without_a_status_is_told_by_its_qualified_name(sdk: Sdk) -> None:
     class Broken(Exception):  # noqa: N818
         pass
 
     call(answer=Answer(), ended="error", error=Broken("PLANTED"))
     assert (sdk.span("chat gpt-4o-mini").attributes or {})["error.type"] == f"{__name__}.{Broken.__qualname__}"
+
+
+class Waits:
+    """What is waited for, for ever."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+@track_tokens
+async def coroutine() -> None:
+    await Waits()
+
+
+@track_tokens
+def generator() -> Iterator[None]:
+    yield
+
+
+@track_tokens
+async def async_generator() -> AsyncIterator[None]:
+    yield
+
+
+@track_tokens
+async def async_generator_that_waits() -> AsyncIterator[None]:
+    await Waits()
+    yield
+
+
+def step(async_iterator: Any) -> Any:
+    """The awaitable of the next step, run to where it waits or ends."""
+    awaited = async_iterator.__anext__()
+    with suppress(StopIteration):
+        awaited.send(None)
+    return awaited
+
+
+def begun(kind: Any) -> Any:
+    started = kind()
+    if kind is generator:
+        next(started)
+    elif kind is coroutine:
+        started.send(None)
+    else:
+        return started, step(started)
+    return started
+
+
+@pytest.mark.parametrize("kind", [coroutine, generator, async_generator, async_generator_that_waits], ids=lambda kind: kind.__name__)
+def test_the_span_of_a_block_that_is_left_ends(kind: Any, sdk: Sdk) -> None:
+    """Nobody goes on with what has begun: the garbage collector closes it."""
+    left = begun(kind)
+    assert sdk.spans == []
+    del left
+    gc.collect()
+    (span,) = sdk.spans
+    assert (span.name, span.status.status_code) == (kind.__qualname__, StatusCode.UNSET)
+
+
+def test_a_call_that_is_over_keeps_no_prompt(sdk: Sdk) -> None:
+    """A task that was started within a call keeps the call, in its context, as long as the task lives."""
+
+    class Text(str):
+        __slots__ = ("__weakref__",)
+
+    prompt = Text("PLANTED")
+    seen, over = weakref.ref(prompt), recorder.start(a_request(prompt))
+    assert over is not None
+    over.enter()
+    context = contextvars.copy_context()
+    over.leave()
+    over.finish(an_answer())
+    del prompt, over
+    gc.collect()
+    assert seen() is None
+    assert len(list(context)) > 0
 
 
 def test_a_stream_tells_when_it_began_to_answer(sdk: Sdk, journal: Path) -> None:

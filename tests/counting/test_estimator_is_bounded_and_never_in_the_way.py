@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import _thread
 import gc
+import logging
 import os
 import sys
 import threading
@@ -13,6 +14,9 @@ import pytest
 from tests.support.forked import exit_code_of_child
 from tests.support.waiting import wait_until
 from tokentrail.counting.estimator import Estimator
+from tokentrail.process.current import current
+from tokentrail.recording.delivery import Texts
+from tokentrail.recording.runtime import Runtime
 from tokentrail.usage import Usage
 
 CALL = Usage(key="k", call=1, ts=1, request_model="claude-haiku-4-5", gen_ai_operation="chat")
@@ -98,6 +102,24 @@ def test_drops_are_said_once_a_minute(gate: Gate, caplog: pytest.LogCaptureFixtu
     assert "5 usages" in said[0]
 
 
+def test_a_log_that_fails_stops_no_later_estimate(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_record: object) -> bool:
+        raise ConnectionError("the log's server is away")
+
+    logger = logging.getLogger("tokentrail")
+    monkeypatch.setattr(logger, "filters", [fails])
+    estimator = Estimator(gate, max_pending=1)
+    estimator.submit(CALL, ["a"], ["b"])
+    assert gate.entered.wait(20)
+    estimator.submit(CALL, ["a"], ["b"])
+    gate.open.set()
+    assert estimator.drain(20)
+    assert (len(gate.appended), estimator.dropped) == (1, 1)
+    estimator.submit(CALL, ["a"], ["b"])
+    assert estimator.drain(20)
+    assert len(gate.appended) == 2
+
+
 def test_no_text_is_kept_after_it_was_counted() -> None:
     class Text(str):  # a plain str cannot be watched
         __slots__ = ("__weakref__",)
@@ -132,6 +154,35 @@ def test_a_failing_append_is_counted_and_the_next_usage_goes_on(caplog: pytest.L
     assert [usage.key for usage in appended] == ["good"]
     assert estimator.failed == 1
     assert "secret" not in caplog.text
+
+
+def test_an_estimate_that_is_lost_is_an_internal_error_and_its_text_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    """What a service sees in its metrics: errors in the estimator's thread, and of texts that are none."""
+
+    def append(_usage: Usage) -> None:
+        raise RuntimeError("secret prompt")
+
+    runtime = Runtime(current.settings)
+    errors = runtime.diagnostics.internal_errors
+    runtime.estimate(CALL, Texts(("secret prompt",), ("a",)), append, lambda: None)
+    assert runtime.drain_estimates(20)
+    assert errors == {"counting": 1}
+    assert "RuntimeError in counting" in caplog.text
+    runtime.estimate(CALL, Texts((5,), ()), append, lambda: None)  # type: ignore[arg-type]
+    assert errors == {"counting": 2}
+    assert "secret" not in caplog.text
+
+
+def test_a_settling_that_fails_stops_no_later_estimate() -> None:
+    def settle() -> None:
+        raise RuntimeError("a disk is full")
+
+    appended: list[Usage] = []
+    estimator = Estimator(appended.append)
+    estimator.submit(CALL, ["a"], ["b"], None, settle)
+    estimator.submit(CALL, ["a"], ["b"])
+    assert estimator.drain(20)
+    assert (len(appended), estimator.failed) == (2, 1)
 
 
 @pytest.mark.parametrize("texts", [None, 5, [None], ["a", 5], [b"bytes"]])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import openai
@@ -54,12 +56,105 @@ def test_a_stream_reader_that_fails(place: str, usages: Usages, swallowed: Any, 
     assert [usage.source for usage in usages.recorded] == ["unknown"]
 
 
+NO_READINGS: dict[str, Any] = {
+    "an answer alone": Answer(),
+    "a number": 7,
+    "another object": (object(), "complete"),
+    "reasons that are none": (Answer(finish_reasons=5), "complete"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("reading", NO_READINGS.values(), ids=NO_READINGS)
+def test_a_reader_that_returns_something_else(reading: Any, usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    monkeypatch.setitem(openai_integration.ROUTES.known, "/chat/completions", replace(openai_integration.CHAT, read=lambda _answer: reading))
+    instrument()
+    with ScriptedServer(completion()) as server:
+        assert openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK).choices[0].message.content == "lorem ipsum"
+    assert swallowed() == 1
+    assert [(usage.source, usage.ended) for usage in usages.recorded] == [("unknown", "complete")]
+
+
+@pytest.mark.parametrize("reading", NO_READINGS.values(), ids=NO_READINGS)
+def test_a_stream_reader_that_returns_something_else(reading: Any, usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokentrail.integrations.shapes.openai_chat.ChatChunks.reading", lambda _chunks, *, exhausted: reading)
+    instrument()
+    with ScriptedServer(sse(chunks("lorem", "ipsum"))) as server:
+        assert len(list(openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK, stream=True))) == 4
+    assert swallowed() == 1
+    assert [(usage.source, usage.ended) for usage in usages.recorded] == [("unknown", "partial")]
+
+
+@pytest.mark.parametrize("stated", [7, (Answer(), "complete"), Answer(finish_reasons=5)], ids=["a number", "a pair", "reasons that are none"])  # type: ignore[arg-type]
+def test_a_reader_of_errors_that_returns_something_else(stated: Any, usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    chat = replace(openai_integration.CHAT, read_error=lambda _exchange, _error: stated)
+    monkeypatch.setitem(openai_integration.ROUTES.known, "/chat/completions", chat)
+    instrument()
+    with ScriptedServer((400, {"error": {"message": "no"}})) as server, pytest.raises(openai.BadRequestError):
+        openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK)
+    assert swallowed() == 1
+    assert [(usage.source, usage.ended, usage.error_type) for usage in usages.recorded] == [("unknown", "error", "400")]
+
+
 def test_a_recorder_that_fails(swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tokentrail.recording.recorder.start", broken)
     instrument()
     with ScriptedServer(completion()) as server:
         assert openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK)
     assert swallowed() == 1
+
+
+class Raises(logging.Handler):
+    """A handler of the application's own that fails at every message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+        raise ConnectionError("the log's server is away")
+
+
+@pytest.fixture
+def raises() -> Iterator[Raises]:
+    handler, logger = Raises(), logging.getLogger("tokentrail")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def test_a_log_that_fails_ends_no_call_and_loses_none(raises: Raises, usages: Usages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unnamed host is said once, and so is an error of a reader."""
+    monkeypatch.setattr("tokentrail.integrations.shapes.openai_chat.ChatChunks.reading", broken)
+    instrument()
+    with ScriptedServer(sse(chunks("lorem", "ipsum"))) as server:
+        assert len(list(openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK, stream=True))) == 4
+    assert [usage.source for usage in usages.recorded] == ["unknown"]
+    assert any("is recorded as openai" in message for message in raises.messages)
+    assert any("RuntimeError in stream" in message for message in raises.messages)
+    assert current.runtime.diagnostics.internal_errors == {"stream": 1, "diagnostics.log": 1}
+
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.DEBUG])
+def test_an_errors_message_is_not_logged_for_it_may_quote_a_prompt(
+    level: int, usages: Usages, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quotes(body: Any, **_: Any) -> Any:
+        raise ValueError(f"cannot read {body}")
+
+    monkeypatch.setattr("tokentrail.integrations.shapes.openai_chat.ChatChunks.reading", lambda chunks, **_: quotes(chunks.texts))
+    instrument()
+    with caplog.at_level(level, "tokentrail"), ScriptedServer(sse(chunks("PLANTED", "ipsum"))) as server:
+        list(openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create(**ASK, stream=True))
+    assert "ValueError in stream" in caplog.text
+    assert "PLANTED" not in caplog.text
 
 
 def test_an_sdk_that_looks_different(swallowed: Any) -> None:
@@ -98,6 +193,32 @@ def test_a_third_partys_integration(usages: Usages, monkeypatch: pytest.MonkeyPa
     assert (usage.provider, usage.request_model, usage.response_model, usage.input_tokens, usage.output_tokens) == ("acme", "a", "a-2", 3, 7)
     uninstrument()
     assert Client.ask is plain
+
+
+NO_EXCHANGES: dict[str, Callable[[Request], Any]] = {
+    "no arguments": lambda request: Exchange(request, None, {}, read=broken),  # type: ignore[arg-type]
+    "no words": lambda request: Exchange(request, (), None, read=broken),  # type: ignore[arg-type]
+    "no request": lambda _request: Exchange(None, (), {}, read=broken),  # type: ignore[arg-type]
+    "a request alone": lambda request: request,
+    "a number": lambda _request: 7,
+}
+
+
+@pytest.mark.parametrize("made", NO_EXCHANGES.values(), ids=NO_EXCHANGES)
+def test_a_hook_that_opens_something_else(made: Callable[[Request], Any], usages: Usages, swallowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        def ask(self, *, question: str) -> int:
+            return len(question)
+
+    module = types.ModuleType("acme_client")
+    module.Client = Client  # type: ignore[attr-defined]
+    monkeypatch.setitem(__import__("sys").modules, "acme_client", module)
+    hook = Hook("acme_client", "Client.ask", opens=lambda *_: made(Request(provider="acme", endpoint="chat", gen_ai_operation="chat")))
+    monkeypatch.setattr(registry, "points", lambda: {"acme": Point(Integration(name="acme", package="acme-sdk", hooks=(hook,)))})
+    instrument()
+    assert Client().ask(question="why") == 3
+    assert swallowed() == 1
+    assert usages.recorded == []
 
 
 def test_clashes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

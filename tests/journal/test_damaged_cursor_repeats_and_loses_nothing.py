@@ -42,6 +42,21 @@ def test_repeats_and_loses_nothing(root: Path, otlp: Otlp, damage: Callable[[Pat
     assert otlp.numbers(service.writer_id).count(1) == 2
 
 
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_numbers_of_files_that_are_shipped_and_removed_are_not_called_damaged(root: Path, otlp: Otlp, damage: Callable[[Path], object]) -> None:
+    service = writer(root, segment_bytes=4096)
+    append(service, 40)
+    assert shipper(root, otlp).ship_folder(service.folder, live=True).done
+    assert segments(service.folder)[0].name > "00000001.journal"
+    append(service, 5)
+    damage(service.folder / "cursor")
+    abandon(service)
+    assert adopt(root, otlp).done
+    assert set(otlp.numbers(service.writer_id)) == set(range(1, 46))
+    [closing] = otlp.closings(service.writer_id)
+    assert (closing["last_seq"], closing.get("damaged", [])) == (45, [])
+
+
 def test_a_file_shorter_than_its_cursor_is_read_from_its_beginning(root: Path, otlp: Otlp) -> None:
     service = writer(root)
     append(service, 20)

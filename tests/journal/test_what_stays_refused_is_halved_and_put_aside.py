@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.journal import abandon, adopt, append, shipper, usage, writer
-from tests.support.otlp_receiver import Otlp, Record, busy_above, refuses, rejects, status
+from tests.support.otlp_receiver import Otlp, Record, busy_above, ok, refuses, rejects, status
 from tokentrail import semconv
 from tokentrail.cli.journal import command
-from tokentrail.journal.folder import segments
+from tokentrail.journal.folder import load_cursor, segments
 from tokentrail.journal.records import encode
 from tokentrail.usage import Usage
 
@@ -85,6 +85,20 @@ def test_one_bad_record_does_not_hold_up_the_others(root: Path, otlp: Otlp, poli
     assert again.exit_code == 0, again.output
     assert set(otlp.numbers(service.writer_id)) == good | {121, 182}
     assert list((root / "aside").iterdir()) == []
+
+
+def test_the_cursor_stands_behind_the_part_that_was_accepted(root: Path, otlp: Otlp) -> None:
+    """More was taken for the request than the server has accepted of it by the time the server goes away."""
+    otlp.policy = lambda received: status(503) if otlp.taken else status(413) if len(received.records) > 10 else ok()
+    service = writer(root)
+    append(service, 40)
+    assert not shipper(root, otlp).ship_folder(service.folder, live=True, patient=False).done
+    part = otlp.numbers(service.writer_id)
+    assert 1 <= len(part) <= 10
+    assert load_cursor(service.folder).last_seq == part[-1]
+    otlp.policy = lambda _received: ok()
+    assert shipper(root, otlp).ship_folder(service.folder, live=True).done
+    assert otlp.numbers(service.writer_id) == list(range(1, 41))
 
 
 def test_a_server_that_takes_nothing_at_all_puts_nothing_aside(root: Path, otlp: Otlp) -> None:

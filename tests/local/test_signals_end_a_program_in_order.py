@@ -146,6 +146,25 @@ with ended_by_signals(), Stop() as stop, stop.on_signals():
     assert program.lines == ["False", "True True"]
 
 
+def test_a_signal_just_before_the_system_call_of_a_wait_ends_the_wait(run: Callable[[str], Program]) -> None:
+    """Signal and system call follow each other without a step of Python between them, where Python would run the handler."""
+    program = run(
+        """
+import ctypes, itertools, select, types
+raise_signal = ctypes.CDLL(None)["raise"]
+def select_after_signal(reads, *more):
+    steps = itertools.chain(map(raise_signal, [int(signal.SIGTERM)]), map(select.select, [reads], *([each] for each in more)))
+    return list(steps)[1]
+signals.select = types.SimpleNamespace(select=select_after_signal)
+with Stop() as stop, stop.on_signals():
+    began = time.monotonic()
+    print(stop.wait(8), time.monotonic() - began < 4, flush=True)
+"""
+    )
+    assert program.wait() == 0, program.errors
+    assert program.lines == ["True True"]
+
+
 def test_a_stop_is_seen_whenever_it_is_asked_for(run: Callable[[str], Program]) -> None:
     """More often than a pipe holds; by a signal before, at the beginning of and during the wait; by a thread."""
     program = run(

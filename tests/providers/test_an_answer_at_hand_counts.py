@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace import TracerProvider
 
 from tests.support.scripted import chunks, completion, sse
 from tests.support.scripts import load_script
@@ -213,11 +214,27 @@ def test_arguments_say_who_spent_it(usages: Usages) -> None:
     assert (parsed.operation, parsed.tenant_id, parsed.timestamp) == (Operation.QUERY, "acme", AT)
 
 
+def test_metadata_that_do_not_fit_are_cut_and_flagged(usages: Usages) -> None:
+    body = {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+    track_response("openai", "chat", body, metadata={"small": 1, "large": "m" * 20_000})
+    track_response("openai", "chat", body, metadata={"small": 1})
+    assert [(usage.metadata, usage.metadata_cut) for usage in usages.recorded] == [('{"small": 1}', True), ('{"small": 1}', False)]
+
+
 def test_a_block_says_who_spent_it(usages: Usages) -> None:
     with track_tokens("summarize", tenant_id="acme") as spent:
         track_response("anthropic", "messages", {"type": "message", "id": "msg_1", "usage": {"input_tokens": 3, "output_tokens": 2}})
     assert [(u.operation, u.tenant_id, u.response_id) for u in usages.recorded] == [("summarize", "acme", "msg_1")]
     assert (spent.calls, spent.input_tokens, spent.output_tokens) == (1, 3, 2)
+
+
+def test_the_span_that_is_current_is_the_calls(usages: Usages) -> None:
+    with TracerProvider().get_tracer("worker").start_as_current_span("answer") as span:
+        track_response("openai", "chat", {"usage": {"prompt_tokens": 1, "completion_tokens": 1}})
+    track_response("openai", "chat", {"usage": {"prompt_tokens": 1, "completion_tokens": 1}})
+    context = span.get_span_context()
+    spans = [(usage.trace_id, usage.span_id) for usage in usages.recorded]
+    assert spans == [(f"{context.trace_id:032x}", f"{context.span_id:016x}"), ("", "")]
 
 
 def test_a_message_that_is_read_twice_counts_once(usages: Usages) -> None:
@@ -244,6 +261,28 @@ def test_a_job_counts_once_at_its_end(usages: Usages) -> None:
     assert [(u.key_kind, u.input_tokens, u.response_id) for u in usages] == [("object", 9, "resp_1")]
     track_response("openai", "responses", response_with("completed"))
     assert [usage.key_kind for usage in usages] == ["object", "automatic"]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_prompt_that_gemini_refuses_has_no_output(streams: bool, usages: Usages) -> None:
+    """The usage states the prompt alone: the output is 0 where the prompt was refused, and not stated where an answer may have come."""
+    stated = {"usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9}, "modelVersion": "gemini-x", "responseId": "r"}
+    for body in (stated | {"promptFeedback": {"blockReason": "SAFETY"}}, stated, {"promptFeedback": {"blockReason": "SAFETY"}}):
+        track_response("gcp.gemini", "generate", [body] if streams else body)
+    counts = [(usage.input_tokens, usage.output_tokens, usage.output_source) for usage in usages.recorded]
+    assert counts == [(9, 0, "reported"), (9, None, "unknown"), (None, None, "unknown")]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(
+    ("status", "ended"), [("completed", "complete"), ("incomplete", "complete"), ("failed", "error"), ("cancelled", "partial"), ("queued", "partial")]
+)
+def test_a_response_ends_as_its_status_says(status: str, ended: str, streams: bool, usages: Usages) -> None:
+    """An answer that has met its limit was answered: `incomplete` is no error."""
+    response = {"id": "resp_1", "object": "response", "model": "m", "status": status, "output": [], "usage": {"input_tokens": 4, "output_tokens": 3}}
+    body: Any = [{"type": f"response.{status}", "response": response}] if streams else response
+    track_response("openai", "responses", body)
+    assert [(usage.ended, usage.input_tokens, usage.output_tokens) for usage in usages.recorded] == [(ended, 4, 3)]
 
 
 def test_what_only_loads_a_model_spends_nothing(usages: Usages) -> None:

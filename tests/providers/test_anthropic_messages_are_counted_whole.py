@@ -21,6 +21,7 @@ from tokentrail.testing import Usages
 ASK: dict[str, Any] = {"model": "claude-x", "max_tokens": 64, "messages": [{"role": "user", "content": "hello"}]}
 STATED = {"input_tokens": 10, "cache_read_input_tokens": 200, "cache_creation_input_tokens": 30, "output_tokens": 11}
 HEAD = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x-20260101", "stop_sequence": None}
+PROVISIONAL = {"output_tokens": 1, "output_tokens_details": {"thinking_tokens": 1}}
 COUNTED = (240, 11, 200, 30, 4)
 
 
@@ -31,7 +32,7 @@ def message(text: str = "lorem ipsum", **usage: Any) -> dict[str, Any]:
 
 def events(*texts: str, start: dict[str, Any] | None = None, delta: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """A stream as Anthropic sends it: its start states the input and a provisional output, its delta is cumulative."""
-    begun = HEAD | {"content": [], "stop_reason": None, "usage": start or STATED | {"output_tokens": 1}}
+    begun = HEAD | {"content": [], "stop_reason": None, "usage": start or STATED | PROVISIONAL}
     last = {"output_tokens": 11, "output_tokens_details": {"thinking_tokens": 4}} if delta is None else delta
     return [
         {"type": "message_start", "message": begun},

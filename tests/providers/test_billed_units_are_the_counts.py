@@ -13,13 +13,19 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import tokentrail
 from tests.support.cohere import ASK, USAGE, answer, answer_v1, client_at, events, events_v1, lines
 from tests.support.scripted import ScriptedServer, sse
 from tokentrail.integrations.shapes.cohere import CohereChunks, read_answer, read_vectors
 from tokentrail.integrations.transports.lines import Lines
+from tokentrail.process.current import current
 from tokentrail.recording import recorder
+from tokentrail.recording.runtime import Runtime
 from tokentrail.testing import Usages, collect_usages
 
 VECTORS: dict[str, Any] = {"id": "e-1", "embeddings": {"float": [[0.5]]}, "texts": [], "response_type": "embeddings_by_type"}
@@ -166,6 +172,25 @@ def test_the_host_that_answers_is_recorded(usages: Usages) -> None:
         ("aws.bedrock", "bedrock-runtime.eu-west-1.amazonaws.com"),
         ("cohere", "api.cohere.com"),
     ]
+
+
+@pytest.mark.parametrize(("asked", "sent", "port"), [("https://api.cohere.com", ":8443", 8443), ("https://api.cohere.com:8080", "", 443)])
+def test_the_span_names_the_host_and_the_port_that_answer(asked: str, sent: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def send_elsewhere(request: httpx.Request) -> None:
+        request.url = httpx.URL(f"https://bedrock-runtime.eu-west-1.amazonaws.com{sent}/model/cohere.command-r-v1:0/invoke")
+
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer", lambda *_args, **_more: provider.get_tracer("test"))
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, json=answer()))
+    http_client = httpx.Client(transport=transport, event_hooks={"request": [send_elsewhere]})
+    with Runtime(current.settings).in_place(), collect_usages() as recorded:
+        client_at(asked, httpx_client=http_client).chat(**ASK)
+    (span,) = exporter.get_finished_spans()
+    attributes = dict(span.attributes or {})
+    host = "bedrock-runtime.eu-west-1.amazonaws.com"
+    assert recorded[0].server_address == host
+    assert (attributes["gen_ai.provider.name"], attributes["server.address"], attributes["server.port"]) == ("aws.bedrock", host, port)
 
 
 def test_what_spends_nothing_is_not_counted(usages: Usages) -> None:

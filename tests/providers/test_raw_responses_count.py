@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from typing import Any
 
 import groq
@@ -111,6 +112,16 @@ def test_raw_stream_read_as_lines(usages: Usages) -> None:
         gc.collect()
         usages.wait_for(1)
     assert list_recorded(usages) == [("complete", 40, 11, 4)]
+
+
+def test_raw_stream_whose_events_have_several_lines(usages: Usages) -> None:
+    """The lines of an event's data are one text (HTML's standard, "Server-sent events")."""
+    events = [json.dumps(chunk, indent=1).splitlines() for chunk in chunks("lorem", usage=True)]
+    sent = [("".join(f"data: {line}\r\n" for line in lines) + "\r\n").encode() for lines in events]
+    with ScriptedServer([*sent, b"data: [DONE]\r\n\r\n"]) as server, openai.OpenAI(base_url=server.url, api_key="none") as client:
+        with client.chat.completions.with_streaming_response.create(**ASK, stream=True, stream_options={"include_usage": True}) as raw:
+            assert raw.read()
+        assert list_recorded(usages) == [("complete", 40, 11, 4)]
 
 
 async def test_raw_stream_async(usages: Usages) -> None:

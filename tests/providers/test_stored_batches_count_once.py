@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from google.oauth2.credentials import Credentials
 from tests.support.bedrock import AIO_SESSION, AWS
 from tests.support.job_server import JobServer, lines
 from tokentrail import track_response, track_tokens
+from tokentrail.integrations.shapes.bedrock_models import read_invoked
+from tokentrail.process.current import current
 from tokentrail.testing import Usages
 
 JOB = "a1b2c3d4e5f6"
@@ -115,6 +118,35 @@ def test_the_example_of_the_page_counts_every_line_once(usages: Usages, monkeypa
         for _ in range(2):
             given["count_batch"](ARN, "lorem", "out/", CLAUDE)
     assert totals(usages) == (2, 2, 64, 9)
+
+
+def test_a_line_at_which_a_reader_fails_is_counted_and_takes_no_other_with_it(usages: Usages, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(answered: Any) -> Any:
+        if answered["usage"]["output_tokens"] == 5:
+            raise RuntimeError("our mistake")
+        return read_invoked(answered)
+
+    monkeypatch.setattr("tokentrail.integrations.shapes.stored_batches.read_invoked", fails)
+    assert track_response("aws.bedrock", "batch", lines(record(0), record(1), record(2)), job=ARN)
+    assert [usage.output_tokens for usage in usages.recorded] == [4, 6]
+    errors = current.runtime.diagnostics.internal_errors
+    assert errors == {"track_response": 1}
+    errors.clear()
+
+
+def test_results_have_the_time_that_is_given(usages: Usages) -> None:
+    """A line states no time: by default it is spent when it is read."""
+    before = time.time_ns()
+    track_response("aws.bedrock", "batch", lines(record(0), record(1)), job=ARN, timestamp=1_790_000_000 * 10**9)
+    track_response("aws.bedrock", "batch", record(2), job=ARN)
+    assert [usage.ts for usage in usages.recorded[:2]] == [1_790_000_000 * 10**9] * 2
+    assert before <= usages[2].ts <= time.time_ns()
+
+
+def test_a_record_with_an_error_spends_nothing_whatever_stands_beside_the_error(usages: Usages) -> None:
+    assert track_response("aws.bedrock", "batch", record(0) | {"error": FAILED["error"]}, job=ARN) == ""
+    assert track_response("gcp.vertex_ai", "batch", {"request": {}, "response": {}, "status": "Bad request"}, job=ARN) == ""
+    assert not usages.recorded
 
 
 async def test_a_job_that_is_created_with_aiobotocore(usages: Usages) -> None:

@@ -213,6 +213,10 @@ SHAPES: Final[dict[str, tuple[Row, dict[str, object]]]] = {
         span(1, {"gen_ai.operation.name": "embeddings", "gen_ai.provider.name": "openai", "gen_ai.usage.input_tokens": 6}),
         {"token_type": "embedding", "input_tokens": 6, "output_tokens": None, "source": "reported"},
     ),
+    "an error that has a status alone": (
+        span(1, tokens(5, 0), StatusCode="Error"),
+        {"ended": "error", "error_type": "", "input_tokens": 5, "output_tokens": 0},
+    ),
     "an error that was billed": (
         span(1, tokens(5, 0, error__type="timeout"), StatusCode="Error"),
         {"ended": "error", "error_type": "timeout", "input_tokens": 5, "output_tokens": 0},

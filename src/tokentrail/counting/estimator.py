@@ -15,15 +15,17 @@ import msgspec
 from tokentrail.counting.tokens import TokenCount, count_tokens, is_ready
 from tokentrail.models import model_family
 from tokentrail.process import threads
+from tokentrail.process.diagnostics import log
 from tokentrail.usage import Usage
 from tokentrail.vocabulary import Ended, Source, TokenType
 
 __all__ = ["Estimator", "complete"]
 
-logger = logging.getLogger("tokentrail")
 
 _CHAT: Final = "chat"  # the conventions' operation for all calls with messages, OpenAI's responses included
 _WARNING_SECONDS: Final = 60.0  # seconds
+WHERE: Final = "counting"
+"""The place of errors, as in the metric of internal errors."""
 
 
 def _model(usage: Usage) -> str:
@@ -79,6 +81,15 @@ def _nothing() -> None:
     pass
 
 
+def _log(_where: str, error: BaseException) -> None:
+    """Logs the type alone: an error's message may quote the text."""
+    log(logging.WARNING, "tokentrail: a usage could not be estimated: %s", type(error).__name__)
+
+
+def _count_nowhere(_where: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     usage: Usage
@@ -106,12 +117,24 @@ class Estimator:
 
     `max_pending_chars` bounds the waiting characters (4 bytes each at most), `max_pending` the waiting calls. Usages beyond the bounds are dropped
     and counted in `dropped`: their rows keep the text sizes, without tokens. `failed` counts usages whose counting or `append` raised.
+    `on_error` gets the error, in the estimator's thread. `count` gets the place of an error in `submit`, where nothing may be logged: logging
+    handlers acquire locks.
     """
 
-    def __init__(self, append: Callable[[Usage], None] = _nowhere, max_pending_chars: int = 16 * 1024 * 1024, max_pending: int = 256) -> None:
+    def __init__(
+        self,
+        append: Callable[[Usage], None] = _nowhere,
+        max_pending_chars: int = 16 * 1024 * 1024,
+        max_pending: int = 256,
+        *,
+        on_error: Callable[[str, BaseException], object] = _log,
+        count: Callable[[str], object] = _count_nowhere,
+    ) -> None:
         self._append = append
         self._max_pending_chars = max_pending_chars
         self._max_pending = max_pending
+        self._on_error = on_error
+        self._count = count
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
@@ -148,7 +171,8 @@ class Estimator:
             self._put(_Entry(usage, tuple(input_texts), tuple(output_texts), characters, append or self._append, settle))
             submitted = True
         except Exception:
-            self.failed += 1  # not logged: a logging handler acquires locks, and the caller may be a finalizer
+            self.failed += 1
+            self._count(WHERE)
         finally:
             if not submitted:
                 settle()
@@ -200,24 +224,24 @@ class Estimator:
 
     def _complete(self, entry: _Entry) -> None:
         try:
-            usage = entry.usage
-            if not self._may_load and not is_ready(_model(usage), usage.provider):
-                return
-            better = complete(usage, entry.input_texts, entry.output_texts)
-            if better is not None:
-                entry.append(better)
+            try:
+                usage = entry.usage
+                if not self._may_load and not is_ready(_model(usage), usage.provider):
+                    return
+                better = complete(usage, entry.input_texts, entry.output_texts)
+                if better is not None:
+                    entry.append(better)
+            finally:
+                entry.settle()
         except BaseException as error:
             self.failed += 1
-            # only the type is logged: an error's message may quote the text
-            logger.warning("tokentrail: a usage could not be estimated: %s", type(error).__name__)
-        finally:
-            entry.settle()
+            self._on_error(WHERE, error)
 
     def _warn(self) -> None:
         dropped = self.dropped
         if dropped > self._warned_of and time.monotonic() >= self._next_warning:
             self._next_warning = time.monotonic() + _WARNING_SECONDS
-            logger.warning("tokentrail: %d usages stay without an estimate: too much text was waiting", dropped - self._warned_of)
+            log(logging.WARNING, "tokentrail: %d usages stay without an estimate: too much text was waiting", dropped - self._warned_of)
             self._warned_of = dropped
 
 

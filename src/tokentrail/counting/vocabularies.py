@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tokentrail.process.diagnostics import log
 from tokentrail.process.forks import no_fork
 from tokentrail.process.mutexes import Mutex
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     import tiktoken
 
 __all__ = ["CL100K", "O200K", "DamagedVocabulary", "Vocabulary", "count", "load", "problem"]
-
-logger = logging.getLogger("tokentrail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ def _open_once(vocabulary: Vocabulary, *, download: bool) -> None:
                 return
             level, sentence = logging.INFO, f"the vocabulary of {vocabulary.name} is not on this machine: {_INSTALL}"
         _problems[vocabulary.name, download] = sentence
-    logger.log(level, "tokentrail: %s; tokens are estimated", sentence)
+    log(level, "tokentrail: %s; tokens are estimated", sentence)
 
 
 def load(vocabulary: Vocabulary, *, download: bool = False) -> tiktoken.Encoding | None:
@@ -229,5 +228,6 @@ def count(encoding: tiktoken.Encoding, text: str) -> int | None:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise  # an interrupt; a Rust panic is no `Exception` either
-        logger.warning("tokentrail: tiktoken gave up on a text of %d characters: %s; its tokens are estimated", len(text), type(error).__name__)
+        sentence = "tokentrail: tiktoken gave up on a text of %d characters: %s; its tokens are estimated"
+        log(logging.WARNING, sentence, len(text), type(error).__name__)
         return None

@@ -133,6 +133,8 @@ def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, arg
         exchange = opens(instance, args, kwargs)
         if exchange is None:
             return None
+        if type(exchange.args) is not tuple or type(exchange.kwargs) is not dict:
+            raise TypeError(f"the hook's exchange has no arguments for the SDK's function: {where}")  # noqa: TRY301 - counted, and passed by
         request = exchange.request
         if type(request.model) is not str:
             request.model = _text(request.model)
@@ -151,27 +153,29 @@ def _answered(where: str, exchange: Exchange, result: Any) -> Any:
         if exchange.deliver is not None:
             return exchange.deliver(exchange, result)
         reading = exchange.read(result)
+        if reading is not None:
+            answer, ended = reading  # within the guard: an integration may return anything
+            reading = sanitized(answer, exchange.attempts), ended
     except Exception as error:
         internal_error(where, error)
-        reading = None if exchange.deferred else (Answer(), "complete")
+        reading = None if exchange.deferred else (sanitized(Answer(), exchange.attempts), "complete")
     if reading is not None:
         call = exchange.call or recorder.start(exchange.request)
         if call is not None:
-            answer, ended = reading
-            call.finish(sanitized(answer, exchange.attempts), ended)
+            call.finish(reading[0], reading[1])
     return result
 
 
 def _failed(where: str, exchange: Exchange, error: BaseException) -> None:
     """Records a call that raised, with the usage that the exception, or the answer behind the exception, states."""
-    answer = None
     try:
-        if exchange.read_error is not None:
-            answer = exchange.read_error(exchange, error)
+        stated = exchange.read_error(exchange, error) if exchange.read_error is not None else None
+        answer = sanitized(stated or Answer(), exchange.attempts)
     except Exception as failure:
         internal_error(where, failure)
+        answer = sanitized(Answer(), exchange.attempts)
     if exchange.call is not None:
-        exchange.call.finish(sanitized(answer or Answer(), exchange.attempts), ended_by(error), error)
+        exchange.call.finish(answer, ended_by(error), error)
 
 
 def ended_by(error: BaseException) -> str:

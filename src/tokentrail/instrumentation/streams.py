@@ -74,14 +74,19 @@ class FollowedStream:
     def _record(self, reading: Reading | None, error: BaseException | None = None, *, later: bool = False) -> None:
         if reading is None:
             return
-        answer, ended = reading
-        if error is not None and ended != "created" and ended_by(error) == "error":  # any other exception leaves a partial answer
-            ended = "error"
-            self._add_counts_of_error(answer, error)
+        is_error = error is not None and ended_by(error) == "error"  # any other exception leaves a partial answer
+        try:
+            answer, ended = reading  # within the guard: an integration may return anything
+            if error is not None and is_error and ended != "created":
+                ended = "error"
+                self._add_counts_of_error(answer, error)
+            answer = sanitized(answer, self.exchange.attempts)
+        except Exception as failure:
+            internal_error("stream", failure)
+            answer, ended = sanitized(Answer(), self.exchange.attempts), "error" if is_error else "partial"
         call = self.exchange.call or self.start_call()
         if call is None:
             return
-        answer = sanitized(answer, self.exchange.attempts)
         if later:
             call.finish_later(answer, ended)
         else:

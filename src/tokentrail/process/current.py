@@ -7,6 +7,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from tokentrail.process.diagnostics import log
 from tokentrail.process.forks import no_fork
 from tokentrail.process.mutexes import Mutex
 from tokentrail.settings import Settings, check_url, from_environment
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from tokentrail.recording.runtime import Runtime
 
 __all__ = ["Current", "current"]
-
-logger = logging.getLogger("tokentrail")
 
 
 class Current:
@@ -34,7 +33,7 @@ class Current:
         if name == "settings":
             with self._mutex.lock:
                 if "settings" not in vars(self):
-                    made = from_environment(os.environ, lambda sentence: logger.warning("tokentrail: %s; it is left out", sentence))
+                    made = from_environment(os.environ, lambda sentence: log(logging.WARNING, "tokentrail: %s; it is left out", sentence))
                     vars(self).setdefault("settings", made)  # a signal handler may have created the settings meanwhile
         elif name == "runtime":
             with no_fork():

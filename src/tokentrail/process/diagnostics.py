@@ -7,13 +7,22 @@ import time
 import traceback
 from typing import Final
 
-__all__ = ["Diagnostics"]
+__all__ = ["Diagnostics", "log"]
 
 logger = logging.getLogger("tokentrail")
 
 LOG_SECONDS: Final = 60.0
 """Between two warnings with the same subject."""
 MAX_ONCE_KEYS: Final = 512
+
+
+def log(level: int, message: str, *args: object) -> bool:
+    """Logs a message. Returns False if a handler or a filter of the application raised: a message must not end a call, or a thread."""
+    try:
+        logger.log(level, message, *args)
+    except Exception:
+        return False
+    return True
 
 
 class Diagnostics:
@@ -32,7 +41,8 @@ class Diagnostics:
         about = about or sentence[:40]
         if now - self._logged.get(about, -LOG_SECONDS) >= LOG_SECONDS:
             self._logged[about] = now
-            logger.warning("tokentrail: %s", sentence)
+            if not log(logging.WARNING, "tokentrail: %s", sentence):
+                self.count("diagnostics.log")
 
     def is_first(self, *about: object) -> bool:
         """True for the first call with these arguments in this process; False after `MAX_ONCE_KEYS` different arguments."""
@@ -54,7 +64,8 @@ class Diagnostics:
         count = self.count(where)
         self.complain(f"{type(error).__name__} in {where}; the application is not affected ({count} so far)", about=where)
         if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("tokentrail: %s in %s at\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
+            trace = "".join(traceback.format_tb(error.__traceback__))
+            log(logging.DEBUG, "tokentrail: %s in %s at\n%s", type(error).__name__, where, trace)
 
     def forget(self) -> None:
         """Removes the errors of the parent in a forked child."""

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from tokentrail.host_rules import HostRule, rules_of, steps_of
 from tokentrail.process.current import current
+from tokentrail.process.diagnostics import log
 from tokentrail.providers.table import PROVIDERS
 
 __all__ = ["Server", "is_named", "place_of", "server_of"]
 
-logger = logging.getLogger("tokentrail")
 
 _HOSTS: Final = {host: provider.name for provider in PROVIDERS for host in provider.hosts}
 _SUFFIXES: Final = tuple((suffix, provider.name) for provider in PROVIDERS for suffix in provider.suffixes)
@@ -114,7 +114,8 @@ def _log_default(host: str, port: int, default: str) -> None:
     if not current.runtime.diagnostics.is_first("unnamed host", host, port):
         return
     where = place_of(host, port)
-    logger.info("tokentrail: %s is recorded as %s, after the SDK: name the provider with TOKENTRAIL_PROVIDER_HOSTS=%s=…", where, default, where)
+    sentence = "tokentrail: %s is recorded as %s, after the SDK: name the provider with TOKENTRAIL_PROVIDER_HOSTS=%s=…"
+    log(logging.INFO, sentence, where, default, where)
 
 
 def place_of(address: str, port: int) -> str:

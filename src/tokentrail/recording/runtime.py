@@ -140,7 +140,7 @@ class Runtime:
             with no_fork():
                 from tokentrail.counting.estimator import Estimator  # noqa: PLC0415
             with self._mutex.lock:
-                self._estimator = self._estimator or Estimator()
+                self._estimator = self._estimator or Estimator(on_error=self.diagnostics.internal_error, count=self.diagnostics.count)
         self._estimator.submit(usage, texts.input, texts.output, append, settle)
 
     def drain_estimates(self, timeout: float) -> bool:

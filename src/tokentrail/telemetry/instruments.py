@@ -101,6 +101,9 @@ class Telemetry:
             span.set_attribute(semconv.PROVIDER, request.provider)
             if request.server_address:
                 span.set_attribute(semconv.SERVER_ADDRESS, request.server_address)
+            # the usual port is told only in the place of another one, which no span can take back
+            if request.server_port not in (0, USUAL_PORT) or semconv.SERVER_PORT in (getattr(span, "attributes", None) or {}):
+                span.set_attribute(semconv.SERVER_PORT, request.server_port or USUAL_PORT)
 
     def finish(self, span: Span | None, usage: Usage, answer: Answer, span_context: SpanContext) -> None:
         """Ends the span and adds to the metrics. The span is as long as the usage's duration, also if the wall clock was set meanwhile."""
