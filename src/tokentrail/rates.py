@@ -24,4 +24,3 @@ RATES: Final = (
     Count(PER_CALL, "", "Per call"),
     Count(PER_HOUR, "", "Per hour of the calls' durations: a machine of one's own"),
 )
-"""Each rate is a list of steps: above so many input tokens of the call, the price for all of its tokens."""

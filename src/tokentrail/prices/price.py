@@ -67,10 +67,12 @@ class PriceList:
 
 
 def rows(prices: Iterable[Price]) -> list[dict[str, Any]]:
-    """Returns rows of the table `prices`, without source and version."""
+    """Returns rows of the table `prices`, without source and version: one for each step of a price, the largest first."""
+    steps = [(price, above) for price in prices for above in sorted({above for rate in price.rates.values() for above, _ in rate}, reverse=True)]
     return [
         {
             "place": place,
+            "above": above,
             "entry": price.entry,
             "provider": price.provider,
             "model": price.model,
@@ -83,7 +85,13 @@ def rows(prices: Iterable[Price]) -> list[dict[str, Any]]:
             "batch": price.batch,
             "currency": price.currency,
             "note": price.note,
-            **{rate.name: [{"above": above, "price": str(each)} for above, each in price.rates.get(rate.name, ())] for rate in RATES},
+            **{rate.name: _at(price.rates.get(rate.name, ()), above) for rate in RATES},
         }
-        for place, price in enumerate(prices)
+        for place, (price, above) in enumerate(steps)
     ]
+
+
+def _at(rate: Sequence[Step], above: int) -> str | None:
+    """Returns what a rate is for calls above so many input tokens; None for no rate."""
+    held = [amount for step, amount in rate if step <= above]
+    return str(held[-1]) if held else None

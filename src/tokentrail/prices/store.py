@@ -44,7 +44,7 @@ def load(client: Client, prices: PriceList) -> Loaded:
     if rates:
         client.insert_json("exchange_rates", rates)
     client.insert_json("prices", new)
-    return Loaded(prices.source, len(new), len(rates))
+    return Loaded(prices.source, len(prices.prices), len(rates))
 
 
 def _kind_of(source: str) -> str:

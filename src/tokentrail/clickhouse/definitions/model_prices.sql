@@ -1,15 +1,13 @@
--- The prices of every model that was called, resolved once for each provider and model, and not for each call: regular expressions are dear.
--- In the order in which they are tried: own prices first, those of the model that answered before those of the requested one, then as in the list. A list
--- fits by its first model alone. A date without dashes in a model's name is tried with dashes too, as public lists write dates.
+-- When which price is valid of every model that was called, resolved once for each provider and model, and not for each call: regular expressions are
+-- dear. In the order in which prices are tried: own ones first, those of the model that answered before those of the requested one, then as in the list.
+-- A public list fits by its first model alone. A date without dashes in a model's name is tried with dashes too, as public lists write dates.
 CREATE OR REPLACE VIEW model_prices{{on_cluster}}
 (
     provider       LowCardinality(String) COMMENT 'Who answers',
     request_model  LowCardinality(String) COMMENT 'The model that is asked for',
     response_model LowCardinality(String) COMMENT 'The model that answers, as it names itself',
-    prices         Array(Tuple(
-        valid_from DateTime('UTC'), valid_to DateTime('UTC'), daily_from UInt32, daily_to UInt32, batch Bool, currency String, source String, model String,
-        {{each rates: $name Array(Tuple(above Int64, price Decimal(38, 18))),}}
-        note String)) COMMENT 'The prices that fit, in the order in which they are tried: the first one that is valid counts'
+    prices         Array(Tuple(valid_from DateTime('UTC'), valid_to DateTime('UTC'), daily_from UInt32, daily_to UInt32, batch Bool, above Int64, id UInt64))
+        COMMENT 'The prices that fit, in the order in which they are tried: the first one that is valid counts'
 )
 AS
 WITH
@@ -22,11 +20,7 @@ WITH
             named.provider AS provider, named.request_model AS request_model, named.response_model AS response_model,
             (p.source != 'own', p.source, named.candidate.1, p.place) AS rank,
             (p.source, if(p.source = 'own', 0, named.candidate.1), if(p.source = 'own', 0, p.entry)) AS of_list,
-            (
-                p.valid_from, p.valid_to, p.daily_from, p.daily_to, p.batch, p.currency, p.source, p.model,
-                {{each rates: p.$name,}}
-                p.note
-            ) AS price
+            (p.valid_from, p.valid_to, p.daily_from, p.daily_to, p.batch, p.above, p.id) AS price
         FROM
         (
             SELECT
@@ -55,4 +49,4 @@ FROM
     GROUP BY provider, request_model, response_model, price
 )
 GROUP BY provider, request_model, response_model
-COMMENT 'The prices of every model that was called';
+COMMENT 'When which price is valid of every model that was called';

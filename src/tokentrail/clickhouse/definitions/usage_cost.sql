@@ -1,6 +1,6 @@
 -- What each usage costs: its tokens by the price at the time of the call, in decimals. A new price changes what this view says, and no token.
--- Tokens of a class with a rate of its own are taken out of their total; those of a class without one are paid as the rest of the total. A rate's step
--- holds for all tokens of a call with more input than the step. Without a price there is no cost, and no 0.
+-- Tokens of a class with a rate of its own are taken out of their total; those of a class without one are paid as the rest of the total. Without a price
+-- there is no cost, and no 0. A row carries the number of its price alone through the join with the times of prices: with the rates a million rows took minutes, and now a second.
 CREATE OR REPLACE VIEW usage_cost{{on_cluster}}
 (
 {{part usage_columns}}
@@ -15,30 +15,23 @@ CREATE OR REPLACE VIEW usage_cost{{on_cluster}}
 )
 AS
 WITH
-    toHour(u.ts) * 3600 + toMinute(u.ts) * 60 + toSecond(u.ts) AS second_of_day,
-    arrayFirst(
-        each -> u.ts >= each.valid_from AND u.ts < each.valid_to AND (NOT each.batch OR u.endpoint = 'batch')
-            AND if(each.daily_from < each.daily_to,
-                second_of_day >= each.daily_from AND second_of_day < each.daily_to,
-                second_of_day >= each.daily_from OR second_of_day < each.daily_to),
-        p.prices) AS found,
     ifNull(u.input_tokens, 0) AS into,
     ifNull(u.output_tokens, 0) AS out,
-    {{each rates: arrayLast(step -> into > step.above, found.$name).price AS rate_$name,}}
-    if(notEmpty(found.cache_write_1h), ifNull(u.cache_write_1h_tokens, 0), 0) AS written_for_an_hour,
-    if(notEmpty(found.cache_write), ifNull(u.cache_write_tokens, 0) - written_for_an_hour, 0) AS written,
-    if(notEmpty(found.cache_read), ifNull(u.cache_read_tokens, 0), 0) AS read,
-    if(notEmpty(found.audio_input), ifNull(u.audio_input_tokens, 0), 0) AS heard,
-    if(notEmpty(found.image_input), ifNull(u.image_input_tokens, 0), 0) AS seen,
+    {{each rates: ifNull(r.$name, 0) AS rate_$name,}}
+    if(r.cache_write_1h IS NULL, 0, ifNull(u.cache_write_1h_tokens, 0)) AS written_for_an_hour,
+    if(r.cache_write IS NULL, 0, ifNull(u.cache_write_tokens, 0) - written_for_an_hour) AS written,
+    if(r.cache_read IS NULL, 0, ifNull(u.cache_read_tokens, 0)) AS read,
+    if(r.audio_input IS NULL, 0, ifNull(u.audio_input_tokens, 0)) AS heard,
+    if(r.image_input IS NULL, 0, ifNull(u.image_input_tokens, 0)) AS seen,
     into - written_for_an_hour - written - read - heard - seen AS rest_of_input,
-    if(notEmpty(found.reasoning), ifNull(u.reasoning_tokens, 0), 0) AS thought,
-    if(notEmpty(found.audio_output), ifNull(u.audio_output_tokens, 0), 0) AS spoken,
-    if(notEmpty(found.image_output), ifNull(u.image_output_tokens, 0), 0) AS drawn,
+    if(r.reasoning IS NULL, 0, ifNull(u.reasoning_tokens, 0)) AS thought,
+    if(r.audio_output IS NULL, 0, ifNull(u.audio_output_tokens, 0)) AS spoken,
+    if(r.image_output IS NULL, 0, ifNull(u.image_output_tokens, 0)) AS drawn,
     out - thought - spoken - drawn AS rest_of_output,
     multiIf(
-        u.input_tokens IS NULL AND u.output_tokens IS NULL AND empty(found.call) AND empty(found.hour), 'uncounted',
-        found.currency = '', 'unpriced',
-        u.source = 'unknown' OR (rest_of_input != 0 AND empty(found.input)) OR (rest_of_output != 0 AND empty(found.output)), 'partly',
+        u.input_tokens IS NULL AND u.output_tokens IS NULL AND r.call IS NULL AND r.hour IS NULL, 'uncounted',
+        r.currency = '', 'unpriced',
+        u.source = 'unknown' OR (rest_of_input != 0 AND r.input IS NULL) OR (rest_of_output != 0 AND r.output IS NULL), 'partly',
         'priced') AS state,
     toDecimal128(if(into >= 0, greatest(rest_of_input, 0), rest_of_input), 0) * rate_input
         + toDecimal128(written_for_an_hour, 0) * rate_cache_write_1h
@@ -53,15 +46,28 @@ WITH
     toDecimal128(u.calls, 0) * rate_call
         + toDecimal128(toInt64(round(ifNull(u.duration_ms, 0) * 1000)), 0) * rate_hour / 3600000000 AS of_calls
 SELECT
-    u.*,
+    u.* EXCEPT (price_id, second_of_day),
     CAST(state, 'Enum8(\'uncounted\' = 0, \'unpriced\' = 1, \'partly\' = 2, \'priced\' = 3)') AS cost_state,
     if(state IN ('partly', 'priced'), millions_of_input / 1000000, NULL) AS input_cost,
     if(state IN ('partly', 'priced'), millions_of_output / 1000000, NULL) AS output_cost,
     if(state IN ('partly', 'priced'), of_calls, NULL) AS call_cost,
     input_cost + output_cost + call_cost AS cost,
-    toLowCardinality(found.currency) AS currency,
-    toLowCardinality(found.source) AS price_source,
-    toLowCardinality(found.model) AS price_model
-FROM usage AS u
-LEFT ANY JOIN model_prices AS p ON u.provider = p.provider AND u.request_model = p.request_model AND u.response_model = p.response_model
+    r.currency AS currency,
+    r.source AS price_source,
+    toLowCardinality(r.model) AS price_model
+FROM
+(
+    SELECT
+        c.*,
+        arrayFirst(
+            each -> c.ts >= each.valid_from AND c.ts < each.valid_to AND (NOT each.batch OR c.endpoint = 'batch') AND ifNull(c.input_tokens, 0) > each.above
+                AND if(each.daily_from < each.daily_to,
+                    second_of_day >= each.daily_from AND second_of_day < each.daily_to,
+                    second_of_day >= each.daily_from OR second_of_day < each.daily_to),
+            p.prices).id AS price_id,
+        toHour(c.ts) * 3600 + toMinute(c.ts) * 60 + toSecond(c.ts) AS second_of_day
+    FROM usage AS c
+    LEFT ANY JOIN model_prices AS p ON c.provider = p.provider AND c.request_model = p.request_model AND c.response_model = p.response_model
+) AS u
+LEFT ANY JOIN (SELECT id, source, model, currency, {{each rates: $name, }}note FROM prices) AS r ON u.price_id = r.id
 COMMENT 'What each usage costs, by the price at the time of the call';

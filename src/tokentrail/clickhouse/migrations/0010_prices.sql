@@ -16,8 +16,10 @@ CREATE TABLE IF NOT EXISTS prices{{on_cluster}}
     daily_to    UInt32 COMMENT 'Second of the day (UTC) until which it holds; not above daily_from: over midnight',
     batch       Bool COMMENT 'Whether the price is that of results of a batch',
     currency    LowCardinality(String) COMMENT 'ISO 4217',
-    {{each rates: $name Array(Tuple(above Int64, price Decimal(38, 18))) COMMENT '$literal',}}
-    note        String COMMENT 'What the list says of the price, and what it leaves out'
+    above       Int64 COMMENT 'The price holds for calls with more input tokens than this, and then for all of their tokens',
+    {{each rates: $name Nullable(Decimal(38, 18)) COMMENT '$literal',}}
+    note        String COMMENT 'What the list says of the price, and what it leaves out',
+    id          UInt64 MATERIALIZED sipHash64(source, version, place) COMMENT 'By which a usage finds its price'
 )
 ENGINE = {{everywhere.prices}}
 ORDER BY (source, version, place)
