@@ -265,6 +265,17 @@ def test_an_error_of_the_bridge_never_reaches_the_application(program: Program, 
     assert program.usages == []
 
 
+@pytest.mark.parametrize("step", ["begin", "note", "finish"])
+def test_an_error_of_the_bridge_loses_no_call_of_tokentrail(step: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(f"tokentrail.bridge.calls.Calls.{step}", fail)
+    end(own_call())
+    assert program.totals() == (1, 10, 4)
+    assert sum(program.runtime.diagnostics.internal_errors.values()) == 1
+
+
 def test_what_waits_at_the_end_is_taken(program: Program) -> None:
     with program.tracer("app").start_as_current_span("request"):
         own_call().leave()  # a stream that nobody ends

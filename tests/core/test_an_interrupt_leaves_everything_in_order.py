@@ -108,6 +108,19 @@ def test_an_estimate_whose_thread_was_not_started_is_done_with_the_next(monkeypa
     assert settled[-1] == 2
 
 
+def test_deferred_work_that_fails_stops_no_later_work() -> None:
+    errors, done = list[str](), list[int]()
+
+    def fails() -> None:
+        raise RuntimeError("our mistake")
+
+    work = deferred.Deferred(lambda where, error: errors.append(f"{where}: {error}"))
+    for action in (fails, lambda: done.append(1), fails, lambda: done.append(2)):
+        work.do_later(action)
+    assert work.drain(20)
+    assert (done, errors) == ([1, 2], ["deferred: our mistake"] * 2)
+
+
 def test_deferred_work_whose_thread_was_not_started_is_done_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     work, done = deferred.Deferred(lambda *_: None), list[int]()
     work.do_later(lambda: done.append(1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import os
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import SpanKind, StatusCode
 
@@ -22,6 +24,7 @@ from tests.support.telemetry_contract import check_span
 from tokentrail import track_token_usage, track_tokens
 from tokentrail.counts import COUNTS
 from tokentrail.instrumentation.contract import Answer
+from tokentrail.journal.reader import header_of
 from tokentrail.recording import recorder
 
 
@@ -293,6 +296,21 @@ def test_a_sampler_may_decide_by_what_is_known_at_the_start(make_sdk: Callable[.
     make_sdk(Sampler(1.0))
     call(request=a_request(server_port=11434))
     assert {"gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "server.address", "server.port"} <= seen[0].keys()
+
+
+def test_a_resource_that_cannot_be_read_loses_no_usage(journal: Path, internal_errors: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd(TracerProvider):
+        @property
+        def resource(self) -> Any:
+            raise RuntimeError("a detector of the program's own has failed")
+
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", Odd())
+    call()
+    ((writer_id, _, usage),) = journal_of(journal)
+    assert usage.input_tokens == 11
+    resource = header_of(journal / writer_id).resource
+    assert (bool(resource["service.name"]), resource["process.pid"]) == (True, os.getpid())
+    assert internal_errors == {"telemetry": 1, "telemetry.resource_attributes": 1}, "the SDK's tracer reads it too"
 
 
 def test_an_sdk_that_fails_is_counted_and_the_application_goes_on(

@@ -12,10 +12,11 @@ import groq
 import ollama
 import openai
 import pytest
+from openai._models import FinalRequestOptions
 
 from tests.support.provider_sdks import PACKAGES, is_there
 from tests.support.recordings import ask, ask_async, error_types, url_of
-from tests.support.scripted import ScriptedServer, chunks, sse
+from tests.support.scripted import ScriptedServer, chunks, completion, sse
 from tokentrail.instrumentation.registry import instrument, uninstrument
 from tokentrail.testing import Recording, ReplayServer, Usages, read_recordings
 
@@ -253,3 +254,20 @@ def test_raw_bytes_of_a_stream_hold_no_usage_that_nobody_asked_for(known_as: Any
         hooked = read()
         assert hooked == bare(read)
     assert b"usage" not in hooked
+
+
+def test_options_that_the_caller_has_made_stay_as_they_are(usages: Usages, known_as: Callable[[int, str], None]) -> None:
+    """A request may be sent again with the same options; what tokentrail changes is a copy."""
+    with ScriptedServer(completion()) as server, openai.OpenAI(base_url=server.url, api_key="none", max_retries=0) as client:
+        options = FinalRequestOptions.construct(method="post", url="/chat/completions", json_data={**ASK})
+        before = dict(vars(options))
+        for _ in range(2):
+            assert client.request(openai.types.chat.ChatCompletion, options)
+            assert dict(vars(options)) == before, "of a host that nothing names, the answer is looked at"
+    with ScriptedServer(sse(chunks("lorem", usage=True))) as server, openai.OpenAI(base_url=server.url, api_key="none", max_retries=0) as client:
+        known_as(server.port, "openai")
+        options = FinalRequestOptions.construct(method="post", url="/chat/completions", json_data={**ASK, "stream": True})
+        assert list(client.request(openai.types.chat.ChatCompletionChunk, options, stream=True, stream_cls=openai.Stream[Any]))
+        assert server.asked[0]["stream_options"] == {"include_usage": True}
+        assert options.json_data == {**ASK, "stream": True}
+    assert [usage.input_tokens for usage in usages.recorded] == [40, 40, 40]

@@ -124,6 +124,15 @@ def test_raw_stream_whose_events_have_several_lines(usages: Usages) -> None:
         assert list_recorded(usages) == [("complete", 40, 11, 4)]
 
 
+def test_raw_stream_whose_last_event_has_no_end(usages: Usages) -> None:
+    """A server may end the body after the last word: the usage is in it."""
+    *sent, last = sse(chunks("lorem", usage=True), done=False)
+    with ScriptedServer([*sent, last.rstrip()]) as server, openai.OpenAI(base_url=server.url, api_key="none") as client:
+        with client.chat.completions.with_streaming_response.create(**ASK, stream=True, stream_options={"include_usage": True}) as raw:
+            assert raw.read()
+        assert list_recorded(usages) == [("complete", 40, 11, 4)]
+
+
 async def test_raw_stream_async(usages: Usages) -> None:
     with ScriptedServer(STREAM) as server:
         raw = await openai.AsyncOpenAI(base_url=server.url, api_key="none").chat.completions.with_raw_response.create(**ASK, stream=True)

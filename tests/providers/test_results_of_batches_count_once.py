@@ -6,6 +6,7 @@ The recordings are written by hand from the providers' documentation, after exch
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from mistralai.client import Mistral
 
 from tests.support.job_server import JobServer, lines
 from tokentrail import track_response, track_tokens
+from tokentrail.instrumentation.contract import Answer, Endpoint, Finding, Request
+from tokentrail.instrumentation.jobs import JobReader
+from tokentrail.process.current import current
 from tokentrail.testing import Usages
 
 CREATED = 1790000000
@@ -364,3 +368,19 @@ def test_a_batch_at_hand_that_states_its_own_usage(usages: Usages) -> None:
         ("cohere", 9, 1200, 300),
         ("openai", 2, 9, 4),
     ]
+
+
+def test_a_line_at_which_a_reader_fails_takes_no_other_with_it(usages: Usages) -> None:
+    def find(name: str, line: Any) -> Iterator[Finding]:
+        if line["id"] == 2:
+            raise RuntimeError("our mistake")
+        yield Finding(name, part=str(line["id"]), reading=(Answer(input_tokens=line["id"]), "complete"))
+
+    endpoint = Endpoint(name="batch", gen_ai_operation="chat", operation="batch", texts=lambda _body: (), read=lambda _answer: None, findings=find)
+    JobReader(endpoint, "file-1", Request(provider="openai", endpoint="batch", gen_ai_operation="chat")).read_whole(
+        b'{"id": 1}\n{"id": 2}\n{"id": 3}\n'
+    )
+    assert [usage.input_tokens for usage in usages.recorded] == [1, 3]
+    errors = current.runtime.diagnostics.internal_errors
+    assert errors == {"jobs": 1}
+    errors.clear()

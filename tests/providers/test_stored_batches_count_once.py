@@ -134,6 +134,12 @@ def test_a_line_at_which_a_reader_fails_is_counted_and_takes_no_other_with_it(us
     errors.clear()
 
 
+def test_results_do_not_count_where_the_process_has_read_the_jobs_own_usage(usages: Usages) -> None:
+    track_response("aws.bedrock", "batch", MANIFEST, job=ARN)
+    track_response("aws.bedrock", "batch", lines(record(0), record(1)), job=ARN)
+    assert [(usage.calls, usage.input_tokens, usage.output_tokens) for usage in usages.recorded if usage.calls] == [(2, 64, 9)]
+
+
 def test_results_have_the_time_that_is_given(usages: Usages) -> None:
     """A line states no time: by default it is spent when it is read."""
     before = time.time_ns()
