@@ -30,24 +30,35 @@ def assistant(text: str) -> Mapping[str, Any]:
     return {"type": "assistant", "message": {"model": MODEL, "content": [{"type": "text", "text": text}]}, "session_id": "byhand"}
 
 
-def whole(recording: Recording) -> Recording:
-    """The recording as the program's output, with what the SDK asks of a result."""
+def whole(name: str, recording: Recording) -> Recording:
+    """The recording as the program's output, with what the SDK asks of a result.
+
+    It is one of messages at hand, which are summed up; of a process each result is a row for each model.
+    """
     lines = [json.loads(line) for line in recording.body.splitlines()]
     more = {"duration_ms": 5, "duration_api_ms": 4, "session_id": "byhand", "num_turns": 1}
     written = [line | more if line["type"] == "result" else line for line in lines]
-    return replace(recording, body=b"".join(json.dumps(line).encode() + b"\n" for line in written), shape="ndjson", stream=True)
+    [usage] = recording.expected_usages or ()
+    common = {**usage, "provider": "anthropic", "request_model": usage["response_model"], "stream": False}
+    rows = [{**common, **dict(zip(COUNTS, row, strict=True))} for row in ROWS[name]] if name in ROWS else [common]
+    return replace(recording, body=_written(written), shape="ndjson", stream=True, expected_usages=rows)
 
 
 def longer(recording: Recording) -> Recording:
     """A turn of many messages, which can be left in the middle."""
-    first, _, result = recording.body.splitlines(keepends=True)[:3]
-    messages = [json.dumps(assistant(f"lorem {number}")).encode() + b"\n" for number in range(6)]
-    [usage] = recording.expected_usages or ()
-    counts = dict(zip(COUNTS, ROWS["two-turns"][0], strict=True))
-    return replace(recording, id="claude_agent-long", body=b"".join([first, *messages, result]), expected_usages=[{**usage, **counts}])
+    first, _, result = map(json.loads, recording.body.splitlines()[:3])
+    messages = [assistant(f"lorem {number}") for number in range(6)]
+    return replace(
+        recording, id="claude_agent-long", body=_written([first, *messages, result]), expected_usages=(recording.expected_usages or ())[:1]
+    )
 
 
-RECORDINGS = [*map(whole, RECORDED.values()), longer(whole(RECORDED["two-turns"]))]
+def _written(messages: Sequence[Mapping[str, Any]]) -> bytes:
+    return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
+
+
+OF_PROCESSES = {name: whole(name, recording) for name, recording in RECORDED.items()}
+RECORDINGS = [longer(OF_PROCESSES["two-turns"]), *OF_PROCESSES.values()]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -85,13 +96,6 @@ class TestClaudeAgent(Conformance):
             raise RuntimeError("the integration's own mistake")
 
         patch.setattr(Totals, "readings", fail)
-
-    def expected(self, recording: Recording) -> Sequence[Any] | None:
-        """The recordings are those of messages at hand, which are summed up; a process is a row for each result and model."""
-        [usage] = recording.expected_usages or ()
-        common = {**usage, "provider": "anthropic", "request_model": usage["response_model"], "stream": False}
-        rows = ROWS.get(recording.id.removeprefix("claude_agent-agent-by-hand-"))
-        return [{**common, **dict(zip(COUNTS, row, strict=True))} for row in rows] if rows else [common]
 
 
 async def _read_with_client(options: Any, prompt: str) -> list[Any]:
