@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from tokentrail.instrumentation.contract import Chunks, Reading
+from tokentrail.integrations.shapes.json_objects import JSON_OBJECTS
 
 __all__ = ["NO_JSON", "EventReader", "parsed"]
 
@@ -42,7 +43,7 @@ def parsed(text: bytes) -> Any:
 class EventReader:
     """Passes the events of a stream to the chunks of a shape, as dictionaries."""
 
-    __slots__ = ("_chunks", "_count", "_done", "_limit", "_parts")
+    __slots__ = ("_chunks", "_count", "_done", "_failed", "_limit", "_parts")
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
@@ -50,6 +51,7 @@ class EventReader:
         self._count = 0
         self._limit = AT_ONCE
         self._done = False
+        self._failed = False  # an event is an error
 
     def absorb(self, part: bytes) -> bool:
         """Takes the next bytes, decoded."""
@@ -81,13 +83,14 @@ class EventReader:
         if lines and lines[-1].strip() == b"[DONE]":
             lines.pop()
             self._done = True
-        try:
-            events = _decode(b"[" + b",".join(lines) + b"]")
-        except NO_JSON:
+        events = self._parsed(b"[" + b",".join(lines) + b"]")
+        if events is None:
             events = self._one_by_one(text)
         absorb = self._chunks.absorb
         for event in events:
-            if type(event) is dict:
+            if type(event) in JSON_OBJECTS:
+                if "error" in event and event["error"]:  # noqa: RUF019 - `get` would be a call for each event
+                    self._failed = True
                 absorb(event)
 
     def _one_by_one(self, text: bytes) -> list[Any]:
@@ -98,5 +101,9 @@ class EventReader:
             if data.strip() == b"[DONE]":
                 self._done = True
                 break
-            events.append(parsed(data))
+            events.append(self._parsed(data))
         return events
+
+    def _parsed(self, text: bytes) -> Any:
+        """Returns the value of a JSON text; None for any other text."""
+        return parsed(text)
