@@ -49,7 +49,7 @@ APART_IBM := .venv-apart-ibm
 test-apart: $(APART)/ready $(APART_IBM)/ready ## SDKs that are installed in environments of their own: claude-agent-sdk, voyageai, xai-sdk; ibm-watsonx-ai
 	$(APART)/bin/python -m pytest tests/providers/test_claude_agents_results_are_counted.py tests/providers/test_voyage_is_counted.py \
 		tests/providers/test_xai_over_grpc_is_counted.py tests/providers/test_whatever_other_sdks_are_sent.py tests/conformance/test_voyageai.py \
-		tests/conformance/test_xai_sdk.py $(PYTEST_ARGS)
+		tests/conformance/test_xai_sdk.py tests/conformance/test_claude_agent_sdk.py $(PYTEST_ARGS)
 	$(APART_IBM)/bin/python -m pytest tests/providers/test_watsonx_is_counted.py tests/providers/test_whatever_other_sdks_are_sent.py \
 		tests/conformance/test_watsonx.py $(PYTEST_ARGS)
 

@@ -1,7 +1,6 @@
 """Replays recordings through litellm; prints those whose usage is another than the recording says, and how many were compared.
 
-`python -m tests.frameworks.litellm_recordings sync [FOLDER]`: the shipped recordings, or an unreduced corpus. litellm writes requests of its own, so of
-the request only its model and whether it streams are the recorded ones.
+`python -m tests.frameworks.litellm_recordings sync [FOLDER]`: the shipped recordings, or an unreduced corpus.
 """
 
 from __future__ import annotations
@@ -14,62 +13,21 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import litellm
 
 import tokentrail
+from tests.support.litellm_calls import Call, call_of
 from tests.support.scripts import load_script
 from tokentrail.counts import COUNTS
 from tokentrail.process.current import current
 from tokentrail.testing import Recording, ReplayServer, collect_usages
 
-ASK = [{"role": "user", "content": "lorem"}]
-AWS = {"aws_access_key_id": "none", "aws_secret_access_key": "none", "aws_region_name": "us-east-1"}
 COMPARED = (
     *("provider", "endpoint", "token_type", "response_model", "response_id", "stream", "ended", "error_type", "input_source", "output_source"),
     *(count.name for count in COUNTS),
 )
 LOOP = asyncio.new_event_loop()  # one: litellm keeps its clients
-OPENAI_SHAPED = {"openai": "openai", "groq": "groq", "mistral": "mistral", "ollama": "openai"}
-Call = tuple[str, dict[str, Any]]
-
-
-def call_of(recording: Recording, url: str) -> Call | None:  # noqa: C901 - a table
-    """The function of litellm and its arguments; None for what litellm does not ask in this way."""
-    path, kind = recording.path.partition("?")[0], (recording.provider, recording.endpoint)
-    model = (recording.request or {}).get("model") or "m"
-    given: dict[str, Any] = {"api_key": "none", "max_retries": 0, "timeout": 20}
-    asked = {**given, "messages": ASK} | ({"stream": True} if recording.stream else {})
-    match kind:
-        case (("openai" | "groq" | "mistral" | "ollama") as name, "chat"):
-            return "completion", {**asked, "model": f"{OPENAI_SHAPED[name]}/{model}", "api_base": f"{url}/v1"}
-        case ("openai", "responses") if not (recording.request or {}).get("background"):
-            more = {"stream": True} if recording.stream else {}
-            return "responses", {**given, **more, "model": f"openai/{model}", "input": "lorem", "api_base": f"{url}/v1"}
-        case (("openai" | "mistral") as name, "embeddings"):
-            return "embedding", {**given, "model": f"{name}/{model}", "input": ["lorem"], "api_base": f"{url}/v1"}
-        case ("anthropic", "messages"):
-            return "completion", {**asked, "model": f"anthropic/{model}", "max_tokens": 10, "api_base": url}
-        case ("google_genai", "generate_content"):
-            named = path.rpartition(":")[0].rpartition("/")[2]
-            return "completion", {**asked, "model": f"gemini/{named}", "api_base": f"{url}/v1beta/models/{named}"}
-        case ("cohere", "cohere_chat") if not (recording.stream and path.startswith("/v2")):  # litellm fails at the names of its events
-            version = path.split("/")[1]
-            return "completion", {**asked, "model": f"cohere/{model}", "api_base": f"{url}/{version}/chat"}
-        case ("cohere", "embeddings"):
-            return "embedding", {**given, "model": f"cohere/{model}", "input": ["lorem"], "api_base": f"{url}{path}"}
-        case ("cohere", "rerank"):
-            return "rerank", {**given, "model": f"cohere/{model}", "query": "lorem", "documents": ["ipsum"], "api_base": f"{url}{path}"}
-        case ("ollama", "ollama_chat") if (recording.request or {}).get("messages"):  # without any, a model is only loaded
-            return "completion", {**asked, "stream": recording.stream, "model": f"ollama_chat/{model}", "api_base": url}
-        case ("bedrock", "converse"):
-            named = unquote(path.split("/model/")[1].split("/")[0])
-            if named.startswith("ai21.") and recording.stream:
-                return None  # litellm asks for a whole answer
-            end = "converse-stream" if recording.stream else "converse"
-            return "completion", {**asked, **AWS, "api_key": None, "model": f"bedrock/converse/{named}", "api_base": f"{url}/model/{named}/{end}"}
-    return None
 
 
 def ask(name: str, arguments: Mapping[str, Any]) -> None:

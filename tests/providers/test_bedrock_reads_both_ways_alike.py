@@ -133,6 +133,7 @@ def test_tampered_answers(fields: dict[str, Any], usage: dict[str, Any]) -> None
 @example(kind="contentBlockDelta", fields={"delta": {"reasoningContent": {"text": "y"}}})
 @example(kind="contentBlockDelta", fields={"delta": {"reasoningContent": {"text": "y", "reasoningText": {"text": "z"}}}})
 @example(kind="messageStop", fields={"delta": {"toolUse": {"input": "y"}}})
+@example(kind="contentBlockDelta", fields={"delta": [True]})
 def test_tampered_events(kind: str, fields: Any) -> None:
     assert_streams_alike(messages_of(message(kind, json.dumps(fields).encode())))
 

@@ -77,6 +77,13 @@ def _make(staging: Path, shared: str, packages: tuple[str, ...]) -> Unavailable 
 
 def run_in(packages: tuple[str, ...], module: str, *arguments: str, journal: Path) -> Any:
     """Runs a module of the tests in an environment; what it prints is JSON on its last line."""
+    done = started_in(packages, module, *arguments, journal=journal)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def started_in(packages: tuple[str, ...], module: str, *arguments: str, journal: Path, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
+    """Runs a module in an environment."""
     given = {
         **os.environ,
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -85,8 +92,5 @@ def run_in(packages: tuple[str, ...], module: str, *arguments: str, journal: Pat
         "TOKENTRAIL_JOURNAL_DIR": str(journal),
         "TOKENTRAIL_SHIP": "false",
     }
-    done = subprocess.run(
-        [str(environment(packages)), "-m", module, *arguments], env=given, cwd=HERE, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    command = [str(environment(packages)), "-m", module, *arguments]
+    return subprocess.run(command, env=given, cwd=HERE, capture_output=True, text=True, timeout=seconds, check=False)

@@ -15,7 +15,7 @@ from tokentrail.instrumentation.contract import Answer, Exchange, Hook
 from tokentrail.recording import recorder
 from tokentrail.recording.runtime import internal_error
 
-__all__ = ["COUNTS", "ended_by", "sanitized", "under_way", "wrapper_of"]
+__all__ = ["COUNTS", "ended_by", "place", "sanitized", "under_way", "wrapper_of"]
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -24,8 +24,24 @@ WHOLE = (int, type(None))
 TOO_MUCH = 1 << 63
 DIGITS = re.compile("[0-9]{1,18}").fullmatch
 
-under_way: ContextVar[Exchange | None] = ContextVar("tokentrail_exchange", default=None)
-"""The exchange whose SDK function is running."""
+Place = list[Exchange]
+"""Holds the exchange while the SDK's function runs; empty afterwards, since timers and tasks that were started inside keep the context."""
+
+NOWHERE: Place = []
+place: ContextVar[Place] = ContextVar("tokentrail_exchange", default=NOWHERE)
+
+
+class UnderWay:
+    """The exchange whose SDK function is running."""
+
+    @staticmethod
+    def get() -> Exchange | None:
+        """Returns the exchange; None outside of every call."""
+        held = place.get()
+        return held[0] if held else None
+
+
+under_way = UnderWay()
 
 
 def wrapper_of(hook: Hook) -> Wrapper:
@@ -41,9 +57,9 @@ def wrapper_of(hook: Hook) -> Wrapper:
 def _observed(where: str, observes: Callable[[Exchange], None]) -> Wrapper:
     def wrapper(wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
-            exchange = under_way.get()
-            if exchange is not None:
-                observes(exchange)
+            held = place.get()
+            if held:
+                observes(held[0])
         except Exception as error:
             internal_error(where, error)
         return wrapped(*args, **kwargs)
@@ -57,7 +73,8 @@ def _around(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
         if exchange is None:
             return _pass(wrapped, args, kwargs)
         call = exchange.call
-        token = under_way.set(exchange)
+        held = [exchange]
+        token = place.set(held)
         if call is not None:
             call.enter()
         try:
@@ -68,7 +85,8 @@ def _around(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
         finally:
             if call is not None:
                 call.leave()
-            under_way.reset(token)
+            del held[:]
+            place.reset(token)
         return _answered(where, exchange, result)
 
     return wrapper
@@ -80,21 +98,23 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
         if exchange is None:
             return await _pass_async(wrapped, args, kwargs)
         call = exchange.call
-        token = under_way.set(exchange)
+        held = [exchange]
+        token = place.set(held)
         if call is not None:
             call.enter()
         try:
             result = await wrapped(*exchange.args, **exchange.kwargs)
         except GeneratorExit:
+            del held[:]
             # a waiting task was dropped: the generator is closed in another context, where `enter` has set nothing, and maybe in a finalizer
             if call is not None:
                 call.finish_later(Answer(), "partial")
             raise
         except BaseException as error:
-            _leave(exchange, token)
+            _leave(exchange, held, token)
             _failed(where, exchange, error)
             raise
-        _leave(exchange, token)
+        _leave(exchange, held, token)
         return _answered(where, exchange, result)
 
     return wrapper
@@ -102,30 +122,31 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
 
 def _pass(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Calls a function without recording. Retries of this call do not count for the exchange under way, whose event hook may have made the call."""
-    if under_way.get() is None:
+    if not place.get():
         return wrapped(*args, **kwargs)
-    token = under_way.set(None)
+    token = place.set(NOWHERE)
     try:
         return wrapped(*args, **kwargs)
     finally:
-        under_way.reset(token)
+        place.reset(token)
 
 
 async def _pass_async(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if under_way.get() is None:
+    if not place.get():
         return await wrapped(*args, **kwargs)
-    token = under_way.set(None)
+    token = place.set(NOWHERE)
     try:
         return await wrapped(*args, **kwargs)
     finally:
         with suppress(ValueError):  # the waiting task was dropped: the generator is closed in another context, where nothing was set
-            under_way.reset(token)
+            place.reset(token)
 
 
-def _leave(exchange: Exchange, token: Any) -> None:
+def _leave(exchange: Exchange, held: Place, token: Any) -> None:
     if exchange.call is not None:
         exchange.call.leave()
-    under_way.reset(token)
+    del held[:]
+    place.reset(token)
 
 
 def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:

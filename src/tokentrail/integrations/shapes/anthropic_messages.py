@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, merged, sum_of, whole
+from tokentrail.integrations.shapes.json_objects import JSON_OBJECTS, Body, fields_of, items_of, merged, sum_of, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 
 __all__ = ["DELTA_FIELDS", "MessageEvents", "add_counts", "read_message", "texts_of_messages"]
@@ -104,10 +104,21 @@ class MessageEvents:
         self.texts: list[str] = []
         self.usage: dict[str, Any] = {}
 
-    def absorb(self, event: Any) -> bool:
+    def absorb(self, event: Any) -> bool:  # noqa: C901, PLR0912 - each step in a function of its own would cost a call for each event
         """Takes an event's text or usage. The usual event (a delta of text) costs no further call."""
-        if type(event) is dict:
-            event = Body.of(event)  # the caller requested dictionaries
+        if type(event) in JSON_OBJECTS:
+            try:
+                if "content_block" in event and event["type"] == "content_block_start":
+                    self.blocks |= {event["content_block"]["type"]}
+                    return False
+                delta = event["delta"]
+                text = delta[DELTA_FIELDS[delta["type"]]]
+                if type(text) is str and event["type"] == "content_block_delta":
+                    self.texts += (text,) if text else ()
+                    return False
+            except (KeyError, TypeError):
+                pass
+            event = event if type(event) is Body else Body.of(event)  # the caller requested dictionaries
         try:
             kind = event.type
             if kind == "content_block_delta":

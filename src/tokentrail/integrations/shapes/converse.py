@@ -201,7 +201,7 @@ class ConverseMessages(ConverseEvents):
                 self.texts += (text,) if text else ()
                 self.others = self.others or name != "text"
                 return False
-        except (KeyError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError):
             pass  # no text
         self.take(headers[":event-type"], fields_of(fields))
         return False

@@ -116,7 +116,7 @@ class GeminiChunks:
             (part,) = candidate["content"]["parts"]
             text, usage = part["text"], fields["usageMetadata"]
             model, name = fields["modelVersion"], fields["responseId"]
-            is_usual = type(text) is str and type(usage) is dict and not ("finishReason" in candidate or "promptFeedback" in fields)
+            is_usual = type(text) is str and type(usage) in JSON_OBJECTS and not ("finishReason" in candidate or "promptFeedback" in fields)
         except (KeyError, TypeError, ValueError):
             is_usual = False
         if not is_usual:

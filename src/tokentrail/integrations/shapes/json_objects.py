@@ -87,6 +87,8 @@ def items_of(value: Any) -> Sequence[Any]:
 
 def whole(value: Any) -> int | None:
     """Returns a count from 0 that 64 bits hold as an integer, also from 12.0 and "12"; None, "not stated", for any other value."""
+    if value is None or type(value) is int:  # as nearly always: without a call
+        return value if value is not None and 0 <= value < TOO_MUCH else None
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdigit() and len(value) < LONGEST_COUNT else None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < TOO_MUCH:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
+from tokentrail.integrations.shapes.json_objects import JSON_OBJECTS, Body
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 from tokentrail.integrations.shapes.openai_chat import texts_of_message
 from tokentrail.integrations.shapes.openai_completions import texts_of_prompt
@@ -90,6 +91,19 @@ def _has_others(chunk: Any) -> bool:
     return any(getattr(place, name, None) for place in (chunk, message) for name in ("tool_calls", "images", "image", "completed"))
 
 
+def _usual_text_in(chunk: Any) -> str:
+    """Returns the one text of a chunk that was read from JSON; "" where the chunk has more than that, or is the last one."""
+    try:
+        inside = chunk["message"] if "message" in chunk else chunk
+        text = inside["content"] if inside is not chunk else chunk["response"]
+        if "thinking" in inside and inside["thinking"]:
+            text = inside["thinking"] if not text else ""
+        is_usual = type(text) is str and not chunk["done"] and not ("tool_calls" in inside and inside["tool_calls"])
+    except (KeyError, TypeError):
+        return ""
+    return text if is_usual else ""
+
+
 class OllamaChunks:
     """Collects a stream: texts, and the counts of the chunk with `done`."""
 
@@ -103,6 +117,11 @@ class OllamaChunks:
 
     def absorb(self, chunk: Any) -> bool:
         """Takes a chunk's texts, and keeps the last chunk. The usual chunk, an SDK's model of one text, costs no further call."""
+        if type(chunk) in JSON_OBJECTS:
+            if self.model and (said := _usual_text_in(chunk)):
+                self.texts += (said,)
+                return False
+            chunk = chunk if type(chunk) is Body else Body.of(chunk)
         try:
             fields = chunk.__dict__  # `Body` has an empty one
             inside = fields["message"].__dict__ if "message" in fields else fields

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import fields_of, items_of
+from tokentrail.integrations.shapes.json_objects import JSON_OBJECTS, fields_of, items_of
 from tokentrail.integrations.shapes.known_text import chat_is_text_only
 from tokentrail.integrations.shapes.openai_completions import (
     USAGE,
@@ -129,6 +129,27 @@ def _only_text_of(delta: Any) -> str:
     return text if type(text) is str else ""
 
 
+def _usual_text_in(chunk: Any) -> str:
+    """Returns the one text of a chunk that was read from JSON; "" where the chunk has more than that: a reason, a usage, an error."""
+    try:
+        (choice,) = chunk["choices"]
+        delta = choice["delta"]
+        text: Any = ""
+        for name in _TEXTS:
+            if name in delta and delta[name]:
+                if text:
+                    return ""
+                text = delta[name]
+        if "tool_calls" in delta and delta["tool_calls"]:
+            (tool_call,) = delta["tool_calls"]
+            text = tool_call["function"]["arguments"] if not text else ""
+        if choice["finish_reason"] or "error" in chunk or ("usage" in chunk and chunk["usage"] is not None):
+            return ""
+    except (KeyError, TypeError, ValueError):
+        return ""
+    return text if type(text) is str else ""
+
+
 def _is_empty(delta: Any) -> bool:
     """Whether a delta without text is empty: no tool call, no audio, no image, no unknown field."""
     return not any(value for name, value in fields_of(delta).items() if name not in _NO_CONTENT)
@@ -142,8 +163,17 @@ class ChatChunks(CompletionChunks):
 
     __slots__ = ()
 
-    def absorb(self, chunk: Any) -> bool:  # noqa: C901 - each step in a function of its own would cost a call for each chunk
-        """Takes a chunk's texts and usage. The usual chunk (one choice with some content) costs no further call."""
+    def absorb(self, chunk: Any) -> bool:  # noqa: C901, PLR0912 - each step in a function of its own would cost a call for each chunk
+        """Takes a chunk's texts and usage. The usual chunk (one choice with some content) costs no further call, one of JSON a single one."""
+        if (
+            type(chunk) in JSON_OBJECTS
+            and (said := _usual_text_in(chunk))
+            and self.answer.model
+            and self.answer.response_id
+            and not (self.asked and self.removes_null)
+        ):
+            self.texts += (said,)
+            return False
         try:
             choices, usage = chunk.choices, chunk.usage
             texts: list[str] = []

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import TOO_MUCH, Body, fields_of, items_of, merged, whole
+from tokentrail.integrations.shapes.json_objects import JSON_OBJECTS, TOO_MUCH, Body, fields_of, items_of, merged, whole
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY
 
 __all__ = [
@@ -181,6 +181,8 @@ class CompletionChunks:
 
     def absorb(self, chunk: Any) -> bool:
         """Takes a chunk's texts and usage. The usual chunk, an SDK's model with one piece of text, costs no further call."""
+        if type(chunk) in JSON_OBJECTS:
+            return self._absorb_json(chunk)
         try:
             (choice,) = chunk.choices
             text = choice.text
@@ -194,6 +196,19 @@ class CompletionChunks:
             return self.absorb_any(chunk)
         self.texts += (text,)
         return False
+
+    def _absorb_json(self, chunk: Any) -> bool:
+        try:
+            (choice,) = chunk["choices"]
+            text = choice["text"]
+            is_usual = text and type(text) is str and not choice["finish_reason"] and self.answer.model
+            is_usual = is_usual and "error" not in chunk and not ("usage" in chunk and chunk["usage"] is not None)
+            if is_usual and not (self.asked and self.removes_null):
+                self.texts += (text,)
+                return False
+        except (KeyError, TypeError, ValueError):
+            pass
+        return self.absorb_any(chunk)
 
     def absorb_any(self, chunk: Any) -> bool:
         """Takes the texts and usage of any chunk."""

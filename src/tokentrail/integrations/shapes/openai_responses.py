@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tokentrail.instrumentation.contract import Answer, Reading
-from tokentrail.integrations.shapes.json_objects import Body, fields_of, items_of, unix_seconds
+from tokentrail.integrations.shapes.json_objects import JSON_OBJECTS, Body, fields_of, items_of, unix_seconds
 from tokentrail.integrations.shapes.known_text import KNOWN_EMPTY, response_is_text_only
 from tokentrail.integrations.shapes.openai_chat import texts_of_parts
 
@@ -137,9 +137,12 @@ class ResponseEvents:
         self.texts: list[str] = []
 
     def absorb(self, event: Any) -> bool:
-        """Takes an event's text or snapshot."""
-        if type(event) is dict:
-            event = Body.of(event)  # the caller requested dictionaries
+        """Takes an event's text or snapshot. The usual event (a delta of text) costs no further call."""
+        if type(event) in JSON_OBJECTS:
+            if "delta" in event and type(event["delta"]) is str and event["type"] in DELTAS:
+                self.texts += (event["delta"],)
+                return False
+            event = event if type(event) is Body else Body.of(event)  # the caller requested dictionaries
         try:
             kind = event.type
             if kind in DELTAS:

@@ -8,8 +8,10 @@ A header is the length of its name (1), the name, its kind (1), the length of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -20,6 +22,8 @@ __all__ = ["FIRST_BYTE", "FrameReader", "events_of", "split_frames"]
 
 FIRST_BYTE: Final = b"\x00"
 """Of every frame (its length is below 16 MiB), and of neither JSON nor server-sent events."""
+AT_ONCE: Final = 64
+"""Parts of a stream's bytes that are kept before their frames are read."""
 PRELUDE: Final = 12
 CHECKSUM: Final = 4
 TEXT: Final = 7
@@ -30,13 +34,14 @@ class _Payload(msgspec.Struct, rename={"chunk": "bytes"}):
     chunk: bytes = b""
 
 
+_lengths: Final = struct.Struct(">II").unpack_from
 _decode: Final = msgspec.json.Decoder(_Payload).decode
 
 
 class Message(NamedTuple):
     """The content of a frame."""
 
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     payload: bytes
 
 
@@ -44,19 +49,21 @@ def _messages_in(data: bytes) -> tuple[list[Message], bytes]:
     """Returns the message of every whole frame, and the bytes of a frame that has begun; no bytes after what is no frame."""
     found: list[Message] = []
     at = 0
-    while len(data) - at >= PRELUDE:
-        length, headers = (int.from_bytes(data[at + place : at + place + 4], "big") for place in (0, 4))
+    size = len(data)
+    while size - at >= PRELUDE:
+        length, headers = _lengths(data, at)
         if length < PRELUDE + CHECKSUM:
             return found, b""
-        if len(data) - at < length:
+        if size - at < length:
             break
         begin, end = at + PRELUDE + headers, at + length - CHECKSUM
-        found.append(Message(_headers_in(data[at + PRELUDE : begin]), data[begin:end]))
+        found += (Message(_headers_in(data[at + PRELUDE : begin]), data[begin:end]),)
         at += length
     return found, data[at:]
 
 
-def _headers_in(data: bytes) -> dict[str, str]:
+@lru_cache(256)  # the frames of a stream have the same few
+def _headers_in(data: bytes) -> Mapping[str, str]:
     found: dict[str, str] = {}
     at = 0
     while at < len(data):
@@ -93,11 +100,12 @@ def events_of(data: bytes) -> Iterator[dict[str, Any]]:
 class FrameReader:
     """Passes the messages of a body to the chunks of a shape (`converse`, `bedrock_streams`)."""
 
-    __slots__ = ("_chunks", "_failed", "_rest")
+    __slots__ = ("_chunks", "_failed", "_many", "_parts")
 
     def __init__(self, chunks: Any) -> None:
         self._chunks = chunks
-        self._rest = b""
+        self._parts: list[bytes] = []
+        self._many = 0
         self._failed = False
         chunks.fails = self._fail
 
@@ -106,12 +114,21 @@ class FrameReader:
 
     def absorb(self, part: bytes) -> bool:
         """Takes the next bytes."""
-        messages, self._rest = _messages_in(self._rest + part)
-        for message in messages:
-            self._chunks.absorb(message)
+        self._parts += (part,)
+        self._many += 1
+        if self._many >= AT_ONCE:
+            self._take_messages()
         return False
+
+    def _take_messages(self) -> None:
+        messages, rest = _messages_in(b"".join(self._parts))
+        self._parts, self._many = [rest], 0
+        absorb = self._chunks.absorb
+        for message in messages:
+            absorb(message)
 
     def reading(self, *, exhausted: bool) -> Reading | None:
         """Returns the answer so far."""
+        self._take_messages()
         reading: Reading | None = self._chunks.reading(exhausted=exhausted)
         return (reading[0], "error") if reading is not None and self._failed else reading

@@ -12,6 +12,7 @@ from typing import Any, Final
 from tokentrail.instrumentation.contract import Answer, Chunks, Reading
 from tokentrail.integrations.shapes.json_objects import Body
 from tokentrail.integrations.transports.aws_frames import FIRST_BYTE, split_frames
+from tokentrail.integrations.transports.events import EventReader
 
 __all__ = ["BodyReader", "MediaReader", "is_media"]
 
@@ -42,28 +43,44 @@ class MediaReader:
         return Answer(), "complete"
 
 
-class BodyReader:
-    """Collects the answer of a body from its bytes: a JSON value at the end of the body, events one by one.
+class NoChunks:
+    """Stands in for the chunks of an endpoint without streams."""
+
+    __slots__ = ()
+
+    def absorb(self, _event: Any) -> bool:
+        """Ignores an event."""
+        return False
+
+    def reading(self, *, exhausted: bool) -> Reading | None:  # noqa: ARG002 - nothing was read
+        """Returns no answer."""
+        return None
+
+
+class BodyReader(EventReader):
+    """Collects the answer of a body from its bytes: a JSON value at the end of the body, events many at once, frames one by one.
 
     `deferred`: a body without an answer is no call (a job that is polled).
     """
 
-    __slots__ = ("_chunks", "_data", "_deferred", "_done", "_events", "_failed", "_frames", "_parts", "_read", "_size")
+    __slots__ = ("_deferred", "_events", "_frames", "_read_value", "_size")
 
     def __init__(self, read: Callable[[Any], Reading | None], chunks: Chunks | None, *, deferred: bool = False) -> None:
-        self._read = read
-        self._chunks = chunks
+        super().__init__(chunks if chunks is not None else NoChunks())
+        self._read_value = read
         self._deferred = deferred
-        self._parts: list[bytes] = []  # of the JSON value, or of the unfinished line
-        self._size = 0
-        self._data: list[bytes] = []  # the lines of the unfinished event
+        self._size = 0  # of what is kept
         self._events: bool | None = None  # None: no byte was read yet
         self._frames = False
-        self._done = False
-        self._failed = False
 
     def absorb(self, part: bytes) -> bool:
         """Takes the next bytes, decoded."""
+        if self._events and not self._frames:
+            self._parts += (part,)  # as `EventReader.absorb`, without a call for each part
+            self._count += 1
+            if self._count > self._limit:
+                self._read(whole=False)
+            return False
         if self._events is None and (begun := part.lstrip(b"\xef\xbb\xbf \t\r\n")):
             self._events = begun[:1] not in b'{["'
             self._frames = begun[:1] == FIRST_BYTE
@@ -75,48 +92,30 @@ class BodyReader:
             self._parts, self._size = [rest], len(rest)
             for event in events:
                 self._take_event(event)
-        elif self._events and b"\n" in part:
-            *lines, rest = b"".join(self._parts).split(b"\n")
-            self._parts, self._size = [rest], len(rest)
-            for line in lines:
-                self._take_line(line.rstrip(b"\r"))
         return False
 
-    def _take_line(self, line: bytes) -> None:
-        if line.startswith(b"data:"):
-            self._data.append(line[5:].strip())
-        elif not line and self._data:
-            data, self._data = b"\n".join(self._data), []
-            self._take_event(data)
-
     def _take_event(self, data: bytes) -> None:
-        if data.startswith(b"[DONE]"):
-            self._done = True
-            return
-        try:
-            event = Body.parse(data)
-        except ValueError:
-            return
-        if isinstance(event, Body) and self._chunks is not None:
+        event = self._parsed(data)
+        if isinstance(event, Body):
             self._failed = self._failed or bool(event.error)
             self._chunks.absorb(event)
+
+    def _parsed(self, text: bytes) -> Any:
+        try:
+            return Body.parse(text)
+        except ValueError:
+            return None
 
     def reading(self, *, exhausted: bool) -> Reading | None:
         """Returns the answer so far. Events may end before the body, by `[DONE]`; a JSON value ends with the body."""
         nothing = None if self._deferred else (Answer(), "complete" if exhausted else "partial")
-        if self._events and self._chunks is not None:
-            if exhausted:
-                self._take_line(b"".join(self._parts).rstrip(b"\r"))
-                self._take_line(b"")
-            reading = self._chunks.reading(exhausted=exhausted or self._done)
+        if self._events and not isinstance(self._chunks, NoChunks):
+            reading = self._chunks.reading(exhausted=exhausted) if self._frames else super().reading(exhausted=exhausted)
             return (reading[0], "error") if reading is not None and self._failed else reading
         if not exhausted or self._size > MAX_BYTES:
             return nothing
-        try:
-            body = Body.parse(b"".join(self._parts))
-        except ValueError:  # empty, or no JSON
-            return nothing
-        return self._read(body) if isinstance(body, Body) else nothing
+        body = self._parsed(b"".join(self._parts))  # None: empty, or no JSON
+        return self._read_value(body) if isinstance(body, Body) else nothing
 
     def read_whole(self, value: Any) -> Reading | None:
         """Reads a whole body: its bytes, or the SDK's result (a text, a dictionary, a model of the caller's)."""
@@ -125,4 +124,4 @@ class BodyReader:
             return self.reading(exhausted=True)
         if value is None or isinstance(value, (list, tuple)):
             return None if self._deferred else (Answer(), "complete")
-        return self._read(Body.of(value))
+        return self._read_value(Body.of(value))

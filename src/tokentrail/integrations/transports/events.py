@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from tokentrail.instrumentation.contract import Chunks, Reading
-from tokentrail.integrations.shapes.json_objects import NO_JSON, parsed_json
+from tokentrail.integrations.shapes.json_objects import JSON_OBJECTS, parsed_json
 
 __all__ = ["EventReader"]
 
@@ -29,7 +29,7 @@ _decode = msgspec.json.decode
 class EventReader:
     """Passes the events of a stream to the chunks of a shape, as dictionaries."""
 
-    __slots__ = ("_chunks", "_count", "_done", "_limit", "_parts")
+    __slots__ = ("_chunks", "_count", "_done", "_failed", "_limit", "_parts")
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
@@ -37,6 +37,7 @@ class EventReader:
         self._count = 0
         self._limit = AT_ONCE
         self._done = False
+        self._failed = False  # an event is an error
 
     def absorb(self, part: bytes) -> bool:
         """Takes the next bytes, decoded."""
@@ -68,13 +69,14 @@ class EventReader:
         if lines and lines[-1].strip() == b"[DONE]":
             lines.pop()
             self._done = True
-        try:
-            events = _decode(b"[" + b",".join(lines) + b"]")
-        except NO_JSON:
+        events = self._parsed(b"[" + b",".join(lines) + b"]")
+        if events is None:
             events = self._one_by_one(text)
         absorb = self._chunks.absorb
         for event in events:
-            if type(event) is dict:
+            if type(event) in JSON_OBJECTS:
+                if "error" in event and event["error"]:  # noqa: RUF019 - `get` would be a call for each event
+                    self._failed = True
                 absorb(event)
 
     def _one_by_one(self, text: bytes) -> list[Any]:
@@ -85,5 +87,9 @@ class EventReader:
             if data.strip() == b"[DONE]":
                 self._done = True
                 break
-            events.append(parsed_json(data))
+            events.append(self._parsed(data))
         return events
+
+    def _parsed(self, text: bytes) -> Any:
+        """Returns the value of a JSON text; None for any other text."""
+        return parsed_json(text)

@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 from itertools import chain
 from typing import Any, Final, TypeVar
 
-from tokentrail.instrumentation.around import under_way
+from tokentrail.instrumentation.around import place
 from tokentrail.instrumentation.contract import Chunks, Exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
 from tokentrail.recording import recorder
@@ -44,11 +44,13 @@ def _rename_like(generator: T, original: Any) -> T:
 def _started(stream: Generator[Any, None, None], exchange: Exchange, context: Context) -> Generator[Iterable[Any], None, None]:
     """Starts the call; yields the first chunk, then the rest. The first step sends the request, and is the exchange's: tries are counted."""
     exchange.call = context.run(recorder.start, exchange.request)  # attribution is that of the call, not of the reader
-    token = under_way.set(exchange)
+    held = [exchange]
+    token = place.set(held)
     try:
         first = next(stream, _END)
     finally:
-        under_way.reset(token)
+        del held[:]
+        place.reset(token)
     if first is not _END:
         yield (first,)
         yield stream

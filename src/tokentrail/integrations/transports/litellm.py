@@ -21,7 +21,7 @@ from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Chunks, Endpoint, Exchange, Hook, Reading
 from tokentrail.instrumentation.streams import FollowedStream, follow_body
 from tokentrail.integrations.shapes.bedrock_models import read_with_headers
-from tokentrail.integrations.shapes.json_objects import Body, items_of, parsed_json
+from tokentrail.integrations.shapes.json_objects import items_of, parsed_json
 from tokentrail.integrations.transports.aws_frames import FrameReader
 from tokentrail.integrations.transports.bodies import BodyReader
 from tokentrail.integrations.transports.lines import Lines
@@ -128,10 +128,12 @@ def _open_request(api: Api, find: Find, is_async: bool, _handler: Any, args: tup
 def _body_of(given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Returns the JSON object that is sent, or the fields of a form."""
     for name in ("json", "data", "content"):
-        body = given.get(name)
-        if isinstance(body, (str, bytes)):
-            body = parsed_json(body.encode() if isinstance(body, str) else body)
-        if isinstance(body, dict):
+        body = given[name] if name in given else None  # noqa: SIM401 - `get` would be one more call
+        if type(body) is str:
+            body = parsed_json(body.encode())
+        elif type(body) is bytes:
+            body = parsed_json(body)
+        if body is not None and isinstance(body, dict):
             return body
     return {}
 
@@ -209,10 +211,12 @@ class _OneByOne:
 
     def absorb_all(self, events: Iterable[Any]) -> None:
         """Takes events."""
+        absorb = self._chunks.absorb
         for event in events:
-            if isinstance(event, dict):
-                self._failed = self._failed or bool(event.get("error"))
-                self._chunks.absorb(Body.of(event))
+            if type(event) is dict:
+                if "error" in event and event["error"]:  # noqa: RUF019 - `get` would be a call for each event
+                    self._failed = True
+                absorb(event)
 
     def reading(self, *, exhausted: bool) -> Reading | None:
         """Returns the answer so far."""

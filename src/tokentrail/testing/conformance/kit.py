@@ -6,7 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 
 from tokentrail.instrumentation import patching
 from tokentrail.instrumentation.contract import Hook, Integration
-from tokentrail.instrumentation.registry import instrument, instrumented, uninstrument
+from tokentrail.instrumentation.registry import instrument, instrumented, integrations, uninstrument
 from tokentrail.process.current import current
 from tokentrail.recording.runtime import Runtime
 from tokentrail.testing.conformance.case import Case, Steps
@@ -57,8 +57,12 @@ class Kit:
     """Whether the SDK also tries again where the answer is a stream."""
     shows_retries: ClassVar[bool] = True
     """Whether a Python function runs before each further try; otherwise a call that was tried again is one row of one attempt."""
+    partial_rows: ClassVar[bool] = True
+    """Whether a stream that is left, cut or cancelled is a row; False where only its last items state a usage, and say that there was a call."""
     adds_to_requests: ClassVar[Sequence[str]] = ()
     """The fields that the integration adds to a request so that the answer states its usage."""
+    sends_through: ClassVar[Sequence[str]] = ()
+    """The integrations of other SDKs through which the SDK sends some of its calls: their hooks are on too, and count these calls."""
     calls_per_chunk: ClassVar[int] = 3
     calls_per_call: ClassVar[int] = 150
     """The function calls that the integration may add: for each chunk of a stream, and for a call."""
@@ -93,6 +97,10 @@ class Kit:
     def kinds_of(self, recording: Recording) -> Sequence[str]:  # noqa: ARG002 - for those who override it
         """Returns the kinds of clients that can ask for a recording."""
         return self.kinds
+
+    def repeatable(self) -> AbstractContextManager[Any]:
+        """Returns the context of a call, where equal calls have to give equal answers: what an SDK makes up (ids, times) is always the same there."""
+        return nullcontext()
 
     def expected(self, recording: Recording) -> Sequence[Any] | None:
         """Returns the usages that a recording gives: mappings from fields of `tokentrail.usage.Usage` to values."""
@@ -189,12 +197,16 @@ class Kit:
         module, name = self.entry_point()
         return getattr(import_module(module), name)  # type: ignore[no-any-return]
 
+    def the_hooks(self) -> tuple[Hook, ...]:
+        """The hooks of the integration that is checked, and those of the SDKs through which the SDK sends."""
+        below = [integrations()[name] for name in self.sends_through]
+        return tuple(hook for each in (self.the_integration(), *below) for hook in each.hooks)
+
     @contextmanager
     def hooked(self, stage: Stage, case: Case | None = None, hooks: Sequence[Hook] | None = None, *, failures: bool = False) -> Iterator[Usages]:
         """Puts the hooks on; gives the usages that are recorded. Afterwards no exception of the integration may have been swallowed."""
-        integration = self.the_integration()
         hosts = {stage.url.rpartition("/")[2]: case.recording.provider} if case is not None else {}
-        put = tuple(hooks if hooks is not None else integration.hooks)
+        put = tuple(hooks if hooks is not None else self.the_hooks())
         settings = current.settings.with_(estimate=False, provider_hosts=hosts)
         with Runtime(settings).in_place() as runtime:
             try:
@@ -213,14 +225,15 @@ class Kit:
     def calling(self, stage: Stage, case: Case) -> Iterator[tuple[Any, Steps]]:
         """A client of the case, and the steps in which it is called."""
         steps = Steps(asynchronous=case.asynchronous)
-        try:
-            client, leave = steps.enter(steps.make(lambda: self.client(stage.url, case)))
+        with self.repeatable():
             try:
-                yield client, steps
+                client, leave = steps.enter(steps.make(lambda: self.client(stage.url, case)))
+                try:
+                    yield client, steps
+                finally:
+                    leave()
             finally:
-                leave()
-        finally:
-            steps.end()
+                steps.end()
 
     def look(self, stage: Stage, case: Case, *, copies: bool = True) -> Seen:
         """Makes one call and reads its answer; returns all that the caller saw."""

@@ -128,7 +128,7 @@ class PromisesOfPackages(Kit):
         for case in self.some_cases():
             self.play(stage, case)
             with self.hooked(stage, case) as usages:
-                hooks = self.the_integration().hooks
+                hooks = self.the_hooks()
                 for hook in hooks:
                     patching.apply(hook)
                 self.look(stage, case, copies=False)

@@ -20,6 +20,8 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+|(?<=id=)'[0-9a-f-]{36}'")
 _PLAIN = (str, bytes, int, float, bool, type(None))
 _REFUSALS = (TypeError, AttributeError, pickle.PicklingError)
 _HOME = str(Path(__file__).parents[2])
+_FRAMES = re.compile(rf'  File "{re.escape(_HOME)}[^"]*", line \d+, in .*?(?:\n|\\n)(?:    .*?(?:\n|\\n))*')
+"""Frames of tokentrail in a text: some SDKs write a traceback into the texts of their exceptions."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ def _short(value: Any) -> str:
 def shown(value: Any, depth: int = 0) -> Any:
     """Returns a value that equals another one only if no caller can tell the two objects apart: types, fields, what is set, the `repr`."""
     if isinstance(value, _PLAIN):
-        return type(value).__name__, repr(value)
+        return type(value).__name__, _repr(value) if isinstance(value, str) else repr(value)
     if depth > _DEEPEST:
         return type(value).__name__, "…"
     if isinstance(value, Mapping):
@@ -95,17 +97,22 @@ def _is_data(value: Any) -> bool:
 
 
 def _repr(value: Any) -> str:
-    return _ADDRESS.sub("", repr(value))
+    return _told(repr(value))
+
+
+def _told(text: str) -> str:
+    """Returns a text without addresses in memory and frames of tokentrail."""
+    return _ADDRESS.sub("", _FRAMES.sub("", text) if _HOME in text else text)
 
 
 def shown_error(error: BaseException) -> Any:
     """Returns an exception's type, text, data, causes, and the frames of the SDK that raised it (those of tokentrail stand above them)."""
-    behind = [None if each is None else (type(each), str(each)) for each in (error.__cause__, error.__context__)]
+    behind = [None if each is None else (type(each), _told(str(each))) for each in (error.__cause__, error.__context__)]
     data = {name: shown(each) for name, each in _public(error).items()}
     return (
         type(error),
         _repr(error),
-        _ADDRESS.sub("", str(error)),
+        _told(str(error)),
         data,
         behind,
         error.__suppress_context__,
