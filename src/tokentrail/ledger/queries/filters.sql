@@ -1,0 +1,19 @@
+-- title: Which usages a question is about
+-- asked by: the queries selected and selected_costs
+-- parameter: from DateTime64(9, 'UTC') = 1900-01-01 00:00:00 | The first moment, included
+-- parameter: to DateTime64(9, 'UTC') = 2262-01-01 00:00:00 | The last moment, excluded: neighbouring ranges never count a usage twice
+-- parameter: tenants Array(String) = | Only these tenants; empty for all
+-- parameter: operations Array(String) = | Only these operations; empty for all
+-- parameter: providers Array(String) = | Only these providers; empty for all
+-- parameter: models Array(String) = | Only these models; empty for all
+-- parameter: services Array(String) = | Only these services; empty for all
+-- parameter: environments Array(String) = | Only these environments; empty for all
+-- unit: no answer of its own
+-- columns: none
+WHERE ts >= {from:DateTime64(9, 'UTC')} AND ts < {to:DateTime64(9, 'UTC')}
+    AND (empty({tenants:Array(String)}) OR has({tenants:Array(String)}, tenant_id))
+    AND (empty({operations:Array(String)}) OR has({operations:Array(String)}, operation_name))
+    AND (empty({providers:Array(String)}) OR has({providers:Array(String)}, provider))
+    AND (empty({models:Array(String)}) OR has({models:Array(String)}, model))
+    AND (empty({services:Array(String)}) OR has({services:Array(String)}, service_name))
+    AND (empty({environments:Array(String)}) OR has({environments:Array(String)}, environment))
