@@ -14,7 +14,7 @@ import pytest
 from tests.support.litellm_calls import call_of
 from tokentrail.testing import Recording, read_recordings
 from tokentrail.testing.conformance import Case, Conformance
-from tokentrail.testing.conformance.stage import Stage
+from tokentrail.testing.conformance.http_stage import HttpStage
 
 pytest.importorskip("litellm", reason="make test-frameworks installs it, and runs this file there")
 
@@ -41,7 +41,7 @@ def imported() -> None:
     """litellm imports much at the first call of a provider, with warnings: it does so before any call is compared."""
     litellm.suppress_debug_info = True
     kit = TestLitellm()
-    with Stage() as stage:
+    with HttpStage() as stage:
         for case in kit.some_cases():
             stage.play(case.recording)
             kit.look(stage, case, copies=False)
