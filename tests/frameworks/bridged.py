@@ -76,6 +76,7 @@ def main(name: str, mode: str, providers: Sequence[str]) -> None:
             except Exception as error:
                 raised = f"{type(error).__name__}: {error}"[:200]
             gc.collect()
+            current.runtime.deferred.drain(30.0)  # what a finalizer records, a thread writes
             told[recording.id] = {"rows": journal.rows(), "raised": raised}
     print(json.dumps({"told": told, "internal errors": dict(current.runtime.diagnostics.internal_errors)}))
 
