@@ -67,7 +67,7 @@ def load(*, file: Path, gaps: bool, check: bool, dsn: str) -> None:
     output = 10                # audio_input, audio_output, image_input, image_output; or call, or hour (of the calls' durations)
     batch = { input = 1.25, output = 5 }
     steps = [{ above = 200000, input = 5, output = 15 }]
-    [[rate]]                   # of exchange
+    [[rate]]                   # of exchange, kept in the table exchange_rates; reports do not convert
     currency = "EUR"
     usd = "1.08"
     """

@@ -18,7 +18,7 @@ model = "*"
 currency = "EUR"
 hour = "1.20"                       # per hour of the calls' durations; or call = …, for each call
 
-[[rate]]                            # of exchange, for reports in another currency
+[[rate]]                            # of exchange: kept in the table exchange_rates, for queries of your own; reports do not convert
 currency = "EUR"
 from = 2026-01-01
 usd = "1.08"
