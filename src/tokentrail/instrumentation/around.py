@@ -11,6 +11,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
+from tokentrail.frames import passed_over
 from tokentrail.instrumentation.contract import Answer, Exchange, Hook
 from tokentrail.recording import recorder
 from tokentrail.recording.runtime import internal_error
@@ -55,6 +56,7 @@ def wrapper_of(hook: Hook) -> Wrapper:
 
 
 def _observed(where: str, observes: Callable[[Exchange], None]) -> Wrapper:
+    @passed_over
     def wrapper(wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             held = place.get()
@@ -68,6 +70,7 @@ def _observed(where: str, observes: Callable[[Exchange], None]) -> Wrapper:
 
 
 def _around(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
+    @passed_over
     def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         exchange = _begin(where, opens, instance, args, kwargs)
         if exchange is None:
@@ -93,6 +96,7 @@ def _around(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
 
 
 def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
+    @passed_over
     async def wrapper(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         exchange = _begin(where, opens, instance, args, kwargs)
         if exchange is None:
@@ -120,6 +124,7 @@ def _around_async(where: str, opens: Callable[..., Exchange | None]) -> Wrapper:
     return wrapper
 
 
+@passed_over
 def _pass(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Calls a function without recording. Retries of this call do not count for the exchange under way, whose event hook may have made the call."""
     if not place.get():
@@ -131,6 +136,7 @@ def _pass(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         place.reset(token)
 
 
+@passed_over
 async def _pass_async(wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if not place.get():
         return await wrapped(*args, **kwargs)

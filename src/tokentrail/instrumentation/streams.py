@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from contextvars import Context, copy_context
 from typing import Any
 
+from tokentrail.frames import passed_over
 from tokentrail.instrumentation.around import COUNTS, ended_by, sanitized
 from tokentrail.instrumentation.contract import Answer, Call, Chunks, Exchange, Reading
 from tokentrail.recording import recorder
@@ -115,6 +116,7 @@ class FollowedStream:
             internal_error("stream", failure)
 
 
+@passed_over
 def follow(inner: Iterator[Any], followed: FollowedStream, absorb: Callable[[Any], Any] | None = None) -> Generator[Any, None, None]:
     """Wraps the SDK's iterator: yields the same chunks, without those that only tokentrail requested. `absorb` instead of the stream's own."""
     absorb, first = absorb or followed.chunks.absorb, True
@@ -141,6 +143,7 @@ def follow(inner: Iterator[Any], followed: FollowedStream, absorb: Callable[[Any
     followed.end(exhausted=True)
 
 
+@passed_over
 async def follow_async(
     inner: AsyncIterable[Any],
     followed: FollowedStream,
@@ -189,6 +192,7 @@ def watch_close(response: Any, followed: FollowedStream, *, is_async: bool) -> N
     if is_async:
         aclose = response.aclose
 
+        @passed_over
         async def aclose_and_record() -> None:
             try:
                 await aclose()
@@ -199,6 +203,7 @@ def watch_close(response: Any, followed: FollowedStream, *, is_async: bool) -> N
     else:
         close = response.close
 
+        @passed_over
         def close_and_record() -> None:
             try:
                 close()
@@ -227,9 +232,11 @@ def follow_body(response: Any, followed: FollowedStream, *, is_async: bool) -> N
     raw_name = name.replace("bytes", "raw")
     raw = getattr(response, raw_name)
 
+    @passed_over
     def follow_bytes(*args: Any, **kwargs: Any) -> Any:
         return wrap(parts(*args, **kwargs), followed)
 
+    @passed_over
     def follow_raw(*args: Any, **kwargs: Any) -> Any:
         if followed.stepping:
             return raw(*args, **kwargs)  # called by `iter_bytes`

@@ -18,6 +18,8 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
+from tokentrail.frames import file_passed_over
+
 __all__ = ["Live", "Transplant", "can_be_transplanted", "plain_function", "reachable_from"]
 
 _MAX_OBJECTS: Final = 200
@@ -212,7 +214,7 @@ def _copy_of(function: FunctionType) -> FunctionType:
 
 def _code_of(stub: CodeType, code: CodeType, parts: tuple[Any, ...]) -> CodeType:
     """Returns the stub's code with the parts, the function's name, and as many free variables as the function's closure has cells."""
-    names: dict[str, Any] = {"co_name": code.co_name}
+    names: dict[str, Any] = {"co_name": code.co_name, "co_filename": file_passed_over(stub)}
     if hasattr(code, "co_qualname"):  # since Python 3.11
         names["co_qualname"] = code.co_qualname
     constants = tuple(parts if constant == _MARK else constant for constant in stub.co_consts)

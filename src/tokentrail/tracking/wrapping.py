@@ -15,6 +15,7 @@ from time import time_ns
 from typing import Any
 
 from tokentrail.attribution import Attribution, attribution
+from tokentrail.frames import passed_over
 from tokentrail.recording.runtime import current, internal_error
 from tokentrail.telemetry import instruments
 
@@ -84,22 +85,26 @@ def wrap(function: Any, make_block: MakeBlock) -> Any:
         wrapper = _async_steps(lambda args, keywords: (function(*args, **keywords), make(args, keywords)))
     elif inspect.isgeneratorfunction(function):
 
+        @passed_over
         def wrapper(*args: Any, **keywords: Any) -> Any:
             return (yield from _steps(function(*args, **keywords), make(args, keywords)))
 
     elif inspect.iscoroutinefunction(function):
 
+        @passed_over
         async def wrapper(*args: Any, **keywords: Any) -> Any:
             return await _await(function(*args, **keywords), make(args, keywords))
 
     else:
 
+        @passed_over
         def wrapper(*args: Any, **keywords: Any) -> Any:
             return _call(function, args, keywords, make(args, keywords))
 
     return functools.wraps(function)(wrapper)
 
 
+@passed_over
 def _call(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], block: Attribution) -> Any:
     entered = enter(block)
     try:
@@ -112,6 +117,7 @@ def _call(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], block:
     return _attribute_result(value, block)
 
 
+@passed_over
 async def _await(coroutine: Awaitable[Any], block: Attribution) -> Any:
     entered = enter(block)
     try:
@@ -159,6 +165,7 @@ def _attribute_value(value: Any, block: Attribution) -> Any:
     return later
 
 
+@passed_over
 def _steps(generator: Generator[Any, Any, Any], block: Attribution) -> Generator[Any, Any, Any]:
     """Runs each step of a generator under the block; passes on `send`, `throw`, `close` and the return value."""
     sent, thrown = None, None
@@ -196,6 +203,7 @@ def _async_steps(
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
     """Returns an async generator function that runs each step of another generator under the block. Only between two steps the context may change."""
 
+    @passed_over
     async def steps(*args: Any, **keywords: Any) -> AsyncGenerator[Any, Any]:
         generator, block = make(args, keywords)
         next_step = _first_step(generator)

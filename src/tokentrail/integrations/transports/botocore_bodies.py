@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import wrapt
 
+from tokentrail.frames import passed_over
 from tokentrail.instrumentation.contract import Reading
 from tokentrail.instrumentation.streams import FollowedStream
 from tokentrail.integrations.transports.botocore_errors import error_above, error_of_short
@@ -95,6 +96,7 @@ def follow_read(raw: Any, followed: FollowedStream, *, length: str | None) -> No
 
 def _read(read: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(read)
+    @passed_over
     def read_and_take(raw: Any, *args: Any, **kwargs: Any) -> Any:
         return _taken(read, args[0] if args else kwargs.get("amt"), raw, args, kwargs)
 
@@ -103,6 +105,7 @@ def _read(read: Callable[..., Any]) -> Callable[..., Any]:
 
 def _read1(read1: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(read1)
+    @passed_over
     def read1_and_take(raw: Any, *args: Any, **kwargs: Any) -> Any:
         wanted = args[0] if args else kwargs.get("amt")
         return _taken(read1, 0 if wanted == 0 else 1, raw, args, kwargs)  # without a number it reads what is there, not all
@@ -110,6 +113,7 @@ def _read1(read1: Callable[..., Any]) -> Callable[..., Any]:
     return read1_and_take
 
 
+@passed_over
 def _taken(read: Callable[..., Any], wanted: Any, raw: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     take = follower_of(raw)
     if take is None or take.followed.stepping:
@@ -131,6 +135,7 @@ def _taken(read: Callable[..., Any], wanted: Any, raw: Any, args: tuple[Any, ...
 
 def _read_chunked(read_chunked: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
     @wraps(read_chunked)
+    @passed_over
     def read_chunked_and_take(raw: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         take = follower_of(raw)
         if take is None or take.followed.stepping:
@@ -165,14 +170,17 @@ class _Reader(wrapt.ObjectProxy):  # type: ignore[type-arg]  # older versions ha
         super().__init__(reader)
         self._self_take = take
 
+    @passed_over
     async def read(self, n: int = -1) -> Any:
         """Reads as aiohttp's reader does."""
         return await self._taken(self.__wrapped__.read(n), n)
 
+    @passed_over
     async def readany(self) -> Any:
         """Reads what is there."""
         return await self._taken(self.__wrapped__.readany(), 1)
 
+    @passed_over
     async def _taken(self, reads: Any, wanted: int) -> Any:
         take = self._self_take
         take.followed.stepping = True

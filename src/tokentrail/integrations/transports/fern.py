@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
 
+from tokentrail.frames import passed_over
 from tokentrail.instrumentation.around import sanitized, under_way
 from tokentrail.instrumentation.contract import Answer, Endpoint, Exchange, Hook, Request
 from tokentrail.instrumentation.jobs import JobReader, job_exchange
@@ -206,6 +207,7 @@ def _open_stream(api: _Api, entered: Callable[..., Any], client: Any, args: tupl
 
 
 @contextmanager
+@passed_over
 def _entered(
     api: _Api, lines: Callable[[], Lines], context: Context, exchange: Exchange, manager: AbstractContextManager[Any]
 ) -> Generator[Any, None, None]:
@@ -221,6 +223,7 @@ def _entered(
 
 
 @asynccontextmanager
+@passed_over
 async def _entered_async(
     api: _Api, lines: Callable[[], Lines], context: Context, exchange: Exchange, manager: AbstractAsyncContextManager[Any]
 ) -> AsyncGenerator[Any, None]:

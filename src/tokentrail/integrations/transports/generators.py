@@ -10,6 +10,7 @@ from contextvars import Context, copy_context
 from itertools import chain
 from typing import Any, Final, TypeVar
 
+from tokentrail.frames import passed_over
 from tokentrail.instrumentation.around import place
 from tokentrail.instrumentation.contract import Chunks, Exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async
@@ -41,6 +42,7 @@ def _rename_like(generator: T, original: Any) -> T:
     return generator
 
 
+@passed_over
 def _started(stream: Generator[Any, None, None], exchange: Exchange, context: Context) -> Generator[Iterable[Any], None, None]:
     """Starts the call; yields the first chunk, then the rest. The first step sends the request, and is the exchange's: tries are counted."""
     exchange.call = context.run(recorder.start, exchange.request)  # attribution is that of the call, not of the reader

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tokentrail.frames import passed_over
 from tokentrail.instrumentation.contract import Endpoint, Exchange, Hook
 from tokentrail.instrumentation.streams import FollowedStream
 from tokentrail.integrations.shapes.gemini_live import begins, ends_turn, states_usage
@@ -74,6 +75,7 @@ def _follow(websocket: Any, responses: _Responses) -> None:
     receive, close = websocket.recv, websocket.close
 
     @wraps(receive)
+    @passed_over
     async def recv(*args: Any, **kwargs: Any) -> Any:
         try:
             message = await receive(*args, **kwargs)
@@ -84,6 +86,7 @@ def _follow(websocket: Any, responses: _Responses) -> None:
         return message
 
     @wraps(close)
+    @passed_over
     async def close_followed(*args: Any, **kwargs: Any) -> Any:
         _guarded(responses.end, None)
         return await close(*args, **kwargs)

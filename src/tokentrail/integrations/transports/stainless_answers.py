@@ -10,6 +10,7 @@ import inspect
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from tokentrail.frames import passed_over
 from tokentrail.instrumentation.contract import Chunks, Exchange
 from tokentrail.instrumentation.streams import FollowedStream, follow, follow_async, follow_body, watch_close
 from tokentrail.integrations.transports.bodies import BodyReader, MediaReader, is_media
@@ -57,24 +58,28 @@ def _watch_parse(raw: Any, followed: FollowedStream, chunks: Chunks, *, is_async
 
     if inspect.iscoroutinefunction(parse):
 
+        @passed_over
         async def parse_async(*args: Any, **kwargs: Any) -> Any:
             return wrap_parsed(await parse(*args, **kwargs))
 
         raw.parse = parse_async
     else:
 
+        @passed_over
         def parse_sync(*args: Any, **kwargs: Any) -> Any:
             return wrap_parsed(parse(*args, **kwargs))
 
         raw.parse = parse_sync
 
 
+@passed_over
 def _follow_parsed(parsed: Any, inner: Any, followed: FollowedStream, chunks: Chunks) -> Iterator[Any]:
     """Switches from the bytes to the parsed stream at the first step: a tracer may parse a body that the application reads as lines."""
     _switch_to(parsed, followed, chunks, is_async=False)
     yield from follow(inner, followed)
 
 
+@passed_over
 async def _follow_parsed_async(parsed: Any, inner: Any, followed: FollowedStream, chunks: Chunks) -> AsyncIterator[Any]:
     _switch_to(parsed, followed, chunks, is_async=True)
     async for chunk in follow_async(inner, followed):

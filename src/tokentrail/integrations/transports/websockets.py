@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from tokentrail.frames import passed_over
 from tokentrail.instrumentation.contract import Chunks, Endpoint, Exchange, Hook, Reading, Request
 from tokentrail.instrumentation.streams import FollowedStream
 from tokentrail.integrations.shapes.json_objects import NO_JSON, fields_of, parsed_json, unix_seconds
@@ -83,6 +84,7 @@ def _begin(session: Session, is_async: bool, _exchange: Exchange, connection: An
 
 def _received(session: Session, receive: Any) -> Any:
     @wraps(receive)
+    @passed_over
     def recv_bytes(*args: Any, **kwargs: Any) -> Any:
         try:
             message = receive(*args, **kwargs)
@@ -97,6 +99,7 @@ def _received(session: Session, receive: Any) -> Any:
 
 def _received_async(session: Session, receive: Any) -> Any:
     @wraps(receive)
+    @passed_over
     async def recv_bytes(*args: Any, **kwargs: Any) -> Any:
         try:
             message = await receive(*args, **kwargs)

@@ -244,7 +244,8 @@ class Kit:
                 self._read_all(stage, case, client, steps, seen, copies)
             except Exception as error:
                 seen.error = shown_error(error)
-        seen.warnings = [(each.category, str(each.message)) for each in warned if not issubclass(each.category, ResourceWarning)]
+        told = [each for each in warned if not issubclass(each.category, ResourceWarning)]
+        seen.warnings = [(each.category, str(each.message), each.filename, each.lineno) for each in told]
         seen.requests = [sent(each, self.adds_to_requests) for each in stage.asked]
         return seen
 
