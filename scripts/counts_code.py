@@ -87,6 +87,8 @@ def _migration(counts: Sequence[Count]) -> str:
             f"ALTER TABLE usage_parsed{{{{on_cluster}}}} ADD COLUMN IF NOT EXISTS {count.name} Nullable(Int64);",
             f"ALTER TABLE usage_ledger{{{{local}}}}{{{{on_cluster}}}} ADD COLUMN IF NOT EXISTS {count.name} Nullable(Int64)",
             f"    COMMENT '{comment}' CODEC(T64, ZSTD(1));",
+            f"ALTER TABLE usage_days{{{{on_cluster}}}} ADD COLUMN IF NOT EXISTS {count.name} Nullable(Int64)",
+            f"    COMMENT '{comment}' CODEC(T64, ZSTD(1));",
         ]
     return "\n".join(lines) + "\n"
 

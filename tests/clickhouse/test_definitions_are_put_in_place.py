@@ -29,8 +29,8 @@ def named(database: Client) -> list[tuple[str, str]]:
 
 def test_a_changed_view_is_put_in_place_again(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     edit(monkeypatch, "usage", "One row per usage, each", "Each usage")
-    assert named(database) == [("usage", "has changed")]
-    assert [(step.kind, step.name) for step in migrate(database, Target(database.database))] == [(Kind.DEFINITION, "usage")]
+    assert named(database) == [("usage", "has changed"), ("usage_fresh_days", "has changed")]  # sums made by the former view count no more
+    assert [step.kind for step in migrate(database, Target(database.database))] == [Kind.DEFINITION, Kind.DEFINITION]
     ((comment,),) = database.query("SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = 'usage'").rows
     assert comment.startswith("Each usage")
     assert named(database) == []
@@ -52,7 +52,7 @@ def test_a_new_word_types_the_rows_that_are_already_there(database: Client, monk
     assert database.query("SELECT operation FROM usage").rows == [("unknown",)]
     grown = vocabulary.Word("Operation", {word.name: word.value for word in vocabulary.Operation} | {"HAIKU": "haiku"})
     monkeypatch.setattr(vocabulary, "Operation", grown)
-    assert [step.name for step in migrate(database, Target(database.database))] == ["usage", "usage_cost"]
+    assert [step.name for step in migrate(database, Target(database.database))] == ["usage", "usage_cost", "usage_fresh_days", "usage_daily"]
     assert database.query("SELECT operation FROM usage").rows == [("haiku",)]
 
 
@@ -104,7 +104,7 @@ def test_a_changed_view_waits_for_a_table_that_is_lost(database: Client, monkeyp
     edit(monkeypatch, "usage", "One row per usage, each", "Each usage")
     database.command("DROP TABLE usage_ledger SYNC")
     assert (named(database), lost_tables(database, target)) == ([], ["usage_ledger"])
-    assert [step.name for step in migrate(database, target, empty_tables=True)] == ["usage_ledger", "usage"]
+    assert [step.name for step in migrate(database, target, empty_tables=True)] == ["usage_ledger", "usage", "usage_fresh_days"]
     assert (named(database), database.query("SELECT count() FROM usage").rows) == ([], [(0,)])
 
 
@@ -147,6 +147,7 @@ def test_a_column_that_comes_later_is_in_the_distributed_table_too() -> None:
     assert [" ".join(statement.split()).split(" ADD ")[0] for statement in statements] == [
         "ALTER TABLE usage_parsed ON CLUSTER 'prod'",
         "ALTER TABLE usage_ledger_local ON CLUSTER 'prod'",
+        "ALTER TABLE usage_days ON CLUSTER 'prod'",
         "ALTER TABLE usage_ledger ON CLUSTER 'prod'",
     ]
 

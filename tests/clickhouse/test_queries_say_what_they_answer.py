@@ -17,13 +17,17 @@ GIVEN: dict[str, dict[str, Parameter]] = {
     "calls_of_a_trace": {"trace": "x"},
     "calls_of_an_operation": {"operation_id": "x"},
     "columns": {"tables": ["usage"]},
+    "days_build": {"build": 1, "days": ["2026-11-18"]},
+    "days_forget": {"before": 1},
+    "days_publish": {"days": ["2026-11-18"], "built_at": "2026-11-26 10:00:00.000"},
+    "days_superseded": {"before": 1},
     "quarantine_mark": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_remaining": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_replay": {"now": "2026-11-26 10:00:00.000"},
 }
 """What has to be given; every other parameter has a default."""
 SLOTS = {"report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""}}
-PARTS = ("quarantine_settings", "filters", "selected", "selected_costs")
+PARTS = ("quarantine_settings", "filters", "selected", "selected_costs", "selected_by_day", "selected_costs_by_day")
 """Files that are no statement of their own."""
 GOOD = """\
 -- title: Calls of a day

@@ -16,6 +16,7 @@ from tests.support.ledger_rows import START_NS, Land, Row, claimed, usage
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.query import QueryError, answer, questions, read
+from tokentrail.ledger.rollup import refresh
 from tokentrail.ledger.values import parse_parameters
 
 SECOND = 10**9
@@ -129,12 +130,21 @@ def calls() -> Iterator[Call]:
 
 
 CALLS = tuple(calls())
+DAYS = len({call.moment.date() for call in CALLS})
 Ask = Callable[..., list[dict[str, Any]]]
 
 
-@pytest.fixture
-def ask(database: Client, land: Land) -> Ask:
-    land(*(call.row() for call in CALLS))
+@pytest.fixture(params=["the ledger", "sums by day"])
+def ask(database: Client, land: Land, request: pytest.FixtureRequest) -> Ask:
+    """Asks with the sums of most days built, and calls that came later for the other days; and without any."""
+    if request.param == "the ledger":
+        land(*(call.row() for call in CALLS))
+    else:
+        late = [call for call in CALLS if call.moment.day % 4 == 0 and call.seq % 3 == 0]
+        land(*(call.row() | {"arrived_at": "2026-11-20 00:00:00"} for call in CALLS if call not in late))
+        assert len(refresh(database).built) == DAYS
+        land(*(call.row() for call in late))
+        assert 0 < len(database.query("SELECT day FROM usage_fresh_days").rows) < DAYS
 
     def run(name: str, **parameters: Parameter) -> list[dict[str, Any]]:
         return answer(database, name, {key.rstrip("_"): value for key, value in parameters.items()}).dicts()

@@ -19,6 +19,7 @@ _COLUMN = "ADD COLUMN IF NOT EXISTS held_tokens Nullable(Int64) COMMENT 'Of the 
 ADDS_ONE_MORE = f"""
 ALTER TABLE usage_parsed{{{{on_cluster}}}} {_COLUMN};
 ALTER TABLE usage_ledger{{{{local}}}}{{{{on_cluster}}}} {_COLUMN} CODEC(T64, ZSTD(1));
+ALTER TABLE usage_days{{{{on_cluster}}}} {_COLUMN} CODEC(T64, ZSTD(1));
 """
 """The migration that comes with that count."""
 

@@ -23,8 +23,17 @@ __all__ = ["command"]
 @click.option("--otlp-port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="Port of the OTLP/HTTP receiver; 0: any free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on: there are no users and no TLS.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Write the addresses here as JSON when all is ready; removed at the end.")
+@click.option(
+    "--rollup-interval",
+    type=click.FloatRange(0),
+    default=600.0,
+    show_default=True,
+    help="Seconds between two refreshes of the sums by day (tokentrail rollup); 0: never.",
+)
 @click.option("--until-stdin-ends", is_flag=True, help="Stop when standard input ends, so with the program that started this one.")
-def command(*, data: str | None, http_port: int, otlp_port: int, host: str, ready_file: Path | None, until_stdin_ends: bool) -> None:
+def command(
+    *, data: str | None, http_port: int, otlp_port: int, host: str, ready_file: Path | None, rollup_interval: float, until_stdin_ends: bool
+) -> None:
     """Serve an embedded ClickHouse (HTTP) and an OTLP/HTTP receiver that fills its tables, until Ctrl-C or SIGTERM.
 
     Tables are brought up to date at the start. An acknowledged row survives the kill of this process; for a power loss too, set
@@ -44,7 +53,7 @@ def command(*, data: str | None, http_port: int, otlp_port: int, host: str, read
         raise Misuse("--data is empty: name the folder of the data.")
     try:
         server = Server(data or default_data(), http_port=http_port, otlp_port=otlp_port, host=host)
-        serve(server, ready_file=ready_file, until_stdin_ends=until_stdin_ends, announce=_announce)
+        serve(server, ready_file=ready_file, until_stdin_ends=until_stdin_ends, announce=_announce, rollup_s=rollup_interval)
     except CannotStart as error:
         raise Misuse(str(error)) from error
     click.echo("stopped: everything acknowledged is on disk")

@@ -65,6 +65,26 @@ _DIMENSIONS: Final = (
     "service_version",
 )
 """The columns of the view `usage` by which questions may be asked."""
+_BY_DAY: Final = (
+    *(name for name in _DIMENSIONS if name != "operation_id"),
+    "operation_name",
+    "gen_ai_operation",
+    "response_model",
+    "input_source",
+    "output_source",
+    "key_kind",
+    "instrumentation",
+)
+"""The columns of the view `usage` that the sums by day (`usage_daily`) have too."""
+_AS_WORDS: Final = {"operation": "operation_name", "token_type": "token_type_name", "ended": "ended_name", "origin": "origin_name"}
+_SUMMED_BY: Final = (
+    *dict.fromkeys(_AS_WORDS.get(name, name) for name in _BY_DAY if name != "source"),  # the weaker of input_source and output_source
+    "currency",
+    "cost_state",
+    "price_source",
+    "price_model",
+)
+"""The columns of the table `usage_days` by which usages are summed. Words of the vocabulary are stored as words, of which there may be new ones."""
 
 
 def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
@@ -79,6 +99,8 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "main_counts": _items(by_name[name] for name in _MAIN),
         "rates": _items(RATES),
         "dimensions": [{"name": name} for name in _DIMENSIONS],
+        "by_day": [{"name": name} for name in _BY_DAY],
+        "summed_by": [{"name": name} for name in _SUMMED_BY],
         "bridged": [_attributes(field, stated) for field, stated in {**names.FIELDS, **names.COUNTS}.items()],
         "bridge_totals": [_attributes(field, names.COUNTS[field]) for field in ("input_tokens", "output_tokens")],
         "bridged_counts": _items(by_name[name] for name in names.COUNTS),

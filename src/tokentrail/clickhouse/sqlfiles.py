@@ -11,12 +11,14 @@ Only this module replaces placeholders in double braces:
 - `{{part NAME}}` on its own line: the text of `parts/NAME.sql`, which several files have in common;
 - `{{on_cluster}}`, `{{replicated}}`, `{{local}}` clauses for a cluster, empty on a single server; `{{everywhere.NAME}}` the engine of a small table
   that has the same rows on every node;
+- `{{digest.days}}` the number of what the sums by day are made by, see `digest`;
 - `-- distributed: TABLE by EXPRESSION` on a cluster adds the Distributed table over `TABLE_local` at the file's end; a column added to `TABLE_local`,
   or a column comment changed there, is added or changed in the Distributed table too.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -26,7 +28,7 @@ from string import Template
 from tokentrail import semconv, vocabulary
 from tokentrail.clickhouse import lists
 
-__all__ = ["Target", "names", "read", "render", "repeat", "statements"]
+__all__ = ["Target", "digest", "names", "read", "render", "repeat", "statements"]
 
 _PART = re.compile(r"^\{\{part (\w+)\}\}\n", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\{\{(\w+)(?:\.(\w+))?\}\}")
@@ -35,6 +37,7 @@ _EACH = re.compile(r"\{\{each (\w+): (.*?)\}\}")
 _COLUMN = re.compile(r"ALTER TABLE (\w+)_local (ON CLUSTER '[^']*'\s+(?:ADD|COMMENT) COLUMN .+)", re.DOTALL)
 _DISTRIBUTED = re.compile(r"^-- distributed: (\w+)(?: by (.+))?$", re.MULTILINE)
 _PIECE = re.compile(r"'(?:[^'\\]|\\.|'')*'|--[^\n]*|;|[^'\-;]+|-", re.DOTALL)
+_DIGESTED = {"days": ("usage", "usage_cost", "usage_day_sums")}
 _CLUSTER_NAME = re.compile(r"[\w.{}-]+").fullmatch
 
 
@@ -81,12 +84,20 @@ def render(text: str, target: Target) -> str:
             return literals[part]
         if name == "everywhere" and part is not None:
             return _everywhere(part, target)
+        if name == "digest" and part in _DIGESTED:
+            return str(digest(part))
         return _setting(name, target)
 
     literals = lists.bridge_literals()
     whole = _PART.sub(lambda match: read("parts", match[1]), text)
     filled = _PLACEHOLDER.sub(fill, repeat(whole))
     return filled + _distributed_tables(filled, target) if target.cluster else filled
+
+
+def digest(name: str) -> int:
+    """Returns a number that changes with the definitions by which something stored is made. Known: `days`, the sums by day."""
+    texts = [render(read("definitions", each), Target("")) for each in _DIGESTED[name]]
+    return int.from_bytes(hashlib.sha256("".join(texts).encode()).digest()[:8], "big")
 
 
 def repeat(text: str) -> str:

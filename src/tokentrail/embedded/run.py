@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tokentrail.embedded.errors import CannotStart
+from tokentrail.embedded.rollups import refreshing
 from tokentrail.embedded.server import Addresses, Server
 from tokentrail.process.signals import Stop
 
@@ -25,14 +26,18 @@ def default_data() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path("~", ".local", "share")) / "tokentrail" / "clickhouse"
 
 
-def serve(server: Server, *, ready_file: Path | None, until_stdin_ends: bool, announce: Callable[[Addresses], None]) -> None:
-    """Serves until SIGTERM, SIGINT, SIGHUP or (`until_stdin_ends`) the end of standard input. Raises CannotStart with one sentence."""
+def serve(server: Server, *, ready_file: Path | None, until_stdin_ends: bool, announce: Callable[[Addresses], None], rollup_s: float) -> None:
+    """Serves until SIGTERM, SIGINT, SIGHUP or (`until_stdin_ends`) the end of standard input. Raises CannotStart with one sentence.
+
+    Every `rollup_s` seconds the sums by day are refreshed; never for 0.
+    """
     with Stop() as stop, stop.on_signals():
         if until_stdin_ends:
             threading.Thread(target=_wait_for_end_of_stdin, args=(stop,), name="tokentrail-stdin", daemon=True).start()
         with server, ready_file_of(ready_file, server.addresses):
             announce(server.addresses)
-            stop.wait()
+            with refreshing(server.addresses.dsn, rollup_s):
+                stop.wait()
 
 
 def _wait_for_end_of_stdin(stop: Stop) -> None:

@@ -1,12 +1,13 @@
 """The proof that nothing is missing: every writer numbers its records, and the numbers that arrived are kept beside the ledger.
 
-Three questions, each answered exactly:
+Four questions, each answered exactly:
 
 - Did everything arrive? Each writer's numbers run from 1 to its last; refused numbers and damaged numbers (torn bytes in the journal) are reported
   by the writer or its adopter.
 - Are all records that arrived still there? The ledger drops copies and replaces completed records, so the number of its rows proves nothing. The
   *identities* prove it: for an automatic key the writer and call number (two bitmaps that must be equal), for a claimed key its hash.
 - Do records state different numbers for one claimed key?
+- Are the sums by day those of the ledger?
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.query import answer
+from tokentrail.ledger.rollup import different_days
 from tokentrail.ledger.writers import Completed, Writer, absent_in_both, completed, look
 from tokentrail.wording import counted
 
@@ -37,6 +39,8 @@ class Verification:
     conflicts: list[dict[str, Any]]
     lost_keys: list[dict[str, Any]]
     quarantine: list[dict[str, Any]]
+    different_days: list[dict[str, Any]]
+    """The days whose sums are not those of the ledger."""
 
     @property
     def ok(self) -> bool:
@@ -64,6 +68,7 @@ class Verification:
         keys = list(dict.fromkeys(said["key"] for said in self.conflicts))
         found += [f"claimed key {key!r}: different numbers were said" for key in keys]
         found += [f"{counted(reason['records'], 'record')} in quarantine: {reason['reason']}" for reason in self.quarantine]
+        found += [f"the sums of {day['day']} are not those of the ledger: tokentrail rollup --rebuild" for day in self.different_days]
         return found
 
     def as_dict(self) -> dict[str, Any]:
@@ -76,11 +81,12 @@ class Verification:
             "conflicts": self.conflicts,
             "lost_keys": self.lost_keys,
             "quarantine": self.quarantine,
+            "different_days": self.different_days,
         }
 
 
 def verify(client: Client, *, all_writers: bool = True) -> Verification:
-    """Answers all three questions. Reads only; takes some seconds longer if numbers seem absent while records arrive."""
+    """Answers all four questions. Reads only; takes some seconds longer if numbers seem absent while records arrive."""
     found = look(client, all_writers=all_writers)
     deadline, pause = time.monotonic() + PATIENCE, 0.1
     while found.absent and time.monotonic() < deadline and _arriving(client):
@@ -93,6 +99,7 @@ def verify(client: Client, *, all_writers: bool = True) -> Verification:
         conflicts=answer(client, "conflicts").dicts(),
         lost_keys=found.lost_keys,
         quarantine=answer(client, "quarantine_reasons").dicts(),
+        different_days=different_days(client),
     )
 
 

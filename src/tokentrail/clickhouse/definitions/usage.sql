@@ -4,7 +4,7 @@
 -- The usage of a provider's job counts for the tenant and the operation of its creation, wherever the job was polled; its results do not count if the
 -- job states its usage itself. What is known of jobs is a small table, and joined to the rows of jobs alone: a join of all rows cost twenty times as
 -- much (measured with 26.9). Of the bridged rows, which have opaque keys, those count that no other record tells of, in whatever order the records
--- came. PREWHERE, which comes before FINAL, is right here: all records of a key have one kind and one text.
+-- came. `timed` is a constant of each branch: a condition on it leaves whole branches out (the sums of days, usage_day_sums). PREWHERE, which comes before FINAL, is right here: all records of a key have one kind and one text.
 CREATE OR REPLACE VIEW usage{{on_cluster}}
 (
 {{part usage_columns}}
@@ -56,15 +56,16 @@ SELECT
     metadata,
     metadata_cut,
     CAST(toInt8(transform(origin_name, {{Origin.words}}, {{Origin.numbers}}, 0)) AS {{Origin.type}}) AS origin,
-    instrumentation
+    instrumentation,
+    timed
 FROM
 (
-    SELECT *, key_ts AS ts
+    SELECT *, key_ts AS ts, true AS timed
     FROM usage_ledger FINAL
     PREWHERE key_kind != 'object'
     WHERE key_ts > toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
     UNION ALL
-    SELECT *, event_ts AS ts
+    SELECT *, event_ts AS ts, false AS timed
     FROM usage_ledger FINAL
     PREWHERE position(key_head, '#') = 0
     WHERE key_ts = toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
@@ -82,17 +83,17 @@ FROM
         )
     FROM
     (
-        SELECT *, key_ts AS ts, substringIndex(key_head, '#', 1) AS job
+        SELECT *, key_ts AS ts, false AS timed, substringIndex(key_head, '#', 1) AS job
         FROM usage_ledger FINAL
         PREWHERE key_kind = 'object'
         WHERE key_ts > toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
         UNION ALL
-        SELECT *, event_ts AS ts, substringIndex(key_head, '#', 1) AS job
+        SELECT *, event_ts AS ts, false AS timed, substringIndex(key_head, '#', 1) AS job
         FROM usage_ledger FINAL
         PREWHERE position(key_head, '#') > 0
         WHERE key_ts = toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
         UNION ALL
-        SELECT *, event_ts AS ts, key_head AS job
+        SELECT *, event_ts AS ts, false AS timed, key_head AS job
         FROM usage_ledger FINAL
         PREWHERE key_head GLOBAL IN (SELECT job FROM usage_jobs)
         WHERE key_ts = toDateTime64('1970-01-01 00:00:00', 9, 'UTC')

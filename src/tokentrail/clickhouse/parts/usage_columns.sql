@@ -43,4 +43,5 @@
     metadata               String COMMENT 'A JSON object of the service''s own; read it with JSONExtractString(metadata, ''name'')',
     metadata_cut           Bool COMMENT 'Whether metadata was cut to fit',
     origin                 {{Origin.type}} COMMENT 'Who told of the call: recorded (tokentrail itself) or bridged (a span or event of another instrumentation: sampled and droppable, so of lower assurance)',
-    instrumentation        LowCardinality(String) COMMENT 'The instrumentation scope whose span or event states a bridged usage; empty for others'
+    instrumentation        LowCardinality(String) COMMENT 'The instrumentation scope whose span or event states a bridged usage; empty for others',
+    timed                  Bool COMMENT 'Whether ts is a time that the key states: such rows lie in the order of ts, and are summed by day (usage_daily)'

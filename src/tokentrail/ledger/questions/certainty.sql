@@ -11,6 +11,7 @@
 -- column: estimated_tokens | Of these, estimated ones
 -- column: estimated_share | The same as a share, from 0 to 1
 -- column: bridged_calls | Calls that only another instrumentation has told of: sampled and droppable, so of lower assurance
+WITH true AS sums_will_do
 SELECT
     u.provider,
     u.model,
@@ -22,6 +23,6 @@ SELECT
     sum(if(u.input_source = 'estimated', ifNull(u.input_tokens, 0), 0) + if(u.output_source = 'estimated', ifNull(u.output_tokens, 0), 0)) AS estimated_tokens,
     round(estimated_tokens / nullIf(tokens, 0), 4) AS estimated_share,
     sumIf(u.calls, u.origin = 'bridged') AS bridged_calls
-FROM ({{queries.selected}}) AS u
+FROM ({{queries.selected_by_day}}) AS u
 GROUP BY u.provider, u.model
 ORDER BY estimated_tokens DESC, unknown_calls DESC, calls DESC, u.provider, u.model

@@ -14,6 +14,7 @@
 -- column: unpriced_calls | Calls without a price: in no cost
 -- column: uncounted_calls | Calls that state no tokens: in no cost
 -- column: estimated_cost | Of the cost, that of calls whose weaker count is an estimate
+WITH {by:String} != 'operation_id' AS sums_will_do
 SELECT
     multiIf({{each dimensions: {by:String} = '$name', toString(u.$name), }}'') AS name,
     u.currency AS currency,
@@ -26,6 +27,6 @@ SELECT
     sumIf(u.calls, u.cost_state = 'unpriced') AS unpriced_calls,
     sumIf(u.calls, u.cost_state = 'uncounted') AS uncounted_calls,
     sumIf(u.cost, u.source = 'estimated') AS estimated_cost
-FROM ({{queries.selected_costs}}) AS u
+FROM ({{queries.selected_costs_by_day}}) AS u
 GROUP BY name, currency
 ORDER BY cost DESC NULLS LAST, calls DESC, name, currency

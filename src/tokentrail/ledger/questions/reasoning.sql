@@ -7,6 +7,7 @@
 -- column: output_tokens | Their output tokens, reasoning included
 -- column: reasoning_tokens | Of these, spent on reasoning
 -- column: reasoning_share | The same as a share, from 0 to 1
+WITH true AS sums_will_do
 SELECT
     u.provider,
     u.model,
@@ -14,7 +15,7 @@ SELECT
     sum(u.output_tokens) AS output_tokens,
     sum(u.reasoning_tokens) AS reasoning_tokens,
     round(reasoning_tokens / nullIf(output_tokens, 0), 4) AS reasoning_share
-FROM ({{queries.selected}}) AS u
+FROM ({{queries.selected_by_day}}) AS u
 WHERE u.reasoning_tokens IS NOT NULL
 GROUP BY u.provider, u.model
 ORDER BY reasoning_tokens DESC, u.provider, u.model

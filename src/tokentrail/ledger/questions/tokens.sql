@@ -12,6 +12,7 @@
 -- column: error_calls | Calls that ended with an error
 --
 -- Sums of NULL alone stay NULL: not stated is not 0.
+WITH {by:String} != 'operation_id' AS sums_will_do
 SELECT
     multiIf({{each dimensions: {by:String} = '$name', toString(u.$name), }}'') AS name,
     {{each main_counts: sum(u.$name) AS $name,}}
@@ -20,6 +21,6 @@ SELECT
     sumIf(u.calls, u.source = 'estimated') AS estimated_calls,
     sumIf(u.calls, u.source = 'unknown') AS unknown_calls,
     sumIf(u.calls, u.ended = 'error') AS error_calls
-FROM ({{queries.selected}}) AS u
+FROM ({{queries.selected_by_day}}) AS u
 GROUP BY name
 ORDER BY ifNull(input_tokens, 0) + ifNull(output_tokens, 0) DESC, name

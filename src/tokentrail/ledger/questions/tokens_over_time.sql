@@ -13,6 +13,7 @@
 -- column: error_calls | Calls that ended with an error
 --
 -- A step without a call has no row. A week begins on Monday.
+WITH {by:String} != 'operation_id' AND {timezone:String} = 'UTC' AND {step:String} != 'hour' AS sums_will_do
 SELECT
     multiIf(
         {step:String} = 'hour', toDateTime(toStartOfHour(u.ts, {timezone:String}), {timezone:String}),
@@ -23,6 +24,6 @@ SELECT
     {{each main_counts: sum(u.$name) AS $name,}}
     sum(u.calls) AS calls,
     sumIf(u.calls, u.ended = 'error') AS error_calls
-FROM ({{queries.selected}}) AS u
+FROM ({{queries.selected_by_day}}) AS u
 GROUP BY time, name
 ORDER BY time, name

@@ -1,0 +1,21 @@
+-- title: The days whose sums are not those of the ledger
+-- asked by: tokentrail verify
+-- unit: tokens and calls
+-- column: day | The day, UTC
+-- column: tokens | Tokens by the stored sums
+-- column: tokens_now | Tokens by the ledger
+-- column: calls | Calls by the stored sums
+-- column: calls_now | Calls by the ledger
+SELECT day, sumIf(t, stored) AS tokens, sumIf(t, NOT stored) AS tokens_now, sumIf(c, stored) AS calls, sumIf(c, NOT stored) AS calls_now
+FROM
+(
+    SELECT day, ifNull(input_tokens, 0) + ifNull(output_tokens, 0) AS t, d.calls AS c, true AS stored
+    FROM usage_daily AS d
+    UNION ALL
+    SELECT toDate(ts) AS day, ifNull(input_tokens, 0) + ifNull(output_tokens, 0) AS t, u.calls AS c, false AS stored
+    FROM usage AS u
+    WHERE timed AND toDate(ts) IN (SELECT day FROM usage_fresh_days)
+)
+GROUP BY day
+HAVING tokens != tokens_now OR calls != calls_now
+ORDER BY day

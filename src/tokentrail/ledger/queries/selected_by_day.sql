@@ -1,0 +1,16 @@
+-- title: The usages that a question is about, days that are summed as their sums
+-- asked by: questions that only add up
+-- unit: no answer of its own
+-- columns: none
+--
+-- The question says in `WITH … AS sums_will_do` whether the sums have all that the question asks for: no hours, no other zone's days, no single calls.
+-- Days that are in the range only in part are read from the ledger, and so are the days whose sums are not what the ledger says now.
+SELECT ts, {{each by_day: $name, }}'' AS operation_id, calls, {{each counts: $name, }}{{each sizes: $name, }}true AS is_sum
+FROM (SELECT *, toDateTime64(day, 9, 'UTC') AS ts FROM usage_daily)
+{{queries.filters}}
+    AND sums_will_do AND day < toDate32({to:DateTime64(9, 'UTC')})
+UNION ALL
+SELECT ts, {{each by_day: $name, }}operation_id, calls, {{each counts: $name, }}{{each sizes: $name, }}false AS is_sum
+FROM usage
+{{queries.filters}}
+    AND NOT (timed AND sums_will_do AND toDate(ts) IN ({{queries.summed_days}}))

@@ -1,0 +1,7 @@
+-- title: The whole days of a range whose sums say what the ledger says
+-- asked by: the queries selected_by_day and selected_costs_by_day, tokentrail report
+-- parameter: from DateTime64(9, 'UTC') = 1900-01-01 00:00:00 | The first moment, included
+-- parameter: to DateTime64(9, 'UTC') = 2262-01-01 00:00:00 | The last moment, excluded
+-- unit: days
+-- column: day | The day, UTC
+SELECT day FROM usage_fresh_days WHERE toDateTime64(day, 9, 'UTC') >= {from:DateTime64(9, 'UTC')} AND day < toDate32({to:DateTime64(9, 'UTC')})
