@@ -52,7 +52,8 @@ def test_a_new_word_types_the_rows_that_are_already_there(database: Client, monk
     assert database.query("SELECT operation FROM usage").rows == [("unknown",)]
     grown = vocabulary.Word("Operation", {word.name: word.value for word in vocabulary.Operation} | {"HAIKU": "haiku"})
     monkeypatch.setattr(vocabulary, "Operation", grown)
-    assert [step.name for step in migrate(database, Target(database.database))] == ["usage", "usage_cost", "usage_fresh_days", "usage_daily"]
+    changed = [step.name for step in migrate(database, Target(database.database))]
+    assert sorted(changed) == ["usage", "usage_cost", "usage_daily", "usage_fresh_days"]
     assert database.query("SELECT operation FROM usage").rows == [("haiku",)]
 
 
