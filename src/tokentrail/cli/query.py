@@ -6,7 +6,8 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
-from tokentrail.cli.output import echo_batches, format_option, limit_option, print_table
+from tokentrail.cli.filters import hints
+from tokentrail.cli.output import PARQUET, echo_batches, echo_parquet, format_or_parquet_option, limit_option, print_table
 from tokentrail.ledger.query import Query, QueryError, answer, questions, read
 from tokentrail.ledger.values import parse_parameters
 from tokentrail.wording import did_you_mean
@@ -32,7 +33,7 @@ def _parameters(_context: click.Context, _parameter: click.Parameter, values: tu
 @click.option("-p", "--param", "parameters", multiple=True, metavar="NAME=VALUE", callback=_parameters, help="A parameter; again for a list.")
 @click.option("--describe", is_flag=True, help="Print the question's parameters, columns and SQL, and ask nothing.")
 @dsn_option
-@format_option
+@format_or_parquet_option
 @limit_option
 def command(*, name: str | None, parameters: dict[str, list[str]], describe: bool, dsn: str, output_format: str, limit: int | None) -> None:
     """Ask the ledger one of the questions that are written down; without NAME, list them.
@@ -62,6 +63,12 @@ def command(*, name: str | None, parameters: dict[str, list[str]], describe: boo
         raise Misuse(str(error)) from None
     with opened(dsn) as client:
         found = answer(client, name, values)
+        for sentence in hints(client, values) if not found.rows else ():
+            click.echo(sentence, err=True)
+        if output_format == PARQUET:
+            rows = found.rows[:limit] if limit else found.rows
+            echo_parquet(client, found.columns, found.types, rows)
+            return
     counts = [column for column in found.columns if column.startswith(_COUNTED) or column.endswith(_COUNTED)]
     echo_batches(found.columns, [found.rows], output_format, limit=limit, counts=counts)
 
@@ -74,6 +81,8 @@ def _read(name: str) -> Query:
 
 
 def _list(output_format: str, limit: int | None) -> None:
+    if output_format == PARQUET:
+        raise click.UsageError("the list of questions is no table of Parquet: name a question, or take --format json.")
     rows = [(query.name, query.title, query.asked_by) for query in map(read, questions())]
     if output_format == "table":
         print_table(["name", "question", "asked by"], rows, limit=limit)

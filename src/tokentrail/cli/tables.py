@@ -13,11 +13,14 @@ from typing import Any, Final
 
 from rich.cells import cell_len
 
-__all__ = ["is_empty", "is_number", "plain", "table", "vertical"]
+__all__ = ["is_empty", "is_number", "plain", "shown", "steers", "table", "vertical"]
 
 GAP: Final = "  "
 NARROWEST_TEXT: Final = 16
 """The smallest width of a folded text, in columns."""
+
+_JOINERS: Final = "\u200c\u200d"
+"""Invisible characters that scripts and emoji need."""
 
 Row = Sequence[Any]
 
@@ -69,9 +72,14 @@ def shown(value: Any, *, grouped: bool = False) -> str:
 def _visible(sign: str) -> str:
     if sign == "\t":
         return "    "
-    if sign == "\n" or unicodedata.category(sign) != "Cc":
+    if sign == "\n" or not steers(sign):
         return sign
-    return f"\\x{ord(sign):02x}"
+    return f"\\x{ord(sign):02x}" if unicodedata.category(sign) == "Cc" else f"\\u{ord(sign):04x}"
+
+
+def steers(sign: str) -> bool:
+    """Whether a character steers a terminal or changes the order of others: controls, marks of direction, invisible characters, line separators."""
+    return sign not in _JOINERS and unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp")
 
 
 @dataclass(slots=True)
