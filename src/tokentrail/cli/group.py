@@ -9,7 +9,7 @@ import click
 
 from tokentrail import __version__
 from tokentrail.cli.errors import Misuse
-from tokentrail.cli.stdout import BROKEN_PIPE, INTERRUPTED, close_quietly
+from tokentrail.cli.stdout import BROKEN_PIPE, INTERRUPTED, close_quietly, filled
 from tokentrail.cli.suggest import Group
 
 __all__ = ["cli"]
@@ -41,6 +41,8 @@ _COMMANDS = {
     "migrate": "Bring a ClickHouse's tables to this version.",
     "report": "Tokens by provider, model, tenant, operation, day …",
     "query": "Ask the ledger a question that is written down: losses, latency, repetitions …",
+    "top": "Who spends now: a live table of the last minutes.",
+    "tail": "Calls, as they arrive.",
     "sql": "Run a query on the ledger.",
     "prices": "What tokens cost: a public price list, and your own.",
     "mcp": "Offer the questions to an assistant, over the Model Context Protocol.",
@@ -82,6 +84,9 @@ class LazyGroup(Group):
             return super().invoke(ctx)
         except ImportError as error:
             raise missing(error, ctx.invoked_subcommand or "this command") from None
+        except click.UsageError as error:
+            sentence = filled(f"Error: {error.format_message()}").removeprefix("Error: ")
+            raise click.UsageError(sentence, error.ctx) from None
         except BrokenPipeError:
             close_quietly()
             ctx.exit(BROKEN_PIPE)

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
-from tokentrail.cli.stdout import is_terminal, refuse_binary, rule_sign, terminal_width, write_bytes, write_text
+from tokentrail.cli.stdout import is_terminal, note, refuse_binary, rule_sign, terminal_width, write_bytes, write_text
 from tokentrail.cli.suggest import Choice
 from tokentrail.cli.tables import is_empty, is_number, plain, shown, steers, table, vertical
 from tokentrail.clickhouse.client import Client
@@ -31,6 +31,7 @@ __all__ = [
     "echo_rows",
     "format_option",
     "format_or_parquet_option",
+    "harmless",
     "limit_option",
     "print_more_rows",
     "print_table",
@@ -95,7 +96,7 @@ def echo_batches(
     writing = _WRITING[output_format]
     for piece in writing(columns, iter(bounded), counts=counts) if for_people else writing(columns, iter(bounded)):
         if isinstance(piece, bytes):
-            write_bytes(_harmless(piece, in_json=output_format == "json") if is_terminal() else piece)
+            write_bytes(harmless(piece, in_json=output_format == "json") if is_terminal() else piece)
         else:
             write_text(piece)
     if bounded.more:
@@ -125,7 +126,7 @@ def _literal(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
-def _harmless(data: bytes, *, in_json: bool) -> bytes:
+def harmless(data: bytes, *, in_json: bool) -> bytes:
     """Escapes what would steer the terminal."""
     text = data.decode("utf-8", "replace")
     if all(sign == "\n" or sign.isprintable() for sign in text):
@@ -136,9 +137,7 @@ def _harmless(data: bytes, *, in_json: bool) -> bytes:
 
 def print_more_rows(rows: int) -> None:
     """Prints to standard error that only the first `rows` rows are shown."""
-    click.echo(
-        f"… the first {counted(rows, 'row is', 'rows are')} shown, there are more: --limit 0 shows all, --format csv or json writes all", err=True
-    )
+    note(f"… the first {counted(rows, 'row is', 'rows are')} shown, there are more: --limit 0 shows all, --format csv or json writes all")
 
 
 class _Bounded:

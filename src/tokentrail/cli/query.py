@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.filters import hints
 from tokentrail.cli.output import PARQUET, echo_batches, echo_parquet, format_or_parquet_option, limit_option, print_table
+from tokentrail.cli.stdout import note
+from tokentrail.cli.tables import is_empty
 from tokentrail.ledger.query import Query, QueryError, answer, questions, read
 from tokentrail.ledger.values import parse_parameters
 from tokentrail.wording import did_you_mean
@@ -64,13 +69,28 @@ def command(*, name: str | None, parameters: dict[str, list[str]], describe: boo
     with opened(dsn) as client:
         found = answer(client, name, values)
         for sentence in hints(client, values) if not found.rows else ():
-            click.echo(sentence, err=True)
+            note(sentence)
         if output_format == PARQUET:
             rows = found.rows[:limit] if limit else found.rows
             echo_parquet(client, found.columns, found.types, rows)
             return
-    counts = [column for column in found.columns if column.startswith(_COUNTED) or column.endswith(_COUNTED)]
-    echo_batches(found.columns, [found.rows], output_format, limit=limit, counts=counts)
+    columns, rows = found.columns, found.rows
+    if not rows and output_format in ("table", "vertical"):
+        click.echo("no rows")
+        return
+    kept = _stated(columns, rows) if output_format == "table" else list(range(len(columns)))
+    names, shown = [columns[at] for at in kept], [[row[at] for at in kept] for row in rows]
+    counts = [column for column in names if column.startswith(_COUNTED) or column.endswith(_COUNTED)]
+    echo_batches(names, [shown], output_format, limit=limit, counts=counts)
+    if len(kept) < len(columns):
+        left_out = ", ".join(name for at, name in enumerate(columns) if at not in kept)
+        note(f"left out, empty or 0 in every row: {left_out} (--format vertical shows all)")
+
+
+def _stated(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
+    """Returns the places of the columns that are not empty or 0 in every row; all where nothing else would be left."""
+    kept = [at for at, name in enumerate(columns) if at == 0 or name in _COUNTED or any(row[at] and not is_empty(row[at]) for row in rows)]
+    return kept if rows and len(kept) > 1 else list(range(len(columns)))
 
 
 def _read(name: str) -> Query:

@@ -23,7 +23,7 @@ from tokentrail.cli.output import (
     print_more_rows,
     print_table,
 )
-from tokentrail.cli.stdout import refuse_binary
+from tokentrail.cli.stdout import note, refuse_binary
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.breakdown import Breakdown, SortError, break_down
 from tokentrail.ledger.dimensions import TIMES
@@ -129,13 +129,13 @@ def command(
         except SortError as error:
             raise click.BadParameter(str(error), param_hint="--sort") from None
         for sentence in hints(client, parameters) if not found.rows else ():
-            click.echo(sentence, err=True)
+            note(sentence)
         if output_format == PARQUET:
             _write_parquet(client, found.first(limit or 0))
     if output_format in ("table", "vertical"):
         _show(found, by, limit=MOST_ROWS if limit is None else limit, vertical=output_format == "vertical", ranged=bool(start or end))
         if before and found.rows:
-            click.echo(f"change: against {_moment(before[0], timezone)} to {_moment(before[1], timezone)}", err=True)
+            note(f"change: against {_moment(before[0], timezone)} to {_moment(before[1], timezone)}")
     elif output_format != PARQUET:
         _write(found.first(limit or 0), output_format)
     if output_format not in ("table", "vertical") and limit and len(found.rows) > limit:

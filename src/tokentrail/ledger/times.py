@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from tokentrail.wording import did_you_mean
+
 __all__ = ["parse_time", "parse_zone", "period_before"]
 
 _AGO: Final = re.compile(r"(\d{1,6})([mhdw])")
@@ -20,7 +22,7 @@ _DAYS: Final[dict[str, Callable[[date], date]]] = {
     "month": lambda today: today.replace(day=1),
     "year": lambda today: today.replace(month=1, day=1),
 }
-_HELP: Final = "write 2026-11-01, 2026-11-01T12:30:00Z, 2026-11, today, yesterday, week, month, year, now, or 30m, 24h, 7d, 2w for so long ago"
+_HELP: Final = "Write 2026-11-01, 2026-11-01T12:30:00Z, 2026-11, today, yesterday, week, month, year, now, or 30m, 24h, 7d, 2w for so long ago"
 _FORMAT: Final = "%Y-%m-%d %H:%M:%S.%f"
 _YEARS: Final = range(1900, 2262)
 """The range of DateTime64(9)."""
@@ -50,7 +52,7 @@ def parse_time(text: str, zone: tzinfo = timezone.utc, *, now: datetime | None =
     """
     moment = _moment(text.strip(), zone, (now or datetime.now(timezone.utc)).astimezone(zone))
     if moment is None:
-        raise ValueError(f"{text.strip()!r} is not a time: {_HELP}")
+        raise ValueError(f"{text.strip()!r} is not a time.{did_you_mean(text.strip(), [*_DAYS, 'now'])} {_HELP}")
     try:
         moment = moment.astimezone(timezone.utc)
     except OverflowError:
