@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from tokentrail import __version__
 from tokentrail.cli.errors import Misuse
@@ -51,6 +52,7 @@ _COMMANDS = {
     "quarantine": "Events that do not fit the ledger: list them, try them again.",
     "export": "Write the Collector's files, to be deployed beside your services.",
     "count": "Count the tokens of a text.",
+    "completion": "The script by which bash, zsh or fish completes all this.",
     "doctor": "Check everything from the SDKs to ClickHouse.",
     "demo": "See it all work on this machine, without a key.",
 }
@@ -63,15 +65,22 @@ class LazyGroup(Group):
         """Returns all commands, in the order of their use."""
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - same
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Imports the command's module and returns its `command`."""
         if cmd_name not in _COMMANDS:
             return None
         try:
             found: Any = importlib.import_module(f"tokentrail.cli.{cmd_name}").command
         except ImportError as error:
+            if ctx.resilient_parsing:
+                return None  # a shell completes, and prints no error
             raise missing(error, cmd_name) from None
         return _check_texts(found) if isinstance(found, click.Command) else None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Completes a command from the list above, or an option."""
+        names = [CompletionItem(name, help=text) for name, text in _COMMANDS.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - same
         """Writes the commands from the list above."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
@@ -13,6 +14,9 @@ from tokentrail.cli.filters import hints
 from tokentrail.cli.output import PARQUET, echo_batches, echo_parquet, format_or_parquet_option, limit_option, print_table
 from tokentrail.cli.stdout import note
 from tokentrail.cli.tables import is_empty
+from tokentrail.cli.working import working
+from tokentrail.clickhouse.lists import FILTERS
+from tokentrail.ledger.dimensions import METADATA
 from tokentrail.ledger.query import Query, QueryError, answer, questions, read
 from tokentrail.ledger.values import parse_parameters
 from tokentrail.wording import did_you_mean
@@ -33,9 +37,38 @@ def _parameters(_context: click.Context, _parameter: click.Parameter, values: tu
     return given
 
 
+def _complete_question(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name, help=read(name).title) for name in questions() if name.startswith(incomplete)]
+
+
+def _complete_parameter(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Completes the name of a parameter of the question, or a value that it may have."""
+    known = questions()
+    # an option without its value yet ends click's parsing: then the question is among the words that are left
+    question = next((word for word in (context.params.get("name"), *context.args) if word in known), None)
+    if question is None:
+        return []
+    begun, equals, _ = incomplete.partition("=")
+    wanted = read(question).parameters
+    if not equals:
+        return [CompletionItem(f"{each.name}=", help=each.text) for each in wanted if each.name.startswith(begun)]
+    values = [f"{begun}={choice}" for each in wanted if each.name == begun for choice in each.choices]
+    values += [f"where={name}=" for name in (*FILTERS, METADATA)] if begun == "where" else []
+    return [CompletionItem(value) for value in values if value.startswith(incomplete)]
+
+
 @click.command(name="query")
-@click.argument("name", required=False)
-@click.option("-p", "--param", "parameters", multiple=True, metavar="NAME=VALUE", callback=_parameters, help="A parameter; again for a list.")
+@click.argument("name", required=False, shell_complete=_complete_question)
+@click.option(
+    "-p",
+    "--param",
+    "parameters",
+    multiple=True,
+    shell_complete=_complete_parameter,
+    metavar="NAME=VALUE",
+    callback=_parameters,
+    help="A parameter; again for a list.",
+)
 @click.option("--describe", is_flag=True, help="Print the question's parameters, columns and SQL, and ask nothing.")
 @dsn_option
 @format_or_parquet_option
@@ -67,7 +100,8 @@ def command(*, name: str | None, parameters: dict[str, list[str]], describe: boo
     except QueryError as error:
         raise Misuse(str(error)) from None
     with opened(dsn) as client:
-        found = answer(client, name, values)
+        with working("asking"):
+            found = answer(client, name, values)
         for sentence in hints(client, values) if not found.rows else ():
             note(sentence)
         if output_format == PARQUET:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.filters import Dimensions, FilteredCommand, chosen, filter_options, hints, time_options
@@ -24,6 +25,7 @@ from tokentrail.cli.output import (
     print_table,
 )
 from tokentrail.cli.stdout import note, refuse_binary
+from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.breakdown import Breakdown, SortError, break_down
 from tokentrail.ledger.dimensions import TIMES
@@ -73,6 +75,13 @@ def _percent(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _complete_sort(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    by = context.params.get("by")
+    words = [*(by if isinstance(by, list) else []), "tokens", *MEASURES, *COSTS[:1], "share", "change"]
+    words += [f"{name}:{direction}" for name in words for direction in ("asc", "desc") if incomplete.startswith(f"{name}:")]
+    return [CompletionItem(name) for name in words if name.startswith(incomplete)]
+
+
 @click.command(name="report", cls=FilteredCommand)
 @dsn_option
 @click.option(
@@ -82,7 +91,9 @@ def _percent(row: Mapping[str, Any]) -> dict[str, Any]:
 @click.option("--cost", is_flag=True, help="What it costs too, by the prices at the time of each call (tokentrail prices).")
 @click.option("--share", is_flag=True, help="Each row's share of all tokens.")
 @click.option("--change", is_flag=True, help="The change against the period before --from, and what that one had.")
-@click.option("--sort", metavar="COLUMN", help="Sort by a measure (the largest first) or a dimension; COLUMN:asc, COLUMN:desc.")
+@click.option(
+    "--sort", metavar="COLUMN", shell_complete=_complete_sort, help="Sort by a measure (the largest first) or a dimension; COLUMN:asc, COLUMN:desc."
+)
 @format_or_parquet_option
 @limit_option
 @filter_options
@@ -123,7 +134,8 @@ def command(
     if output_format == PARQUET:
         refuse_binary("Parquet")
     with opened(dsn) as client:
-        found = break_down(client, by, parameters, cost=cost, share=share, before=before)
+        with working("adding up"):
+            found = break_down(client, by, parameters, cost=cost, share=share, before=before)
         try:
             found = found.sorted_by(sort) if sort else found
         except SortError as error:

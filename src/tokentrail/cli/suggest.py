@@ -18,7 +18,7 @@ class Group(click.Group):
         """Finds the command. Raises `UsageError` for an unknown command, with the closest name, or all names."""
         name = args[0]
         known = self.list_commands(ctx)
-        if name not in known and not name.startswith("-"):
+        if name not in known and not ctx.resilient_parsing and not name.startswith("-"):
             there = f" There are {', '.join(known)}."
             raise click.UsageError(f"there is no command {name!r}.{did_you_mean(name, known) or there}", ctx)
         return super().resolve_command(ctx, args)
