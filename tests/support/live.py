@@ -14,12 +14,13 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from tests.support.terminal import TOKENTRAIL
 
 DEADLINE_S = 30.0
-_CONTROLLED = [sys.executable, "-c", "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from tokentrail.cli import main; main()"]
+_CONTROLLED = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 class InPipe:
@@ -50,7 +51,14 @@ class InPipe:
 
     def end(self, number: signal.Signals) -> tuple[int, str, str]:
         """End the command by a signal: its exit code, and what it had still printed."""
+        self.signal(number)
+        return self.ended()
+
+    def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
+
+    def ended(self) -> tuple[int, str, str]:
+        """Wait for the end: the exit code, and what the command had still printed."""
         code = self._process.wait(DEADLINE_S)
         for thread in self._threads:
             thread.join()
@@ -74,19 +82,19 @@ class InPipe:
 class AtTerminal:
     """A command at a terminal of its own, which is its controlling one: keys such as Ctrl-C become signals."""
 
-    def __init__(self, *arguments: str, columns: int = 100, lines: int = 30) -> None:
-        self._terminal, program = pty.openpty()
-        fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    def __init__(self, *arguments: str, columns: int = 100, lines: int = 30, program: Sequence[str] = TOKENTRAIL) -> None:
+        self._terminal, inside = pty.openpty()
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         given = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")} | {"TERM": "xterm-256color"}
         self._process = subprocess.Popen(
-            [*_CONTROLLED, *arguments],
-            stdin=program,
-            stdout=program,
-            stderr=program,
+            [sys.executable, "-c", _CONTROLLED, *program, *arguments],
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
             env=given,
             start_new_session=True,
         )
-        self._program = program  # kept open, to ask for its modes after the end
+        self._program = inside  # kept open, to ask for its modes after the end
         self.said = ""
         self._seen = 0
 

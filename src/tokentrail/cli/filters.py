@@ -27,6 +27,12 @@ _LISTS: Final = {"tenants": "tenant_id", "operations": "operation_name", "provid
 """Parameters of the query `filters`, and their columns."""
 _FIRST: Final = {name.removesuffix("s"): name for name in _LISTS}
 _REST: Final = tuple(name for name in COLUMNS if name not in (*_LISTS.values(), "operation"))
+_TEXTS: Final = {
+    "source": "Only counts from this source: reported, estimated, unknown.",
+    "ended": "Only calls that ended so: complete, partial, error.",
+    "stream": "Only streams (true), or the others (false).",
+    "origin": "Only calls that this one told of: recorded, bridged.",
+}
 _CHOSEN: Final = "tokentrail.filters"
 
 
@@ -86,7 +92,10 @@ class FilteredCommand(click.Command):
 def filter_options(function: _Decorated) -> _Decorated:
     """Adds a filter for each dimension, and `--where`; `chosen` returns what was given."""
     options: list[tuple[str, Any, Any, str]] = [(f"--{name}", _keep(every), click.STRING, f"Only this {name}.") for name, every in _FIRST.items()]
-    options += [(f"--{name.replace('_', '-')}", _keep("where", f"{name}="), click.STRING, f"Only this {name.replace('_', ' ')}.") for name in _REST]
+    options += [
+        (f"--{name.replace('_', '-')}", _keep("where", f"{name}="), click.STRING, _TEXTS.get(name, f"Only this {name.replace('_', ' ')}."))
+        for name in _REST
+    ]
     options += [("--where", _keep("where"), _Where(), "Only usages with this value of a dimension, such as metadata.team=search.")]
     for name, callback, kind, text in reversed(options):
         metavar = "NAME=VALUE" if name == "--where" else "VALUE"
