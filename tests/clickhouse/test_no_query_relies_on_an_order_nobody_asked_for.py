@@ -81,6 +81,7 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
             "selected_by_day",
             "selected_costs_by_day",
             "summed_days",
+            "sums_suffice",
             "days_moment",
             "days_superseded",
         ):  # writes; is read from; one row

@@ -27,6 +27,12 @@ def main() -> None:
         sys.exit(2)
     from tokentrail.cli import stdout  # noqa: PLC0415 - same
 
+    if instruction := os.environ.get("_TOKENTRAIL_COMPLETE"):
+        from tokentrail.cli.completion import complete  # noqa: PLC0415 - same
+
+        for text in complete(cli, instruction):
+            stdout.write_text(f"{text}\n")
+        return
     try:
         cli(prog_name="tokentrail")
     except KeyboardInterrupt:

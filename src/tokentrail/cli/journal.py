@@ -14,6 +14,7 @@ from tokentrail.addresses import bare
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import print_table
 from tokentrail.cli.suggest import Group
+from tokentrail.cli.working import working
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.aside import Damaged, read_aside
 from tokentrail.journal.bulk import bulk_shipper
@@ -162,8 +163,12 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
                 _watch(adopter, stop, interval)
             return
         try:
-            progress = adopter.adopt_dead(patient=False)
-            retried, refused, damaged = _ship_aside(root, exporter_for(settings)) if aside else (0, 0, [])
+            with working("sending records", lambda: f"{shipper.shipped:,} sent"):
+                progress = adopter.adopt_dead(patient=False)
+                retried, refused, damaged = _ship_aside(root, exporter_for(settings)) if aside else (0, 0, [])
+        except KeyboardInterrupt:
+            click.echo(f"interrupted: {counted(shipper.shipped, 'record')} sent, the rest waits in {root}", err=True)
+            raise
         except OSError as error:
             raise Misuse(_no_rights(root, error)) from None
     journals = counted(progress.adopted, "journal of an ended process", "journals of ended processes")

@@ -15,7 +15,7 @@ from tokentrail.bridge import names
 from tokentrail.counts import COUNTS, Count
 from tokentrail.rates import RATES
 
-__all__ = ["Item", "bridge_literals", "lists"]
+__all__ = ["DIMENSIONS", "FILTERS", "Item", "bridge_literals", "lists", "metadata_value"]
 
 Item = Mapping[str, str]
 
@@ -43,7 +43,7 @@ _WITHOUT_CONFLICT: Final = ("consumed_input_tokens", "consumed_output_tokens")
 _MAIN: Final = _FIRST[:5]
 """The counts that `key_conflicts` and `report` show."""
 
-_DIMENSIONS: Final = (
+DIMENSIONS: Final = (
     "provider",
     "model",
     "tenant_id",
@@ -65,8 +65,19 @@ _DIMENSIONS: Final = (
     "service_version",
 )
 """The columns of the view `usage` by which questions may be asked."""
-_BY_DAY: Final = (
-    *(name for name in _DIMENSIONS if name != "operation_id"),
+FILTERS: Final = (
+    *DIMENSIONS,
+    "operation_name",
+    "response_model",
+    "input_source",
+    "output_source",
+    "instrumentation",
+    "key_kind",
+    "writer_id",
+)
+"""The columns whose values may choose the usages of a question or report."""
+BY_DAY: Final = (
+    *(name for name in DIMENSIONS if name != "operation_id"),
     "operation_name",
     "gen_ai_operation",
     "response_model",
@@ -78,7 +89,7 @@ _BY_DAY: Final = (
 """The columns of the view `usage` that the sums by day (`usage_daily`) have too."""
 _AS_WORDS: Final = {"operation": "operation_name", "token_type": "token_type_name", "ended": "ended_name", "origin": "origin_name"}
 _SUMMED_BY: Final = (
-    *dict.fromkeys(_AS_WORDS.get(name, name) for name in _BY_DAY if name != "source"),  # the weaker of input_source and output_source
+    *dict.fromkeys(_AS_WORDS.get(name, name) for name in BY_DAY if name != "source"),  # the weaker of input_source and output_source
     "currency",
     "cost_state",
     "price_source",
@@ -98,8 +109,10 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "later_counts": _items(count for count in counts if count.name not in (*_FIRST, *_WITHOUT_CONFLICT)),
         "main_counts": _items(by_name[name] for name in _MAIN),
         "rates": _items(RATES),
-        "dimensions": [{"name": name} for name in _DIMENSIONS],
-        "by_day": [{"name": name} for name in _BY_DAY],
+        "dimensions": [{"name": name} for name in DIMENSIONS],
+        "filters": [{"name": name} for name in FILTERS],
+        "metadata": [{"value": metadata_value("name")}],
+        "by_day": [{"name": name} for name in BY_DAY],
         "summed_by": [{"name": name} for name in _SUMMED_BY],
         "bridged": [_attributes(field, stated) for field, stated in {**names.FIELDS, **names.COUNTS}.items()],
         "bridge_totals": [_attributes(field, names.COUNTS[field]) for field in ("input_tokens", "output_tokens")],
@@ -108,6 +121,12 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
             {"name": f"other_kind_{place}", "literal": _literal(name), "calls": _literals(names.CALLS)} for place, name in enumerate(names.KIND_NAMES)
         ],
     }
+
+
+def metadata_value(key: str) -> str:
+    """Returns the SQL of the value that the column `metadata` has under a key, an SQL expression: a text as it is, other values as JSON."""
+    of = f"(metadata, {key})"
+    return f"multiIf(JSONType{of} = 'String', JSONExtractString{of}, JSONType{of} = 'Null', '', JSONExtractRaw{of})"
 
 
 def bridge_literals() -> Mapping[str, str]:

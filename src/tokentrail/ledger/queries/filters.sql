@@ -8,8 +8,11 @@
 -- parameter: models Array(String) = | Only these models; empty for all
 -- parameter: services Array(String) = | Only these services; empty for all
 -- parameter: environments Array(String) = | Only these environments; empty for all
+-- parameter: where Array(String) = | Only usages with these values, each as NAME=VALUE, such as endpoint=chat or metadata.team=search
 -- unit: no answer of its own
 -- columns: none
+--
+-- Of several values of one name in `where` a usage has any, and one of each name. A name that is no column matches nothing.
 WHERE ts >= {from:DateTime64(9, 'UTC')} AND ts < {to:DateTime64(9, 'UTC')}
     AND (empty({tenants:Array(String)}) OR has({tenants:Array(String)}, tenant_id))
     AND (empty({operations:Array(String)}) OR has({operations:Array(String)}, operation_name))
@@ -17,3 +20,10 @@ WHERE ts >= {from:DateTime64(9, 'UTC')} AND ts < {to:DateTime64(9, 'UTC')}
     AND (empty({models:Array(String)}) OR has({models:Array(String)}, model))
     AND (empty({services:Array(String)}) OR has({services:Array(String)}, service_name))
     AND (empty({environments:Array(String)}) OR has({environments:Array(String)}, environment))
+    {{each filters: AND (NOT arrayExists(each -> startsWith(each, '$name='), {where:Array(String)}) OR has({where:Array(String)}, concat('$name=', toString($name))))}}
+    AND (NOT arrayExists(each -> startsWith(each, 'metadata.'), {where:Array(String)}) OR arrayAll(
+        {{each metadata: name -> has({where:Array(String)}, concat('metadata.', name, '=', $value)),}}
+        arrayMap(each -> substringIndex(substring(each, 10), '=', 1), arrayFilter(each -> startsWith(each, 'metadata.'), {where:Array(String)}))))
+    AND arrayAll(
+        each -> startsWith(each, 'metadata.') OR has([{{each filters: '$name', }}''], substringIndex(each, '=', 1)),
+        {where:Array(String)})

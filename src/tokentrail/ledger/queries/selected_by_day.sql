@@ -3,14 +3,13 @@
 -- unit: no answer of its own
 -- columns: none
 --
--- The question says in `WITH … AS sums_will_do` whether the sums have all that the question asks for: no hours, no other zone's days, no single calls.
 -- Days that are in the range only in part are read from the ledger, and so are the days whose sums are not what the ledger says now.
-SELECT ts, {{each by_day: $name, }}'' AS operation_id, calls, {{each counts: $name, }}{{each sizes: $name, }}true AS is_sum
-FROM (SELECT *, toDateTime64(day, 9, 'UTC') AS ts FROM usage_daily)
+SELECT ts, {{each by_day: $name, }}operation_id, writer_id, metadata, calls, {{each counts: $name, }}{{each sizes: $name, }}true AS is_sum
+FROM (SELECT *, toDateTime64(day, 9, 'UTC') AS ts, '' AS operation_id, '' AS writer_id, '' AS metadata FROM usage_daily)
 {{queries.filters}}
-    AND sums_will_do AND day < toDate32({to:DateTime64(9, 'UTC')})
+    AND {{queries.sums_suffice}} AND day < toDate32({to:DateTime64(9, 'UTC')})
 UNION ALL
-SELECT ts, {{each by_day: $name, }}operation_id, calls, {{each counts: $name, }}{{each sizes: $name, }}false AS is_sum
+SELECT ts, {{each by_day: $name, }}operation_id, writer_id, metadata, calls, {{each counts: $name, }}{{each sizes: $name, }}false AS is_sum
 FROM usage
 {{queries.filters}}
-    AND NOT (timed AND sums_will_do AND toDate(ts) IN ({{queries.summed_days}}))
+    AND NOT (timed AND {{queries.sums_suffice}} AND toDate(ts) IN ({{queries.summed_days}}))

@@ -4,14 +4,14 @@
 -- columns: none
 --
 -- As selected_by_day; the costs of a day count while the price lists are those by which the costs were made.
-SELECT ts, {{each by_day: $name, }}'' AS operation_id, calls, {{each counts: $name, }}{{each sizes: $name, }}cost_state, input_cost, output_cost, call_cost,
+SELECT ts, {{each by_day: $name, }}operation_id, writer_id, metadata, calls, {{each counts: $name, }}{{each sizes: $name, }}cost_state, input_cost, output_cost, call_cost,
     cost, currency, price_source, price_model, true AS is_sum
-FROM (SELECT *, toDateTime64(day, 9, 'UTC') AS ts FROM usage_daily WHERE is_priced)
+FROM (SELECT *, toDateTime64(day, 9, 'UTC') AS ts, '' AS operation_id, '' AS writer_id, '' AS metadata FROM usage_daily WHERE is_priced)
 {{queries.filters}}
-    AND sums_will_do AND day < toDate32({to:DateTime64(9, 'UTC')})
+    AND {{queries.sums_suffice}} AND day < toDate32({to:DateTime64(9, 'UTC')})
 UNION ALL
-SELECT ts, {{each by_day: $name, }}operation_id, calls, {{each counts: $name, }}{{each sizes: $name, }}cost_state, input_cost, output_cost, call_cost,
+SELECT ts, {{each by_day: $name, }}operation_id, writer_id, metadata, calls, {{each counts: $name, }}{{each sizes: $name, }}cost_state, input_cost, output_cost, call_cost,
     cost, currency, price_source, price_model, false AS is_sum
 FROM usage_cost
 {{queries.filters}}
-    AND NOT (timed AND sums_will_do AND toDate(ts) IN ({{queries.summed_days}} AND is_priced))
+    AND NOT (timed AND {{queries.sums_suffice}} AND toDate(ts) IN ({{queries.summed_days}} AND is_priced))
