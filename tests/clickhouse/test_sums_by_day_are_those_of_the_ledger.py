@@ -16,6 +16,7 @@ from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.errors import ClickHouseError
 from tokentrail.ledger import rollup
 from tokentrail.ledger.query import answer
+from tokentrail.ledger.report import ask, days_from_sums
 from tokentrail.ledger.rollup import refresh
 from tokentrail.ledger.verify import verify
 from tokentrail.prices.price import Price, PriceList
@@ -68,6 +69,40 @@ def test_built_days_are_read_from_their_sums(database: Client, land: Land) -> No
     database.command("INSERT INTO usage_days SELECT * REPLACE (1000000 AS input_tokens) FROM usage_days WHERE day = '2026-11-05' LIMIT 1")
     assert tokens_of(database) == 15 * 15 + 1_000_005
     assert refresh(database) == rollup.Refreshed([], [], [])
+
+
+REPORTS: dict[str, dict[str, Any]] = {
+    "by everything that days have": {"by": ["provider", "model", "tenant_id", "source", "ended", "stream", "day"]},
+    "by week and month": {"by": ["month", "week"]},
+    "with costs": {"by": ["tenant_id"], "cost": True},
+    "of one endpoint": {"by": ["day"], "parameters": {"where": ["endpoint=chat", "tenant_id=t1"]}},
+    "in part": {"by": ["day"], "parameters": {"from": "2026-11-04 08:00:00", "to": "2026-11-08 23:59:59"}},
+}
+
+
+@pytest.mark.parametrize("asked", REPORTS)
+def test_reports_are_those_of_the_ledger_and_say_how_many_days_are_summed(asked: str, database: Client, land: Land) -> None:
+    load(database, price("2"))
+    land(*long_ago(*five_days()))
+    refresh(database)
+    land(usage(seq=99, ts=FIRST + DAY + 7))
+    by, cost, given = REPORTS[asked]["by"], REPORTS[asked].get("cost", False), REPORTS[asked].get("parameters", {})
+    assert ask(database, by, given, cost=cost).dicts() == ask(database, by, given | {"timezone": "Etc/UTC"}, cost=cost).dicts()
+    assert days_from_sums(database, by, given, cost=cost) == (2 if asked == "in part" else 4)
+    assert days_from_sums(database, by, given | {"timezone": "Etc/UTC"}, cost=cost) == 0
+
+
+@pytest.mark.parametrize("by", ["hour", "operation_id", "writer_id", "metadata.team"])
+def test_reports_by_what_days_do_not_have_are_read_from_the_ledger(by: str, database: Client, land: Land) -> None:
+    land(*long_ago(*five_days(more={"operation_id": "op-1", "metadata": '{"team": "search"}'})))
+    refresh(database)
+    rows = ask(database, [by], {}).dicts()
+    assert (sum(row["calls"] for row in rows), len(rows)) == (15, 15 if by == "hour" else 1)
+    assert rows[0][by] != ""
+    assert days_from_sums(database, [by], {}) == 0
+    chosen = {} if by == "hour" else {"where": [f"{by}={rows[0][by]}"]}
+    assert sum(row["calls"] for row in ask(database, ["day"], chosen).dicts()) == 15
+    assert (days_from_sums(database, ["day"], chosen) == 0) is bool(chosen)
 
 
 def test_days_that_are_asked_for_in_part_are_read_from_the_ledger(database: Client, land: Land) -> None:

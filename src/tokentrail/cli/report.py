@@ -29,7 +29,7 @@ from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.breakdown import Breakdown, SortError, break_down
 from tokentrail.ledger.dimensions import TIMES
-from tokentrail.ledger.report import COSTS, MEASURES
+from tokentrail.ledger.report import COSTS, MEASURES, days_from_sums
 from tokentrail.ledger.times import parse_zone, period_before
 from tokentrail.wording import counted
 
@@ -142,16 +142,24 @@ def command(
             raise click.BadParameter(str(error), param_hint="--sort") from None
         for sentence in hints(client, parameters) if not found.rows else ():
             note(sentence)
+        summed = days_from_sums(client, by, parameters, cost=cost) if output_format in ("table", "vertical") and found.rows else 0
         if output_format == PARQUET:
             _write_parquet(client, found.first(limit or 0))
     if output_format in ("table", "vertical"):
         _show(found, by, limit=MOST_ROWS if limit is None else limit, vertical=output_format == "vertical", ranged=bool(start or end))
-        if before and found.rows:
-            note(f"change: against {_moment(before[0], timezone)} to {_moment(before[1], timezone)}")
+        _note(before if found.rows else None, timezone, summed)
     elif output_format != PARQUET:
         _write(found.first(limit or 0), output_format)
     if output_format not in ("table", "vertical") and limit and len(found.rows) > limit:
         print_more_rows(limit)
+
+
+def _note(before: tuple[str, str] | None, timezone: str, summed: int) -> None:
+    """Says what a table was made from."""
+    if before:
+        note(f"change: against {_moment(before[0], timezone)} to {_moment(before[1], timezone)}")
+    if summed:
+        note(f"{counted(summed, 'day')} from the sums by day (tokentrail rollup), the rest from the ledger")
 
 
 def _period_before(by: list[str], start: str | None, end: str | None, timezone: str) -> tuple[tuple[str, str], str]:

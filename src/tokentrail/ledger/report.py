@@ -11,7 +11,7 @@ from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.dimensions import DIMENSIONS, METADATA, TIMES, UnknownDimensionError, column, expression
 from tokentrail.ledger.query import answer, read
 
-__all__ = ["COSTS", "DIMENSIONS", "MEASURES", "UnknownDimensionError", "ask", "report"]
+__all__ = ["COSTS", "DIMENSIONS", "MEASURES", "UnknownDimensionError", "ask", "days_from_sums", "report"]
 
 COSTS: Final = ("cost", "partly_calls", "unpriced_calls", "uncounted_calls")
 """The further measures of a report with costs: the cost, and the calls of which it says less than all."""
@@ -60,6 +60,17 @@ def ask(client: Client, by: Sequence[str], parameters: Mapping[str, Parameter], 
     }
     found = answer(client, "report", parameters, slots)
     return Result((*names, *found.columns[len(names) :]), found.rows, found.types)
+
+
+def days_from_sums(client: Client, by: Sequence[str], parameters: Mapping[str, Parameter], *, cost: bool = False) -> int:
+    """Returns how many days of a report are read from their sums by day; the others, and days in part, are read from the ledger."""
+    where = parameters.get("where") or ()
+    used = isinstance(where, (list, tuple)) and all(str(each).partition("=")[0] in BY_DAY for each in where)
+    if not used or _relation(list(by), parameters, cost=cost).startswith("usage"):
+        return 0
+    bounds = {name: parameters[name] for name in ("from", "to") if name in parameters}
+    ((days, priced),) = answer(client, "days_summed", bounds).rows
+    return int(priced if cost else days)
 
 
 def _relation(names: Sequence[str], parameters: Mapping[str, Parameter], *, cost: bool) -> str:
