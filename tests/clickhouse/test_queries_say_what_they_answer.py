@@ -23,7 +23,7 @@ GIVEN: dict[str, dict[str, Parameter]] = {
 }
 """What has to be given; every other parameter has a default."""
 SLOTS = {"report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""}}
-PARTS = ("quarantine_settings", "filters", "selected", "selected_costs")
+PARTS = ("quarantine_settings", "filters", "selected", "selected_costs", "converted", "budget_periods")
 """Files that are no statement of their own."""
 GOOD = """\
 -- title: Calls of a day
