@@ -74,9 +74,7 @@ def _total(rows: list[dict[str, Any]], name: str) -> Any:
 @click.option("--from", "start", callback=_time, help="From this time on, UTC: 2026-11-01, 2026-11, today, yesterday, month, 7d, …")
 @click.option("--to", "end", callback=_time, help="Up to this time, itself excluded.")
 @click.option("--cost", is_flag=True, help="What it costs too, by the prices at the time of each call (tokentrail prices).")
-@click.option(
-    "--currency", default="", callback=_currency, help="All costs in this currency, by the rate at the time of each call."
-)
+@click.option("--currency", default="", callback=_currency, help="All costs in this currency, by the rate at the time of each call.")
 @click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be repeated.")
 @format_option
 @limit_option
