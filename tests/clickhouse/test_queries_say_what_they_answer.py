@@ -27,7 +27,17 @@ GIVEN: dict[str, dict[str, Parameter]] = {
 }
 """What has to be given; every other parameter has a default."""
 SLOTS = {"report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""}}
-PARTS = ("quarantine_settings", "filters", "selected", "selected_costs", "selected_by_day", "selected_costs_by_day", "sums_suffice")
+PARTS = (
+    "quarantine_settings",
+    "filters",
+    "selected",
+    "selected_costs",
+    "selected_by_day",
+    "selected_costs_by_day",
+    "sums_suffice",
+    "converted",
+    "budget_periods",
+)
 """Files that are no statement of their own."""
 GOOD = """\
 -- title: Calls of a day

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -54,6 +55,12 @@ _ALWAYS = ("input_tokens", "output_tokens", "calls", "cost")
 """Measures that a table shows even if they are 0 or not stated in every row."""
 
 
+def _currency(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if value and not re.fullmatch("[A-Z]{3}", value):
+        raise click.BadParameter(f"{value!r} is no currency: write three letters, such as EUR.")
+    return value
+
+
 def _with_currency(by: list[str], rows: list[dict[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
     """Returns the dimensions and rows for people: the currency where there are several, and costs without digits that nobody pays."""
     several = len({row["currency"] for row in rows if row["currency"]}) > 1
@@ -89,6 +96,7 @@ def _complete_sort(context: click.Context, _parameter: click.Parameter, incomple
 )
 @time_options
 @click.option("--cost", is_flag=True, help="What it costs too, by the prices at the time of each call (tokentrail prices).")
+@click.option("--currency", default="", callback=_currency, help="All costs in this currency, by the rate at the time of each call.")
 @click.option("--share", is_flag=True, help="Each row's share of all tokens.")
 @click.option("--change", is_flag=True, help="The change against the period before --from, and what that one had.")
 @click.option(
@@ -105,6 +113,7 @@ def command(
     end: str | None,
     timezone: str,
     cost: bool,
+    currency: str,
     share: bool,
     change: bool,
     sort: str | None,
@@ -118,7 +127,8 @@ def command(
     A table leaves out measures that are 0 or unstated in every row; json and csv have them all. In csv a text that a spreadsheet would take for a
     formula begins with an apostrophe.
     With --cost there is a row for each currency, and one for the calls without a price, whose cost is not 0 but unknown: `unpriced_calls` have no
-    price, `uncounted_calls` no tokens, and of `partly_calls` the cost is a lower bound.
+    price, `uncounted_calls` no tokens, and of `partly_calls` the cost is a lower bound. --currency has all costs in one, and
+    includes --cost; a price without a rate of exchange (tokentrail prices load) at the time of a call is refused.
     Of the rows beyond --limit a table shows the sums. metadata.KEY is a dimension too.
 
     \b
@@ -127,6 +137,7 @@ def command(
         tokentrail report --by metadata.team --from month --timezone Europe/Madrid --share --change
         tokentrail report --by day --from 7d --endpoint embeddings --where metadata.team=search
     """
+    cost = cost or bool(currency)
     if start is not None and end is not None and start >= end:
         raise click.UsageError("--from is not before --to: the range is empty (--to is excluded).")
     before, end = _period_before(by, start, end, timezone) if change else (None, end)
@@ -135,14 +146,14 @@ def command(
         refuse_binary("Parquet")
     with opened(dsn) as client:
         with working("adding up"):
-            found = break_down(client, by, parameters, cost=cost, share=share, before=before)
+            found = break_down(client, by, parameters, cost=cost, share=share, before=before, currency=currency)
         try:
             found = found.sorted_by(sort) if sort else found
         except SortError as error:
             raise click.BadParameter(str(error), param_hint="--sort") from None
         for sentence in hints(client, parameters) if not found.rows else ():
             note(sentence)
-        summed = days_from_sums(client, by, parameters, cost=cost) if output_format in ("table", "vertical") and found.rows else 0
+        summed = days_from_sums(client, by, parameters, cost=cost) if not currency and output_format in ("table", "vertical") and found.rows else 0
         if output_format == PARQUET:
             _write_parquet(client, found.first(limit or 0))
     if output_format in ("table", "vertical"):

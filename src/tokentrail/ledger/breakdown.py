@@ -71,19 +71,22 @@ def break_down(
     cost: bool = False,
     share: bool = False,
     before: tuple[str, str] | None = None,
+    currency: str = "",
 ) -> Breakdown:
     """Asks for a report: one row per combination of `by` (and currency, with `cost`).
 
     `share` adds each row's share of all input and output tokens, from 0 to 1. `before` are the bounds of an earlier period, which is asked for by the
     same query; then rows that only the earlier period has are there too.
     """
-    found = ask(client, by, parameters, cost=cost)
+    found = ask(client, by, parameters, cost=cost, currency=currency)
     measures = [*MEASURES, *(COSTS if cost else ())]
     dimensions = found.columns[: len(found.columns) - len(measures)]
     types = dict(zip(found.columns, found.types, strict=True)) | _TYPES
     rows = found.dicts()
     if before is not None:
-        rows = _compared(rows, ask(client, by, {**parameters, "from": before[0], "to": before[1]}, cost=cost).dicts(), dimensions, measures)
+        rows = _compared(
+            rows, ask(client, by, {**parameters, "from": before[0], "to": before[1]}, cost=cost, currency=currency).dicts(), dimensions, measures
+        )
         measures[len(MEASURES) : len(MEASURES)] = [BEFORE, CHANGE]
         measures += [COST_BEFORE, COST_CHANGE] if cost else []
     if share:

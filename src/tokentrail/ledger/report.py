@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,7 +19,9 @@ COSTS: Final = ("cost", "partly_calls", "unpriced_calls", "uncounted_calls")
 MEASURES: Final = tuple(column.name for column in read("report").columns)
 _WHOLE_DAYS: Final = ("month", "week", "day", "currency")
 
-_MONEY: Final = ", sum(u.cost) AS cost" + "".join(f", sumIf(u.calls, u.cost_state = '{name.removesuffix('_calls')}') AS {name}" for name in COSTS[1:])
+_MONEY: Final = ", {cost} AS cost" + "".join(f", sumIf(u.calls, u.cost_state = '{name.removesuffix('_calls')}') AS {name}" for name in COSTS[1:])
+_NO_RATE: Final = "a price has no rate of exchange at the time of a call: tokentrail query currencies names it"
+_RATED: Final = f"if(throwIf(max(u.has_no_rate), '{_NO_RATE}') = 0, sum(u.cost), NULL)"
 
 
 def report(
@@ -31,27 +34,31 @@ def report(
     cost: bool = False,
     filters: Mapping[str, Parameter] | None = None,
     timezone: str = "UTC",
+    currency: str = "",
 ) -> list[dict[str, Any]]:
     """Returns one row per combination of `by`, with `MEASURES`; a measure that no record states is `None`.
 
     With `cost` a row per currency too (`currency`, after the dimensions; empty: calls without a price), and `COSTS` after the measures.
+    With `currency` all costs are in this one, by the rate of exchange at the time of each call. Raises `ClickHouseError` where there is no rate.
 
     `start` (included) and `end` (excluded) are UTC times as `times.parse_time` returns them, None for no bound; no `tenants` means all. `filters` are
     further parameters of the query `filters`; `timezone` is the zone of hours, days, weeks and months.
     Rows are sorted by time if `by` has a time, then by tokens, descending.
     """
     given = {"from": start, "to": end, "tenants": list(tenants) or None, "timezone": timezone}
-    return ask(client, by, {**(filters or {}), **{name: value for name, value in given.items() if value is not None}}, cost=cost).dicts()
+    return ask(
+        client, by, {**(filters or {}), **{name: value for name, value in given.items() if value is not None}}, cost=cost, currency=currency
+    ).dicts()
 
 
-def ask(client: Client, by: Sequence[str], parameters: Mapping[str, Parameter], *, cost: bool = False) -> Result:
+def ask(client: Client, by: Sequence[str], parameters: Mapping[str, Parameter], *, cost: bool = False, currency: str = "") -> Result:
     """Returns the same with parameters of the query `report`, and the columns' types."""
-    names = [*dict.fromkeys(map(column, by)), *(("currency",) if cost else ())]
+    names = [*dict.fromkeys(map(column, by)), *(("currency",) if cost or currency else ())]
     aliases = [f"metadata_{at}" if name.startswith(METADATA) else name for at, name in enumerate(names)]
     order = [name for name in TIMES if name in names] + ["ifNull(input_tokens, 0) + ifNull(output_tokens, 0) DESC"] + aliases
     slots = {
-        "relation": _relation(names, parameters, cost=cost),
-        "money": _MONEY if cost else "",
+        "relation": _converted(currency) if currency else _relation(names, parameters, cost=cost),
+        "money": _MONEY.format(cost=_RATED if currency else "sum(u.cost)") if cost or currency else "",
         "dimensions": "".join(
             f"{expression(name)} AS {alias}, " if alias != name else f"{name}, " for name, alias in zip(names, aliases, strict=True)
         ),
@@ -79,3 +86,10 @@ def _relation(names: Sequence[str], parameters: Mapping[str, Parameter], *, cost
     if parameters.get("timezone", "UTC") != "UTC" or not set(names) <= {*BY_DAY, *_WHOLE_DAYS}:
         return view
     return f"(WITH true AS sums_will_do {read('selected_costs_by_day' if cost else 'selected_by_day').sql})"
+
+
+def _converted(currency: str) -> str:
+    """Returns the rows of `usage_cost` in one currency. Raises `ValueError` for what is no currency."""
+    if not re.fullmatch("[A-Z]{3}", currency):
+        raise ValueError(f"currency is {currency!r}: write three letters, such as USD")
+    return f"(WITH costs AS (SELECT *, '{currency}' AS wanted FROM usage_cost) {read('converted').sql})"
