@@ -16,6 +16,7 @@ from tokentrail.ledger.report import MEASURES, report
 GIVEN: dict[str, dict[str, Parameter]] = {
     "calls_of_a_trace": {"trace": "x"},
     "calls_of_an_operation": {"operation_id": "x"},
+    "spans_of_a_trace": {"trace": "x"},
     "columns": {"tables": ["usage"]},
     "quarantine_mark": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_remaining": {"now": "2026-11-26 10:00:00.000"},
@@ -23,7 +24,7 @@ GIVEN: dict[str, dict[str, Parameter]] = {
 }
 """What has to be given; every other parameter has a default."""
 SLOTS = {"report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""}}
-PARTS = ("quarantine_settings", "filters", "selected", "selected_costs")
+PARTS = ("quarantine_settings", "filters", "step", "selected", "selected_costs")
 """Files that are no statement of their own."""
 GOOD = """\
 -- title: Calls of a day
