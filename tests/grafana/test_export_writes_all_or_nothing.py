@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from tests.grafana.conftest import EXPORTED
 from tests.support.wheel import InstalledWheel
 from tokentrail.cli.group import cli
+from tokentrail.grafana.page import BEGIN, dashboards_page
 
 
 def export(folder: Path | str) -> Result:
@@ -26,11 +27,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_new_folder_has_what_is_checked_in(tmp_path: Path, name: str) -> None:
     said = export(tmp_path / name)
     assert said.exit_code == 0, said.output
-    assert contents(tmp_path / name) == contents(EXPORTED), "run: rm -r deploy/grafana && .venv/bin/tokentrail grafana export deploy/grafana"
+    assert contents(tmp_path / name) == contents(EXPORTED), "run: make docs"
     assert {str(path.relative_to(tmp_path)).split("/", 1)[0] for path in tmp_path.rglob("*")} == {name.split("/", 1)[0]}
     assert (tmp_path / name).stat().st_mode & 0o777 == 0o755
     for path in contents(EXPORTED):
         assert f"wrote  {tmp_path / name / path}\n" in said.output
+
+
+def test_the_page_lists_every_panel() -> None:
+    page = (EXPORTED.parents[1] / "docs" / "grafana.md").read_text("utf-8")
+    assert page.partition(BEGIN)[1:] == (BEGIN, dashboards_page().removeprefix(BEGIN)), "run: make docs"
+    assert all(f"`{name}" in page for name in ("provisioning/datasources/tokentrail.yaml", "provisioning/dashboards/tokentrail.yaml"))
 
 
 def test_an_empty_folder_is_filled_and_stays_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
