@@ -55,19 +55,22 @@ CASES = (
     Case("hostile names", chosen=HOSTILE),
 )
 """For every panel."""
-MORE = (
+TIMES = (
     Case("ninety minutes and a bit, Kathmandu", MOMENT - 5_400_000 + 123, MOMENT - 1, "Asia/Kathmandu"),
     Case("weeks in New York", zone="America/New_York", step="week"),
     Case("months west of Greenwich", zone="Etc/GMT+9", step="month"),
+    Case("before everything", 86_400_000, 2 * 86_400_000),
+)
+"""For one panel of each question and kind of plot."""
+NAMES = (
     Case("empty tenant", chosen={"tenant": [""]}),
     Case("a tenant called All", chosen={"tenant": ["All"]}),
     Case("one tenant with quotes", chosen={"tenant": ["o'hara \\ söhne"]}),
     Case("the rest of the names", chosen={"tenant": ["${tenant} $__fromTime $tag$", "日本 \U0001f600", "a&b=c#d+e%41", "acme"]}),
     Case("models", chosen={"provider": ["o'llama \\", "openai"], "model": ["m'odel, {x} \\", "gpt-4o", ""]}),
     Case("nobody", chosen={"tenant": ["nobody"]}),
-    Case("before everything", 86_400_000, 2 * 86_400_000),
 )
-"""For one panel of each question and kind of plot."""
+"""For some questions, since all select calls in the same way."""
 
 
 def browser(dashboard: dict[str, Any], case: Case) -> Browser:
@@ -104,10 +107,11 @@ def asked_of(case: Case) -> list[tuple[Board, Panel]]:
     panels = [(board, panel) for board in BOARDS for row in board.rows for panel in row.panels]
     if case in CASES:
         return panels
-    return list({(panel.question, panel.kind): (board, panel) for board, panel in panels}.values())
+    each = {(panel.question, panel.kind): (board, panel) for board, panel in panels}
+    return [found for (question, _), found in each.items() if case in TIMES or question in ("tokens", "tokens_over_time", "cost", "latest_calls")]
 
 
-ASKED = [(case, board, panel) for case in (*CASES, *MORE) for board, panel in asked_of(case)]
+ASKED = [(case, board, panel) for case in (*CASES, *TIMES, *NAMES) for board, panel in asked_of(case)]
 
 
 @pytest.mark.parametrize(("case", "board", "panel"), ASKED, ids=[f"{case.name}: {board.uid}: {panel.title}" for case, board, panel in ASKED])
@@ -121,9 +125,10 @@ def test_a_panel_has_the_questions_answer(
     frames = backend.frames(sql, output=target["format"], start=case.start, end=case.end)
     wanted = answer(ledger, panel.question, asked(panel, case)).dicts()
     columns = shown(panel, read(panel.question))
+    zone = case.zone if case.zone != "utc" and "timezone" in asked(panel, case) else "UTC"
     for row in wanted:
         if "time" in row:
-            row["time"] = value(row["time"], "UTC" if case.zone == "utc" else case.zone)
+            row["time"] = value(row["time"], zone)
     if panel.kind is Kind.STACK:
         assert alike(series(frames, columns), stacked(wanted, columns, most(panel)))
     elif panel.kind is Kind.LINES:
@@ -135,7 +140,12 @@ def test_a_panel_has_the_questions_answer(
             row |= {code_column(column): coded(row[column]) for column in columns if linked(panel, column)}
             if panel.kind is Kind.BARS:
                 row["name"] = label(row["name"])
-        assert alike(rows(frames), [{name: value(row[name]) for name in names} for row in wanted])
+        found = rows(frames)
+        for row, other in zip(found, wanted, strict=True):
+            if "silent_seconds" in row:  # by the present moment: the two were asked one after the other
+                assert 0 <= other.pop("silent_seconds") - row.pop("silent_seconds") < 600
+        names = [name for name in names if name != "silent_seconds"]
+        assert alike(found, [{name: value(row[name]) for name in names} for row in wanted])
 
 
 def value(stated: Any, zone: str = "UTC") -> Any:
@@ -201,7 +211,7 @@ def stacked(wanted: list[dict[str, Any]], columns: tuple[str, ...], names: int) 
     return {key: dict(line) for key, line in found.items()}
 
 
-@pytest.mark.parametrize("case", [*CASES, MORE[3]], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, NAMES[0]], ids=lambda case: case.name)
 def test_a_list_has_every_name_once(case: Case, dashboards: dict[str, dict[str, Any]], backend: QueryPath, ledger: Client) -> None:
     for dashboard in dashboards.values():
         opened = browser(dashboard, case)
