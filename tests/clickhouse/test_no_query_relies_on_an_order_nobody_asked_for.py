@@ -76,6 +76,7 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
             "arriving",
             "bridged",
             "filters",
+            "step",
             "selected",
             "selected_costs",
             "selected_by_day",

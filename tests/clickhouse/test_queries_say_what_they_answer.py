@@ -16,6 +16,7 @@ from tokentrail.ledger.report import MEASURES, report
 GIVEN: dict[str, dict[str, Parameter]] = {
     "calls_of_a_trace": {"trace": "x"},
     "calls_of_an_operation": {"operation_id": "x"},
+    "spans_of_a_trace": {"trace": "x"},
     "columns": {"tables": ["usage"]},
     "days_build": {"build": 1, "days": ["2026-11-18"]},
     "days_forget": {"before": 1},
@@ -30,6 +31,7 @@ SLOTS = {"report": {"dimensions": "", "grouping": "", "order": "", "relation": "
 PARTS = (
     "quarantine_settings",
     "filters",
+    "step",
     "selected",
     "selected_costs",
     "selected_by_day",

@@ -85,6 +85,7 @@ BY_DAY: Final = (
     "output_source",
     "key_kind",
     "instrumentation",
+    "attempts",
 )
 """The columns of the view `usage` that the sums by day (`usage_daily`) have too."""
 _AS_WORDS: Final = {"operation": "operation_name", "token_type": "token_type_name", "ended": "ended_name", "origin": "origin_name"}

@@ -24,6 +24,7 @@ CREATE OR REPLACE VIEW usage_daily{{on_cluster}}
     output_chars           Nullable(Int64) COMMENT 'Characters received',
     texts                  Nullable(Int64) COMMENT 'Number of texts sent',
     stream                 Bool COMMENT 'Whether streams were asked for',
+    attempts               UInt16 COMMENT 'HTTP requests that the SDK made for each of these calls: 1 and its retries',
     error_type             LowCardinality(String) COMMENT 'What ended the calls, where ended is error',
     server_address         LowCardinality(String) COMMENT 'The host that was called',
     service_name           LowCardinality(String) COMMENT 'The service that made the calls',
@@ -65,6 +66,7 @@ SELECT
     {{each counts: d.$name,}}
     {{each sizes: d.$name,}}
     d.stream,
+    d.attempts,
     d.error_type,
     d.server_address,
     d.service_name,

@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS usage_days{{on_cluster}}
     output_source          {{Source.type}} COMMENT 'Where the output counts come from' CODEC(ZSTD(1)),
     key_kind               {{KeyKind.type}} COMMENT 'Who made the keys' CODEC(ZSTD(1)),
     stream                 Bool COMMENT 'Whether streams were asked for' CODEC(ZSTD(1)),
+    attempts               UInt16 COMMENT 'HTTP requests that the SDK made for each of these calls' CODEC(ZSTD(1)),
     currency               LowCardinality(String) COMMENT 'The currency of the price, ISO 4217; empty: no price' CODEC(ZSTD(1)),
     cost_state             LowCardinality(String) COMMENT 'Whether the usages are priced, as a word' CODEC(ZSTD(1)),
     price_source           LowCardinality(String) COMMENT 'Whose price' CODEC(ZSTD(1)),

@@ -11,6 +11,7 @@
 -- column: extra_requests | The requests beyond the first one of each; no provider states what it bills for those that failed
 -- column: calls | All calls
 -- column: share_of_tokens | Failed and abandoned tokens as a share of all, from 0 to 1
+WITH true AS sums_will_do
 SELECT
     u.provider,
     u.model,
@@ -19,10 +20,10 @@ SELECT
     sumIf(u.calls, u.ended = 'partial') AS abandoned_calls,
     sumIf(ifNull(u.input_tokens, 0) + ifNull(u.output_tokens, 0), u.ended = 'partial') AS abandoned_tokens,
     sumIf(u.calls, u.attempts > 1) AS retried_calls,
-    sumIf(toInt64(u.attempts) - 1, u.attempts > 1) AS extra_requests,
+    sumIf((toInt64(u.attempts) - 1) * u.calls, u.attempts > 1) AS extra_requests,
     sum(u.calls) AS calls,
     round((failed_tokens + abandoned_tokens) / nullIf(sum(ifNull(u.input_tokens, 0) + ifNull(u.output_tokens, 0)), 0), 4) AS share_of_tokens
-FROM ({{queries.selected}}) AS u
+FROM ({{queries.selected_by_day}}) AS u
 GROUP BY u.provider, u.model
 HAVING failed_calls != 0 OR abandoned_calls != 0 OR retried_calls != 0
 ORDER BY failed_tokens + abandoned_tokens DESC, extra_requests DESC, u.provider, u.model
