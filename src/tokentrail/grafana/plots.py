@@ -8,7 +8,7 @@ from typing import Any, Final
 from tokentrail.grafana.panel import Kind, Panel
 from tokentrail.grafana.statements import code_column, linked, most, shown, statement
 from tokentrail.grafana.units import unit
-from tokentrail.grafana.variables import DATASOURCE, kept
+from tokentrail.grafana.variables import DATASOURCE, NONE, kept
 from tokentrail.ledger.query import Query, read
 
 __all__ = ["PLUGIN", "description", "panel_json"]
@@ -18,6 +18,10 @@ PLUGIN: Final = "4.20.0"
 _TIME_SERIES, _TABLE, _TRACE = 0, 1, 3
 _FORMATS: Final = {Kind.LINES: _TIME_SERIES, Kind.STACK: _TIME_SERIES, Kind.TRACE: _TRACE}
 _TYPES: Final = {Kind.STACK: "timeseries"}
+NO_VALUE: Final = "\u2013"
+"""What stands where a value is not known: else Grafana writes the panel's text for an empty answer there."""
+HALF: Final = 12
+"""Columns of the grid from which on a legend finds room beside its plot; below it a person sees three of its names."""
 _BOARDS: Final = {"provider": "provider", "model": "provider", "tenant": "tenant"}
 """The dashboards to which values lead; other values lead to the overview."""
 
@@ -97,23 +101,33 @@ def _values(columns: tuple[str, ...]) -> list[str]:
 def _overrides(panel: Panel, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     """Returns each column's unit, name and links; the columns of codes are hidden."""
     made = []
-    several = len(_values(columns)) > 1
     for column in columns:
-        properties: list[dict[str, Any]] = []
-        if panel.kind in (Kind.LINES, Kind.STACK):
-            if column not in ("time", "name") and several:
-                label = f"${{__field.labels.name}} {_label(column)}" if "name" in columns else _label(column)
-                properties = [_property("displayName", label), _property("unit", unit(column))]
-        elif panel.kind is not Kind.TRACE:
-            properties = [_property("displayName", _label(str(panel.parameters.get("by", "name")) if column == "name" else column))]
-            if panel.kind is not Kind.BARS or column != "name":
-                properties.append(_property("unit", unit(column)))
-            if panel.kind is Kind.TABLE and (links := _links(panel, column, columns)):
-                properties.append(_property("links", links))
-        if properties:
+        if properties := _properties(panel, column, columns):
             made.append(_override(column, *properties))
         if linked(panel, column):
             made.append(_override(code_column(column), _property("custom.hidden", value=True)))
+    return made
+
+
+def _properties(panel: Panel, column: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    values = _values(columns)
+    if panel.kind is Kind.TRACE:
+        return []
+    if panel.kind in (Kind.LINES, Kind.STACK):
+        if column not in values:
+            return []
+        label = f"${{__field.labels.name}} {_label(column)}" if "name" in columns else _label(column)
+        named = [_property("displayName", label), _property("unit", unit(column))] if len(values) > 1 else []
+        return [*named, _property("noValue", NO_VALUE)]
+    if panel.kind is Kind.BARS:
+        # no name for the column: each bar would have that name, and not the name of its row
+        return [] if column == "name" else [_property("unit", unit(column))]
+    label = _label(str(panel.parameters.get("by", "name")) if column == "name" else column)
+    made = [_property("displayName", label), _property("unit", unit(column))]
+    if panel.kind is Kind.TABLE:
+        made.append(_property("noValue", NONE if linked(panel, column) else NO_VALUE))
+        if links := _links(panel, column, columns):
+            made.append(_property("links", links))
     return made
 
 
@@ -142,7 +156,14 @@ def _link(title: str, url: str) -> dict[str, Any]:
 def _options(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
     if panel.kind in (Kind.LINES, Kind.STACK):
         return {
-            "legend": {"displayMode": "table", "placement": "bottom", "showLegend": True, "calcs": ["sum"] if panel.kind is Kind.STACK else ["max"]},
+            "legend": {
+                "displayMode": "table",
+                "placement": "right" if panel.width >= HALF else "bottom",
+                "showLegend": True,
+                "calcs": ["sum"] if panel.kind is Kind.STACK else ["max"],
+                "sortBy": "Total" if panel.kind is Kind.STACK else "Max",
+                "sortDesc": True,
+            },
             "tooltip": {"mode": "multi", "sort": "desc"},
         }
     if panel.kind is Kind.NUMBERS:
@@ -156,7 +177,7 @@ def _options(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
         }
     if panel.kind is Kind.BARS:
         return {
-            "reduceOptions": {"calcs": ["lastNotNull"], "fields": f"/^{_label(_values(columns)[0])}$/", "values": True, "limit": most(panel)},
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": f"/^{_values(columns)[0]}$/", "values": True, "limit": most(panel)},
             "displayMode": "basic",
             "orientation": "horizontal",
             "showUnfilled": True,
