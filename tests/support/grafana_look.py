@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ICONS = "/public/build/img/icons/"
 NO_ICON = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 """Some icons are part of Grafana's server and not of its packages."""
+Value = str | Sequence[str]
 HOST = "http://dashboards.invalid"
 WIDTH = 1440
 POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'"
@@ -37,13 +38,14 @@ MAX_BYTES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What a person sees of one panel. `faults` are what Grafana would leave out in silence, and a cut title."""
+    """What a person sees of one panel. `rows` are those of its table or of its legend's, with the heading; `faults` are what Grafana would leave out in silence, and a cut title."""
 
     id: int
     kind: str
     drawn_as: str
     title: str
     text: str
+    rows: tuple[tuple[str, ...], ...]
     error: str
     links: tuple[str, ...]
     faults: tuple[str, ...]
@@ -84,10 +86,14 @@ class Look:
         end: datetime,
         zone: str = "utc",
         theme: str = "light",
-        variables: Mapping[str, str | Sequence[str]] | None = None,
+        variables: Mapping[str, Value] | None = None,
+        texts: Mapping[str, Value] | None = None,
         time_text: tuple[str, str] | None = None,
     ) -> Looked:
-        """Draw a dashboard, with every row open, and return what is seen of its panels. `time_text` is such as ("now-7d", "now")."""
+        """Draw a dashboard, with every row open, and return what is seen of its panels.
+
+        `texts` are what the menus of variables say where that is not the value; `time_text` is such as ("now-7d", "now").
+        """
         self._complaints.clear()
         spec = {
             "dashboard": dashboard,
@@ -96,7 +102,7 @@ class Look:
             "to": int(end.timestamp() * 1000),
             "timeZone": zone,
             "theme": theme,
-            "variables": {name: {"text": _text(value), "value": value} for name, value in (variables or {}).items()},
+            "variables": {name: {"text": (texts or {}).get(name, _text(value)), "value": value} for name, value in (variables or {}).items()},
         }
         if time_text:
             spec["timeText"] = {"from": time_text[0], "to": time_text[1]}
@@ -146,7 +152,7 @@ def looking(width: int = WIDTH) -> Iterator[Look]:
             look.close()
 
 
-def _text(value: str | Sequence[str]) -> str | list[str]:
+def _text(value: Value) -> str | list[str]:
     """The text of a variable's value, as Grafana's menu shows it."""
     if isinstance(value, str):
         return "All" if value == "$__all" else value
@@ -154,4 +160,6 @@ def _text(value: str | Sequence[str]) -> str | list[str]:
 
 
 def _panel(seen: Mapping[str, Any]) -> Panel:
-    return Panel(seen["id"], seen["kind"], seen["drawnAs"], seen["title"], seen["text"], seen["error"], tuple(seen["links"]), tuple(seen["faults"]))
+    rows = tuple(map(tuple, seen["rows"]))
+    links, faults = tuple(seen["links"]), tuple(seen["faults"])
+    return Panel(seen["id"], seen["kind"], seen["drawnAs"], seen["title"], seen["text"], rows, seen["error"], links, faults)

@@ -85,7 +85,7 @@ const THRESHOLDS = () => ({
 
 export function registryOf(kind: string): FieldConfigOptionsRegistry {
   const item = (id: string, path: string, process: Processor, isCustom: boolean) =>
-    ({ id, path, name: id, isCustom, process, shouldApply: applies(path), editor: () => null, override: () => null, settings: {} }) as unknown;
+    ({ id, path, name: id, isCustom, process, shouldApply: applies(path), editor: () => null, override: () => null, settings: { expandTemplateVars: id === 'displayName' } }) as unknown;
   const items = [
     ...Object.entries(STANDARD).map(([id, process]) => item(id, id, process, false)),
     ...(CUSTOM[kind] ?? []).map((name) => item(`custom.${name}`, name, identityOverrideProcessor as Processor, true)),

@@ -57,10 +57,22 @@ function opened(panels: Panel[]): Panel[] {
   return laid;
 }
 
-function Controls({ dashboard, variables, from, to, timeText, timeZone }: Looked) {
-  const shown = (dashboard.templating?.list ?? []).filter((variable) => variable.hide !== 2 && variable.type !== 'constant');
+const nothing = () => undefined;
+
+function Heading({ dashboard, from, to, timeText, timeZone }: Looked) {
   const range = { from: dateTime(from), to: dateTime(to), raw: timeText ?? { from: dateTime(from), to: dateTime(to) } };
-  const nothing = () => undefined;
+  return (
+    <header>
+      <Icon name="apps" size="lg" /> <span>Dashboards</span> <Icon name="angle-right" /> <b>{dashboard.title}</b>
+      <span className="space" />
+      <TimeRangePicker value={range} timeZone={timeZone} onChange={nothing} onChangeTimeZone={nothing} onMoveBackward={nothing} onMoveForward={nothing} onZoom={nothing} />
+      <ToolbarButton icon="sync" variant="canvas" aria-label="Refresh" />
+    </header>
+  );
+}
+
+function Controls({ dashboard, variables }: Looked) {
+  const shown = (dashboard.templating?.list ?? []).filter((variable) => variable.hide !== 2 && variable.type !== 'constant');
   return (
     <div className="controls">
       {shown.map((variable) => {
@@ -79,8 +91,6 @@ function Controls({ dashboard, variables, from, to, timeText, timeZone }: Looked
           {link.title}
         </LinkButton>
       ))}
-      <TimeRangePicker value={range} timeZone={timeZone} onChange={nothing} onChangeTimeZone={nothing} onMoveBackward={nothing} onMoveForward={nothing} onZoom={nothing} />
-      <ToolbarButton icon="sync" variant="canvas" aria-label="Refresh" />
     </div>
   );
 }
@@ -94,9 +104,7 @@ function Page(looked: Looked) {
   const bottom = Math.max(...panels.map((panel) => panel.gridPos.y + panel.gridPos.h));
   return (
     <>
-      <header>
-        <Icon name="apps" size="lg" /> <span>Dashboards</span> <Icon name="angle-right" /> <b>{dashboard.title}</b>
-      </header>
+      <Heading {...looked} />
       <Controls {...looked} />
       <main style={{ height: bottom * (ROW + GAP) }}>
         {panels.map((panel) => {
@@ -136,6 +144,11 @@ async function settled(quietMs = 250, deadlineMs = 20_000): Promise<void> {
   observer.disconnect();
 }
 
+function rowsOf(panel: HTMLElement): string[][] {
+  const rows = [...panel.querySelectorAll('[role=row], tr')];
+  return rows.map((row) => [...row.querySelectorAll<HTMLElement>('[role=columnheader], [role=gridcell], th, td')].map((cell) => cell.innerText.trim()));
+}
+
 /** What is seen of each panel. A table's cells exist only where they can be seen: the window is as high as the dashboard by then. */
 async function seen() {
   await settled();
@@ -153,6 +166,7 @@ async function seen() {
       drawnAs: element.dataset.drawnAs,
       title: element.dataset.title,
       text: element.innerText,
+      rows: rowsOf(element),
       error: broken ?? element.dataset.error ?? '',
       links: [...element.querySelectorAll('a[href]')].map((link) => link.getAttribute('href')),
       faults,
