@@ -76,10 +76,10 @@ class Use:
 USES = (
     Use("shop", "chat", "openai", "gpt-4o-mini", 14, 1_800, 260, 2.1),
     Use("shop", "summarize", "anthropic", "claude-sonnet-4-5", 3, 5_200, 640, 7.5),
-    Use("search", "embed", "openai", "text-embedding-3-small", 11, 900, 0, 0.3, token_type="embedding"),  # noqa: S106 - no password
-    Use("search", "answer", "groq", "llama-3.3-70b-versatile", 6, 2_400, 330, 0.9),
-    Use("back-office", "classify", "ollama", "llama3.2", 4, 700, 40, 1.4),
-    Use("back-office", "draft", "openai", "gpt-4o", 2, 3_000, 900, 9.0, since_day=10),
+    Use("search", "vector_search", "openai", "text-embedding-3-small", 11, 900, 0, 0.3, token_type="embedding"),  # noqa: S106 - no password
+    Use("search", "query", "groq", "llama-3.3-70b-versatile", 6, 2_400, 330, 0.9),
+    Use("back-office", "classification", "ollama", "llama3.2", 4, 700, 40, 1.4),
+    Use("back-office", "generation", "openai", "gpt-4o", 2, 3_000, 900, 9.0, since_day=10),
 )
 
 
@@ -145,8 +145,8 @@ def _call(use: Use, ts: int, seq: int, chance: random.Random, *, bad: bool) -> R
 def disorder() -> Iterator[Row]:
     """What the ledger keeps apart or counts once: two accounts of one key, a record that nobody understands, refused records, a closed writer."""
     moment = END_NS - 5 * HOUR
-    yield claimed("batch_6711", by="batch", seq=1, ts=moment, input_tokens=51_200, operation="nightly")
-    yield claimed("batch_6711", by="batch", seq=2, ts=moment, input_tokens=51_900, operation="nightly")
+    yield claimed("batch_6711", by="batch", seq=1, ts=moment, input_tokens=51_200, operation="batch")
+    yield claimed("batch_6711", by="batch", seq=2, ts=moment, input_tokens=51_900, operation="batch")
     yield usage(by="batch", seq=3, ts=moment, input_tokens="a lot")
     yield refused("4-6", by="batch")
     yield closing(6, by="batch")
