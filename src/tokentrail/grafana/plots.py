@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tokentrail.grafana.expressions import NONE
 from tokentrail.grafana.panel import Kind, Panel
 from tokentrail.grafana.statements import code_column, linked, most, shown, statement
-from tokentrail.grafana.units import unit
-from tokentrail.grafana.variables import DATASOURCE, NONE, kept
+from tokentrail.grafana.units import COUNT, unit
+from tokentrail.grafana.variables import DATASOURCE, kept
 from tokentrail.ledger.query import Query, read
 
 __all__ = ["PLUGIN", "description", "panel_json"]
@@ -20,6 +21,8 @@ _FORMATS: Final = {Kind.LINES: _TIME_SERIES, Kind.STACK: _TIME_SERIES, Kind.TRAC
 _TYPES: Final = {Kind.STACK: "timeseries"}
 NO_VALUE: Final = "\u2013"
 """What stands where a value is not known: else Grafana writes the panel's text for an empty answer there."""
+_COUNTS: Final = {"matcher": {"id": "byType", "options": "number"}, "properties": [{"id": "unit", "value": COUNT}]}
+"""Only numbers have a unit: of a text with a unit that reads as a number, such as the tenant 0042 or 1e5, Grafana would show the number."""
 HALF: Final = 12
 """Columns of the grid from which on a legend finds room beside its plot; below it a person sees three of its names."""
 _BOARDS: Final = {"provider": "provider", "model": "provider", "tenant": "tenant"}
@@ -68,8 +71,9 @@ def _label(column: str) -> str:
 
 def _defaults(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
     values = _values(columns)
-    made: dict[str, Any] = {"noValue": panel.empty, "unit": unit(values[0]) if values else "none"}
+    made: dict[str, Any] = {"noValue": panel.empty}
     if panel.kind in (Kind.LINES, Kind.STACK):
+        made["unit"] = unit(values[0])
         stacked = panel.kind is Kind.STACK
         if "name" in columns:
             labels = [f"${{__field.labels.{column}}}" for column in ("name", "currency") if column in columns]
@@ -90,7 +94,7 @@ def _defaults(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
         if panel.kind is Kind.BARS:
             made["min"] = 0
     elif panel.kind is Kind.TABLE:
-        made["custom"] = {"align": "auto", "filterable": True, "inspect": True}
+        made["custom"] = {"align": "auto", "filterable": True, "inspect": True, "minWidth": 90}
     return made
 
 
@@ -100,7 +104,7 @@ def _values(columns: tuple[str, ...]) -> list[str]:
 
 def _overrides(panel: Panel, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     """Returns each column's unit, name and links; the columns of codes are hidden."""
-    made = []
+    made = [] if panel.kind in (Kind.LINES, Kind.STACK, Kind.TRACE) else [_COUNTS]
     for column in columns:
         if properties := _properties(panel, column, columns):
             made.append(_override(column, *properties))
@@ -119,15 +123,14 @@ def _properties(panel: Panel, column: str, columns: tuple[str, ...]) -> list[dic
         label = f"${{__field.labels.name}} {_label(column)}" if "name" in columns else _label(column)
         named = [_property("displayName", label), _property("unit", unit(column))] if len(values) > 1 else []
         return [*named, _property("noValue", NO_VALUE)]
-    if panel.kind is Kind.BARS:
-        # no name for the column: each bar would have that name, and not the name of its row
-        return [] if column == "name" else [_property("unit", unit(column))]
+    measured = [_property("unit", unit(column))] if unit(column) != COUNT else []
+    if panel.kind is Kind.BARS or (panel.kind is Kind.NUMBERS and "currency" in columns):
+        # no name for the column: each bar and each currency would have that name, and not the name of its row
+        return [*measured, _property("noValue", NO_VALUE)] if column in values else []
     label = _label(str(panel.parameters.get("by", "name")) if column == "name" else column)
-    made = [_property("displayName", label), _property("unit", unit(column))]
-    if panel.kind is Kind.TABLE:
-        made.append(_property("noValue", NONE if linked(panel, column) else NO_VALUE))
-        if links := _links(panel, column, columns):
-            made.append(_property("links", links))
+    made = [_property("displayName", label), *measured, _property("noValue", NONE if linked(panel, column) else NO_VALUE)]
+    if links := _links(panel, column, columns):
+        made += [_property("links", links), *([_property("custom.minWidth", 140)] if linked(panel, column) else [])]
     return made
 
 
@@ -168,7 +171,7 @@ def _options(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
         }
     if panel.kind is Kind.NUMBERS:
         return {
-            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/.*/", "values": "currency" in columns},
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/^cost$/" if "currency" in columns else "/.*/", "values": "currency" in columns},
             "colorMode": "value",
             "graphMode": "none",
             "textMode": "value_and_name",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["unit"]
+__all__ = ["COUNT", "unit"]
+
+COUNT: Final = "locale"
+"""Whole numbers with separators."""
 
 _ENDINGS: Final = (
     ("_share", "percentunit"),
@@ -13,6 +16,7 @@ _ENDINGS: Final = (
     ("_cost", "none"),
     ("_per_second", "none"),
     ("_bytes", "bytes"),
+    ("_ts", "dateTimeAsIso"),
 )
 _NAMES: Final = {
     "share": "percentunit",
@@ -34,4 +38,4 @@ def unit(column: str) -> str:
         return _NAMES[column]
     if column.startswith(("first_", "last_")) and column.endswith("_heard"):
         return "dateTimeAsIso"
-    return next((name for ending, name in _ENDINGS if column.endswith(ending)), "locale")
+    return next((name for ending, name in _ENDINGS if column.endswith(ending)), COUNT)
