@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
@@ -109,7 +110,7 @@ class Column:
 
 def _matches(rule: Mapping[str, Any], described: Mapping[str, Any]) -> bool:
     matcher = rule["matcher"]
-    return bool(matcher["id"] == "byName" and matcher["options"] == described["name"])
+    return bool(matcher["options"] == {"byName": described["name"], "byType": described["type"]}.get(matcher["id"]))
 
 
 def _columns(panel: Mapping[str, Any], frame: Mapping[str, Any]) -> list[Column]:
@@ -120,6 +121,10 @@ def _shows(text: str, value: Any, column: Column, zone: timezone) -> bool:
     text = words(text)
     if value is None or value == "":
         return text in NOTHING
+    if isinstance(value, bool):
+        return text == str(value).lower()
+    if isinstance(value, list):
+        return json.loads(text) == value
     if column.type == "time":
         return text == (EPOCH + timedelta(milliseconds=value)).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
     return reads(text, value * 1000 if column.unit == "s" else value) if column.type == "number" else text == words(str(value))

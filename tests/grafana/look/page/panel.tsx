@@ -95,7 +95,7 @@ function faultsOf(panel: Panel, frames: DataFrame[]): string[] {
     const matcher = fieldMatchers.getIfExists(rule.matcher.id);
     if (!matcher) {
       faults.push(`unknown matcher ${rule.matcher.id}`);
-    } else if (frames.length && rule.matcher.id === 'byName' && panel.type === 'table') {
+    } else if (frames.some((frame) => frame.fields.length) && rule.matcher.id === 'byName' && panel.type === 'table') {
       const matches = matcher.get(rule.matcher.options);
       if (!frames.some((frame) => frame.fields.some((field) => matches(field, frame, frames)))) {
         const names = frames.flatMap((frame) => frame.fields.map((field) => getFieldDisplayName(field, frame, frames)));
