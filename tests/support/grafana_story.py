@@ -76,7 +76,7 @@ class Use:
 USES = (
     Use("shop", "chat", "openai", "gpt-4o-mini", 14, 1_800, 260, 2.1),
     Use("shop", "summarize", "anthropic", "claude-sonnet-4-5", 3, 5_200, 640, 7.5),
-    Use("search", "vector_search", "openai", "text-embedding-3-small", 11, 900, 0, 0.3, token_type="embedding"),  # noqa: S106 - no password
+    Use("search", "vector_search", "openai", "text-embedding-3-small", 11, 900, 0, 0.3, token_type="embedding"),
     Use("search", "query", "groq", "llama-3.3-70b-versatile", 6, 2_400, 330, 0.9),
     Use("back-office", "classification", "ollama", "llama3.2", 4, 700, 40, 1.4),
     Use("back-office", "generation", "openai", "gpt-4o", 2, 3_000, 900, 9.0, since_day=10),
@@ -128,7 +128,7 @@ def _call(use: Use, ts: int, seq: int, chance: random.Random, *, bad: bool) -> R
             "request_model": use.model,
             "response_model": use.model,
             "token_type": use.token_type,
-            "endpoint": "embeddings" if use.token_type == "embedding" else "chat",  # noqa: S105 - no password
+            "endpoint": "embeddings" if use.token_type == "embedding" else "chat",
             "ended": "error" if failed else "partial" if cut else "complete",
             "error_type": ("429" if bad else chance.choice(("500", "openai.APITimeoutError"))) if failed else None,
             "attempts": 3 if failed else chance.choice((1, 1, 1, 1, 1, 1, 1, 1, 1, 2)),
