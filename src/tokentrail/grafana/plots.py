@@ -8,7 +8,7 @@ from typing import Any, Final
 from tokentrail.grafana.expressions import NONE
 from tokentrail.grafana.panel import Kind, Panel
 from tokentrail.grafana.statements import code_column, linked, most, shown, statement
-from tokentrail.grafana.units import COUNT, unit
+from tokentrail.grafana.units import COUNT, TIME, unit
 from tokentrail.grafana.variables import DATASOURCE, kept
 from tokentrail.ledger.query import Query, read
 
@@ -66,7 +66,15 @@ def description(panel: Panel, query: Query, columns: tuple[str, ...]) -> str:
 
 
 def _label(column: str) -> str:
-    return column.replace("_", " ")
+    """Returns a column's heading. Grafana writes the unit of a duration beside each number, so the heading has none."""
+    return "time" if column == "ts" else column.removesuffix("_ms").removesuffix("_seconds").replace("_", " ")
+
+
+def _narrowest(panel: Panel, column: str, label: str) -> int:
+    """Returns the width below which a table's column would cut its heading, a time, or most names: in pixels, with the filter's icon."""
+    if unit(column) == TIME:
+        return 170
+    return max(150 if linked(panel, column) else 60, 48 + 8 * len(label))
 
 
 def _defaults(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
@@ -94,7 +102,7 @@ def _defaults(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
         if panel.kind is Kind.BARS:
             made["min"] = 0
     elif panel.kind is Kind.TABLE:
-        made["custom"] = {"align": "auto", "filterable": True, "inspect": True, "minWidth": 90}
+        made["custom"] = {"align": "auto", "filterable": True, "inspect": True}
     return made
 
 
@@ -129,8 +137,10 @@ def _properties(panel: Panel, column: str, columns: tuple[str, ...]) -> list[dic
         return [*measured, _property("noValue", NO_VALUE)] if column in values else []
     label = _label(str(panel.parameters.get("by", "name")) if column == "name" else column)
     made = [_property("displayName", label), *measured, _property("noValue", NONE if linked(panel, column) else NO_VALUE)]
-    if links := _links(panel, column, columns):
-        made += [_property("links", links), *([_property("custom.minWidth", 140)] if linked(panel, column) else [])]
+    if panel.kind is Kind.TABLE:
+        made.append(_property("custom.minWidth", _narrowest(panel, column, label)))
+        if links := _links(panel, column, columns):
+            made.append(_property("links", links))
     return made
 
 
