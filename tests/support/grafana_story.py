@@ -7,17 +7,15 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.support.ledger_rows import START_NS, Row, claimed, closing, refused, usage
+from tests.support.ledger_rows import Row, claimed, closing, moment, refused, usage
+from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
 from tokentrail.prices.files import parse
 from tokentrail.prices.store import load
 
 SECOND = 10**9
 HOUR = 3600 * SECOND
-END_NS = START_NS - START_NS % HOUR
 DAYS = 14
-END_MS = END_NS // 10**6
-START_MS = END_MS - 7 * 86_400_000
 """The last seven of the days are shown; those before are what the last are compared with."""
 TENANTS = {"acme": 8, "globex": 5, "initech": 3, "umbrella": 3, "hooli": 2, "stark": 1, "wayne": 1, "": 0.3}
 PRICES = """
@@ -83,27 +81,29 @@ USES = (
 )
 
 
-def _load(hour: int) -> float:
+def _load(ts: int) -> float:
     """How busy an hour is: most at two in the afternoon, little at night, half at weekends."""
-    daily = 0.15 + 0.85 * max(0.0, math.sin((hour % 24 - 6) / 16 * math.pi)) if 6 <= hour % 24 <= 22 else 0.12
-    return daily * (0.5 if (hour // 24) % 7 in (3, 4) else 1.0)
+    hour = ts // HOUR % 24
+    daily = 0.15 + 0.85 * max(0.0, math.sin((hour - 6) / 16 * math.pi)) if 6 <= hour <= 22 else 0.12
+    return daily * (0.5 if (ts // HOUR // 24 + 3) % 7 >= 5 else 1.0)  # the first day of 1970 was a Thursday
 
 
-def calls() -> Iterator[Row]:
-    """The same calls every time, in the order of time."""
+def calls(end: int) -> Iterator[Row]:
+    """The same calls every time, in the order of time, up to the nanosecond `end`."""
     chance = random.Random(7)
     numbers: dict[str, int] = {}
     for hour in range(DAYS * 24):
-        bad = hour // 24 == DAYS - 3 and hour % 24 in (13, 14, 15)
+        start = end - (DAYS * 24 - hour) * HOUR
+        bad = hour // 24 == DAYS - 3 and start // HOUR % 24 in (13, 14, 15)
         for use in USES:
             if hour < use.since_day * 24:
                 continue
-            often = use.hourly * _load(hour) * chance.uniform(0.7, 1.3)
+            often = use.hourly * _load(start) * chance.uniform(0.7, 1.3)
             for _ in range(int(often) + (chance.random() < often % 1)):
                 numbers[use.service] = seq = numbers.get(use.service, 0) + 1
                 if use.service == "search" and 900 <= seq < 904:
                     continue  # a process was killed with its disk: these never arrive
-                yield _call(use, END_NS - (DAYS * 24 - hour) * HOUR + chance.randrange(HOUR), seq, chance, bad=bad)
+                yield _call(use, start + chance.randrange(HOUR), seq, chance, bad=bad)
 
 
 def _call(use: Use, ts: int, seq: int, chance: random.Random, *, bad: bool) -> Row:
@@ -139,22 +139,38 @@ def _call(use: Use, ts: int, seq: int, chance: random.Random, *, bad: bool) -> R
         },
     )
     resource = row["ResourceAttributes"] | {"service.name": use.service, "deployment.environment.name": "prod"}
-    return row | {"ServiceName": use.service, "ResourceAttributes": resource, "TraceId": f"{ts:032x}", "SpanId": f"{seq:016x}"}
+    arrived = {"arrived_at": moment(ts + duration + round(chance.lognormvariate(0.7, 0.8) * SECOND))}
+    return row | arrived | {"ServiceName": use.service, "ResourceAttributes": resource, "TraceId": f"{ts:032x}", "SpanId": f"{seq:016x}"}
 
 
-def disorder() -> Iterator[Row]:
+def disorder(end: int) -> Iterator[Row]:
     """What the ledger keeps apart or counts once: two accounts of one key, a record that nobody understands, refused records, a closed writer."""
-    moment = END_NS - 5 * HOUR
-    yield claimed("batch_6711", by="batch", seq=1, ts=moment, input_tokens=51_200, operation="batch")
-    yield claimed("batch_6711", by="batch", seq=2, ts=moment, input_tokens=51_900, operation="batch")
-    yield usage(by="batch", seq=3, ts=moment, input_tokens="a lot")
+    ts = end - 5 * HOUR
+    yield claimed("batch_6711", by="batch", seq=1, ts=ts, input_tokens=51_200, operation="batch")
+    yield claimed("batch_6711", by="batch", seq=2, ts=ts, input_tokens=51_900, operation="batch")
+    yield usage(by="batch", seq=3, ts=ts, input_tokens="a lot")
     yield refused("4-6", by="batch")
     yield closing(6, by="batch")
 
 
-def fill(client: Client) -> None:
+def sizes(end: int) -> Iterator[Row]:
+    """What journals hold: little, and more while ClickHouse was away for an hour."""
+    for minutes in range(0, 7 * 24 * 60, 30):
+        away = 90 <= minutes - 2 * 24 * 60 < 150
+        for service in ("shop", "search", "back-office"):
+            value = (40.0 * (minutes - 2 * 24 * 60 - 60) if away else 2.0 + minutes % 7) * 1024
+            yield {
+                "ServiceName": service,
+                "MetricName": semconv.METRIC_JOURNAL_BYTES,
+                "TimeUnix": moment(end - 7 * 24 * HOUR + minutes * 60 * SECOND),
+                "Value": value,
+            }
+
+
+def fill(client: Client, end: int) -> None:
     """Puts the story into an empty, migrated database; the last hundred records arrive twice."""
-    rows = [*calls()]
+    rows = [*calls(end)]
     client.insert_json("usage_landing", rows)
-    client.insert_json("usage_landing", [*rows[-100:], *disorder()])
+    client.insert_json("usage_landing", [*rows[-100:], *(row | {"arrived_at": moment(end - 4 * HOUR)} for row in disorder(end))])
+    client.insert_json("otel_metrics_gauge", sizes(end))
     load(client, parse(PRICES))

@@ -61,17 +61,5 @@ def test_panels_without_data_say_so(name: str, look: Look, dashboards: dict[str,
     assert {title: faults for title, faults in wrong.items() if faults} == {}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_panels_lie_beside_each_other(name: str, dashboards: dict[str, dict[str, Any]]) -> None:
-    taken: dict[tuple[int, int], str] = {}
-    for panel in panels(dashboards[name]):
-        place = panel["gridPos"]
-        assert place["x"] + place["w"] <= 24, f"{panel['title']} is wider than the grid"
-        for x in range(place["x"], place["x"] + place["w"]):
-            for y in range(place["y"], place["y"] + place["h"]):
-                assert (x, y) not in taken, f"{panel['title']} lies over {taken[x, y]}"
-                taken[x, y] = panel["title"]
-
-
 def test_there_are_dashboards() -> None:
     assert NAMES
