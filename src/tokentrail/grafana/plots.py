@@ -21,6 +21,7 @@ _FORMATS: Final = {Kind.LINES: _TIME_SERIES, Kind.STACK: _TIME_SERIES, Kind.TRAC
 _TYPES: Final = {Kind.STACK: "timeseries"}
 NO_VALUE: Final = "\u2013"
 """What stands where a value is not known: else Grafana writes the panel's text for an empty answer there."""
+NO_CURRENCY: Final = "unpriced"
 _COUNTS: Final = {"matcher": {"id": "byType", "options": "number"}, "properties": [{"id": "unit", "value": COUNT}]}
 """Only numbers have a unit: of a text with a unit that reads as a number, such as the tenant 0042 or 1e5, Grafana would show the number."""
 HALF: Final = 12
@@ -74,7 +75,8 @@ def _narrowest(panel: Panel, column: str, label: str) -> int:
     """Returns the width below which a table's column would cut its heading, a time, or most names: in pixels, with the filter's icon."""
     if unit(column) == TIME:
         return 170
-    return max(150 if linked(panel, column) else 60, 48 + 8 * len(label))
+    names = {"": 60, "model": 190}.get(linked(panel, column), 120)
+    return max(names, 48 + 8 * len(label))
 
 
 def _defaults(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
@@ -134,7 +136,9 @@ def _properties(panel: Panel, column: str, columns: tuple[str, ...]) -> list[dic
     measured = [_property("unit", unit(column))] if unit(column) != COUNT else []
     if panel.kind is Kind.BARS or (panel.kind is Kind.NUMBERS and "currency" in columns):
         # no name for the column: each bar and each currency would have that name, and not the name of its row
-        return [*measured, _property("noValue", NO_VALUE)] if column in values else []
+        return (
+            [*measured, _property("noValue", NO_VALUE)] if column in values else [_property("noValue", NO_CURRENCY)] if column == "currency" else []
+        )
     label = _label(str(panel.parameters.get("by", "name")) if column == "name" else column)
     made = [_property("displayName", label), *measured, _property("noValue", NONE if linked(panel, column) else NO_VALUE)]
     if panel.kind is Kind.TABLE:
