@@ -11,7 +11,7 @@ import pytest
 from tests.support import grafana_shown
 from tests.support.grafana_browser import Browser
 from tests.support.grafana_ledger import START_MS
-from tests.support.grafana_look import Look, looking
+from tests.support.grafana_look import MAX_BYTES, Look, looking
 from tests.support.grafana_opened import answers, draw, panels
 from tests.support.query_path import QueryPath
 
@@ -59,6 +59,14 @@ def test_panels_without_data_say_so(name: str, look: Look, dashboards: dict[str,
     seen = {panel.id: panel for panel in looked.panels}
     wrong = {panel["title"]: grafana_shown.faults(panel, given[panel["id"]], seen[panel["id"]]) for panel in panels(dashboards[name])}
     assert {title: faults for title, faults in wrong.items() if faults} == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_docs_show_a_picture(name: str) -> None:
+    docs = FOLDER.parents[4] / "docs"
+    picture = f"images/grafana-{name.removeprefix('tokentrail-')}.png"
+    assert f"]({picture})" in (docs / "grafana.md").read_text("utf-8")
+    assert 10_000 < (docs / picture).stat().st_size < MAX_BYTES, "make screenshots"
 
 
 def test_there_are_dashboards() -> None:

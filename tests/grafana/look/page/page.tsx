@@ -2,7 +2,7 @@
 import { ThemeContext, createTheme, dateTime, rangeUtil } from '@grafana/data';
 import { initPluginTranslations } from '@grafana/i18n';
 import { GlobalStyles, Icon, InlineLabel, LinkButton, PortalContainer, Select, TimeRangePicker, ToolbarButton } from '@grafana/ui';
-import { StrictMode } from 'react';
+import { ReactNode, StrictMode } from 'react';
 import { Root, createRoot } from 'react-dom/client';
 import { flushSync } from 'react-dom';
 import { Answer, Panel, PanelView } from './panel';
@@ -37,6 +37,7 @@ const ROW = 30;
 const GAP = 8;
 const COLUMNS = 24;
 const MARGIN = 16;
+const FONTS = ['400 14px Inter', '500 14px Inter', '400 14px "Roboto Mono"'];
 
 const pixels = (cells: number) => cells * ROW + (cells - 1) * GAP;
 
@@ -183,17 +184,19 @@ async function draw(looked: Looked) {
   document.body.className = `theme-${looked.theme}`;
   root?.unmount();
   root = createRoot(document.getElementById('page')!);
-  flushSync(() =>
-    root!.render(
-      <StrictMode>
-        <ThemeContext.Provider value={theme}>
-          <GlobalStyles />
-          <PortalContainer />
-          <Page {...looked} />
-        </ThemeContext.Provider>
-      </StrictMode>
-    )
+  const around = (page: ReactNode) => (
+    <StrictMode>
+      <ThemeContext.Provider value={theme}>
+        <GlobalStyles />
+        <PortalContainer />
+        {page}
+      </ThemeContext.Provider>
+    </StrictMode>
   );
+  // the fonts first: some panels measure their texts before they draw
+  flushSync(() => root!.render(around(null)));
+  await Promise.all(FONTS.map((font) => document.fonts.load(font)));
+  flushSync(() => root!.render(around(<Page {...looked} />)));
   await settled();
   return document.getElementById('page')!.offsetHeight;
 }
