@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 120
 WORKERS ?= auto
 SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check lint format test-ollama test-oldest test-together test-apart test-frameworks test-conformance fuzz docs bench clean help
+.PHONY: demo test check lint format test-ollama test-oldest test-together test-apart test-frameworks test-conformance fuzz docs screenshots bench clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -83,6 +83,9 @@ docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictio
 	$(BIN)/python scripts/command_line_page.py
 	$(BIN)/python scripts/grafana_page.py
 	$(BIN)/python scripts/reduce_recordings.py --again
+
+screenshots: $(VENV)/ready ## Draw the dashboards with Grafana's own components, and write docs/images/grafana-*.png (a minute; Go, Node and Chromium)
+	$(BIN)/python -m tests.grafana.look.screenshots
 
 bench: $(VENV)/ready ## Measure what README's figures say, on this machine, in one table (some minutes)
 	@$(BIN)/python benchmarks/figures.py

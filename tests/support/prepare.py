@@ -5,10 +5,13 @@ It never fails: what cannot be had here is said in a sentence, and the tests tha
 
 from __future__ import annotations
 
-from tests.support import focus_validation, query_path
+from tests.support import chromium, focus_validation, grafana_page, query_path
 from tests.support.require import required
 from tokentrail.local import collector, local_model
 from tokentrail.local.cache import Progress, Unavailable
+
+PARTS = (collector, local_model, focus_validation, query_path, chromium, grafana_page)
+"""Modules whose `obtain` makes a part or says why this machine cannot have the part."""
 
 
 def say(line: str) -> None:
@@ -17,7 +20,8 @@ def say(line: str) -> None:
 
 def main() -> None:
     progress = Progress(say)
-    for result in (collector.obtain(progress), local_model.obtain(progress), focus_validation.obtain(progress), query_path.obtain(progress)):
+    for part in PARTS:
+        result = part.obtain(progress)
         if isinstance(result, Unavailable):
             say(str(result))
         elif isinstance(result, local_model.Installed) and required("ollama"):

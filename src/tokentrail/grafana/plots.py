@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tokentrail.grafana.expressions import NONE
 from tokentrail.grafana.panel import Kind, Panel
 from tokentrail.grafana.statements import code_column, linked, most, shown, statement
-from tokentrail.grafana.units import unit
+from tokentrail.grafana.units import COUNT, TIME, unit
 from tokentrail.grafana.variables import DATASOURCE, kept
 from tokentrail.ledger.query import Query, read
 
@@ -18,6 +19,13 @@ PLUGIN: Final = "4.20.0"
 _TIME_SERIES, _TABLE, _TRACE = 0, 1, 3
 _FORMATS: Final = {Kind.LINES: _TIME_SERIES, Kind.STACK: _TIME_SERIES, Kind.TRACE: _TRACE}
 _TYPES: Final = {Kind.STACK: "timeseries"}
+NO_VALUE: Final = "\u2013"
+"""What stands where a value is not known: else Grafana writes the panel's text for an empty answer there."""
+NO_CURRENCY: Final = "unpriced"
+_COUNTS: Final = {"matcher": {"id": "byType", "options": "number"}, "properties": [{"id": "unit", "value": COUNT}]}
+"""Only numbers have a unit: of a text with a unit that reads as a number, such as the tenant 0042 or 1e5, Grafana would show the number."""
+HALF: Final = 12
+"""Columns of the grid from which on a legend finds room beside its plot; below it a person sees three of its names."""
 _BOARDS: Final = {"provider": "provider", "model": "provider", "tenant": "tenant"}
 """The dashboards to which values lead; other values lead to the overview."""
 
@@ -59,13 +67,23 @@ def description(panel: Panel, query: Query, columns: tuple[str, ...]) -> str:
 
 
 def _label(column: str) -> str:
-    return column.replace("_", " ")
+    """Returns a column's heading. Grafana writes the unit of a duration beside each number, so the heading has none."""
+    return "time" if column == "ts" else column.removesuffix("_ms").removesuffix("_seconds").replace("_", " ")
+
+
+def _narrowest(panel: Panel, column: str, label: str) -> int:
+    """Returns the width below which a table's column would cut its heading, a time, or most names: in pixels, with the filter's icon."""
+    if unit(column) == TIME:
+        return 170
+    names = {"": 60, "model": 190}.get(linked(panel, column), 120)
+    return max(names, 48 + 8 * len(label))
 
 
 def _defaults(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
     values = _values(columns)
-    made: dict[str, Any] = {"noValue": panel.empty, "unit": unit(values[0]) if values else "none"}
+    made: dict[str, Any] = {"noValue": panel.empty}
     if panel.kind in (Kind.LINES, Kind.STACK):
+        made["unit"] = unit(values[0])
         stacked = panel.kind is Kind.STACK
         if "name" in columns:
             labels = [f"${{__field.labels.{column}}}" for column in ("name", "currency") if column in columns]
@@ -96,24 +114,37 @@ def _values(columns: tuple[str, ...]) -> list[str]:
 
 def _overrides(panel: Panel, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     """Returns each column's unit, name and links; the columns of codes are hidden."""
-    made = []
-    several = len(_values(columns)) > 1
+    made = [] if panel.kind in (Kind.LINES, Kind.STACK, Kind.TRACE) else [_COUNTS]
     for column in columns:
-        properties: list[dict[str, Any]] = []
-        if panel.kind in (Kind.LINES, Kind.STACK):
-            if column not in ("time", "name") and several:
-                label = f"${{__field.labels.name}} {_label(column)}" if "name" in columns else _label(column)
-                properties = [_property("displayName", label), _property("unit", unit(column))]
-        elif panel.kind is not Kind.TRACE:
-            properties = [_property("displayName", _label(str(panel.parameters.get("by", "name")) if column == "name" else column))]
-            if panel.kind is not Kind.BARS or column != "name":
-                properties.append(_property("unit", unit(column)))
-            if panel.kind is Kind.TABLE and (links := _links(panel, column, columns)):
-                properties.append(_property("links", links))
-        if properties:
+        if properties := _properties(panel, column, columns):
             made.append(_override(column, *properties))
         if linked(panel, column):
             made.append(_override(code_column(column), _property("custom.hidden", value=True)))
+    return made
+
+
+def _properties(panel: Panel, column: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    values = _values(columns)
+    if panel.kind is Kind.TRACE:
+        return []
+    if panel.kind in (Kind.LINES, Kind.STACK):
+        if column not in values:
+            return []
+        label = f"${{__field.labels.name}} {_label(column)}" if "name" in columns else _label(column)
+        named = [_property("displayName", label), _property("unit", unit(column))] if len(values) > 1 else []
+        return [*named, _property("noValue", NO_VALUE)]
+    measured = [_property("unit", unit(column))] if unit(column) != COUNT else []
+    if panel.kind is Kind.BARS or (panel.kind is Kind.NUMBERS and "currency" in columns):
+        # no name for the column: each bar and each currency would have that name, and not the name of its row
+        return (
+            [*measured, _property("noValue", NO_VALUE)] if column in values else [_property("noValue", NO_CURRENCY)] if column == "currency" else []
+        )
+    label = _label(str(panel.parameters.get("by", "name")) if column == "name" else column)
+    made = [_property("displayName", label), *measured, _property("noValue", NONE if linked(panel, column) else NO_VALUE)]
+    if panel.kind is Kind.TABLE:
+        made.append(_property("custom.minWidth", _narrowest(panel, column, label)))
+        if links := _links(panel, column, columns):
+            made.append(_property("links", links))
     return made
 
 
@@ -142,12 +173,19 @@ def _link(title: str, url: str) -> dict[str, Any]:
 def _options(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
     if panel.kind in (Kind.LINES, Kind.STACK):
         return {
-            "legend": {"displayMode": "table", "placement": "bottom", "showLegend": True, "calcs": ["sum"] if panel.kind is Kind.STACK else ["max"]},
+            "legend": {
+                "displayMode": "table",
+                "placement": "right" if panel.width >= HALF else "bottom",
+                "showLegend": True,
+                "calcs": ["sum"] if panel.kind is Kind.STACK else ["max"],
+                "sortBy": "Total" if panel.kind is Kind.STACK else "Max",
+                "sortDesc": True,
+            },
             "tooltip": {"mode": "multi", "sort": "desc"},
         }
     if panel.kind is Kind.NUMBERS:
         return {
-            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/.*/", "values": "currency" in columns},
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "/^cost$/" if "currency" in columns else "/.*/", "values": "currency" in columns},
             "colorMode": "value",
             "graphMode": "none",
             "textMode": "value_and_name",
@@ -156,7 +194,7 @@ def _options(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
         }
     if panel.kind is Kind.BARS:
         return {
-            "reduceOptions": {"calcs": ["lastNotNull"], "fields": f"/^{_label(_values(columns)[0])}$/", "values": True, "limit": most(panel)},
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": f"/^{_values(columns)[0]}$/", "values": True, "limit": most(panel)},
             "displayMode": "basic",
             "orientation": "horizontal",
             "showUnfilled": True,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["unit"]
+__all__ = ["COUNT", "TIME", "unit"]
+
+COUNT: Final = "locale"
+"""Whole numbers with separators."""
+TIME: Final = "dateTimeAsIso"
 
 _ENDINGS: Final = (
     ("_share", "percentunit"),
@@ -13,6 +17,7 @@ _ENDINGS: Final = (
     ("_cost", "none"),
     ("_per_second", "none"),
     ("_bytes", "bytes"),
+    ("_ts", TIME),
 )
 _NAMES: Final = {
     "share": "percentunit",
@@ -20,11 +25,11 @@ _NAMES: Final = {
     "change": "percentunit",
     "cost": "none",
     "duration": "ms",
-    "time": "dateTimeAsIso",
-    "ts": "dateTimeAsIso",
-    "first": "dateTimeAsIso",
-    "latest": "dateTimeAsIso",
-    "startTime": "dateTimeAsIso",
+    "time": TIME,
+    "ts": TIME,
+    "first": TIME,
+    "latest": TIME,
+    "startTime": TIME,
 }
 
 
@@ -33,5 +38,5 @@ def unit(column: str) -> str:
     if column in _NAMES:
         return _NAMES[column]
     if column.startswith(("first_", "last_")) and column.endswith("_heard"):
-        return "dateTimeAsIso"
-    return next((name for ending, name in _ENDINGS if column.endswith(ending)), "locale")
+        return TIME
+    return next((name for ending, name in _ENDINGS if column.endswith(ending)), COUNT)
