@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.ledger_rows import START_NS, Land, Row, claimed, closing, moment, refused, usage
 from tokentrail.alerts.conditions import BY_NAME, CONDITIONS, Finding, find
+from tokentrail.budgets.files import parse as budgets
+from tokentrail.budgets.store import put
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.verify import verify
@@ -226,6 +228,25 @@ def test_cache_share_drop_is_held_against_the_days_before(ask: Ask, land: Land) 
     assert values(ask("cache_share_drop", points=50)) == {"shop / m": (50.0, False)}
     land(*calls(600, 30, response_model="m", input_tokens=1000, cache_read_tokens=790))
     assert not ask("cache_share_drop")["shop / m"].firing
+
+
+def test_budgets_burn_over_two_windows(ask: Ask, land: Land, database: Client) -> None:
+    put(database, budgets('[[budget]]\nname = "m"\ntokens = 720_000\nper = "month"\n[[budget]]\nname = "d"\ntokens = 100_000\nper = "day"\n'))
+    pace = 720_000 / (30 * 24)  # of November, an hour
+    land(*calls(10, 30, input_tokens=1000, output_tokens=0))
+    asked = {"1h": 10_000 / pace, "6h": 10_000 / 6 / pace, "24h": 10_000 / 24 / pace}
+    assert values(ask("budget_burn_fast")) == {"m": (pytest.approx(asked["6h"], abs=1e-3), False)}
+    assert values(ask("budget_burn_slow")) == {"m": (pytest.approx(asked["24h"], abs=1e-3), False)}
+    land(*calls(30, 200, input_tokens=1000, output_tokens=0))
+    assert values(ask("budget_burn_fast")) == {"m": (pytest.approx(40_000 / 6 / pace, abs=1e-3), True)}
+    land(*calls(20, 400, input_tokens=1000, output_tokens=0))
+    assert values(ask("budget_burn_slow")) == {"m": (pytest.approx(60_000 / 24 / pace, abs=1e-3), True)}
+    assert values(ask("budget_burn_fast", minutes=61)) == {"m": (0.0, False)}, "nothing more is spent: it ends"
+    assert values(ask("budget_burn_slow", minutes=DAY)) == {"m": (0.0, False)}
+    assert values(ask("budget_spent")) == {"m": (pytest.approx(100 / 12, abs=0.02), False), "d": (60.0, False)}
+    land(*calls(40, 5, input_tokens=1000, output_tokens=0))
+    assert values(ask("budget_spent"))["d"] == (100.0, True)
+    assert values(ask("budget_spent", minutes=DAY))["d"] == (0.0, False)
 
 
 def test_a_condition_can_be_asked_for_some_calls_only(ask: Ask, land: Land) -> None:

@@ -28,7 +28,7 @@ SLOTS = {
     "alert_check_take": {"token": "'x'"},
     "report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""},
 }
-PARTS = ("quarantine_settings", "filters", "selected", "selected_costs")
+PARTS = ("quarantine_settings", "filters", "selected", "selected_costs", "converted", "budget_periods")
 """Files that are no statement of their own."""
 GOOD = """\
 -- title: Calls of a day

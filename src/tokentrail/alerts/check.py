@@ -13,9 +13,9 @@ from tokentrail.alerts.states import Alert, Key, advance
 from tokentrail.alerts.store import Lease, alerts, leased, save
 from tokentrail.alerts.targets import Target
 from tokentrail.alerts.thresholds import Thresholds
-from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.client import ClickHouseError, Client
 
-__all__ = ["Told", "ask", "tell"]
+__all__ = ["Asked", "Told", "ask", "tell"]
 
 
 @dataclass(slots=True)
@@ -28,15 +28,40 @@ class Told:
     busy: bool = False
 
 
-def ask(client: Client, conditions: Sequence[Condition], thresholds: Thresholds, *, at: datetime | None = None) -> list[Finding]:
-    """Asks the conditions' questions, now or for a moment that is past. Returns all subjects with enough numbers, firing or not."""
-    return [found for condition in conditions for found in find(client, condition, thresholds.of(condition).parameters, at=at)]
+@dataclass(slots=True)
+class Asked:
+    """What was found: all subjects with enough numbers, firing or not; and the conditions that could not be answered, each with its sentence."""
+
+    found: list[Finding] = field(default_factory=list)
+    answered: list[Condition] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def firing(self) -> list[Finding]:
+        """The subjects that are above their threshold."""
+        return [each for each in self.found if each.firing]
+
+
+def ask(client: Client, conditions: Sequence[Condition], thresholds: Thresholds, *, at: datetime | None = None) -> Asked:
+    """Asks the conditions' questions, now or for a moment that is past. A question that fails leaves the others alone.
+
+    Raises `ClickHouseError` if ClickHouse does not answer, or answers no question at all.
+    """
+    asked = Asked()
+    for condition in conditions:
+        try:
+            asked.found += find(client, condition, thresholds.of(condition).parameters, at=at)
+            asked.answered.append(condition)
+        except ClickHouseError as error:
+            asked.failed[condition.name] = str(error)
+            if error.code is None or len(asked.failed) == len(conditions):
+                raise
+    return asked
 
 
 def tell(
     client: Client,
-    conditions: Sequence[Condition],
-    found: Sequence[Finding],
+    asked: Asked,
     thresholds: Thresholds,
     targets: Sequence[Target],
     *,
@@ -45,18 +70,18 @@ def tell(
     """Remembers what was found, and tells each target what it does not know yet. What a target did not take is tried again at the next check."""
     now = now or datetime.now(timezone.utc)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    holds = {condition.name: timedelta(minutes=thresholds.of(condition).hold or 0) for condition in conditions}
+    holds = {condition.name: timedelta(minutes=thresholds.of(condition).hold or 0) for condition in asked.answered}
     with leased(client) as lease:
         if lease is None:
             return Told(busy=True)
         before = alerts(client)
         known = frozenset(target.id for target in targets)
-        told = Told(advance(before, found, holds, now, targets=known))
+        told = Told(advance(before, asked.found, holds, now, targets=known))
         save(client, before, told.alerts.values())
         for target in targets:
             _tell(client, lease, told, target, thresholds)
         written = dict(told.alerts)
-        told.alerts = advance(written, found, holds, now, targets=known)
+        told.alerts = advance(written, asked.found, holds, now, targets=known)
         save(client, written, told.alerts.values())
         return told
 

@@ -15,7 +15,8 @@ __all__ = ["BY_NAME", "CONDITIONS", "Condition", "Finding", "Severity", "find"]
 
 Severity = Literal["page", "ticket"]
 _TO: Final = "to"
-_TIMES: Final = ("from", _TO)
+_AT: Final = "at"
+_TIMES: Final = ("from", _TO, _AT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,9 @@ CONDITIONS: Final = (
     Condition("rate_limits", "ticket", 5, "percent", 0.8),
     Condition("silent_service", "page", 0, "minutes"),
     Condition("late_arrivals", "page", 10, "late", 0.8),
+    Condition("budget_burn_fast", "page", 0, "times", 0.8),
+    Condition("budget_burn_slow", "ticket", 0, "times", 0.8),
+    Condition("budget_spent", "ticket", 0, "percent"),
     Condition("rise", "ticket", 0, "times", 0.8),
     Condition("cache_share_drop", "ticket", 0, "points", 0.8),
     Condition("estimated_share", "ticket", 0, "percent", 0.8),
@@ -90,7 +94,9 @@ def find(client: Client, condition: Condition, parameters: Mapping[str, Paramete
     """Asks a condition's question, now or for a moment that is past. Returns all subjects that have enough numbers, firing or not."""
     given = dict(parameters or {})
     if at is not None:
-        given[_TO] = f"{at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S.%f}"
+        given[_AT if any(wanted.name == _AT for wanted in condition.query.parameters) else _TO] = (
+            f"{at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S.%f}"
+        )
     return [
         Finding(
             condition.name,

@@ -14,32 +14,24 @@ off = true
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from tokentrail import toml_files
 from tokentrail.alerts.conditions import BY_NAME, CONDITIONS, Condition, Severity
 from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.query import QueryError
 from tokentrail.ledger.values import parse_parameters
+from tokentrail.toml_files import FileError, known
 from tokentrail.wording import did_you_mean
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-__all__ = ["Chosen", "ThresholdError", "Thresholds", "parse", "read"]
+__all__ = ["Chosen", "Thresholds", "parse", "read"]
 
 _OWN: Final = ("hold", "severity", "off")
 _RUNBOOKS: Final = "runbooks"
 _LONGEST_HOLD: Final = 7 * 24 * 60
-
-
-class ThresholdError(ValueError):
-    """A file of thresholds that cannot be used. One sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,56 +63,43 @@ class Thresholds:
 
 
 def read(path: Path) -> Thresholds:
-    """Reads a file. Raises `ThresholdError`, one sentence, for a file that cannot be read or used."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ThresholdError(f"{path} cannot be read: {error}") from None
-    try:
-        return parse(text)
-    except ThresholdError as error:
-        raise ThresholdError(f"{path}: {error}") from None
+    """Reads a file. Raises `FileError`, one sentence, for a file that cannot be read or used."""
+    return toml_files.read(path, parse)
 
 
 def parse(text: str) -> Thresholds:
     """Parses a file's text."""
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ThresholdError(f"this is no TOML: {error}") from None
+    document = toml_files.document(text)
     runbooks = document.pop(_RUNBOOKS, "")
     if not isinstance(runbooks, str):
-        raise ThresholdError(f"{_RUNBOOKS} is {runbooks!r}: write the address of the pages' folder")
+        raise FileError(f"{_RUNBOOKS} is {runbooks!r}: write the address of the pages' folder")
     return Thresholds({name: _chosen(name, given) for name, given in document.items()}, runbooks.rstrip("/"))
 
 
 def _chosen(name: str, given: Any) -> Chosen:
     if name not in BY_NAME:
-        raise ThresholdError(f"there is no condition {name!r}.{did_you_mean(name, BY_NAME)} There are {', '.join(BY_NAME)}")
+        raise FileError(f"there is no condition {name!r}.{did_you_mean(name, BY_NAME)} There are {', '.join(BY_NAME)}")
     if not isinstance(given, dict):
-        raise ThresholdError(f"{name} is a table: write [{name}]")
+        raise FileError(f"{name} is a table: write [{name}]")
     condition = BY_NAME[name]
-    known = (*condition.settable, *_OWN)
-    for key in given:
-        if key not in known:
-            raise ThresholdError(f"{name} has {key!r}, which is not known.{did_you_mean(key, known)} It may have {', '.join(known)}")
+    known(name, given, (*condition.settable, *_OWN))
     hold, severity, off = given.get("hold"), given.get("severity"), given.get("off", False)
     if hold is not None and (type(hold) is not int or not 0 <= hold <= _LONGEST_HOLD):
-        raise ThresholdError(f"{name}: hold is {hold!r}: whole minutes from 0 to {_LONGEST_HOLD}")
+        raise FileError(f"{name}: hold is {hold!r}: whole minutes from 0 to {_LONGEST_HOLD}")
     if severity is not None and severity not in get_args(Severity):
-        raise ThresholdError(f"{name}: severity is {severity!r}: one of {', '.join(get_args(Severity))}")
+        raise FileError(f"{name}: severity is {severity!r}: one of {', '.join(get_args(Severity))}")
     if not isinstance(off, bool):
-        raise ThresholdError(f"{name}: off is {off!r}: true or false")
+        raise FileError(f"{name}: off is {off!r}: true or false")
     texts = {key: _texts(name, key, value) for key, value in given.items() if key not in _OWN}
     try:
         return Chosen(parse_parameters(condition.query, texts), hold, severity, off)
     except QueryError as error:
-        raise ThresholdError(str(error).rstrip(".")) from None
+        raise FileError(str(error).rstrip(".")) from None
 
 
 def _texts(name: str, key: str, value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
     for each in values:
         if isinstance(each, bool) or not isinstance(each, (str, int)):
-            raise ThresholdError(f"{name}: {key} is {each!r}: a whole number, a text or a list of texts")
+            raise FileError(f"{name}: {key} is {each!r}: a whole number, a text or a list of texts")
     return [str(each) for each in values]

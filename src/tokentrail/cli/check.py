@@ -12,10 +12,11 @@ from tokentrail.alerts.check import ask, tell
 from tokentrail.alerts.conditions import BY_NAME, CONDITIONS, Condition, Finding
 from tokentrail.alerts.runbooks import page
 from tokentrail.alerts.targets import TargetError, targets
-from tokentrail.alerts.thresholds import ThresholdError, Thresholds, read
+from tokentrail.alerts.thresholds import Thresholds, read
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, print_table
+from tokentrail.toml_files import FileError
 from tokentrail.wording import counted, did_you_mean
 
 __all__ = ["command"]
@@ -81,15 +82,16 @@ def command(
     except TargetError as error:
         raise Misuse(f"{error}.") from None
     with opened(dsn) as client:
-        found = ask(client, conditions, thresholds)
-        told = tell(client, conditions, found, thresholds, told_to) if notify else None
-    firing = [each for each in found if each.firing]
-    _show(found if everything else firing, output_format, looked_at=len(conditions))
+        asked = ask(client, conditions, thresholds)
+        told = tell(client, asked, thresholds, told_to) if notify else None
+    _show(asked.found if everything else asked.firing, output_format, looked_at=len(asked.answered))
+    for name, sentence in asked.failed.items():
+        click.echo(f"✗ {name} cannot be answered, and stays as it was: {sentence}", err=True)
     if told is not None:
         for sentence in told.failed:
             click.echo(f"✗ {sentence}", err=True)
         click.echo("another check tells at this moment: this one has told nobody" if told.busy else f"{counted(told.sent, 'message')} sent", err=True)
-    sys.exit(1 if firing or (told is not None and told.failed) else 0)
+    sys.exit(1 if asked.firing or asked.failed or (told is not None and told.failed) else 0)
 
 
 def _condition(name: str) -> Condition:
@@ -101,7 +103,7 @@ def _condition(name: str) -> Condition:
 def _thresholds(file: Path | None) -> Thresholds:
     try:
         return Thresholds() if file is None else read(file)
-    except ThresholdError as error:
+    except FileError as error:
         raise Misuse(f"{error}.") from None
 
 

@@ -44,6 +44,7 @@ _COMMANDS = {
     "query": "Ask the ledger a question that is written down: losses, latency, repetitions …",
     "sql": "Run a query on the ledger.",
     "prices": "What tokens cost: a public price list, and your own.",
+    "budgets": "What may be spent, in tokens or money, and what is.",
     "mcp": "Offer the questions to an assistant, over the Model Context Protocol.",
     "check": "Ask whether anything is wrong, and tell: for cron, with each alert once.",
     "verify": "Prove that nothing is missing, or name what is.",

@@ -55,7 +55,7 @@ def list_command(*, dsn: str, output_format: str) -> None:
 @click.option("--check", is_flag=True, help="Only check the file.")
 @dsn_option
 def load(*, file: Path, gaps: bool, check: bool, dsn: str) -> None:
-    """Load prices of your own from FILE (TOML), in place of those that were loaded before.
+    """Load prices and rates of exchange of your own from FILE (TOML), in place of those that were loaded before.
 
     \b
     currency = "USD"
@@ -67,8 +67,9 @@ def load(*, file: Path, gaps: bool, check: bool, dsn: str) -> None:
     output = 10                # audio_input, audio_output, image_input, image_output; or call, or hour (of the calls' durations)
     batch = { input = 1.25, output = 5 }
     steps = [{ above = 200000, input = 5, output = 15 }]
-    [[rate]]                   # of exchange, kept in the table exchange_rates; reports do not convert
+    [[rate]]                   # of exchange, until the next one of the currency: report --cost --currency EUR; a file may have rates alone
     currency = "EUR"
+    from = 2026-11-01
     usd = "1.08"
     """
     try:
@@ -78,7 +79,7 @@ def load(*, file: Path, gaps: bool, check: bool, dsn: str) -> None:
             return
     except PriceError as error:
         raise Misuse(f"{error}.") from None
-    click.echo(f"{file} is well: {counted(len(prices.prices), 'price')}")
+    click.echo(f"{file} is well: {_counted(len(prices.prices), len(prices.exchange))}")
 
 
 @command.command()
@@ -99,5 +100,8 @@ def update(*, dsn: str) -> None:
 def _load(prices: PriceList, dsn: str) -> None:
     with opened(dsn) as client:
         done = load_list(client, prices)
-    rates = f" and {counted(done.rates, 'exchange rate')}" if done.rates else ""
-    click.echo(f"{done.source}: {counted(done.prices, 'price')}{rates} loaded")
+    click.echo(f"{done.source}: {_counted(done.prices, done.rates)} loaded")
+
+
+def _counted(prices: int, rates: int) -> str:
+    return " and ".join([counted(prices, "price")] * bool(prices) + [counted(rates, "exchange rate")] * bool(rates))

@@ -10,6 +10,7 @@ __all__ = ["READONLY", "ClickHouseError", "broke_off", "failed", "unreachable"]
 
 READONLY = 164  # the error code
 
+_THROWN = 395  # by a query itself, with a sentence
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
 _AUTHENTICATION = (193, 194, 516)
 _UNRESOLVED = ("Name or service not known", "No address associated", "Temporary failure in name resolution", "nodename nor servname provided")
@@ -34,6 +35,8 @@ def failed(error: Exception, address: str) -> ClickHouseError:
         return ClickHouseError(f"ClickHouse at {address} did not answer: {_first_line(text)}")
     code = int(match.group(1))
     said = _first_line(text[match.end() :])
+    if code == _THROWN:
+        return ClickHouseError(said.partition(": while ")[0].partition(": In scope ")[0], code)
     if code in (_UNKNOWN_TABLE, _UNKNOWN_DATABASE):
         said += f" If it is a table of tokentrail, run `tokentrail migrate --dsn {address}`."
     return ClickHouseError(f"ClickHouse refused the statement (code {code}): {said}", code)

@@ -16,6 +16,8 @@ TABLES: Final = (
     "model_prices",
     "prices",
     "exchange_rates",
+    "currency_rates",
+    "budgets",
     "deliveries",
     "key_conflicts",
     "quarantine",

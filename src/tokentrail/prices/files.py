@@ -18,7 +18,7 @@ model = "*"
 currency = "EUR"
 hour = "1.20"                       # per hour of the calls' durations; or call = …, for each call
 
-[[rate]]                            # of exchange: kept in the table exchange_rates, for queries of your own; reports do not convert
+[[rate]]                            # of exchange, valid until the next one of the currency; a file may have rates alone
 currency = "EUR"
 from = 2026-01-01
 usd = "1.08"
@@ -27,93 +27,80 @@ usd = "1.08"
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timezone
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from tokentrail import toml_files
 from tokentrail.prices.price import ALWAYS, EXCHANGE, LOWEST, NEVER, Exchange, Price, PriceError, PriceList, Step
 from tokentrail.rates import RATES
-from tokentrail.wording import did_you_mean
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tokentrail.toml_files import FileError, currency, known, tables, text
 
 __all__ = ["OWN", "parse", "read"]
 
 OWN: Final = "own"
+_DOLLAR: Final = "USD"
 _RATES: Final = tuple(rate.name for rate in RATES)
 _PRICE: Final = ("provider", "model", "from", "to", "currency", "batch", "steps", "note", *_RATES)
 _EXCHANGE: Final = ("currency", "from", "usd")
 _MOST: Final = Decimal(10) ** 7
-_DIGITS: Final = 18
 """A price times the most tokens of a call (10^12) fits Decimal(38, 18)."""
 
 
 def read(path: Path, *, gaps: bool = False) -> PriceList:
     """Reads a price file. Raises `PriceError`, one sentence, for a file that cannot be read or used."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PriceError(f"{path} cannot be read: {error}") from None
-    try:
-        return parse(text, gaps=gaps)
-    except PriceError as error:
-        raise PriceError(f"{path}: {error}") from None
+        return toml_files.read(path, lambda written: parse(written, gaps=gaps))
+    except FileError as error:
+        raise PriceError(str(error)) from None
 
 
-def parse(text: str, *, gaps: bool = False) -> PriceList:
-    """Parses a price file. `gaps`: a model may have times without a price between two prices."""
+def parse(written: str, *, gaps: bool = False) -> PriceList:
+    """Parses a price file. `gaps`: a model may have times without a price between two prices. A file of rates of exchange alone has no price.
+
+    Raises `PriceError`, one sentence, for a file that cannot be used.
+    """
     try:
-        document = tomllib.loads(text, parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PriceError(f"this is no TOML: {error}") from None
-    _known("file", document, ("currency", "price", EXCHANGE))
-    currency = _currency("the file", document.get("currency", "USD"))
-    prices = [price for number, given in enumerate(_tables(document, "price"), 1) for price in _prices(number, given, currency)]
-    if not prices:
-        raise PriceError("there is no [[price]]")
+        return _parse(written, gaps=gaps)
+    except FileError as error:
+        raise PriceError(str(error)) from None
+
+
+def _parse(written: str, *, gaps: bool) -> PriceList:
+    document = toml_files.document(written)
+    known("the file", document, ("currency", "price", EXCHANGE))
+    usual = currency("the file", document.get("currency", _DOLLAR))
+    prices = [price for number, given in enumerate(tables(document, "price"), 1) for price in _prices(number, given, usual)]
+    exchange = [_exchange(number, given) for number, given in enumerate(tables(document, EXCHANGE), 1)]
+    if not prices and not exchange:
+        raise FileError(f"there is no [[price]], and no [[{EXCHANGE}]]")
     _check_times(prices, gaps=gaps)
-    return PriceList(OWN, prices, [_exchange(number, given) for number, given in enumerate(_tables(document, EXCHANGE), 1)])
+    _check_exchange(exchange)
+    return PriceList(OWN, prices, exchange)
 
 
-def _tables(document: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
-    tables = document.get(name, [])
-    if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-        raise PriceError(f"{name} is a table: write [[{name}]]")
-    return tables
-
-
-def _known(where: str, given: Mapping[str, Any], names: Sequence[str]) -> None:
-    for name in given:
-        if name not in names:
-            raise PriceError(f"{where} has {name!r}, which is not known.{did_you_mean(name, names)} It may have {', '.join(names)}")
-
-
-def _prices(number: int, given: Mapping[str, Any], currency: str) -> list[Price]:
+def _prices(number: int, given: Mapping[str, Any], usual: str) -> list[Price]:
     """Returns the prices of one table: those of a batch before those of any call, for each model."""
     where = f"price {number}"
-    _known(where, given, _PRICE)
-    provider = _text(where, "provider", given.get("provider"))
+    known(where, given, _PRICE)
+    provider = text(where, "provider", given.get("provider"))
     names = given.get("model")
-    models = [_text(where, "model", name) for name in (names if isinstance(names, list) else [names])]
+    models = [text(where, "model", name) for name in (names if isinstance(names, list) else [names])]
     if not models:
-        raise PriceError(f"{where} has no model")
+        raise FileError(f"{where} has no model")
     valid_from, valid_to = _time(where, "from", given.get("from", ALWAYS)), _time(where, "to", given.get("to", NEVER))
     if valid_from >= valid_to:
-        raise PriceError(f"{where} begins ({valid_from:%Y-%m-%d}) not before it ends ({valid_to:%Y-%m-%d})")
+        raise FileError(f"{where} begins ({valid_from:%Y-%m-%d}) not before it ends ({valid_to:%Y-%m-%d})")
     rates = _rates(where, given)
     if not rates:
-        raise PriceError(f"{where} has no rate: it may have {', '.join(_RATES)}")
+        raise FileError(f"{where} has no rate: it may have {', '.join(_RATES)}")
     in_batch = given.get("batch", {})
     if not isinstance(in_batch, dict):
-        raise PriceError(f"{where}: batch is a table of rates: batch = {{ input = 1.25, output = 5 }}")
-    _known(f"{where}, batch", in_batch, ("steps", *_RATES))
+        raise FileError(f"{where}: batch is a table of rates: batch = {{ input = 1.25, output = 5 }}")
+    known(f"{where}, batch", in_batch, ("steps", *_RATES))
     kinds = [(True, rates | _rates(f"{where}, batch", in_batch))] if in_batch else []
     return [
         Price(
@@ -124,9 +111,9 @@ def _prices(number: int, given: Mapping[str, Any], currency: str) -> list[Price]
             valid_from=valid_from,
             valid_to=valid_to,
             batch=batch,
-            currency=_currency(where, given.get("currency", currency)),
+            currency=currency(where, given.get("currency", usual)),
             entry=number,
-            note=_text(where, "note", given.get("note", "-")).removeprefix("-"),
+            note=text(where, "note", given.get("note", "-")).removeprefix("-"),
         )
         for model in models
         for batch, kind in (*kinds, (False, rates))
@@ -137,47 +124,24 @@ def _rates(where: str, given: Mapping[str, Any]) -> dict[str, Sequence[Step]]:
     rates: dict[str, list[Step]] = {name: [(LOWEST, _amount(where, name, given[name]))] for name in _RATES if name in given}
     steps = given.get("steps", [])
     if not isinstance(steps, list) or not all(isinstance(each, dict) for each in steps):
-        raise PriceError(f"{where}: steps is a list of tables: steps = [{{ above = 200000, input = 5 }}]")
+        raise FileError(f"{where}: steps is a list of tables: steps = [{{ above = 200000, input = 5 }}]")
     before = 0
     for step in steps:
-        _known(f"{where}, a step", step, ("above", *_RATES))
+        known(f"{where}, a step", step, ("above", *_RATES))
         above = step.get("above")
         if type(above) is not int or above <= before:
-            raise PriceError(f"{where}: each step has above, a number of input tokens larger than that of the step before")
+            raise FileError(f"{where}: each step has above, a number of input tokens larger than that of the step before")
         before = above
         for name in _RATES:
             if name in step:
                 if name not in rates:
-                    raise PriceError(f"{where}: a step has {name}, and the price itself has none")
+                    raise FileError(f"{where}: a step has {name}, and the price itself has none")
                 rates[name].append((above, _amount(where, name, step[name])))
     return dict(rates)
 
 
 def _amount(where: str, name: str, value: Any) -> Decimal:
-    try:
-        amount = Decimal(value) if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool) else None
-    except InvalidOperation:
-        amount = None
-    if amount is None or not amount.is_finite():
-        raise PriceError(f"{where}: {name} is {value!r}: write an amount, such as 2.50")
-    if not 0 <= amount < _MOST:
-        raise PriceError(f"{where}: {name} is {value}: an amount from 0 to {_MOST:,}")
-    exponent = amount.as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > _DIGITS:
-        raise PriceError(f"{where}: {name} is {value}: at most {_DIGITS} digits after the point")
-    return amount
-
-
-def _text(where: str, name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise PriceError(f"{where}: {name} is {value!r}: write a text" if value is not None else f"{where} has no {name}")
-    return value.strip()
-
-
-def _currency(where: str, value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{3}", value):
-        raise PriceError(f"{where}: currency is {value!r}: write three letters, such as USD")
-    return value
+    return toml_files.amount(where, name, value, _MOST)
 
 
 def _time(where: str, name: str, value: Any) -> datetime:
@@ -186,9 +150,9 @@ def _time(where: str, name: str, value: Any) -> datetime:
     elif isinstance(value, date):
         moment = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
     else:
-        raise PriceError(f"{where}: {name} is {value!r}: write a date without quotes, such as 2026-01-01")
+        raise FileError(f"{where}: {name} is {value!r}: write a date without quotes, such as 2026-01-01")
     if not ALWAYS <= moment <= NEVER:
-        raise PriceError(f"{where}: {name} is {value}: a time from {ALWAYS:%Y} to {NEVER:%Y}")
+        raise FileError(f"{where}: {name} is {value}: a time from {ALWAYS:%Y} to {NEVER:%Y}")
     return moment
 
 
@@ -201,9 +165,9 @@ def _check_times(prices: Sequence[Price], *, gaps: bool) -> None:
         for before, after in pairwise(sorted(found, key=lambda each: each.valid_from)):
             who = f"{provider} {model}"
             if after.valid_from < before.valid_to:
-                raise PriceError(f"prices {before.entry} and {after.entry} of {who} overlap: both are valid on {after.valid_from:%Y-%m-%d %H:%M}")
+                raise FileError(f"prices {before.entry} and {after.entry} of {who} overlap: both are valid on {after.valid_from:%Y-%m-%d %H:%M}")
             if after.valid_from > before.valid_to and not gaps:
-                raise PriceError(
+                raise FileError(
                     f"{who} has no price from {before.valid_to:%Y-%m-%d %H:%M} to {after.valid_from:%Y-%m-%d %H:%M}, between the prices "
                     f"{before.entry} and {after.entry} (--gaps allows it)"
                 )
@@ -211,8 +175,19 @@ def _check_times(prices: Sequence[Price], *, gaps: bool) -> None:
 
 def _exchange(number: int, given: Mapping[str, Any]) -> Exchange:
     where = f"rate {number}"
-    _known(where, given, _EXCHANGE)
+    known(where, given, _EXCHANGE)
     usd = _amount(where, "usd", given.get("usd"))
     if not usd:
-        raise PriceError(f"{where}: usd is 0")
-    return Exchange(_currency(where, given.get("currency")), _time(where, "from", given.get("from", ALWAYS)), usd)
+        raise FileError(f"{where}: usd is 0")
+    return Exchange(currency(where, given.get("currency")), _time(where, "from", given.get("from", ALWAYS)), usd)
+
+
+def _check_exchange(rates: Sequence[Exchange]) -> None:
+    """Raises `FileError` for a rate of the US dollar that is not 1, and for two rates of a currency from the same moment on."""
+    seen: dict[tuple[str, datetime], int] = {}
+    for number, rate in enumerate(rates, 1):
+        if rate.currency == _DOLLAR and rate.usd != 1:
+            raise FileError(f"rate {number}: a US dollar is worth 1 US dollar, and not {rate.usd}")
+        other = seen.setdefault((rate.currency, rate.valid_from), number)
+        if other != number:
+            raise FileError(f"rates {other} and {number} of {rate.currency} are both valid from {rate.valid_from:%Y-%m-%d %H:%M} on")

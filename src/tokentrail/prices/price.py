@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tokentrail.rates import RATES
+from tokentrail.toml_files import FileError
 
 __all__ = ["ALWAYS", "DAY_S", "EVER", "EXCHANGE", "LOWEST", "NEVER", "Exchange", "Price", "PriceError", "PriceList", "Step", "rows"]
 
@@ -25,7 +26,7 @@ Step = tuple[int, Decimal]
 """Above so many input tokens of the call (exclusive), the price for all of its tokens."""
 
 
-class PriceError(ValueError):
+class PriceError(FileError):
     """A price file, or a list, that cannot be used. One sentence."""
 
 

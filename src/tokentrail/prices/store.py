@@ -26,7 +26,10 @@ class Loaded:
 
 
 def load(client: Client, prices: PriceList) -> Loaded:
-    """Loads a list as the new version of its source. Raises `PriceError` for a list that ClickHouse cannot use, before anything is written."""
+    """Loads a list as the new version of its source. Raises `PriceError` for a list that ClickHouse cannot use, before anything is written.
+
+    A list without prices, or without rates of exchange, leaves those of the former list in force.
+    """
     _check_patterns(client, prices)
     version = time.time_ns() // 1_000_000
     source = _kind_of(prices.source)
@@ -43,7 +46,8 @@ def load(client: Client, prices: PriceList) -> Loaded:
     ]
     if rates:
         client.insert_json("exchange_rates", rates)
-    client.insert_json("prices", new)
+    if new:
+        client.insert_json("prices", new)
     return Loaded(prices.source, len(prices.prices), len(rates))
 
 
