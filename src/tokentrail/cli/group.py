@@ -50,6 +50,7 @@ _COMMANDS = {
     "verify": "Prove that nothing is missing, or name what is.",
     "journal": "What waits on this machine's disk, and ship it.",
     "quarantine": "Events that do not fit the ledger: list them, try them again.",
+    "grafana": "Dashboards for Grafana, whose numbers are those of the questions.",
     "export": "Write the Collector's files, to be deployed beside your services.",
     "count": "Count the tokens of a text.",
     "doctor": "Check everything from the SDKs to ClickHouse.",

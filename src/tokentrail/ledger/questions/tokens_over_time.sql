@@ -1,7 +1,7 @@
 -- title: Tokens and calls over time
 -- asked by: analysts and SREs
 -- parameter: step String = day | The length of a step
--- choices: step | hour, day, week, month
+-- choices: step | minute, hour, day, week, month
 -- parameter: by String = provider | The dimension; total for one row a step
 -- choices: by | total, {{each dimensions: $name,}}
 -- parameter: timezone String = UTC | The zone of days and hours, such as Europe/Madrid
@@ -11,10 +11,12 @@
 {{each main_counts: -- column: $name | $comment}}
 -- column: calls | Calls
 -- column: error_calls | Calls that ended with an error
+-- column: tokens | Input and output tokens that are known
 --
 -- A step without a call has no row. A week begins on Monday.
 SELECT
     multiIf(
+        {step:String} = 'minute', toDateTime(toStartOfMinute(u.ts, {timezone:String}), {timezone:String}),
         {step:String} = 'hour', toDateTime(toStartOfHour(u.ts, {timezone:String}), {timezone:String}),
         {step:String} = 'day', toDateTime(toStartOfDay(u.ts, {timezone:String}), {timezone:String}),
         {step:String} = 'week', toDateTime(toStartOfWeek(u.ts, 1, {timezone:String}), {timezone:String}),
@@ -22,7 +24,8 @@ SELECT
     multiIf({{each dimensions: {by:String} = '$name', toString(u.$name), }}'') AS name,
     {{each main_counts: sum(u.$name) AS $name,}}
     sum(u.calls) AS calls,
-    sumIf(u.calls, u.ended = 'error') AS error_calls
+    sumIf(u.calls, u.ended = 'error') AS error_calls,
+    sum(ifNull(u.input_tokens, 0) + ifNull(u.output_tokens, 0)) AS tokens
 FROM ({{queries.selected}}) AS u
 GROUP BY time, name
 ORDER BY time, name

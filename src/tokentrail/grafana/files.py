@@ -1,0 +1,77 @@
+"""All files for Grafana, and how a folder of them is written: whole, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from tokentrail.deploy.collector import config_folder
+from tokentrail.grafana.board import board_json
+from tokentrail.grafana.boards import BOARDS
+
+__all__ = ["FolderError", "files", "write"]
+
+_PROVIDER: Final = """\
+# Grafana: the dashboards in the folder `tokentrail` beside this file, where this file is in Grafana's own folder of provisioning.
+# Grafana installed elsewhere than /etc/grafana: change `path`.
+apiVersion: 1
+providers:
+  - name: tokentrail
+    orgId: 1
+    folder: tokentrail
+    folderUid: tokentrail
+    type: file
+    disableDeletion: false
+    updateIntervalSeconds: 60
+    allowUiUpdates: true
+    options:
+      path: /etc/grafana/provisioning/dashboards/tokentrail
+"""
+
+
+class FolderError(ValueError):
+    """A folder that cannot be written, in one sentence."""
+
+
+def files() -> dict[str, bytes]:
+    """Returns the content of each file by its path."""
+    made = {
+        "provisioning/datasources/tokentrail.yaml": (config_folder() / "grafana-datasource.yaml").read_bytes(),
+        "provisioning/dashboards/tokentrail.yaml": _PROVIDER.encode(),
+    }
+    for board in BOARDS:
+        text = json.dumps(board_json(board), indent=2, ensure_ascii=False) + "\n"
+        made[f"provisioning/dashboards/tokentrail/{board.uid}.json"] = text.encode()
+    return made
+
+
+def write(folder: Path) -> list[Path]:
+    """Writes all files into a folder that does not exist, or is empty. Returns their paths.
+
+    The files are written beside the folder, which then gets its name: nobody sees half of them. Raises `FolderError`, and leaves nothing.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise FolderError(f"{folder} is a file: name a folder")
+        if folder.is_dir() and any(folder.iterdir()):
+            raise FolderError(f"{folder} exists and is not empty: name another folder, or remove {folder} first")
+        made = files()
+        target = Path(os.path.realpath(folder))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", dir=target.parent))
+        try:
+            for name, content in made.items():
+                path = staging / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            staging.chmod(0o755)
+            staging.rename(target)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        raise FolderError(f"{folder} cannot be written: {error.strerror or error}") from None
+    return [folder / name for name in made]
