@@ -80,6 +80,7 @@ docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictio
 	$(BIN)/python scripts/counts_code.py
 	$(BIN)/python scripts/settings_page.py
 	$(BIN)/python scripts/dictionary_page.py
+	$(BIN)/python scripts/alert_files.py
 	$(BIN)/python scripts/reduce_recordings.py --again
 
 bench: $(VENV)/ready ## Measure what README's figures say, on this machine, in one table (some minutes)

@@ -5,7 +5,7 @@ It never fails: what cannot be had here is said in a sentence, and the tests tha
 
 from __future__ import annotations
 
-from tests.support import query_path
+from tests.support import alert_check, promtool, query_path
 from tests.support.require import required
 from tokentrail.local import collector, local_model
 from tokentrail.local.cache import Progress, Unavailable
@@ -17,7 +17,13 @@ def say(line: str) -> None:
 
 def main() -> None:
     progress = Progress(say)
-    for result in (collector.obtain(progress), local_model.obtain(progress), query_path.obtain(progress)):
+    for result in (
+        collector.obtain(progress),
+        local_model.obtain(progress),
+        query_path.obtain(progress),
+        alert_check.obtain(progress),
+        promtool.obtain(progress),
+    ):
         if isinstance(result, Unavailable):
             say(str(result))
         elif isinstance(result, local_model.Installed) and required("ollama"):

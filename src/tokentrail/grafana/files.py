@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tokentrail.deploy.collector import config_folder
+from tokentrail.grafana.alerts import contact_point, rules
 from tokentrail.grafana.board import board_json
 from tokentrail.grafana.boards import BOARDS
 
@@ -42,6 +43,8 @@ def files() -> dict[str, bytes]:
     made = {
         "provisioning/datasources/tokentrail.yaml": (config_folder() / "grafana-datasource.yaml").read_bytes(),
         "provisioning/dashboards/tokentrail.yaml": _PROVIDER.encode(),
+        "provisioning/alerting/tokentrail-rules.yaml": rules().encode(),
+        "provisioning/alerting/tokentrail-contact-point.yaml": contact_point().encode(),
     }
     for board in BOARDS:
         text = json.dumps(board_json(board), indent=2, ensure_ascii=False) + "\n"
