@@ -10,4 +10,5 @@
 | `targets.py`, `alertmanager.py` | who is told: apprise's services, and Alertmanager |
 | `check.py` | a check: ask, compare, tell, remember |
 | `runbooks.py` | the page that says what to do |
+| `page.py` | the table of conditions in the docs |
 """
