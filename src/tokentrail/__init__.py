@@ -12,9 +12,11 @@ from tokentrail.process.forks import no_fork
 
 if TYPE_CHECKING:
     from tokentrail.attribution import Spent
+    from tokentrail.budgets.guard import BudgetExceeded
     from tokentrail.counting import count_tokens, estimate_prompt_tokens
     from tokentrail.idempotency import content_hash, idempotency_key
     from tokentrail.instrumentation.registry import instrument, uninstrument
+    from tokentrail.prices.in_process import use_prices
     from tokentrail.process.configure import configure
     from tokentrail.recording.recorder import flush
     from tokentrail.telemetry.setup import setup_opentelemetry
@@ -56,6 +58,7 @@ __all__ = [
     "TOKEN_TYPE_EMBEDDING",
     "TOKEN_TYPE_FINE_TUNING",
     "TOKEN_TYPE_LLM",
+    "BudgetExceeded",
     "Ended",
     "Operation",
     "Source",
@@ -74,9 +77,11 @@ __all__ = [
     "track_token_usage",
     "track_tokens",
     "uninstrument",
+    "use_prices",
 ]
 
 HOMES = {
+    "BudgetExceeded": "budgets.guard",
     "Spent": "attribution",
     "Usage": "usage",
     "configure": "process.configure",
@@ -91,6 +96,7 @@ HOMES = {
     "track_token_usage": "tracking.manual",
     "track_tokens": "tracking.decorator",
     "uninstrument": "instrumentation.registry",
+    "use_prices": "prices.in_process",
 }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
 
 from tokentrail.process.mutexes import Mutex
 
@@ -12,12 +14,29 @@ if TYPE_CHECKING:
 
     from tokentrail.usage import Usage
 
-__all__ = ["Attribution", "Spent", "attribution"]
+__all__ = ["Attribution", "Cost", "Pricing", "Spent", "attribution", "pricing"]
 
 _RANK = {"unknown": 0, "estimated": 1, "reported": 2}
 
 _adding = Mutex()
 """One lock for all totals."""
+
+
+class Cost(NamedTuple):
+    """What a usage costs. `state`: `priced`, `partly` (some tokens have no rate, or are not known), `unpriced`, `uncounted` (states no tokens)."""
+
+    state: str
+    currency: str = ""
+    amount: Decimal | None = None
+
+
+class Pricing:
+    """How costs are computed in this process: `use_prices` says so, and nobody else."""
+
+    cost_of: Callable[[Usage], Cost] | None = None
+
+
+pricing = Pricing()
 
 
 class Spent:
@@ -26,12 +45,27 @@ class Spent:
     `input_tokens`, `output_tokens`, … are sums over the calls that stated the count, `calls` is the number of all calls, `source` the weakest source
     of any call (`"unknown"` before the first). A stream is added at its end, also after the block. Estimates, which are appended in the background,
     are not included, and a usage that is recorded twice under one idempotency key is added twice: only the ledger removes repeated records.
+
+    `cost` and `costs` need prices in this process (`use_prices`), and know usages that are added afterwards. Calls that they do not know, or of which
+    they know less than all, are counted by `unpriced_calls`.
     """
 
-    __slots__ = ("_rank", "cache_read_tokens", "cache_write_tokens", "calls", "input_tokens", "output_tokens", "reasoning_tokens")
+    __slots__ = (
+        "_costs",
+        "_rank",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "calls",
+        "input_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+        "unpriced_calls",
+    )
 
     def __init__(self) -> None:
         self._rank = 3
+        self._costs: dict[str, Decimal] | None = None
+        self.unpriced_calls = 0
         self.calls = 0
         self.input_tokens = 0
         self.output_tokens = 0
@@ -49,9 +83,32 @@ class Spent:
         """The sum of input and output tokens."""
         return self.input_tokens + self.output_tokens
 
-    def add(self, usage: Usage) -> None:
-        """Adds a usage to the totals."""
+    @property
+    def costs(self) -> Mapping[str, Decimal]:
+        """The cost by currency (ISO 4217), of the calls that have a price."""
+        return dict(self._costs or {})
+
+    @property
+    def cost(self) -> Decimal | None:
+        """The cost in `currency`. None where nothing has a price, and for prices in several currencies."""
+        costs = self.costs
+        return next(iter(costs.values())) if len(costs) == 1 else None
+
+    @property
+    def currency(self) -> str:
+        """The currency of `cost`; empty where that is None."""
+        costs = self.costs
+        return next(iter(costs)) if len(costs) == 1 else ""
+
+    def add(self, usage: Usage, cost: Cost | None = None) -> None:
+        """Adds a usage to the totals, with its cost if there are prices in this process."""
         with _adding.lock:
+            if cost is not None:
+                if cost.amount is not None:
+                    self._costs = self._costs or {}
+                    self._costs[cost.currency] = self._costs.get(cost.currency, Decimal(0)) + cost.amount
+                if cost.state != "priced":
+                    self.unpriced_calls += usage.calls
             self.calls += usage.calls
             self.input_tokens += usage.input_tokens or 0
             self.output_tokens += usage.output_tokens or 0
@@ -67,7 +124,7 @@ class Spent:
 class Attribution:
     """The values of a `track_tokens` block for the calls inside. Empty fields are inherited from the enclosing block."""
 
-    __slots__ = ("metadata", "metadata_cut", "operation", "operation_id", "parent", "span", "spent", "tenant_id")
+    __slots__ = ("budgets", "metadata", "metadata_cut", "operation", "operation_id", "parent", "span", "spent", "tenant_id")
 
     def __init__(
         self,
@@ -77,6 +134,7 @@ class Attribution:
         operation_id: str = "",
         metadata: str = "",
         metadata_cut: bool = False,
+        budgets: Mapping[str, str] | None = None,
         parent: Attribution | None = None,
     ) -> None:
         self.parent: Attribution | None = parent
@@ -86,14 +144,21 @@ class Attribution:
         self.operation: str = operation or (parent.operation if parent else "")
         self.operation_id: str = operation_id or (parent.operation_id if parent else "")
         self.metadata: str = metadata or (parent.metadata if parent else "")
+        self.budgets: Mapping[str, str] | None = _both(parent.budgets, budgets) if parent else budgets
+        """Names of budgets, and what is done where one is spent: `warn` or `raise`."""
         self.metadata_cut: bool = metadata_cut if metadata else parent is not None and parent.metadata_cut
 
     def add(self, usage: Usage) -> None:
         """Adds a usage to the totals of this block and of all enclosing blocks."""
         block: Attribution | None = self
+        cost = None if pricing.cost_of is None else pricing.cost_of(usage)
         while block is not None:
-            block.spent.add(usage)
+            block.spent.add(usage, cost)
             block = block.parent
+
+
+def _both(outer: Mapping[str, str] | None, inner: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    return {**outer, **inner} if outer and inner else outer or inner
 
 
 attribution: ContextVar[Attribution | None] = ContextVar("tokentrail_attribution", default=None)

@@ -122,6 +122,14 @@ class Settings:
     )
     environment: str = _setting("", "`deployment.environment.name` of the events", "OTEL_RESOURCE_ATTRIBUTES")
     resource: Mapping[str, str] = _setting(dict, "further resource attributes: `team=search,region=eu`", "OTEL_RESOURCE_ATTRIBUTES")
+    budget_dsn: str = _setting(
+        "",
+        "ClickHouse, for `track_tokens(budget=…)`: `http://user:password@host:8123/tokentrail`, with the extra `tokentrail[cli]`; empty: no "
+        "budget is looked at (see services.md)",
+        secret=True,
+    )
+    budget_interval: float = _setting(60.0, "seconds between two looks at the budgets")
+    budget_max_age: float = _setting(900.0, "seconds after which what is known of budgets holds no call any more, if ClickHouse does not answer")
     otel_sdk_disabled: bool = _setting(False, "stops spans and metrics, not the ledger", "OTEL_SDK_DISABLED")
 
     def with_(self, **changes: Any) -> Settings:
@@ -179,7 +187,7 @@ def check(name: str, value: Any) -> None:
         raise ValueError(f"{name}={value!r}: use {', '.join(first)} or {last}")
     if name in ("journal_max_bytes", "journal_segment_bytes") and value < MIB // 4:
         raise ValueError(f"{name}={value!r}: at least {MIB // 4} bytes")
-    if name in ("timeout", "ship_interval", "adopt_interval") and not (value > 0 and math.isfinite(value)):
+    if name in ("timeout", "ship_interval", "adopt_interval", "budget_interval", "budget_max_age") and not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{name}={value!r}: seconds above 0")
     if name == "exit_timeout" and not (value >= 0 and math.isfinite(value)):
         raise ValueError(f"{name}={value!r}: seconds, from 0")

@@ -90,6 +90,32 @@ def test_own_prices_are_loaded_and_a_report_shows_the_money(run: Run, tmp_path: 
     assert states == {"groq": "unpriced"}
 
 
+def test_costs_are_reported_in_one_currency(run: Run, tmp_path: Path) -> None:
+    ours = tmp_path / "ours.toml"
+    ours.write_text(OURS)
+    assert run("prices", "load", str(ours)).exit_code == 0
+    for currency in ("EUR", "JPY"):
+        refused = run("report", "--by", "provider", "--currency", currency)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "no rate of exchange at the time of a call: tokentrail query currencies names it" in refused.stderr
+        assert len(refused.stderr.strip().splitlines()) == 1
+    rates = tmp_path / "rates.toml"
+    rates.write_text('[[rate]]\ncurrency = "EUR"\nusd = "1.25"\nfrom = 2020-01-01\n')
+    assert run("prices", "load", str(rates), "--check").stdout == f"{rates} is well: 1 exchange rate\n"
+    assert run("prices", "load", str(rates)).stdout == "own: 1 exchange rate loaded\n"
+    rows = json.loads(run("report", "--by", "provider", "--currency", "EUR", "--json").stdout, parse_float=Decimal)
+    assert {(row["provider"], row["currency"]): row["cost"] for row in rows} == {
+        ("openai", "EUR"): Decimal("6.4000016"),
+        ("llama_cpp", "EUR"): Decimal("0.5"),
+        ("groq", ""): None,
+    }
+    whole = json.loads(run("report", "--by", "", "--currency", "USD", "--json").stdout, parse_float=Decimal)
+    assert {row["currency"]: row["cost"] for row in whole} == {"USD": Decimal("8.625002"), "": None}
+    wrong = run("report", "--currency", "euro")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "'euro' is no currency: write three letters" in wrong.stderr
+
+
 def test_a_public_list_is_loaded(run: Run) -> None:
     pytest.importorskip("genai_prices", reason="genai-prices needs Python 3.11")
     loaded = run("prices", "update")
@@ -102,7 +128,7 @@ def test_a_public_list_is_loaded(run: Run) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "there is no [[price]]"),
+        ("", "there is no [[price]], and no [[rate]]"),
         (OURS.replace("input = 2", "input = -2"), "price 1: input is -2"),
         (OURS.replace("hour", "houre"), "Did you mean hour?"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -43,6 +44,12 @@ def _time(_context: click.Context, _parameter: click.Parameter, value: str | Non
         raise click.BadParameter(str(error)) from None
 
 
+def _currency(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if value and not re.fullmatch("[A-Z]{3}", value):
+        raise click.BadParameter(f"{value!r} is no currency: write three letters, such as EUR.")
+    return value
+
+
 def _with_currency(by: list[str], rows: list[dict[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
     """Returns the dimensions and rows for people: the currency where there are several, and costs without digits that nobody pays."""
     several = len({row["currency"] for row in rows if row["currency"]}) > 1
@@ -67,6 +74,7 @@ def _total(rows: list[dict[str, Any]], name: str) -> Any:
 @click.option("--from", "start", callback=_time, help="From this time on, UTC: 2026-11-01, 2026-11, today, yesterday, month, 7d, …")
 @click.option("--to", "end", callback=_time, help="Up to this time, itself excluded.")
 @click.option("--cost", is_flag=True, help="What it costs too, by the prices at the time of each call (tokentrail prices).")
+@click.option("--currency", default="", callback=_currency, help="All costs in this currency, by the rate at the time of each call.")
 @click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be repeated.")
 @format_option
 @limit_option
@@ -77,6 +85,7 @@ def command(
     start: str | None,
     end: str | None,
     cost: bool,
+    currency: str,
     tenants: tuple[str, ...],
     output_format: str,
     limit: int | None,
@@ -87,17 +96,19 @@ def command(
     `reported_calls`, `estimated_calls` and `unknown_calls` state the sources of the counts; `partial_calls` were cut short, `error_calls` failed.
     A table leaves out measures that are 0 or unstated in every row; json and csv have them all.
     With --cost there is a row for each currency, and one for the calls without a price, whose cost is not 0 but unknown: `unpriced_calls` have no
-    price, `uncounted_calls` no tokens, and of `partly_calls` the cost is a lower bound.
+    price, `uncounted_calls` no tokens, and of `partly_calls` the cost is a lower bound. --currency has all costs in one, and
+    includes --cost; a price without a rate of exchange (tokentrail prices load) at the time of a call is refused.
 
     \b
     Example:
         tokentrail report --by tenant_id,model --from 2026-11-01 --to 2026-12-01
     """
+    cost = cost or bool(currency)
     if start is not None and end is not None and start >= end:
         raise click.UsageError("--from is not before --to: the range is empty (--to is excluded).")
     try:
         with opened(dsn) as client:
-            rows = report(client, by, start=start, end=end, tenants=tenants, cost=cost)
+            rows = report(client, by, start=start, end=end, tenants=tenants, cost=cost, currency=currency)
             whole = report(client, (), start=start, end=end, tenants=tenants)[0] if output_format == "table" and rows and by else None
     except UnknownDimensionError as error:
         raise Misuse(str(error)) from None

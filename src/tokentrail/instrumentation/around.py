@@ -6,11 +6,13 @@ Every step of tokentrail runs under a guard that counts and logs exceptions.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
+from tokentrail.attribution import Attribution, attribution
 from tokentrail.instrumentation.contract import Answer, Exchange, Hook
 from tokentrail.recording import recorder
 from tokentrail.recording.runtime import internal_error
@@ -159,13 +161,32 @@ def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, arg
         request = exchange.request
         if type(request.model) is not str:
             request.model = _text(request.model)
+        if exchange.deferred and not request.texts:  # reads what is spent already
+            return exchange
+        block = attribution.get()
+        if block is not None and block.budgets:
+            _check_budgets(block)
         if exchange.deferred:
             return exchange
         exchange.call = recorder.start(request)
     except Exception as error:
+        if _is_of_budgets(error):
+            raise
         internal_error(where, error)
         return None
     return exchange if exchange.call is not None else None
+
+
+def _check_budgets(block: Attribution) -> None:
+    from tokentrail.budgets.guard import guard  # noqa: PLC0415 - loaded already, since a block names a budget
+
+    guard.check(block)
+
+
+def _is_of_budgets(error: Exception) -> bool:
+    """Whether the caller has asked for this error: the only one that a hook of tokentrail lets pass."""
+    guards = sys.modules.get("tokentrail.budgets.guard")
+    return guards is not None and isinstance(error, guards.BudgetExceeded)
 
 
 def _answered(where: str, exchange: Exchange, result: Any) -> Any:

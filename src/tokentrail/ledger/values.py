@@ -15,6 +15,7 @@ from tokentrail.wording import did_you_mean
 __all__ = ["parse_parameters"]
 
 _WHOLE: Final = re.compile(r"(U?)Int(8|16|32|64)")
+_CURRENCY: Final = "currency"
 _TIMEZONE: Final = "timezone"
 """The parameter by which a query, and the moments among its parameters, know the zone of days."""
 
@@ -42,6 +43,8 @@ def _value(wanted: Wanted, texts: Sequence[str], zone: tzinfo, now: datetime | N
     text = _only(wanted, texts)
     if wanted.choices and text not in wanted.choices:
         raise ValueError(f"{wanted.name} is {text!r}.{did_you_mean(text, wanted.choices)} It is one of {', '.join(wanted.choices)}")
+    if wanted.name == _CURRENCY and not re.fullmatch("([A-Z]{3})?", text):
+        raise ValueError(f"{wanted.name} is {text!r}: write three letters, such as USD")
     if wanted.type.startswith("DateTime64"):
         return parse_time(text, zone, now=now)
     if found := _WHOLE.fullmatch(wanted.type):

@@ -50,6 +50,9 @@ def configure(
     service_name: str = _UNCHANGED,
     environment: str = _UNCHANGED,
     resource: Mapping[str, str] = _UNCHANGED,
+    budget_dsn: str = _UNCHANGED,
+    budget_interval: float = _UNCHANGED,
+    budget_max_age: float = _UNCHANGED,
     otel_sdk_disabled: bool = _UNCHANGED,
 ) -> Settings:
     """Changes settings by name, before or between calls; docs/settings.md lists all settings. Settings that are left out keep their values.

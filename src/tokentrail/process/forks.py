@@ -78,6 +78,7 @@ def _in_child() -> None:
     _call("tokentrail.journal.locks", "close_inherited")  # the parent's files: closed, never unlocked
     _call("tokentrail.journal.deadline", "renew_pools")  # of HTTP connections
     _call("tokentrail.recording.runtime", "forget_parent")  # writer, shipper, estimator, deferred work, streams, sums, errors, secret
+    _call("tokentrail.budgets.guard", "forget_parent")  # its thread; what is known of budgets stays
     _call("tokentrail.instrumentation.patching", "renew_import_lock")  # wrapt's
     _call("tokentrail.testing.usages", "renew_locks")
     unfinished.clear()

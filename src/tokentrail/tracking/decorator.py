@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeAlias, TypeVar, get_args, overload
 
 from tokentrail.attribution import Attribution, Spent, attribution
 from tokentrail.idempotency import shorten
@@ -17,6 +17,7 @@ from tokentrail.vocabulary import OperationLike, parse_operation
 
 __all__ = ["track_tokens"]
 
+OverBudget: TypeAlias = Literal["warn", "raise"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -25,9 +26,14 @@ class Tracking:
 
     __slots__ = ("_callables", "_fixed", "entered")
 
-    def __init__(self, operation: object, tenant_id: object, operation_id: object, metadata: object) -> None:
+    def __init__(
+        self, operation: object, tenant_id: object, operation_id: object, metadata: object, budget: object = None, over_budget: object = None
+    ) -> None:
         self.entered: dict[Attribution, Entered] = {}
         self._fixed: dict[str, Any] = {}
+        budgets = _budgets(budget, over_budget)
+        if budgets:
+            self._fixed["budgets"] = budgets
         self._callables: list[tuple[str, Callable[..., Any], Callable[[Any], Any]]] = []
         arguments: tuple[tuple[str, Any, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
             ("operation", operation, parse_operation, _operation_text),
@@ -51,6 +57,8 @@ class Tracking:
                     _set(values, name, answer(ask(*args, **keywords)))
                 except Exception as error:
                     internal_error(f"track_tokens: the callable for {name}", error)
+        if "budgets" in values:
+            _watch(values["budgets"])
         return Attribution(parent=attribution.get(), **values)
 
     def __call__(self, function: F, /) -> F:
@@ -102,6 +110,8 @@ def track_tokens(
     tenant_id: str | Callable[..., str | None] | None = None,
     operation_id: str | Callable[..., str | None] | None = None,
     metadata: Mapping[str, Any] | Callable[..., Mapping[str, Any] | None] | None = None,
+    budget: str | Sequence[str] | None = None,
+    over_budget: OverBudget | None = None,
 ) -> Tracking: ...
 @overload
 def track_tokens(
@@ -110,6 +120,8 @@ def track_tokens(
     tenant_id: str | Callable[..., str | None] | None = None,
     operation_id: str | Callable[..., str | None] | None = None,
     metadata: Mapping[str, Any] | Callable[..., Mapping[str, Any] | None] | None = None,
+    budget: str | Sequence[str] | None = None,
+    over_budget: OverBudget | None = None,
 ) -> Tracking: ...
 def track_tokens(
     function_or_operation: Any = None,
@@ -119,6 +131,8 @@ def track_tokens(
     tenant_id: str | Callable[..., str | None] | None = None,
     operation_id: str | Callable[..., str | None] | None = None,
     metadata: Mapping[str, Any] | Callable[..., Mapping[str, Any] | None] | None = None,
+    budget: str | Sequence[str] | None = None,
+    over_budget: OverBudget | None = None,
 ) -> Any:
     """Attributes the usages inside a function or a block.
 
@@ -136,15 +150,19 @@ def track_tokens(
 
     The context manager yields `Spent`, the running totals. `tenant_id` is text of up to 256 characters (a longer text keeps its head and a hash).
     The first use installs the hooks of all installed provider SDKs.
+
+    `budget` names budgets (`tokentrail budgets set`), of this block and those inside. With the setting `budget_dsn`, a call inside logs a warning, at
+    most once a minute, while one of them is spent; with `over_budget="raise"` it raises `BudgetExceeded` and asks no provider. What is spent is known
+    from a thread's last answer (settings `budget_interval`, `budget_max_age`); no call waits for one, and nothing is held before the first.
     """
     first = function_or_operation
     if callable(first) or isinstance(first, (staticmethod, classmethod)):
-        if any(given is not None for given in (operation, tenant_id, operation_id, metadata)):
+        if any(given is not None for given in (operation, tenant_id, operation_id, metadata, budget, over_budget)):
             raise TypeError("track_tokens takes a function alone, as @track_tokens; with more it is @track_tokens(operation=…, tenant_id=…)")
         return Tracking(None, None, None, None)(first)
     if first is not None and operation is not None:
         raise TypeError("track_tokens got two operations: give it first, or as operation=")
-    return Tracking(operation if first is None else first, tenant_id, operation_id, metadata)
+    return Tracking(operation if first is None else first, tenant_id, operation_id, metadata, budget, over_budget)
 
 
 def _set(values: dict[str, Any], name: str, value: Any) -> None:
@@ -158,6 +176,30 @@ def _text(name: str, given: Any) -> str:
     if not isinstance(given, str):
         raise TypeError(f"{name} is a text or a function of the arguments, not {type(given).__name__}")
     return shorten(given)
+
+
+def _budgets(budget: Any, over: Any) -> dict[str, str]:
+    """Returns what is to be done where a budget is spent, by name. Raises `TypeError` or `ValueError` for what is no name or no such action."""
+    if over not in (None, *get_args(OverBudget)):
+        raise ValueError(f"over_budget is {over!r}: write 'warn' or 'raise'")
+    if budget is None:
+        if over is not None:
+            raise TypeError("over_budget needs budget, the name of one")
+        return {}
+    names = [budget] if isinstance(budget, str) else budget
+    if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) and name for name in names):
+        raise TypeError(f"budget is the name of a budget, or a list of names, not {budget!r}")
+    return dict.fromkeys(names, over or "warn")
+
+
+def _watch(budgets: Mapping[str, str]) -> None:
+    try:
+        with no_fork():
+            from tokentrail.budgets.guard import guard  # noqa: PLC0415 - a service without budgets needs no guard
+
+        guard.watch(budgets)
+    except Exception as error:
+        internal_error("budgets", error)
 
 
 def _any_text(found: Any) -> str:
