@@ -18,6 +18,7 @@ GIVEN: dict[str, dict[str, Parameter]] = {
     "alert_check_take": {"number": 1, "holder": "x", "seconds": 1},
     "calls_of_a_trace": {"trace": "x"},
     "calls_of_an_operation": {"operation_id": "x"},
+    "spans_of_a_trace": {"trace": "x"},
     "columns": {"tables": ["usage"]},
     "quarantine_mark": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_remaining": {"now": "2026-11-26 10:00:00.000"},
@@ -28,7 +29,7 @@ SLOTS = {
     "alert_check_take": {"token": "'x'"},
     "report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""},
 }
-PARTS = ("quarantine_settings", "filters", "selected", "selected_costs", "converted", "budget_periods")
+PARTS = ("quarantine_settings", "filters", "step", "selected", "selected_costs", "converted", "budget_periods")
 """Files that are no statement of their own."""
 GOOD = """\
 -- title: Calls of a day

@@ -191,6 +191,7 @@ def test_tokens_by_any_dimension(ask: Ask, by: str) -> None:
             "estimated_calls": sum(call.source == "estimated" for call in group),
             "unknown_calls": sum(call.source == "unknown" for call in group),
             "error_calls": sum(call.ended == "error" for call in group),
+            "tokens": sum(call.tokens for call in group),
         }
         for name, group in grouped(CALLS, BY[by]).items()
     }

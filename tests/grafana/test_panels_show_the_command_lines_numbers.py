@@ -17,10 +17,10 @@ from tests.support.grafana_ledger import START_MS
 from tests.support.query_path import Field, QueryPath
 from tokentrail.clickhouse.client import Client
 from tokentrail.grafana.boards import BOARDS
-from tokentrail.grafana.expressions import Variable, coded
-from tokentrail.grafana.panel import Kind, Panel
-from tokentrail.grafana.statements import OTHERS, code_column, linked, most, shown
-from tokentrail.grafana.variables import LISTS, NONE
+from tokentrail.grafana.expressions import OTHERS, Variable, coded, label
+from tokentrail.grafana.panel import Board, Kind, Panel
+from tokentrail.grafana.statements import code_column, linked, most, shown
+from tokentrail.grafana.variables import LISTS
 from tokentrail.ledger.query import answer, read
 from tokentrail.ledger.values import parse_parameters
 
@@ -42,24 +42,35 @@ class Case:
     chosen: dict[str, list[str]] = field(default_factory=dict)
 
 
+HOSTILE = {
+    "tenant": ["", "All", "$__all", "*", "~", "o'hara \\ söhne", "a,b", "{acme}", "\\'; DROP TABLE usage; --", "') OR 1=1 --", "line\nbreak\ttab"],
+    "service": ["shop", "sea'rch, \\ {x}"],
+    "operation": ["chat", "astro'logy \\ ,{}", ""],
+    "environment": ["", "te'st"],
+    "provider": ["o'llama \\", "openai"],
+}
 CASES = (
     Case("all"),
     Case("two days, Madrid, hours", MOMENT - 2 * DAY_MS, MOMENT, "Europe/Madrid", "hour"),
+    Case("hostile names", chosen=HOSTILE),
+)
+"""For every panel."""
+TIMES = (
     Case("ninety minutes and a bit, Kathmandu", MOMENT - 5_400_000 + 123, MOMENT - 1, "Asia/Kathmandu"),
     Case("weeks in New York", zone="America/New_York", step="week"),
     Case("months west of Greenwich", zone="Etc/GMT+9", step="month"),
-    Case("empty tenant", chosen={"tenant": [""]}),
-    Case("a tenant called All", chosen={"tenant": ["All"]}),
-    Case(
-        "quotes and backslashes",
-        chosen={"tenant": ["o'hara \\ söhne", "\\'; DROP TABLE usage; --", "') OR 1=1 --"], "operation": ["chat", "astro'logy \\ ,{}", ""]},
-    ),
-    Case("commas, braces, stars", chosen={"tenant": ["a,b", "{acme}", "*", "~", "a&b=c#d+e%41"], "service": ["sea'rch, \\ {x}"]}),
-    Case("macros and other tongues", chosen={"tenant": ["$__all", "${tenant} $__fromTime $tag$", "日本 \U0001f600", "line\nbreak\ttab"]}),
-    Case("models", chosen={"provider": ["o'llama \\", "openai"], "model": ["m'odel, {x} \\", "gpt-4o", ""], "environment": ["", "te'st"]}),
-    Case("nobody", chosen={"tenant": ["nobody"]}),
     Case("before everything", 86_400_000, 2 * 86_400_000),
 )
+"""For one panel of each question and kind of plot."""
+NAMES = (
+    Case("empty tenant", chosen={"tenant": [""]}),
+    Case("a tenant called All", chosen={"tenant": ["All"]}),
+    Case("one tenant with quotes", chosen={"tenant": ["o'hara \\ söhne"]}),
+    Case("the rest of the names", chosen={"tenant": ["${tenant} $__fromTime $tag$", "日本 \U0001f600", "a&b=c#d+e%41", "acme"]}),
+    Case("models", chosen={"provider": ["o'llama \\", "openai"], "model": ["m'odel, {x} \\", "gpt-4o", ""]}),
+    Case("nobody", chosen={"tenant": ["nobody"]}),
+)
+"""For some questions, since all select calls in the same way."""
 
 
 def browser(dashboard: dict[str, Any], case: Case) -> Browser:
@@ -92,13 +103,20 @@ def written(milliseconds: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=milliseconds)).isoformat()
 
 
-PANELS = [(board, panel) for board in BOARDS for row in board.rows for panel in row.panels]
+def asked_of(case: Case) -> list[tuple[Board, Panel]]:
+    panels = [(board, panel) for board in BOARDS for row in board.rows for panel in row.panels]
+    if case in CASES:
+        return panels
+    each = {(panel.question, panel.kind): (board, panel) for board, panel in panels}
+    return [found for (question, _), found in each.items() if case in TIMES or question in ("tokens", "tokens_over_time", "cost", "latest_calls")]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-@pytest.mark.parametrize(("board", "panel"), PANELS, ids=[f"{board.uid}: {panel.title}" for board, panel in PANELS])
+ASKED = [(case, board, panel) for case in (*CASES, *TIMES, *NAMES) for board, panel in asked_of(case)]
+
+
+@pytest.mark.parametrize(("case", "board", "panel"), ASKED, ids=[f"{case.name}: {board.uid}: {panel.title}" for case, board, panel in ASKED])
 def test_a_panel_has_the_questions_answer(
-    board: Any, panel: Panel, case: Case, dashboards: dict[str, dict[str, Any]], backend: QueryPath, ledger: Client
+    case: Case, board: Board, panel: Panel, dashboards: dict[str, dict[str, Any]], backend: QueryPath, ledger: Client
 ) -> None:
     dashboard = dashboards[board.uid]
     (drawn,) = (each for each in dashboard["panels"] if each["title"] == panel.title and each["type"] != "row")
@@ -107,9 +125,10 @@ def test_a_panel_has_the_questions_answer(
     frames = backend.frames(sql, output=target["format"], start=case.start, end=case.end)
     wanted = answer(ledger, panel.question, asked(panel, case)).dicts()
     columns = shown(panel, read(panel.question))
+    zone = case.zone if case.zone != "utc" and "timezone" in asked(panel, case) else "UTC"
     for row in wanted:
         if "time" in row:
-            row["time"] = value(row["time"], "UTC" if case.zone == "utc" else case.zone)
+            row["time"] = value(row["time"], zone)
     if panel.kind is Kind.STACK:
         assert alike(series(frames, columns), stacked(wanted, columns, most(panel)))
     elif panel.kind is Kind.LINES:
@@ -119,9 +138,14 @@ def test_a_panel_has_the_questions_answer(
         names = [*columns, *(code_column(column) for column in columns if linked(panel, column))]
         for row in wanted:
             row |= {code_column(column): coded(row[column]) for column in columns if linked(panel, column)}
-            if panel.kind is Kind.BARS and row.get("name") == "":
-                row["name"] = NONE
-        assert alike(rows(frames), [{name: value(row[name]) for name in names} for row in wanted])
+            if panel.kind is Kind.BARS:
+                row["name"] = label(row["name"])
+        found = rows(frames)
+        for row, other in zip(found, wanted, strict=True):
+            if "silent_seconds" in row:  # by the present moment: the two were asked one after the other
+                assert 0 <= other.pop("silent_seconds") - row.pop("silent_seconds") < 600
+        names = [name for name in names if name != "silent_seconds"]
+        assert alike(found, [{name: value(row[name]) for name in names} for row in wanted])
 
 
 def value(stated: Any, zone: str = "UTC") -> Any:
@@ -167,7 +191,7 @@ def series(frames: list[list[Field]], columns: tuple[str, ...]) -> dict[tuple[st
 def points(wanted: list[dict[str, Any]], columns: tuple[str, ...]) -> dict[tuple[str, ...], dict[int, Any]]:
     found: dict[tuple[str, ...], dict[int, Any]] = defaultdict(dict)
     for row in wanted:
-        labels = tuple((row[name] or NONE) if name == "name" else row[name] for name in ("name", "currency") if name in columns)
+        labels = tuple(label(row[name]) if name == "name" else row[name] for name in ("name", "currency") if name in columns)
         for column in columns:
             if column not in ("time", "name", "currency") and row[column] is not None:
                 found[(column, *labels)][row["time"]] = row[column]
@@ -182,12 +206,12 @@ def stacked(wanted: list[dict[str, Any]], columns: tuple[str, ...], names: int) 
     largest = sorted(totals, key=lambda name: (-totals[name], name.encode()))[:names]
     found: dict[tuple[str, ...], dict[int, Any]] = defaultdict(lambda: defaultdict(int))
     for row in wanted:
-        name = (row["name"] or NONE) if row["name"] in largest else OTHERS
+        name = label(row["name"]) if row["name"] in largest else OTHERS
         found[column, name][row["time"]] += row[column]
     return {key: dict(line) for key, line in found.items()}
 
 
-@pytest.mark.parametrize("case", CASES[:6], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, NAMES[0]], ids=lambda case: case.name)
 def test_a_list_has_every_name_once(case: Case, dashboards: dict[str, dict[str, Any]], backend: QueryPath, ledger: Client) -> None:
     for dashboard in dashboards.values():
         opened = browser(dashboard, case)
@@ -200,5 +224,5 @@ def test_a_list_has_every_name_once(case: Case, dashboards: dict[str, dict[str, 
             }
             given = {"from": [written(case.start)], "to": [written(case.end)], "by": [each.column], **narrowed}
             names = [row["name"] for row in answer(ledger, "names", parse_parameters(read("names"), given)).dicts()]
-            assert found == [{"value": coded(name), "text": name or NONE} for name in names]
+            assert found == [{"value": coded(name), "text": label(name)} for name in names]
             assert not {"", "All", ALL, variable["allValue"]} & {row["value"] for row in found}

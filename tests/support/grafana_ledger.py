@@ -5,8 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from tests.support.ledger_rows import START_NS, Row, usage
+from tests.support.foreign_spans import span
+from tests.support.ledger_rows import START_NS, Row, claimed, closing, moment, refused, usage
+from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
+from tokentrail.idempotency import digest, key_prefix
+from tokentrail.prices.files import parse
+from tokentrail.prices.store import load
 
 SECOND = 10**9
 START_MS = START_NS // 10**6
@@ -30,10 +35,25 @@ TENANTS = (
     "line\nbreak\ttab",
     "(others)",
     "(none)",
+    '"(none)"',
 )
 MODELS = {"openai": ("gpt-4o", "gpt-4o-mini"), "anthropic": ("claude-opus-4",), "o'llama \\": ("llama3:8b", "m'odel, {x} \\", "")}
 OPERATIONS = ("chat", "query", "summarize", "astro'logy \\ ,{}", "")
 SERVICES = ("shop", "sea'rch, \\ {x}")
+PRICES = """
+[[price]]
+provider = "openai"
+model = "*"
+input = "2.50"
+output = 10
+cache_read = "0.333"
+
+[[price]]
+provider = "anthropic"
+model = "claude*"
+currency = "EUR"
+input = 3
+"""
 ENVIRONMENTS = ("prod", "", "te'st")
 
 
@@ -50,13 +70,14 @@ def calls() -> Iterator[Row]:
         duration = chance.randrange(SECOND // 10, 20 * SECOND)
         ago = chance.choice((21 * 86_400, 2 * 86_400, 5_400))
         ts = START_NS - chance.randrange(ago) * SECOND - chance.choice((0, 1, 10**6, 999_999_999))
+        tenant, content = chance.choice(TENANTS), f"text {chance.randrange(30)}"
         row = usage(
+            key=f"{key_prefix('chat', tenant)}{digest([content])}:{ts:019d}",
             by=chance.choice(("one", "two")),
             seq=number + 1,
             ts=ts,
-            tenant=chance.choice(TENANTS),
+            tenant=tenant,
             operation=chance.choice(OPERATIONS),
-            content=f"text {chance.randrange(30)}",
             input_tokens=given,
             output_tokens=output,
             source=source,
@@ -80,8 +101,36 @@ def calls() -> Iterator[Row]:
         yield row | {"ServiceName": service, "ResourceAttributes": resource, "TraceId": f"{chance.randrange(40):032x}", "SpanId": "ab" * 8}
 
 
+def disorder() -> Iterator[Row]:
+    """What the dashboard of truth is for: a closed writer with a gap, refused records, a key with two sets of numbers, a record that is not understood."""
+    yield claimed("job-'1", by="three", seq=1, input_tokens=10)
+    yield claimed("job-'1", by="three", seq=2, input_tokens=11)
+    yield usage(by="three", seq=3, input_tokens="many")
+    yield closing(6, by="three")
+    yield refused("5", by="three")
+
+
+def spans() -> Iterator[Row]:
+    """Two spans of each of the traces."""
+    for trace in range(40):
+        for number in range(2):
+            made = span(10 * trace + number, {"gen_ai.system": "o'penai", "<b>": '"\\'})
+            yield made | {"TraceId": f"{trace:032x}", "ParentSpanId": "" if number == 0 else f"{10 * trace:016x}"}
+
+
+def sizes() -> Iterator[Row]:
+    """What journals hold, as the Collector writes it."""
+    for minute in range(30):
+        moment_of_it = moment(START_NS - minute * 20 * SECOND)
+        for service in SERVICES:
+            yield {"ServiceName": service, "MetricName": semconv.METRIC_JOURNAL_BYTES, "TimeUnix": moment_of_it, "Value": 4096.0 * minute}
+
+
 def fill(client: Client) -> None:
     """Puts everything into an empty, migrated database."""
     rows = [*calls()]
     client.insert_json("usage_landing", rows)
-    client.insert_json("usage_landing", rows[:50])
+    client.insert_json("usage_landing", [*rows[:50], *disorder()])
+    client.insert_json("otel_traces", spans())
+    client.insert_json("otel_metrics_gauge", sizes())
+    load(client, parse(PRICES))

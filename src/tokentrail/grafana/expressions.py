@@ -13,10 +13,14 @@ from typing import Final
 
 from tokentrail.ledger.query import Query, QueryError
 
-__all__ = ["ALL", "Given", "Variable", "coded", "column_code", "question_sql", "sql_text"]
+__all__ = ["ALL", "NONE", "OTHERS", "Given", "Variable", "coded", "column_code", "column_label", "label", "question_sql", "sql_text"]
 
 ALL: Final = "*"
 """What the variables of lists have for All; the code of a name never is this text."""
+NONE: Final = "(none)"
+"""How the empty name is shown."""
+OTHERS: Final = "(others)"
+"""The name of the sum of all that is not among the largest names of a stack."""
 _NOTHING: Final = "~"
 """The code of the empty name: Grafana takes an empty value for none."""
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
@@ -89,6 +93,16 @@ def column_code(column: str) -> str:
     """
     encoded = f"replaceAll(replaceAll(encodeURLComponent(toString({column})), '~', '~7E'), '%', '~')"
     return f"multiIf({column} = '', '~', {column} = 'All', '~41ll', {encoded})"
+
+
+def label(name: str) -> str:
+    """Returns how a name is shown in plots and lists, as `column_label` does in SQL; no name is shown as another one, or as the sum of the others."""
+    return NONE if name == "" else f'"{name}"' if name.strip('"') in (NONE, OTHERS) else name
+
+
+def column_label(column: str) -> str:
+    """Returns the SQL of a column's names as they are shown."""
+    return f"multiIf({column} = '', '{NONE}', trim(BOTH '\"' FROM {column}) IN ('{NONE}', '{OTHERS}'), concat('\"', {column}, '\"'), {column})"
 
 
 def _selected(variable: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from tokentrail.grafana.boards import BOARDS
 
 __all__ = ["FolderError", "files", "write"]
 
+_TOP: Final = "provisioning"
 _PROVIDER: Final = """\
 # Grafana: the dashboards in the folder `tokentrail` beside this file, where this file is in Grafana's own folder of provisioning.
 # Grafana installed elsewhere than /etc/grafana: change `path`.
@@ -39,23 +40,23 @@ class FolderError(ValueError):
 
 
 def files() -> dict[str, bytes]:
-    """Returns the content of each file by its path."""
+    """Returns the content of each file by its path. Every path begins with `provisioning`: one folder, which gets its name when it is whole."""
     made = {
-        "provisioning/datasources/tokentrail.yaml": (config_folder() / "grafana-datasource.yaml").read_bytes(),
-        "provisioning/dashboards/tokentrail.yaml": _PROVIDER.encode(),
-        "provisioning/alerting/tokentrail-rules.yaml": rules().encode(),
-        "provisioning/alerting/tokentrail-contact-point.yaml": contact_point().encode(),
+        f"{_TOP}/datasources/tokentrail.yaml": (config_folder() / "grafana-datasource.yaml").read_bytes(),
+        f"{_TOP}/dashboards/tokentrail.yaml": _PROVIDER.encode(),
+        f"{_TOP}/alerting/tokentrail-rules.yaml": rules().encode(),
+        f"{_TOP}/alerting/tokentrail-contact-point.yaml": contact_point().encode(),
     }
     for board in BOARDS:
         text = json.dumps(board_json(board), indent=2, ensure_ascii=False) + "\n"
-        made[f"provisioning/dashboards/tokentrail/{board.uid}.json"] = text.encode()
+        made[f"{_TOP}/dashboards/tokentrail/{board.uid}.json"] = text.encode()
     return made
 
 
 def write(folder: Path) -> list[Path]:
     """Writes all files into a folder that does not exist, or is empty. Returns their paths.
 
-    The files are written beside the folder, which then gets its name: nobody sees half of them. Raises `FolderError`, and leaves nothing.
+    The files are written into a folder of another name, which then is renamed: nobody sees half of them. Raises `FolderError`, and leaves nothing.
     """
     try:
         if folder.exists() and not folder.is_dir():
@@ -63,18 +64,25 @@ def write(folder: Path) -> list[Path]:
         if folder.is_dir() and any(folder.iterdir()):
             raise FolderError(f"{folder} exists and is not empty: name another folder, or remove {folder} first")
         made = files()
-        target = Path(os.path.realpath(folder))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", dir=target.parent))
-        try:
-            for name, content in made.items():
-                path = staging / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            staging.chmod(0o755)
-            staging.rename(target)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        if folder.is_dir():  # perhaps a volume of its own, or the present folder: it stays
+            _write_whole(made, folder / _TOP, part=_TOP)
+        else:
+            folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+            _write_whole(made, folder.absolute())
     except OSError as error:
         raise FolderError(f"{folder} cannot be written: {error.strerror or error}") from None
     return [folder / name for name in made]
+
+
+def _write_whole(made: Mapping[str, bytes], final: Path, *, part: str = "") -> None:
+    """Writes the files into a folder beside `final`, which then gets the name `final`: all of it, or a part."""
+    staging = Path(tempfile.mkdtemp(prefix=".tokentrail-", dir=final.parent))
+    try:
+        for path, content in made.items():
+            target = staging / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        staging.chmod(0o755)
+        (staging / part).rename(final)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tokentrail.grafana.expressions import column_code, question_sql
+from tokentrail.grafana.expressions import OTHERS, column_code, column_label, question_sql
 from tokentrail.grafana.panel import Kind, Panel
-from tokentrail.grafana.variables import NONE
 from tokentrail.ledger.query import Query, QueryError, read
 
-__all__ = ["LINKED", "OTHERS", "code_column", "linked", "shown", "statement"]
+__all__ = ["LINKED", "code_column", "linked", "shown", "statement"]
 
-OTHERS: Final = "(others)"
-"""The name of the sum of all that is not among the largest names of a stack."""
 LINKED: Final = {
     "provider": "provider",
     "model": "model",
@@ -72,7 +69,7 @@ def code_column(column: str) -> str:
 
 
 def _shown_name(column: str) -> str:
-    return f"if(answer.name = '', '{NONE}', answer.name) AS name" if column == "name" else column
+    return f"{column_label('answer.name')} AS name" if column == "name" else column
 
 
 def _order(query: Query) -> str:
@@ -87,7 +84,7 @@ def _stack(sql: str, columns: tuple[str, ...], names: int) -> str:
     (value,) = (column for column in columns if column not in ("time", "name"))
     return f"""SELECT
     ranked.time AS time,
-    multiIf(ranked.place > {names}, '{OTHERS}', ranked.name = '', '{NONE}', ranked.name) AS name,
+    if(ranked.place > {names}, '{OTHERS}', {column_label("ranked.name")}) AS name,
     sum(ranked.{value}) AS {value}
 FROM
 (

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tokentrail.grafana.expressions import ALL, column_code, question_sql
+from tokentrail.grafana.expressions import ALL, column_code, column_label, question_sql
 from tokentrail.ledger.query import read
 
-__all__ = ["DATASOURCE", "LISTS", "NONE", "List", "kept", "step", "text", "variables"]
+__all__ = ["DATASOURCE", "LISTS", "List", "kept", "step", "text", "variables"]
 
 DATASOURCE: Final = {"type": "grafana-clickhouse-datasource", "uid": "tokentrail"}
 """The data source of grafana-datasource.yaml."""
-NONE: Final = "(none)"
-"""How the empty name is shown."""
 _STEPS: Final = ("auto", "minute", "hour", "day", "week", "month")
 
 
@@ -53,7 +51,7 @@ def _query(each: List) -> dict[str, Any]:
     others = {other.parameter: () for other in LISTS if other.parameter not in each.narrowed_by}
     names = question_sql(query, {"by": each.column, **others})
     # columns: the value, and what is shown for it
-    sql = f"SELECT {column_code('name')} AS value, if(name = '', '{NONE}', name) AS text FROM (\n{names}\n)"
+    sql = f"SELECT {column_code('name')} AS value, {column_label('name')} AS text FROM (\n{names}\n) ORDER BY name"
     return {
         "name": each.name,
         "label": each.name,

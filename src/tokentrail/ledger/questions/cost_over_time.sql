@@ -1,10 +1,7 @@
 -- title: What it costs over time
 -- asked by: analysts
--- parameter: step String = day | The length of a step
--- choices: step | minute, hour, day, week, month
 -- parameter: by String = provider | The dimension; total for one row a step and currency
 -- choices: by | total, {{each dimensions: $name,}}
--- parameter: timezone String = UTC | The zone of days and hours, such as Europe/Madrid
 -- unit: money, and calls
 -- column: time | The beginning of the step
 -- column: name | The dimension's value; empty where nobody stated one
@@ -15,12 +12,7 @@
 --
 -- A step without a call has no row. A week begins on Monday.
 SELECT
-    multiIf(
-        {step:String} = 'minute', toDateTime(toStartOfMinute(u.ts, {timezone:String}), {timezone:String}),
-        {step:String} = 'hour', toDateTime(toStartOfHour(u.ts, {timezone:String}), {timezone:String}),
-        {step:String} = 'day', toDateTime(toStartOfDay(u.ts, {timezone:String}), {timezone:String}),
-        {step:String} = 'week', toDateTime(toStartOfWeek(u.ts, 1, {timezone:String}), {timezone:String}),
-        toDateTime(toStartOfMonth(u.ts, {timezone:String}), {timezone:String})) AS time,
+    {{queries.step}} AS time,
     multiIf({{each dimensions: {by:String} = '$name', toString(u.$name), }}'') AS name,
     u.currency AS currency,
     sum(u.cost) AS cost,

@@ -23,4 +23,4 @@ SELECT
 FROM ({{queries.selected}}) AS u
 WHERE u.input_tokens IS NOT NULL AND u.calls = 1
 GROUP BY u.model, u.operation
-ORDER BY sum(u.input_tokens) DESC, u.model, u.operation
+ORDER BY calls DESC, u.model, u.operation

@@ -1,0 +1,64 @@
+"""How sure the numbers are: what is missing, waits, contradicts itself or is estimated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tokentrail.grafana.expressions import Variable
+from tokentrail.grafana.panel import Board, Kind, Panel, Row
+
+__all__ = ["BOARD"]
+
+_BY_PROVIDER: Final = {"by": "provider", "step": Variable("step")}
+_BY_SERVICE: Final = {"by": "service_name", "step": Variable("step")}
+
+BOARD: Final = Board(
+    uid="tokentrail-truth",
+    title="tokentrail: Truth",
+    description="Writers, gaps, quarantine, conflicts, estimated share, age on arrival, journals and copies: `tokentrail verify` is the proof",
+    rows=(
+        Row(
+            "What is missing",
+            (
+                Panel("Processes and their numbers", "processes", Kind.TABLE, width=24, empty="No process has written in this time range"),
+                Panel("Not understood, in quarantine", "not_understood", Kind.TABLE, empty="Nothing waits in quarantine"),
+                Panel("Copies, which count once", "copies", Kind.TABLE, empty="No records have arrived in this time range"),
+                Panel(
+                    "Claimed keys with different numbers, at any time",
+                    "contradictions",
+                    Kind.TABLE,
+                    width=24,
+                    empty="No two records state different numbers for one key",
+                ),
+            ),
+        ),
+        Row(
+            "How sure",
+            (
+                Panel("Estimated share of tokens", "certainty_over_time", Kind.LINES, ("time", "name", "estimated_share"), _BY_PROVIDER),
+                Panel("Calls of which nothing is known", "certainty_over_time", Kind.STACK, ("time", "name", "unknown_calls"), _BY_PROVIDER),
+                Panel("By model", "certainty", Kind.TABLE, width=24),
+            ),
+        ),
+        Row(
+            "On the way",
+            (
+                Panel(
+                    "From a call to ClickHouse: the age of journals and queues",
+                    "arrival_over_time",
+                    Kind.LINES,
+                    ("time", "name", "arrival_p50_seconds", "arrival_p95_seconds"),
+                    _BY_SERVICE,
+                ),
+                Panel(
+                    "Journals on disk",
+                    "journals",
+                    Kind.LINES,
+                    ("time", "name", "size_bytes"),
+                    empty="No process has sent the metric tokentrail.journal.size through the Collector",
+                ),
+                Panel("Services, and since when each is silent", "services", Kind.TABLE, width=24),
+            ),
+        ),
+    ),
+)
