@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support import promtool
+from tests.support import prometheus
 from tests.support.require import require
 from tokentrail import semconv
 from tokentrail.alerts.conditions import BY_NAME
@@ -106,7 +106,7 @@ STORIES = {
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    path = promtool.found()
+    path = prometheus.found("promtool")
     if path is None:
         require("promtool", "it is not installed: apt-get install prometheus")
     return path
