@@ -23,6 +23,7 @@ _TIMES: Final = ("from", _TO, _AT)
 class Condition:
     """A condition. `threshold` is the parameter of its question that holds the threshold; `clears_at` the share of it down to which an alert goes on.
 
+    `needs` is a query that costs little, and without whose rows the question, which costs more, has none.
     An alert fires once its condition was true for `hold` minutes: `tokentrail check --notify`, Grafana and Prometheus wait for so long.
     """
 
@@ -31,6 +32,7 @@ class Condition:
     hold: int
     threshold: str
     clears_at: float = 1.0
+    needs: str = ""
 
     @property
     def title(self) -> str:
@@ -63,9 +65,9 @@ CONDITIONS: Final = (
     Condition("rate_limits", "ticket", 5, "percent", 0.8),
     Condition("silent_service", "page", 0, "minutes"),
     Condition("late_arrivals", "page", 10, "late", 0.8),
-    Condition("budget_burn_fast", "page", 0, "times", 0.8),
-    Condition("budget_burn_slow", "ticket", 0, "times", 0.8),
-    Condition("budget_spent", "ticket", 0, "percent"),
+    Condition("budget_burn_fast", "page", 0, "times", 0.8, needs="current_budgets"),
+    Condition("budget_burn_slow", "ticket", 0, "times", 0.8, needs="current_budgets"),
+    Condition("budget_spent", "ticket", 0, "percent", needs="current_budgets"),
     Condition("rise", "ticket", 0, "times", 0.8),
     Condition("cache_share_drop", "ticket", 0, "points", 0.8),
     Condition("estimated_share", "ticket", 0, "percent", 0.8),
@@ -92,6 +94,8 @@ class Finding:
 
 def find(client: Client, condition: Condition, parameters: Mapping[str, Parameter] | None = None, *, at: datetime | None = None) -> list[Finding]:
     """Asks a condition's question, now or for a moment that is past. Returns all subjects that have enough numbers, firing or not."""
+    if condition.needs and not answer(client, condition.needs).rows:
+        return []
     given = dict(parameters or {})
     if at is not None:
         given[_AT if any(wanted.name == _AT for wanted in condition.query.parameters) else _TO] = (
