@@ -81,6 +81,7 @@ docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictio
 	$(BIN)/python scripts/settings_page.py
 	$(BIN)/python scripts/dictionary_page.py
 	$(BIN)/python scripts/command_line_page.py
+	$(BIN)/python scripts/alerts_page.py
 	$(BIN)/python scripts/grafana_page.py
 	$(BIN)/python scripts/reduce_recordings.py --again
 

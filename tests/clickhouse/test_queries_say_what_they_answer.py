@@ -14,6 +14,8 @@ from tokentrail.ledger.query import QueryError, answer, names, parse, read, run
 from tokentrail.ledger.report import MEASURES, report
 
 GIVEN: dict[str, dict[str, Parameter]] = {
+    "alert_check_goes_on": {"number": 1, "holder": "x", "seconds": 1, "ended": 1},
+    "alert_check_take": {"number": 1, "holder": "x", "seconds": 1},
     "calls_of_a_trace": {"trace": "x"},
     "calls_of_an_operation": {"operation_id": "x"},
     "spans_of_a_trace": {"trace": "x"},
@@ -27,7 +29,10 @@ GIVEN: dict[str, dict[str, Parameter]] = {
     "quarantine_replay": {"now": "2026-11-26 10:00:00.000"},
 }
 """What has to be given; every other parameter has a default."""
-SLOTS = {"report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""}}
+SLOTS = {
+    "alert_check_take": {"token": "'x'"},
+    "report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""},
+}
 PARTS = (
     "quarantine_settings",
     "filters",

@@ -15,6 +15,9 @@ from tokentrail.deploy.collector import config_folder
 from tokentrail.local.local_model import CHAT_TEMPLATE, SERVER
 for place in (example_path(), config_folder(), CHAT_TEMPLATE, SERVER):
     print(place)
+from tokentrail.alerts.conditions import CONDITIONS
+from tokentrail.alerts.runbooks import page
+assert all(page(each.name) for each in CONDITIONS)
 """
 COLLECTORS = {*FILES} - {"README.md"}
 

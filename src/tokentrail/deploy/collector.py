@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["FILES", "config_folder", "gateway_url"]
 
-FILES = ("README.md", "agent.yaml", "compose.yaml", "gateway.yaml", "grafana-datasource.yaml", "manifest.yaml")
+FILES = ("README.md", "agent.yaml", "compose.yaml", "gateway.yaml", "grafana-datasource.yaml", "manifest.yaml", "prometheus-rules.yaml")
 """The files of the folder; a test compares this list with the checkout."""
 
 

@@ -65,7 +65,7 @@ def question_sql(query: Query, given: Mapping[str, Given]) -> str:
             return _selected(_LISTS[name])
         if name == "timezone":
             return _zone()
-        return _FROM if name == "from" else _TO if name == "to" else _literal(name, _default(query, name))
+        return _FROM if name == "from" else _TO if name in ("to", "at") else _literal(name, _default(query, name))
 
     return _PARAMETER.sub(expression, query.filled())
 

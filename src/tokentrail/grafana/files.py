@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tokentrail.deploy.collector import config_folder
+from tokentrail.grafana.alerts import contact_point, rules
 from tokentrail.grafana.board import board_json
 from tokentrail.grafana.boards import BOARDS
 
@@ -43,6 +44,8 @@ def files() -> dict[str, bytes]:
     made = {
         f"{_TOP}/datasources/tokentrail.yaml": (config_folder() / "grafana-datasource.yaml").read_bytes(),
         f"{_TOP}/dashboards/tokentrail.yaml": _PROVIDER.encode(),
+        f"{_TOP}/alerting/tokentrail-rules.yaml": rules().encode(),
+        f"{_TOP}/alerting/tokentrail-contact-point.yaml": contact_point().encode(),
     }
     for board in BOARDS:
         text = json.dumps(board_json(board), indent=2, ensure_ascii=False) + "\n"

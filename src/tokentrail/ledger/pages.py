@@ -26,6 +26,8 @@ TABLES: Final = (
     "usage_landing",
     "bridge_spans",
     "bridged_again",
+    "alerts",
+    "alert_checks",
     "migrations",
 )
 

@@ -1,0 +1,24 @@
+-- title: Which budgets are being spent so fast that they will not last
+-- asked by: tokentrail check and Grafana's alerts
+-- parameter: times UInt16 = 2 | The threshold
+-- unit: times the pace of the budget
+-- column: subject | The budget
+-- column: value | The smaller of the paces of the last six hours and of the last 24: at 1 the budget lasts to the end of its period
+-- column: threshold | The value above which the condition fires
+-- column: clear | The value down to which it goes on, once it has fired
+-- column: firing | Whether the value is above the threshold
+-- column: detail | The numbers behind the value
+--
+-- Budgets of a day are the condition budget_spent.
+SELECT
+    b.name AS subject,
+    toFloat64(least(b.burn_6h, b.burn_24h)) AS value,
+    toFloat64({times:UInt16}) AS threshold,
+    threshold * 0.8 AS clear,
+    toBool(value > threshold) AS firing,
+    concat('pace of the last six hours ', toString(b.burn_6h), ', of 24 hours ', toString(b.burn_24h), '; spent ', toString(round(b.share * 100, 1)),
+        ' percent, forecast ', toString(round(b.forecast_share * 100)), ' percent of ', toString(b.amount), if(b.currency = '', ' tokens', concat(' ', b.currency)),
+        ' in the ', b.period) AS detail
+FROM ({{queries.budgets}}) AS b
+WHERE b.period != 'day'
+ORDER BY value DESC, subject
