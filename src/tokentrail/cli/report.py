@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.html import html_option, write_html
 from tokentrail.cli.output import echo_batches, format_option, limit_option, print_table
 from tokentrail.ledger.report import COSTS, DIMENSIONS, MEASURES, UnknownDimensionError, report
 from tokentrail.ledger.times import parse_time
@@ -68,6 +70,7 @@ def _total(rows: list[dict[str, Any]], name: str) -> Any:
 @click.option("--to", "end", callback=_time, help="Up to this time, itself excluded.")
 @click.option("--cost", is_flag=True, help="What it costs too, by the prices at the time of each call (tokentrail prices).")
 @click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be repeated.")
+@html_option
 @format_option
 @limit_option
 def command(
@@ -78,6 +81,7 @@ def command(
     end: str | None,
     cost: bool,
     tenants: tuple[str, ...],
+    html: Path | None,
     output_format: str,
     limit: int | None,
 ) -> None:
@@ -88,13 +92,19 @@ def command(
     A table leaves out measures that are 0 or unstated in every row; json and csv have them all.
     With --cost there is a row for each currency, and one for the calls without a price, whose cost is not 0 but unknown: `unpriced_calls` have no
     price, `uncounted_calls` no tokens, and of `partly_calls` the cost is a lower bound.
+    With --html there is one page for a browser instead, which needs nothing but itself: totals and their change, trends, who spent what and for what,
+    caches, how sure the numbers are, and whether anything is missing.
 
     \b
     Example:
         tokentrail report --by tenant_id,model --from 2026-11-01 --to 2026-12-01
+        tokentrail report --html usage.html --from 30d
     """
     if start is not None and end is not None and start >= end:
         raise click.UsageError("--from is not before --to: the range is empty (--to is excluded).")
+    if html is not None:
+        write_html(dsn, html, start=start, end=end, tenants=tenants)
+        return
     try:
         with opened(dsn) as client:
             rows = report(client, by, start=start, end=end, tenants=tenants, cost=cost)
