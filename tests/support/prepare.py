@@ -5,6 +5,7 @@ It never fails: what cannot be had here is said in a sentence, and the tests tha
 
 from __future__ import annotations
 
+from tests.support import chromium
 from tests.support.require import required
 from tokentrail.local import collector, local_model
 from tokentrail.local.cache import Progress, Unavailable
@@ -16,7 +17,7 @@ def say(line: str) -> None:
 
 def main() -> None:
     progress = Progress(say)
-    for result in (collector.obtain(progress), local_model.obtain(progress)):
+    for result in (collector.obtain(progress), local_model.obtain(progress), chromium.obtain(progress)):
         if isinstance(result, Unavailable):
             say(str(result))
         elif isinstance(result, local_model.Installed) and required("ollama"):

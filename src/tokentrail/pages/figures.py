@@ -49,13 +49,12 @@ def change(now: int | Decimal | None, before: int | Decimal | None) -> str:
 
 
 def money(value: Decimal | None) -> str:
-    """Returns an amount with as many digits as people pay: two from a hundred on, else up to six."""
+    """Returns an amount: with two digits from a hundred on, else with four; what is more than nothing is never shown as nothing."""
     if value is None:
         return NOT_STATED
-    digits = 2 if abs(value) >= 100 else 4 if abs(value) >= 1 else 6  # noqa: PLR2004
-    if value and abs(value) < Decimal("0.000001"):
-        return "< 0.000001" if value > 0 else "> -0.000001"
-    return f"{value:,.{digits}f}"
+    if value and abs(value) < Decimal("0.0001"):
+        return "< 0.0001" if value > 0 else "> -0.0001"
+    return f"{value:,.2f}" if abs(value) >= 100 else f"{value:,.4f}"  # noqa: PLR2004 - from a hundred on
 
 
 def name(text: str) -> str:

@@ -20,7 +20,7 @@ from tokentrail.pages.facts import Row
 
 __all__ = ["Series", "Timeline", "bars", "over_time"]
 
-WIDTH, HEIGHT = 640, 220
+WIDTH, HEIGHT = 640, 210
 MOST_SERIES: Final = 5
 LABELS: Final = 6
 OTHERS: Final = "all others"
@@ -37,7 +37,7 @@ _FIXED: Final[Mapping[str, Any]] = {
     "show_minor_x_labels": False,
     "margin": 6,
     "margin_left": 36,
-    "margin_bottom": 30,
+    "margin_bottom": 14,
     "spacing": 4,
     "y_labels_major_count": 3,
     "show_minor_y_labels": True,
