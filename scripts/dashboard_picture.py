@@ -18,6 +18,7 @@ from tokentrail.prices.public import public_list
 from tokentrail.prices.store import load
 
 MOST_BYTES = 200_000
+PICTURES = (("dashboard", 1280, 1180, "light"), ("dashboard-dark", 1280, 1180, "dark"), ("dashboard-phone", 390, 844, "light"))
 
 
 def main() -> None:
@@ -29,13 +30,12 @@ def main() -> None:
         client.insert_json("usage_landing", example_rows(datetime.now(timezone.utc)))
         load(client, public_list())
         client.close()
-        for name, width, height, scheme in (("dashboard", 1280, 1180, "light"), ("dashboard-dark", 1280, 1180, "dark"), ("dashboard-phone", 390, 844, "light")):
+        for name, width, height, scheme in PICTURES:
             page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.goto(f"{server.addresses.http}/dashboard?from=30d")
             page.locator("#conserved section").wait_for()
             picture = folder / f"{name}.png"
             page.screenshot(path=picture)
-            page.screenshot(path=picture.with_suffix(".full.png"), full_page=True)
             page.close()
             size = picture.stat().st_size
             print(f"{picture}  {size:,} bytes")

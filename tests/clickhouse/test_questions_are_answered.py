@@ -444,7 +444,9 @@ def test_days_begin_in_the_zone_of_the_question() -> None:
 
 def test_the_dearest_operations_are_those_whose_calls_cost_most(ask: Ask, database: Client) -> None:
     load(database, parse(PRICES))
-    groups = grouped([call for call in CALLS if call.operation_id], lambda call: (call.operation_id, BY["operation"](call), call.tenant, _currency(call)))
+    groups = grouped(
+        [call for call in CALLS if call.operation_id], lambda call: (call.operation_id, BY["operation"](call), call.tenant, _currency(call))
+    )
     found = ask("dearest_operations", most=10_000)
     assert {(row["operation_id"], row["operation"], row["tenant_id"], row["currency"]) for row in found} == groups.keys()
     for row in found:

@@ -71,5 +71,3 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
         client.insert_json("usage_landing", [*rows, closing(len(rows))])
         client.close()
         yield server.addresses
-
-

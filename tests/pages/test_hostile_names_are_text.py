@@ -56,7 +56,8 @@ def test_the_dashboard_runs_its_own_script_only(browser: Browser, hostile: Addre
         assert_harmless(seen, scripts=1)
         assert {address.removeprefix(hostile.http).partition("?")[0] for address in seen.requests} <= {
             "/dashboard",
-            "/dashboard/live",
+            "/dashboard/now",
+            "/dashboard/parts",
             "/dashboard/verify",
             "/favicon.ico",
         }
@@ -76,7 +77,9 @@ def test_a_hostile_name_can_be_chosen(browser: Browser, hostile: Addresses, chos
         assert seen.complaints == []
 
 
-@pytest.mark.parametrize("address", ["/dashboard?tenants=%3D%3Cscript%3Ealert(1)%3C/script%3E", "/dashboard?from=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"])
+@pytest.mark.parametrize(
+    "address", ["/dashboard?tenants=%3D%3Cscript%3Ealert(1)%3C/script%3E", "/dashboard?from=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"]
+)
 def test_an_address_is_text_too(browser: Browser, hostile: Addresses, address: str) -> None:
     with opened(browser, f"{hostile.http}{address}") as seen:
         assert [each for each in seen.complaints if "400" not in each] == []

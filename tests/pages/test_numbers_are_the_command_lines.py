@@ -34,10 +34,14 @@ def assert_equal(seen: Seen, served: Addresses) -> None:
     (whole,) = said(served, "report", "--by", "", *RANGE)
     tokens = whole["input_tokens"] + whole["output_tokens"]
     cards = seen.cards()
-    assert (cards["tokens"], cards["input tokens"], cards["output tokens"]) == tuple(map(str, (tokens, whole["input_tokens"], whole["output_tokens"])))
+    assert (cards["tokens"], cards["input tokens"], cards["output tokens"]) == tuple(
+        map(str, (tokens, whole["input_tokens"], whole["output_tokens"]))
+    )
     assert (cards["calls"], cards["failed calls"]) == (str(whole["calls"]), str(whole["error_calls"]))
     costs = {row["currency"]: row["cost"] for row in said(served, "report", "--by", "", "--cost", *RANGE) if row["currency"]}
-    assert {label: Decimal(value) for label, value in cards.items() if label.startswith("cost")} == {f"cost, {name}": cost for name, cost in costs.items()}
+    assert {label: Decimal(value) for label, value in cards.items() if label.startswith("cost")} == {
+        f"cost, {name}": cost for name, cost in costs.items()
+    }
     assert len(costs) == 2
     for heading, dimension in DIMENSIONS.items():
         rows = said(served, "query", "tokens", *ASKED, "-p", f"by={dimension}")
@@ -73,7 +77,9 @@ def test_the_report_says_what_the_command_line_says(browser: Browser, served: Ad
     with opened(browser, report_of(served.dsn, tmp_path, *RANGE)) as seen:
         assert_equal(seen, served)
         dearest = said(served, "query", "dearest_operations", *ASKED, "-p", "most=15")
-        assert [(row[0], int(row[5]), int(row[6])) for row in seen.numbers("dearest")] == [(r["operation_id"], r["tokens"], r["calls"]) for r in dearest]
+        assert [(row[0], int(row[5]), int(row[6])) for row in seen.numbers("dearest")] == [
+            (r["operation_id"], r["tokens"], r["calls"]) for r in dearest
+        ]
         saved = said(served, "query", "response_cache", *ASKED)[:12]
         assert [list(map(int, (row[3], row[4], row[6], row[7]))) for row in seen.numbers("response-cache")] == [
             [row[name] for name in ("calls", "repeated_calls", "saved_input_tokens", "saved_output_tokens")] for row in saved

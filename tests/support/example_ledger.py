@@ -70,6 +70,6 @@ def _moment(chance: random.Random, end: datetime, days: int) -> datetime:
     """A moment: more of them later, in working hours, and from Monday to Friday."""
     while True:
         at = end - timedelta(seconds=days * 86_400 * (1 - math.sqrt(chance.random())))
-        busy = (1.0 if at.weekday() < 5 else 0.25) * (0.15 + 0.85 * math.exp(-(((at.hour + at.minute / 60 - 14) / 4.5) ** 2)))  # noqa: PLR2004
+        busy = (1.0 if at.weekday() < 5 else 0.25) * (0.15 + 0.85 * math.exp(-(((at.hour + at.minute / 60 - 14) / 4.5) ** 2)))
         if chance.random() < busy:
             return at.astimezone(timezone.utc)

@@ -36,7 +36,7 @@ class Seen:
         found: list[list[str]] = self.page.locator(".card").evaluate_all(
             "cards => cards.map(card => [card.querySelector('dt').textContent, card.querySelector('data').value])"
         )
-        return {label: value for label, value in found}
+        return dict(found)
 
 
 @contextmanager

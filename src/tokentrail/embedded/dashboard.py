@@ -1,7 +1,8 @@
 """`/dashboard` of `tokentrail serve`: the page of `tokentrail.pages`, live, for the machine that has no Grafana. Reads only.
 
     /dashboard          the page, with a form of filters: everything is in its address, so a page can be kept as a bookmark
-    /dashboard/live     the part that the page's script asks for again and again
+    /dashboard/now      what changes with every call, for the page's script, which asks again and again
+    /dashboard/parts    how the totals come about: as many questions again, asked less often
     /dashboard/verify   the statement whether anything is missing, which may take longer
 
 The page has the origin of ClickHouse's interface, where a script could send any statement. So the content security policy takes the page's one script
@@ -20,7 +21,7 @@ from tokentrail.embedded.errors import EngineError
 from tokentrail.embedded.exchange import Exchange
 
 if TYPE_CHECKING:
-    from tokentrail.pages.facts import Facts
+    from tokentrail.pages.facts import Facts, Wanted
 
 __all__ = ["PATH", "Dashboard"]
 
@@ -64,32 +65,33 @@ class Dashboard:
 
     def _answer(self, exchange: Exchange) -> None:
         from tokentrail.pages import documents  # noqa: PLC0415 - the extra may be missing, and a server without a reader needs no templates
+        from tokentrail.pages.facts import Wanted  # noqa: PLC0415
 
         part = exchange.path.removeprefix(PATH).strip("/")
-        if part not in {"", "live", "verify"}:
-            return _say(exchange, 404, "There is no such page: /dashboard.")
         now = datetime.now(timezone.utc)
         if part == "verify":
             return _page(exchange, 200, self._verified(now))
+        pages = {"": Wanted.DASHBOARD, "now": Wanted.NOW, "parts": Wanted.PARTS}
+        if part not in pages:
+            return _say(exchange, 404, "There is no such page: /dashboard.")
         query = {name: value for name, value in exchange.query.items() if value}
         try:
-            facts = self._facts(query, now)
+            facts = self._facts(query, now, pages[part])
         except ValueError as error:
-            sentence = f"{error}."
-            if part == "live":
-                return _say(exchange, 400, sentence)
-            return _page(exchange, 400, documents.dashboard(None, documents.Filters(query, _names(query, None), sentence)))
-        filters = documents.Filters(query, _names(query, facts))
-        return _page(exchange, 200, documents.fragment(facts, filters) if part == "live" else documents.dashboard(facts, filters))
+            if part:
+                return _say(exchange, 400, f"{error}.")
+            return _page(exchange, 400, documents.dashboard(None, documents.Filters(query, _names(query, None), f"{error}.")))
+        filters = documents.Filters(query, {} if part else _names(query, facts))
+        return _page(exchange, 200, documents.fragment(facts, filters) if part else documents.dashboard(facts, filters))
 
-    def _facts(self, query: Mapping[str, str], now: datetime) -> Facts:
+    def _facts(self, query: Mapping[str, str], now: datetime, wanted: Wanted) -> Facts:
         from tokentrail.pages.facts import collect  # noqa: PLC0415 - the extra may be missing
         from tokentrail.pages.selection import of_texts  # noqa: PLC0415
 
         selection = of_texts(query, now)
         client = self._client()
         try:
-            return collect(client, selection, now, live=True)
+            return collect(client, selection, now, wanted)
         finally:
             client.close()
 
@@ -106,7 +108,6 @@ class Dashboard:
     def _client(self) -> Client:
         client = EngineClient(self._engine.data)
         client.use(self._database)
-        client.command("SET readonly = 2")
         return client
 
 
@@ -116,7 +117,7 @@ def _names(query: Mapping[str, str], facts: Facts | None) -> dict[str, list[str]
 
     offered = {}
     for parameter, dimension in FILTERS.items():
-        names = [] if facts is None else [row["name"] for row in facts.by[dimension]][:MOST_NAMES]
+        names = [] if facts is None or facts.parts is None else [row["name"] for row in facts.parts.by[dimension]][:MOST_NAMES]
         chosen = query.get(parameter, "")[1:]
         offered[parameter] = [*names, *([chosen] if parameter in query and chosen not in names else [])]
     return offered

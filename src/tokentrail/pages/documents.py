@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from tokentrail.ledger.verify import Verification
 from tokentrail.pages import figures, tables
-from tokentrail.pages.facts import DIMENSIONS, Facts, Row
+from tokentrail.pages.facts import DIMENSIONS, Facts, Now, Parts, Row
 from tokentrail.pages.heat import heat_map
 from tokentrail.pages.plots import bars, over_time
 from tokentrail.pages.selection import FILTERS, Selection
@@ -88,20 +88,21 @@ def policy(*, live: bool) -> str:
     return "; ".join([*rules, "form-action 'none'"])
 
 
-def report(facts: Facts) -> str:
+def report(facts: Facts, proof: Verification) -> str:
     """Returns the report as one document."""
-    return _environment().get_template("report.html").render(policy=policy(live=False), **_common(facts, link=None))
+    stated = {**_common(facts, None), "conservation": proof, "conserved": _conserved(proof)}
+    return _environment().get_template("report.html").render(policy=policy(live=False), **stated)
 
 
 def dashboard(facts: Facts | None, filters: Filters) -> str:
     """Returns the dashboard as a document; without facts, with the sentence why."""
-    common = {} if facts is None else _common(facts, link=dict(filters.query))
+    common = {} if facts is None else _common(facts, filters)
     return _environment().get_template("dashboard.html").render(filters=filters, shown=facts is not None, **common)
 
 
 def fragment(facts: Facts, filters: Filters) -> str:
-    """Returns the part of the dashboard that is renewed."""
-    return _environment().get_template("live.html").render(**_common(facts, link=dict(filters.query)))
+    """Returns the part of the dashboard that is renewed: what changes with every call, or how the totals come about."""
+    return _environment().get_template("parts.html" if facts.now is None else "now.html").render(**_common(facts, filters))
 
 
 def verification(proof: Verification, asked_at: datetime) -> str:
@@ -109,36 +110,46 @@ def verification(proof: Verification, asked_at: datetime) -> str:
     return _environment().get_template("verification.html").render(conservation=proof, conserved=_conserved(proof), asked_at=asked_at)
 
 
-def _common(facts: Facts, *, link: dict[str, str] | None) -> dict[str, Any]:
-    tokens = over_time(facts.trend, facts.step, lambda row: {row["name"]: _tokens(row)})
-    calls = over_time(facts.trend, facts.step, lambda row: {"answered": row["calls"] - row["error_calls"], "failed": row["error_calls"]})
-    by = {"provider": "provider", "model": "model"}[facts.trend_by]
-    return {
+def _common(facts: Facts, filters: Filters | None) -> dict[str, Any]:
+    stated: dict[str, Any] = {
         "facts": facts,
         "totals": facts.totals,
-        "before": facts.before,
-        "tokens_plot": bars(tokens, title=f"Bars: tokens by {by}, one bar a {facts.step}", unit="tokens"),
-        "tokens_series": tokens.series,
-        "tokens_table": tables.timeline("tokens-over-time", f"Tokens by {by}, one row a {facts.step}", tokens),
-        "calls_plot": bars(calls, title=f"Bars: calls answered and failed, one bar a {facts.step}", unit="calls", first_color=6),
-        "calls_series": calls.series,
-        "calls_table": tables.timeline("calls-over-time", f"Calls answered and failed, one row a {facts.step}", calls),
-        "trend_by": by,
-        "breakdowns": [tables.breakdown(facts, dimension) for dimension in DIMENSIONS],
-        "heat": heat_map(facts.hours),
-        "range_24": range(24),
-        "certainty": tables.certainty(facts.certainty),
-        "prompt_cache": tables.prompt_cache(facts.prompt_cache),
-        "response_cache": None if facts.response_cache is None else tables.response_cache(facts.response_cache),
-        "saved": _saved(facts.response_cache or []),
-        "dearest": None if facts.dearest is None else tables.dearest(facts),
-        "latest": None if facts.latest is None else tables.calls(facts.latest),
+        "asked_at": facts.asked_at,
         "range": _range(facts.selection),
         "filtered": [(FILTERS[name].removesuffix("_id"), values) for name, values in facts.selection.filters.items()],
-        "conservation": facts.verification,
-        "conserved": None if facts.verification is None else _conserved(facts.verification),
-        "asked_at": facts.asked_at,
-        "link": None if link is None else lambda parameter, name: _link(link, parameter, name),
+        "live": filters is not None,
+        "link": None if filters is None else lambda parameter, name: _link(filters.query, parameter, name),
+    }
+    return stated | ({} if facts.now is None else _now(facts.now)) | ({} if facts.parts is None else _parts(facts, facts.parts))
+
+
+def _now(now: Now) -> dict[str, Any]:
+    tokens = over_time(now.trend, now.step, lambda row: {row["name"]: _tokens(row)})
+    calls = over_time(now.trend, now.step, lambda row: {"answered": row["calls"] - row["error_calls"], "failed": row["error_calls"]})
+    return {
+        "before": now.before,
+        "step": now.step,
+        "trend_by": now.trend_by,
+        "tokens_plot": bars(tokens, title=f"Bars: tokens by {now.trend_by}, one bar a {now.step}", unit="tokens"),
+        "tokens_series": tokens.series,
+        "tokens_table": tables.timeline("tokens-over-time", f"Tokens by {now.trend_by}, one row a {now.step}", tokens),
+        "calls_plot": bars(calls, title=f"Bars: calls answered and failed, one bar a {now.step}", unit="calls", first_color=6),
+        "calls_series": calls.series,
+        "calls_table": tables.timeline("calls-over-time", f"Calls answered and failed, one row a {now.step}", calls),
+        "latest": None if now.latest is None else tables.calls(now.latest),
+    }
+
+
+def _parts(facts: Facts, parts: Parts) -> dict[str, Any]:
+    return {
+        "breakdowns": [tables.breakdown(facts, parts, dimension) for dimension in DIMENSIONS],
+        "heat": heat_map(parts.hours),
+        "range_24": range(24),
+        "certainty": tables.certainty(parts.certainty),
+        "prompt_cache": tables.prompt_cache(parts.prompt_cache),
+        "response_cache": None if parts.response_cache is None else tables.response_cache(parts.response_cache),
+        "saved": _saved(parts.response_cache or []),
+        "dearest": None if parts.dearest is None else tables.dearest(parts.dearest),
     }
 
 
@@ -166,6 +177,6 @@ def _conserved(proof: Verification) -> dict[str, int]:
     }
 
 
-def _link(query: dict[str, str], parameter: str, name: str) -> str:
+def _link(query: Mapping[str, str], parameter: str, name: str) -> str:
     """Returns the address of the dashboard with one name chosen: a value begins with =, so that the empty name can be chosen too."""
     return "?" + urlencode({**query, parameter: f"={name}"}, errors="surrogatepass")

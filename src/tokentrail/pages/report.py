@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.verify import verify
 from tokentrail.pages.documents import report
-from tokentrail.pages.facts import collect
+from tokentrail.pages.facts import Wanted, collect
 from tokentrail.pages.files import replaced
 from tokentrail.pages.selection import Selection
 
@@ -19,7 +18,7 @@ __all__ = ["write_report"]
 def write_report(client: Client, path: Path, selection: Selection) -> int:
     """Writes the report on `selection` to `path`; an existing file is replaced whole. Returns the bytes. Raises OSError, ClickHouseError."""
     with replaced(path) as written:
-        facts = collect(client, selection, datetime.now(timezone.utc), live=False)
-        page = report(replace(facts, verification=verify(client, all_writers=False))).encode("utf-8", "replace")
+        facts = collect(client, selection, datetime.now(timezone.utc), Wanted.REPORT)
+        page = report(facts, verify(client, all_writers=False)).encode("utf-8", "replace")
         written.write(page)
     return len(page)

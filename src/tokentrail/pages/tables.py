@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from tokentrail.pages.facts import Facts, Row
+from tokentrail.pages.facts import Facts, Parts, Row
 from tokentrail.pages.plots import Timeline
 from tokentrail.wording import counted
 
@@ -41,10 +41,10 @@ class Table:
     """What the last row sums, where it is not one name."""
 
 
-def breakdown(facts: Facts, dimension: str) -> Table:
+def breakdown(facts: Facts, parts: Parts, dimension: str) -> Table:
     """Tokens, calls and costs by one dimension, from the answers of `tokens` and `cost`."""
     costs: dict[str, dict[str, Decimal | None]] = {}
-    for row in facts.costs.get(dimension, []):
+    for row in parts.costs.get(dimension, []):
         if row["currency"]:
             costs.setdefault(row["name"], {})[row["currency"]] = row["cost"]
     currencies = sorted(facts.totals.costs) if facts.priced else []
@@ -56,7 +56,7 @@ def breakdown(facts: Facts, dimension: str) -> Table:
         calls = [sum(row[each] for row in rows) for each in ("calls", "error_calls")]
         return (name, tokens / whole if whole else None, tokens, *paid, *calls)
 
-    answered = facts.by[dimension]
+    answered = parts.by[dimension]
     shown, hidden = (answered, []) if len(answered) <= MOST_ROWS + 1 else (answered[:MOST_ROWS], answered[MOST_ROWS:])
     rows = [written(row["name"], [row]) for row in shown]
     heading = _HEADINGS[dimension]
@@ -127,15 +127,14 @@ def response_cache(rows: Sequence[Row]) -> Table:
     return _of_rows("response-cache", "What a cache of responses would have saved", columns, rows)
 
 
-def dearest(facts: Facts) -> Table:
+def dearest(rows: Sequence[Row]) -> Table:
     """The dearest operations."""
-    rows = facts.dearest or []
-    several = facts.priced and any(row["currency"] for row in rows)
+    priced = any(row["currency"] for row in rows)
     columns = {
         "operation_id": Column("name", "operation id"),
         "operation": Column("name", "operation"),
         "tenant_id": Column("name", "tenant"),
-        **({"cost": Column("money", "cost"), "currency": Column("text", "currency")} if several else {}),
+        **({"cost": Column("money", "cost"), "currency": Column("text", "currency")} if priced else {}),
         "tokens": Column("count", "tokens"),
         "calls": Column("count", "calls"),
         "error_calls": Column("count", "failed"),

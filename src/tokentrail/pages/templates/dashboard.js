@@ -1,14 +1,17 @@
 "use strict";
 (() => {
-  const PERIOD = 5000, PATIENCE = 30000, PROOF = 60000;
-  const live = document.getElementById("live");
+  const PATIENCE = 60000;
+  const parts = [
+    { id: "now", path: "/dashboard/now" + location.search, period: 5000, due: Date.now() + 5000 },
+    { id: "parts", path: "/dashboard/parts" + location.search, period: 30000, due: Date.now() + 30000 },
+    { id: "conserved", path: "/dashboard/verify", period: 60000, due: 0 },
+  ];
   const state = document.getElementById("state");
   const pause = document.getElementById("pause");
   const form = document.getElementById("filters");
-  let proved = 0;
 
   // What a person has opened, scrolled to and reached by keyboard stays as it was.
-  const keep = () => {
+  const keep = (live) => {
     const open = [...live.querySelectorAll("details[open]")].map((each) => each.id);
     const scrolled = [...live.querySelectorAll(".scroll")].map((each) => [each.id, each.scrollLeft, each.scrollTop]);
     const focused = live.contains(document.activeElement) ? document.activeElement : null;
@@ -33,29 +36,23 @@
   const say = (text) => { if (state.textContent !== text) state.textContent = text; };
 
   const renew = async () => {
-    if (!pause.checked && !document.hidden) {
+    for (const part of parts) {
+      if (pause.checked || document.hidden || Date.now() < part.due) continue;
+      const held = document.getElementById(part.id);
       try {
-        const parts = await ask("/dashboard/live" + location.search);
-        const again = keep();
-        live.replaceChildren(...parts);
+        const renewed = await ask(part.path);
+        const again = keep(held);
+        held.replaceChildren(...renewed);
         again();
         say("");
       } catch (error) {
-        say("Not renewed since " + new Date().toLocaleTimeString() + ": " + (error.message || error));
+        say("Not renewed at " + new Date().toLocaleTimeString() + ": " + (error.message || error));
       }
-      if (Date.now() - proved > PROOF) prove();
+      part.due = Date.now() + part.period;
     }
-    setTimeout(renew, PERIOD);
-  };
-
-  const prove = async () => {
-    proved = Date.now();
-    try {
-      document.getElementById("conserved").replaceChildren(...await ask("/dashboard/verify"));
-    } catch { /* said by the next renewal */ }
+    setTimeout(renew, 500);
   };
 
   form.addEventListener("change", (event) => { if (event.target !== pause) form.requestSubmit(); });
-  prove();
-  setTimeout(renew, PERIOD);
+  renew();
 })();
