@@ -63,11 +63,13 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
         client = connect(server.addresses.dsn)
         rows = []
         for number, name in enumerate(HOSTILE, start=1):
-            named = {"provider": name, "request_model": name, "response_model": name, "operation_id": name, "error_type": name, "ended": "error"}
+            short = name[:1000]  # a record of more than 64 KiB is put in quarantine
+            named = {"provider": name, "request_model": name, "response_model": name, "operation_id": short, "error_type": short, "ended": "error"}
             row = usage(
                 seq=number, ts=int(now.timestamp()) * 10**9 + number, tenant=name, operation=name, key=f"key-{number}", kind="opaque", more=named
             )
             rows.append(row | {"ServiceName": name, "ResourceAttributes": {"service.name": name}})
         client.insert_json("usage_landing", [*rows, closing(len(rows))])
+        assert client.query("SELECT count() FROM usage").rows == [(len(HOSTILE),)]
         client.close()
         yield server.addresses

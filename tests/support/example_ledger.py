@@ -25,12 +25,16 @@ def example_rows(end: datetime, *, days: int = 60, calls: int = 6000, seed: int 
     chance = random.Random(seed)
     models = [(provider, model, weight) for provider, held in MODELS.items() for model, weight in held]
     numbers = dict.fromkeys(SERVICES, 0)
+    last = None
     for _ in range(calls):
-        at = _moment(chance, end, days)
-        provider, model, _weight = chance.choices(models, [weight for *_, weight in models])[0]
-        service = chance.choice(list(SERVICES))
+        if last is not None and chance.random() < 0.08:  # the same was asked again
+            at, *same = last
+            at = min(at + timedelta(minutes=5), end)
+        else:
+            at, same = _moment(chance, end, days), [*_call(chance, models), f"text {chance.randrange(10**9)}"]
+        last = (at, *same)
+        (provider, model), service, operation, tenant, content = same
         numbers[service] += 1
-        tenant = chance.choices([name for name, _ in TENANTS], [weight for _, weight in TENANTS])[0]
         ended = chance.choices(("complete", "partial", "error"), (95, 3, 2))[0]
         source = {"complete": "reported", "partial": "estimated", "error": "unknown"}[ended]
         if provider == "ollama" and chance.random() < 0.2:
@@ -54,8 +58,8 @@ def example_rows(end: datetime, *, days: int = 60, calls: int = 6000, seed: int 
             seq=numbers[service],
             ts=int(at.timestamp() * 10**6) * 1000 + numbers[service],
             tenant=tenant,
-            operation=chance.choice(SERVICES[service]),
-            content=f"{service} {chance.randrange(4 if chance.random() < 0.1 else 10**6)}",
+            operation=operation,
+            content=content,
             input_tokens=sent,
             output_tokens=answered,
             source=source,
@@ -64,6 +68,14 @@ def example_rows(end: datetime, *, days: int = 60, calls: int = 6000, seed: int 
         yield row | {"ServiceName": service, "ResourceAttributes": row["ResourceAttributes"] | {"service.name": service}}
     for service, number in numbers.items():
         yield closing(number, by=service)
+
+
+def _call(chance: random.Random, models: list[tuple[str, str, int]]) -> tuple[tuple[str, str], str, str, str]:
+    """Who is called, by which service, what for, and for whom."""
+    provider, model, _ = chance.choices(models, [weight for *_, weight in models])[0]
+    service = chance.choice(list(SERVICES))
+    tenant = chance.choices([name for name, _ in TENANTS], [weight for _, weight in TENANTS])[0]
+    return (provider, model), service, chance.choice(SERVICES[service]), tenant
 
 
 def _moment(chance: random.Random, end: datetime, days: int) -> datetime:

@@ -50,7 +50,7 @@ class Dashboard:
         if exchange.method not in {"GET", "HEAD"}:
             exchange.drain()
             return _say(exchange, 405, "The dashboard is only read: GET.", ("Allow", "GET, HEAD"), ("Connection", "close"))
-        if exchange.headers.get("sec-fetch-site", "none") == "cross-site" and exchange.headers.get("sec-fetch-mode") != "navigate":
+        if exchange.headers.get("sec-fetch-site") == "cross-site" and exchange.headers.get("sec-fetch-dest") != "document":
             return _say(exchange, 403, "The dashboard is for people, not for other pages.")
         try:
             self._engine.require_ready()
