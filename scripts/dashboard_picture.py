@@ -18,7 +18,7 @@ from tokentrail.prices.public import public_list
 from tokentrail.prices.store import load
 
 MOST_BYTES = 200_000
-PICTURES = (("dashboard", 1280, 1180, "light"), ("dashboard-dark", 1280, 1180, "dark"), ("dashboard-phone", 390, 844, "light"))
+PICTURES = (("dashboard", 1280, 1100, "light"), ("dashboard-dark", 1280, 1100, "dark"), ("dashboard-phone", 390, 844, "light"))
 
 
 def main() -> None:
