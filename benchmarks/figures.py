@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "chat_call.py": ([], ["--blocks", "3", "--calls", "2"]),
     "import_cost.py": ([], ["--rounds", "1"]),
     "journal_append.py": ([], ["--appends", "200", "--events", "200"]),
+    "pages.py": ([], ["--rows", "20000", "--rounds", "1"]),
     "pipeline.py": ([], ["--events", "200", "--direct"]),
     "report_query.py": ([], ["--rows", "20000", "--rounds", "1"]),
 }

@@ -16,6 +16,8 @@ CASES = [
     ("uvicorn", ["serve"], "embedded"),
     ("chdb", ["demo"], "demo"),
     ("groq", ["demo"], "demo"),
+    ("jinja2", ["report", "--html", "usage.html"], "pages"),
+    ("pygal", ["report", "--html", "usage.html"], "pages"),
     ("mcp", ["mcp"], "mcp"),
     ("mcp_types", ["mcp"], "mcp"),
     ("anyio", ["mcp"], "mcp"),

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,8 @@ from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.query import QueryError, answer, questions, read
 from tokentrail.ledger.rollup import refresh
 from tokentrail.ledger.values import parse_parameters
+from tokentrail.prices.files import parse
+from tokentrail.prices.store import load
 
 SECOND = 10**9
 MODELS = {"openai": ("gpt-4o", "gpt-4o-mini"), "anthropic": ("claude-opus-4",), "ollama": ("llama3",)}
@@ -462,3 +465,36 @@ def test_days_begin_in_the_zone_of_the_question() -> None:
     now = datetime(2026, 11, 27, 23, 30, tzinfo=timezone.utc)
     given = parse_parameters(read("tokens_over_time"), {"from": ["today"], "timezone": ["Europe/Madrid"]}, now=now)
     assert given == {"from": "2026-11-27 23:00:00.000000", "timezone": "Europe/Madrid"}
+
+
+def test_the_dearest_operations_are_those_whose_calls_cost_most(ask: Ask, database: Client) -> None:
+    load(database, parse(PRICES))
+    groups = grouped(
+        [call for call in CALLS if call.operation_id], lambda call: (call.operation_id, BY["operation"](call), call.tenant, _currency(call))
+    )
+    found = ask("dearest_operations", most=10_000)
+    assert {(row["operation_id"], row["operation"], row["tenant_id"], row["currency"]) for row in found} == groups.keys()
+    for row in found:
+        group = groups[row["operation_id"], row["operation"], row["tenant_id"], row["currency"]]
+        known = [call for call in group if call.source != "unknown"]
+        paid = Decimal(sum(2 * (call.input or 0) + 8 * (call.output or 0) for call in known)) / 10**6
+        assert row["cost"] == (paid if row["currency"] and known else None)
+        assert (row["tokens"], row["calls"]) == (sum(call.tokens for call in group), len(group))
+        assert row["error_calls"] == sum(call.ended == "error" for call in group)
+        assert (row["first"][:19], row["latest"][:19]) == tuple(str(each(call.moment for call in group))[:19] for each in (min, max))
+    order = [(row["cost"] is None, -(row["cost"] or 0), -row["tokens"]) for row in found]
+    assert order == sorted(order)
+    assert ask("dearest_operations", most=3) == found[:3]
+
+
+PRICES = """
+[[price]]
+provider = "openai"
+model = "gpt-4o"
+input = "2"
+output = "8"
+"""
+
+
+def _currency(call: Call) -> str:
+    return "USD" if (call.provider, call.asked) == ("openai", "gpt-4o") else ""

@@ -25,7 +25,7 @@ def test_while_it_starts_and_stops(tmp_path: Path, state: str) -> None:
     if state == "stopping":
         engine.stopping()
     http, otlp = bind("127.0.0.1", 0, "--http-port"), bind("localhost", 0, "--otlp-port")
-    listener = Listener({http: ClickHouseFront(engine), otlp: OtlpReceiver(engine, "tokentrail")}, grace=1)
+    listener = Listener({http: ClickHouseFront(engine, "tokentrail"), otlp: OtlpReceiver(engine, "tokentrail")}, grace=1)
     listener.start()
     try:
         front, receiver = (f"http://127.0.0.1:{sock.getsockname()[1]}" for sock in (http, otlp))

@@ -23,7 +23,8 @@ def command(keep: bool, live: str) -> None:
 
     Starts the embedded ClickHouse, a small real model and a server that replays recorded provider answers; runs examples/quickstart.py; compares
     what the SDKs answered with what ClickHouse holds. Meanwhile the official Collector is built, once, and then the example runs again
-    through the Collector; if the Collector was built before, only that run. Exit code 1 if anything differs or is missing.
+    through the Collector; if the Collector was built before, only that run. At a terminal the demo ends with the address of the dashboard, which
+    is there until Enter. Exit code 1 if anything differs or is missing.
 
     \b
     Example:  tokentrail demo

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.filters import Dimensions, FilteredCommand, chosen, filter_options, hints, time_options
+from tokentrail.cli.html import html_option, write_html
 from tokentrail.cli.output import (
     MOST_ROWS,
     PARQUET,
@@ -102,6 +104,7 @@ def _complete_sort(context: click.Context, _parameter: click.Parameter, incomple
 @click.option(
     "--sort", metavar="COLUMN", shell_complete=_complete_sort, help="Sort by a measure (the largest first) or a dimension; COLUMN:asc, COLUMN:desc."
 )
+@html_option
 @format_or_parquet_option
 @limit_option
 @filter_options
@@ -117,6 +120,7 @@ def command(
     share: bool,
     change: bool,
     sort: str | None,
+    html: Path | None,
     output_format: str,
     limit: int | None,
 ) -> None:
@@ -130,16 +134,22 @@ def command(
     price, `uncounted_calls` no tokens, and of `partly_calls` the cost is a lower bound. --currency has all costs in one, and
     includes --cost; a price without a rate of exchange (tokentrail prices load) at the time of a call is refused.
     Of the rows beyond --limit a table shows the sums. metadata.KEY is a dimension too.
+    With --html there is one page for a browser instead, which needs nothing but itself: totals and their change, trends, who spent what and for what,
+    caches, how sure the numbers are, and whether anything is missing.
 
     \b
     Example:
         tokentrail report --by tenant_id,model --from 2026-11-01 --to 2026-12-01
         tokentrail report --by metadata.team --from month --timezone Europe/Madrid --share --change
         tokentrail report --by day --from 7d --endpoint embeddings --where metadata.team=search
+        tokentrail report --html usage.html --from 30d
     """
     cost = cost or bool(currency)
     if start is not None and end is not None and start >= end:
         raise click.UsageError("--from is not before --to: the range is empty (--to is excluded).")
+    if html is not None:
+        write_html(dsn, html, start=start, end=end, timezone=timezone, **chosen())
+        return
     before, end = _period_before(by, start, end, timezone) if change else (None, end)
     parameters = chosen() | {"timezone": timezone} | ({"from": start} if start else {}) | ({"to": end} if end else {})
     if output_format == PARQUET:

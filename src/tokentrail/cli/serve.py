@@ -34,7 +34,7 @@ __all__ = ["command"]
 def command(
     *, data: str | None, http_port: int, otlp_port: int, host: str, ready_file: Path | None, rollup_interval: float, until_stdin_ends: bool
 ) -> None:
-    """Serve an embedded ClickHouse (HTTP) and an OTLP/HTTP receiver that fills its tables, until Ctrl-C or SIGTERM.
+    """Serve an embedded ClickHouse (HTTP), an OTLP/HTTP receiver that fills its tables, and a page on what is in them, until Ctrl-C or SIGTERM.
 
     Tables are brought up to date at the start. An acknowledged row survives the kill of this process; for a power loss too, set
     fsync_after_insert = 1 and fsync_part_directory = 1 on a table with ALTER TABLE ... MODIFY SETTING.
@@ -65,6 +65,7 @@ def _announce(addresses: Addresses) -> None:
     endpoint = "" if default else f"OTEL_EXPORTER_OTLP_ENDPOINT={addresses.otlp} "
     click.echo(f"ClickHouse  {addresses.http}   database tokentrail, any user, no password")
     click.echo(f"OTLP/HTTP   {addresses.otlp}   logs, traces, metrics (protobuf or JSON)")
+    click.echo(f"dashboard   {addresses.http}/dashboard")
     click.echo(f"data        {addresses.data}")
     click.echo()
     click.echo(f"next        {endpoint}python your_service.py")

@@ -95,6 +95,7 @@ class DemoScreen:
         """Prints the addresses of all parts, and commands for queries."""
         here = program()
         self.say(f"ClickHouse  {demo.clickhouse_url}")
+        self.say(f"dashboard   {demo.clickhouse_url}/dashboard")
         self.say(f"OTLP/HTTP   {demo.otlp_url}")
         for name, pid in demo.pids.items():
             self.say(f"{name}: process {pid}")
@@ -104,13 +105,18 @@ class DemoScreen:
         self.say(f"  {here} verify --dsn {demo.dsn}")
         self.say(f"\nEverything runs until Ctrl-C here, or:\n  kill {os.getpid()}")
 
+    def show_dashboard(self, demo: Demo) -> None:
+        """Prints the dashboard's address, and how to end the demo."""
+        self.say("all of it in a browser, until Enter or Ctrl-C here ends the demo:")
+        self.say(f"  {demo.clickhouse_url}/dashboard\n")
+
     def show_next(self) -> None:
         """Prints the next steps after a demo that has ended."""
         here = program()
         from_make = "MAKELEVEL" in os.environ and Path("Makefile").is_file()
-        self.say("next, the same left running, to look around with SQL and reports:")
+        self.say("next, the same left running, to look around in a browser, with SQL and reports:")
         self.say("  KEEP=1 make demo" if from_make else f"  {here} demo --keep")
-        self.say("your own services on this machine, ClickHouse and an OTLP receiver in one process:")
+        self.say("your own services on this machine: ClickHouse, an OTLP receiver and the dashboard in one process:")
         self.say(f"  {here} serve")
         self.say("and then, from another terminal, what they spent, the ledger itself, the proof that nothing is missing:")
         self.say(f"  {here} report --by tenant_id,model")

@@ -2,12 +2,16 @@
 
 The first run goes through the OTLP receiver of the embedded server, so that the first results come at once; meanwhile the Collector is built. The
 second run goes through the Collector, into another database. If the Collector was built before, there is only the run through the Collector.
+At a terminal the server stays until Enter, so that the dashboard can be looked at.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,6 +52,9 @@ class Screen(Protocol):
     def show_kept(self, demo: Demo) -> None:
         """Prints the addresses of all parts."""
 
+    def show_dashboard(self, demo: Demo) -> None:
+        """Prints the dashboard's address, and how to end the demo."""
+
 
 class Parts:
     """The common parts of both runs of the example: the providers that are really called, and the model."""
@@ -86,7 +93,7 @@ class Parts:
 
 
 def start_and_run(screen: Screen, *, live: list[str], keep: bool) -> bool:
-    """Starts the parts, runs the example, shows the results, and stops everything; with `keep` only at Ctrl-C or SIGTERM.
+    """Starts the parts, runs the example, shows the results, and stops everything: with `keep` at Ctrl-C or SIGTERM, at a terminal at Enter too.
 
     Returns whether all counts are right.
     """
@@ -114,7 +121,30 @@ def start_and_run(screen: Screen, *, live: list[str], keep: bool) -> bool:
             screen.show_kept(outcomes[-1].demo)
             with Stop() as stop, stop.on_signals():
                 stop.wait()
+        elif _is_watched():
+            screen.show_dashboard(outcomes[-1].demo)
+            _wait_for_enter()
         return all(outcome.ok for outcome in outcomes)
+
+
+def _is_watched() -> bool:
+    """Whether a person sits before the demo: input and output are a terminal, and the demo is in its foreground."""
+    try:
+        return sys.stdin.isatty() and sys.stdout.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError, AttributeError):  # closed
+        return False
+
+
+def _wait_for_enter() -> None:
+    """Waits for a line of input, its end, or a signal."""
+
+    def read() -> None:
+        os.read(sys.stdin.fileno(), 4096)
+        stop.ask()
+
+    with Stop() as stop, stop.on_signals():
+        threading.Thread(target=read, name="tokentrail-stdin", daemon=True).start()
+        stop.wait()
 
 
 def _run_built(parts: Parts, run: contextlib.ExitStack, built: Built | None) -> Outcome:

@@ -26,6 +26,7 @@ from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tokentrail.embedded.dashboard import PATH, Dashboard
 from tokentrail.embedded.engine import Engine, Session
 from tokentrail.embedded.errors import ClientGone, EngineError
 from tokentrail.embedded.exchange import Exchange
@@ -100,21 +101,24 @@ class RequestOptions:
 
 
 class ClickHouseFront:
-    """Serves ClickHouse's HTTP interface with `engine`."""
+    """Serves ClickHouse's HTTP interface with `engine`, and the dashboard of `database`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, database: str) -> None:
         self._engine = engine
+        self._dashboard = Dashboard(engine, database)
 
     def __call__(self, exchange: Exchange) -> None:
         """Answers one request."""
         if not from_this_machine(exchange):
             exchange.drain()
             return exchange.reply(403, b"only programs on this machine are answered\n", _plain(close=True))
+        if exchange.path == PATH or exchange.path.startswith(f"{PATH}/"):
+            return self._dashboard(exchange)
         if exchange.path in {"/ping", "/replicas_status"} or (exchange.path == "/" and not exchange.query and exchange.method in {"GET", "HEAD"}):
             return self._ping(exchange)
         if exchange.path not in {"/", "/query"} or exchange.method not in {"GET", "POST", "PUT"}:
             exchange.drain()
-            return exchange.reply(404, b"There is no such page: statements go to /, see also /ping.\n", _plain(close=True))
+            return exchange.reply(404, b"There is no such page: statements go to /, see also /ping and /dashboard.\n", _plain(close=True))
         return self._statement(exchange)
 
     def _ping(self, exchange: Exchange) -> None:

@@ -107,7 +107,7 @@ class Server:
             http.close()
             raise
         self._listener = Listener(
-            {http: ClickHouseFront(self.engine), otlp: OtlpReceiver(self.engine, DATABASE)}, round(self._grace + CLIENT_SECONDS)
+            {http: ClickHouseFront(self.engine, DATABASE), otlp: OtlpReceiver(self.engine, DATABASE)}, round(self._grace + CLIENT_SECONDS)
         )
         self._listener.start()
         base, receiver = _url(http), _url(otlp)

@@ -1,0 +1,152 @@
+"""Plots as SVG, drawn by pygal: bars over time. Colours and fonts are the page's, by class; nothing in a plot is script or style.
+
+A plot has a sentence for those who do not see it, and each bar its numbers as a title; the page has the same numbers as a table beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+import pygal
+from markupsafe import Markup
+from pygal.style import Style
+
+from tokentrail.pages import figures
+from tokentrail.pages.facts import Row
+
+__all__ = ["Series", "Timeline", "bars", "over_time"]
+
+WIDTH, HEIGHT = 640, 210
+MOST_SERIES: Final = 5
+LABELS: Final = 6
+OTHERS: Final = "all others"
+_FORMS: Final = {"hour": "%b %d %H:00", "day": "%b %d", "week": "%b %d", "month": "%b %Y"}
+_LENGTHS: Final = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
+_MOST_GAPS: Final = 200
+_FIXED: Final[Mapping[str, Any]] = {
+    "width": WIDTH,
+    "height": HEIGHT,
+    "css": [],
+    "js": [],
+    "show_legend": False,
+    "truncate_label": -1,
+    "show_minor_x_labels": False,
+    "margin": 6,
+    "margin_left": 36,
+    "margin_bottom": 14,
+    "spacing": 4,
+    "y_labels_major_count": 3,
+    "show_minor_y_labels": True,
+    "max_scale": 5,
+    "style": Style(label_font_size=8, major_label_font_size=8),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One colour of a plot: its name as seen, and its values, one a step."""
+
+    name: str
+    values: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """The sum of all values."""
+        return sum(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Steps, those without a call too, and the series over them."""
+
+    step: str
+    times: tuple[datetime, ...]
+    series: tuple[Series, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        """The steps as seen."""
+        return [time.strftime(_FORMS[self.step]) for time in self.times]
+
+
+def over_time(rows: Sequence[Row], step: str, value: Callable[[Row], Mapping[str, int]]) -> Timeline:
+    """Sums the rows of `tokens_over_time` by step and by the names that `value` gives; the smallest series are one, `OTHERS`."""
+    steps = _steps(sorted({datetime.fromisoformat(row["time"]) for row in rows}), step)
+    at = {time: number for number, time in enumerate(steps)}
+    sums: dict[str, list[int]] = {}
+    for row in rows:
+        for name, number in value(row).items():
+            sums.setdefault(name, [0] * len(steps))[at[datetime.fromisoformat(row["time"])]] += number
+    ordered = sorted(sums.items(), key=lambda each: -sum(each[1]))
+    most, rest = ordered[:MOST_SERIES], ordered[MOST_SERIES:]
+    series = [Series(figures.name(name), tuple(values)) for name, values in most]
+    if rest:
+        series.append(Series(OTHERS, tuple(map(sum, zip(*(values for _, values in rest), strict=True)))))
+    return Timeline(step, tuple(steps), tuple(series))
+
+
+def _steps(found: list[datetime], step: str) -> list[datetime]:
+    """Returns the steps from the first to the last one, those without a call too; only those with calls where they are far apart."""
+    length = _LENGTHS.get(step)
+    if length is None:
+        return _months(found)
+    if not found or (found[-1] - found[0]) / length > _MOST_GAPS:
+        return found
+    between = [found[0] + number * length for number in range(int((found[-1] - found[0]) / length) + 1)]
+    return sorted({*found, *between})
+
+
+def _months(found: list[datetime]) -> list[datetime]:
+    if not found:
+        return found
+    first, last = (time.year * 12 + time.month - 1 for time in (found[0], found[-1]))
+    return found if last - first > _MOST_GAPS else [datetime(month // 12, month % 12 + 1, 1) for month in range(first, last + 1)]  # noqa: DTZ001 - in the zone of the page
+
+
+def bars(timeline: Timeline, *, title: str, unit: str, first_color: int = 0) -> Markup:
+    """Draws stacked bars. `title` is what the plot shows, in a sentence."""
+    chart = pygal.StackedBar(**_FIXED, value_formatter=figures.compact)
+    labels = timeline.labels
+    chart.x_labels = labels
+    chart.x_labels_major = labels[:: max(1, -(-len(labels) // LABELS))]
+    for series in timeline.series:
+        chart.add("", list(series.values))
+    root: ET.Element = chart.render_tree()
+    plot = _only_the_plot(root)
+    _say_what_bars_show(plot, timeline, unit, first_color)
+    svg = ET.Element("svg", {"class": "plot", "viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "aria-label": title})
+    svg.append(plot)
+    return Markup(ET.tostring(svg, encoding="unicode", short_empty_elements=True))  # noqa: S704 - an element tree escapes every text and attribute
+
+
+def _only_the_plot(root: ET.Element) -> ET.Element:
+    """Returns pygal's group with axes and bars, without its texts for scripts."""
+    plot = next(group for group in root.iter("g") if group.get("class") == "plot")
+    plot.set("class", "area")
+    for parent in list(plot.iter()):
+        for child in list(parent):
+            if child.tag in ("desc", "title"):
+                parent.remove(child)
+    return plot
+
+
+def _say_what_bars_show(plot: ET.Element, timeline: Timeline, unit: str, first_color: int) -> None:
+    labels = timeline.labels
+    drawn = [group for group in plot.iter("g") if group.get("class", "").startswith("series")]
+    for number, (group, series) in enumerate(zip(drawn, timeline.series, strict=True)):
+        group.set("class", f"c{first_color + number}")
+        (held,) = group
+        for bar, label, value in zip(list(held), labels, series.values, strict=True):
+            if not value:
+                held.remove(bar)
+                continue
+            (rectangle,) = bar
+            for name in ("rx", "ry", "class"):
+                rectangle.attrib.pop(name, None)
+            for name in ("x", "y", "width", "height"):
+                rectangle.set(name, f"{float(rectangle.get(name, 0)):.1f}")
+            ET.SubElement(rectangle, "title").text = f"{label}, {series.name}: {figures.grouped(value)} {unit}"
