@@ -122,7 +122,7 @@ def test_a_panel_has_the_questions_answer(
     (drawn,) = (each for each in dashboard["panels"] if each["title"] == panel.title and each["type"] != "row")
     (target,) = drawn["targets"]
     sql = browser(dashboard, case).query(target["rawSql"])
-    frames = backend.frames(sql, output=target["format"], start=case.start, end=case.end)
+    frames = backend.frames(sql, output=target["format"], start=case.start, end=case.end, zone=case.zone)
     wanted = answer(ledger, panel.question, asked(panel, case)).dicts()
     columns = shown(panel, read(panel.question))
     zone = case.zone if case.zone != "utc" and "timezone" in asked(panel, case) else "UTC"
