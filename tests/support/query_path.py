@@ -73,16 +73,17 @@ class QueryPath:
         said = self._ask({"health": True})
         return said["status"], said.get("message") or said["error"]
 
-    def frames(self, sql: str, *, output: int, start: int, end: int, interval_ms: int = 60_000) -> list[list[Field]]:
+    def frames(self, sql: str, *, output: int, start: int, end: int, interval_ms: int = 60_000, zone: str = "UTC") -> list[list[Field]]:
         """The frames of one query; times are milliseconds since 1970."""
-        said = self.said(sql, output=output, start=start, end=end, interval_ms=interval_ms)
+        said = self.said(sql, output=output, start=start, end=end, interval_ms=interval_ms, zone=zone)
         if said["error"]:
             raise QueryFailedError(f"{said['source']}: {said['error']}\n{sql}")
         return [_fields(frame) for frame in said["frames"] or []]
 
-    def said(self, sql: str, *, output: int, start: int, end: int, interval_ms: int = 60_000) -> dict[str, Any]:
+    def said(self, sql: str, *, output: int, start: int, end: int, interval_ms: int = 60_000, zone: str = "UTC") -> dict[str, Any]:
         """The same as the browser gets it: `frames` in Grafana's JSON, `error` in words."""
-        return self._ask({"rawSql": sql, "format": output, "from": start, "to": end, "intervalMs": interval_ms, "maxDataPoints": 1000})
+        asked = {"rawSql": sql, "format": output, "from": start, "to": end, "intervalMs": interval_ms, "maxDataPoints": 1000, "timeZone": zone}
+        return self._ask(asked)
 
     def close(self) -> None:
         assert self._process.stdin is not None

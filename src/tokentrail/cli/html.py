@@ -43,9 +43,8 @@ def write_html(dsn: str, path: Path, **selected: Any) -> None:
         raise Misuse(f'{error.name} is not installed: pip install "tokentrail[pages]"') from error
     try:
         with opened(dsn) as client:
-            size = write_report(
-                client, path, Selection(**{name: tuple(value) if isinstance(value, list) else value for name, value in selected.items()})
-            )
+            fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in selected.items()}
+            size = write_report(client, path, Selection(**fields))
     except OSError as error:
         raise Misuse(f"{path} cannot be written: {error.strerror or error}.") from None
     click.echo(f"wrote {path} ({size / 1000:,.0f} kB)")
