@@ -67,6 +67,21 @@ def test_it_says_so(served: str, arguments: list[str], said: str) -> None:
     assert isinstance(ran.exception, SystemExit)
 
 
+@pytest.mark.parametrize("group", ["prices", "journal", "quarantine", "export"])
+def test_a_group_without_a_command_shows_its_help(group: str) -> None:
+    ran = CliRunner().invoke(cli, [group])
+    assert "Commands:" in ran.output
+    assert "Error" not in ran.output
+
+
+def test_a_sentence_cannot_steer_the_terminal(served: str) -> None:
+    ran = CliRunner().invoke(cli, ["report", "--tenant", "\x1b[31m\u202eacme", "--dsn", served])
+    assert "no usage has the tenant_id" in ran.stderr
+    wrong = CliRunner().invoke(cli, ["query", "\x9b31m\u202etokens", "--dsn", served])
+    assert wrong.exit_code == 2
+    assert not set("\x1b\x9b\u202e") & set(ran.output + wrong.output)
+
+
 @pytest.mark.parametrize("command", ["sql", "count"])
 def test_a_closed_standard_input_is_told(served: str, command: str) -> None:
     given = {**os.environ, "TOKENTRAIL_CLICKHOUSE_DSN": served}

@@ -9,6 +9,7 @@ from dataclasses import asdict
 import click
 
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.tables import shown
 from tokentrail.clickhouse.client import DEFAULT_DSN
 
 __all__ = ["command"]
@@ -54,5 +55,5 @@ def command(dsn: str, as_json: bool, application: tuple[str, ...]) -> None:
         colours = {"ok": "green", "note": "yellow", "wrong": "red"}
         for finding in findings:
             mark = click.style(f"{finding.state:5}", fg=colours[finding.state])
-            click.echo(f"{mark} {finding.what}: {finding.sentence}", color=False if os.environ.get("NO_COLOR") else None)
+            click.echo(f"{mark} {shown(finding.what)}: {shown(finding.sentence)}", color=False if os.environ.get("NO_COLOR") else None)
     click.get_current_context().exit(1 if any(finding.state == "wrong" for finding in findings) else 0)

@@ -100,6 +100,8 @@ class LazyGroup(Group):
         except ImportError as error:
             raise missing(error, ctx.invoked_subcommand or "this command") from None
         except click.UsageError as error:
+            if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # the help of a group, since click 8.2
+                raise
             sentence = filled(f"Error: {error.format_message()}").removeprefix("Error: ")
             raise click.UsageError(sentence, error.ctx) from None
         except BrokenPipeError:

@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.tables import shown
 
 __all__ = [
     "BROKEN_PIPE",
@@ -54,7 +55,8 @@ def note(sentence: str) -> None:
 
 
 def filled(sentence: str) -> str:
-    """Returns a sentence in lines of the terminal's width, if standard error is a terminal; no word is broken."""
+    """Returns a sentence in lines of the terminal's width, if standard error is a terminal; no word is broken, and no name in it steers the terminal."""
+    sentence = shown(sentence)
     if sys.stderr is None or not sys.stderr.isatty():
         return sentence
     width = shutil.get_terminal_size().columns

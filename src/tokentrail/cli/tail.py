@@ -119,7 +119,7 @@ class _Lines:
 @click.option(
     "-n", "--lines", type=click.IntRange(0, 100_000), default=10, show_default=True, metavar="CALLS", help="First as many of the latest calls."
 )
-@click.option("-f/ ", "--follow/--no-follow", default=True, show_default=True, help="Go on with calls as they arrive, until Ctrl-C.")
+@click.option("-f", "--follow/--no-follow", default=True, show_default=True, help="Go on with calls as they arrive, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @interval_option(1.0)
 @time_options

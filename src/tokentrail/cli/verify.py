@@ -10,6 +10,7 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.output import print_table
+from tokentrail.cli.tables import shown
 from tokentrail.cli.working import working
 from tokentrail.ledger.verify import Verification, Writer, verify
 from tokentrail.wording import counted
@@ -76,7 +77,7 @@ def _show(verification: Verification, *, listed: bool) -> None:
         f"{states['lost']} with lost rows"
     )
     for finding in verification.findings:
-        click.echo(f"✗ {finding}")
+        click.echo(f"✗ {shown(finding)}")
     if verification.ok:
         click.echo("✓ nothing is missing")
 
