@@ -78,6 +78,7 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
             "arriving",
             "bridged",
             "filters",
+            "step",
             "selected",
             "selected_costs",
         ):  # writes; is read from; one row

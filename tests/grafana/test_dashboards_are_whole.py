@@ -79,6 +79,8 @@ def test_every_dashboard_has_the_same_variables_and_links_that_keep_them(dashboa
             variable = found[each.name]
             assert (variable["multi"], variable["includeAll"], variable["current"]["value"], variable["refresh"]) == (True, True, [ALL], 2)
             assert not BEYOND.search(variable["query"]["rawSql"])
+            assert set(variable["query"]) == {"refId", "editorType", "queryType", "rawSql"}
+            assert variable["query"]["queryType"] == "sql"
         (link,) = dashboard["links"]
         assert (link["type"], link["tags"], link["includeVars"], link["keepTime"]) == ("dashboards", dashboard["tags"], True, True)
 

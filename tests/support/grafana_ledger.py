@@ -57,8 +57,12 @@ input = 3
 ENVIRONMENTS = ("prod", "", "te'st")
 
 
+EDGES = tuple(edge * 10**6 + near for edge in (START_MS - 5_400_000 + 123, START_MS - 1, START_MS) for near in (-(10**6), -1, 0, 1))
+"""The moments around the ends of the range START_MS - 5_400_000 + 123 to START_MS - 1."""
+
+
 def calls() -> Iterator[Row]:
-    """The same calls every time, over three weeks; two of them at the edges of a second."""
+    """The same calls every time, over three weeks; some at the edges of a range."""
     chance = random.Random(20261127)
     for number in range(600):
         provider = chance.choice(list(MODELS))
@@ -70,6 +74,8 @@ def calls() -> Iterator[Row]:
         duration = chance.randrange(SECOND // 10, 20 * SECOND)
         ago = chance.choice((21 * 86_400, 2 * 86_400, 5_400))
         ts = START_NS - chance.randrange(ago) * SECOND - chance.choice((0, 1, 10**6, 999_999_999))
+        if number < len(EDGES):
+            ts = EDGES[number]
         tenant, content = chance.choice(TENANTS), f"text {chance.randrange(30)}"
         row = usage(
             key=f"{key_prefix('chat', tenant)}{digest([content])}:{ts:019d}",

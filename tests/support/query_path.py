@@ -73,9 +73,9 @@ class QueryPath:
         said = self._ask({"health": True})
         return said["status"], said.get("message") or said["error"]
 
-    def frames(self, sql: str, *, output: int, start: int, end: int, interval_ms: int = 60_000) -> list[list[Field]]:
+    def frames(self, sql: str, *, output: int, start: int, end: int, interval_ms: int = 60_000, zone: str = "UTC") -> list[list[Field]]:
         """The frames of one query; times are milliseconds since 1970."""
-        asked = {"rawSql": sql, "format": output, "from": start, "to": end, "intervalMs": interval_ms, "maxDataPoints": 1000}
+        asked = {"rawSql": sql, "format": output, "from": start, "to": end, "intervalMs": interval_ms, "maxDataPoints": 1000, "timeZone": zone}
         said = self._ask(asked)
         if said["error"]:
             raise QueryFailedError(f"{said['source']}: {said['error']}\n{sql}")

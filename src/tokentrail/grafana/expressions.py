@@ -108,7 +108,7 @@ def column_label(column: str) -> str:
 def _selected(variable: str) -> str:
     """Returns the SQL of the names that a variable has; empty for All. A subquery is computed once, and not for every row."""
     sent = f"decodeURLComponent('${{{variable}:percentencode}}')"
-    codes = f"arrayFilter(code -> code NOT IN ('', '{ALL}'), splitByChar(',', trim(BOTH '{{}}' FROM {sent})))"
+    codes = f"arrayFilter(code -> code NOT IN ('', '{ALL}'), splitByChar(',', replaceRegexpOne({sent}, '(?s)^[{{](.*)[}}]\\\\z', '\\\\1')))"
     return f"(SELECT arrayMap(code -> if(code = '{_NOTHING}', '', decodeURLComponent(replaceAll(code, '~', '%'))), {codes}))"
 
 

@@ -58,7 +58,7 @@ def _query(each: List) -> dict[str, Any]:
         "type": "query",
         "description": f"{query.title}: {each.column}. All is every one, also those that the list does not have.",
         "datasource": DATASOURCE,
-        "query": {"refId": f"variable-{each.name}", "editorType": "sql", "queryType": "table", "format": 1, "rawSql": sql},
+        "query": {"refId": f"variable-{each.name}", "editorType": "sql", "queryType": "sql", "rawSql": sql},
         "definition": f"{each.column} of the ledger",
         "refresh": 2,
         "sort": 0,

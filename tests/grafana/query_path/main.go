@@ -6,7 +6,7 @@
 // One JSON request a line on standard input, one JSON answer a line on standard output:
 //
 //	{"health": true}                                                        -> {"status": "OK", "message": "…"}
-//	{"rawSql": "…", "format": 0, "from": ms, "to": ms, "intervalMs": 60000} -> {"frames": […], "error": "", "source": ""}
+//	{"rawSql": "…", "format": 0, "from": ms, "to": ms, "intervalMs": 60000, "timeZone": "UTC"} -> {"frames": […], "error": "", "source": ""}
 //
 // Macros of the backend are expanded here; variables, which only the browser knows, have to be expanded before.
 package main
@@ -35,6 +35,7 @@ type request struct {
 	To            int64  `json:"to"`
 	IntervalMs    int64  `json:"intervalMs"`
 	MaxDataPoints int64  `json:"maxDataPoints"`
+	TimeZone      string `json:"timeZone"`
 }
 
 type answer struct {
@@ -95,7 +96,8 @@ func health(ctx context.Context, source *sqlds.SQLDatasource, settings backend.D
 
 // query is what a panel, a variable or an alert rule does with one target.
 func query(ctx context.Context, source *sqlds.SQLDatasource, settings backend.DataSourceInstanceSettings, asked request) answer {
-	model, err := json.Marshal(map[string]any{"refId": "A", "rawSql": asked.RawSQL, "format": asked.Format})
+	meta := map[string]any{"timezone": asked.TimeZone}
+	model, err := json.Marshal(map[string]any{"refId": "A", "rawSql": asked.RawSQL, "format": asked.Format, "meta": meta})
 	if err != nil {
 		return answer{Error: err.Error()}
 	}

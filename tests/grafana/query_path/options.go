@@ -100,6 +100,23 @@ func (clickhouseDriver) Settings(_ context.Context, settings backend.DataSourceI
 	return sqlds.DriverSettings{Timeout: time.Duration(timeout) * time.Second, FillMode: &data.FillMissing{Mode: data.FillModeNull}}
 }
 
+// MutateQuery tells the driver the dashboard's time zone, which the plugin's browser part adds to each query.
+func (clickhouseDriver) MutateQuery(ctx context.Context, query backend.DataQuery) (context.Context, backend.DataQuery) {
+	var model struct {
+		Meta struct {
+			TimeZone string `json:"timezone"`
+		} `json:"meta"`
+	}
+	if err := json.Unmarshal(query.JSON, &model); err != nil || model.Meta.TimeZone == "" {
+		return ctx, query
+	}
+	location, err := time.LoadLocation(model.Meta.TimeZone)
+	if err != nil {
+		return ctx, query
+	}
+	return clickhouse.Context(ctx, clickhouse.WithUserLocation(location)), query
+}
+
 // MutateQueryError names ClickHouse as the source of what ClickHouse has refused.
 func (clickhouseDriver) MutateQueryError(err error) backend.ErrorWithSource {
 	var exception *clickhouse.Exception

@@ -1,7 +1,7 @@
 -- title: What it costs, by one dimension
 -- asked by: analysts
 -- parameter: by String = model | The dimension; total for one row a currency
--- choices: by | total, {{each dimensions: $name,}}
+-- choices: by | {{each dimensions: $name,}} total
 -- parameter: currency String = | The currency of all costs, by the rate of exchange at the time of each call; empty: that of each price
 -- unit: money, and calls
 -- column: name | The dimension's value; empty where nobody stated one

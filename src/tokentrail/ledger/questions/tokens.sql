@@ -1,7 +1,7 @@
 -- title: Who or what spends tokens
 -- asked by: analysts
 -- parameter: by String = model | The dimension; total for all in one row
--- choices: by | total, {{each dimensions: $name,}}
+-- choices: by | {{each dimensions: $name,}} total
 -- unit: tokens and calls
 -- column: name | The dimension's value; empty where nobody stated one
 {{each main_counts: -- column: $name | $comment}}
