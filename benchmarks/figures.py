@@ -22,6 +22,7 @@ WITHOUT_TERMINAL = 160
 BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "bridge.py": ([], ["--rows", "1000", "--bridged", "100"]),
     "chat_call.py": ([], ["--blocks", "3", "--calls", "2"]),
+    "checks.py": ([], ["--rows", "3000"]),
     "import_cost.py": ([], ["--rounds", "1"]),
     "journal_append.py": ([], ["--appends", "200", "--events", "200"]),
     "pages.py": ([], ["--rows", "20000", "--rounds", "1"]),
