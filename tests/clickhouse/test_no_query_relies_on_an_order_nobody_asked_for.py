@@ -85,6 +85,8 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
             "selected_costs_by_day",
             "summed_days",
             "sums_suffice",
+            "converted",
+            "budget_periods",
             "days_moment",
             "days_summed",
             "days_superseded",
