@@ -91,7 +91,7 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "rates": _items(RATES),
         "dimensions": [{"name": name} for name in DIMENSIONS],
         "filters": [{"name": name} for name in FILTERS],
-        "metadata": [{"value": metadata_value("name")}],
+        "metadata": [{"value": metadata_value("substring(each, 10)")}],
         "bridged": [_attributes(field, stated) for field, stated in {**names.FIELDS, **names.COUNTS}.items()],
         "bridge_totals": [_attributes(field, names.COUNTS[field]) for field in ("input_tokens", "output_tokens")],
         "bridged_counts": _items(by_name[name] for name in names.COUNTS),
