@@ -97,3 +97,16 @@ def test_each_shell_gets_its_script(shell: str, part: str) -> None:
     assert part in ran.out
     assert "_TOKENTRAIL_COMPLETE" in ran.out
     assert in_process("completion", "tcsh").code == 2
+
+
+@pytest.mark.parametrize(
+    ("shell", "words", "at", "expected"),
+    [
+        ("zsh", "tokentrail report --format mark", "3", ["plain", "markdown", "_"]),
+        ("fish", "tokentrail query tokens -p by=ten", "by=ten", ["plain,by=tenant_id"]),
+    ],
+)
+def test_the_other_shells_get_what_their_scripts_ask_for(shell: str, words: str, at: str, expected: list[str]) -> None:
+    given = {**os.environ, "COMP_WORDS": words, "COMP_CWORD": at, "_TOKENTRAIL_COMPLETE": f"{shell}_complete"}
+    ran = subprocess.run(TOKENTRAIL, capture_output=True, text=True, timeout=60, check=True, env=given)
+    assert ran.stdout.split() == expected

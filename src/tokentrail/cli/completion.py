@@ -67,8 +67,9 @@ _SHELLS: Final[dict[str, type[ShellComplete]]] = {"bash": Bash, "zsh": ZshComple
 def complete(group: click.Command, instruction: str) -> Iterable[str]:
     """Yields what the script asks for: `instruction` is the value of the script's variable, such as `bash_complete`."""
     shell, _, wanted = instruction.partition("_")
-    if shell in _SHELLS and wanted == "complete":
-        yield _SHELLS[shell](group, {}, "tokentrail", VARIABLE).complete()
+    if shell in _SHELLS and wanted in ("complete", "source"):
+        made = _SHELLS[shell](group, {}, "tokentrail", VARIABLE)
+        yield made.complete() if wanted == "complete" else made.source()
 
 
 @click.command(name="completion")

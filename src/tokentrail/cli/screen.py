@@ -22,8 +22,10 @@ from tokentrail.cli.stdout import terminal_width, write_text
 
 __all__ = ["Screen"]
 
-AROUND: Final = 9
-"""Lines of the screen around the rows: title, totals, heading, rule, rest, foot, keys."""
+HEAD: Final = 5
+"""Lines above the rows: title, totals, heading, rule."""
+FOOT: Final = 3
+"""Lines below the table: the state, and the keys."""
 _KEYS: Final = "b dimension   w window   s order   space pause   q end"
 _TICK: Final = 0.1
 _CTRL_D: Final = "\x04"
@@ -106,17 +108,20 @@ class Screen:
 
     def _text(self, height: int) -> list[str]:
         """Returns the lines of the screen."""
-        if self._look is None:
-            lines = [f"tokentrail top   {self._connection.address}"]
-        else:
-            fit = max(1, height - AROUND)
-            lines = screen_lines(self._look, self._view, width=terminal_width(), rows=self._rows or fit, address=self._connection.address)[
-                : height - 3
-            ]
+        lines = [f"tokentrail top   {self._connection.address}"] if self._look is None else self._fitting(self._look, height - FOOT)
         state = "paused   " if self._paused else ""
         if self._connection.problem:
             state += f"no answer for {time.monotonic() - self._connection.since:.0f} s: {self._connection.problem}   "
         return [*lines, "", state + _KEYS]
+
+    def _fitting(self, seen: Look, height: int) -> list[str]:
+        """Returns as many rows as fit; the others are in the line of the rest."""
+        rows = self._rows or max(1, height - HEAD)
+        while True:
+            lines = screen_lines(seen, self._view, width=terminal_width(), rows=rows, address=self._connection.address)
+            if len(lines) <= height or rows == 1:
+                return lines[:height]
+            rows -= 1
 
     def _sleep(self, keys: Keys) -> None:
         """Gives the terminal back until the shell continues this process."""

@@ -21,6 +21,8 @@ WINDOWS: Final = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "6h": 360, "1d": 1440, 
 """Windows and their minutes."""
 SORTS: Final = ("tokens", "calls", "change", "error_calls", "cost")
 DIMENSIONS: Final = ("model", "tenant_id", "operation", "service_name", "provider", "endpoint", "environment")
+_LEAST: Final = 2
+"""How many columns of numbers are shown before names are folded."""
 _FOUR: Final = Decimal("0.0001")
 _TENTH: Final = Decimal("0.1")
 
@@ -89,13 +91,13 @@ def screen_lines(seen: Look, view: View, *, width: int | None, rows: int, addres
     if not found.rows:
         return [title, sums, "", "no calls in this time"]
     headings, values = _table(found, by, minutes, cost=view.cost)
-    for left_out in range(len(headings) - len(by)):
-        kept = len(headings) - left_out
-        written = table(
-            headings[:kept], [row[:kept] for row in values], width=width, rule=rule_sign(), counts=headings[len(by) :], names_may_fold=True
-        )
-        if written is not None:
-            return [title, sums, "", *written.splitlines()]
+    # a narrow terminal gets fewer columns before names are folded, for a folded name costs lines
+    for fold, fewest in ((False, len(by) + _LEAST), (True, len(by) + 1)):
+        for kept in range(len(headings), fewest - 1, -1):
+            cells = [row[:kept] for row in values]
+            written = table(headings[:kept], cells, width=width, rule=rule_sign(), counts=headings[len(by) :], names_may_fold=fold)
+            if written is not None:
+                return [title, sums, "", *written.splitlines()]
     return [title, sums, "", "the terminal is too narrow for a table"]
 
 

@@ -55,7 +55,7 @@ def note(sentence: str) -> None:
 
 
 def filled(sentence: str) -> str:
-    """Returns a sentence in lines of the terminal's width, if standard error is a terminal; no word is broken; no name steers the terminal."""
+    """Returns a sentence in lines of the terminal's width, if standard error is a terminal: no word is broken, no name steers."""
     sentence = shown(sentence)
     if sys.stderr is None or not sys.stderr.isatty():
         return sentence

@@ -112,7 +112,7 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "rates": _items(RATES),
         "dimensions": [{"name": name} for name in DIMENSIONS],
         "filters": [{"name": name} for name in FILTERS],
-        "metadata": [{"value": metadata_value("name")}],
+        "metadata": [{"value": metadata_value("substring(each, 10)")}],
         "by_day": [{"name": name} for name in BY_DAY],
         "summed_by": [{"name": name} for name in _SUMMED_BY],
         "bridged": [_attributes(field, stated) for field, stated in {**names.FIELDS, **names.COUNTS}.items()],
