@@ -5,7 +5,7 @@ It never fails: what cannot be had here is said in a sentence, and the tests tha
 
 from __future__ import annotations
 
-from tests.support import alert_check, prometheus, query_path
+from tests.support import alert_check, focus_validation, prometheus, query_path
 from tests.support.require import required
 from tokentrail.local import collector, local_model
 from tokentrail.local.cache import Progress, Unavailable
@@ -22,6 +22,7 @@ def main() -> None:
         local_model.obtain(progress),
         query_path.obtain(progress),
         alert_check.obtain(progress),
+        focus_validation.obtain(progress),
         *(prometheus.obtain(each, progress) for each in prometheus.PACKAGES),
     ):
         if isinstance(result, Unavailable):

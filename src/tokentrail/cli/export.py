@@ -1,24 +1,48 @@
-"""`tokentrail export`: writes files for deployment from the package into the user's folder."""
+"""`tokentrail export`: writes files for deployment from the package into the user's folder, and costs for FinOps tools."""
 
 from __future__ import annotations
 
+import io
+import os
+import re
 import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from tokentrail import focus
+from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.stdout import write_text
+from tokentrail.cli.suggest import Group
 from tokentrail.deploy.collector import FILES, config_folder, gateway_url
+from tokentrail.ledger.query import answer
+from tokentrail.ledger.times import parse_time
+from tokentrail.wording import counted, of_number
 
 __all__ = ["command"]
 
 
-@click.group(name="export")
+class _Export(Group):
+    """The subcommands, of which `--format NAME` names one too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Takes `--format focus …` for `focus …`."""
+        flag, equals, value = args[0].partition("=") if args else ("", "", "")
+        if flag == "--format":
+            args = [value, *args[1:]] if equals else args[1:]
+        return super().parse_args(ctx, args)
+
+
+@click.group(name="export", cls=_Export)
 def command() -> None:
-    """Write files that are deployed beside your services into a folder.
+    """Write files: those that are deployed beside your services, and costs for FinOps tools.
 
     \b
     Example:  tokentrail export collector ./collector
+              tokentrail export --format focus november.csv --from 2026-11 --to 2026-12
     """
 
 
@@ -67,3 +91,81 @@ def _write_files(folder: Path, contents: dict[str, bytes], *, force: bool) -> di
         if states[name] != "unchanged":
             (folder / name).write_bytes(content)
     return states
+
+
+def _time(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else parse_time(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@command.command(short_help="Costs in FOCUS, the FinOps Open Cost and Usage Specification.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--from", "start", callback=_time, help="From this time on, UTC: 2026-11-01, 2026-11, month, 7d, …")
+@click.option("--to", "end", callback=_time, help="Up to this time, itself excluded.")
+@click.option("--step", type=click.Choice(["hour", "day", "month"]), default="day", show_default=True, help="The time that a charge is for, UTC.")
+@click.option("--currency", default="", help="All costs in this currency, by the rate at the time of each call; else that of each price.")
+@click.option("--account", default="tokentrail", show_default=True, help="The billing account, which the ledger does not know.")
+@click.option("--focus-version", "version", type=click.Choice(focus.VERSIONS), default=focus.VERSIONS[0], show_default=True, help="The columns.")
+@click.option("--force", is_flag=True, help="Replace FILE.")
+@dsn_option
+def focus_command(
+    *, file: Path, start: str | None, end: str | None, step: str, currency: str, account: str, version: str, force: bool, dsn: str
+) -> None:
+    """Write costs in FOCUS to FILE: .csv, .parquet, or - for standard output (CSV).
+
+    There is a row for each time, provider, model, tenant, operation, service, environment, class of tokens and price. The tenant is the sub account;
+    tenant, operation, service and environment are tags. The costs of all rows are those of `tokentrail query cost`. What has no price is in no row; a
+    line on standard error states that.
+
+    \b
+    Example:  tokentrail export --format focus november.csv --from 2026-11 --to 2026-12
+              tokentrail export focus november.parquet --from 2026-11 --to 2026-12 --step hour --currency EUR
+    """
+    kind = "csv" if str(file) == "-" else file.suffix.lower().removeprefix(".")
+    if kind not in ("csv", "parquet"):
+        raise Misuse(f"{file} ends in neither .csv nor .parquet.")
+    if currency and not re.fullmatch("[A-Z]{3}", currency):
+        raise Misuse(f"{currency!r} is no currency: write three letters, such as EUR.")
+    if start is not None and end is not None and start >= end:
+        raise Misuse("--from is not before --to: the range is empty (--to is excluded).")
+    if str(file) != "-" and file.exists() and not force:
+        raise Misuse(f"{file} exists: nothing was written; --force replaces it.")
+    given = {"from": start, "to": end, "step": step, "currency": currency}
+    values = {name: value for name, value in given.items() if value is not None}
+    with opened(dsn) as client:
+        charges = answer(client, "charges", values).dicts()
+        del values["step"]
+        costs = answer(client, "cost", {**values, "by": "provider"}).dicts()
+    found = focus.rows(charges, account=account, version=version)
+    if str(file) == "-":
+        text = io.StringIO(newline="")
+        focus.write_csv(text, version, found)
+        write_text(text.getvalue())
+    else:
+        number = _put(file, kind, version, found)
+        click.echo(f"{file}: {counted(number, 'charge')}, FOCUS {version}")
+    unpriced = sum(row["unpriced_calls"] for row in costs)
+    if unpriced:
+        click.echo(f"{counted(unpriced, 'call')} without a price {of_number(unpriced, 'is', 'are')} in no charge: tokentrail query prices", err=True)
+
+
+focus_command.name = "focus"
+
+
+def _put(file: Path, kind: str, version: str, found: Iterable[Sequence[Any]]) -> int:
+    """Writes the whole file beside its place, and puts it there: nothing is half written."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        if kind == "parquet":
+            number = focus.write_parquet(beside, version, found)
+        else:
+            with beside.open("w", encoding="utf-8", errors="replace", newline="") as written:
+                number = focus.write_csv(written, version, found)
+        beside.replace(file)
+    except OSError as error:
+        raise Misuse(f"{file} cannot be written: {error.strerror or error}.") from None
+    finally:
+        beside.unlink(missing_ok=True)
+    return number

@@ -12,6 +12,7 @@ CREATE OR REPLACE VIEW usage_cost{{on_cluster}}
     , currency             LowCardinality(String) COMMENT 'The currency of the price, ISO 4217; empty: no price'
     , price_source         LowCardinality(String) COMMENT 'Whose price: own, or the name of a public list; empty: no price'
     , price_model          LowCardinality(String) COMMENT 'What the list calls the model'
+    , charges              Array(Tuple(meter String, quantity Decimal(38, 18), unit_price Decimal(38, 18), cost Decimal(38, 18))) COMMENT 'The cost by class of tokens: the name of the rate, so many tokens, calls or hours, the rate, and what they cost'
 )
 AS
 WITH
@@ -33,18 +34,22 @@ WITH
         r.currency = '', 'unpriced',
         u.source = 'unknown' OR (rest_of_input != 0 AND r.input IS NULL) OR (rest_of_output != 0 AND r.output IS NULL), 'partly',
         'priced') AS state,
-    toDecimal128(if(into >= 0, greatest(rest_of_input, 0), rest_of_input), 0) * rate_input
+    if(into >= 0, greatest(rest_of_input, 0), rest_of_input) AS paid_as_input,
+    if(out >= 0, greatest(rest_of_output, 0), rest_of_output) AS paid_as_output,
+    ((meter, tokens, rate, has_rate) -> (meter, toDecimal128(tokens, 18), rate, toDecimal128(tokens, 0) * rate / 1000000, has_rate)) AS charged,
+    toDecimal128(paid_as_input, 0) * rate_input
         + toDecimal128(written_for_an_hour, 0) * rate_cache_write_1h
         + toDecimal128(written, 0) * rate_cache_write
         + toDecimal128(read, 0) * rate_cache_read
         + toDecimal128(heard, 0) * rate_audio_input
         + toDecimal128(seen, 0) * rate_image_input AS millions_of_input,
-    toDecimal128(if(out >= 0, greatest(rest_of_output, 0), rest_of_output), 0) * rate_output
+    toDecimal128(paid_as_output, 0) * rate_output
         + toDecimal128(thought, 0) * rate_reasoning
         + toDecimal128(spoken, 0) * rate_audio_output
         + toDecimal128(drawn, 0) * rate_image_output AS millions_of_output,
+    toDecimal128(toInt64(round(ifNull(u.duration_ms, 0) * 1000)), 0) AS microseconds,
     toDecimal128(u.calls, 0) * rate_call
-        + toDecimal128(toInt64(round(ifNull(u.duration_ms, 0) * 1000)), 0) * rate_hour / 3600000000 AS of_calls
+        + microseconds * rate_hour / 3600000000 AS of_calls
 SELECT
     u.* EXCEPT (price_id, second_of_day),
     CAST(state, 'Enum8(\'uncounted\' = 0, \'unpriced\' = 1, \'partly\' = 2, \'priced\' = 3)') AS cost_state,
@@ -54,7 +59,22 @@ SELECT
     input_cost + output_cost + call_cost AS cost,
     r.currency AS currency,
     r.source AS price_source,
-    toLowCardinality(r.model) AS price_model
+    toLowCardinality(r.model) AS price_model,
+    if(state IN ('partly', 'priced'),
+        arrayMap(each -> (each.1, each.2, each.3, each.4), arrayFilter(each -> each.2 != 0 AND each.5, [
+            charged('input', paid_as_input, rate_input, r.input IS NOT NULL),
+            charged('cache_read', read, rate_cache_read, r.cache_read IS NOT NULL),
+            charged('cache_write', written, rate_cache_write, r.cache_write IS NOT NULL),
+            charged('cache_write_1h', written_for_an_hour, rate_cache_write_1h, r.cache_write_1h IS NOT NULL),
+            charged('audio_input', heard, rate_audio_input, r.audio_input IS NOT NULL),
+            charged('image_input', seen, rate_image_input, r.image_input IS NOT NULL),
+            charged('output', paid_as_output, rate_output, r.output IS NOT NULL),
+            charged('reasoning', thought, rate_reasoning, r.reasoning IS NOT NULL),
+            charged('audio_output', spoken, rate_audio_output, r.audio_output IS NOT NULL),
+            charged('image_output', drawn, rate_image_output, r.image_output IS NOT NULL),
+            ('call', toDecimal128(u.calls, 18), rate_call, toDecimal128(u.calls, 0) * rate_call, r.call IS NOT NULL),
+            ('hour', toDecimal128(microseconds, 18) / 3600000000, rate_hour, microseconds * rate_hour / 3600000000, r.hour IS NOT NULL)])),
+        []) AS charges
 FROM
 (
     SELECT

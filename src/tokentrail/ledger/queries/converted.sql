@@ -19,6 +19,7 @@ FROM
         c.wanted != '' AND c.currency != '' AND c.currency != c.wanted AS is_other,
         is_other AND (f.usd = 0 OR t.usd = 0) AS has_no_rate,
         if(t.usd = 0, toDecimal128(1, 18), t.usd) AS divisor,
+        if(is_other, f.usd, divisor) AS factor,
         c.currency AS paid_in,
         c.cost AS paid
     FROM costs AS c
