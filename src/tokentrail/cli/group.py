@@ -51,7 +51,7 @@ _COMMANDS = {
     "verify": "Prove that nothing is missing, or name what is.",
     "journal": "What waits on this machine's disk, and ship it.",
     "quarantine": "Events that do not fit the ledger: list them, try them again.",
-    "grafana": "Dashboards for Grafana, whose numbers are those of the questions.",
+    "grafana": "Dashboards and alert rules for Grafana, whose numbers are those of the questions.",
     "export": "Write the Collector's files, and costs for FinOps tools (FOCUS).",
     "count": "Count the tokens of a text.",
     "doctor": "Check everything from the SDKs to ClickHouse.",
