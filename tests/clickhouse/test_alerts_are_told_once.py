@@ -127,6 +127,17 @@ def test_a_hold_waits_and_a_blip_is_not_told(check: Check, hook: Web) -> None:
     assert check(16, [finding()], to, **held).sent == 1
 
 
+def test_a_condition_that_is_turned_off_is_over_and_one_that_is_not_asked_is_not(database: Client, check: Check, hook: Web) -> None:
+    to = targets([f"json://{hook.host}/", f"alertmanager://{hook.host}"])
+    check(0, [finding()], f"json://{hook.host}/", f"alertmanager://{hook.host}")
+    told = tell(database, Asked([], [BY_NAME["rise"]]), Thresholds(), to, now=START + timedelta(minutes=5))
+    assert told.alerts["error_share", "p / m"].state == "firing"
+    told = tell(database, Asked([], [BY_NAME["rise"]]), parse("[error_share]\noff = true"), to, now=START + timedelta(minutes=10))
+    assert told.alerts["error_share", "p / m"].state == "ended"
+    assert [body["type"] for path, _, body in hook.requests if path == "/"] == ["failure", "success"]
+    assert active([body for path, _, body in hook.requests if path != "/"]) == set()
+
+
 def test_another_subject_is_told_and_the_incident_stays_open_until_the_last(check: Check, hook: Web) -> None:
     to = f"json://{hook.host}/"
     check(0, [finding("a")], to)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,18 +177,35 @@ def test_every_rule_has_a_story_a_condition_and_a_page(rules: dict[str, dict[str
         assert {"summary", "description"} < set(rule["annotations"])
 
 
-def test_metrics_of_services_are_those_that_exist() -> None:
-    """OpenTelemetry's translation: dots to underscores, a unit that is a word, `_total` for counters, `_count` of histograms."""
-    translated = {
-        semconv.METRIC_DURATION: ("seconds", "count"),
-        semconv.METRIC_INPUT_TOKENS: ("total",),
-        semconv.METRIC_OUTPUT_TOKENS: ("total",),
-        semconv.METRIC_CACHE_READ_TOKENS: ("total",),
-        semconv.METRIC_JOURNAL_BYTES: ("bytes",),
-        semconv.METRIC_JOURNAL_EVENTS: ("total",),
-    }
-    known = {"_".join((name.replace(".", "_"), *suffixes)) for name, suffixes in translated.items()}
-    used = set(re.findall(r"\b((?:gen_ai_client|tokentrail_journal)_\w+)(?=[\[{ )]|$)", RULES.read_text("utf-8"), re.MULTILINE))
-    assert used == known
-    labels = {name.replace(".", "_") for name in (semconv.PROVIDER, semconv.REQUEST_MODEL, semconv.OUTCOME, semconv.ERROR_TYPE)}
-    assert labels <= set(re.findall(r"\w+", RULES.read_text("utf-8")))
+SERVICE = """
+from opentelemetry import metrics
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from prometheus_client import generate_latest
+
+metrics.set_meter_provider(MeterProvider(metric_readers=[PrometheusMetricReader()]))
+import tokentrail
+
+tokentrail.track_token_usage(
+    token_type="llm", operation="query", tenant_id="acme", provider="groq", model="llama", input_tokens=12, output_tokens=5,
+    cache_read_tokens=3, duration=1.5,
+)
+print(generate_latest().decode())
+"""
+
+
+def test_metrics_and_labels_are_those_that_a_service_exports(tmp_path: Path) -> None:
+    """By the official exporter, whose names are those of OpenTelemetry's translation for Prometheus."""
+    environment = os.environ | {"TOKENTRAIL_JOURNAL_DIR": str(tmp_path / "journal"), "TOKENTRAIL_SHIP": "false"}
+    ran = subprocess.run([sys.executable, "-c", SERVICE], env=environment, capture_output=True, text=True, check=True, timeout=120)
+    exported = {name: set(re.findall(r'(\w+)="', labels)) for name, labels in re.findall(r"^(\w+)\{(.*)\} ", ran.stdout, re.MULTILINE)}
+    written = RULES.read_text("utf-8")
+    used = set(re.findall(r"\b((?:gen_ai_client|tokentrail_journal)_\w+)(?=[\[{ )])", written))
+    assert used
+    assert used <= set(exported), used - set(exported)
+    assert exported[CALLS] >= {"gen_ai_provider_name", "gen_ai_request_model"}
+    assert exported[INPUT] >= {"gen_ai_request_model"}
+    assert exported["tokentrail_journal_events_total"] >= {"tokentrail_journal_outcome"}
+    by = {label.strip() for labels in re.findall(r"by \(([^)]*)\)", written) for label in labels.split(",")}
+    assert by - {"job", "instance"} <= exported[CALLS], "job and instance are what Prometheus makes of the resource"
+    assert semconv.ERROR_TYPE.replace(".", "_") in written

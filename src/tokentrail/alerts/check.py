@@ -75,6 +75,7 @@ def tell(
         if lease is None:
             return Told(busy=True)
         before = alerts(client)
+        holds |= {name: timedelta(0) for name, _ in before if name in BY_NAME and thresholds.of(BY_NAME[name]).off}  # which ends them
         known = frozenset(target.id for target in targets)
         told = Told(advance(before, asked.found, holds, now, targets=known))
         save(client, before, told.alerts.values())

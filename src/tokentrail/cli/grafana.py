@@ -26,7 +26,7 @@ def command() -> None:
 @command.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def export(folder: Path) -> None:
-    """Write the data source and the dashboards into DIR, as files that Grafana reads when it starts.
+    """Write the data source, the dashboards and the alert rules into DIR, as files that Grafana reads when it starts.
 
     DIR does not exist, or is empty: dashboards that somebody has changed are never replaced. Every panel asks one of the questions that
     `tokentrail query` lists, so its numbers are those of the command line.

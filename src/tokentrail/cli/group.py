@@ -55,7 +55,7 @@ _COMMANDS = {
     "verify": "Prove that nothing is missing, or name what is.",
     "journal": "What waits on this machine's disk, and ship it.",
     "quarantine": "Events that do not fit the ledger: list them, try them again.",
-    "grafana": "Dashboards for Grafana, whose numbers are those of the questions.",
+    "grafana": "Dashboards and alert rules for Grafana, whose numbers are those of the questions.",
     "export": "Write the Collector's files, and costs for FinOps tools (FOCUS).",
     "count": "Count the tokens of a text.",
     "completion": "The script by which bash, zsh or fish completes all this.",
