@@ -394,6 +394,7 @@ def test_calls_in_their_orders(ask: Ask) -> None:
     assert slow == pytest.approx(sorted(((call.duration or 0) / 1e6 for call in CALLS), reverse=True)[:5])
     trace = CALLS[0].trace
     assert len(ask("calls_of_a_trace", trace=trace)) == sum(call.trace == trace for call in CALLS)
+    assert ask("calls_of_a_trace", trace="") == []
     assert len(ask("calls_of_an_operation", operation_id="op-7")) == sum(call.operation_id == "op-7" for call in CALLS)
 
 

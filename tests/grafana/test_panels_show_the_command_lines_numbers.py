@@ -17,7 +17,7 @@ from tests.support.grafana_ledger import START_MS
 from tests.support.query_path import Field, QueryPath
 from tokentrail.clickhouse.client import Client
 from tokentrail.grafana.boards import BOARDS
-from tokentrail.grafana.expressions import OTHERS, Variable, coded, label
+from tokentrail.grafana.expressions import OTHERS, DaysBack, Variable, coded, label
 from tokentrail.grafana.panel import Board, Kind, Panel
 from tokentrail.grafana.statements import code_column, linked, most, shown
 from tokentrail.grafana.variables import LISTS
@@ -88,6 +88,9 @@ def asked(panel: Panel, case: Case) -> dict[str, Any]:
     given |= {each.parameter: case.chosen[each.name] for each in LISTS if each.name in case.chosen}
     given["timezone"] = ["UTC" if case.zone == "utc" else case.zone]
     for name, value in panel.parameters.items():
+        if isinstance(value, DaysBack):
+            given[name] = [written(case.end - value.days * DAY_MS)]
+            continue
         texts = {"step": step(case), "trace": TRACE}.get(name, "") if isinstance(value, Variable) else value
         given[name] = [*texts] if isinstance(texts, (list, tuple)) else [str(texts)]
     return parse_parameters(query, {name: texts for name, texts in given.items() if name in known})
@@ -95,7 +98,7 @@ def asked(panel: Panel, case: Case) -> dict[str, Any]:
 
 def step(case: Case) -> str:
     minutes = case.end // 60_000 - case.start // 60_000
-    automatic = next((name for most, name in ((360, "minute"), (6_000, "hour"), (180_000, "day")) if minutes <= most), "month")
+    automatic = next((name for most, name in ((360, "minute"), (12_000, "hour"), (180_000, "day")) if minutes <= most), "month")
     return automatic if case.step == "auto" else case.step
 
 

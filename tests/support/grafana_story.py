@@ -146,8 +146,8 @@ def _call(use: Use, ts: int, seq: int, chance: random.Random, *, bad: bool) -> R
 def disorder(end: int) -> Iterator[Row]:
     """What the ledger keeps apart or counts once: two accounts of one key, a record that nobody understands, refused records, a closed writer."""
     ts = end - 5 * HOUR
-    yield claimed("batch_6711", by="batch", seq=1, ts=ts, input_tokens=51_200, operation="batch")
-    yield claimed("batch_6711", by="batch", seq=2, ts=ts, input_tokens=51_900, operation="batch")
+    yield claimed("batch_6711", by="batch", seq=1, ts=ts, input_tokens=12_800, operation="batch")
+    yield claimed("batch_6711", by="batch", seq=2, ts=ts, input_tokens=13_500, operation="batch")
     yield usage(by="batch", seq=3, ts=ts, input_tokens="a lot")
     yield refused("4-6", by="batch")
     yield closing(6, by="batch")

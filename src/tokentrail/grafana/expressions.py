@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from tokentrail.ledger.query import Query, QueryError
 
-__all__ = ["ALL", "NONE", "OTHERS", "Given", "Variable", "coded", "column_code", "column_label", "label", "question_sql", "sql_text"]
+__all__ = ["ALL", "NONE", "OTHERS", "DaysBack", "Given", "Variable", "coded", "column_code", "column_label", "label", "question_sql", "sql_text"]
 
 ALL: Final = "*"
 """What the variables of lists have for All; the code of a name never is this text."""
@@ -36,7 +37,7 @@ _LISTS: Final = {
     "environments": "environment",
 }
 """The parameters that hold lists, and their variables."""
-_STEPS: Final = ((360, "minute"), (6_000, "hour"), (180_000, "day"))
+_STEPS: Final = ((360, "minute"), (12_000, "hour"), (180_000, "day"))
 """What `auto` is for a range of at most so many minutes: some hundred points a line."""
 
 
@@ -46,7 +47,14 @@ class Variable(str):
     __slots__ = ()
 
 
-Given = str | int | Variable | Sequence[str]
+@dataclass(frozen=True, slots=True)
+class DaysBack:
+    """A moment so many days before the end of the dashboard's time range, or before now where the range ends later."""
+
+    days: int
+
+
+Given = str | int | DaysBack | Variable | Sequence[str]
 
 
 def question_sql(query: Query, given: Mapping[str, Given]) -> str:
@@ -55,7 +63,9 @@ def question_sql(query: Query, given: Mapping[str, Given]) -> str:
     The time range, the lists and the time zone come from the dashboard unless given; other parameters have their default. Raises `QueryError` for a
     parameter that the question does not have or that nothing gives, and for a value that is not one of its choices.
     """
-    query.given({name: _stand_in(query, name) if isinstance(value, Variable) else value for name, value in given.items()})
+    query.given(
+        {name: _stand_in(query, name) if isinstance(value, Variable) else value for name, value in given.items() if not isinstance(value, DaysBack)}
+    )
 
     def expression(match: re.Match[str]) -> str:
         name = match[1]
@@ -128,6 +138,8 @@ def _step(variable: str) -> str:
 def _literal(name: str, value: Given) -> str:
     if isinstance(value, Variable):
         return _step(value) if name == "step" else f"(SELECT decodeURLComponent('${{{value}:percentencode}}'))"
+    if isinstance(value, DaysBack):
+        return f"(least({_TO}, now64(9, 'UTC')) - toIntervalDay({value.days}))"
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):

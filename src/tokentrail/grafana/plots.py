@@ -90,8 +90,9 @@ def _defaults(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
             made["displayName"] = " ".join([*labels, *([] if len(values) == 1 else ["${__field.name}"])])
         made["custom"] = {
             "drawStyle": "bars" if stacked else "line",
-            "fillOpacity": 70 if stacked else 8,
-            "lineWidth": 1 if stacked else 2,
+            "fillOpacity": 80 if stacked else 8,
+            "lineWidth": 0 if stacked else 2,
+            "barWidthFactor": 0.9,
             "pointSize": 5,
             "showPoints": "auto",
             "spanNulls": False,

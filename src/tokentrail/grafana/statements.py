@@ -35,7 +35,8 @@ def statement(panel: Panel) -> str:
         return _stack(sql, columns, most(panel))
     if panel.kind is Kind.LINES:
         order = [column for column in columns if column in ("time", "name", "currency")]
-        return f"SELECT {', '.join(map(_shown_name, columns))} FROM (\n{sql}\n) AS answer\nORDER BY {', '.join(order)}"
+        priced = "\nWHERE notEmpty(answer.currency)" if "currency" in columns else ""
+        return f"SELECT {', '.join(map(_shown_name, columns))} FROM (\n{sql}\n) AS answer{priced}\nORDER BY {', '.join(order)}"
     codes = [f"{column_code(column)} AS {code_column(column)}" for column in columns if linked(panel, column)]
     limit = f"\nLIMIT {most(panel)}" if panel.kind in _NAMES else ""
     shown_columns = [_shown_name(column) if panel.kind is Kind.BARS else column for column in columns]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tokentrail.grafana.expressions import Variable
+from tokentrail.grafana.expressions import DaysBack, Variable
 from tokentrail.grafana.panel import Board, Kind, Panel, Row
 
 __all__ = ["BOARD"]
@@ -86,7 +86,9 @@ BOARD: Final = Board(
                 Panel("Cost by model", "cost", Kind.TABLE, parameters={"by": "model"}, width=24),
                 Panel("Cost by tenant", "cost", Kind.TABLE, parameters={"by": "tenant_id"}, width=24),
                 Panel("When tokens are spent", "hours_of_the_week", Kind.TABLE, width=12),
-                Panel("What has risen or fallen in a week, by model", "change", Kind.TABLE, parameters={"by": "model"}, width=12),
+                Panel(
+                    "What has risen or fallen in a week, by model", "change", Kind.TABLE, parameters={"by": "model", "from": DaysBack(14)}, width=12
+                ),
             ),
         ),
     ),

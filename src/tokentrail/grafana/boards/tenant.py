@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tokentrail.grafana.expressions import Variable
+from tokentrail.grafana.expressions import DaysBack, Variable
 from tokentrail.grafana.panel import Board, Kind, Panel, Row
 
 __all__ = ["BOARD"]
@@ -58,7 +58,7 @@ BOARD: Final = Board(
             (
                 Panel("Tenants", "tokens", Kind.TABLE, parameters={"by": "tenant_id"}, width=24),
                 Panel("Cost by operation", "cost", Kind.TABLE, parameters={"by": "operation"}),
-                Panel("What has risen or fallen in a week, by tenant", "change", Kind.TABLE, parameters={"by": "tenant_id"}),
+                Panel("What has risen or fallen in a week, by tenant", "change", Kind.TABLE, parameters={"by": "tenant_id", "from": DaysBack(14)}),
                 Panel("How large calls are", "sizes", Kind.TABLE),
                 Panel(
                     "What a cache of responses would have saved",

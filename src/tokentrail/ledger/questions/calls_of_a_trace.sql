@@ -1,6 +1,6 @@
 -- title: The calls of one trace
 -- asked by: SREs
--- parameter: trace String | The trace's id, 32 hexadecimal digits
+-- parameter: trace String | The trace's id, 32 hexadecimal digits; no call has an empty one
 -- parameter: most UInt32 = 1000 | How many rows
 -- unit: one row a call
 -- column: ts | When the call started, UTC
@@ -21,6 +21,6 @@ SELECT
     u.ts, u.tenant_id, u.operation, u.service_name, u.provider, u.model, u.input_tokens, u.output_tokens, u.source, u.ended, u.error_type,
     u.duration_ms, u.trace_id, u.idempotency_key
 FROM ({{queries.selected}}) AS u
-WHERE u.trace_id = {trace:String}
+WHERE u.trace_id = {trace:String} AND notEmpty(u.trace_id)
 ORDER BY u.ts, u.idempotency_key
 LIMIT {most:UInt32}
