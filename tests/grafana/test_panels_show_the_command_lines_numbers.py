@@ -51,11 +51,11 @@ HOSTILE = {
 }
 CASES = (
     Case("all"),
-    Case("two days, Madrid, hours", MOMENT - 2 * DAY_MS, MOMENT, "Europe/Madrid", "hour"),
     Case("hostile names", chosen=HOSTILE),
 )
 """For every panel."""
 TIMES = (
+    Case("two days, Madrid, hours", MOMENT - 2 * DAY_MS, MOMENT, "Europe/Madrid", "hour"),
     Case("ninety minutes and a bit, Kathmandu", MOMENT - 5_400_000 + 123, MOMENT - 1, "Asia/Kathmandu"),
     Case("weeks in New York", zone="America/New_York", step="week"),
     Case("months west of Greenwich", zone="Etc/GMT+9", step="month"),

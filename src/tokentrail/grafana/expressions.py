@@ -81,7 +81,7 @@ def question_sql(query: Query, given: Mapping[str, Given]) -> str:
 
 
 def sql_text(text: str) -> str:
-    """Quotes a text of this package's own for ClickHouse; macros and variables of Grafana in it stay texts."""
+    """Quotes a text of this package's own for ClickHouse. Raises `QueryError` for a text with a dollar sign, which Grafana would expand."""
     if "$" in text:
         raise QueryError(f"{text!r} has a $, which Grafana would expand")
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
