@@ -81,6 +81,8 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
             "step",
             "selected",
             "selected_costs",
+            "converted",
+            "budget_periods",
         ):  # writes; is read from; one row
             continue
         assert re.search(rf"(ORDER BY {OUTSIDE}|\{{\{{order\}}\}})(LIMIT \S+)?$", statement), name

@@ -17,7 +17,7 @@ FROM
             if(is_other, c.wanted, toString(c.currency)) AS currency
         ),
         c.wanted != '' AND c.currency != '' AND c.currency != c.wanted AS is_other,
-        is_other AND (f.usd = 0 OR t.usd = 0) AS has_no_rate,
+        is_other AND c.cost IS NOT NULL AND (f.usd = 0 OR t.usd = 0) AS has_no_rate,
         if(t.usd = 0, toDecimal128(1, 18), t.usd) AS divisor,
         if(is_other, f.usd, divisor) AS factor,
         c.currency AS paid_in,

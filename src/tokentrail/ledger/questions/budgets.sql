@@ -36,13 +36,13 @@
 WITH
     (SELECT least({at:DateTime64(9, 'UTC')}, now64(9, 'UTC'))) AS moment,
     (
-        SELECT arraySort(arrayDistinct(arrayConcat(groupUniqArrayArray([b.begins, b.pace_begins]),
+        SELECT arraySort(arrayDistinct(arrayConcat(arraySort(groupUniqArrayArray([b.begins, b.pace_begins])),
             arrayMap(hours -> toDateTime(moment - toIntervalHour(hours), 'UTC'), [1, 6, 24]))))
         FROM ({{queries.budget_periods}}) AS b
     ) AS bounds,
     costs AS
     (
-        SELECT *, arrayJoin((SELECT groupUniqArray(currency) FROM ({{queries.current_budgets}}))) AS wanted
+        SELECT *, arrayJoin((SELECT arraySort(groupUniqArray(currency)) FROM ({{queries.current_budgets}}))) AS wanted
         FROM usage_cost
         WHERE ts >= (SELECT min(least(b.begins, b.pace_begins, moment - toIntervalHour(24))) FROM ({{queries.budget_periods}}) AS b) AND ts < moment
     )
