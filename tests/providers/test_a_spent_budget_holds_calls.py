@@ -117,6 +117,25 @@ def test_what_is_too_old_holds_no_call(watched: None, client: openai.OpenAI, usa
     assert len(usages.recorded) == 1
 
 
+def test_what_is_turned_off_holds_no_call(watched: None, client: openai.OpenAI, server: ScriptedServer) -> None:
+    tokentrail.configure(disabled=True)
+    with track_tokens("chat", budget="spent", over_budget="raise"):
+        list(client.chat.completions.create(**STREAM))
+    assert len(server.asked) == 1
+
+
+def test_an_inner_block_may_say_otherwise(watched: None, client: openai.OpenAI, usages: Usages) -> None:
+    @track_tokens(budget="spent", over_budget="raise")
+    def words() -> Iterator[str]:
+        with track_tokens("chat", budget="spent", over_budget="warn"):
+            yield from (str(chunk) for chunk in client.chat.completions.create(**STREAM))
+        yield from (str(chunk) for chunk in client.chat.completions.create(**STREAM))
+
+    with pytest.raises(BudgetExceeded):
+        list(words())
+    assert len(usages.recorded) == 1
+
+
 def test_without_an_address_no_budget_is_looked_at(client: openai.OpenAI, usages: Usages) -> None:
     with track_tokens("chat", budget="never asked for", over_budget="raise"):
         list(client.chat.completions.create(**STREAM))

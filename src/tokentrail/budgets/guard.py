@@ -81,11 +81,12 @@ class Guard:
 
     def check(self, block: Attribution | None) -> None:
         """Raises `BudgetExceeded` for a budget of the block, or of a block around it, that is spent, or logs a warning once a minute."""
-        if block is None or not block.budgets:
+        settings = current.settings
+        if block is None or not block.budgets or settings.disabled:
             return
         if not self._running:
             self._start()
-        if time.monotonic() - self._fetched_at > current.settings.budget_max_age:
+        if time.monotonic() - self._fetched_at > settings.budget_max_age:
             return
         now = datetime.now(timezone.utc)
         for name, over in block.budgets.items():
