@@ -19,6 +19,7 @@ from tokentrail.embedded.process import ServerProcess
 from tokentrail.embedded.server import Addresses
 from tokentrail.local.cache import Progress, Unavailable
 
+READ_ONLY = [{"setting": "readonly", "value": "1"}]
 EXPORTED = Path(__file__).parents[2] / "deploy" / "grafana"
 
 
@@ -48,10 +49,10 @@ def ledger(server: Addresses) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def backend(server: Addresses, query_path_program: Path, ledger: Client) -> Iterator[QueryPath]:
-    """The backend with the data source that is exported; only the server's address is the test's."""
+    """The backend with the data source that is exported; the server's address is the test's, and the user may read and do nothing else."""
     provisioned = yaml.safe_load((EXPORTED / "provisioning/datasources/tokentrail.yaml").read_text("utf-8"))
     port = int(server.http.rpartition(":")[2])
-    options = provisioned["datasources"][0]["jsonData"] | {"host": "127.0.0.1", "port": port, "username": "default"}
+    options = provisioned["datasources"][0]["jsonData"] | {"host": "127.0.0.1", "port": port, "username": "default", "customSettings": READ_ONLY}
     running = QueryPath(query_path_program, options)
     yield running
     running.close()

@@ -87,6 +87,13 @@ def test_grafanas_own_quoting_would_not_be_enough(dashboards: dict[str, dict[str
             assert "SYNTAX_ERROR" in str(failed), "the text has left its quotes"  # noqa: PT017
 
 
+def test_panels_are_asked_by_a_user_that_can_only_read(backend: QueryPath) -> None:
+    """All tests of this folder are: no panel and no list needs more."""
+    for statement in ("INSERT INTO usage_landing (Body) SELECT 'x'", "SELECT 1 SETTINGS max_threads = 1", "DROP TABLE usage"):
+        with pytest.raises(QueryFailedError, match="READONLY"):
+            backend.frames(statement, output=1, start=START, end=END)
+
+
 def test_errors_are_clickhouses(backend: QueryPath) -> None:
     with pytest.raises(QueryFailedError, match=r"^downstream: .*UNKNOWN_IDENTIFIER"):
         backend.frames("SELECT no_such_column FROM usage", output=1, start=START, end=END)
