@@ -37,7 +37,8 @@ def interval_option(default: float) -> Callable[[_Decorated], _Decorated]:
 class Connection:
     """A connection to ClickHouse that is made anew when the server has been away.
 
-    `problem` is the sentence of the last try; empty while the server answers. `since` is the moment of `time.monotonic` at which it went away.
+    `in_process`: the engine runs in this process, and must not be closed at work. `problem` is the sentence of the last try; empty while the server
+    answers. `since` is the moment of `time.monotonic` at which it went away.
     """
 
     def __init__(self, dsn: str) -> None:
@@ -48,6 +49,7 @@ class Connection:
         except ClickHouseError as error:
             raise Misuse(str(error)) from None
         self.address = self._client.address
+        self.in_process = dsn.startswith("chdb:")
         self.problem = ""
         self.since = 0.0
         self.took = 0.0

@@ -60,6 +60,8 @@ class Screen:
                 self._loop(keys)
         finally:
             signal.signal(signal.SIGTSTP, before)
+            if self._thread is not None and self._connection.in_process:
+                self._thread.join()
         if self._look is not None:
             write_text("\n".join([*self._text(shutil.get_terminal_size().lines)[:-2], ""]))
 
