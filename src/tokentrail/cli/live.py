@@ -45,10 +45,10 @@ class Connection:
         """Connects. Raises `Misuse` if the server does not answer: then the address may be wrong."""
         self._dsn = dsn
         try:
-            self._client: Client | None = connect(dsn)
+            self._linked: Client | None = connect(dsn)
         except ClickHouseError as error:
             raise Misuse(str(error)) from None
-        self.address = self._client.address
+        self.address = self._linked.address
         self.in_process = dsn.startswith("chdb:")
         self.problem = ""
         self.since = 0.0
@@ -58,9 +58,9 @@ class Connection:
         """Returns what `work` returns; None while the server does not answer. Raises `Misuse` if the server refuses what `work` asks."""
         began = time.monotonic()
         try:
-            if self._client is None:
-                self._client = connect(self._dsn)
-            answer = work(self._client)
+            if self._linked is None:
+                self._linked = connect(self._dsn)
+            answer = work(self._linked)
         except ClickHouseError as error:
             if error.code is not None and not self.problem:
                 raise Misuse(str(error)) from None
@@ -78,6 +78,6 @@ class Connection:
 
     def close(self) -> None:
         """Closes the connection; the next question opens another one."""
-        client, self._client = self._client, None
+        client, self._linked = self._linked, None
         if client is not None:
             client.close()
