@@ -11,7 +11,7 @@ __all__ = ["json_flag", "json_if_asked"]
 _ASKED: Final = "tokentrail.json"
 
 
-def _ask(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+def _asked(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
     if value:
         context.meta[_ASKED] = True
 
@@ -21,4 +21,4 @@ def json_if_asked(context: click.Context, _parameter: click.Parameter, value: st
     return "json" if context.meta.get(_ASKED) else value
 
 
-json_flag: Final = click.option("--json", is_flag=True, is_eager=True, expose_value=False, callback=_ask, help="The same as --format json.")
+json_flag: Final = click.option("--json", is_flag=True, is_eager=True, expose_value=False, callback=_asked, help="The same as --format json.")
