@@ -102,7 +102,7 @@ def metavar_of(param: click.Parameter) -> str:
     """What a value is."""
     if isinstance(param.type, click.Choice):
         return ", ".join(f"`{each}`" for each in param.type.choices)
-    return (param.metavar or getattr(param.type, "name", "")).upper().replace("|", r"\|") if isinstance(param, click.Option) else ""
+    return (param.metavar or getattr(param.type, "name", "")).upper().replace("|", "\\|") if isinstance(param, click.Option) else ""
 
 
 def table(params: list[Any]) -> str:

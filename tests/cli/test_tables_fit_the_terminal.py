@@ -104,7 +104,7 @@ def test_decimal_points_stand_below_each_other() -> None:
 
 
 def test_a_question_leaves_out_what_is_empty_or_zero_everywhere(served: str) -> None:
-    ran = at_terminal("query", "certainty", "--dsn", served, columns=100)
+    ran = at_terminal("query", "certainty", "--dsn", served, columns=160)
     head = ran.out.split("\n", 1)[0]
     assert "estimated_calls" in head
     assert "bridged_calls" not in head
@@ -115,7 +115,7 @@ def test_a_question_leaves_out_what_is_empty_or_zero_everywhere(served: str) -> 
 
 @pytest.mark.parametrize("columns", [40, 70])
 def test_sentences_break_no_word_either(served: str, columns: int) -> None:
-    for arguments in (["report", "--by", "modle"], ["query", "tokens", "-p", "by=modle"], ["report", "--limit", "2"]):
+    for arguments in (["report", "--by", "modle"], ["query", "tokens", "-p", "by=modle"], ["report", "--sort", "modle"]):
         ran = both_at_terminal(*arguments, "--dsn", served, columns=columns)
         lines = ran.out.splitlines()
         assert all(cell_len(line) <= columns for line in lines if not line.startswith(("Usage", "Try"))), ran.out

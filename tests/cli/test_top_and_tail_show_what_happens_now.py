@@ -140,6 +140,13 @@ def test_without_a_terminal_looks_are_printed_below_each_other(server: ServerPro
     assert "12 calls   0 failed" in ran.out
 
 
+def test_a_time_without_a_call_is_told(server: ServerProcess) -> None:
+    ran = in_process("top", "--dsn", server.addresses.dsn, "-n", "1", "--tenant", "nobody", "--cost")
+    assert ran.code == 0
+    assert "0 calls   0 failed" in ran.out
+    assert "no calls in this time" in ran.out
+
+
 @pytest.mark.parametrize("command", ["top", "tail"])
 def test_an_address_without_a_server_is_told_at_once(command: str) -> None:
     ran = in_process(command, "--dsn", "http://127.0.0.1:9/tokentrail")

@@ -66,7 +66,9 @@ def test_built_days_are_read_from_their_sums(database: Client, land: Land) -> No
     before = by_day(database)
     assert [str(day) for day in refresh(database).built] == ALL == fresh(database)
     assert by_day(database) == by_ledger(database) == before
-    database.command("INSERT INTO usage_days SELECT * REPLACE (1000000 AS input_tokens, 0 AS output_tokens) FROM usage_days WHERE day = '2026-11-05' LIMIT 1")
+    database.command(
+        "INSERT INTO usage_days SELECT * REPLACE (1000000 AS input_tokens, 0 AS output_tokens) FROM usage_days WHERE day = '2026-11-05' LIMIT 1"
+    )
     assert tokens_of(database) == 15 * 15 + 1_000_000
     assert refresh(database) == rollup.Refreshed([], [], [])
 

@@ -37,17 +37,19 @@ def interval_option(default: float) -> Callable[[_Decorated], _Decorated]:
 class Connection:
     """A connection to ClickHouse that is made anew when the server has been away.
 
-    `problem` is the sentence of the last try; empty while the server answers. `since` is the moment of `time.monotonic` at which it went away.
+    `in_process`: the engine runs in this process, and must not be closed at work. `problem` is the sentence of the last try; empty while the server
+    answers. `since` is the moment of `time.monotonic` at which it went away.
     """
 
     def __init__(self, dsn: str) -> None:
         """Connects. Raises `Misuse` if the server does not answer: then the address may be wrong."""
         self._dsn = dsn
         try:
-            self._connected: Client | None = connect(dsn)
+            self._linked: Client | None = connect(dsn)
         except ClickHouseError as error:
             raise Misuse(str(error)) from None
-        self.address = self._connected.address
+        self.address = self._linked.address
+        self.in_process = dsn.startswith("chdb:")
         self.problem = ""
         self.since = 0.0
         self.took = 0.0
@@ -56,9 +58,9 @@ class Connection:
         """Returns what `work` returns; None while the server does not answer. Raises `Misuse` if the server refuses what `work` asks."""
         began = time.monotonic()
         try:
-            if self._connected is None:
-                self._connected = connect(self._dsn)
-            answer = work(self._connected)
+            if self._linked is None:
+                self._linked = connect(self._dsn)
+            answer = work(self._linked)
         except ClickHouseError as error:
             if error.code is not None and not self.problem:
                 raise Misuse(str(error)) from None
@@ -76,6 +78,6 @@ class Connection:
 
     def close(self) -> None:
         """Closes the connection; the next question opens another one."""
-        client, self._connected = self._connected, None
+        client, self._linked = self._linked, None
         if client is not None:
             client.close()

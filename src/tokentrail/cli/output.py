@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
+from tokentrail.cli.json_flag import json_flag, json_if_asked
 from tokentrail.cli.stdout import is_terminal, note, refuse_binary, rule_sign, terminal_width, write_bytes, write_text
 from tokentrail.cli.suggest import Choice
 from tokentrail.cli.tables import is_empty, is_number, plain, shown, steers, table, vertical
@@ -60,9 +61,10 @@ Row = Sequence[Any]
 def format_option(function: _Decorated, *, formats: Sequence[str] = FORMATS) -> _Decorated:
     """Adds `--format` and `--json` to a command, which gets `output_format`."""
     kinds = Choice(formats, case_sensitive=False)
-    option = click.option("--format", "output_format", type=kinds, default="table", show_default=True, help="How to write the rows.")
-    flag = click.option("--json", "output_format", flag_value="json", help="The same as --format json.")
-    return option(flag(function))
+    option = click.option(
+        "--format", "output_format", type=kinds, default="table", show_default=True, callback=json_if_asked, help="How to write the rows."
+    )
+    return option(json_flag(function))
 
 
 def format_or_parquet_option(function: _Decorated) -> _Decorated:

@@ -35,7 +35,7 @@ class Screen:
     """The screen: a question is asked in a thread of its own, so that keys are answered while a server is slow."""
 
     def __init__(self, connection: Connection, view: View, rows: int | None, interval: float, times: int | None) -> None:
-        self._source, self._view, self._rows, self._interval, self._times = connection, view, rows, interval, times
+        self._ledger, self._view, self._rows, self._interval, self._times = connection, view, rows, interval, times
         self._look: Look | None = None
         self._failed: BaseException | None = None
         self._thread: threading.Thread | None = None
@@ -60,6 +60,8 @@ class Screen:
                 self._loop(keys)
         finally:
             signal.signal(signal.SIGTSTP, before)
+            if self._thread is not None and self._ledger.in_process:
+                self._thread.join()
         if self._look is not None:
             write_text("\n".join([*self._text(shutil.get_terminal_size().lines)[:-2], ""]))
 
@@ -85,40 +87,40 @@ class Screen:
         if self._thread is not None and not self._thread.is_alive():
             self._thread = None
             self._looks += 1
-            self._due = time.monotonic() + self._source.pause(self._interval)
+            self._due = time.monotonic() + self._ledger.pause(self._interval)
             if self._failed is not None:
                 raise self._failed
         if self._thread is None and not self._paused and time.monotonic() >= self._due:
-            self._thread = threading.Thread(target=self._ask_rows, args=(replace(self._view),), name="tokentrail-top", daemon=True)
+            self._thread = threading.Thread(target=self._fetch, args=(replace(self._view),), name="tokentrail-top", daemon=True)
             self._thread.start()
 
     def _draw(self) -> None:
         """Draws the screen if anything has changed."""
         size = shutil.get_terminal_size()
-        now = (size, self._looks, self._paused, self._source.problem and int(time.monotonic()))
+        now = (size, self._looks, self._paused, self._ledger.problem and int(time.monotonic()))
         if now != self._drawn:
             self._drawn = now
             self._live.update(Text("\n".join(self._text(size.lines)), no_wrap=True, overflow="crop"), refresh=True)
 
-    def _ask_rows(self, view: View) -> None:
+    def _fetch(self, view: View) -> None:
         try:
-            self._look = self._source.ask(lambda client: look(client, view)) or self._look
+            self._look = self._ledger.ask(lambda client: look(client, view)) or self._look
         except BaseException as error:
             self._failed = error
 
     def _text(self, height: int) -> list[str]:
         """Returns the lines of the screen."""
-        lines = [f"tokentrail top   {self._source.address}"] if self._look is None else self._fitting(self._look, height - FOOT)
+        lines = [f"tokentrail top   {self._ledger.address}"] if self._look is None else self._fitting(self._look, height - FOOT)
         state = "paused   " if self._paused else ""
-        if self._source.problem:
-            state += f"no answer for {time.monotonic() - self._source.since:.0f} s: {self._source.problem}   "
+        if self._ledger.problem:
+            state += f"no answer for {time.monotonic() - self._ledger.since:.0f} s: {self._ledger.problem}   "
         return [*lines, "", state + _KEYS]
 
     def _fitting(self, seen: Look, height: int) -> list[str]:
         """Returns as many rows as fit; the others are in the line of the rest."""
         rows = self._rows or max(1, height - HEAD)
         while True:
-            lines = screen_lines(seen, self._view, width=terminal_width(), rows=rows, address=self._source.address)
+            lines = screen_lines(seen, self._view, width=terminal_width(), rows=rows, address=self._ledger.address)
             if len(lines) <= height or rows == 1:
                 return lines[:height]
             rows -= 1

@@ -10,6 +10,7 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.json_flag import json_flag, json_if_asked
 from tokentrail.cli.output import FORMATS, echo_batches, echo_beside, limit_option
 from tokentrail.cli.stdout import refuse_binary, write_bytes
 from tokentrail.cli.working import working
@@ -37,10 +38,11 @@ _DENORMALS = {"output_format_json_quote_denormals": "1"}
     "output_format",
     default="table",
     show_default=True,
+    callback=json_if_asked,
     metavar="|".join([*FORMATS, "FORMAT"]),
     help="How to write the rows; also any format of ClickHouse, e.g. Parquet.",
 )
-@click.option("--json", "output_format", flag_value="json", help="The same as --format json.")
+@json_flag
 @limit_option
 def command(*, statement: str, dsn: str, write: bool, output_format: str, limit: int | None) -> None:
     """Run STATEMENT (- reads it from standard input) in the ledger's database and print its rows.

@@ -140,7 +140,8 @@ def _sums(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> dict[st
     for name in measures:
         stated = [row[name] for row in rows if row[name] is not None]
         money = name in ("cost", COST_BEFORE)
-        sums[name] = None if not stated or (several and money) else sum(stated, start=Decimal(0)) if money else sum(stated)
+        nothing = 0 if name.endswith("calls") or name == BEFORE else None
+        sums[name] = nothing if not stated or (several and money) else sum(stated, start=Decimal(0)) if money else sum(stated)
     if SHARE in sums and sums[SHARE] is not None:
         sums[SHARE] = round(sums[SHARE], 4)
     if BEFORE in sums:
