@@ -25,6 +25,13 @@ MISUSE = [
     (["quarantine", "reply"], "Did you mean replay?"),
     (["report", "--formt", "csv"], "--format"),
     (["report", "--by", "provider,modle"], "there is no dimension 'modle'. Did you mean model? Use some of provider, model,"),
+    (["report", "--format", "cvs"], "'cvs' is not one of them. Did you mean csv? There are table,"),
+    (["report", "--timezone", "Europe/Madird"], "'Europe/Madird' is no time zone"),
+    (["report", "--where", "endpiont=chat"], "there is no dimension 'endpiont'. Did you mean endpoint?"),
+    (["report", "--where", "endpoint"], "'endpoint' is not NAME=VALUE"),
+    (["report", "--sort", "cals"], "Did you mean calls?"),
+    (["report", "--change"], "give --from"),
+    (["query", "tokens", "-p", "where=endpiont=chat"], "Did you mean endpoint?"),
     (["report", "--by", "tenant"], "Did you mean tenant_id?"),
     (["report", "--limit", "-1"], "--limit"),
     (["report", "--dsn", "http://no-such-host.invalid/x"], "the host no-such-host.invalid of http://no-such-host.invalid:8123/x cannot be resolved"),
@@ -35,7 +42,7 @@ MISUSE = [
     (["query", "tokens", "-p", "by"], "'by' is not name=value"),
     (["query", "tokens", "-p", "by=modell"], "by is 'modell'. Did you mean model? It is one of provider, model,"),
     (["query", "tokens", "-p", "frm=today"], "query tokens has no parameter 'frm'. Did you mean from?"),
-    (["query", "tokens", "-p", "from=yesterdy"], "'yesterdy' is not a time: write 2026-11-01"),
+    (["query", "tokens", "-p", "from=yesterdy"], "'yesterdy' is not a time. Did you mean yesterday? Write 2026-11-01"),
     (["query", "tokens_over_time", "-p", "timezone=Mars"], "'Mars' is no time zone"),
     (["query", "change", "-p", "days=70000"], "days is '70000': a whole number from 0 to 65535"),
     (["query", "calls_of_a_trace"], "query calls_of_a_trace needs the parameter trace"),
@@ -58,6 +65,21 @@ def test_it_says_so(served: str, arguments: list[str], said: str) -> None:
     (error,) = (line for line in ran.stderr.splitlines() if line.startswith("Error: "))
     assert said in error
     assert isinstance(ran.exception, SystemExit)
+
+
+@pytest.mark.parametrize("group", ["prices", "journal", "quarantine", "export"])
+def test_a_group_without_a_command_shows_its_help(group: str) -> None:
+    ran = CliRunner().invoke(cli, [group])
+    assert "Commands:" in ran.output
+    assert "Error" not in ran.output
+
+
+def test_a_sentence_cannot_steer_the_terminal(served: str) -> None:
+    ran = CliRunner().invoke(cli, ["report", "--tenant", "\x1b[31m\u202eacme", "--dsn", served])
+    assert "no usage has the tenant_id" in ran.stderr
+    wrong = CliRunner().invoke(cli, ["query", "\x9b31m\u202etokens", "--dsn", served])
+    assert wrong.exit_code == 2
+    assert not set("\x1b\x9b\u202e") & set(ran.output + wrong.output)
 
 
 @pytest.mark.parametrize("command", ["sql", "count"])

@@ -381,8 +381,9 @@ def test_a_full_disk_behind_standard_output_is_one_sentence(served: str, tmp_pat
 
 def test_a_full_disk_behind_a_doctors_findings_too() -> None:
     program = (
-        "import sys; from tokentrail.cli import doctor, main; from tokentrail.doctor.finding import Finding; sys.argv = ['tokentrail', 'doctor']\n"
-        "doctor.service_checks = doctor.check_clickhouse = doctor.check_hosts = lambda *_: [Finding('all', 'ok', 'is well')]; main()"
+        "import sys; from tokentrail.cli import main; from tokentrail.doctor import clickhouse, hosts, inside; sys.argv = ['tokentrail', 'doctor']\n"
+        "from tokentrail.doctor.finding import Finding\n"
+        "inside.service_checks = clickhouse.check_clickhouse = hosts.check_hosts = lambda *_: [Finding('all', 'ok', 'is well')]; main()"
     )
     with Path("/dev/full").open("wb") as full:
         ran = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False, text=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tests.cli.conftest import CALLS, MODELS, TENANTS
-from tests.support.terminal import at_terminal, in_process, tokentrail
+from tests.support.terminal import at_terminal, both_at_terminal, in_process, tokentrail
 from tokentrail.cli.tables import shown, table, vertical
 from tokentrail.ledger.report import MEASURES
 
@@ -94,6 +95,30 @@ def test_texts_cannot_steer_the_terminal(served: str) -> None:
     assert "\r" not in ran.out
     assert "a\\x1b[31mb\\x0dc  two" in ran.out
     assert re.search(r"^ +lines", ran.out, re.MULTILINE)
+
+
+def test_decimal_points_stand_below_each_other() -> None:
+    written = table(["x"], [[Decimal("4590.75")], [9985], [None], [-3]], width=None)
+    assert written is not None
+    assert written.splitlines()[2:] == ["4590.75", "9985", "      -", "  -3"]
+
+
+def test_a_question_leaves_out_what_is_empty_or_zero_everywhere(served: str) -> None:
+    ran = at_terminal("query", "certainty", "--dsn", served, columns=100)
+    head = ran.out.split("\n", 1)[0]
+    assert "estimated_calls" in head
+    assert "bridged_calls" not in head
+    assert "left out, empty or 0 in every row: " in " ".join(ran.err.split())
+    assert "bridged_calls" in at_terminal("query", "certainty", "--dsn", served, "--format", "vertical").out
+    assert in_process("query", "tokens", "-p", "from=2030-01-01", "--dsn", served).out == "no rows\n"
+
+
+@pytest.mark.parametrize("columns", [40, 70])
+def test_sentences_break_no_word_either(served: str, columns: int) -> None:
+    for arguments in (["report", "--by", "modle"], ["query", "tokens", "-p", "by=modle"], ["report", "--limit", "2"]):
+        ran = both_at_terminal(*arguments, "--dsn", served, columns=columns)
+        lines = ran.out.splitlines()
+        assert all(cell_len(line) <= columns for line in lines if not line.startswith(("Usage", "Try"))), ran.out
 
 
 def test_a_terminal_without_lines_gets_dashes(served: str) -> None:

@@ -224,6 +224,20 @@ def test_every_question_about_tokens_can_be_asked_for_some_calls_only(
     assert {wanted.name for name in questions() for wanted in read(name).parameters} >= {parameter}
 
 
+def test_arrivals_come_page_by_page_and_the_newest_first_where_asked(ask: Ask) -> None:
+    whole = ask("arrivals", most=10_000)
+    assert {row["idempotency_key"] for row in whole} == {row["idempotency_key"] for row in ask("latest_calls", most=10_000)}
+    assert [(row["arrived_at"], row["idempotency_key"]) for row in whole] == sorted((row["arrived_at"], row["idempotency_key"]) for row in whole)
+    paged: list[dict[str, Any]] = []
+    while page := ask(
+        "arrivals", most=7, **({"after": paged[-1]["arrived_at"], "after_key": paged[-1]["idempotency_key"]} if paged else {}), tenants=["acme"]
+    ):
+        paged += page
+    assert paged == [row for row in whole if row["tenant_id"] == "acme"]
+    assert ask("arrivals", newest=1, most=1)[0]["arrived_at"] == whole[-1]["arrived_at"]
+    assert ask("arrivals", after="2200-01-01 00:00:00.000") == []
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Madrid", "Asia/Kolkata", "America/St_Johns"])
 @pytest.mark.parametrize("step", ["hour", "day", "week", "month"])
 def test_tokens_over_time_in_any_zone(ask: Ask, step: str, zone: str) -> None:

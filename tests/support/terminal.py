@@ -48,19 +48,23 @@ def in_process(*arguments: str, **environment: str) -> Ran:
     return Ran(ran.exit_code, ran.stdout, ran.stderr)
 
 
-def at_terminal(*arguments: str, columns: int = 80, **environment: str) -> Ran:
-    """Run a command whose standard output is a terminal of `columns` columns."""
+def both_at_terminal(*arguments: str, columns: int = 80, **environment: str) -> Ran:
+    """Run a command whose standard output and standard error are one terminal: `out` holds both."""
+    return at_terminal(*arguments, columns=columns, errors=True, **environment)
+
+
+def at_terminal(*arguments: str, columns: int = 80, errors: bool = False, **environment: str) -> Ran:
+    """Run a command whose standard output (and standard error, with `errors`) is a terminal of `columns` columns."""
     reads, writes = pty.openpty()
     fcntl.ioctl(writes, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     given = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")} | environment
-    with subprocess.Popen([*TOKENTRAIL, *arguments], stdout=writes, stderr=subprocess.PIPE, text=True, env=given) as process:
+    with subprocess.Popen([*TOKENTRAIL, *arguments], stdout=writes, stderr=writes if errors else subprocess.PIPE, text=True, env=given) as process:
         os.close(writes)
         said = b""
         while piece := _read(reads):
             said += piece
         os.close(reads)
-        assert process.stderr is not None
-        return Ran(process.wait(60), said.decode().replace("\r\n", "\n"), process.stderr.read())
+        return Ran(process.wait(60), said.decode().replace("\r\n", "\n"), process.stderr.read() if process.stderr is not None else "")
 
 
 def _read(terminal: int) -> bytes:

@@ -1,7 +1,9 @@
 """The command line: one file per command; a command is imported only when it is called.
 
-`group` finds the commands · `address` the option `--dsn` · `errors` misuse, exit code 2 · `suggest` mistyped names · `stdout` standard output ·
-`output`, `tables` rows as tables, JSON or CSV · the other files are the commands of their names.
+`group` finds the commands · `address` the option `--dsn` · `filters` the options that choose usages · `errors` misuse, exit code 2 · `suggest`
+mistyped names · `stdout` standard output · `output`, `tables` rows as tables, JSON, CSV or Markdown · `working` progress · `live` a connection
+that survives its server · `spending`, `screen`, `keys` what `top` shows, where, and how it is steered · the other files are the commands of
+their names.
 """
 
 from __future__ import annotations
@@ -27,6 +29,12 @@ def main() -> None:
         sys.exit(2)
     from tokentrail.cli import stdout  # noqa: PLC0415 - same
 
+    if instruction := os.environ.get("_TOKENTRAIL_COMPLETE"):
+        from tokentrail.cli.completion import complete  # noqa: PLC0415 - same
+
+        for text in complete(cli, instruction):
+            stdout.write_text(f"{text}\n")
+        return
     try:
         cli(prog_name="tokentrail")
     except KeyboardInterrupt:

@@ -8,10 +8,6 @@ import os
 import click
 
 from tokentrail.cli.errors import Misuse
-from tokentrail.demo.example import LIVE_PROVIDERS, ExampleFailed
-from tokentrail.demo.screen import DemoScreen
-from tokentrail.demo.show import start_and_run
-from tokentrail.embedded.errors import CannotStart
 
 __all__ = ["command"]
 
@@ -38,6 +34,11 @@ def command(keep: bool, live: str) -> None:
     missing = [module for module in _NEEDED if not _is_there(module)]
     if missing:
         raise Misuse(f'`tokentrail demo` needs {", ".join(missing)}, which is not installed: pip install "tokentrail[demo]".')
+    from tokentrail.demo.example import LIVE_PROVIDERS, ExampleFailed  # noqa: PLC0415 - what help and completion do not need
+    from tokentrail.demo.screen import DemoScreen  # noqa: PLC0415 - same
+    from tokentrail.demo.show import start_and_run  # noqa: PLC0415 - same
+    from tokentrail.embedded.errors import CannotStart  # noqa: PLC0415 - same
+
     wanted = [name.strip() for name in live.split(",") if name.strip()]
     for name in wanted:
         if name not in LIVE_PROVIDERS:

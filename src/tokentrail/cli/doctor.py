@@ -9,12 +9,8 @@ from dataclasses import asdict
 import click
 
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.tables import shown
 from tokentrail.clickhouse.client import DEFAULT_DSN
-from tokentrail.doctor.application import CannotAsk, ask_application
-from tokentrail.doctor.clickhouse import check_clickhouse
-from tokentrail.doctor.hosts import check_hosts
-from tokentrail.doctor.inside import service_checks
-from tokentrail.settings import from_environment
 
 __all__ = ["command"]
 
@@ -36,6 +32,12 @@ def command(dsn: str, as_json: bool, application: tuple[str, ...]) -> None:
     Example:  OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 tokentrail doctor
               tokentrail doctor -- opentelemetry-instrument python app.py
     """
+    from tokentrail.doctor.application import CannotAsk, ask_application  # noqa: PLC0415 - what help and completion do not need
+    from tokentrail.doctor.clickhouse import check_clickhouse  # noqa: PLC0415 - same
+    from tokentrail.doctor.hosts import check_hosts  # noqa: PLC0415 - same
+    from tokentrail.doctor.inside import service_checks  # noqa: PLC0415 - same
+    from tokentrail.settings import from_environment  # noqa: PLC0415 - same
+
     if application:
         try:
             findings = ask_application(application)
@@ -53,5 +55,5 @@ def command(dsn: str, as_json: bool, application: tuple[str, ...]) -> None:
         colours = {"ok": "green", "note": "yellow", "wrong": "red"}
         for finding in findings:
             mark = click.style(f"{finding.state:5}", fg=colours[finding.state])
-            click.echo(f"{mark} {finding.what}: {finding.sentence}", color=False if os.environ.get("NO_COLOR") else None)
+            click.echo(f"{mark} {shown(finding.what)}: {shown(finding.sentence)}", color=False if os.environ.get("NO_COLOR") else None)
     click.get_current_context().exit(1 if any(finding.state == "wrong" for finding in findings) else 0)

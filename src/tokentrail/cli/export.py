@@ -65,5 +65,15 @@ def _write_files(folder: Path, contents: dict[str, bytes], *, force: bool) -> di
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         if states[name] != "unchanged":
-            (folder / name).write_bytes(content)
+            _write_whole(folder / name, content)
     return states
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Writes a file that is there whole or not at all, whatever interrupts this program."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

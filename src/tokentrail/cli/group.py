@@ -6,10 +6,11 @@ import importlib
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from tokentrail import __version__
 from tokentrail.cli.errors import Misuse
-from tokentrail.cli.stdout import BROKEN_PIPE, INTERRUPTED, close_quietly
+from tokentrail.cli.stdout import BROKEN_PIPE, INTERRUPTED, close_quietly, filled
 from tokentrail.cli.suggest import Group
 
 __all__ = ["cli"]
@@ -41,6 +42,8 @@ _COMMANDS = {
     "migrate": "Bring a ClickHouse's tables to this version.",
     "report": "Tokens by provider, model, tenant, operation, day …",
     "query": "Ask the ledger a question that is written down: losses, latency, repetitions …",
+    "top": "Who spends now: a live table of the last minutes.",
+    "tail": "Calls, as they arrive.",
     "sql": "Run a query on the ledger.",
     "prices": "What tokens cost: a public price list, and your own.",
     "mcp": "Offer the questions to an assistant, over the Model Context Protocol.",
@@ -49,6 +52,7 @@ _COMMANDS = {
     "quarantine": "Events that do not fit the ledger: list them, try them again.",
     "export": "Write the Collector's files, to be deployed beside your services.",
     "count": "Count the tokens of a text.",
+    "completion": "The script by which bash, zsh or fish completes all this.",
     "doctor": "Check everything from the SDKs to ClickHouse.",
     "demo": "See it all work on this machine, without a key.",
 }
@@ -61,15 +65,22 @@ class LazyGroup(Group):
         """Returns all commands, in the order of their use."""
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - same
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Imports the command's module and returns its `command`."""
         if cmd_name not in _COMMANDS:
             return None
         try:
             found: Any = importlib.import_module(f"tokentrail.cli.{cmd_name}").command
         except ImportError as error:
+            if ctx.resilient_parsing:
+                return None  # a shell completes, and prints no error
             raise missing(error, cmd_name) from None
         return _check_texts(found) if isinstance(found, click.Command) else None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Completes a command from the list above, or an option."""
+        names = [CompletionItem(name, help=text) for name, text in _COMMANDS.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - same
         """Writes the commands from the list above."""
@@ -82,6 +93,11 @@ class LazyGroup(Group):
             return super().invoke(ctx)
         except ImportError as error:
             raise missing(error, ctx.invoked_subcommand or "this command") from None
+        except click.UsageError as error:
+            if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # the help of a group, since click 8.2
+                raise
+            sentence = filled(f"Error: {error.format_message()}").removeprefix("Error: ")
+            raise click.UsageError(sentence, error.ctx) from None
         except BrokenPipeError:
             close_quietly()
             ctx.exit(BROKEN_PIPE)

@@ -13,7 +13,10 @@ import msgspec
 from tokentrail.addresses import bare
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import print_table
+from tokentrail.cli.stdout import note
 from tokentrail.cli.suggest import Group
+from tokentrail.cli.tables import shown
+from tokentrail.cli.working import working
 from tokentrail.journal.adoption import Adopter
 from tokentrail.journal.aside import Damaged, read_aside
 from tokentrail.journal.bulk import bulk_shipper
@@ -107,7 +110,7 @@ def _print_status(found: dict[str, Any]) -> None:
     if not found["locks"]:
         click.echo(f"The file system of {found['folder']} has no locks: {_NO_LOCKS}")
     for kept_aside in found["aside"]:
-        click.echo(f"put aside: {kept_aside['file']}: {kept_aside['reason']}")
+        click.echo(f"put aside: {shown(kept_aside['file'])}: {shown(kept_aside['reason'])}")
 
 
 def _row(writer: dict[str, Any]) -> list[Any]:
@@ -151,7 +154,7 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
 
     def complain(sentence: str) -> None:
         printed.append(sentence)
-        click.echo(sentence, err=True)
+        note(sentence)
 
     stop = Stop()
     ships = bulk_shipper(root, settings, wait=lambda seconds, _asked: stop.wait(seconds), stopped=lambda: stop.asked, complain=complain)
@@ -162,8 +165,12 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
                 _watch(adopter, stop, interval)
             return
         try:
-            progress = adopter.adopt_dead(patient=False)
-            retried, refused, damaged = _ship_aside(root, exporter_for(settings)) if aside else (0, 0, [])
+            with working("sending records", lambda: f"{shipper.shipped:,} sent"):
+                progress = adopter.adopt_dead(patient=False)
+                retried, refused, damaged = _ship_aside(root, exporter_for(settings)) if aside else (0, 0, [])
+        except KeyboardInterrupt:
+            click.echo(f"interrupted: {counted(shipper.shipped, 'record')} sent, the rest waits in {root}", err=True)
+            raise
         except OSError as error:
             raise Misuse(_no_rights(root, error)) from None
     journals = counted(progress.adopted, "journal of an ended process", "journals of ended processes")

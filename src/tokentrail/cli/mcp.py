@@ -7,7 +7,6 @@ import sys
 import click
 
 from tokentrail.cli.address import dsn_option
-from tokentrail.mcp.server import serve
 
 __all__ = ["command"]
 
@@ -24,6 +23,8 @@ def command(*, dsn: str) -> None:
     In the assistant's configuration:
         {"mcpServers": {"tokentrail": {"command": "tokentrail", "args": ["mcp", "--dsn", "http://reader:password@clickhouse:8123/tokentrail"]}}}
     """
+    from tokentrail.mcp.server import serve  # noqa: PLC0415 - a second of imports, which help and completion do not need
+
     if sys.stdin is not None and sys.stdin.isatty():
         click.echo("waiting for an assistant on standard input: this command is started by the assistant's program (see --help)", err=True)
     serve(dsn)

@@ -10,6 +10,8 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.working import working
+from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.dsn import DsnError, parse_dsn
 from tokentrail.clickhouse.migrate import Kind, Step, lost_tables, lost_tables_sentence, migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
@@ -54,7 +56,8 @@ def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: st
         done, lost = [*steps(target), *(bridge_steps(target) if bridge == "on" else [])], []  # opening the engine would create the folder
     else:
         with opened(dsn, create=True) as client:
-            done = (plan if dry_run else migrate)(client, target, empty_tables=empty_tables, bridge=None if bridge is None else bridge == "on")
+            wanted = None if bridge is None else bridge == "on"
+            done = plan(client, target, empty_tables=empty_tables, bridge=wanted) if dry_run else _migrate(client, target, empty_tables, wanted)
             lost = [] if dry_run and empty_tables else lost_tables(client, target)
     if as_json:
         listed = [
@@ -87,3 +90,19 @@ def _step_line(step: Step, *, dry_run: bool) -> str:
         return f"{'would remove' if dry_run else 'removed'}  view {step.name}"
     why = f", which {step.reason}" if step.kind is Kind.DEFINITION and step.reason != "is new" else ""
     return f"{'would apply' if dry_run else 'applied'}  {step.kind.value} {step.name}{why}"
+
+
+def _migrate(client: Client, target: Target, empty_tables: bool, bridge: bool | None) -> list[Step]:
+    """Runs the steps and shows which one runs. An interrupted step is run again from its beginning by the next call."""
+    begun: list[str] = []
+
+    def begins(step: Step, steps: int) -> None:
+        begun.append(f"{len(begun) + 1} of {steps}, {step.name}")
+
+    try:
+        with working("migrating", lambda: begun[-1] if begun else ""):
+            return migrate(client, target, empty_tables=empty_tables, bridge=bridge, begins=begins)
+    except KeyboardInterrupt:
+        if begun:
+            click.echo(f"interrupted in step {begun[-1]}: run `tokentrail migrate` again, it goes on there", err=True)
+        raise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 import textwrap
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, islice
@@ -12,15 +14,35 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
-from tokentrail.cli.stdout import rule_sign, terminal_width, write_bytes, write_text
-from tokentrail.cli.tables import is_empty, plain, table, vertical
+from tokentrail.cli.json_flag import json_flag, json_if_asked
+from tokentrail.cli.stdout import is_terminal, note, refuse_binary, rule_sign, terminal_width, write_bytes, write_text
+from tokentrail.cli.suggest import Choice
+from tokentrail.cli.tables import is_empty, is_number, plain, shown, steers, table, vertical
+from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.literals import identifier
 from tokentrail.wording import counted
 
-__all__ = ["FORMATS", "MOST_ROWS", "echo_batches", "echo_beside", "echo_rows", "format_option", "limit_option", "print_table"]
+__all__ = [
+    "FORMATS",
+    "MOST_ROWS",
+    "PARQUET",
+    "echo_batches",
+    "echo_beside",
+    "echo_parquet",
+    "echo_rows",
+    "format_option",
+    "format_or_parquet_option",
+    "harmless",
+    "limit_option",
+    "print_more_rows",
+    "print_table",
+]
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
-FORMATS: Final = ("table", "json", "csv", "vertical")
+FORMATS: Final = ("table", "json", "csv", "vertical", "markdown")
+PARQUET: Final = "parquet"
+"""A further format of `report` and `query`, written by ClickHouse."""
 MOST_ROWS: Final = 1000
 """Rows that are shown to people, unless `--limit` asks for more."""
 
@@ -29,15 +51,25 @@ BLOCK: Final = 10_000
 
 _JSON: Final = msgspec.json.Encoder(decimal_format="number")
 
+_TEXTS: Final = msgspec.json.Encoder(decimal_format="string")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.ASCII)
+
 Row = Sequence[Any]
 
 
-def format_option(function: _Decorated) -> _Decorated:
+def format_option(function: _Decorated, *, formats: Sequence[str] = FORMATS) -> _Decorated:
     """Adds `--format` and `--json` to a command, which gets `output_format`."""
-    kinds = click.Choice(FORMATS, case_sensitive=False)
-    option = click.option("--format", "output_format", type=kinds, default="table", show_default=True, help="How to write the rows.")
-    flag = click.option("--json", "output_format", flag_value="json", help="The same as --format json.")
-    return option(flag(function))
+    kinds = Choice(formats, case_sensitive=False)
+    option = click.option(
+        "--format", "output_format", type=kinds, default="table", show_default=True, callback=json_if_asked, help="How to write the rows."
+    )
+    return option(json_flag(function))
+
+
+def format_or_parquet_option(function: _Decorated) -> _Decorated:
+    """Adds `--format` with Parquet too: see `echo_parquet`."""
+    return format_option(function, formats=(*FORMATS, PARQUET))
 
 
 def limit_option(function: _Decorated) -> _Decorated:
@@ -66,24 +98,48 @@ def echo_batches(
     writing = _WRITING[output_format]
     for piece in writing(columns, iter(bounded), counts=counts) if for_people else writing(columns, iter(bounded)):
         if isinstance(piece, bytes):
-            write_bytes(piece)
+            write_bytes(harmless(piece, in_json=output_format == "json") if is_terminal() else piece)
         else:
             write_text(piece)
     if bounded.more:
-        _print_more_rows(most)
+        print_more_rows(most)
 
 
-def echo_beside(columns: Sequence[str], sections: Mapping[str, Row], output_format: str) -> None:
+def echo_beside(columns: Sequence[str], sections: Mapping[str, Row], output_format: str, *, counts: Container[str] = ()) -> None:
     """Writes additional rows, such as totals, below a table or blocks, each under its title."""
     for title, row in sections.items():
-        written = "".join(vertical(columns, [row], rule=rule_sign(), title=title)) if output_format == "vertical" else None
+        written = "".join(vertical(columns, [row], rule=rule_sign(), title=title, counts=counts)) if output_format == "vertical" else None
         write_text(written or f"\n{title}\n" + "".join(_block(columns, [row], first=1)))
 
 
-def _print_more_rows(shown: int) -> None:
-    click.echo(
-        f"… the first {counted(shown, 'row is', 'rows are')} shown, there are more: --limit 0 shows all, --format csv or json writes all", err=True
-    )
+def echo_parquet(client: Client, columns: Sequence[str], types: Sequence[str], rows: Iterable[Row]) -> None:
+    """Writes rows as Parquet: ClickHouse makes the file, with the columns' types. Raises `Misuse` at a terminal."""
+    refuse_binary("Parquet")
+    kinds = ["String" if kind.startswith(("Enum", "LowCardinality(")) else kind for kind in types]
+    structure = ", ".join(f"{identifier(name)} {kind}" for name, kind in zip(columns, kinds, strict=True))
+    lines = b"\n".join(_TEXTS.encode(row) for row in rows).decode()
+    sql = f"SELECT * FROM format(JSONCompactEachRow, '{_literal(structure)}', '{_literal(lines)}')"
+    with client.stream(sql, "Parquet", read_only=True, settings={"max_query_size": str(len(sql.encode()) + 1)}) as answer:
+        for piece in answer.pieces:
+            write_bytes(piece)
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def harmless(data: bytes, *, in_json: bool) -> bytes:
+    """Escapes what would steer the terminal."""
+    text = data.decode("utf-8", "replace")
+    if all(sign == "\n" or sign.isprintable() for sign in text):
+        return data
+    escape: Callable[[str], str] = (lambda sign: json.dumps(sign)[1:-1]) if in_json else shown
+    return "".join(escape(sign) if sign != "\n" and steers(sign) else sign for sign in text).encode()
+
+
+def print_more_rows(rows: int) -> None:
+    """Prints to standard error that only the first `rows` rows are shown."""
+    note(f"… the first {counted(rows, 'row is', 'rows are')} shown, there are more: --limit 0 shows all, --format csv or json writes all")
 
 
 class _Bounded:
@@ -130,8 +186,34 @@ def number_repeated(columns: Sequence[str]) -> list[str]:
 def _csv(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[bytes]:
     for batch in chain([[columns]], batches):
         buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows([["" if value is None else plain(value) for value in row] for row in batch])
+        usual, quoted = csv.writer(buffer, lineterminator="\n"), csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for row in batch:
+            cells = [_cell(value) for value in row]
+            (quoted if "\r" in "".join(cells) else usual).writerow(cells)  # csv quotes a lone \r only where it ends lines
         yield buffer.getvalue().encode("utf-8", "replace")
+
+
+def _cell(value: Any) -> str:
+    """Returns a value's text. A text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    if value is None:
+        return ""
+    text = plain(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+
+
+def _markdown(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[bytes]:
+    waiting = next((batch for batch in batches if batch), [])
+    numbers = [any(is_number(row[at]) for row in waiting) for at in range(len(columns))]
+    yield f"| {' | '.join(map(_escaped, columns))} |\n|{''.join(' ---: |' if number else ' --- |' for number in numbers)}\n".encode()
+    for batch in chain([waiting], batches):
+        yield "".join(f"| {' | '.join('' if value is None else _escaped(value) for value in row)} |\n" for row in batch).encode("utf-8", "replace")
+
+
+def _escaped(value: Any) -> str:
+    """Returns a value's text, in which nothing has a meaning for Markdown or HTML."""
+    if is_number(value):
+        return plain(value)
+    return re.sub(r"([\\`*_\[\]{}()#+!|~>$:@-])", r"\\\1", shown(value).replace("\n", " ")).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _by_blocks(batches: Iterator[Sequence[Row]]) -> Iterator[list[Row]]:
@@ -177,6 +259,7 @@ def _blocks(columns: Sequence[str], batches: Iterator[Sequence[Row]], *, counts:
 _WRITING: Final[dict[str, Callable[..., Iterator[bytes] | Iterator[str]]]] = {
     "json": _json,
     "csv": _csv,
+    "markdown": _markdown,
     "table": _tables,
     "vertical": _blocks,
 }
@@ -209,4 +292,4 @@ def print_table(
             written += "".join(vertical([columns[at] for at in summed], [[footer[at] for at in summed]], rule=rule, title="total", counts=counts))
     write_text("\n" + (f"{title}\n" if title else "") + written + "\n")
     if more:
-        _print_more_rows(most)
+        print_more_rows(most)

@@ -10,6 +10,7 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, print_table
 from tokentrail.cli.suggest import Group
+from tokentrail.cli.working import working
 from tokentrail.prices.files import read
 from tokentrail.prices.price import PriceError, PriceList
 from tokentrail.prices.store import load as load_list
@@ -97,7 +98,7 @@ def update(*, dsn: str) -> None:
 
 
 def _load(prices: PriceList, dsn: str) -> None:
-    with opened(dsn) as client:
+    with opened(dsn) as client, working(f"loading {counted(len(prices.prices), 'price')}"):
         done = load_list(client, prices)
     rates = f" and {counted(done.rates, 'exchange rate')}" if done.rates else ""
     click.echo(f"{done.source}: {counted(done.prices, 'price')}{rates} loaded")

@@ -10,6 +10,7 @@ import click
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.output import echo_rows, format_option, print_table
 from tokentrail.cli.suggest import Group
+from tokentrail.cli.working import working
 from tokentrail.ledger import quarantine
 from tokentrail.wording import counted
 
@@ -68,7 +69,7 @@ def replay_command(*, dsn: str, reason: str, as_json: bool) -> None:
     Example:
         tokentrail migrate && tokentrail quarantine replay
     """
-    with opened(dsn) as client:
+    with opened(dsn) as client, working("replaying records"):
         replayed = quarantine.replay(client, reason=reason)
     if as_json:
         click.echo(json.dumps(asdict(replayed) | {"understood": replayed.understood}))

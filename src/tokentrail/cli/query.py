@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import click
+from click.shell_completion import CompletionItem
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
-from tokentrail.cli.output import echo_batches, format_option, limit_option, print_table
+from tokentrail.cli.filters import hints
+from tokentrail.cli.output import PARQUET, echo_batches, echo_parquet, format_or_parquet_option, limit_option, print_table
+from tokentrail.cli.stdout import note
+from tokentrail.cli.tables import is_empty
+from tokentrail.cli.working import working
+from tokentrail.clickhouse.lists import FILTERS
+from tokentrail.ledger.dimensions import METADATA
 from tokentrail.ledger.query import Query, QueryError, answer, questions, read
 from tokentrail.ledger.values import parse_parameters
 from tokentrail.wording import did_you_mean
@@ -27,12 +37,41 @@ def _parameters(_context: click.Context, _parameter: click.Parameter, values: tu
     return given
 
 
+def _complete_question(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name, help=read(name).title) for name in questions() if name.startswith(incomplete)]
+
+
+def _complete_parameter(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Completes the name of a parameter of the question, or a value that it may have."""
+    known = questions()
+    # an option without its value yet ends click's parsing: then the question is among the words that are left
+    question = next((word for word in (context.params.get("name"), *context.args) if word in known), None)
+    if question is None:
+        return []
+    begun, equals, _ = incomplete.partition("=")
+    wanted = read(question).parameters
+    if not equals:
+        return [CompletionItem(f"{each.name}=", help=each.text) for each in wanted if each.name.startswith(begun)]
+    values = [f"{begun}={choice}" for each in wanted if each.name == begun for choice in each.choices]
+    values += [f"where={name}=" for name in (*FILTERS, METADATA)] if begun == "where" else []
+    return [CompletionItem(value) for value in values if value.startswith(incomplete)]
+
+
 @click.command(name="query")
-@click.argument("name", required=False)
-@click.option("-p", "--param", "parameters", multiple=True, metavar="NAME=VALUE", callback=_parameters, help="A parameter; again for a list.")
+@click.argument("name", required=False, shell_complete=_complete_question)
+@click.option(
+    "-p",
+    "--param",
+    "parameters",
+    multiple=True,
+    shell_complete=_complete_parameter,
+    metavar="NAME=VALUE",
+    callback=_parameters,
+    help="A parameter; again for a list.",
+)
 @click.option("--describe", is_flag=True, help="Print the question's parameters, columns and SQL, and ask nothing.")
 @dsn_option
-@format_option
+@format_or_parquet_option
 @limit_option
 def command(*, name: str | None, parameters: dict[str, list[str]], describe: bool, dsn: str, output_format: str, limit: int | None) -> None:
     """Ask the ledger one of the questions that are written down; without NAME, list them.
@@ -61,9 +100,31 @@ def command(*, name: str | None, parameters: dict[str, list[str]], describe: boo
     except QueryError as error:
         raise Misuse(str(error)) from None
     with opened(dsn) as client:
-        found = answer(client, name, values)
-    counts = [column for column in found.columns if column.startswith(_COUNTED) or column.endswith(_COUNTED)]
-    echo_batches(found.columns, [found.rows], output_format, limit=limit, counts=counts)
+        with working("asking"):
+            found = answer(client, name, values)
+        for sentence in hints(client, values) if not found.rows else ():
+            note(sentence)
+        if output_format == PARQUET:
+            rows = found.rows[:limit] if limit else found.rows
+            echo_parquet(client, found.columns, found.types, rows)
+            return
+    columns, rows = found.columns, found.rows
+    if not rows and output_format in ("table", "vertical"):
+        click.echo("no rows")
+        return
+    kept = _stated(columns, rows) if output_format == "table" else list(range(len(columns)))
+    names, shown = [columns[at] for at in kept], [[row[at] for at in kept] for row in rows]
+    counts = [column for column in names if column.startswith(_COUNTED) or column.endswith(_COUNTED)]
+    echo_batches(names, [shown], output_format, limit=limit, counts=counts)
+    if len(kept) < len(columns):
+        left_out = ", ".join(name for at, name in enumerate(columns) if at not in kept)
+        note(f"left out, empty or 0 in every row: {left_out} (--format vertical shows all)")
+
+
+def _stated(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
+    """Returns the places of the columns that are not empty or 0 in every row; all where nothing else would be left."""
+    kept = [at for at, name in enumerate(columns) if at == 0 or name in _COUNTED or any(row[at] and not is_empty(row[at]) for row in rows)]
+    return kept if rows and len(kept) > 1 else list(range(len(columns)))
 
 
 def _read(name: str) -> Query:
@@ -74,6 +135,8 @@ def _read(name: str) -> Query:
 
 
 def _list(output_format: str, limit: int | None) -> None:
+    if output_format == PARQUET:
+        raise click.UsageError("the list of questions is no table of Parquet: name a question, or take --format json.")
     rows = [(query.name, query.title, query.asked_by) for query in map(read, questions())]
     if output_format == "table":
         print_table(["name", "question", "asked by"], rows, limit=limit)

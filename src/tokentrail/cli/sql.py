@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import sys
+from contextlib import ExitStack
 
 import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.json_flag import json_flag, json_if_asked
 from tokentrail.cli.output import FORMATS, echo_batches, echo_beside, limit_option
 from tokentrail.cli.stdout import refuse_binary, write_bytes
+from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.errors import READONLY, ClickHouseError
 from tokentrail.clickhouse.rows import Batches, whole
@@ -35,10 +38,11 @@ _DENORMALS = {"output_format_json_quote_denormals": "1"}
     "output_format",
     default="table",
     show_default=True,
+    callback=json_if_asked,
     metavar="|".join([*FORMATS, "FORMAT"]),
     help="How to write the rows; also any format of ClickHouse, e.g. Parquet.",
 )
-@click.option("--json", "output_format", flag_value="json", help="The same as --format json.")
+@json_flag
 @limit_option
 def command(*, statement: str, dsn: str, write: bool, output_format: str, limit: int | None) -> None:
     """Run STATEMENT (- reads it from standard input) in the ledger's database and print its rows.
@@ -78,7 +82,10 @@ def _run(client: Client, text: str, *, write: bool, output_format: str, limit: i
     own_format = output_format in FORMATS and not _names_format(text)
     beside = beside_rows(text.encode()) if own_format else []
     wanted = output_format if output_format not in FORMATS else WHOLE if beside and output_format in ("table", "vertical") else ROWS
-    with client.stream(text, wanted, read_only=not write, settings=_DENORMALS if own_format else None) as answer:
+    with ExitStack() as open_answer:
+        with working("running"):
+            answer = open_answer.enter_context(client.stream(text, wanted, read_only=not write, settings=_DENORMALS if own_format else None))
+            batches = Batches(answer) if own_format and answer.format == wanted == ROWS else None
         if not own_format or answer.format != wanted:
             _pass_through(answer, limit)
         elif wanted == WHOLE:
@@ -86,12 +93,10 @@ def _run(client: Client, text: str, *, write: bool, output_format: str, limit: i
             if found.columns:
                 echo_batches(found.columns, [found.rows], output_format, limit=limit)
                 echo_beside(found.columns, found.beside, output_format)
-        else:
-            batches = Batches(answer)
-            if batches.columns:
-                echo_batches(batches.columns, batches, output_format, limit=limit)
-                if beside:
-                    click.echo(f"… {' and '.join(beside)} are not among the rows: a table shows them, and FORMAT JSON in the statement too", err=True)
+        elif batches is not None and batches.columns:
+            echo_batches(batches.columns, batches, output_format, limit=limit)
+            if beside:
+                click.echo(f"… {' and '.join(beside)} are not among the rows: a table shows them, and FORMAT JSON in the statement too", err=True)
 
 
 def _names_format(text: str) -> bool:

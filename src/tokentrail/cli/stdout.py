@@ -1,4 +1,4 @@
-"""Standard output: writes bytes and text, reports the terminal's width, refuses binary formats on a terminal."""
+"""Standard output: writes bytes and text, reports the terminal's width, refuses binary formats on a terminal; and notes on standard error."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ import errno
 import os
 import shutil
 import sys
+import textwrap
 from typing import Final
 
+import click
+
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.tables import shown
 
 __all__ = [
     "BROKEN_PIPE",
     "INTERRUPTED",
     "cannot_write",
     "close_quietly",
+    "filled",
     "is_terminal",
+    "note",
     "refuse_binary",
     "rule_sign",
     "terminal_width",
@@ -41,6 +47,20 @@ def is_terminal() -> bool:
 def terminal_width() -> int | None:
     """Returns the columns of the terminal; `None`, for lines of any length, if standard output is not a terminal."""
     return shutil.get_terminal_size().columns if is_terminal() else None
+
+
+def note(sentence: str) -> None:
+    """Prints a sentence to standard error; at a terminal without broken words."""
+    click.echo(filled(sentence), err=True)
+
+
+def filled(sentence: str) -> str:
+    """Returns a sentence in lines of the terminal's width, if standard error is a terminal: no word is broken, no name steers."""
+    sentence = shown(sentence)
+    if sys.stderr is None or not sys.stderr.isatty():
+        return sentence
+    width = shutil.get_terminal_size().columns
+    return "\n".join(textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in sentence.split("\n"))
 
 
 def rule_sign() -> str:

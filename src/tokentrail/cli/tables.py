@@ -13,13 +13,18 @@ from typing import Any, Final
 
 from rich.cells import cell_len
 
-__all__ = ["is_empty", "is_number", "plain", "table", "vertical"]
+__all__ = ["is_empty", "is_number", "plain", "shown", "steers", "table", "vertical"]
 
 GAP: Final = "  "
 NARROWEST_TEXT: Final = 16
 """The smallest width of a folded text, in columns."""
 
+_JOINERS: Final = "\u200c\u200d"
+"""Invisible characters that scripts and emoji need."""
+
 Row = Sequence[Any]
+
+_NUMBER: Final = re.compile(r"-?[\d,]+(?:\.\d+)?", re.ASCII)
 
 _WORDS: Final = re.compile(r"\s+|(?<=[/:,;|])(?=[^\W\d_])")
 """Places where a text may be folded: at a space, and between the parts of a path or list. A name (gpt-4o-mini, api.groq.com) stays whole."""
@@ -69,9 +74,14 @@ def shown(value: Any, *, grouped: bool = False) -> str:
 def _visible(sign: str) -> str:
     if sign == "\t":
         return "    "
-    if sign == "\n" or unicodedata.category(sign) != "Cc":
+    if sign == "\n" or not steers(sign):
         return sign
-    return f"\\x{ord(sign):02x}"
+    return f"\\x{ord(sign):02x}" if unicodedata.category(sign) == "Cc" else f"\\u{ord(sign):04x}"
+
+
+def steers(sign: str) -> bool:
+    """Whether a character steers a terminal or changes the order of others: controls, marks of direction, invisible characters, line separators."""
+    return sign not in _JOINERS and unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp")
 
 
 @dataclass(slots=True)
@@ -87,6 +97,14 @@ class _Column:
     def measure(self) -> None:
         """Sets the width to the longest line."""
         self.width = max(cell_len(line) for lines in (self.heading, self.foot, *self.cells) for line in lines or [""])
+
+    def align(self) -> None:
+        """Puts the decimal points of the cells below each other."""
+        lines = [lines[0] for lines in (self.foot, *self.cells) if len(lines) == 1 and _NUMBER.fullmatch(lines[0])]
+        digits = max((len(line.partition(".")[2]) + 1 for line in lines if "." in line), default=0)
+        if digits:
+            self.cells = [[_padded(line, digits) for line in lines] for lines in self.cells]
+            self.foot = [_padded(line, digits) for line in self.foot]
 
     def narrowest(self, at: re.Pattern[str]) -> int:
         """Returns the smallest width that folding `at` those places can reach."""
@@ -134,10 +152,20 @@ def table(
         for at, name in enumerate(headings)
     ]
     for column in columns:
+        if column.right:
+            column.align()
         column.measure()
     if width is not None and not _fit(columns, width, short or {}, (_WORDS, _PARTS) if names_may_fold else (_WORDS,)):
         return None
     return "".join(f"{line.rstrip()}\n" for line in _lines(columns, rule))
+
+
+def _padded(number: str, digits: int) -> str:
+    """Returns a number with spaces in place of the decimals (and the point) that it lacks of `digits` signs."""
+    if not _NUMBER.fullmatch(number):
+        return number
+    _, point, decimals = number.partition(".")
+    return number + " " * (digits - len(point + decimals))
 
 
 def _fit(columns: list[_Column], width: int, short: Mapping[str, str], places: Sequence[re.Pattern[str]]) -> bool:

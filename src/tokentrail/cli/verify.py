@@ -10,6 +10,8 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.output import print_table
+from tokentrail.cli.tables import shown
+from tokentrail.cli.working import working
 from tokentrail.ledger.verify import Verification, Writer, verify
 from tokentrail.wording import counted
 
@@ -34,7 +36,7 @@ def command(*, dsn: str, all_writers: bool, as_json: bool) -> None:
     Example:
         tokentrail verify --json
     """
-    with opened(dsn) as client:
+    with opened(dsn) as client, working("comparing what every process has numbered with what is there"):
         verification = verify(client, all_writers=all_writers)
     if as_json:
         click.echo(json.dumps(verification.as_dict(), indent=2, ensure_ascii=False))
@@ -75,7 +77,7 @@ def _show(verification: Verification, *, listed: bool) -> None:
         f"{states['lost']} with lost rows"
     )
     for finding in verification.findings:
-        click.echo(f"✗ {finding}")
+        click.echo(f"✗ {shown(finding)}")
     if verification.ok:
         click.echo("✓ nothing is missing")
 

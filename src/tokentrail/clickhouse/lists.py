@@ -15,7 +15,7 @@ from tokentrail.bridge import names
 from tokentrail.counts import COUNTS, Count
 from tokentrail.rates import RATES
 
-__all__ = ["Item", "bridge_literals", "lists"]
+__all__ = ["DIMENSIONS", "FILTERS", "Item", "bridge_literals", "lists", "metadata_value"]
 
 Item = Mapping[str, str]
 
@@ -43,7 +43,7 @@ _WITHOUT_CONFLICT: Final = ("consumed_input_tokens", "consumed_output_tokens")
 _MAIN: Final = _FIRST[:5]
 """The counts that `key_conflicts` and `report` show."""
 
-_DIMENSIONS: Final = (
+DIMENSIONS: Final = (
     "provider",
     "model",
     "tenant_id",
@@ -65,6 +65,17 @@ _DIMENSIONS: Final = (
     "service_version",
 )
 """The columns of the view `usage` by which questions may be asked."""
+FILTERS: Final = (
+    *DIMENSIONS,
+    "operation_name",
+    "response_model",
+    "input_source",
+    "output_source",
+    "instrumentation",
+    "key_kind",
+    "writer_id",
+)
+"""The columns whose values may choose the usages of a question or report."""
 
 
 def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
@@ -78,7 +89,9 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "later_counts": _items(count for count in counts if count.name not in (*_FIRST, *_WITHOUT_CONFLICT)),
         "main_counts": _items(by_name[name] for name in _MAIN),
         "rates": _items(RATES),
-        "dimensions": [{"name": name} for name in _DIMENSIONS],
+        "dimensions": [{"name": name} for name in DIMENSIONS],
+        "filters": [{"name": name} for name in FILTERS],
+        "metadata": [{"value": metadata_value("substring(each, 10)")}],
         "bridged": [_attributes(field, stated) for field, stated in {**names.FIELDS, **names.COUNTS}.items()],
         "bridge_totals": [_attributes(field, names.COUNTS[field]) for field in ("input_tokens", "output_tokens")],
         "bridged_counts": _items(by_name[name] for name in names.COUNTS),
@@ -86,6 +99,12 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
             {"name": f"other_kind_{place}", "literal": _literal(name), "calls": _literals(names.CALLS)} for place, name in enumerate(names.KIND_NAMES)
         ],
     }
+
+
+def metadata_value(key: str) -> str:
+    """Returns the SQL of the value that the column `metadata` has under a key, an SQL expression: a text as it is, other values as JSON."""
+    of = f"(metadata, {key})"
+    return f"multiIf(JSONType{of} = 'String', JSONExtractString{of}, JSONType{of} = 'Null', '', JSONExtractRaw{of})"
 
 
 def bridge_literals() -> Mapping[str, str]:

@@ -10,6 +10,7 @@ The views of the bridge, which take spans and events of other instrumentations, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import tokentrail
@@ -33,8 +34,18 @@ def plan(client: Client, target: Target, *, empty_tables: bool = False, bridge: 
     return _plan(client, target, empty_tables=empty_tables, bridge=bridge)[0]
 
 
-def migrate(client: Client, target: Target, *, empty_tables: bool = False, bridge: bool | None = None) -> list[Step]:
-    """Creates the database if there is none, runs the steps of `plan`, and returns these steps. Leaves `target.database` in use."""
+def migrate(
+    client: Client,
+    target: Target,
+    *,
+    empty_tables: bool = False,
+    bridge: bool | None = None,
+    begins: Callable[[Step, int], None] = lambda _step, _steps: None,
+) -> list[Step]:
+    """Creates the database if there is none, runs the steps of `plan`, and returns these steps. Leaves `target.database` in use.
+
+    `begins` is called with each step that begins, and the number of all steps.
+    """
     pending, place = _plan(client, target, empty_tables=empty_tables, bridge=bridge)
     if pending:
         client.command(f"CREATE DATABASE IF NOT EXISTS {identifier(target.database)}{target.on_cluster} ENGINE = Atomic")
@@ -43,11 +54,13 @@ def migrate(client: Client, target: Target, *, empty_tables: bool = False, bridg
             client.command(statement)
     dropped = [step for step in pending if step.kind is Kind.DROPPED]
     for step in dropped:
+        begins(step, len(pending))
         _run(client, step, step.making)
     for step in dropped:  # only now: a landing table takes no record before all its views exist
         _run(client, step, [statement for statement in step.statements if statement not in step.making])
         _record(client, step, target)
     for step in (step for step in pending if step.kind is not Kind.DROPPED):
+        begins(step, len(pending))
         _run(client, step, _statements_to_replace(client, step.definition, target, place) if step.definition else step.statements)
         _record(client, step, target)
     client.use(target.database)

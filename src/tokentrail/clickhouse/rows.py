@@ -26,10 +26,11 @@ _DOCUMENT: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A query's answer: column names, and rows as tuples in the columns' order."""
+    """A query's answer: column names, rows as tuples in the columns' order, and the columns' types."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+    types: tuple[str, ...] = ()
 
     def dicts(self) -> list[dict[str, Any]]:
         """Returns each row as a dictionary."""
@@ -46,7 +47,7 @@ def decode(answer: bytes) -> Result:
     if any("Decimal" in kind for kind in kinds):
         decoded = json.loads(answer, parse_float=Decimal)
     readings = [*_readings(kinds), *((at, Decimal if "Decimal" in kind else _as_float) for at, kind in enumerate(kinds) if _DECIMAL_OR_FLOAT(kind))]
-    return Result(columns, [tuple(_read(row, readings)) for row in decoded["data"]])
+    return Result(columns, [tuple(_read(row, readings)) for row in decoded["data"]], tuple(kinds))
 
 
 def _as_float(value: Any) -> Any:

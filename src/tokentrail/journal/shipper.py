@@ -80,7 +80,7 @@ class Shipper:
         self._accepted_in_a_row = 0
         self._accepted_since_aside = False
         self._cursors: dict[Path, layout.Cursor] = {}
-        self.damaged_bytes = 0
+        self.shipped = self.damaged_bytes = 0
         self._logged_damage: set[tuple[str, str, int]] = set()
 
     def cursor(self, folder: Path) -> layout.Cursor:
@@ -193,7 +193,9 @@ class Shipper:
             outcome = outcome or self._exporter.send(otlp.request(header, bodies))
             if outcome.result is Result.ACCEPTED:
                 self._accepted()
-                progress.shipped += sum(1 for ready in taken if ready.body and ready.number)
+                numbered = sum(1 for ready in taken if ready.body and ready.number)
+                progress.shipped += numbered
+                self.shipped += numbered
                 return len(taken)
             tries += 1
             if self._stopped():

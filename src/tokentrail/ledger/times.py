@@ -8,7 +8,9 @@ from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-__all__ = ["parse_time", "parse_zone"]
+from tokentrail.wording import did_you_mean
+
+__all__ = ["parse_time", "parse_zone", "period_before"]
 
 _AGO: Final = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -20,7 +22,8 @@ _DAYS: Final[dict[str, Callable[[date], date]]] = {
     "month": lambda today: today.replace(day=1),
     "year": lambda today: today.replace(month=1, day=1),
 }
-_HELP: Final = "write 2026-11-01, 2026-11-01T12:30:00Z, 2026-11, today, yesterday, week, month, year, now, or 30m, 24h, 7d, 2w for so long ago"
+_HELP: Final = "Write 2026-11-01, 2026-11-01T12:30:00Z, 2026-11, today, yesterday, week, month, year, now, or 30m, 24h, 7d, 2w for so long ago"
+_FORMAT: Final = "%Y-%m-%d %H:%M:%S.%f"
 _YEARS: Final = range(1900, 2262)
 """The range of DateTime64(9)."""
 
@@ -49,14 +52,57 @@ def parse_time(text: str, zone: tzinfo = timezone.utc, *, now: datetime | None =
     """
     moment = _moment(text.strip(), zone, (now or datetime.now(timezone.utc)).astimezone(zone))
     if moment is None:
-        raise ValueError(f"{text.strip()!r} is not a time: {_HELP}")
+        raise ValueError(f"{text.strip()!r} is not a time.{did_you_mean(text.strip(), [*_DAYS, 'now'])} {_HELP}")
     try:
         moment = moment.astimezone(timezone.utc)
     except OverflowError:
         moment = moment.replace(tzinfo=timezone.utc)
     if moment.year not in _YEARS:
         raise ValueError(f"{text.strip()!r} is not between the years 1900 and 2261")
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return _written(moment)
+
+
+def period_before(start: str, end: str | None, zone: tzinfo = timezone.utc, *, now: datetime | None = None) -> tuple[str, str, str]:
+    """Returns the bounds of the period before one that `parse_time` has read, and the end of this one: a period that lasts ends now.
+
+    | period, in `zone` | compared with |
+    |---|---|
+    | from the first of a month, up to a month | the month before, from its first up to the same day and time |
+    | whole months | as many months before |
+    | from midnight | as many days before, up to the same time of day |
+    | anything else | the same duration before |
+    """
+    now = now or datetime.now(timezone.utc)
+    first = _read(start)
+    last = min(_read(end), now) if end is not None and _read(end) > first else now
+    begins, ends = first.astimezone(zone), last.astimezone(zone)
+    midnight = begins.time() == datetime.min.time()
+    months = (ends.year - begins.year) * 12 + ends.month - begins.month
+    if midnight and begins.day == 1 and ends.day == 1 and ends.time() == datetime.min.time() and months:
+        earlier = (_months_before(begins, months), begins)
+    elif midnight and begins.day == 1 and months == 0:
+        month = _months_before(begins, 1)
+        earlier = (month, min(month + (ends.replace(tzinfo=None) - begins.replace(tzinfo=None)), begins))
+    elif midnight and begins < ends:
+        passed = ends.replace(tzinfo=None) - begins.replace(tzinfo=None)
+        days = timedelta(days=-(-passed // timedelta(days=1)))
+        earlier = (begins - days, ends - days)
+    else:
+        earlier = (first - (last - first), first)
+    return _written(earlier[0].astimezone(timezone.utc)), _written(earlier[1].astimezone(timezone.utc)), _written(last)
+
+
+def _months_before(first: datetime, months: int) -> datetime:
+    year, month = divmod(first.year * 12 + first.month - 1 - months, 12)
+    return first.replace(year=year, month=month + 1)
+
+
+def _read(written: str) -> datetime:
+    return datetime.strptime(written, _FORMAT).replace(tzinfo=timezone.utc)
+
+
+def _written(moment: datetime) -> str:
+    return moment.strftime(_FORMAT)
 
 
 def _moment(text: str, zone: tzinfo, now: datetime) -> datetime | None:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone, tzinfo
 from typing import Final
 
 from tokentrail.clickhouse.literals import Parameter
+from tokentrail.ledger.dimensions import parse_where
 from tokentrail.ledger.query import Query, QueryError, Wanted
 from tokentrail.ledger.times import parse_time, parse_zone
 from tokentrail.wording import did_you_mean
@@ -38,7 +39,7 @@ def parse_parameters(query: Query, given: Mapping[str, Sequence[str]], *, now: d
 
 def _value(wanted: Wanted, texts: Sequence[str], zone: tzinfo, now: datetime | None) -> Parameter:
     if wanted.type == "Array(String)":
-        return list(texts)
+        return list(map(parse_where, texts)) if wanted.name == "where" else list(texts)
     text = _only(wanted, texts)
     if wanted.choices and text not in wanted.choices:
         raise ValueError(f"{wanted.name} is {text!r}.{did_you_mean(text, wanted.choices)} It is one of {', '.join(wanted.choices)}")

@@ -1,8 +1,6 @@
 -- title: Tokens and calls by any dimensions of the view usage
 -- asked by: tokentrail report, the demo
--- parameter: from DateTime64(9, 'UTC') = 1900-01-01 00:00:00 | The first moment, included
--- parameter: to DateTime64(9, 'UTC') = 2262-01-01 00:00:00 | The last moment, excluded: neighbouring ranges never count a row twice
--- parameter: tenants Array(String) = | Only these tenants; empty for all
+-- parameter: timezone String = UTC | The zone of hours, days, weeks and months, such as Europe/Madrid
 -- slot: dimensions | Columns to group by, each with a comma after it
 -- slot: relation | usage, or usage_cost
 -- slot: money | Columns about costs, each after a comma, or nothing
@@ -30,12 +28,15 @@ SELECT
     {{money}}
 FROM
 (
-    SELECT *, toDate(ts) AS day, toStartOfHour(ts) AS hour, toStartOfMonth(ts) AS month
+    SELECT
+        *,
+        toStartOfHour(ts, {timezone:String}) AS hour,
+        toDate(ts, {timezone:String}) AS day,
+        toMonday(ts, {timezone:String}) AS week,
+        toStartOfMonth(ts, {timezone:String}) AS month
     FROM {{relation}}
+    {{queries.filters}}
 ) AS u
-WHERE ts >= {from:DateTime64(9, 'UTC')}
-    AND ts < {to:DateTime64(9, 'UTC')}
-    AND (empty({tenants:Array(String)}) OR has({tenants:Array(String)}, tenant_id))
 {{grouping}}
 HAVING count() > 0
 {{order}}
