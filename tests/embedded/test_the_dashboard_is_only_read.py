@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -93,3 +96,22 @@ def test_questions_of_the_dashboard_do_not_hold_up_inserts(start: Callable[..., 
         client.insert_json("usage_landing", [usage(seq=number + 1, tenant=f"t{number}")])
         assert f"t{number}" in ask(addresses.http, "GET", "/dashboard/now", **{"from": "2026-11-01"}).text
     client.close()
+
+
+@pytest.mark.parametrize("module", ["jinja2", "pygal"])
+def test_without_the_extra_all_else_is_served(tmp_path: Path, module: str) -> None:
+    program = f"""
+import sys, urllib.error, urllib.request
+sys.modules[{module!r}] = None
+from tokentrail.embedded.server import Server
+with Server({str(tmp_path / "data")!r}, http_port=0, otlp_port=0) as server:
+    print(urllib.request.urlopen(server.addresses.http + "/?query=SELECT+1").read())
+    try:
+        urllib.request.urlopen(server.addresses.http + "/dashboard")
+    except urllib.error.HTTPError as error:
+        print(error.code, error.read().decode())
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("b'1")
+    assert f"501 The dashboard needs {module}, which is not installed: pip install" in ran.stdout

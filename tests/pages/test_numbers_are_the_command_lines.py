@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 RANGE = ("--from", "2026-11-01", "--to", "2026-11-15")
-BEFORE = ("--from", "2026-10-18", "--to", "2026-11-01")
+BEFORE = ("--from", "2026-10-01", "--to", "2026-10-15")
 ASKED = ("-p", "from=2026-11-01", "-p", "to=2026-11-15")
 DIMENSIONS = {"provider": "provider", "model": "model", "tenant": "tenant_id", "operation": "operation"}
 
@@ -101,13 +101,31 @@ def test_the_dashboard_says_what_the_command_line_says(browser: Browser, served:
         ]
 
 
-def test_changes_are_against_as_long_a_period_before(browser: Browser, served: Addresses, tmp_path: Path) -> None:
+def test_changes_are_against_the_period_before_of_report_change(browser: Browser, served: Addresses, tmp_path: Path) -> None:
     (now,), (before,) = (said(served, "report", "--by", "", *bounds) for bounds in (RANGE, BEFORE))
     with opened(browser, report_of(served.dsn, tmp_path, *RANGE)) as seen:
         shown = seen.page.locator(".card:has(dt:text-is('calls')) .change")
         rise = 100 * (now["calls"] - before["calls"]) / before["calls"]
         assert shown.inner_text() == f"{'▲' if rise > 0 else '▼'} {abs(rise):.1f} %"
         assert shown.get_attribute("title") == f"before: {before['calls']:,}"
+        (compared,) = said(served, "report", "--by", "", "--change", *RANGE)
+        assert seen.page.locator(".card:has(dt:text-is('tokens')) .change").get_attribute("title") == f"before: {compared['tokens_before']:,}"
+
+
+def test_the_report_takes_the_filters_of_the_command(browser: Browser, served: Addresses, tmp_path: Path) -> None:
+    chosen = ("--tenant", "acme", "--where", "ended=complete", "--timezone", "Asia/Kolkata")
+    (whole,) = said(served, "report", "--by", "", *RANGE, *chosen)
+    with opened(browser, report_of(served.dsn, tmp_path, *RANGE, *chosen)) as seen:
+        assert seen.cards()["calls"] == str(whole["calls"])
+        assert "days and hours of Asia/Kolkata" in seen.page.locator(".range").inner_text()
+
+
+def test_an_operation_outside_the_vocabulary_is_chosen_as_it_is_shown(browser: Browser, hostile: Addresses) -> None:
+    with opened(browser, f"{hostile.http}/dashboard") as seen:
+        (row,) = (row for row in seen.numbers("by-operation") if row[0] == "unknown")
+        with seen.page.expect_navigation():
+            seen.page.locator("#by-operation a", has_text="unknown").click()
+        assert seen.cards()["calls"] == row[-2]
 
 
 @pytest.mark.parametrize("parameter", ["providers", "models", "tenants", "operations"])

@@ -16,8 +16,8 @@ __all__ = ["html_option", "write_html"]
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
-_OTHERS = {name: f"--{name}" for name in ("by", "limit", "cost", "currency", "share", "change", "sort")} | {"output_format": "--format"}
-"""Options of a report's table that have no meaning for a page."""
+_OTHERS = {name: f"--{name}" for name in ("by", "limit", "sort", "share", "change", "currency")} | {"output_format": "--format"}
+"""Options of a report's table that have no meaning for a page, which has shares, changes and costs anyway."""
 
 
 def html_option(function: _Decorated) -> _Decorated:
@@ -43,8 +43,7 @@ def write_html(dsn: str, path: Path, **selected: Any) -> None:
         raise Misuse(f'{error.name} is not installed: pip install "tokentrail[pages]"') from error
     try:
         with opened(dsn) as client:
-            fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in selected.items()}
-            size = write_report(client, path, Selection(**fields))
+            size = write_report(client, path, Selection(**selected))
     except OSError as error:
         raise Misuse(f"{path} cannot be written: {error.strerror or error}.") from None
     click.echo(f"wrote {path} ({size / 1000:,.0f} kB)")

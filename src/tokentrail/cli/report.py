@@ -145,10 +145,9 @@ def command(
         tokentrail report --html usage.html --from 30d
     """
     cost = cost or bool(currency)
-    if start is not None and end is not None and start >= end:
-        raise click.UsageError("--from is not before --to: the range is empty (--to is excluded).")
+    _refuse_empty(start, end)
     if html is not None:
-        write_html(dsn, html, start=start, end=end, timezone=timezone, **chosen())
+        write_html(dsn, html, start=start, end=end, timezone=timezone, filters=chosen())
         return
     before, end = _period_before(by, start, end, timezone) if change else (None, end)
     parameters = chosen() | {"timezone": timezone} | ({"from": start} if start else {}) | ({"to": end} if end else {})
@@ -181,6 +180,11 @@ def _note(before: tuple[str, str] | None, timezone: str, summed: int) -> None:
         note(f"change: against {_moment(before[0], timezone)} to {_moment(before[1], timezone)}")
     if summed:
         note(f"{counted(summed, 'day')} from the sums by day (tokentrail rollup), the rest from the ledger")
+
+
+def _refuse_empty(start: str | None, end: str | None) -> None:
+    if start is not None and end is not None and start >= end:
+        raise click.UsageError("--from is not before --to: the range is empty (--to is excluded).")
 
 
 def _period_before(by: list[str], start: str | None, end: str | None, timezone: str) -> tuple[tuple[str, str], str]:

@@ -89,7 +89,7 @@ class Dashboard:
         from tokentrail.pages.selection import of_texts  # noqa: PLC0415
 
         selection = of_texts(query, now)
-        client = self._asking()
+        client = self._reader()
         try:
             return collect(client, selection, now, wanted)
         finally:
@@ -99,13 +99,13 @@ class Dashboard:
         from tokentrail.ledger.verify import verify  # noqa: PLC0415 - with the page
         from tokentrail.pages.documents import verification  # noqa: PLC0415 - the extra may be missing
 
-        client = self._asking()
+        client = self._reader()
         try:
             return verification(verify(client, all_writers=False), now)
         finally:
             client.close()
 
-    def _asking(self) -> Client:
+    def _reader(self) -> Client:
         client = EngineClient(self._engine.data)
         client.use(self._database)
         return client

@@ -24,7 +24,7 @@ from tokentrail.pages import figures, tables
 from tokentrail.pages.facts import DIMENSIONS, Facts, Now, Parts, Row
 from tokentrail.pages.heat import heat_map
 from tokentrail.pages.plots import bars, over_time
-from tokentrail.pages.selection import FILTERS, Selection
+from tokentrail.pages.selection import Selection
 from tokentrail.wording import counted
 
 __all__ = ["Filters", "dashboard", "fragment", "policy", "report", "verification"]
@@ -116,7 +116,7 @@ def _common(facts: Facts, filters: Filters | None) -> dict[str, Any]:
         "totals": facts.totals,
         "asked_at": facts.asked_at,
         "range": _range(facts.selection),
-        "filtered": [(FILTERS.get(name, name.removesuffix("s")).removesuffix("_id"), values) for name, values in facts.selection.filters.items()],
+        "filtered": [("" if name == "where" else name[:-1], values) for name, values in facts.selection.filters.items()],
         "live": filters is not None,
         "link": None if filters is None else lambda parameter, name: _link(filters.query, parameter, name),
     }
