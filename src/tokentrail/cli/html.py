@@ -16,7 +16,15 @@ __all__ = ["html_option", "write_html"]
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
-_OTHERS = {"by": "--by", "output_format": "--format", "limit": "--limit", "sort": "--sort", "share": "--share", "change": "--change"}
+_OTHERS = {
+    "by": "--by",
+    "output_format": "--format",
+    "json": "--json",
+    "limit": "--limit",
+    "sort": "--sort",
+    "share": "--share",
+    "change": "--change",
+}
 """Options of a report's table that have no meaning for a page, which has shares, changes and costs anyway."""
 
 
