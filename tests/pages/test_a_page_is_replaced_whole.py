@@ -67,7 +67,7 @@ def test_a_pipe_is_written_into(tmp_path: Path) -> None:
         (("--html", "missing/usage.html"), "missing/usage.html cannot be written: No such file or directory"),
         (("--html", "usage.html", "--by", "model"), "--by has no meaning with --html"),
         (("--html", "usage.html", "--format", "csv"), "--format has no meaning with --html"),
-        (("--html", "usage.html", "--json"), "--format has no meaning with --html"),
+        (("--html", "usage.html", "--json"), "--json has no meaning with --html"),
         (("--html", "usage.html", "--limit", "3"), "--limit has no meaning with --html"),
         (("--html", "usage.html", "--from", "gestern"), "is not a time"),
         (("--html", "usage.html", "--dsn", "http://127.0.0.1:9/none"), "127.0.0.1:9"),

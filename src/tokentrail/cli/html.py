@@ -16,7 +16,7 @@ __all__ = ["html_option", "write_html"]
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
-_OTHERS = {name: f"--{name}" for name in ("by", "limit", "sort", "share", "change", "currency")} | {"output_format": "--format"}
+_OTHERS = {name: f"--{name}" for name in ("by", "json", "limit", "sort", "share", "change", "currency")} | {"output_format": "--format"}
 """Options of a report's table that have no meaning for a page, which has shares, changes and costs anyway."""
 
 
