@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
@@ -17,9 +18,12 @@ from tokentrail.clickhouse.client import ClickHouseError, Client
 from tokentrail.clickhouse.migrate import MigrationError, migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.ledger import quarantine
-from tokentrail.ledger.query import read
+from tokentrail.ledger.query import answer, questions, read
 from tokentrail.ledger.report import report
+from tokentrail.ledger.rollup import refresh
 from tokentrail.ledger.verify import verify
+from tokentrail.prices.price import Price, PriceList
+from tokentrail.prices.store import load
 
 FOREGROUND = {"distributed_foreground_insert": "1"}  # as collector-config/gateway.yaml says it
 KEYS = {
@@ -41,6 +45,13 @@ ANSWERS = {
     "lost keys": read("lost_keys").sql,
     "lost from quarantine": read("lost_quarantine").sql,
 }
+
+GIVEN = {"calls_of_a_trace": {"trace": "x"}, "calls_of_an_operation": {"operation_id": "x"}, "spans_of_a_trace": {"trace": "x"}}
+"""Parameters without a default."""
+OF_THE_MOMENT = ("services", "arrivals", "arrival_over_time", "latest_calls", "copies", "processes", "journals")
+"""Questions whose answers state times of arrival, or the present, or read what only a Collector writes."""
+UNSPOKEN = ("budgets", "condition_budget_burn_fast", "condition_budget_burn_slow", "condition_budget_spent")
+"""Questions that send types which the nodes here do not speak."""
 
 _numbers = itertools.count(1)
 
@@ -129,6 +140,25 @@ def test_copies_through_both_nodes_give_the_answers_of_a_single_server(nodes: No
         assert read_verification(node) == expected
         assert len(verify(node, all_writers=False).writers) == 3
         assert [each["records"] for each in quarantine.reasons(node)] == [20]
+
+
+def test_sums_by_day_and_questions_are_those_of_a_single_server(nodes: Nodes, sharded: NodeClient, database: Client) -> None:
+    """Price lists, budgets and sums are the same on every node; here, where nothing is replicated, the first node has them and is asked."""
+    rows = [row | {"arrived_at": "2026-11-20 00:00:00"} for row in mixed()]
+    later = [usage(by="late", seq=1, ts=START_NS + 86_400 * 10**9)]
+    answers = []
+    for client in (database, sharded):
+        client.insert_json("usage_landing", rows)
+        load(client, PriceList("own", (Price("openai", "gpt", ("gpt-4o-mini.*",), {"input": [(0, Decimal(2))]}),)))
+        assert len(refresh(client).built) > 0
+        client.insert_json("usage_landing", later)
+        answers.append({name: answer(client, name, GIVEN.get(name)).rows for name in questions() if name not in (*OF_THE_MOMENT, *UNSPOKEN)})
+        answers[-1]["fresh"] = client.query("SELECT day FROM usage_fresh_days ORDER BY day").rows
+        answers[-1]["report"] = [tuple(row.values()) for row in report(client, ["model", "day"], cost=True)]
+        answers[-1]["different days"] = answer(client, "days_different").rows
+    assert answers[1] == answers[0]
+    assert answers[0]["fresh"] != []
+    assert answers[0]["different days"] == []
 
 
 def test_a_key_that_is_sharded_by_chance_would_be_noticed(nodes: Nodes, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

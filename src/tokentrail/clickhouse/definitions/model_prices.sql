@@ -1,5 +1,6 @@
 -- When which price is valid of every model that was called, resolved once for each provider and model, and not for each call: regular expressions are
 -- dear. In the order in which prices are tried: own ones first, those of the model that answered before those of the requested one, then as in the list.
+-- Which models were called is read from the sums of the days that have any, and from the ledger for all else, so that a cost of today reads no old day.
 -- A public list fits by its first model alone. A date without dashes in a model's name is tried with dashes too, as public lists write dates.
 CREATE OR REPLACE VIEW model_prices{{on_cluster}}
 (
@@ -12,7 +13,15 @@ CREATE OR REPLACE VIEW model_prices{{on_cluster}}
 AS
 WITH
     (name -> replaceRegexpAll(name, '-(20[0-9]{2})(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])(-|:|$)', '-\\1-\\2-\\3\\4')) AS dashed,
-    called AS (SELECT DISTINCT provider, request_model, response_model FROM usage_ledger),
+    called AS
+    (
+        SELECT DISTINCT provider, request_model, response_model FROM usage_days
+        UNION DISTINCT
+        SELECT DISTINCT provider, request_model, response_model FROM usage_ledger
+        WHERE toDate(key_ts) GLOBAL NOT IN (SELECT day FROM usage_fresh_days)
+        UNION DISTINCT
+        SELECT DISTINCT provider, request_model, response_model FROM usage_ledger PREWHERE key_kind = 'object'
+    ),
     latest AS (SELECT source, max(version) AS version FROM prices GROUP BY source),
     fitting AS
     (

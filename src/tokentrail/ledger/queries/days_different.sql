@@ -14,7 +14,7 @@ FROM
     UNION ALL
     SELECT toDate(ts) AS day, ifNull(input_tokens, 0) + ifNull(output_tokens, 0) AS t, u.calls AS c, false AS stored
     FROM usage AS u
-    WHERE timed AND toDate(ts) IN (SELECT day FROM usage_fresh_days)
+    WHERE timed AND toDate(ts) GLOBAL IN (SELECT day FROM usage_fresh_days)
 )
 GROUP BY day
 HAVING tokens != tokens_now OR calls != calls_now

@@ -12,4 +12,4 @@ UNION ALL
 SELECT ts, {{each by_day: $name, }}operation_id, writer_id, metadata, calls, {{each counts: $name, }}{{each sizes: $name, }}false AS is_sum
 FROM usage
 {{queries.filters}}
-    AND NOT (timed AND {{queries.sums_suffice}} AND toDate(ts) IN ({{queries.summed_days}}))
+    AND NOT (timed AND {{queries.sums_suffice}} AND toDate(ts) GLOBAL IN ({{queries.summed_days}}))

@@ -14,4 +14,4 @@ SELECT ts, {{each by_day: $name, }}operation_id, writer_id, metadata, calls, {{e
     cost, currency, price_source, price_model, false AS is_sum
 FROM usage_cost
 {{queries.filters}}
-    AND NOT (timed AND {{queries.sums_suffice}} AND toDate(ts) IN ({{queries.summed_days}} AND is_priced))
+    AND NOT (timed AND {{queries.sums_suffice}} AND toDate(ts) GLOBAL IN ({{queries.summed_days}} AND is_priced))
