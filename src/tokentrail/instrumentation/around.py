@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
-from tokentrail.attribution import Attribution, attribution
+from tokentrail.attribution import attribution
 from tokentrail.frames import passed_over
 from tokentrail.instrumentation.contract import Answer, Exchange, Hook
 from tokentrail.recording import recorder
@@ -171,7 +171,9 @@ def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, arg
             return exchange
         block = attribution.get()
         if block is not None and block.budgets:
-            _check_budgets(block)
+            from tokentrail.budgets.guard import guard  # noqa: PLC0415 - loaded already, since a block names a budget
+
+            guard.check(block)
         if exchange.deferred:
             return exchange
         exchange.call = recorder.start(request)
@@ -181,12 +183,6 @@ def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, arg
         internal_error(where, error)
         return None
     return exchange if exchange.call is not None else None
-
-
-def _check_budgets(block: Attribution) -> None:
-    from tokentrail.budgets.guard import guard  # noqa: PLC0415 - loaded already, since a block names a budget
-
-    guard.check(block)
 
 
 def _is_of_budgets(error: Exception) -> bool:
