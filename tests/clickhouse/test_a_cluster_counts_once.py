@@ -48,7 +48,7 @@ ANSWERS = {
 
 GIVEN = {"calls_of_a_trace": {"trace": "x"}, "calls_of_an_operation": {"operation_id": "x"}, "spans_of_a_trace": {"trace": "x"}}
 """Parameters without a default."""
-OF_THE_MOMENT = ("services", "arrivals", "arrival_over_time", "latest_calls", "copies", "processes", "journals")
+OF_THE_MOMENT = ("services", "arrivals", "arrival_over_time", "latest_calls", "copies", "processes", "journals", "rollup")
 """Questions whose answers state times of arrival, or the present, or read what only a Collector writes."""
 UNSPOKEN = ("budgets", "condition_budget_burn_fast", "condition_budget_burn_slow", "condition_budget_spent")
 """Questions that send types which the nodes here do not speak."""

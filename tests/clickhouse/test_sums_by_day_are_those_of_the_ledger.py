@@ -73,6 +73,16 @@ def test_built_days_are_read_from_their_sums(database: Client, land: Land) -> No
     assert refresh(database) == rollup.Refreshed([], [], [])
 
 
+def test_a_question_names_the_days(database: Client, land: Land) -> None:
+    land(*long_ago(*five_days()))
+    refresh(database)
+    land(usage(seq=99, ts=FIRST + DAY + 7))
+    asked = answer(database, "rollup", {"from": "2026-11-05 00:00:00", "to": "2026-11-08 00:00:00"}).dicts()
+    assert [(str(row["day"]), row["is_priced"], row["calls"], row["tokens"]) for row in asked] == [(day, True, 3, 45) for day in (ALL[3], ALL[2])]
+    load(database, price("2"))
+    assert [row["is_priced"] for row in answer(database, "rollup").dicts()] == [False] * 4
+
+
 REPORTS: dict[str, dict[str, Any]] = {
     "by everything that days have": {"by": ["provider", "model", "tenant_id", "source", "ended", "stream", "day"]},
     "by week and month": {"by": ["month", "week"]},

@@ -38,6 +38,13 @@ BOARD: Final = Board(
                 Panel("Estimated share of tokens", "certainty_over_time", Kind.LINES, ("time", "name", "estimated_share"), _BY_PROVIDER),
                 Panel("Calls of which nothing is known", "certainty_over_time", Kind.STACK, ("time", "name", "unknown_calls"), _BY_PROVIDER),
                 Panel("By model", "certainty", Kind.TABLE, width=24),
+                Panel(
+                    "Days that long ranges read from their sums",
+                    "rollup",
+                    Kind.TABLE,
+                    width=24,
+                    empty="No day of this time range has sums: tokentrail rollup builds them, an hour after the last arrival",
+                ),
             ),
         ),
         Row(
