@@ -1,0 +1,64 @@
+"""What analysts open the ledger with: the notebooks of docs (clickhouse-connect, pandas, polars, Arrow), and SQLAlchemy, which Superset asks through."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import Engine, MetaData, Table, create_engine, func, inspect, select, text
+
+from tests.support.scripts import load_script
+
+SCRIPT = load_script("notebooks")
+NOTEBOOKS = sorted(SCRIPT.FOLDER.glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with SCRIPT.served(tmp_path_factory.mktemp("ledger")) as address:
+        yield address
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_shows_what_it_answers(notebook, dsn, tmp_path, monkeypatch) -> None:
+    for name, value in SCRIPT.environment(dsn, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    ran = SCRIPT.executed(notebook)
+    if sys.version_info >= (3, 11):  # the pins of an older Python show frames in other ways
+        assert ran == notebook.read_text("utf-8"), "make docs"
+
+
+@pytest.fixture(scope="module")
+def engine(dsn: str) -> Iterator[Engine]:
+    made = create_engine(dsn.replace("http://", "clickhousedb://"))
+    yield made
+    made.dispose()
+
+
+def test_sqlalchemy_lists_what_there_is(engine: Engine) -> None:
+    seen = inspect(engine)
+    assert "tokentrail" in seen.get_schema_names()
+    assert {"usage", "usage_cost", "usage_daily"} <= set(seen.get_view_names("tokentrail"))
+    columns = {column["name"]: column for column in seen.get_columns("usage", schema="tokentrail")}
+    assert columns["ts"]["type"].python_type.__name__ == "datetime"
+    assert columns["input_tokens"]["type"].python_type is int
+    assert columns["tenant_id"]["comment"].startswith("Whose tokens")
+
+
+def test_sqlalchemy_asks(engine: Engine) -> None:
+    with engine.connect() as connection:
+        table = Table("usage_cost", MetaData(), autoload_with=engine)
+        asked = (
+            select(table.c.provider, func.sum(table.c.calls), func.sum(table.c.cost))
+            .where(table.c.tenant_id == "acme")
+            .group_by(table.c.provider)
+            .order_by(table.c.provider)
+        )
+        built = [tuple(row) for row in connection.execute(asked)]
+        written = "SELECT provider, sum(calls), sum(cost) FROM usage_cost WHERE tenant_id = :tenant GROUP BY provider ORDER BY provider"
+        assert [tuple(row) for row in connection.execute(text(written), {"tenant": "acme"})] == built
+    assert [row[0] for row in built] == ["anthropic", "ollama", "openai"]
+    assert isinstance(built[0][2], Decimal)
+    assert built[1][2] is None
