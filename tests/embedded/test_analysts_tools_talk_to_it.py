@@ -1,15 +1,22 @@
-"""What analysts open the ledger with: the notebooks of docs (clickhouse-connect, pandas, polars, Arrow), and SQLAlchemy, which Superset asks through."""
+"""What analysts open the ledger with: the notebooks of docs (clickhouse-connect, pandas, polars, Arrow), and SQLAlchemy, which Superset asks through, and JDBC,
+which Metabase asks through."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, MetaData, Table, create_engine, func, inspect, select, text
 
+from tests.support import jdbc
+from tests.support.require import require
 from tests.support.scripts import load_script
+from tokentrail.clickhouse.client import connect
+from tokentrail.local.cache import Unavailable
+from tokentrail.local.progress import Progress
 
 SCRIPT = load_script("notebooks")
 NOTEBOOKS = sorted(SCRIPT.FOLDER.glob("*.ipynb"))
@@ -62,3 +69,20 @@ def test_sqlalchemy_asks(engine: Engine) -> None:
     assert [row[0] for row in built] == ["anthropic", "ollama", "openai"]
     assert isinstance(built[0][2], Decimal)
     assert built[1][2] is None
+
+
+def test_jdbc_lists_and_asks(dsn: str) -> None:
+    jars = jdbc.obtain(Progress(print))
+    if isinstance(jars, Unavailable):
+        require("jdbc", jars.reason)
+    said = jdbc.answers(jars, Path(__file__).parent / "jdbc" / "Ledger.java", dsn.replace("http://", "jdbc:clickhouse://"))
+    client = connect(dsn)
+    try:
+        assert said[0] == f"ClickHouse {client.query('SELECT version()').rows[0][0]}"
+        assert {"view usage", "view usage_cost", "view usage_daily"} <= set(said)
+        assert len([line for line in said if line.startswith("column ")]) == len(client.query("DESCRIBE TABLE usage_cost").rows)
+        written = "SELECT provider, sum(calls), sum(cost) FROM usage_cost WHERE tenant_id = 'acme' GROUP BY provider ORDER BY provider"
+        rows = [line.split() for line in said if line.startswith("row ")]
+        assert [(name, int(calls), None if cost == "null" else Decimal(cost)) for _, name, calls, cost in rows] == client.query(written).rows
+    finally:
+        client.close()
