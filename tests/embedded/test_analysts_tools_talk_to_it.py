@@ -71,6 +71,19 @@ def test_sqlalchemy_asks(engine: Engine) -> None:
     assert built[1][2] is None
 
 
+def test_a_week_named_as_its_column_loses_calls(engine: Engine) -> None:
+    """As the page warns, in the statements that Superset writes for a column, and for a calculated column."""
+    weeks = (
+        "SELECT sum(calls) FROM (SELECT toMonday(toDateTime(`ts`)) AS `{name}`, sum(u.calls) AS calls FROM `tokentrail`.`usage_cost` AS u"
+        " WHERE `ts` >= toDateTime('2026-10-01 00:00:00') AND `ts` < toDateTime('2026-11-01 00:00:00') GROUP BY `{name}`)"
+    )
+    whole = "SELECT sum(calls) FROM usage WHERE ts >= '2026-10-01' AND ts < '2026-11-01'"
+    with engine.connect() as connection:
+        total = connection.execute(text(whole)).scalar_one()
+        assert connection.execute(text(weeks.format(name="called_at"))).scalar_one() == total
+        assert connection.execute(text(weeks.format(name="ts"))).scalar_one() < total
+
+
 def test_jdbc_lists_and_asks(dsn: str) -> None:
     jars = jdbc.obtain(Progress(print))
     if isinstance(jars, Unavailable):
