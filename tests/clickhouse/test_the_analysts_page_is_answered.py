@@ -26,6 +26,7 @@ def ledger(database: Client) -> Client:
     return database
 
 
+@pytest.mark.slow
 def test_the_answers_are_the_ledgers_and_those_of_the_commands(ledger: Client, dsn: str) -> None:
     questions = SCRIPT.questions(PAGE)
     assert [each.title.partition(".")[0] for each in questions] == [str(number) for number in range(1, 21)]
