@@ -76,13 +76,15 @@ fuzz: $(VENV)/ready ## Recorded answers, tampered with for FUZZ_SECONDS (120), g
 	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install -q atheris || echo "atheris does not install here: hypothesis goes on without a guide"
 	PYTHONPATH=. $(BIN)/python scripts/fuzz_shapes.py $(FUZZ_SECONDS)
 
-docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictionary, queries, command line, recordings, Grafana's files), and the lines that spell every count
+docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictionary, queries, command line, recordings, Grafana's files), the answers of docs/analysts.md and the notebooks, and the lines that spell every count
 	$(BIN)/python scripts/counts_code.py
 	$(BIN)/python scripts/settings_page.py
 	$(BIN)/python scripts/dictionary_page.py
 	$(BIN)/python scripts/command_line_page.py
 	$(BIN)/python scripts/alerts_page.py
 	$(BIN)/python scripts/grafana_page.py
+	PYTHONPATH=. $(BIN)/python scripts/analysts_page.py
+	PYTHONPATH=. $(BIN)/python scripts/notebooks.py
 	$(BIN)/python scripts/reduce_recordings.py --again
 
 screenshots: $(VENV)/ready ## Draw the dashboards with Grafana's own components, and write docs/images/grafana-*.png (a minute; Go, Node and Chromium)

@@ -146,3 +146,12 @@ def test_gzip_answers_where_they_are_accepted(server: Addresses) -> None:
 
 def test_the_engine_keeps_universal_time(server: Addresses) -> None:
     assert ask_text(server, "SELECT timezone(), toDateTime(0)").endswith("UTC\t1970-01-01 00:00:00")
+
+
+def test_an_answer_states_its_rows(server: Addresses) -> None:
+    table = new_table(server)
+    ask_text(server, f"INSERT INTO {table} SELECT number, '' FROM numbers(1000)")
+    asked = {"default_format": "RowBinaryWithNamesAndTypes", "wait_end_of_query": "1", "database": "tokentrail"}
+    for sql, result_rows, read_rows in ((f"SELECT sum(a) FROM {table}", 1, 1000), (f"SELECT a FROM {table} WHERE a < 7", 7, 1000)):
+        summary = json.loads(ask(server.http, "POST", "/", sql, **asked).headers["x-clickhouse-summary"])
+        assert (summary["result_rows"], summary["read_rows"], summary["written_rows"]) == (str(result_rows), str(read_rows), "0")

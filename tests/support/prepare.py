@@ -5,12 +5,12 @@ It never fails: what cannot be had here is said in a sentence, and the tests tha
 
 from __future__ import annotations
 
-from tests.support import alert_check, chromium, focus_validation, grafana_page, prometheus, query_path
+from tests.support import alert_check, chromium, focus_validation, grafana_page, jdbc, prometheus, query_path
 from tests.support.require import required
 from tokentrail.local import collector, local_model
 from tokentrail.local.cache import Progress, Unavailable
 
-PARTS = (collector, local_model, focus_validation, query_path, alert_check, chromium, grafana_page)
+PARTS = (collector, local_model, focus_validation, query_path, alert_check, chromium, grafana_page, jdbc)
 """Modules whose `obtain` makes a part or says why this machine cannot have the part."""
 
 
@@ -21,7 +21,7 @@ def say(line: str) -> None:
 def main() -> None:
     progress = Progress(say)
     parts = (part.obtain(progress) for part in PARTS)
-    packages = (prometheus.obtain(each, progress) for each in prometheus.PACKAGES)
+    packages = (prometheus.obtain(each, progress) for each in ("promtool", "alertmanager"))
     for result in (*parts, *packages):
         if isinstance(result, Unavailable):
             say(str(result))

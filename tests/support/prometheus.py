@@ -1,4 +1,7 @@
-"""Programs of Debian's packages: `promtool` checks and tests Prometheus's rules, `alertmanager` takes alerts. Installed where root may install them."""
+"""Programs of Debian's packages: `promtool` checks and tests Prometheus's rules, `alertmanager` takes alerts, `javac` and `mvn` are for JDBC.
+
+Installed where root may install them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 from tokentrail.local.building import run_step
 from tokentrail.local.cache import Progress, Unavailable
 
-PACKAGES = {"promtool": "prometheus", "alertmanager": "prometheus-alertmanager"}
+PACKAGES = {"promtool": "prometheus", "alertmanager": "prometheus-alertmanager", "javac": "default-jdk-headless", "mvn": "maven"}
 """By program; Debian puts its own name before the names of some."""
 
 

@@ -19,7 +19,7 @@ import json
 import re
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
@@ -178,7 +178,9 @@ def _run(session: Session, text: bytes, options: RequestOptions, reply: Reply) -
         with closing(in_pieces(session, asked.statement, written, parameters)) as pieces:
             return reply.send_stream(pieces, written)
     result = session.query(asked.statement, written, params=parameters)
-    return reply.send_whole(result.bytes() or b"", written)
+    read = {"read_rows": result.storage_rows_read(), "read_bytes": result.storage_bytes_read()}
+    summary = _summary(rows=result.rows_read(), size=result.bytes_read(), seconds=result.elapsed(), **read)
+    return reply.send_whole(result.bytes() or b"", written, summary=[summary])
 
 
 def _hello(session: Session) -> bytes:
@@ -193,6 +195,13 @@ def _hello(session: Session) -> bytes:
 def _text(value: str) -> bytes:
     raw = value.encode()[:127]  # a length below 128 is one byte, enough for these names
     return bytes([len(raw)]) + raw
+
+
+def _summary(*, rows: int, size: int, seconds: float, **more: int) -> tuple[str, str]:
+    """Returns the header of what a statement has done; ClickHouse's Java client takes an answer without `result_rows` for an empty one."""
+    counts = {"read_rows": 0, "read_bytes": 0, "written_rows": 0, "written_bytes": 0, "total_rows_to_read": 0, **more}
+    counts |= {"result_rows": rows, "result_bytes": size, "elapsed_ns": int(seconds * 1e9)}
+    return "X-ClickHouse-Summary", json.dumps({name: str(value) for name, value in counts.items()})
 
 
 class Reply:
@@ -215,9 +224,9 @@ class Reply:
     def _encode(self, data: bytes) -> bytes:
         return in_frames(data) if self._options.frames_out else data
 
-    def send_whole(self, data: bytes, written: str) -> None:
+    def send_whole(self, data: bytes, written: str, *, summary: Sequence[tuple[str, str]] = ()) -> None:
         """Sends an answer that is complete."""
-        self._reply(200, self._encode(data), self._headers(written))
+        self._reply(200, self._encode(data), [*self._headers(written), *summary])
 
     def _reply(self, status: int, data: bytes, headers: list[tuple[str, str]]) -> None:
         if data and self._options.gzip:
@@ -228,10 +237,8 @@ class Reply:
 
     def send_stored(self, done: Stored) -> None:
         """Sends the success of an INSERT whose rows are stored in the table and in the targets of the table's views."""
-        summary = {"read_rows": 0, "read_bytes": 0, "written_rows": done.rows, "written_bytes": done.size, "total_rows_to_read": 0}
-        summary |= {"result_rows": done.rows, "result_bytes": done.size, "elapsed_ns": int(done.seconds * 1e9)}
-        text = json.dumps({name: str(value) for name, value in summary.items()})
-        self._exchange.reply(200, b"", [*self._headers(""), ("X-ClickHouse-Summary", text)])
+        summary = _summary(rows=done.rows, size=done.size, seconds=done.seconds, written_rows=done.rows, written_bytes=done.size)
+        self._exchange.reply(200, b"", [*self._headers(""), summary])
 
     def send_stream(self, pieces: Iterator[bytes], written: str) -> None:
         """Sends an answer while the engine computes it. The first piece is awaited before the head, so most errors get their own HTTP status."""

@@ -13,6 +13,7 @@ __all__ = ["data_dictionary", "queries_page"]
 TABLES: Final = (
     "usage",
     "usage_cost",
+    "usage_daily",
     "model_prices",
     "prices",
     "exchange_rates",
