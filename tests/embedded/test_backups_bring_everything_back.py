@@ -1,0 +1,84 @@
+"""A backup by ClickHouse's own statement, taken while records arrive, brings every record back that had arrived before the backup."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.embedded import ask
+from tests.support.ledger_rows import START_NS, closing, usage
+from tokentrail.clickhouse.client import Client, connect
+from tokentrail.clickhouse.migrate import migrate, plan
+from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.embedded.process import ServerProcess
+from tokentrail.ledger.verify import verify
+
+AGAIN = "INSERT INTO usage_landing (* EXCEPT (arrived_at)) SELECT * EXCEPT (arrived_at) FROM usage_landing"
+TOTAL = "SELECT sum(calls), sum(input_tokens), sum(output_tokens) FROM usage"
+
+
+def client_of(server: ServerProcess, database: str = "tokentrail") -> Client:
+    return connect(f"{server.addresses.http}/{database}")
+
+
+def test_a_dropped_database_comes_back_as_it_was(start: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    server = start()
+    client = client_of(server)
+    client.insert_json("usage_landing", [*(usage(seq=seq) for seq in range(1, 51)), closing(50)])
+    client.command("BACKUP DATABASE tokentrail TO File('first')")
+    client.insert_json("usage_landing", [usage(by="w2", seq=1), closing(1, by="w2")])
+    before = client.query(TOTAL).rows
+    client.command("BACKUP DATABASE tokentrail TO File('second') SETTINGS base_backup = File('first')")
+    assert {path.name for path in (tmp_path / "data" / "backups").iterdir()} == {"first", "second"}
+    other = client_of(server, "default")
+    other.command("DROP DATABASE tokentrail SYNC")
+    other.command("RESTORE DATABASE tokentrail FROM File('second')")
+    assert client.query(TOTAL).rows == before
+    assert verify(client).ok
+    assert plan(client, Target("tokentrail")) == []
+    client.insert_json("usage_landing", [usage(by="w3", seq=1)])  # the views are there too
+    assert client.query(TOTAL).rows[0][0] == before[0][0] + 1
+
+
+def test_a_backup_beside_inserts_is_whole_once_its_arrivals_are_read_again(start: Callable[..., ServerProcess]) -> None:
+    """The statement copies one table after the other: what arrives meanwhile may be in the landing table and not yet in the ledger's copy."""
+    server = start()
+    client = client_of(server)
+    done = threading.Event()
+
+    def insert() -> None:
+        other, seq = client_of(server), 0
+        while not done.is_set():
+            other.insert_json("usage_landing", [usage(by="busy", seq=seq + each, ts=START_NS + (seq + each) * 1000) for each in range(1, 101)])
+            seq += 100
+        other.close()
+
+    busy = threading.Thread(target=insert)
+    busy.start()
+    try:
+        for name in ("copy1", "copy2", "copy3"):
+            client.command(f"BACKUP DATABASE tokentrail TO File('{name}')")
+    finally:
+        done.set()
+        busy.join()
+    for name in ("copy1", "copy2", "copy3"):
+        client.command(f"RESTORE DATABASE tokentrail AS {name} FROM File('{name}')")
+        copy = client_of(server, name)
+        migrate(copy, Target(name))
+        copy.command(AGAIN)
+        assert verify(copy).ok
+        ((arrived,),) = copy.query("SELECT uniqExact(LogAttributes['tokentrail.seq']) FROM usage_landing").rows
+        assert copy.query("SELECT sum(calls) FROM usage").rows == [(arrived,)]
+        copy.close()
+
+
+@pytest.mark.parametrize("path", ["/tmp/elsewhere", "../elsewhere", "../../elsewhere"])
+def test_nothing_is_written_outside_the_data(start: Callable[..., ServerProcess], tmp_path: Path, path: str) -> None:
+    server = start()
+    reply = ask(server.addresses.http, "POST", "/", f"BACKUP DATABASE tokentrail TO File('{path}')")
+    assert reply.status != 200
+    assert "is not allowed for backups" in reply.text
+    assert not (tmp_path / "elsewhere").exists()
