@@ -10,10 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import pytest
 import yaml
 
 from tests.support.certificates import make_certificates
-from tests.support.collector import World
+from tests.support.collector import World, own_metric
 from tests.support.otlp import Writer, post
 from tests.support.waiting import wait_until
 from tokentrail.deploy.collector import config_folder
@@ -37,7 +38,7 @@ def put(folder: Path, name: str) -> None:
     shutil.copy(folder / f"{name}.pem", folder / "tls.crt")
 
 
-def test_certificates_are_replaced_without_a_restart(world: World, tmp_path: Path) -> None:
+def test_certificates_are_replaced_without_a_restart(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (printed,) = re.findall(r"```yaml run\n(.*?)```", PAGE, re.DOTALL)
     folder = make_certificates(tmp_path, "former", "new")
     put(folder, "former")
@@ -48,6 +49,10 @@ def test_certificates_are_replaced_without_a_restart(world: World, tmp_path: Pat
     assert [shown(address) for address in addresses] == [former, former]
     put(folder, "new")
     wait_until(lambda: [shown(address) for address in addresses] == [new, new], "the new certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "new.pem"))
+    agent = world.agent(gateway, GATEWAY_INSECURE="false")
+    assert post(agent.otlp_http_url, "logs", Writer().request(10)) == 200
+    wait_until(lambda: own_metric(agent, "otelcol_exporter_sent_log_records", "otlp_grpc/ledger") == 10, "records that pass to the gateway")
 
 
 def exposed(running: Collector) -> set[str]:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.embedded import ask
-from tests.support.ledger_rows import START_NS, closing, usage
+from tests.support.ledger_rows import START_NS, claimed, closing, usage
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.embedded.process import ServerProcess
 from tokentrail.ledger.verify import verify
+from tokentrail.prices.files import parse
+from tokentrail.prices.store import load
 
 AGAIN = "INSERT INTO usage_landing (* EXCEPT (arrived_at)) SELECT * EXCEPT (arrived_at) FROM usage_landing"
 TOTAL = "SELECT sum(calls), sum(input_tokens), sum(output_tokens) FROM usage"
@@ -73,6 +75,38 @@ def test_a_backup_beside_inserts_is_whole_once_its_arrivals_are_read_again(start
         ((arrived,),) = copy.query("SELECT uniqExact(LogAttributes['tokentrail.seq']) FROM usage_landing").rows
         assert copy.query("SELECT sum(calls) FROM usage").rows == [(arrived,)]
         copy.close()
+
+
+def test_what_arrived_after_the_backup_is_named_for_those_who_go_on(start: Callable[..., ServerProcess]) -> None:
+    server = start()
+    client = client_of(server)
+    client.insert_json("usage_landing", [usage(seq=seq) for seq in range(1, 51)])
+    client.command("BACKUP DATABASE tokentrail TO File('monday')")
+    client.insert_json("usage_landing", [*(usage(seq=seq) for seq in range(51, 61)), usage(by="brief", seq=1), closing(1, by="brief")])
+    other = client_of(server, "default")
+    other.command("DROP DATABASE tokentrail SYNC")
+    other.command("RESTORE DATABASE tokentrail FROM File('monday')")
+    assert verify(client).ok  # nobody has gone on yet
+    client.insert_json("usage_landing", [usage(seq=61), closing(61)])
+    (found,) = verify(client).writers
+    assert (found.state, found.missing) == ("missing", "51-60")
+
+
+def test_a_restore_over_what_is_there_doubles_no_number(start: Callable[..., ServerProcess]) -> None:
+    server = start()
+    client = client_of(server)
+    client.insert_json(
+        "usage_landing", [*(usage(seq=seq) for seq in range(1, 21)), claimed("k1", by="w2", seq=1), usage(by="w2", seq=2, input_tokens="many")]
+    )
+    load(client, parse('[[price]]\nprovider = "openai"\nmodel = "*"\ninput = "1"\noutput = "2"\n'))
+    asked = "SELECT sum(calls), sum(input_tokens), sum(cost), count() FROM usage_cost"
+    before, said = client.query(asked).rows, verify(client).findings
+    assert before[0][2]
+    client.command("BACKUP DATABASE tokentrail TO File('monday')")
+    client.command("RESTORE DATABASE tokentrail FROM File('monday') SETTINGS allow_non_empty_tables = true")
+    assert client.query(asked).rows == before
+    assert verify(client).findings == said
+    assert plan(client, Target("tokentrail")) == []
 
 
 @pytest.mark.parametrize("path", ["/tmp/elsewhere", "../elsewhere", "../../elsewhere"])
