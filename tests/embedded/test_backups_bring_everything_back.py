@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +109,16 @@ def test_a_restore_over_what_is_there_doubles_no_number(start: Callable[..., Ser
     assert client.query(asked).rows == before
     assert verify(client).findings == said
     assert plan(client, Target("tokentrail")) == []
+
+
+@pytest.mark.parametrize("statement", ["BACKUP DATABASE tokentrail TO File('made')", "/* */ restore DATABASE tokentrail AS made FROM File('made')"])
+def test_the_command_copies_nothing_without_write(start: Callable[..., ServerProcess], tmp_path: Path, statement: str) -> None:
+    server = start()
+    command = [str(Path(sys.executable).parent / "tokentrail"), "sql", "--dsn", server.addresses.dsn, statement]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "give --write to change something" in " ".join(ran.stderr.split())
+    assert not (tmp_path / "data" / "backups").exists()
 
 
 @pytest.mark.parametrize("path", ["/tmp/elsewhere", "../elsewhere", "../../elsewhere"])
