@@ -80,8 +80,8 @@ def test_relative_paths_mean_the_users_working_directory(tmp_path: Path) -> None
     with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None
-        said = [process.stdout.readline() for _ in range(3)]
-        assert said[2].split() == ["data", str(tmp_path / "usage")]
+        said = [process.stdout.readline() for _ in range(4)]
+        assert said[3].split() == ["data", str(tmp_path / "usage")]
         assert (tmp_path / "usage" / "tokentrail.lock").exists()
         process.communicate()  # standard input ends
     assert process.returncode == 0

@@ -25,6 +25,11 @@ MAKING = [
     "SELECT 1 INTO OUTFILE '{folder}/made' FORMAT CSV",
     "INSERT INTO FUNCTION url('http://127.0.0.1:9/made', 'CSV', 'a Int8') SELECT 1",
     "INSERT INTO FUNCTION null('a Int8') SELECT 1",
+    "BACKUP DATABASE tokentrail TO File('made')",
+    "backup /* */ TABLE tokentrail.usage_ledger TO File('made') SETTINGS readonly = 0",
+    "BACKUP ALL TO File('made')",
+    "-- a copy\nRESTORE DATABASE tokentrail AS made FROM File('made')",
+    "RESTORE TABLE tokentrail.usage_ledger AS tokentrail.made FROM File('made')",
 ]
 
 
@@ -35,6 +40,7 @@ def test_it_is_refused(server: Addresses, tmp_path: Path, statement: str, method
     assert refused.status != 200
     assert refused.headers["x-clickhouse-exception-code"] in ("164", "196")  # READONLY, INTO_OUTFILE_NOT_ALLOWED
     assert list(tmp_path.iterdir()) == []
+    assert not (Path(server.data) / "backups").exists()
 
 
 @pytest.mark.parametrize("statement", ["SET readonly = 0", "SELECT 1 SETTINGS readonly = 0"])
@@ -45,6 +51,11 @@ def test_it_stays_read_only(server: Addresses, statement: str) -> None:
 def test_what_only_reads_keeps_settings_of_its_own(server: Addresses) -> None:
     statement = "SELECT 'INSERT', `create` /* ATTACH */ FROM (SELECT 1 AS `create`) SETTINGS max_threads = 1"
     assert ask(server.http, "GET", "/", query=statement).text == "INSERT\t1\n"
+
+
+@pytest.mark.parametrize("statement", ["SELECT 'BACKUP DATABASE x'", "SELECT 1 AS backup", "WITH 1 AS restore SELECT restore"])
+def test_the_words_alone_copy_nothing(server: Addresses, statement: str) -> None:
+    assert ask(server.http, "GET", "/", query=statement).status == 200
 
 
 def test_a_request_that_may_write_writes(server: Addresses, tmp_path: Path) -> None:

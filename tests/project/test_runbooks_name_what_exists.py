@@ -26,7 +26,7 @@ def test_every_condition_has_a_page_and_no_page_is_left_over() -> None:
     assert all(page(path.stem) == path.read_text("utf-8") for path in PAGES)
 
 
-@pytest.mark.parametrize("path", [*PAGES, DOCS / "alerts.md"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*PAGES, DOCS / "alerts.md", DOCS / "sre.md"], ids=lambda path: path.stem)
 def test_what_a_page_names_exists(path: Path) -> None:
     text = path.read_text("utf-8")
     context = click.Context(cli)
@@ -49,6 +49,11 @@ def test_the_table_of_conditions_is_that_of_today() -> None:
     told = {rule["labels"]["condition"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule}
     written = (DOCS / "alerts.md").read_text("utf-8")
     assert written == with_table(written, told), "run: make docs"
+
+
+def test_the_page_for_sres_leads_to_every_runbook() -> None:
+    text = (DOCS / "sre.md").read_text("utf-8")
+    assert {*re.findall(r"\]\(runbooks/(\w+)\.md\)", text)} == {condition.name for condition in CONDITIONS}
 
 
 def test_the_example_of_thresholds_is_read() -> None:

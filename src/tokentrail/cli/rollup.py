@@ -67,8 +67,8 @@ def _watch(dsn: str, stop: Stop, interval: float, *, every: bool) -> None:
 def _sentence(refreshed: Refreshed) -> str:
     built = counted(len(refreshed.built), "day")
     days = f": {refreshed.built[0]}" + (f" to {refreshed.built[-1]}" if len(refreshed.built) > 1 else "") if refreshed.built else ""
-    still = f"; {counted(len(refreshed.open), 'day is', 'days are')} open" if refreshed.open else ""
-    return (f"built the sums of {built}{days}" if refreshed.built else "the sums by day are up to date") + still
+    still = f"; {counted(len(refreshed.open), 'day is', 'days are')} open: something has arrived within the hour" if refreshed.open else ""
+    return (f"built the sums of {built}{days}" if refreshed.built else "nothing to build") + still
 
 
 def _progress(done: int, all_days: int) -> None:

@@ -7,10 +7,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from tokentrail.clickhouse.errors import READONLY, ClickHouseError
+
 __all__ = ["Parameter", "identifier", "lines", "parameter", "readonly"]
 
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
 _MAKING: Final = re.compile(r"\b(?:INSERT|CREATE|ATTACH)\b", re.IGNORECASE | re.ASCII)
+
+_GAP: Final = r"(?:\s|--[^\n]*\n|/\*.*?\*/)"
+_COPYING: Final = re.compile(rf"(?:\A|\bPARALLEL{_GAP}+WITH){_GAP}*(?:BACKUP|RESTORE)\b", re.IGNORECASE | re.ASCII | re.DOTALL)
 
 Parameter = str | int | None | Sequence[str]
 
@@ -37,5 +42,10 @@ def parameter(value: Parameter) -> str:
 
 
 def readonly(sql: str) -> str:
-    """Returns the level of `readonly` for a statement: 2 allows SETTINGS, but also INSERT INTO FUNCTION file(…) and temporary tables; 1 does not."""
+    """Returns the level of `readonly` for a statement: 2 allows SETTINGS, but also INSERT INTO FUNCTION file(…) and temporary tables; 1 does not.
+
+    Raises ClickHouseError for BACKUP and RESTORE, which no level refuses (seen in ClickHouse 26.9).
+    """
+    if _COPYING.search(sql):
+        raise ClickHouseError("BACKUP and RESTORE write.", READONLY)
     return "1" if _MAKING.search(sql) else "2"

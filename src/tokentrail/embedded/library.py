@@ -18,7 +18,7 @@ from typing import Any, Final
 
 __all__ = ["opener"]
 
-CONFIGURATION: Final = Path(__file__).with_name("nothing.xml").absolute()
+CONFIGURATION: Final = Path(__file__).with_name("engine.xml").absolute()
 
 
 @cache

@@ -34,6 +34,10 @@ DATA_START: Final = re.compile(rb"[ \t\f\v]*;?[ \t\f\v]*(?:\r?\n)?")  # the text
 NAMING: Final = frozenset({b"INTO", b"TABLE", b"."})  # before a table that is named settings
 MAX_HEAD: Final = 1 << 20
 CREATING: Final = frozenset({b"INSERT", b"CREATE", b"ATTACH"})
+COPYING: Final = frozenset(
+    (copy, what) for copy in (b"BACKUP", b"RESTORE") for what in (b"ALL", b"DATABASE", b"DICTIONARY", b"TABLE", b"TEMPORARY", b"VIEW")
+)
+"""The beginnings of statements that no level of `readonly` refuses (chDB 4.4.0), though they write files and tables."""
 FORMAT_NAME: Final = re.compile(rb"[A-Za-z]\w*|`[A-Za-z]\w*`|\"[A-Za-z]\w*\"")
 # Bytes that begin no token of ClickHouse. e2 88 92 is a minus sign, which begins a token.
 UNREADABLE: Final = re.compile(rb"['\"`&#]|\\(?!G)|!(?!=)|[\x00-\x1f\x7f]|(?!\xe2\x88\x92)[\x80-\xff]")
@@ -94,9 +98,12 @@ def _words_and_signs(text: bytes) -> list[bytes]:
 def read_only_level(text: bytes) -> str:
     """Returns the level of `readonly` for a statement. Level 2 allows SETTINGS, but also INSERT INTO FUNCTION file(…) and temporary tables.
 
-    Raises EngineError for a table function that creates its file at any level.
+    Raises EngineError for a table function that creates its file at any level, and for BACKUP and RESTORE.
     """
-    if (b"SQLITE", b"(") in pairwise(_words_and_signs(text)):
+    pairs = set(pairwise(_words_and_signs(text)))
+    if not COPYING.isdisjoint(pairs):
+        raise EngineError(READONLY, "Cannot execute query in readonly mode: BACKUP and RESTORE write. (READONLY)")
+    if (b"SQLITE", b"(") in pairs:
         raise EngineError(READONLY, "Cannot execute query in readonly mode: sqlite makes the file that it is asked for. (READONLY)")
     return "2" if CREATING.isdisjoint(_words_and_signs(text)) else "1"
 
