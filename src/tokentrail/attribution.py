@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tokentrail.process.mutexes import Mutex
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tokentrail.usage import Usage
 
-__all__ = ["Attribution", "Cost", "Pricing", "Spent", "attribution", "pricing"]
+__all__ = ["Attribution", "Cost", "Pricing", "Spent", "attribution", "named_budgets", "pricing"]
 
 _RANK = {"unknown": 0, "estimated": 1, "reported": 2}
 
@@ -162,3 +162,5 @@ def _both(outer: Mapping[str, str] | None, inner: Mapping[str, str] | None) -> M
 
 
 attribution: ContextVar[Attribution | None] = ContextVar("tokentrail_attribution", default=None)
+named_budgets: Final[set[str]] = set()
+"""The budgets that blocks of this process name: while there are none, a call does not look for them."""

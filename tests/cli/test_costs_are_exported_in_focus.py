@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from calendar import monthrange
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -127,11 +128,11 @@ def test_the_sums_are_those_of_the_question(run: Run, tmp_path: Path, step: str,
     assert ran.stderr == "1 call without a price is in no charge: tokentrail query prices\n"
     assert summed(rows) == costs(run, "-p", f"currency={currency}")
     assert summed(rows, "PricingCurrencyEffectiveCost") == costs(run)
-    length = {"hour": 1, "day": 24, "month": 30 * 24}[step]
     for row in rows:
         begin, end = (row[f"ChargePeriod{which}"] for which in ("Start", "End"))
         hours = (_moment(end) - _moment(begin)) / 3600
-        assert hours == length
+        days = monthrange(int(begin[:4]), int(begin[5:7]))[1] if step == "month" else 1
+        assert hours == (1 if step == "hour" else days * 24)
         assert row["BillingPeriodStart"][:8] == begin[:8]
     assert {row["ChargeClass"] for row in rows} == {"", "Correction"}
 

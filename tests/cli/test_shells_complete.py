@@ -54,7 +54,7 @@ def test_a_real_bash_completes(path: str) -> None:
     assert completed(path, "tokentrail prices ") == ["list", "load", "update"]
     assert "--timezone" in completed(path, "tokentrail report --ti")
     assert set(completed(path, "tokentrail query ")) == set(questions())
-    assert completed(path, "tokentrail query lat") == ["latency", "latest_calls"]
+    assert completed(path, "tokentrail query lat") == ["latency", "latency_over_time", "latest_calls"]
     assert completed(path, "tokentrail report --by provider,mod") == ["provider,model", "provider,model_family"]
     assert completed(path, "tokentrail report --format mark") == ["markdown"]
     assert completed(path, "tokentrail top --window 1") == ["1m", "15m", "1h", "1d"]
@@ -68,7 +68,7 @@ def test_a_word_that_bash_cuts_at_its_sign_is_completed_whole(path: str) -> None
     assert completed(path, "tokentrail query tokens -p ti") == []
     assert "by=" in completed(path, "tokentrail query tokens -p ")
     assert completed(path, "tokentrail query tokens -p by=mod") == ["model", "model_family"]
-    assert completed(path, "tokentrail query tokens_over_time -p step=") == ["hour", "day", "week", "month"]
+    assert completed(path, "tokentrail query tokens_over_time -p step=") == ["minute", "hour", "day", "week", "month"]
     assert completed(path, "tokentrail report --sort calls:") == ["asc", "desc"]
 
 

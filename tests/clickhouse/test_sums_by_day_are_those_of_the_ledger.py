@@ -256,7 +256,9 @@ def test_sums_of_former_builds_are_deleted_a_day_later(database: Client, land: L
 def test_sums_of_other_definitions_count_for_nothing(database: Client, land: Land) -> None:
     land(*long_ago(*five_days()))
     refresh(database)
-    database.command("INSERT INTO usage_day_builds SELECT * REPLACE (definition + 1 AS definition, built_at + 1 AS built_at) FROM usage_day_builds")
+    database.command(
+        "INSERT INTO usage_day_builds SELECT * REPLACE (definition + 1 AS definition, built_at + toIntervalMillisecond(1) AS built_at) FROM usage_day_builds"
+    )
     assert fresh(database) == []
     assert len(refresh(database).built) == len(ALL)
     assert fresh(database) == ALL

@@ -41,5 +41,5 @@ def test_counted(number: int, said: str) -> None:
 )
 def test_what_is_off_is_told_in_grammar(numbers: str, said: list[str]) -> None:
     w = Writer("w", "missing", 1, 9, numbers, numbers, "", numbers, "", "", True, [], "", "", "s", "", "")
-    found = Verification([w], [], [], [], [{"reason": "x", "records": 1 if numbers == "7" else 2}]).findings
+    found = Verification([w], [], [], [], [{"reason": "x", "records": 1 if numbers == "7" else 2}], []).findings
     assert [sentence.removeprefix("writer w: ") for sentence in found] == said

@@ -38,8 +38,9 @@ output = "15"
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for a file's tests. Playwright keeps an event loop in this thread while the browser is open: later files want loops of their own."""
     with chromium.browser() as found:
         yield found
 

@@ -59,8 +59,6 @@ class Guard:
     """What is known of the budgets that blocks of this process name."""
 
     def __init__(self, fetch: Callable[[str, Sequence[str]], Mapping[str, State]]) -> None:
-        self.armed = False
-        """Whether any block names a budget: calls look no further until then."""
         self._fetch = fetch
         self._mutex = Mutex()
         self._names: dict[str, None] = {}
@@ -74,7 +72,6 @@ class Guard:
         with self._mutex.lock:
             new = [name for name in names if name not in self._names]
             self._names.update(dict.fromkeys(new))
-            self.armed = True
         if new and self._running:
             self._wake.put(None)
         self._start()

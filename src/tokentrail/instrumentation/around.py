@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
-from tokentrail.attribution import attribution
+from tokentrail.attribution import attribution, named_budgets
 from tokentrail.frames import passed_over
 from tokentrail.instrumentation.contract import Answer, Exchange, Hook
 from tokentrail.recording import recorder
@@ -169,8 +169,7 @@ def _begin(where: str, opens: Callable[..., Exchange | None], instance: Any, arg
             request.model = _text(request.model)
         if exchange.deferred and not request.texts:  # reads what is spent already
             return exchange
-        block = attribution.get()
-        if block is not None and block.budgets:
+        if named_budgets and (block := attribution.get()) is not None and block.budgets:
             from tokentrail.budgets.guard import guard  # noqa: PLC0415 - loaded already, since a block names a budget
 
             guard.check(block)

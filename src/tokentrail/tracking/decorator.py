@@ -7,7 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Literal, TypeAlias, TypeVar, get_args, overload
 
-from tokentrail.attribution import Attribution, Spent, attribution
+from tokentrail.attribution import Attribution, Spent, attribution, named_budgets
 from tokentrail.idempotency import shorten
 from tokentrail.process.forks import no_fork
 from tokentrail.recording.runtime import current, internal_error
@@ -198,6 +198,7 @@ def _watch(budgets: Mapping[str, str]) -> None:
             from tokentrail.budgets.guard import guard  # noqa: PLC0415 - a service without budgets needs no guard
 
         guard.watch(budgets)
+        named_budgets.update(budgets)
     except Exception as error:
         internal_error("budgets", error)
 
