@@ -24,7 +24,14 @@ def file_passed_over(code: CodeType) -> str:
 
 
 def passed_over(wrapper: F) -> F:
-    """Decorates a function that runs the code of an SDK or of the application: its frames do not count for `stacklevel`."""
-    code = wrapper.__code__
-    wrapper.__code__ = code.replace(co_filename=file_passed_over(code))
+    """Decorates a function that runs the code of an SDK or of the application: its frames do not count for `stacklevel`.
+
+    The same holds for the functions that are written inside it: those that are made anew at each call cost nothing more so.
+    """
+    wrapper.__code__ = _passed_over(wrapper.__code__)
     return wrapper
+
+
+def _passed_over(code: CodeType) -> CodeType:
+    constants = tuple(_passed_over(each) if isinstance(each, CodeType) else each for each in code.co_consts)
+    return code.replace(co_filename=file_passed_over(code), co_consts=constants)

@@ -34,6 +34,8 @@ def everything():
         call("Good morning")
         tokentrail.track_token_usage(token_type="llm", operation="query", provider="groq", model="m", input_tokens=1, output_tokens=1)
     assert spent.calls == 2, spent
+    with tokentrail.track_tokens("chat", budget="acme"):
+        call("Within a budget that nobody is asked about")
     begun = recorder.start(a_request("counted in the background", stream=True))
     begun.finish_later(an_answer(input_tokens=None, output_tokens=None, output_texts=("some words",)))
     assert tokentrail.count_tokens("one two", model="gpt-4o") > 0

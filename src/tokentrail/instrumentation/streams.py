@@ -182,6 +182,7 @@ async def follow_async(
             await aclose()
 
 
+@passed_over
 def watch_close(response: Any, followed: FollowedStream, *, is_async: bool) -> None:
     """Replaces `close` of an HTTP response, so that a close between two steps records the stream.
 
@@ -192,7 +193,6 @@ def watch_close(response: Any, followed: FollowedStream, *, is_async: bool) -> N
     if is_async:
         aclose = response.aclose
 
-        @passed_over
         async def aclose_and_record() -> None:
             try:
                 await aclose()
@@ -203,7 +203,6 @@ def watch_close(response: Any, followed: FollowedStream, *, is_async: bool) -> N
     else:
         close = response.close
 
-        @passed_over
         def close_and_record() -> None:
             try:
                 close()
@@ -221,6 +220,7 @@ def _record_close(followed: FollowedStream) -> None:
         internal_error("stream", failure)
 
 
+@passed_over
 def follow_body(response: Any, followed: FollowedStream, *, is_async: bool) -> None:
     """Follows the bytes of an unread response, however the caller reads the body: `read()`, lines and texts all call `iter_bytes`.
 
@@ -232,11 +232,9 @@ def follow_body(response: Any, followed: FollowedStream, *, is_async: bool) -> N
     raw_name = name.replace("bytes", "raw")
     raw = getattr(response, raw_name)
 
-    @passed_over
     def follow_bytes(*args: Any, **kwargs: Any) -> Any:
         return wrap(parts(*args, **kwargs), followed)
 
-    @passed_over
     def follow_raw(*args: Any, **kwargs: Any) -> Any:
         if followed.stepping:
             return raw(*args, **kwargs)  # called by `iter_bytes`

@@ -9,8 +9,8 @@ CREATE OR REPLACE VIEW usage_fresh_days{{on_cluster}}
     is_priced Bool COMMENT 'Whether the costs are those of the price lists that are loaded now'
 )
 AS
-SELECT b.day AS day, b.latest.2 AS build, b.latest.1 AS built_at, b.latest.4 = loaded.prices AS is_priced
-FROM (SELECT day, max((built_at, build, definition, prices)) AS latest FROM usage_day_builds GROUP BY day) AS b
+SELECT built.day AS day, built.latest.2 AS build, built.latest.1 AS built_at, built.latest.4 = loaded.prices AS is_priced
+FROM (SELECT day, max((built_at, build, definition, prices)) AS latest FROM usage_day_builds GROUP BY day) AS built
 CROSS JOIN price_digest AS loaded
 LEFT ANY JOIN
 (
@@ -19,8 +19,8 @@ LEFT ANY JOIN
     WHERE arrived_at >= (SELECT max(built_at) FROM usage_day_builds WHERE day = toDate(0)) - toIntervalHour(1)
         AND key_ts > toDateTime64('1970-01-01 00:00:00', 9, 'UTC')
     GROUP BY day
-) AS later ON b.day = later.day
-WHERE b.latest.2 != 0
-    AND b.latest.3 = {{digest.days}}
-    AND later.arrived < b.latest.1 - toIntervalHour(1)
+) AS later ON built.day = later.day
+WHERE built.latest.2 != 0
+    AND built.latest.3 = {{digest.days}}
+    AND later.arrived < built.latest.1 - toIntervalHour(1)
 COMMENT 'The days whose stored sums say what the ledger says';

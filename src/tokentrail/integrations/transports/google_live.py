@@ -70,12 +70,12 @@ def _locals_of_connect(module: str) -> dict[str, Any]:
     return {}
 
 
+@passed_over
 def _follow(websocket: Any, responses: _Responses) -> None:
     """Replaces the methods of one connection."""
     receive, close = websocket.recv, websocket.close
 
     @wraps(receive)
-    @passed_over
     async def recv(*args: Any, **kwargs: Any) -> Any:
         try:
             message = await receive(*args, **kwargs)
@@ -86,7 +86,6 @@ def _follow(websocket: Any, responses: _Responses) -> None:
         return message
 
     @wraps(close)
-    @passed_over
     async def close_followed(*args: Any, **kwargs: Any) -> Any:
         _guarded(responses.end, None)
         return await close(*args, **kwargs)

@@ -45,6 +45,7 @@ def _follow(stream: Any, followed: FollowedStream, *, is_async: bool) -> None:
     watch_close(stream.response, followed, is_async=is_async)
 
 
+@passed_over
 def _watch_parse(raw: Any, followed: FollowedStream, chunks: Chunks, *, is_async: bool) -> None:
     """Replaces `parse` of a raw response, to follow the parsed stream. The first call removes the replacement, which refers to the response."""
     parse = raw.parse
@@ -58,14 +59,12 @@ def _watch_parse(raw: Any, followed: FollowedStream, chunks: Chunks, *, is_async
 
     if inspect.iscoroutinefunction(parse):
 
-        @passed_over
         async def parse_async(*args: Any, **kwargs: Any) -> Any:
             return wrap_parsed(await parse(*args, **kwargs))
 
         raw.parse = parse_async
     else:
 
-        @passed_over
         def parse_sync(*args: Any, **kwargs: Any) -> Any:
             return wrap_parsed(parse(*args, **kwargs))
 

@@ -82,9 +82,9 @@ def _begin(session: Session, is_async: bool, _exchange: Exchange, connection: An
     return connection
 
 
+@passed_over
 def _received(session: Session, receive: Any) -> Any:
     @wraps(receive)
-    @passed_over
     def recv_bytes(*args: Any, **kwargs: Any) -> Any:
         try:
             message = receive(*args, **kwargs)
@@ -97,9 +97,9 @@ def _received(session: Session, receive: Any) -> Any:
     return recv_bytes
 
 
+@passed_over
 def _received_async(session: Session, receive: Any) -> Any:
     @wraps(receive)
-    @passed_over
     async def recv_bytes(*args: Any, **kwargs: Any) -> Any:
         try:
             message = await receive(*args, **kwargs)
