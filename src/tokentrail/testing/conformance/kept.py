@@ -1,12 +1,14 @@
-"""Finds a text that is still in memory after a call: a prompt or an answer that somebody keeps."""
+"""What is still in memory after a call: a prompt or an answer that somebody keeps, and garbage of earlier calls."""
 
 from __future__ import annotations
 
 import gc
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["keepers_of"]
+__all__ = ["keepers_of", "without_collections"]
 
 _CONTAINERS = (tuple, dict, list, set, frozenset)
 _AT_ONCE = 5000
@@ -48,3 +50,19 @@ def _is_in(mark: str, things: list[Any]) -> bool:
 def _name_of(thing: Any) -> str:
     kind = type(thing)
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """A block without automatic collections: one would end clients of earlier calls at a chance moment, as if this call had done it.
+
+    Their warnings would be part of what the caller sees. Mistral's client closes its connections at its end, and
+    cannot where the collection falls into a deep recursion.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -21,6 +21,7 @@ from tokentrail.process.current import current
 from tokentrail.recording.runtime import Runtime
 from tokentrail.testing.conformance.case import Case, Steps
 from tokentrail.testing.conformance.http_stage import HttpStage
+from tokentrail.testing.conformance.kept import without_collections
 from tokentrail.testing.conformance.requests import sent
 from tokentrail.testing.conformance.seen import Seen, copies_of, shown, shown_error
 from tokentrail.testing.conformance.stage import Stage
@@ -238,7 +239,7 @@ class Kit:
     def look(self, stage: Stage, case: Case, *, copies: bool = True) -> Seen:
         """Makes one call and reads its answer; returns all that the caller saw."""
         seen = Seen()
-        with warnings.catch_warnings(record=True) as warned, self.calling(stage, case) as (client, steps):
+        with without_collections(), warnings.catch_warnings(record=True) as warned, self.calling(stage, case) as (client, steps):
             warnings.simplefilter("always")
             try:
                 self._read_all(stage, case, client, steps, seen, copies)
