@@ -3,7 +3,7 @@
     python benchmarks/dashboards.py --rows 10000000 --of overview
 
 The statements are those of the exported files, with All everywhere; Grafana sends several at once, which share the processors. A title behind which
-several times stand has several panels. Costs are without a price list: each row is looked up all the same.
+several times stand has several panels.
 """
 
 from __future__ import annotations
@@ -11,20 +11,17 @@ from __future__ import annotations
 import argparse
 import re
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from report_query import DAY, START, fill
+from month import DAY, DAYS, START, ledger
 
-from tokentrail.clickhouse.client import Client, connect
-from tokentrail.clickhouse.migrate import migrate
-from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.clickhouse.client import Client
 from tokentrail.grafana.board import board_json
 from tokentrail.grafana.boards import BOARDS
 
-DAYS = 30
 VALUES = {"step": "auto", "__timezone": "utc", "trace": ""}
 ALL = "%2A"
 
@@ -64,11 +61,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--of", default="overview", choices=known, metavar="DASHBOARD", help=", ".join(known))
+    parser.add_argument("--folder", type=Path, help="where the ledger is kept, and found again")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        client = connect(f"chdb://{folder}", create=True)
-        migrate(client, Target("tokentrail"))
-        fill(client, asked.rows)
+    with ledger(asked.rows, folder=asked.folder) as client:
         for board in BOARDS:
             if board.uid.removeprefix("tokentrail-") == asked.of:
                 print(f"{board.title}, {asked.rows:,} rows")
@@ -76,7 +71,6 @@ def main() -> None:
                 for taken, title in found:
                     print(f"{taken:8,.0f} ms  {title}")
                 print(f"{max(found)[0]:8,.0f} ms  at most (goal: 1,000 ms over 10,000,000 rows on two cores)")
-        client.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the pages take: `report --html` over all rows, and a renewal of `/dashboard`, over the rows of `report_query.py`, each with a price.
+"""What the pages take: `report --html` over all rows, and a renewal of `/dashboard`, over the calls of `month.py`.
 
     python benchmarks/pages.py --rows 10000000
 
@@ -8,29 +8,21 @@ Seconds by the clock, and processor seconds of this process, in which the engine
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 
-from report_query import fill
+from month import END, FIRST, cpu, ledger
 
-from tokentrail.clickhouse.client import Client, connect
-from tokentrail.clickhouse.migrate import migrate
-from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.clickhouse.client import Client
 from tokentrail.pages.documents import Filters, dashboard, fragment
 from tokentrail.pages.facts import Wanted, collect
 from tokentrail.pages.report import write_report
 from tokentrail.pages.selection import Selection, of_texts
-from tokentrail.prices.files import parse
-from tokentrail.prices.store import load
 
-MONTH = Selection("2026-11-01 00:00:00.000000", "2026-12-01 00:00:00.000000")
-NOW = datetime(2026, 12, 1, tzinfo=timezone.utc)
-PRICES = '[[price]]\nprovider = "*"\nmodel = "*"\ninput = "1"\noutput = "4"\n'
+MONTH = Selection(f"{FIRST:%F %T}.000000", f"{END:%F %T}.000000")
 
 
 def timed(work: Callable[[], object], rounds: int) -> str:
@@ -43,17 +35,11 @@ def timed(work: Callable[[], object], rounds: int) -> str:
     return f"{statistics.median(clock for clock, _ in took):6.2f} s by the clock {statistics.median(used for _, used in took):6.2f} CPU s"
 
 
-def cpu() -> float:
-    """CPU seconds of this process so far."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
 def renewing(client: Client, query: dict[str, str], wanted: Wanted) -> Callable[[], str]:
     """A renewal of the dashboard, from the questions to the HTML."""
 
     def renew() -> str:
-        facts = collect(client, of_texts(query, NOW), NOW, wanted)
+        facts = collect(client, of_texts(query, END), END, wanted)
         return dashboard(facts, Filters(query, {})) if wanted is Wanted.DASHBOARD else fragment(facts, Filters(query, {}))
 
     return renew
@@ -67,15 +53,7 @@ def main() -> None:
     parser.add_argument("--without-prices", action="store_true")
     parser.add_argument("--folder", type=Path, help="where the ledger is kept, and found again")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
-        folder = asked.folder or Path(made) / "ledger"
-        there = folder.exists()
-        client = connect(f"chdb://{folder}", create=not there)
-        if not there:
-            migrate(client, Target("tokentrail"))
-            fill(client, asked.rows)
-        if not asked.without_prices:
-            load(client, parse(PRICES))
+    with tempfile.TemporaryDirectory() as made, ledger(asked.rows, prices=not asked.without_prices, folder=asked.folder) as client:
         page = Path(made) / "report.html"
         print(f"rows {asked.rows:,}, {'without' if asked.without_prices else 'with'} prices")
         write_report(client, page, MONTH)  # once without the clock
@@ -86,7 +64,6 @@ def main() -> None:
             for wanted in (Wanted.NOW, Wanted.PARTS, Wanted.DASHBOARD):
                 name = {Wanted.NOW: "renewal of /dashboard", Wanted.PARTS: "its parts, twice a minute", Wanted.DASHBOARD: "the whole page"}[wanted]
                 print(f"{name + ', ' + words:33} {timed(renewing(client, {'from': words}, wanted), asked.rounds)}")
-        client.close()
 
 
 if __name__ == "__main__":

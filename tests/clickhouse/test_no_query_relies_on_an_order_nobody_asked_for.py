@@ -85,6 +85,7 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
             "selected_costs_by_day",
             "summed_days",
             "sums_suffice",
+            "divided_days",
             "converted",
             "budget_periods",
             "days_moment",

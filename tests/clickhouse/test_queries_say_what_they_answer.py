@@ -42,6 +42,7 @@ PARTS = (
     "selected_by_day",
     "selected_costs_by_day",
     "sums_suffice",
+    "divided_days",
     "converted",
     "budget_periods",
 )

@@ -126,6 +126,33 @@ def test_days_that_are_asked_for_in_part_are_read_from_the_ledger(database: Clie
     assert tokens_of(database, **(bounds | {"from": "2026-11-04 00:00:00.000000001"})) == 15 * 13
 
 
+PERIODS = {
+    "within days": ("2026-11-04 09:00:00", "2026-11-06 08:00:00", "2026-11-06 12:00:00", "2026-11-08 09:00:00"),
+    "at midnight": ("2026-11-04 00:00:00", "2026-11-06 00:00:00", "2026-11-06 00:00:00", "2026-11-08 00:00:00"),
+}
+
+
+@pytest.mark.parametrize("bounds", PERIODS)
+def test_two_periods_at_once_have_the_numbers_of_each(bounds: str, database: Client, land: Land) -> None:
+    """Also where a day belongs to both, or one moment of it to neither."""
+    load(database, price("2"))
+    land(*long_ago(*five_days()))
+    refresh(database)
+    begin, until, since, end = PERIODS[bounds]
+    given = {"from": begin, "until": until, "since": since, "to": end, "cuts": [until, since], "dimensions": ["tenant_id", "model"]}
+    rows = answer(database, "overview", given).dicts()
+    for period, start, stop in (("before", begin, until), ("now", since, end)):
+        for dimension in ("total", "tenant_id", "model"):
+            found = [row for row in rows if (row["period"], row["dimension"]) == (period, dimension)]
+            asked = {"by": dimension, "from": start, "to": stop}
+            costs = {row["name"]: (row["calls"], row["cost"], row["unpriced_calls"]) for row in answer(database, "cost", asked).dicts()}
+            assert {row["name"]: (row["calls"], row["cost"], row["unpriced_calls"]) for row in found} == costs
+            tokens = {row["name"]: row for row in answer(database, "tokens", asked).dicts()}
+            assert tokens
+            for row in found:
+                assert row | tokens[row["name"]] == row | {"share": tokens[row["name"]]["share"]}
+
+
 ARRIVALS: dict[str, Callable[[], Row]] = {
     "a late call": lambda: usage(seq=99, ts=FIRST + DAY + 7),
     "a copy": lambda: five_days()[4],

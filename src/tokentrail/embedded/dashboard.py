@@ -117,7 +117,7 @@ def _names(query: Mapping[str, str], facts: Facts | None) -> dict[str, list[str]
 
     offered = {}
     for parameter, dimension in FILTERS.items():
-        names = [] if facts is None or facts.parts is None else [row["name"] for row in facts.parts.by[dimension]][:MOST_NAMES]
+        names = [] if facts is None or facts.parts is None else list(facts.parts.by[dimension])[:MOST_NAMES]
         chosen = query.get(parameter, "")[1:]
         offered[parameter] = [*names, *([chosen] if parameter in query and chosen not in names else [])]
     return offered

@@ -65,7 +65,8 @@ def ask(client: Client, by: Sequence[str], parameters: Mapping[str, Parameter], 
         "grouping": f"GROUP BY {', '.join(aliases)}" if names else "",
         "order": f"ORDER BY {', '.join(order)}" if names else "",
     }
-    found = answer(client, "report", parameters, slots)
+    query = read("report")
+    found = client.query(query.filled(slots), {**read("selected_costs_by_day").given(), **query.given(parameters)})
     return Result((*names, *found.columns[len(names) :]), found.rows, found.types)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import Parameter
-from tokentrail.ledger.query import answer, read
+from tokentrail.ledger.query import read
 from tokentrail.pages.selection import FILTERS, Selection
 
 __all__ = ["DIMENSIONS", "Facts", "Now", "Parts", "Row", "Totals", "Wanted", "collect"]
@@ -29,23 +29,27 @@ SIDE_BY_SIDE: Final = min(4, max(2, os.cpu_count() or 2))
 """Questions that are asked at once."""
 _STEPS: Final = (("hour", timedelta(days=3)), ("day", timedelta(days=MOST_STEPS)), ("week", timedelta(weeks=MOST_STEPS)))
 """The step of a range whose length is known: the first one whose limit is not passed, else a month."""
-_SUMS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens", "calls", "error_calls", "estimated_calls", "unknown_calls")
+_COUNTED: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens")
+_CALLS: Final = ("calls", "error_calls", "estimated_calls", "unknown_calls", "unpriced_calls")
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over all calls of a selection; None where no call stated a number. `costs` by currency; calls without a price are in no cost."""
+    """Sums over all calls of a selection, or those of one name; None where no call stated a number.
 
-    input_tokens: int | None
-    output_tokens: int | None
-    cache_read_tokens: int | None
-    reasoning_tokens: int | None
-    calls: int
-    error_calls: int
-    estimated_calls: int
-    unknown_calls: int
-    costs: dict[str, Decimal] = field(default_factory=dict)
+    `costs` are by currency; calls without a price are in no cost.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    calls: int = 0
+    error_calls: int = 0
+    estimated_calls: int = 0
+    unknown_calls: int = 0
     unpriced_calls: int = 0
+    costs: dict[str, Decimal] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -73,10 +77,8 @@ class Now:
 class Parts:
     """How the totals come about: by dimension, by hour of the week, from caches, and how sure they are; of the report the dearest operations too."""
 
-    by: dict[str, list[Row]]
-    """The answers of `tokens`, by dimension."""
-    costs: dict[str, list[Row]]
-    """The answers of `cost`, by dimension."""
+    by: dict[str, dict[str, Totals]]
+    """By dimension, the totals of each name: most tokens first."""
     hours: list[Row]
     prompt_cache: list[Row]
     certainty: list[Row]
@@ -92,7 +94,7 @@ class Facts:
     asked_at: datetime
     totals: Totals
     priced: bool
-    """Whether the ledger holds a price list: without one, nothing is asked about costs."""
+    """Whether the ledger holds a price list: without one, nothing is stated about costs."""
     now: Now | None = None
     parts: Parts | None = None
 
@@ -108,30 +110,30 @@ class Wanted(Enum):
 
 def collect(client: Client, selection: Selection, now: datetime, wanted: Wanted) -> Facts:
     """Asks the questions of a page, several at once: to plan a question takes the engine longer than to answer one about some thousand calls."""
-    priced = bool(answer(client, "price_lists").rows)
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="tokentrail-page") as pool:
 
-        def ask(name: str, about: Selection = selection, **more: Any) -> Future[list[Row]]:
-            return pool.submit(_answered, client, name, about.parameters(**more))
+        def ask(name: str, **more: Any) -> Future[list[Row]]:
+            return pool.submit(_answered, client, name, selection.parameters(**more))
 
-        tokens, costs = ask("tokens", by="provider"), ask("cost", by="provider") if priced else None
+        earlier = None if wanted is Wanted.PARTS else selection.before(now)
+        overview = ask("overview", **_periods(selection, earlier), dimensions=["provider"] if wanted is Wanted.NOW else list(DIMENSIONS))
+        prices = pool.submit(_answered, client, "price_lists", {})
         latest = ask("latest_calls", most=LATEST) if wanted in (Wanted.DASHBOARD, Wanted.NOW) else None
-        asked_parts = _parts(ask, tokens, costs, timezone=selection.timezone, slow=wanted is Wanted.REPORT) if wanted is not Wanted.NOW else None
+        asked_parts = None if wanted is Wanted.NOW else _parts(ask, timezone=selection.timezone, slow=wanted is Wanted.REPORT)
+        by = _by_dimension(row for row in overview.result() if row["period"] == "now")
         asked_now = None
         if wanted is not Wanted.PARTS:
-            earlier = selection.before(now)
-            before = None if earlier is None else (ask("tokens", earlier, by="provider"), ask("cost", earlier, by="provider") if priced else None)
-            trend_by = "model" if len(tokens.result()) == 1 else "provider"
+            before = _by_dimension(row for row in overview.result() if row["period"] == "before")
+            trend_by = "model" if len(by.get("provider", ())) == 1 else "provider"
             step, trend = _trend(ask, selection, now, trend_by)
             asked_now = Now(
-                before=None if before is None else _totals(before[0].result(), before[1].result() if before[1] else []),
+                before=None if earlier is None else _total(before),
                 step=step,
                 trend_by=trend_by,
                 trend=trend,
                 latest=None if latest is None else latest.result(),
             )
-        totals = _totals(tokens.result(), costs.result() if costs else [])
-        return Facts(selection, now, totals, priced, asked_now, asked_parts and asked_parts())
+        return Facts(selection, now, _total(by), bool(prices.result()), asked_now, asked_parts and asked_parts(by))
 
 
 def _answered(client: Client, name: str, parameters: Mapping[str, Parameter]) -> list[Row]:
@@ -139,15 +141,32 @@ def _answered(client: Client, name: str, parameters: Mapping[str, Parameter]) ->
     return client.query(question.filled(), question.given(parameters), read_only=True).dicts()
 
 
-def _parts(ask: _Ask, tokens: Future[list[Row]], costs: Future[list[Row]] | None, *, timezone: str, slow: bool) -> Callable[[], Parts]:
-    """Begins to ask the questions about the parts. Returns a function that waits for the answers."""
+def _periods(selection: Selection, earlier: Selection | None) -> dict[str, Any]:
+    """Returns the bounds of a period and of the one before it, as the question `overview` takes them."""
+    if earlier is None or earlier.start is None or earlier.end is None or selection.start is None:
+        return {}
+    return {"from": earlier.start, "until": earlier.end, "since": selection.start, "cuts": [earlier.end, selection.start]}
+
+
+def _by_dimension(rows: Iterable[Row]) -> dict[str, dict[str, Totals]]:
+    """Returns the totals of each dimension's names: an answer of `overview` has a row for each currency."""
+    grouped: dict[str, dict[str, list[Row]]] = {}
+    for row in rows:
+        grouped.setdefault(row["dimension"], {}).setdefault(row["name"], []).append(row)
+    summed = {dimension: {name: _totals(same) for name, same in names.items()} for dimension, names in grouped.items()}
+    return {dimension: dict(sorted(names.items(), key=lambda each: (-each[1].tokens, each[0]))) for dimension, names in summed.items()}
+
+
+def _total(by: Mapping[str, Mapping[str, Totals]]) -> Totals:
+    return by.get("total", {}).get("", Totals())
+
+
+def _parts(ask: _Ask, *, timezone: str, slow: bool) -> Callable[[dict[str, dict[str, Totals]]], Parts]:
+    """Begins to ask the further questions about the parts. Returns a function that waits for the answers."""
     late = (ask("dearest_operations", most=DEAREST), ask("response_cache")) if slow else None
-    by = {dimension: tokens if dimension == "provider" else ask("tokens", by=dimension) for dimension in DIMENSIONS}
-    paid = {} if costs is None else {each: costs if each == "provider" else ask("cost", by=each) for each in DIMENSIONS}
     hours, cached, certain = ask("hours_of_the_week", timezone=timezone), ask("prompt_cache"), ask("certainty")
-    return lambda: Parts(
-        by={dimension: rows.result() for dimension, rows in by.items()},
-        costs={dimension: rows.result() for dimension, rows in paid.items()},
+    return lambda by: Parts(
+        by={dimension: by.get(dimension, {}) for dimension in DIMENSIONS},
         hours=hours.result(),
         prompt_cache=cached.result(),
         certainty=certain.result(),
@@ -177,15 +196,10 @@ def _step(length: timedelta) -> str:
     return next((step for step, limit in _STEPS if length <= limit), "month")
 
 
-def _totals(tokens: Sequence[Row], costs: Sequence[Row]) -> Totals:
-    sums: dict[str, Any] = {name: _sum(row[name] for row in tokens) for name in _SUMS}
-    for name in ("calls", "error_calls", "estimated_calls", "unknown_calls"):
-        sums[name] = sums[name] or 0
-    money: dict[str, Decimal] = {}
-    for row in costs:
-        if row["cost"] is not None:
-            money[row["currency"]] = money.get(row["currency"], Decimal(0)) + row["cost"]
-    return Totals(**sums, costs=money, unpriced_calls=sum(row["unpriced_calls"] for row in costs))
+def _totals(rows: Sequence[Row]) -> Totals:
+    counted: dict[str, Any] = {name: _sum(row[name] for row in rows) for name in _COUNTED}
+    calls = {name: sum(row[name] for row in rows) for name in _CALLS}
+    return Totals(**counted, **calls, costs={row["currency"]: row["cost"] for row in rows if row["cost"] is not None})
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

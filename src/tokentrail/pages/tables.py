@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from tokentrail.pages.facts import Facts, Parts, Row
+from tokentrail.pages.facts import Facts, Parts, Row, Totals
 from tokentrail.pages.plots import Timeline
 from tokentrail.wording import counted
 
@@ -42,27 +42,22 @@ class Table:
 
 
 def breakdown(facts: Facts, parts: Parts, dimension: str) -> Table:
-    """Tokens, calls and costs by one dimension, from the answers of `tokens` and `cost`."""
-    costs: dict[str, dict[str, Decimal | None]] = {}
-    for row in parts.costs.get(dimension, []):
-        if row["currency"]:
-            costs.setdefault(row["name"], {})[row["currency"]] = row["cost"]
+    """Tokens, calls and costs by one dimension."""
     currencies = sorted(facts.totals.costs) if facts.priced else []
     whole = facts.totals.tokens
 
-    def written(name: str, rows: Sequence[Row]) -> tuple[Any, ...]:
-        tokens = sum((row["input_tokens"] or 0) + (row["output_tokens"] or 0) for row in rows)
-        paid = [_sum(costs.get(row["name"], {}).get(currency) for row in rows) for currency in currencies]
-        calls = [sum(row[each] for row in rows) for each in ("calls", "error_calls")]
-        return (name, tokens / whole if whole else None, tokens, *paid, *calls)
+    def written(name: str, of: Sequence[Totals]) -> tuple[Any, ...]:
+        tokens = sum(each.tokens for each in of)
+        paid = [_sum(each.costs.get(currency) for each in of) for currency in currencies]
+        return (name, tokens / whole if whole else None, tokens, *paid, sum(each.calls for each in of), sum(each.error_calls for each in of))
 
-    answered = parts.by[dimension]
-    shown, hidden = (answered, []) if len(answered) <= MOST_ROWS + 1 else (answered[:MOST_ROWS], answered[MOST_ROWS:])
-    rows = [written(row["name"], [row]) for row in shown]
+    names = list(parts.by[dimension].items())
+    shown, hidden = (names, []) if len(names) <= MOST_ROWS + 1 else (names[:MOST_ROWS], names[MOST_ROWS:])
+    rows = [written(name, [totals]) for name, totals in shown]
     heading = _HEADINGS[dimension]
     rest = f"{len(hidden):,} further {heading}s" if hidden else ""
     if hidden:
-        rows.append(written(rest, hidden))
+        rows.append(written(rest, [totals for _, totals in hidden]))
     money = [Column("money", f"cost, {currency}" if currency else "cost") for currency in currencies]
     columns = (
         Column("name", heading),

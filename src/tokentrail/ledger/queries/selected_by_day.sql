@@ -7,7 +7,7 @@
 SELECT ts, {{each by_day: $name, }}operation_id, writer_id, metadata, calls, {{each counts: $name, }}{{each sizes: $name, }}true AS is_sum
 FROM (SELECT *, toDateTime64(day, 9, 'UTC') AS ts, '' AS operation_id, '' AS writer_id, '' AS metadata FROM usage_daily)
 {{queries.filters}}
-    AND {{queries.sums_suffice}} AND day < toDate32({to:DateTime64(9, 'UTC')})
+    AND {{queries.sums_suffice}} AND day < toDate32({to:DateTime64(9, 'UTC')}) AND NOT has({{queries.divided_days}}, day)
 UNION ALL
 SELECT ts, {{each by_day: $name, }}operation_id, writer_id, metadata, calls, {{each counts: $name, }}{{each sizes: $name, }}false AS is_sum
 FROM usage

@@ -8,7 +8,7 @@ SELECT ts, {{each by_day: $name, }}operation_id, writer_id, metadata, calls, {{e
     cost, currency, price_source, price_model, true AS is_sum
 FROM (SELECT *, toDateTime64(day, 9, 'UTC') AS ts, '' AS operation_id, '' AS writer_id, '' AS metadata FROM usage_daily WHERE is_priced)
 {{queries.filters}}
-    AND {{queries.sums_suffice}} AND day < toDate32({to:DateTime64(9, 'UTC')})
+    AND {{queries.sums_suffice}} AND day < toDate32({to:DateTime64(9, 'UTC')}) AND NOT has({{queries.divided_days}}, day)
 UNION ALL
 SELECT ts, {{each by_day: $name, }}operation_id, writer_id, metadata, calls, {{each counts: $name, }}{{each sizes: $name, }}cost_state, input_cost, output_cost, call_cost,
     cost, currency, price_source, price_model, false AS is_sum

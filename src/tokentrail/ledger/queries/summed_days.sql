@@ -4,4 +4,6 @@
 -- parameter: to DateTime64(9, 'UTC') = 2262-01-01 00:00:00 | The last moment, excluded
 -- unit: days
 -- column: day | The day, UTC
-SELECT day FROM usage_fresh_days WHERE toDateTime64(day, 9, 'UTC') >= {from:DateTime64(9, 'UTC')} AND day < toDate32({to:DateTime64(9, 'UTC')})
+SELECT day
+FROM usage_fresh_days
+WHERE toDateTime64(day, 9, 'UTC') >= {from:DateTime64(9, 'UTC')} AND day < toDate32({to:DateTime64(9, 'UTC')}) AND NOT has({{queries.divided_days}}, day)
