@@ -58,6 +58,14 @@ def assert_equal(seen: Seen, served: Addresses) -> None:
     for row in said(served, "query", "tokens_over_time", *ASKED, "-p", "step=day"):
         spent[row["time"][:10]] = spent.get(row["time"][:10], 0) + (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
     assert [sum(map(int, row[1:])) for row in seen.numbers("tokens-over-time")] == [spent[day] for day in sorted(spent)]
+    for currency, cost in costs.items():
+        paid_by_day: dict[str, Decimal] = {}
+        for row in said(served, "query", "cost_over_time", *ASKED, "-p", "step=day"):
+            if row["currency"] == currency and row["cost"] is not None:
+                paid_by_day[row["time"][:10]] = paid_by_day.get(row["time"][:10], Decimal(0)) + row["cost"]
+        shown = seen.numbers(f"cost-over-time-{currency.lower()}")
+        assert [sum(map(Decimal, filter(None, row[1:]))) for row in shown] == [paid_by_day[day] for day in sorted(paid_by_day)]
+        assert sum(paid_by_day.values()) == cost
     certain = said(served, "query", "certainty", *ASKED)
     assert [list(map(int, row[2:7])) for row in seen.numbers("certainty")] == [
         [row[name] for name in ("calls", "reported_calls", "estimated_calls", "unknown_calls", "estimated_tokens")] for row in certain

@@ -73,7 +73,7 @@ def test_the_keyboard_reaches_every_table(browser: Browser, addresses: dict[str,
 def test_a_plot_has_a_sentence_and_a_table(browser: Browser, addresses: dict[str, str], kind: str) -> None:
     with opened(browser, addresses[kind]) as seen:
         plots = seen.page.locator("svg.plot")
-        assert plots.count() == 2
+        assert plots.count() == 4
         for number in range(plots.count()):
             assert plots.nth(number).get_attribute("role") == "img"
             assert len(plots.nth(number).get_attribute("aria-label") or "") > 20

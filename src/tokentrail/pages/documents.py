@@ -142,6 +142,7 @@ def _now(now: Now) -> dict[str, Any]:
 
 def _parts(facts: Facts, parts: Parts) -> dict[str, Any]:
     return {
+        "cost_plots": [_cost_plot(parts, currency) for currency in sorted(facts.totals.costs)],
         "breakdowns": [tables.breakdown(facts, parts, dimension) for dimension in DIMENSIONS],
         "heat": heat_map(parts.hours),
         "range_24": range(24),
@@ -150,6 +151,19 @@ def _parts(facts: Facts, parts: Parts) -> dict[str, Any]:
         "response_cache": None if parts.response_cache is None else tables.response_cache(parts.response_cache),
         "saved": _saved(parts.response_cache or []),
         "dearest": None if parts.dearest is None else tables.dearest(parts.dearest),
+    }
+
+
+def _cost_plot(parts: Parts, currency: str) -> dict[str, Any]:
+    step = parts.cost_step
+    rows = [row for row in parts.cost_trend if row["currency"] == currency and row["cost"] is not None]
+    shown = over_time(rows, step, lambda row: {row["name"]: row["cost"]}, order=list(parts.by["provider"]), empty=None)
+    caption = f"Cost a {step}, {currency}, by provider"
+    return {
+        "caption": caption,
+        "series": shown.series,
+        "plot": bars(shown, title=f"Bars: {caption[:1].lower()}{caption[1:]}", unit=currency, written=figures.money),
+        "table": tables.timeline(f"cost-over-time-{currency.lower()}", f"{caption}, one row a {step}", shown, "money"),
     }
 
 

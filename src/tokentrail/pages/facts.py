@@ -79,6 +79,9 @@ class Parts:
 
     by: dict[str, dict[str, Totals]]
     """By dimension, the totals of each name: most tokens first."""
+    cost_step: str
+    cost_trend: list[Row]
+    """The answer of `cost_over_time`, by provider; empty where nothing has a price."""
     hours: list[Row]
     prompt_cache: list[Row]
     certainty: list[Row]
@@ -119,13 +122,13 @@ def collect(client: Client, selection: Selection, now: datetime, wanted: Wanted)
         overview = ask("overview", **_periods(selection, earlier), dimensions=["provider"] if wanted is Wanted.NOW else list(DIMENSIONS))
         prices = pool.submit(_answered, client, "price_lists", {})
         latest = ask("latest_calls", most=LATEST) if wanted in (Wanted.DASHBOARD, Wanted.NOW) else None
-        asked_parts = None if wanted is Wanted.NOW else _parts(ask, timezone=selection.timezone, slow=wanted is Wanted.REPORT)
+        asked_parts = None if wanted is Wanted.NOW else _parts(ask, selection, now, slow=wanted is Wanted.REPORT)
         by = _by_dimension(row for row in overview.result() if row["period"] == "now")
         asked_now = None
         if wanted is not Wanted.PARTS:
             before = _by_dimension(row for row in overview.result() if row["period"] == "before")
             trend_by = "model" if len(by.get("provider", ())) == 1 else "provider"
-            step, trend = _trend(ask, selection, now, trend_by)
+            step, trend = _trend(ask, selection, now, "tokens_over_time", trend_by)
             asked_now = Now(
                 before=None if earlier is None else _total(before),
                 step=step,
@@ -161,25 +164,32 @@ def _total(by: Mapping[str, Mapping[str, Totals]]) -> Totals:
     return by.get("total", {}).get("", Totals())
 
 
-def _parts(ask: _Ask, *, timezone: str, slow: bool) -> Callable[[dict[str, dict[str, Totals]]], Parts]:
+def _parts(ask: _Ask, selection: Selection, now: datetime, *, slow: bool) -> Callable[[dict[str, dict[str, Totals]]], Parts]:
     """Begins to ask the further questions about the parts. Returns a function that waits for the answers."""
     late = (ask("dearest_operations", most=DEAREST), ask("response_cache")) if slow else None
-    hours, cached, certain = ask("hours_of_the_week", timezone=timezone), ask("prompt_cache"), ask("certainty")
-    return lambda by: Parts(
-        by={dimension: by.get(dimension, {}) for dimension in DIMENSIONS},
-        hours=hours.result(),
-        prompt_cache=cached.result(),
-        certainty=certain.result(),
-        dearest=late and late[0].result(),
-        response_cache=late and late[1].result(),
-    )
+    hours, cached, certain = ask("hours_of_the_week", timezone=selection.timezone), ask("prompt_cache"), ask("certainty")
+
+    def answered(by: dict[str, dict[str, Totals]]) -> Parts:
+        step, costs = _trend(ask, selection, now, "cost_over_time", "provider") if _total(by).costs else ("", [])
+        return Parts(
+            by={dimension: by.get(dimension, {}) for dimension in DIMENSIONS},
+            cost_step=step,
+            cost_trend=costs,
+            hours=hours.result(),
+            prompt_cache=cached.result(),
+            certainty=certain.result(),
+            dearest=late and late[0].result(),
+            response_cache=late and late[1].result(),
+        )
+
+    return answered
 
 
-def _trend(ask: _Ask, selection: Selection, now: datetime, by: str) -> tuple[str, list[Row]]:
-    """Returns the step and the rows of `tokens_over_time`. Without a start, the step follows from the days that have calls."""
+def _trend(ask: _Ask, selection: Selection, now: datetime, question: str, by: str) -> tuple[str, list[Row]]:
+    """Returns the step and the rows of a question over time. Without a start, the step follows from the days that have calls."""
 
     def asked(step: str) -> list[Row]:
-        return ask("tokens_over_time", step=step, by=by, timezone=selection.timezone).result()
+        return ask(question, step=step, by=by, timezone=selection.timezone).result()
 
     length = selection.length(now)
     if length is not None:

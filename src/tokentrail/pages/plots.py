@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
@@ -48,15 +49,15 @@ _FIXED: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One colour of a plot: its name as seen, and its values, one a step."""
+    """One colour of a plot: its name as seen, and its values, one a step; None where nothing is stated."""
 
     name: str
-    values: tuple[int, ...]
+    values: tuple[int | Decimal | None, ...]
 
     @property
-    def total(self) -> int:
+    def total(self) -> int | Decimal:
         """The sum of all values."""
-        return sum(self.values)
+        return sum(value for value in self.values if value is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +74,33 @@ class Timeline:
         return [time.strftime(_FORMS[self.step]) for time in self.times]
 
 
-def over_time(rows: Sequence[Row], step: str, value: Callable[[Row], Mapping[str, int]]) -> Timeline:
-    """Sums the rows of `tokens_over_time` by step and by the names that `value` gives; the smallest series are one, `OTHERS`."""
+def over_time(
+    rows: Sequence[Row],
+    step: str,
+    value: Callable[[Row], Mapping[str, int | Decimal]],
+    *,
+    order: Sequence[str] = (),
+    empty: int | None = 0,
+) -> Timeline:
+    """Sums the rows of a question over time by step and by the names that `value` gives; the last series are one, `OTHERS`.
+
+    The order of the series, and so their colours, is that of `order`, then the greatest comes first. `empty` is the value of a step for
+    which a series has no row: of calls there were none, a cost is not known.
+    """
     steps = _steps(sorted({datetime.fromisoformat(row["time"]) for row in rows}), step)
-    at = {time: number for number, time in enumerate(steps)}
-    sums: dict[str, list[int]] = {}
+    sums: dict[str, dict[datetime, int | Decimal]] = {}
     for row in rows:
+        time = datetime.fromisoformat(row["time"])
         for name, number in value(row).items():
-            sums.setdefault(name, [0] * len(steps))[at[datetime.fromisoformat(row["time"])]] += number
-    ordered = sorted(sums.items(), key=lambda each: -sum(each[1]))
+            of_name = sums.setdefault(name, {})
+            of_name[time] = of_name.get(time, 0) + number
+    place = {name: number for number, name in enumerate(order)}
+    ordered = sorted(sums.items(), key=lambda each: (place.get(each[0], len(place)), -sum(each[1].values())))
     most, rest = ordered[:MOST_SERIES], ordered[MOST_SERIES:]
-    series = [Series(figures.name(name), tuple(values)) for name, values in most]
+    series = [Series(figures.name(name), tuple(values.get(time, empty) for time in steps)) for name, values in most]
     if rest:
-        series.append(Series(OTHERS, tuple(map(sum, zip(*(values for _, values in rest), strict=True)))))
+        found = [[values[time] for _, values in rest if time in values] for time in steps]
+        series.append(Series(OTHERS, tuple(sum(values) if values else empty for values in found)))
     return Timeline(step, tuple(steps), tuple(series))
 
 
@@ -107,17 +122,17 @@ def _months(found: list[datetime]) -> list[datetime]:
     return found if last - first > _MOST_GAPS else [datetime(month // 12, month % 12 + 1, 1) for month in range(first, last + 1)]  # noqa: DTZ001 - in the zone of the page
 
 
-def bars(timeline: Timeline, *, title: str, unit: str, first_color: int = 0) -> Markup:
-    """Draws stacked bars. `title` is what the plot shows, in a sentence."""
+def bars(timeline: Timeline, *, title: str, unit: str, first_color: int = 0, written: Callable[[Any], str] = figures.grouped) -> Markup:
+    """Draws stacked bars. `title` is what the plot shows, in a sentence; `written` makes the text of a value."""
     chart = pygal.StackedBar(**_FIXED, value_formatter=figures.compact)
     labels = timeline.labels
     chart.x_labels = labels
     chart.x_labels_major = labels[:: max(1, -(-len(labels) // LABELS))]
     for series in timeline.series:
-        chart.add("", list(series.values))
+        chart.add("", [float(value or 0) for value in series.values])
     root: ET.Element = chart.render_tree()
     plot = _only_the_plot(root)
-    _say_what_bars_show(plot, timeline, unit, first_color)
+    _say_what_bars_show(plot, timeline, first_color, lambda value: f"{written(value)} {unit}")
     svg = ET.Element("svg", {"class": "plot", "viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "aria-label": title})
     svg.append(plot)
     return Markup(ET.tostring(svg, encoding="unicode", short_empty_elements=True))  # noqa: S704 - an element tree escapes every text and attribute
@@ -134,7 +149,7 @@ def _only_the_plot(root: ET.Element) -> ET.Element:
     return plot
 
 
-def _say_what_bars_show(plot: ET.Element, timeline: Timeline, unit: str, first_color: int) -> None:
+def _say_what_bars_show(plot: ET.Element, timeline: Timeline, first_color: int, written: Callable[[Any], str]) -> None:
     labels = timeline.labels
     drawn = [group for group in plot.iter("g") if group.get("class", "").startswith("series")]
     for number, (group, series) in enumerate(zip(drawn, timeline.series, strict=True)):
@@ -149,4 +164,4 @@ def _say_what_bars_show(plot: ET.Element, timeline: Timeline, unit: str, first_c
                 rectangle.attrib.pop(name, None)
             for name in ("x", "y", "width", "height"):
                 rectangle.set(name, f"{float(rectangle.get(name, 0)):.1f}")
-            ET.SubElement(rectangle, "title").text = f"{label}, {series.name}: {figures.grouped(value)} {unit}"
+            ET.SubElement(rectangle, "title").text = f"{label}, {series.name}: {written(value)}"

@@ -71,9 +71,9 @@ def breakdown(facts: Facts, parts: Parts, dimension: str) -> Table:
     return Table(f"by-{heading}", f"Tokens by {heading}", columns, tuple(rows), parameter, rest)
 
 
-def timeline(name: str, caption: str, shown: Timeline) -> Table:
+def timeline(name: str, caption: str, shown: Timeline, kind: Kind = "count") -> Table:
     """The numbers of a plot."""
-    columns = (Column("text", shown.step), *(Column("count", series.name) for series in shown.series))
+    columns = (Column("text", shown.step), *(Column(kind, series.name) for series in shown.series))
     values = zip(shown.labels, *(series.values for series in shown.series), strict=True)
     return Table(name, caption, columns, tuple(values)[-MOST_STEPS:])
 
