@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,9 @@ from tokentrail.ledger.query import answer
 from tokentrail.ledger.report import ask, days_from_sums
 from tokentrail.ledger.rollup import refresh
 from tokentrail.ledger.verify import verify
+from tokentrail.pages.documents import report
+from tokentrail.pages.facts import Wanted, collect
+from tokentrail.pages.selection import Selection
 from tokentrail.prices.price import Price, PriceList
 from tokentrail.prices.store import load
 
@@ -151,6 +155,21 @@ def test_two_periods_at_once_have_the_numbers_of_each(bounds: str, database: Cli
             assert tokens
             for row in found:
                 assert row | tokens[row["name"]] == row | {"share": tokens[row["name"]]["share"]}
+
+
+def test_pages_have_the_same_numbers_and_say_how_many_days_are_summed(database: Client, land: Land) -> None:
+    load(database, price("2"))
+    land(*long_ago(*five_days()))
+    selection, now = Selection("2026-11-04 08:00:00.000000", "2026-11-08 00:00:00.000000"), datetime(2026, 11, 9, tzinfo=timezone.utc)
+    before = collect(database, selection, now, Wanted.REPORT)
+    refresh(database)
+    after = collect(database, selection, now, Wanted.REPORT)
+    assert before.parts is not None
+    assert after.parts is not None
+    assert (before.parts.summed_days, after.parts.summed_days) == (0, 3)
+    assert after == replace(before, parts=replace(before.parts, summed_days=3))
+    assert "Every call was read by itself." in report(before, verify(database))
+    assert "3 whole days of the range and their costs were read from sums by day" in report(after, verify(database))
 
 
 ARRIVALS: dict[str, Callable[[], Row]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -82,6 +82,8 @@ class Parts:
     cost_step: str
     cost_trend: list[Row]
     """The answer of `cost_over_time`, by provider; empty where nothing has a price."""
+    summed_days: int
+    """The days that were read from their sums by day."""
     hours: list[Row]
     prompt_cache: list[Row]
     certainty: list[Row]
@@ -115,8 +117,8 @@ def collect(client: Client, selection: Selection, now: datetime, wanted: Wanted)
     """Asks the questions of a page, several at once: to plan a question takes the engine longer than to answer one about some thousand calls."""
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="tokentrail-page") as pool:
 
-        def ask(name: str, **more: Any) -> Future[list[Row]]:
-            return pool.submit(_answered, client, name, selection.parameters(**more))
+        def ask(name: str, about: Selection = selection, **more: Any) -> Future[list[Row]]:
+            return pool.submit(_answered, client, name, about.parameters(**more))
 
         earlier = None if wanted is Wanted.PARTS else selection.before(now)
         overview = ask("overview", **_periods(selection, earlier), dimensions=["provider"] if wanted is Wanted.NOW else list(DIMENSIONS))
@@ -167,6 +169,7 @@ def _total(by: Mapping[str, Mapping[str, Totals]]) -> Totals:
 def _parts(ask: _Ask, selection: Selection, now: datetime, *, slow: bool) -> Callable[[dict[str, dict[str, Totals]]], Parts]:
     """Begins to ask the further questions about the parts. Returns a function that waits for the answers."""
     late = (ask("dearest_operations", most=DEAREST), ask("response_cache")) if slow else None
+    days = ask("days_summed", replace(selection, filters={}))
     hours, cached, certain = ask("hours_of_the_week", timezone=selection.timezone), ask("prompt_cache"), ask("certainty")
 
     def answered(by: dict[str, dict[str, Totals]]) -> Parts:
@@ -175,6 +178,7 @@ def _parts(ask: _Ask, selection: Selection, now: datetime, *, slow: bool) -> Cal
             by={dimension: by.get(dimension, {}) for dimension in DIMENSIONS},
             cost_step=step,
             cost_trend=costs,
+            summed_days=days.result()[0]["priced_days"],
             hours=hours.result(),
             prompt_cache=cached.result(),
             certainty=certain.result(),
