@@ -222,6 +222,15 @@ def test_the_latest_version_of_each_budget_counts(database: Client, land: Land) 
     assert database.query("SELECT count() FROM budgets").rows == [(8,)]
 
 
+def test_a_version_counts_although_this_machines_clock_is_behind(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for amount in (5, 6, 7):
+        store.put(database, [Budget("one", Decimal(amount), "day")])
+        assert [row["amount"] for row in store.stored(database)] == [amount]
+        monkeypatch.setattr("tokentrail.budgets.store.time.time_ns", lambda: START_NS)
+    store.remove(database, ["one"])
+    assert store.stored(database) == []
+
+
 GOOD = '[[budget]]\nname = "a"\nper = "month"\ntokens = 5\n'
 
 

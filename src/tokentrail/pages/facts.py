@@ -14,6 +14,7 @@ from typing import Any, Final
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.query import answer, read
+from tokentrail.money import total
 from tokentrail.pages.selection import FILTERS, Selection
 
 __all__ = ["DIMENSIONS", "Facts", "Now", "Parts", "Row", "Totals", "Wanted", "collect"]
@@ -184,7 +185,7 @@ def _totals(tokens: Sequence[Row], costs: Sequence[Row]) -> Totals:
     money: dict[str, Decimal] = {}
     for row in costs:
         if row["cost"] is not None:
-            money[row["currency"]] = money.get(row["currency"], Decimal(0)) + row["cost"]
+            money[row["currency"]] = total((money.get(row["currency"], Decimal(0)), row["cost"]))
     return Totals(**sums, costs=money, unpriced_calls=sum(row["unpriced_calls"] for row in costs))
 
 
