@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tokentrail.money import EXACT
 from tokentrail.process.mutexes import Mutex
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Spent:
             if cost is not None:
                 if cost.amount is not None:
                     self._costs = self._costs or {}
-                    self._costs[cost.currency] = self._costs.get(cost.currency, Decimal(0)) + cost.amount
+                    self._costs[cost.currency] = EXACT.add(self._costs.get(cost.currency, Decimal(0)), cost.amount)
                 if cost.state != "priced":
                     self.unpriced_calls += usage.calls
             self.calls += usage.calls

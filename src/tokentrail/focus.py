@@ -11,14 +11,15 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from decimal import Context, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final
+
+from tokentrail.money import EXACT
 
 __all__ = ["VERSIONS", "Column", "columns", "rows", "write_csv", "write_parquet"]
 
 VERSIONS: Final = ("1.4", "1.2")
-_EXACT: Final = Context(prec=60)
 _METERS: Final = {
     "input": "Input Tokens",
     "output": "Output Tokens",
@@ -148,7 +149,7 @@ def _row(charge: Mapping[str, Any], account: str) -> dict[str, Any]:
         "PricingCurrencyContractedUnitPrice": Decimal(charge["price_unit_price"]),
         "PricingCurrencyEffectiveCost": Decimal(charge["price_cost"]),
         "PricingCurrencyListUnitPrice": Decimal(charge["price_unit_price"]),
-        "PricingQuantity": _EXACT.divide(quantity, Decimal(1_000_000)) if unit == "Tokens" else quantity,
+        "PricingQuantity": EXACT.divide(quantity, Decimal(1_000_000)) if unit == "Tokens" else quantity,
         "PricingUnit": "1000000 Tokens" if unit == "Tokens" else unit,
         "ProviderName": provider,
         "PublisherName": provider,
@@ -187,7 +188,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Decimal):
-        written = format(value.normalize(_EXACT) if value else Decimal(0), "f")
+        written = format(value.normalize(EXACT) if value else Decimal(0), "f")
         return written if "." in written else f"{written}.0"  # readers take a column of whole numbers for integers
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")

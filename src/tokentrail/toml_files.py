@@ -31,7 +31,7 @@ class FileError(ValueError):
 def read(path: Path, parse: Callable[[str], _Read]) -> _Read:
     """Reads and parses a file. Raises the error of `parse` with the file's name, and `FileError` for a file that cannot be read."""
     try:
-        found = path.read_text(encoding="utf-8")
+        found = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of its encoding
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path} cannot be read: {error}") from None
     try:
@@ -44,7 +44,7 @@ def document(written: str) -> dict[str, Any]:
     """Parses TOML, with decimals."""
     try:
         found: dict[str, Any] = tomllib.loads(written, parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
         raise FileError(f"this is no TOML: {error}") from None
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,7 @@ from tokentrail.budgets.budget import FILTERS, PERIODS, Budget
 from tokentrail.budgets.files import parse, read
 from tokentrail.clickhouse.client import ClickHouseError, Client
 from tokentrail.ledger.query import answer
+from tokentrail.ledger.rollup import refresh
 from tokentrail.prices.files import parse as parse_prices
 from tokentrail.prices.store import load as load_prices
 from tokentrail.toml_files import FileError
@@ -104,8 +105,8 @@ def money(call: Call, currency: str) -> Decimal | None:
     return sum(((part * worth[rates[2]] / worth[currency]).quantize(Decimal("1e-18"), "ROUND_DOWN") for part in paid), Decimal(0))
 
 
-def some_budgets(number: int) -> list[Budget]:
-    """Budgets of every kind, the same ones every time."""
+def some_budgets(number: int, currencies: Sequence[str] = ("", "USD", "EUR"), *, of: str = "") -> list[Budget]:
+    """Budgets of every kind, the same ones every time; `of` one provider alone."""
     chance = random.Random(20261127)
     return [
         Budget(
@@ -114,23 +115,35 @@ def some_budgets(number: int) -> list[Budget]:
             period=chance.choice(PERIODS),
             currency=currency,
             timezone=chance.choice(ZONES),
-            only={name: tuple(chance.sample(VALUES[name], chance.randrange(1, len(VALUES[name]) + 1))) for name in FILTERS if chance.random() < 0.25},
+            only={name: tuple(chance.sample(VALUES[name], chance.randrange(1, len(VALUES[name]) + 1))) for name in FILTERS if chance.random() < 0.25}
+            | ({"providers": (of,)} if of else {}),
         )
         for place in range(40, 40 + number)
-        for currency in [chance.choice(("", "USD", "EUR"))]
+        for currency in [chance.choice(currencies)]
     ]
 
 
 @pytest.fixture
 def priced(database: Client, land: Land) -> Client:
-    land(*(call.row() for call in CALLS))
+    land(*(call.row() | {"arrived_at": f"{START + timedelta(days=1):%Y-%m-%d %H:%M:%S}"} for call in CALLS))
     load_prices(database, parse_prices(PRICES))
     return database
 
 
+SEVERAL = some_budgets(60)
+IN_TOKENS = some_budgets(20, [""])
+IN_DOLLARS = some_budgets(20, ["", "USD"], of="openai")
+
+
 @pytest.mark.parametrize("back", [timedelta(0), timedelta(days=11, hours=7, minutes=13)])
-def test_every_number_is_that_of_plain_python(priced: Client, back: timedelta) -> None:
-    budgets = some_budgets(60)
+@pytest.mark.parametrize(
+    ("budgets", "summed"),
+    [(SEVERAL, False), (SEVERAL, True), (IN_TOKENS, True), (IN_DOLLARS, True), *(([each], True) for each in IN_DOLLARS[:5])],
+    ids=["by call", "by day, converted", "by day, tokens", "by day, dollars", *(f"by day, budget {number}" for number in range(5))],
+)
+def test_every_number_is_that_of_plain_python(priced: Client, budgets: list[Budget], summed: bool, back: timedelta) -> None:
+    if summed:
+        assert len(refresh(priced).built) > 20
     store.put(priced, budgets)
     at = START - back
     found = {row["name"]: row for row in answer(priced, "budgets", {"at": at.strftime("%Y-%m-%d %H:%M:%S")}).dicts()}
@@ -207,6 +220,15 @@ def test_the_latest_version_of_each_budget_counts(database: Client, land: Land) 
     store.remove(database, ["three", "two"])
     assert store.stored(database) == answer(database, "budgets").dicts() == []
     assert database.query("SELECT count() FROM budgets").rows == [(8,)]
+
+
+def test_a_version_counts_although_this_machines_clock_is_behind(database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for amount in (5, 6, 7):
+        store.put(database, [Budget("one", Decimal(amount), "day")])
+        assert [row["amount"] for row in store.stored(database)] == [amount]
+        monkeypatch.setattr("tokentrail.budgets.store.time.time_ns", lambda: START_NS)
+    store.remove(database, ["one"])
+    assert store.stored(database) == []
 
 
 GOOD = '[[budget]]\nname = "a"\nper = "month"\ntokens = 5\n'

@@ -144,6 +144,8 @@ def test_repricing_moves_no_token_and_the_latest_list_counts(database: Client, l
         ("gpt.4o", "gpt-4o", False),
         ("a+b (c)[d]\\\\e^$", "A+B (c)[d]\\e^$", True),
         ("模型*", "模型-1", True),
+        ("МОДЕЛЬ-X", "МОДЕЛЬ-x", True),
+        ("МОДЕЛЬ", "модель", False),
     ],
 )
 def test_a_model_is_named_by_characters_and_stars(database: Client, land: Land, costs: Costs, pattern: str, model: str, fits: bool) -> None:
@@ -183,6 +185,10 @@ def test_a_file_may_leave_out_what_is_usual() -> None:
         ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = "two"', "input is 'two': write an amount"),
         ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = true', "input is True: write an amount"),
         ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = nan', "write an amount"),
+        (f'[[price]]\nprovider = "p"\nmodel = "m"\ninput = {"9" * 5000}', "this is no TOML"),
+        ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = 1\nfrom = 0001-01-01T00:00:00+14:00', "a time from 1970 to 2106"),
+        ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = 1\nto = 9999-12-31T23:59:59-12:00', "a time from 1970 to 2106"),
+        ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = 1\nsteps = [{ above = 99999999999999999999, input = 1 }]', "less than a trillion"),
         ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = 1e12', "an amount from 0 to 10,000,000"),
         ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = "0.0000000000000000001"', "at most 18 digits"),
         ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = 1\ncurrency = "Euro"', "currency is 'Euro': write three letters"),
@@ -216,6 +222,19 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     for name in ("binary", "absent", "."):
         with pytest.raises(PriceError, match="cannot be read"):
             read(tmp_path / name)
+
+
+def test_a_file_of_an_editor_that_marks_its_encoding_is_read(tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_bytes(b'\xef\xbb\xbf[[price]]\r\nprovider = "p"\r\nmodel = "m"\r\ninput = 1\r\n')
+    assert len(read(tmp_path / "prices.toml").prices) == 1
+
+
+def test_a_list_counts_although_this_machines_clock_is_behind(database: Client, land: Land, costs: Costs, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(usage(seq=1, input_tokens=1_000_000, output_tokens=0))
+    for amount in (5, 6, 7):
+        load(database, price(f"input = {amount}\noutput = 1"))
+        assert costs()[1][1] == amount
+        monkeypatch.setattr("tokentrail.prices.store.time.time_ns", lambda: START_NS)
 
 
 def test_gaps_may_be_allowed() -> None:

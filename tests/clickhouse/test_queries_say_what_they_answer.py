@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ledger_rows import Land, claimed, closing, refused, usage
+from tokentrail import ledger
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.pages import queries_page
@@ -33,20 +34,6 @@ SLOTS = {
     "alert_check_take": {"token": "'x'"},
     "report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""},
 }
-PARTS = (
-    "quarantine_settings",
-    "filters",
-    "step",
-    "selected",
-    "selected_costs",
-    "selected_by_day",
-    "selected_costs_by_day",
-    "sums_suffice",
-    "divided_days",
-    "converted",
-    "budget_periods",
-)
-"""Files that are no statement of their own."""
 GOOD = """\
 -- title: Calls of a day
 -- asked by: a test
@@ -68,7 +55,7 @@ def filled(land: Land) -> None:
 
 def test_columns_are_those_that_the_engine_answers(database: Client, filled: None) -> None:
     for name in names():
-        if name not in PARTS:
+        if not read(name).is_part:
             found = answer(database, name, GIVEN.get(name), SLOTS.get(name))
             assert found.columns == tuple(column.name for column in read(name).columns), name
 
@@ -84,6 +71,13 @@ def test_every_parameter_has_the_type_and_the_default_of_its_header(database: Cl
 def test_the_page_of_queries_is_current() -> None:
     page = Path(__file__).parents[2] / "docs" / "queries.md"
     assert page.read_text(encoding="utf-8") == queries_page(), "run: make docs"
+
+
+def test_a_part_is_included_and_has_no_columns() -> None:
+    parts = {name for name in names() if read(name).is_part}
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(ledger.__file__).parent.rglob("*.sql"))
+    assert {"filters", "converted", "budget_burn"} < parts
+    assert [name for name in parts if f"{{{{queries.{name}}}}}" not in text or read(name).columns] == []
 
 
 def test_a_header_is_read_whole() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tests.support.calls import a_request, an_answer, call
 from tests.support.ledger_rows import START_NS, Land, recorded
 from tokentrail import track_tokens, use_prices
-from tokentrail.attribution import Cost
+from tokentrail.attribution import Cost, Spent
 from tokentrail.clickhouse.client import Client
 from tokentrail.prices.files import parse
 from tokentrail.prices.in_process import Prices
@@ -140,6 +141,20 @@ def test_a_block_knows_what_it_spent(usages: Usages, tmp_path: Path) -> None:
         call(request=a_request(provider="groq", model="y"), answer=an_answer(model="y", output_tokens=0))
         assert (outer.cost, outer.currency, outer.costs.keys()) == (None, "", {"USD", "EUR"})
     assert len(usages.recorded) == 4
+
+
+def test_a_block_counts_to_the_last_digit_whatever_decimals_the_application_uses(usages: Usages, tmp_path: Path) -> None:
+    ours = tmp_path / "ours.toml"
+    ours.write_text(OURS)
+    use_prices(ours)
+    with decimal.localcontext(decimal.Context(prec=3, traps=[decimal.Inexact])), track_tokens("chat") as spent:
+        call(answer=an_answer(cache_read_tokens=None))
+        call(answer=an_answer(cache_read_tokens=None))
+    assert spent.costs == {"USD": 2 * (11 * Decimal("2.123456789") + 7 * 8) / 1_000_000}
+    large = Spent()
+    for amount in ("98765432109876543210.123456789012345678", "0.000000000000000001"):
+        large.add(usage(), Cost("priced", "VND", Decimal(amount)))
+    assert str(large.cost) == "98765432109876543210.123456789012345679"
 
 
 def test_lists_that_cannot_be_used_leave_the_former_in_use(usages: Usages, tmp_path: Path) -> None:

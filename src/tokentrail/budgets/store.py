@@ -46,13 +46,12 @@ def remove(client: Client, names: Sequence[str]) -> None:
 
 def _write(client: Client, budgets: Sequence[Budget], *, removed: Iterable[str]) -> None:
     zones = sorted({each.timezone for each in budgets})
-    known = {
-        row[0] for row in client.query("SELECT time_zone FROM system.time_zones WHERE has({zones:Array(String)}, time_zone)", {"zones": zones}).rows
-    }
+    known = {name for (name,) in client.query(_ZONES, {"zones": zones}).rows}
     for each in budgets:
         if each.timezone not in known:
             raise FileError(f"{each.name}: ClickHouse does not know the time zone {each.timezone}")
-    version = time.time_ns()
+    ((latest,),) = client.query("SELECT max(version) FROM budgets").rows
+    version = max(time.time_ns(), int(latest) + 1)  # also where the clock of this machine is behind the one that wrote the last
     rows = [{"version": version, **each.row()} for each in budgets]
     rows += [{"version": version, "name": name, "removed": True} for name in dict.fromkeys(removed)]
     if rows:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.report import COSTS, MEASURES, ask
+from tokentrail.money import total
 from tokentrail.wording import did_you_mean
 
 __all__ = ["Breakdown", "SortError", "break_down"]
@@ -141,7 +142,7 @@ def _sums(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> dict[st
         stated = [row[name] for row in rows if row[name] is not None]
         money = name in ("cost", COST_BEFORE)
         nothing = 0 if name.endswith("calls") or name == BEFORE else None
-        sums[name] = nothing if not stated or (several and money) else sum(stated, start=Decimal(0)) if money else sum(stated)
+        sums[name] = nothing if not stated or (several and money) else total(stated) if money else sum(stated)
     if SHARE in sums and sums[SHARE] is not None:
         sums[SHARE] = round(sums[SHARE], 4)
     if BEFORE in sums:

@@ -7,7 +7,7 @@
     -- parameter: days UInt16 = 7 | The meaning; a parameter without `= …` has to be given
     -- choices: step | hour, day, month: the only values of a parameter
     -- slot: grouping | A piece of SQL that the caller gives for {{grouping}}
-    -- unit: The unit of the numbers
+    -- unit: The unit of the numbers; `no answer of its own` for a part of others
     -- column: calls | The meaning of the column, in the order of the answer; `-- columns: none` for a statement without an answer
     --
     -- Notes for developers of the query.
@@ -40,6 +40,7 @@ _DESCRIBED: Final = re.compile(r"(?P<name>\w+) *\| *(?P<text>.*)")
 _INCLUDED: Final = re.compile(r"\{\{queries\.(\w+)\}\}")
 _SLOT: Final = re.compile(r"\{\{(\w+)\}\}")
 _PARAMETER: Final = re.compile(r"(?<!\{)\{(\w+):([^{}]+)\}")
+_PART: Final = "no answer of its own"
 _FOLDER: Final = resources.files(__package__) / "queries"
 _QUESTIONS: Final = resources.files(__package__) / "questions"
 
@@ -87,6 +88,11 @@ class Query:
     columns: tuple[Described, ...]
     notes: str
     sql: str
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the query is included by others, and is no statement of its own."""
+        return self.unit == _PART
 
     def filled(self, slots: Mapping[str, str] | None = None) -> str:
         """Returns the statement with its slots filled in. Raises `QueryError` for an unknown or missing slot."""

@@ -5,7 +5,7 @@ A plot has a sentence for those who do not see it, and each bar its numbers as a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ import pygal
 from markupsafe import Markup
 from pygal.style import Style
 
+from tokentrail.money import total
 from tokentrail.pages import figures
 from tokentrail.pages.facts import Row
 
@@ -57,7 +58,7 @@ class Series:
     @property
     def total(self) -> int | Decimal:
         """The sum of all values."""
-        return sum(value for value in self.values if value is not None)
+        return _sum(value for value in self.values if value is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +94,23 @@ def over_time(
         time = datetime.fromisoformat(row["time"])
         for name, number in value(row).items():
             of_name = sums.setdefault(name, {})
-            of_name[time] = of_name.get(time, 0) + number
+            of_name[time] = _sum((of_name.get(time, 0), number))
     place = {name: number for number, name in enumerate(order)}
-    ordered = sorted(sums.items(), key=lambda each: (place.get(each[0], len(place)), -sum(each[1].values())))
+    ordered = sorted(sums.items(), key=lambda each: (place.get(each[0], len(place)), -_sum(each[1].values())))
     most, rest = ordered[:MOST_SERIES], ordered[MOST_SERIES:]
     series = [Series(figures.name(name), tuple(values.get(time, empty) for time in steps)) for name, values in most]
     if rest:
         found = [[values[time] for _, values in rest if time in values] for time in steps]
-        series.append(Series(OTHERS, tuple(sum(values) if values else empty for values in found)))
+        series.append(Series(OTHERS, tuple(_sum(values) if values else empty for values in found)))
     return Timeline(step, tuple(steps), tuple(series))
+
+
+def _sum(values: Iterable[int | Decimal]) -> int | Decimal:
+    """Returns the sum of counts, or of amounts of money to the last digit."""
+    found = list(values)
+    if any(isinstance(value, Decimal) for value in found):
+        return total(Decimal(value) for value in found)
+    return sum(found)
 
 
 def _steps(found: list[datetime], step: str) -> list[datetime]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
+from tokentrail.money import total
 from tokentrail.pages.facts import Facts, Parts, Row, Totals
 from tokentrail.pages.plots import Timeline
 from tokentrail.wording import counted
@@ -165,4 +166,4 @@ def _of_rows(name: str, caption: str, columns: Mapping[str, Column], rows: Seque
 
 def _sum(values: Iterable[Decimal | None]) -> Decimal | None:
     known = [value for value in values if value is not None]
-    return sum(known, start=Decimal(0)) if known else None
+    return total(known) if known else None

@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tokentrail import toml_files
-from tokentrail.prices.price import ALWAYS, EXCHANGE, LOWEST, NEVER, Exchange, Price, PriceError, PriceList, Step
+from tokentrail.prices.price import ALWAYS, EXCHANGE, LOWEST, NEVER, Exchange, Price, PriceError, PriceList, Step, lowered
 from tokentrail.rates import RATES
 from tokentrail.toml_files import FileError, currency, known, tables, text
 
@@ -46,8 +46,10 @@ _DOLLAR: Final = "USD"
 _RATES: Final = tuple(rate.name for rate in RATES)
 _PRICE: Final = ("provider", "model", "from", "to", "currency", "batch", "steps", "note", *_RATES)
 _EXCHANGE: Final = ("currency", "from", "usd")
+_MOST_TOKENS: Final = 10**12
+"""Of a call: what states more is kept in quarantine."""
 _MOST: Final = Decimal(10) ** 7
-"""A price times the most tokens of a call (10^12) fits Decimal(38, 18)."""
+"""A price times the most tokens of a call fits Decimal(38, 18)."""
 
 
 def read(path: Path, *, gaps: bool = False) -> PriceList:
@@ -106,14 +108,14 @@ def _prices(number: int, given: Mapping[str, Any], usual: str) -> list[Price]:
         Price(
             provider=provider,
             model=model,
-            patterns=("^" + ".*".join(map(re.escape, model.lower().split("*"))) + "$",),
+            patterns=("^" + ".*".join(map(re.escape, lowered(model).split("*"))) + "$",),
             rates=kind,
             valid_from=valid_from,
             valid_to=valid_to,
             batch=batch,
             currency=currency(where, given.get("currency", usual)),
             entry=number,
-            note=text(where, "note", given.get("note", "-")).removeprefix("-"),
+            note=text(where, "note", given["note"]) if "note" in given else "",
         )
         for model in models
         for batch, kind in (*kinds, (False, rates))
@@ -129,8 +131,8 @@ def _rates(where: str, given: Mapping[str, Any]) -> dict[str, Sequence[Step]]:
     for step in steps:
         known(f"{where}, a step", step, ("above", *_RATES))
         above = step.get("above")
-        if type(above) is not int or above <= before:
-            raise FileError(f"{where}: each step has above, a number of input tokens larger than that of the step before")
+        if type(above) is not int or not before < above < _MOST_TOKENS:
+            raise FileError(f"{where}: each step has above, a number of input tokens larger than that of the step before, and less than a trillion")
         before = above
         for name in _RATES:
             if name in step:
@@ -146,21 +148,21 @@ def _amount(where: str, name: str, value: Any) -> Decimal:
 
 def _time(where: str, name: str, value: Any) -> datetime:
     if isinstance(value, datetime):
-        moment = value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+        moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
     elif isinstance(value, date):
         moment = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
     else:
         raise FileError(f"{where}: {name} is {value!r}: write a date without quotes, such as 2026-01-01")
     if not ALWAYS <= moment <= NEVER:
         raise FileError(f"{where}: {name} is {value}: a time from {ALWAYS:%Y} to {NEVER:%Y}")
-    return moment
+    return moment.astimezone(timezone.utc)  # only now: the first and last day of all years have no such time
 
 
 def _check_times(prices: Sequence[Price], *, gaps: bool) -> None:
     """Raises `PriceError` if two prices of a model overlap, or if there is a time between them without a price."""
     models: dict[tuple[str, str, bool], list[Price]] = {}
     for price in prices:
-        models.setdefault((price.provider, price.model.lower(), price.batch), []).append(price)
+        models.setdefault((price.provider, lowered(price.model), price.batch), []).append(price)
     for (provider, model, _), found in models.items():
         for before, after in pairwise(sorted(found, key=lambda each: each.valid_from)):
             who = f"{provider} {model}"

@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from tokentrail.attribution import Cost, pricing
+from tokentrail.money import EXACT
 from tokentrail.prices.files import OWN, read
-from tokentrail.prices.price import PriceList, rows
+from tokentrail.prices.price import PriceList, lowered, rows
 from tokentrail.process.current import current
 from tokentrail.rates import RATES
 from tokentrail.usage import Usage
@@ -23,13 +24,10 @@ from tokentrail.usage import Usage
 __all__ = ["Prices", "use_prices"]
 
 _PLACES: Final = 18
-_EXACT: Final = Context(prec=60)
 _MILLION: Final = 10**6
 _MICROSECONDS_OF_AN_HOUR: Final = 3_600_000_000
 _MOST_MODELS: Final = 4096
 _DATE: Final = re.compile(r"-(20[0-9]{2})(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])(-|:|\Z)")
-_LOWER: Final = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
-"""As ClickHouse's `lower`: other letters stay."""
 
 
 def use_prices(*files: str | Path, public: bool = False) -> None:
@@ -110,7 +108,7 @@ class Prices:
 
         A public list fits by its first model alone.
         """
-        answered, asked = response_model.translate(_LOWER), request_model.translate(_LOWER)
+        answered, asked = lowered(response_model), lowered(request_model)
         names = [(place, name) for place, name in enumerate((answered, _dashed(answered), asked, _dashed(asked)), 1) if name]
         fitting: list[tuple[_Price, int]] = []
         for listed in dict.fromkeys(("*", provider)):
@@ -136,7 +134,7 @@ def _price(source: str, row: Mapping[str, Any]) -> _Price:
         batch=row["batch"],
         above=row["above"],
         currency=row["currency"],
-        rates={rate.name: None if row[rate.name] is None else int(Decimal(row[rate.name]).scaleb(_PLACES, _EXACT)) for rate in RATES},
+        rates={rate.name: None if row[rate.name] is None else int(Decimal(row[rate.name]).scaleb(_PLACES, EXACT)) for rate in RATES},
     )
 
 
@@ -190,7 +188,7 @@ def _cost(usage: Usage, price: _Price | None) -> Cost:
     microseconds = round((usage.duration_ns or 0) / 1_000_000 * 1000)
     units = sum(_cut(each, _MILLION) for each in millions) + paid("call", usage.calls) + _cut(paid("hour", microseconds), _MICROSECONDS_OF_AN_HOUR)
     state = "partly" if usage.source == "unknown" or lacks else "priced"
-    return Cost(state, price.currency, Decimal(units).scaleb(-_PLACES, _EXACT))
+    return Cost(state, price.currency, Decimal(units).scaleb(-_PLACES, EXACT))
 
 
 def _cut(number: int, divisor: int) -> int:

@@ -14,7 +14,8 @@ from importlib.metadata import version
 from itertools import pairwise
 from typing import Any, Final
 
-from tokentrail.prices.price import ALWAYS, DAY_S, LOWEST, NEVER, Price, PriceList, Step
+from tokentrail.money import EXACT
+from tokentrail.prices.price import ALWAYS, DAY_S, LOWEST, NEVER, Price, PriceList, Step, lowered
 from tokentrail.rates import PER_CALL
 
 __all__ = ["PACKAGE", "public_list"]
@@ -99,7 +100,7 @@ def _rates(price: Any) -> tuple[Mapping[str, Sequence[Step]], tuple[str, ...]]:
         if key in _RATES:
             scale = _SCALE.get(key, Decimal(1))
             steps = [(LOWEST, value)] if isinstance(value, Decimal) else [(LOWEST, value.base), *((tier.start, tier.price) for tier in value.tiers)]
-            rates[_RATES[key]] = [(above, amount * scale) for above, amount in steps]
+            rates[_RATES[key]] = [(above, EXACT.multiply(amount, scale)) for above, amount in steps]
         else:
             left_out.append(key)
     return rates, tuple(sorted(left_out))
@@ -143,7 +144,7 @@ def _ways(match: Any) -> list[_Way]:
         return [_of_regex(match.regex)]
     for name, form in (("equals", "^{}$"), ("starts_with", "^{}"), ("ends_with", "{}$"), ("contains", "{}")):
         if hasattr(match, name):
-            return [((form.format(re.escape(getattr(match, name).lower())),), ())]
+            return [((form.format(re.escape(lowered(getattr(match, name)))),), ())]
     raise _NotConvertedError(f"a rule {type(match).__name__}")
 
 

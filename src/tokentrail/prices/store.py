@@ -31,8 +31,8 @@ def load(client: Client, prices: PriceList) -> Loaded:
     A list without prices, or without rates of exchange, leaves those of the former list in force.
     """
     _check_patterns(client, prices)
-    version = time.time_ns() // 1_000_000
     source = _kind_of(prices.source)
+    version = _next_version(client, source)
     new = [{"source": source, "version": version, **row} for row in rows(prices.prices)]
     rates = [
         {
@@ -49,6 +49,13 @@ def load(client: Client, prices: PriceList) -> Loaded:
     if new:
         client.insert_json("prices", new)
     return Loaded(prices.source, len(prices.prices), len(rates))
+
+
+def _next_version(client: Client, source: str) -> int:
+    """Returns a version later than all of the source, also where the clock of this machine is behind the one that wrote the last."""
+    tables = ("prices", "exchange_rates")
+    former = [client.query(f"SELECT max(version) FROM {table} WHERE source = {{source:String}}", {"source": source}).rows[0][0] for table in tables]
+    return max(time.time_ns() // 1_000_000, *(int(each) + 1 for each in former))
 
 
 def _kind_of(source: str) -> str:

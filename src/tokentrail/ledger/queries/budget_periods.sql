@@ -6,28 +6,37 @@
 --
 -- The moment is a scalar subquery, which is evaluated once for the whole statement. A period begins and ends at midnight of the budget's zone. toString takes a zone that is a column, other functions do not: so the local time is taken
 -- for a time in UTC, and brought back by the offset at two moments beside it. Where a clock skips midnight, the period begins with the first moment after.
+-- Each step is a subquery of its own: written as one expression, of whose parts each is repeated wherever it is named, it cost half a second of planning.
 WITH
     (SELECT least({at:DateTime64(9, 'UTC')}, now64(9, 'UTC'))) AS moment,
     ((t, zone) -> toDateTime(toString(t, zone), 'UTC')) AS local,
-    ((t, zone) -> t - (toUnixTimestamp(local(t, zone)) - toUnixTimestamp(t))) AS once,
-    ((t, zone) -> t - (toUnixTimestamp(local(once(t, zone), zone)) - toUnixTimestamp(once(t, zone)))) AS twice,
-    ((t, zone) -> if(local(twice(t, zone), zone) = t, twice(t, zone), greatest(once(t, zone), twice(t, zone)))) AS utc,
-    local(toDateTime(moment, 'UTC'), b.timezone) AS here,
-    multiIf(
-        b.period = 'day', toStartOfDay(here),
-        b.period = 'week', toDateTime(toStartOfWeek(here, 1), 'UTC'),
-        b.period = 'month', toDateTime(toStartOfMonth(here), 'UTC'),
-        b.period = 'quarter', toDateTime(toStartOfQuarter(here), 'UTC'),
-        toDateTime(toStartOfYear(here), 'UTC')) AS begin_here,
-    multiIf(
-        b.period = 'day', begin_here + toIntervalDay(1),
-        b.period = 'week', begin_here + toIntervalDay(7),
-        b.period = 'month', begin_here + toIntervalMonth(1),
-        b.period = 'quarter', begin_here + toIntervalMonth(3),
-        begin_here + toIntervalYear(1)) AS end_here
+    ((t, zone) -> toUnixTimestamp(local(t, zone)) - toUnixTimestamp(t)) AS ahead
 SELECT
-    b.*,
-    utc(begin_here, b.timezone) AS begins,
-    utc(end_here, b.timezone) AS ends,
-    toDateTime(moment, 'UTC') - (toUnixTimestamp(ends) - toUnixTimestamp(begins)) AS pace_begins
-FROM ({{queries.current_budgets}}) AS b
+    * EXCEPT (here, midnights, once, twice, utc),
+    utc[1] AS begins,
+    utc[2] AS ends,
+    toDateTime(moment, 'UTC') - (toUnixTimestamp(utc[2]) - toUnixTimestamp(utc[1])) AS pace_begins
+FROM
+(
+    SELECT *, arrayMap((t, o, w) -> if(local(w, timezone) = t, w, greatest(o, w)), midnights, once, twice) AS utc
+    FROM
+    (
+        SELECT *, arrayMap((t, o) -> t - ahead(o, timezone), midnights, once) AS twice
+        FROM
+        (
+            SELECT *, arrayMap(t -> t - ahead(t, timezone), midnights) AS once
+            FROM
+            (
+                SELECT
+                    *,
+                    multiIf(
+                        period = 'day', [toStartOfDay(here), toStartOfDay(here) + toIntervalDay(1)],
+                        period = 'week', [toDateTime(toStartOfWeek(here, 1), 'UTC'), toDateTime(toStartOfWeek(here, 1), 'UTC') + toIntervalDay(7)],
+                        period = 'month', [toDateTime(toStartOfMonth(here), 'UTC'), toDateTime(toStartOfMonth(here), 'UTC') + toIntervalMonth(1)],
+                        period = 'quarter', [toDateTime(toStartOfQuarter(here), 'UTC'), toDateTime(toStartOfQuarter(here), 'UTC') + toIntervalMonth(3)],
+                        [toDateTime(toStartOfYear(here), 'UTC'), toDateTime(toStartOfYear(here), 'UTC') + toIntervalYear(1)]) AS midnights
+                FROM (SELECT *, local(toDateTime(moment, 'UTC'), timezone) AS here FROM ({{queries.current_budgets}}))
+            )
+        )
+    )
+)

@@ -33,18 +33,73 @@
 --
 -- Usages are summed once for each combination of the budgets' dimensions and of the times between two bounds: the begins of periods, and the beginnings
 -- of the last hour, six hours and so on. Budgets then add up these sums, and not the usages. A currency without a rate stops the whole answer.
+-- Days that are stored as sums are taken as such if they have no bound within, nothing to be converted (which is done call by call), and are not the day
+-- of a budget's first usage, of which the moment counts. So a month costs what two or three days cost.
 WITH
     (SELECT least({at:DateTime64(9, 'UTC')}, now64(9, 'UTC'))) AS moment,
+    (SELECT arraySort(groupUniqArray(currency)) FROM ({{queries.current_budgets}})) AS currencies,
     (
         SELECT arraySort(arrayDistinct(arrayConcat(arraySort(groupUniqArrayArray([b.begins, b.pace_begins])),
-            arrayMap(hours -> toDateTime(moment - toIntervalHour(hours), 'UTC'), [1, 6, 24]))))
+            arrayMap(hours -> toDateTime(moment - toIntervalHour(hours), 'UTC'), if(count() = 0, [0], [1, 6, 24])))))
         FROM ({{queries.budget_periods}}) AS b
     ) AS bounds,
+    periods AS
+    (
+        SELECT
+            *,
+            indexOf(bounds, begins) AS of_period,
+            indexOf(bounds, pace_begins) AS of_pace,
+            indexOf(bounds, toDateTime(moment - toIntervalHour(1), 'UTC')) AS of_1h,
+            indexOf(bounds, toDateTime(moment - toIntervalHour(6), 'UTC')) AS of_6h,
+            indexOf(bounds, toDateTime(moment - toIntervalHour(24), 'UTC')) AS of_24h
+        FROM ({{queries.budget_periods}})
+    ),
+    (
+        SELECT arraySort(groupUniqArray((day, build)))
+        FROM (SELECT *, toDateTime(day, 'UTC') AS midnight, midnight + toIntervalDay(1) AS next FROM usage_fresh_days WHERE is_priced)
+        WHERE midnight >= bounds[1] AND next <= moment AND NOT arrayExists(bound -> bound > midnight AND bound < next, bounds)
+    ) AS whole_days,
+    sums AS (SELECT *, toDateTime(day, 'UTC') AS midnight FROM usage_days WHERE day >= toDate(bounds[1]) AND has(whole_days, (day, build))),
+    (
+        SELECT arraySort(arrayDistinct(arrayConcat(arraySort(groupUniqArray(first_day)), arraySort(groupUniqArrayArray(converted_days)))))
+        FROM
+        (
+            SELECT min(g.first_day) AS first_day, arraySort(groupUniqArrayArray(if(b.currency = '' OR b.currency = g.currency, [], g.days))) AS converted_days
+            FROM periods AS b
+            CROSS JOIN
+            (
+                SELECT
+                    tenant_id, operation_name, provider, model, service_name, environment, currency,
+                    arrayCount(bound -> midnight >= bound, bounds) AS slice,
+                    min(day) AS first_day,
+                    if(currency = '' OR arrayAll(wanted -> wanted = '' OR wanted = currency, currencies), [], arraySort(groupUniqArray(day))) AS days
+                FROM sums
+                GROUP BY tenant_id, operation_name, provider, model, service_name, environment, currency, slice
+            ) AS g
+            WHERE g.slice >= b.of_pace AND {{queries.budget_fits}}
+            GROUP BY b.name
+        )
+    ) AS days_by_call,
     costs AS
     (
-        SELECT *, arrayJoin((SELECT arraySort(groupUniqArray(currency)) FROM ({{queries.current_budgets}}))) AS wanted
-        FROM usage_cost
-        WHERE ts >= (SELECT min(least(b.begins, b.pace_begins, moment - toIntervalHour(24))) FROM ({{queries.budget_periods}}) AS b) AND ts < moment
+        SELECT *, input_cost + output_cost + call_cost AS cost, arrayJoin(currencies) AS wanted
+        FROM
+        (
+            SELECT
+                toDateTime64(midnight, 9, 'UTC') AS ts, least(CAST(input_source, 'Int8'), CAST(output_source, 'Int8')) AS of_source, ended_name, cost_state AS state,
+                tenant_id, operation_name, provider, model, service_name, environment, calls, input_tokens, output_tokens,
+                input_cost, output_cost, call_cost, currency
+            FROM sums
+            WHERE NOT has(days_by_call, day)
+            UNION ALL
+            SELECT
+                ts, CAST(source, 'Int8') AS of_source, toLowCardinality(toString(ended)) AS ended_name, toLowCardinality(toString(cost_state)) AS state,
+                tenant_id, operation_name, provider, model, service_name, environment, calls, input_tokens, output_tokens,
+                input_cost, output_cost, call_cost, currency
+            FROM usage_cost
+            WHERE ts >= bounds[1] AND ts < moment
+                AND NOT (timed AND toDate(ts) GLOBAL IN (SELECT arrayJoin(arrayFilter(day -> NOT has(days_by_call, day), whole_days.1))))
+        )
     )
 SELECT
     p.name AS name,
@@ -77,28 +132,28 @@ SELECT
     p.models AS models,
     p.services AS services,
     p.environments AS environments
-FROM (SELECT *, dateDiff('second', begins, ends) AS length FROM ({{queries.budget_periods}})) AS p
+FROM (SELECT *, dateDiff('second', begins, ends) AS length FROM periods) AS p
 LEFT JOIN
 (
     SELECT
         b.name AS name,
-        sumIf(g.spent, g.slice >= indexOf(bounds, b.begins)) AS spent,
-        sumIf(g.spent, g.slice >= indexOf(bounds, b.pace_begins)) AS paced,
-        sumIf(g.spent, g.slice >= indexOf(bounds, toDateTime(moment - toIntervalHour(1), 'UTC'))) AS spent_1h,
-        sumIf(g.spent, g.slice >= indexOf(bounds, toDateTime(moment - toIntervalHour(6), 'UTC'))) AS spent_6h,
-        sumIf(g.spent, g.slice >= indexOf(bounds, toDateTime(moment - toIntervalHour(24), 'UTC'))) AS spent_24h,
-        sumIf(g.estimated, g.slice >= indexOf(bounds, b.begins)) AS estimated,
-        sumIf(g.tokens, g.slice >= indexOf(bounds, b.begins)) AS tokens,
-        sumIf(g.unpriced_tokens, g.slice >= indexOf(bounds, b.begins)) AS unpriced_tokens,
-        sumIf(g.calls, g.slice >= indexOf(bounds, b.begins)) AS calls,
-        sumIf(g.unknown_calls, g.slice >= indexOf(bounds, b.begins)) AS unknown_calls,
-        sumIf(g.priced_calls, g.slice >= indexOf(bounds, b.begins)) AS priced_calls,
-        sumIf(g.partly_calls, g.slice >= indexOf(bounds, b.begins)) AS partly_calls,
-        sumIf(g.unpriced_calls, g.slice >= indexOf(bounds, b.begins)) AS unpriced_calls,
-        sumIf(g.uncounted_calls, g.slice >= indexOf(bounds, b.begins)) AS uncounted_calls,
+        sumIf(g.spent, g.slice >= b.of_period) AS spent,
+        sumIf(g.spent, g.slice >= b.of_pace) AS paced,
+        sumIf(g.spent, g.slice >= b.of_1h) AS spent_1h,
+        sumIf(g.spent, g.slice >= b.of_6h) AS spent_6h,
+        sumIf(g.spent, g.slice >= b.of_24h) AS spent_24h,
+        sumIf(g.estimated, g.slice >= b.of_period) AS estimated,
+        sumIf(g.tokens, g.slice >= b.of_period) AS tokens,
+        sumIf(g.unpriced_tokens, g.slice >= b.of_period) AS unpriced_tokens,
+        sumIf(g.calls, g.slice >= b.of_period) AS calls,
+        sumIf(g.unknown_calls, g.slice >= b.of_period) AS unknown_calls,
+        sumIf(g.priced_calls, g.slice >= b.of_period) AS priced_calls,
+        sumIf(g.partly_calls, g.slice >= b.of_period) AS partly_calls,
+        sumIf(g.unpriced_calls, g.slice >= b.of_period) AS unpriced_calls,
+        sumIf(g.uncounted_calls, g.slice >= b.of_period) AS uncounted_calls,
         throwIf(sum(g.without_rate) > 0, 'a price has no rate of exchange at the time of a call: tokentrail query currencies names it') AS refused,
-        minIf(g.first, g.slice >= indexOf(bounds, b.pace_begins)) AS first
-    FROM ({{queries.budget_periods}}) AS b
+        minIf(g.first, g.slice >= b.of_pace) AS first
+    FROM periods AS b
     INNER JOIN
     (
         SELECT
@@ -109,26 +164,21 @@ LEFT JOIN
             sum(ifNull(u.input_tokens, 0) + ifNull(u.output_tokens, 0)) AS tokens,
             if(u.wanted = '', toDecimal128(tokens, 18), sum(ifNull(u.cost, 0))) AS spent,
             if(u.wanted = '',
-                toDecimal128(sumIf(ifNull(u.input_tokens, 0) + ifNull(u.output_tokens, 0), u.source = 'estimated'), 18),
-                sumIf(ifNull(u.cost, 0), u.source = 'estimated')) AS estimated,
-            sumIf(ifNull(u.input_tokens, 0) + ifNull(u.output_tokens, 0), u.cost_state = 'unpriced') AS unpriced_tokens,
+                toDecimal128(sumIf(ifNull(u.input_tokens, 0) + ifNull(u.output_tokens, 0), u.of_source = 1), 18),
+                sumIf(ifNull(u.cost, 0), u.of_source = 1)) AS estimated,
+            sumIf(ifNull(u.input_tokens, 0) + ifNull(u.output_tokens, 0), u.state = 'unpriced') AS unpriced_tokens,
             sum(u.calls) AS calls,
-            sumIf(u.calls, u.source = 'unknown' AND u.ended != 'error') AS unknown_calls,
-            sumIf(u.calls, u.cost_state = 'priced') AS priced_calls,
-            sumIf(u.calls, u.cost_state = 'partly') AS partly_calls,
-            sumIf(u.calls, u.cost_state = 'unpriced') AS unpriced_calls,
-            sumIf(u.calls, u.cost_state = 'uncounted') AS uncounted_calls,
+            sumIf(u.calls, u.of_source = 0 AND u.ended_name != 'error') AS unknown_calls,
+            sumIf(u.calls, u.state = 'priced') AS priced_calls,
+            sumIf(u.calls, u.state = 'partly') AS partly_calls,
+            sumIf(u.calls, u.state = 'unpriced') AS unpriced_calls,
+            sumIf(u.calls, u.state = 'uncounted') AS uncounted_calls,
             countIf(u.has_no_rate) AS without_rate
         FROM
         ({{queries.converted}}) AS u
         GROUP BY wanted, tenant_id, operation_name, provider, model, service_name, environment, slice
     ) AS g ON b.currency = g.wanted
-    WHERE (empty(b.tenants) OR has(b.tenants, g.tenant_id))
-        AND (empty(b.operations) OR has(b.operations, g.operation_name))
-        AND (empty(b.providers) OR has(b.providers, g.provider))
-        AND (empty(b.models) OR has(b.models, g.model))
-        AND (empty(b.services) OR has(b.services, g.service_name))
-        AND (empty(b.environments) OR has(b.environments, g.environment))
+    WHERE {{queries.budget_fits}}
     GROUP BY b.name
 ) AS m ON m.name = p.name
 ORDER BY forecast_share DESC, name

@@ -11,15 +11,7 @@
 --
 -- Six hours at the threshold are a twentieth of a month's budget. Two windows: one large call alone does not fire, and the alert ends with the spending.
 -- Budgets of a day are the condition budget_spent.
-SELECT
-    b.name AS subject,
-    toFloat64(least(b.burn_1h, b.burn_6h)) AS value,
-    toFloat64({times:UInt16}) AS threshold,
-    threshold * 0.8 AS clear,
-    toBool(value > threshold) AS firing,
-    concat('pace of the last hour ', toString(b.burn_1h), ', of six hours ', toString(b.burn_6h), '; spent ', toString(round(b.share * 100, 1)),
-        ' percent, forecast ', toString(round(b.forecast_share * 100)), ' percent of ', toString(b.amount), if(b.currency = '', ' tokens', concat(' ', b.currency)),
-        ' in the ', b.period) AS detail
-FROM ({{queries.budgets}}) AS b
-WHERE b.period != 'day'
-ORDER BY value DESC, subject
+WITH
+    ('hour', 'six hours') AS windows,
+    paces AS (SELECT *, burn_1h AS pace_of_shorter, burn_6h AS pace_of_longer FROM ({{queries.budgets}}))
+{{queries.budget_burn}}

@@ -10,15 +10,7 @@
 -- column: detail | The numbers behind the value
 --
 -- Budgets of a day are the condition budget_spent.
-SELECT
-    b.name AS subject,
-    toFloat64(least(b.burn_6h, b.burn_24h)) AS value,
-    toFloat64({times:UInt16}) AS threshold,
-    threshold * 0.8 AS clear,
-    toBool(value > threshold) AS firing,
-    concat('pace of the last six hours ', toString(b.burn_6h), ', of 24 hours ', toString(b.burn_24h), '; spent ', toString(round(b.share * 100, 1)),
-        ' percent, forecast ', toString(round(b.forecast_share * 100)), ' percent of ', toString(b.amount), if(b.currency = '', ' tokens', concat(' ', b.currency)),
-        ' in the ', b.period) AS detail
-FROM ({{queries.budgets}}) AS b
-WHERE b.period != 'day'
-ORDER BY value DESC, subject
+WITH
+    ('six hours', '24 hours') AS windows,
+    paces AS (SELECT *, burn_6h AS pace_of_shorter, burn_24h AS pace_of_longer FROM ({{queries.budgets}}))
+{{queries.budget_burn}}

@@ -1,0 +1,18 @@
+"""Sums of money, whatever context of decimals an application has set: 28 digits, the usual precision, are ten before the point and eighteen after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Context, Decimal
+from functools import reduce
+from typing import Final
+
+__all__ = ["EXACT", "total"]
+
+EXACT: Final = Context(prec=76)
+"""Holds every product of two of ClickHouse's Decimal(38, 18)."""
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """Returns the sum, to the last digit; 0 of none."""
+    return reduce(EXACT.add, amounts, Decimal(0))
