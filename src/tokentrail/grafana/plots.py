@@ -35,11 +35,11 @@ _NAMES: Final = {
     "response_model": 180,
     "price_model": 180,
     "error_type": 136,
-    "reason": 180,
+    "reason": 250,
     "key": 140,
-    "writer_id": 140,
-    "finding": 280,
-    "trace_id": 110,
+    "writer_id": 260,
+    "finding": 310,
+    "trace_id": 84,
     "tenant": 90,
     "service": 90,
     "provider": 90,
@@ -93,7 +93,7 @@ def description(panel: Panel, query: Query, columns: tuple[str, ...]) -> str:
 
 
 def _label(column: str) -> str:
-    """Returns a column's heading. Grafana writes the unit of a duration beside each number, so the heading has none; names have that of their variable."""
+    """Returns a column's heading. Names have that of their variable. Grafana writes a duration's unit beside each number."""
     if column in ("ts", *LINKED):
         return LINKED.get(column, "time")
     return column.removesuffix("_ms").removesuffix("_seconds").replace("_", " ")
@@ -123,7 +123,7 @@ def narrowest(panel: Panel, column: str) -> int:
     """Returns the width below which a table's column would cut its heading, a time, or most names: in pixels."""
     heading = 22 + round(7.5 * len(_heading(panel, column))) + (_FILTER if _filterable(panel, column) else 0)
     if unit(column) == TIME:
-        return max(146, heading)
+        return max(154, heading)
     name = linked(panel, column) or column
     return max(_NAMES.get(name, _NUMBER), heading)
 
@@ -167,7 +167,13 @@ def _defaults(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
     elif panel.kind is Kind.WEEK:
         steps = [{"color": f"rgba(31, 96, 196, {alpha})", "value": percent or None} for percent, alpha in _BLUES]
         made |= {"min": 0, "color": {"mode": "thresholds"}, "thresholds": {"mode": "percentage", "steps": steps}}
-        made["custom"] = {"align": "center", "minWidth": 44, "filterable": False, "inspect": False, "cellOptions": {"type": "color-background", "mode": "basic"}}
+        made["custom"] = {
+            "align": "center",
+            "minWidth": 44,
+            "filterable": False,
+            "inspect": False,
+            "cellOptions": {"type": "color-background", "mode": "basic"},
+        }
     return made
 
 

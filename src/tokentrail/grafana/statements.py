@@ -141,7 +141,8 @@ FROM
             groupArray((time, {currency}, 2, {", ".join(f"toNullable({value})" for value in values)})) AS said,
             arrayFilter(each -> each != '', groupUniqArray({currency})) AS currencies,
             arrayFilter(each -> each.2 != '', said) AS priced,
-            arrayFlatten(arrayMap(each -> arrayMap(point -> (point.1, each, 1, {unknown}), arrayFilter(point -> point.2 = '', said)), currencies)) AS unpriced,
+            arrayFilter(each -> each.2 = '', said) AS without_price,
+            arrayFlatten(arrayMap(each -> arrayMap(point -> (point.1, each, 1, {unknown}), without_price), currencies)) AS unpriced,
             arrayFlatten(arrayMap(each -> arrayMap(step -> (step, each, 0, {unknown}), {steps}), currencies)) AS steps
         FROM
         (

@@ -83,8 +83,8 @@ BOARD: Final = Board(
                 _largest("Most tokens: models", "model"),
                 _largest("Most tokens: tenants", "tenant_id"),
                 _largest("Most tokens: operations", "operation"),
-                Panel("Cost by model", "cost", Kind.TABLE, parameters={"by": "model"}, width=24),
-                Panel("Cost by tenant", "cost", Kind.TABLE, parameters={"by": "tenant_id"}, width=24),
+                Panel("Cost by model", "cost", Kind.TABLE, parameters={"by": "model"}, width=24, height=8),
+                Panel("Cost by tenant", "cost", Kind.TABLE, parameters={"by": "tenant_id"}, width=24, height=8),
                 Panel("When tokens are spent", "hours_of_the_week", Kind.WEEK, ("tokens",), width=24),
                 Panel(
                     "What has risen or fallen in a week, by model", "change", Kind.TABLE, parameters={"by": "model", "from": DaysBack(14)}, width=24
