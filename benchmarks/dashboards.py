@@ -25,7 +25,7 @@ from tokentrail.grafana.board import board_json
 from tokentrail.grafana.boards import BOARDS
 
 DAYS = 30
-VALUES = {"step": "auto", "__timezone": "utc", "trace": ""}
+VALUES = {"step": "auto", "by": "provider", "__timezone": "utc", "trace": ""}
 ALL = "%2A"
 
 

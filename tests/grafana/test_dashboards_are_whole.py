@@ -86,7 +86,7 @@ def test_panels_stand_beside_each_other(dashboards: Dashboards) -> None:
 def test_every_dashboard_has_the_same_variables_and_links_that_keep_them(dashboards: Dashboards) -> None:
     for uid, dashboard in dashboards.items():
         found = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
-        assert [*found] == [*(each.name for each in LISTS), "step", *(["trace"] if uid == "tokentrail-calls" else [])]
+        assert [*found] == [*(each.name for each in LISTS), "step", *{"tokentrail-calls": ["trace"], "tokentrail-overview": ["by"]}.get(uid, [])]
         for each in LISTS:
             variable = found[each.name]
             assert (variable["multi"], variable["includeAll"], variable["current"]["value"], variable["refresh"]) == (True, True, [ALL], 2)

@@ -41,6 +41,7 @@ class Case:
     end: int = MOMENT + DAY_MS
     zone: str = "utc"
     step: str = "auto"
+    by: str = "provider"
     chosen: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -53,10 +54,10 @@ HOSTILE = {
 }
 TIMES = (
     Case("22 days"),
-    Case("two days, Madrid, hours", MOMENT - 2 * DAY_MS, MOMENT, "Europe/Madrid", "hour"),
-    Case("ninety minutes and a bit, Kathmandu", MOMENT - 5_400_000 + 123, MOMENT - 1, "Asia/Kathmandu"),
-    Case("weeks in New York", zone="America/New_York", step="week"),
-    Case("months west of Greenwich", zone="Etc/GMT+9", step="month"),
+    Case("two days, Madrid, hours", MOMENT - 2 * DAY_MS, MOMENT, "Europe/Madrid", "hour", "tenant_id"),
+    Case("ninety minutes and a bit, Kathmandu", MOMENT - 5_400_000 + 123, MOMENT - 1, "Asia/Kathmandu", by="model"),
+    Case("weeks in New York", zone="America/New_York", step="week", by="operation"),
+    Case("months west of Greenwich", zone="Etc/GMT+9", step="month", by="token_type"),
 )
 """Each panel is asked for two of them, with all names and with names that hurt."""
 NAMES = (
@@ -77,7 +78,7 @@ CLOCKS_GO_BACK = Case("the clocks go back in New York", 1_793_419_200_000, 1_793
 def browser(dashboard: dict[str, Any], case: Case) -> Browser:
     values: dict[str, Value] = {name: [coded(each) for each in names] for name, names in case.chosen.items()}
     names = {variable["name"] for variable in dashboard["templating"]["list"]}
-    own = {name: value for name, value in {"step": case.step, "trace": TRACE}.items() if name in names}
+    own = {name: value for name, value in {"step": case.step, "by": case.by, "trace": TRACE}.items() if name in names}
     return Browser(dashboard, case.start, case.end, case.zone, {**values, **own})
 
 
@@ -92,7 +93,7 @@ def asked(panel: Panel, case: Case) -> dict[str, Any]:
         if isinstance(value, DaysBack):
             given[name] = [written(case.end - value.days * DAY_MS)]
             continue
-        texts = {"step": step(case), "trace": TRACE}.get(name, "") if isinstance(value, Variable) else value
+        texts = {"step": step(case), "by": case.by, "trace": TRACE}.get(name, "") if isinstance(value, Variable) else value
         given[name] = [*texts] if isinstance(texts, (list, tuple)) else [str(texts)]
     return parse_parameters(query, {name: texts for name, texts in given.items() if name in known})
 
