@@ -163,7 +163,7 @@ def _defaults(panel: Panel, columns: tuple[str, ...]) -> dict[str, Any]:
         if panel.kind is Kind.BARS:
             made["min"] = 0
     elif panel.kind is Kind.TABLE:
-        made["custom"] = {"align": "auto", "filterable": False, "inspect": False}
+        made["custom"] = {"align": "auto", "filterable": False, "inspect": True}
     elif panel.kind is Kind.WEEK:
         steps = [{"color": f"rgba(31, 96, 196, {alpha})", "value": percent or None} for percent, alpha in _BLUES]
         made |= {"min": 0, "color": {"mode": "thresholds"}, "thresholds": {"mode": "percentage", "steps": steps}}
