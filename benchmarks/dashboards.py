@@ -22,7 +22,7 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.grafana.board import board_json
 from tokentrail.grafana.boards import BOARDS
 
-VALUES = {"step": "auto", "__timezone": "utc", "trace": ""}
+VALUES = {"step": "auto", "by": "provider", "__timezone": "utc", "trace": ""}
 ALL = "%2A"
 
 

@@ -17,6 +17,7 @@ from tokentrail.budgets.files import parse as budgets
 from tokentrail.budgets.store import put
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import Parameter
+from tokentrail.ledger.query import answer
 from tokentrail.ledger.verify import verify
 from tokentrail.prices.files import parse
 from tokentrail.prices.store import load
@@ -177,6 +178,12 @@ def test_reconciliation_is_what_verify_compares(ask: Ask, land: Land, database: 
     proof = verify(database)
     lost = sum(count for each in proof.writers if each.lost_calls for count in _count(each.lost_calls))
     assert (lost, len(proof.lost_keys), len({each["key"] for each in proof.conflicts})) == (5, 1, 1)
+    shown = answer(database, "reconciliation", {"services": ["shop"]}).dicts()
+    assert {each["finding"]: (float(each["differing"]), True) for each in shown} == expected, "the dashboard Truth names each"
+    assert {each["examples"] for each in shown if "key" in each["finding"]} == {"gone", "k"}
+    assert len(shown[0]["examples"].split(", ")) == 5
+    assert {each["service_name"] for each in shown} == {"shop"}
+    assert answer(database, "reconciliation", {"services": ["nobody"]}).dicts() == []
     assert set(values(ask("reconciliation", minutes=9 * DAY))) == set(expected) - {"claimed keys were given different numbers"}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from tests.support import alert_check
 from tests.support.ledger_rows import START_NS, usage
 from tests.support.query_path import QueryPath
 from tests.support.require import require
-from tokentrail.alerts.conditions import BY_NAME, CONDITIONS, Condition, find
+from tokentrail.alerts.conditions import BY_NAME, CONDITIONS, Condition, Finding, find
 from tokentrail.budgets.files import parse
 from tokentrail.budgets.store import put
 from tokentrail.clickhouse.client import Client
@@ -104,14 +106,20 @@ def seeded(ledger: Client) -> Client:
     return ledger
 
 
+@pytest.fixture(scope="module")
+def checked(seeded: Client) -> Callable[[Condition], list[Finding]]:
+    """What a check finds of a condition, asked once."""
+    return cache(lambda condition: find(seeded, condition, at=NOW))
+
+
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.name)
 def test_a_rules_query_has_the_values_of_the_check(
-    condition: Condition, written: dict[str, dict[str, Any]], backend: QueryPath, seeded: Client
+    condition: Condition, written: dict[str, dict[str, Any]], backend: QueryPath, checked: Callable[[Condition], list[Finding]]
 ) -> None:
     query = written[condition.name]["data"][0]
     start = START_NS // 10**6 - query["relativeTimeRange"]["from"] * 1000
     frames = backend.frames(query["model"]["rawSql"], output=query["model"]["format"], start=start, end=START_NS // 10**6)
-    found = find(seeded, condition, at=NOW)
+    found = checked(condition)
     values = sorted(each.value for each in found)
     if not frames or not frames[0]:
         assert found == []
@@ -128,5 +136,5 @@ def test_a_rules_query_has_the_values_of_the_check(
         assert "://" not in text
 
 
-def test_something_fires_among_these(seeded: Client) -> None:
-    assert {each.condition for condition in CONDITIONS for each in find(seeded, condition, at=NOW) if each.firing} >= {"error_share", "budget_spent"}
+def test_something_fires_among_these(checked: Callable[[Condition], list[Finding]]) -> None:
+    assert {each.condition for condition in CONDITIONS for each in checked(condition) if each.firing} >= {"error_share", "budget_spent"}

@@ -17,6 +17,9 @@ from tests.support.grafana_browser import ALL, Browser, encode_strictly
 from tests.support.grafana_ledger import TENANTS
 from tokentrail.grafana.boards import BOARDS
 from tokentrail.grafana.expressions import coded, label
+from tokentrail.grafana.panel import Kind
+from tokentrail.grafana.plots import narrowest, panel_json, room
+from tokentrail.grafana.statements import shown
 from tokentrail.grafana.variables import LISTS
 from tokentrail.ledger.query import read
 
@@ -61,7 +64,10 @@ def test_every_panel_says_what_it_answers(dashboards: Dashboards) -> None:
 
 def test_every_question_for_people_is_on_a_dashboard() -> None:
     asked = {panel.question for board in BOARDS for row in board.rows for panel in row.panels}
-    assert asked >= {"tokens", "cost", "latency", "errors", "losses", "certainty", "response_cache", "processes", "copies", "spans_of_a_trace"}
+    assert asked >= {
+        *("tokens", "cost", "latency", "errors", "losses", "certainty", "response_cache", "spans_of_a_trace"),
+        *("processes", "reconciliation", "not_understood", "copies", "contradictions", "certainty_over_time", "arrival_over_time", "journals"),
+    }
 
 
 def test_panels_stand_beside_each_other(dashboards: Dashboards) -> None:
@@ -80,7 +86,7 @@ def test_panels_stand_beside_each_other(dashboards: Dashboards) -> None:
 def test_every_dashboard_has_the_same_variables_and_links_that_keep_them(dashboards: Dashboards) -> None:
     for uid, dashboard in dashboards.items():
         found = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
-        assert [*found] == [*(each.name for each in LISTS), "step", *(["trace"] if uid == "tokentrail-calls" else [])]
+        assert [*found] == [*(each.name for each in LISTS), "step", *{"tokentrail-calls": ["trace"], "tokentrail-overview": ["by"]}.get(uid, [])]
         for each in LISTS:
             variable = found[each.name]
             assert (variable["multi"], variable["includeAll"], variable["current"]["value"], variable["refresh"]) == (True, True, [ALL], 2)
@@ -100,6 +106,18 @@ def test_data_source_and_folder_are_those_that_the_dashboards_name(dashboards: D
     (provider,) = yaml.safe_load((EXPORTED / "provisioning/dashboards/tokentrail.yaml").read_text("utf-8"))["providers"]
     assert set(provider) <= {"name", "orgId", "folder", "folderUid", "type", "disableDeletion", "updateIntervalSeconds", "allowUiUpdates", "options"}
     assert provider["options"]["path"] == "/etc/grafana/provisioning/dashboards/tokentrail"
+
+
+def test_no_table_scrolls_sideways() -> None:
+    for board in BOARDS:
+        for panel in (panel for row in board.rows for panel in row.panels if panel.kind is Kind.TABLE):
+            query = read(panel.question)
+            needed = sum(narrowest(panel, column) for column in shown(panel, query))
+            assert needed <= room(panel), f"{board.title}, {panel.title}: {needed} of {room(panel)} pixels: choose columns"
+            drawn = panel_json(panel, 1, {})["fieldConfig"]["overrides"]
+            fixed = [each["value"] for rule in drawn for each in rule["properties"] if each["id"] == "custom.width"]
+            least = [each["value"] for rule in drawn for each in rule["properties"] if each["id"] == "custom.minWidth"]
+            assert not least or max(least) * len(least) + sum(fixed) <= room(panel), "Grafana gives those without a width equal parts"
 
 
 def links(panel: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -68,6 +68,11 @@ def test_other_variables_are_texts_too(dashboards: dict[str, dict[str, Any]], ba
     opened = Browser(dashboards["tokentrail-calls"], START, END, values={"trace": "') OR 1=1 --"})
     (fields,) = backend.frames(opened.query(sql), output=1, start=START, end=END)
     assert all(field.values == [] for field in fields)
+    sql = sql_of(dashboards, "tokentrail-overview", "Calls by ${by}")
+    for written in ("provider') OR 1=1 --", "\\", "no_dimension", ""):
+        opened = Browser(dashboards["tokentrail-overview"], START, END, values={"by": written})
+        (fields,) = backend.frames(opened.query(sql), output=0, start=START, end=END)
+        assert [field.labels for field in fields[1:]] == [{"name": "(none)"}], "no dimension has this name: all calls are one line"
     sql = sql_of(dashboards, "tokentrail-overview", "Tokens by provider")
     opened = Browser(dashboards["tokentrail-overview"], START, END, values={"step": "hour', now()) --"})
     assert backend.frames(opened.query(sql), output=0, start=START, end=END)

@@ -45,7 +45,6 @@ def shown(dashboards: dict[str, dict[str, Any]], backend: QueryPath, uid: str, t
     [
         ("tokentrail-tenant", "Tenants", ["tokens", "-p", "by=tenant_id"]),
         ("tokentrail-overview", "Tokens and calls", ["tokens", "-p", "by=total"]),
-        ("tokentrail-overview", "When tokens are spent", ["hours_of_the_week", "-p", "timezone=Asia/Kathmandu"]),
         ("tokentrail-overview", "Most tokens: models", ["tokens", "-p", "by=model"]),
         ("tokentrail-provider", "What fails", ["errors"]),
         ("tokentrail-provider", "What failed, cut and repeated calls cost", ["losses"]),
@@ -65,6 +64,31 @@ def test_a_question_and_its_panel(
     assert counts
     for one, other in zip(found, wanted, strict=True):
         assert [one[column] for column in counts] == [other[column] for column in counts]
+
+
+def test_a_week_by_weekday_and_hour(dashboards: dict[str, dict[str, Any]], backend: QueryPath, server: Addresses, ledger: Client) -> None:
+    given = ["-p", f"from={moment(START)}", "-p", f"to={moment(END)}", *(word for name in CHOSEN for word in ("-p", f"tenants={name}"))]
+    wanted = printed("query", "hours_of_the_week", "-p", "timezone=Asia/Kathmandu", *given, "--json", "--dsn", server.dsn)
+    days = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    found = shown(dashboards, backend, "tokentrail-overview", "When tokens are spent", "Asia/Kathmandu")
+    cells = {(row["day"], hour): row[hour] for row in found for hour in row if hour != "day" and row[hour] is not None}
+    assert cells == {(days[row["weekday"] - 1], f"{row['hour']:02d}"): row["tokens"] for row in wanted if row["tokens"] is not None}
+    assert cells
+
+
+def test_an_operation_may_be_called_by_its_constant(
+    dashboards: dict[str, dict[str, Any]], backend: QueryPath, server: Addresses, ledger: Client
+) -> None:
+    (panel,) = (panel for panel in dashboards["tokentrail-tenant"]["panels"] if panel["title"] == "Tenants")
+
+    def tokens(operation: str) -> list[Any]:
+        opened = Browser(dashboards["tokentrail-tenant"], START, END, values={"operation": [operation]})
+        (fields,) = backend.frames(opened.query(panel["targets"][0]["rawSql"]), output=1, start=START, end=END)
+        return [field.values for field in fields]
+
+    assert tokens("OPERATION_CHAT") == tokens("chat") != tokens("OPERATION_QUERY")
+    asked = ["report", "--from", moment(START), "--to", moment(END), "--by", "tenant_id", "--json", "--dsn", server.dsn]
+    assert printed(*asked, "--operation", "OPERATION_CHAT") == printed(*asked, "--operation", "chat")
 
 
 def test_a_report_and_its_panels(dashboards: dict[str, dict[str, Any]], backend: QueryPath, server: Addresses, ledger: Client) -> None:

@@ -160,6 +160,11 @@ def hints(client: Client, filters: Mapping[str, Parameter]) -> list[str]:
         if asked not in choices:
             continue
         known = [row["name"] for row in answer(client, "tokens", {"by": asked}).dicts()]
-        missing = [value for each, value in wanted if each == name and value not in known]
+        missing = [value for each, value in wanted if each == name and value not in known and _word(each, value) not in known]
         sentences += [f"no usage has the {asked} {value!r}.{did_you_mean(value, known)}" for value in missing]
     return sentences
+
+
+def _word(name: str, value: str) -> str:
+    """Returns what a filter takes a value for: OPERATION_CHAT is chat."""
+    return value.removeprefix("OPERATION_").lower() if name == "operation_name" and value.startswith("OPERATION_") else value

@@ -20,6 +20,7 @@ def dashboards_page() -> str:
 
 def _section(board: Board) -> str:
     lines = [f"\n## {board.title.removeprefix('tokentrail: ')}\n", f"{board.description}.\n", "| panel | answers | question |", "| --- | --- | --- |"]
-    for row in board.rows:
-        lines += [f"| {panel.title} | {read(panel.question).title} | [`{panel.question}`](queries.md#{panel.question}) |" for panel in row.panels]
+    for panel in (panel for row in board.rows for panel in row.panels):
+        title = panel.title.replace("${by}", "the chosen dimension")
+        lines.append(f"| {title} | {read(panel.question).title} | [`{panel.question}`](queries.md#{panel.question}) |")
     return "\n".join(lines) + "\n"

@@ -18,12 +18,14 @@ class Kind(Enum):
     NUMBERS = "stat"
     """One row, a number for each column."""
     LINES = "timeseries"
-    """Lines over time, one for each name and column."""
+    """Lines over time, one for each name and column; of money the largest names, and the sum of the rest."""
     STACK = "stack"
     """Bars over time, stacked by name; the names beyond the largest are summed."""
     BARS = "bargauge"
     """One bar for each row."""
     TABLE = "table"
+    WEEK = "week"
+    """A column of `hours_of_the_week` as a table of weekdays and hours, coloured by the number."""
     TRACE = "traces"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tokentrail.grafana.expressions import ALL, column_code, column_label, question_sql
 from tokentrail.ledger.query import read
 
-__all__ = ["DATASOURCE", "LISTS", "List", "kept", "step", "text", "variables"]
+__all__ = ["DATASOURCE", "LISTS", "List", "choice", "kept", "step", "text", "variables"]
 
 DATASOURCE: Final = {"type": "grafana-clickhouse-datasource", "uid": "tokentrail"}
 """The data source of grafana-datasource.yaml."""
@@ -76,17 +77,22 @@ def _query(each: List) -> dict[str, Any]:
 
 def step() -> dict[str, Any]:
     """Returns the variable of the length of a step; auto follows from the time range."""
-    options = [{"text": name, "value": name, "selected": name == "auto"} for name in _STEPS]
+    return choice("step", "The length of a step in plots over time; auto: by the time range", {name: name for name in _STEPS})
+
+
+def choice(name: str, description: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """Returns a variable with one of some values, the first at the beginning. `values` are the texts that are shown, and the value of each."""
+    options = [{"text": text, "value": value, "selected": place == 0} for place, (text, value) in enumerate(values.items())]
     return {
-        "name": "step",
-        "label": "step",
+        "name": name,
+        "label": name,
         "type": "custom",
-        "description": "The length of a step in plots over time; auto: by the time range",
-        "query": ",".join(_STEPS),
+        "description": description,
+        "query": ",".join(text if text == value else f"{text} : {value}" for text, value in values.items()),
         "multi": False,
         "includeAll": False,
         "allowCustomValue": False,
-        "current": {"text": "auto", "value": "auto", "selected": True},
+        "current": {"text": options[0]["text"], "value": options[0]["value"], "selected": True},
         "options": options,
         "hide": 0,
         "skipUrlSync": False,

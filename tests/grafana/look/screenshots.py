@@ -26,7 +26,7 @@ from tokentrail.local.cache import Progress, Unavailable
 ROOT = Path(__file__).parents[3]
 IMAGES = ROOT / "docs" / "images"
 PROVISIONING = ROOT / "deploy" / "grafana" / "provisioning"
-COLOURS = (256, 128, 64, 32)
+COLOURS = (256, 192, 128, 96, 64, 48, 32)
 """As many as leave a picture small enough."""
 RANGE_MS = 7 * 86_400_000
 DARK = ("tokentrail-overview",)

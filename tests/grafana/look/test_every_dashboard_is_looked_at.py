@@ -21,6 +21,11 @@ DAY_MS = 86_400_000
 FOLDER = Path(__file__).parents[3] / "deploy/grafana/provisioning/dashboards/tokentrail"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
+SCROLL_SIDEWAYS = """[...document.querySelectorAll('[data-panel]')]
+    .filter((panel) => [...panel.querySelectorAll('[role=grid]')].some((grid) => grid.scrollWidth > grid.clientWidth + 1))
+    .map((panel) => panel.dataset.title)"""
+"""The titles of the panels whose table has columns outside of the panel."""
+
 
 @pytest.fixture(scope="module")
 def look() -> Iterator[Look]:
@@ -44,6 +49,7 @@ def test_panels_show_what_was_answered(name: str, look: Look, dashboards: dict[s
         seen = {panel.id: panel for panel in looked.panels}
         wrong = {panel["title"]: grafana_shown.faults(panel, given[panel["id"]], seen[panel["id"]]) for panel in panels(dashboards[name])}
         assert {title: faults[:5] for title, faults in wrong.items() if faults} == {}
+        assert look.evaluate(SCROLL_SIDEWAYS) == [], theme
         # the names of the seeded ledger are hostile: they are text, and no element of a panel is made of them
         assert look.evaluate("document.querySelectorAll('main img, main script, main iframe, main [onerror], main [onload]').length") == 0
         assert [link for panel in looked.panels for link in panel.links if not link.startswith("/d/tokentrail-")] == []

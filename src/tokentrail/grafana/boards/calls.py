@@ -11,6 +11,10 @@ from tokentrail.grafana.variables import text
 __all__ = ["BOARD"]
 
 _TRACE: Final = {"trace": Variable("trace")}
+_CALL: Final = ("ts", "tenant_id", "operation", "service_name", "provider", "model")
+_OUTCOME: Final = ("input_tokens", "output_tokens", "ended", "error_type", "duration_ms", "trace_id")
+_SIZE: Final = ("input_tokens", "output_tokens", "source", "ended", "duration_ms", "trace_id")
+_MONEY: Final = ("cost", "currency", "input_tokens", "output_tokens", "duration_ms", "trace_id")
 _COST: Final = "No call of this time range has a price: tokentrail prices update loads a list"
 
 BOARD: Final = Board(
@@ -27,9 +31,10 @@ BOARD: Final = Board(
                     "Calls of this trace",
                     "calls_of_a_trace",
                     Kind.TABLE,
-                    parameters=_TRACE,
+                    (*_CALL, *_OUTCOME),
+                    _TRACE,
                     width=24,
-                    height=6,
+                    height=5,
                     empty="No trace is chosen, or it has no calls in this time range",
                 ),
                 Panel(
@@ -38,7 +43,7 @@ BOARD: Final = Board(
                     Kind.TRACE,
                     parameters=_TRACE,
                     width=24,
-                    height=12,
+                    height=10,
                     empty="No trace is chosen, or ClickHouse has no spans of it",
                 ),
             ),
@@ -46,10 +51,10 @@ BOARD: Final = Board(
         Row(
             "Calls",
             (
-                Panel("The latest calls", "latest_calls", Kind.TABLE, parameters={"most": 100}, width=24),
-                Panel("The calls that took the longest", "slowest_calls", Kind.TABLE, width=24),
-                Panel("The calls with the most tokens", "largest_calls", Kind.TABLE, width=24),
-                Panel("The calls that cost the most", "dearest_calls", Kind.TABLE, width=24, empty=_COST),
+                Panel("The latest calls", "latest_calls", Kind.TABLE, (*_CALL, *_OUTCOME), {"most": 100}, width=24),
+                Panel("The calls that took the longest", "slowest_calls", Kind.TABLE, (*_CALL, *_OUTCOME), width=24),
+                Panel("The calls with the most tokens", "largest_calls", Kind.TABLE, (*_CALL, *_SIZE), width=24),
+                Panel("The calls that cost the most", "dearest_calls", Kind.TABLE, (*_CALL, *_MONEY), width=24, empty=_COST),
                 Panel("What fails", "errors", Kind.TABLE, width=24, empty="No call has failed in this time range with these filters"),
             ),
         ),

@@ -57,13 +57,20 @@ BOARD: Final = Board(
             "On what",
             (
                 Panel("Tenants", "tokens", Kind.TABLE, parameters={"by": "tenant_id"}, width=24),
-                Panel("Cost by operation", "cost", Kind.TABLE, parameters={"by": "operation"}),
-                Panel("What has risen or fallen in a week, by tenant", "change", Kind.TABLE, parameters={"by": "tenant_id", "from": DaysBack(14)}),
-                Panel("How large calls are", "sizes", Kind.TABLE),
+                Panel("Cost by operation", "cost", Kind.TABLE, ("name", "currency", "cost", "calls", "unpriced_calls"), {"by": "operation"}),
+                Panel(
+                    "What has risen or fallen in a week, by tenant",
+                    "change",
+                    Kind.TABLE,
+                    ("name", "tokens", "tokens_before", "tokens_change", "change"),
+                    {"by": "tenant_id", "from": DaysBack(14)},
+                ),
+                Panel("How large calls are", "sizes", Kind.TABLE, width=24),
                 Panel(
                     "What a cache of responses would have saved",
                     "response_cache",
                     Kind.TABLE,
+                    width=24,
                     empty="No call has repeated the content of another one within a day",
                 ),
                 Panel(

@@ -11,23 +11,43 @@ __all__ = ["BOARD"]
 
 _BY_PROVIDER: Final = {"by": "provider", "step": Variable("step")}
 _BY_SERVICE: Final = {"by": "service_name", "step": Variable("step")}
+_WRITERS: Final = (
+    *("service_name", "environment", "writers", "open_writers", "records", "absent_numbers"),
+    *("writers_with_gaps", "refusing_writers", "damaged_writers", "last_heard"),
+)
 
 BOARD: Final = Board(
     uid="tokentrail-truth",
     title="tokentrail: Truth",
-    description="Writers, gaps, quarantine, conflicts, estimated share, age on arrival, journals and copies: `tokentrail verify` is the proof",
+    description="Writers, gaps, reconciliation, quarantine, conflicts, copies, estimated share, age, journals: `tokentrail verify` is the proof",
     rows=(
         Row(
             "What is missing",
             (
-                Panel("Processes and their numbers", "processes", Kind.TABLE, width=24, empty="No process has written in this time range"),
-                Panel("Not understood, in quarantine", "not_understood", Kind.TABLE, empty="Nothing waits in quarantine"),
-                Panel("Copies, which count once", "copies", Kind.TABLE, empty="No records have arrived in this time range"),
+                Panel("Processes and their numbers", "processes", Kind.TABLE, _WRITERS, {}, 24, 8, empty="No process has written in this time range"),
+                Panel(
+                    "Reconciliation: what arrived and is not in the ledger any more, or differs",
+                    "reconciliation",
+                    Kind.TABLE,
+                    width=24,
+                    height=6,
+                    empty="All that arrived is in the ledger, once and with one number",
+                ),
+                Panel(
+                    "Not understood, in quarantine",
+                    "not_understood",
+                    Kind.TABLE,
+                    ("service_name", "reason", "records", "latest"),
+                    height=6,
+                    empty="Nothing waits in quarantine",
+                ),
+                Panel("Copies, which count once", "copies", Kind.TABLE, height=6, empty="No records have arrived in this time range"),
                 Panel(
                     "Claimed keys with different numbers, at any time",
                     "contradictions",
                     Kind.TABLE,
                     width=24,
+                    height=6,
                     empty="No two records state different numbers for one key",
                 ),
             ),
@@ -43,6 +63,7 @@ BOARD: Final = Board(
                     "rollup",
                     Kind.TABLE,
                     width=24,
+                    height=6,
                     empty="No day of this time range has sums: tokentrail rollup builds them, an hour after the last arrival",
                 ),
             ),

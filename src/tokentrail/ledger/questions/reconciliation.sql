@@ -1,0 +1,53 @@
+-- title: What has arrived and is not in the ledger any more, or differs
+-- asked by: SREs
+-- parameter: services Array(String) = | Only these services; empty for all
+-- unit: calls, keys and records
+-- column: finding | What differs
+-- column: service_name | The service that sent it
+-- column: writer_id | The process that wrote the records; of a key one of them
+-- column: differing | How many calls, keys or records
+-- column: examples | The first five: numbers of calls or records, or keys
+--
+-- What tokentrail verify compares, at any time: what was heard of each process, and what lies in the ledger. Bills of providers are not read.
+WITH
+    lost_calls AS
+    (
+        SELECT 'calls arrived and are not in the ledger' AS finding, writer_id, length(calls) AS differing, arrayMap(call -> toString(call), calls) AS named
+        FROM ({{queries.lost_calls}})
+    ),
+    lost_quarantine AS
+    (
+        SELECT 'records are gone from quarantine' AS finding, writer_id, length(seqs) AS differing, arrayMap(seq -> toString(seq), seqs) AS named
+        FROM ({{queries.lost_quarantine}})
+    ),
+    lost_keys AS
+    (
+        SELECT 'claimed keys arrived and are not in the ledger' AS finding, writer_id, count() AS differing, arraySort(groupArray(key)) AS named
+        FROM ({{queries.lost_keys}})
+        GROUP BY writer_id
+    ),
+    contested AS
+    (
+        SELECT 'claimed keys were given different numbers' AS finding, writer_id, count() AS differing, arraySort(groupArray(key)) AS named
+        FROM (SELECT key, max(writer_id) AS writer_id FROM ({{queries.conflicts}}) GROUP BY key)
+        GROUP BY writer_id
+    )
+SELECT
+    finding,
+    told.service_name AS service_name,
+    found.writer_id AS writer_id,
+    found.differing AS differing,
+    arrayStringConcat(arraySlice(found.named, 1, 5), ', ') AS examples
+FROM
+(
+    SELECT * FROM lost_calls
+    UNION ALL
+    SELECT * FROM lost_keys
+    UNION ALL
+    SELECT * FROM lost_quarantine
+    UNION ALL
+    SELECT * FROM contested
+) AS found
+LEFT JOIN (SELECT writer_id, max(service_name) AS service_name FROM deliveries GROUP BY writer_id) AS told ON told.writer_id = found.writer_id
+WHERE empty({services:Array(String)}) OR has({services:Array(String)}, told.service_name)
+ORDER BY differing DESC, finding, service_name, writer_id
