@@ -9,6 +9,7 @@
 | `messages.py` | the texts, harmless whatever tenants and models are called |
 | `targets.py`, `alertmanager.py` | who is told: apprise's services, and Alertmanager |
 | `check.py` | a check: ask, compare, tell, remember |
+| `metrics.py`, `rules.py` | what a check has found as Prometheus's text, and Prometheus's rules over it |
 | `runbooks.py` | the page that says what to do |
 | `page.py` | the table of conditions in the docs |
 """

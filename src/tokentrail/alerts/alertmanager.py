@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 
-from tokentrail.alerts.messages import Message, harmless
+from tokentrail.alerts.messages import LONGEST_LABEL, Message, harmless
 from tokentrail.alerts.states import Alert
 
 __all__ = ["SCHEMES", "Alertmanager", "TargetError"]
@@ -73,7 +73,7 @@ def _posted(alert: Alert, message: Message, ends: datetime) -> dict[str, Any]:
             "alertname": message.condition.alertname,
             "condition": alert.condition,
             "severity": message.severity,
-            "subject": harmless(alert.subject, 250),
+            "subject": harmless(alert.subject, LONGEST_LABEL),
         },
         "annotations": {
             "summary": f"{message.condition.title}: {alert.value:g} (threshold {alert.threshold:g})",

@@ -16,9 +16,11 @@ from typing import Final
 from tokentrail.alerts.conditions import Condition, Severity
 from tokentrail.alerts.states import Alert
 
-__all__ = ["MOST_SUBJECTS", "Message", "harmless", "message"]
+__all__ = ["LONGEST_LABEL", "MOST_SUBJECTS", "Message", "harmless", "message"]
 
 MOST_SUBJECTS: Final = 10
+LONGEST_LABEL: Final = 250
+"""Letters of a subject as a label, in Alertmanager and Prometheus."""
 _MOST: Final = 160
 _LOOKALIKES: Final = str.maketrans({"<": "‹", ">": "›", "@": "＠", "[": "［", "]": "］", "`": "ˋ", "|": "¦"})  # noqa: RUF001 - that is the point
 _SCHEME: Final = re.compile(r":(?=//)|(?i:(?<=www)\.)")
