@@ -105,17 +105,17 @@ def _tell(client: Client, lease: Lease, told: Told, target: Target, thresholds: 
 
 def _message(condition: Condition, told: Told, target: Target, thresholds: Thresholds) -> Message | None:
     own = [alert for alert in told.alerts.values() if alert.condition == condition.name]
-    firing = [alert for alert in own if alert.state == "firing" and (target.repeats or target.id not in alert.told)]
+    every = [alert for alert in own if alert.state == "firing"]
+    firing = [alert for alert in every if target.repeats or target.id not in alert.told]
     resolved = [alert for alert in own if alert.state == "resolved" and target.id in alert.told - alert.told_resolved]
     if not firing and not resolved:
         return None
-    still = [alert for alert in own if alert.state == "firing" and alert not in firing]
     return message(
         condition,
         thresholds.of(condition).severity or condition.severity,
         firing=firing,
         resolved=resolved,
-        still=still,
+        still=len(every) - len(firing),
         unit=condition.query.unit,
         runbook=address(condition.name, thresholds.runbooks),
     )
