@@ -3,6 +3,7 @@
 | file | holds |
 |---|---|
 | `conditions.py` | the conditions as data, and the questions (`ledger/questions/condition_*.sql`) that find what fires |
+| `once.py` | what several conditions ask of the ledger, asked once |
 | `thresholds.py` | one's own thresholds (TOML) |
 | `states.py` | what an alert is between two checks: pending, firing, resolved; and who was told of it |
 | `store.py` | the states in ClickHouse, and the lease by which one check at a time tells |

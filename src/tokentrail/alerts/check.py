@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 from tokentrail.alerts.conditions import BY_NAME, Condition, Finding, find
 from tokentrail.alerts.messages import Message, message
+from tokentrail.alerts.once import Once
 from tokentrail.alerts.runbooks import address
 from tokentrail.alerts.states import Alert, Key, advance
 from tokentrail.alerts.store import Lease, alerts, leased, save
@@ -47,10 +48,10 @@ def ask(client: Client, conditions: Sequence[Condition], thresholds: Thresholds,
 
     Raises `ClickHouseError` if ClickHouse does not answer, or answers no question at all.
     """
-    asked = Asked()
+    asked, once = Asked(), Once(client)
     for condition in conditions:
         try:
-            asked.found += find(client, condition, thresholds.of(condition).parameters, at=at)
+            asked.found += find(client, condition, thresholds.of(condition).parameters, at=at, once=once)
             asked.answered.append(condition)
         except ClickHouseError as error:
             asked.failed[condition.name] = str(error)
