@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import statistics
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 
 from tests.support.ledger_rows import START_NS, Land, Row, claimed, closing, moment, refused, usage
+from tokentrail.alerts.check import ask as check
 from tokentrail.alerts.conditions import BY_NAME, CONDITIONS, Finding, find
+from tokentrail.alerts.thresholds import Thresholds
 from tokentrail.budgets.files import parse as budgets
 from tokentrail.budgets.store import put
 from tokentrail.clickhouse.client import Client
@@ -26,6 +29,8 @@ MINUTE = 60 * 10**9
 HOUR, DAY, WEEK = 60, 24 * 60, 7 * 24 * 60
 NOW = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=START_NS // 1000)
 HOSTILE = "o'hara \\ <!channel> söhne"
+
+ON_BUDGETS = [each for each in CONDITIONS if each.shared == "budgets"]
 
 numbers = itertools.count(1)
 Ask = Callable[..., dict[str, Finding]]
@@ -237,23 +242,64 @@ def test_cache_share_drop_is_held_against_the_days_before(ask: Ask, land: Land) 
     assert not ask("cache_share_drop")["shop / m"].firing
 
 
-def test_budgets_burn_over_two_windows(ask: Ask, land: Land, database: Client) -> None:
+@pytest.fixture
+def burn(database: Client) -> Callable[..., dict[str, dict[str, tuple[float, bool]]]]:
+    """All conditions on budgets, as a check asks them: of one moment, and the ledger once."""
+
+    def run(minutes: float = 0.0) -> dict[str, dict[str, tuple[float, bool]]]:
+        asked = check(database, ON_BUDGETS, Thresholds(), at=NOW + timedelta(minutes=minutes))
+        assert not asked.failed
+        return {each.name[7:]: {of.subject: (of.value, of.firing) for of in asked.found if of.condition == each.name} for each in ON_BUDGETS}
+
+    return run
+
+
+def test_budgets_burn_over_two_windows(burn: Callable[..., Any], land: Land, database: Client) -> None:
     put(database, budgets('[[budget]]\nname = "m"\ntokens = 720_000\nper = "month"\n[[budget]]\nname = "d"\ntokens = 100_000\nper = "day"\n'))
     pace = 720_000 / (30 * 24)  # of November, an hour
     land(*calls(10, 30, input_tokens=1000, output_tokens=0))
-    asked = {"1h": 10_000 / pace, "6h": 10_000 / 6 / pace, "24h": 10_000 / 24 / pace}
-    assert values(ask("budget_burn_fast")) == {"m": (pytest.approx(asked["6h"], abs=1e-3), False)}
-    assert values(ask("budget_burn_slow")) == {"m": (pytest.approx(asked["24h"], abs=1e-3), False)}
+    found = burn()
+    assert found["burn_fast"] == {"m": (pytest.approx(10_000 / 6 / pace, abs=1e-3), False)}, "the pace of the last hour alone does not fire"
+    assert found["burn_slow"] == {"m": (pytest.approx(10_000 / 24 / pace, abs=1e-3), False)}
     land(*calls(30, 200, input_tokens=1000, output_tokens=0))
-    assert values(ask("budget_burn_fast")) == {"m": (pytest.approx(40_000 / 6 / pace, abs=1e-3), True)}
+    assert burn()["burn_fast"] == {"m": (pytest.approx(40_000 / 6 / pace, abs=1e-3), True)}
     land(*calls(20, 400, input_tokens=1000, output_tokens=0))
-    assert values(ask("budget_burn_slow")) == {"m": (pytest.approx(60_000 / 24 / pace, abs=1e-3), True)}
-    assert values(ask("budget_burn_fast", minutes=61)) == {"m": (0.0, False)}, "nothing more is spent: it ends"
-    assert values(ask("budget_burn_slow", minutes=DAY)) == {"m": (0.0, False)}
-    assert values(ask("budget_spent")) == {"m": (pytest.approx(100 / 12, abs=0.02), False), "d": (60.0, False)}
+    found = burn()
+    assert found["burn_slow"] == {"m": (pytest.approx(60_000 / 24 / pace, abs=1e-3), True)}
+    assert found["spent"] == {"m": (pytest.approx(100 / 12, abs=0.02), False), "d": (60.0, False)}
+    assert burn(61)["burn_fast"] == {"m": (0.0, False)}, "nothing more is spent: it ends"
     land(*calls(40, 5, input_tokens=1000, output_tokens=0))
-    assert values(ask("budget_spent"))["d"] == (100.0, True)
-    assert values(ask("budget_spent", minutes=DAY))["d"] == (0.0, False)
+    assert burn()["spent"]["d"] == (100.0, True)
+    found = burn(DAY)
+    assert found["burn_slow"] == {"m": (0.0, False)}
+    assert found["spent"]["d"] == (0.0, False)
+
+
+def test_what_conditions_share_is_asked_once_and_says_the_same(land: Land, database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["a", "o'hara \\ {by:String}", "söhne\t{{x}}", 'say "b"']
+    load(database, parse('[[price]]\nprovider = "openai"\nmodel = "*"\ninput = 1.000000001\noutput = 2\n'))
+    put(database, budgets("".join(f"[[budget]]\nname = {json.dumps(name)}\nmoney = 0.01\nper = 'month'\n" for name in names)))
+    land(*calls(10, 30, input_tokens=1000))
+    moment = {"at": f"{NOW:%Y-%m-%d %H:%M:%S}"}
+    alone = {each.name: [tuple(row.values()) for row in answer(database, each.question, moment).dicts()] for each in ON_BUDGETS}
+    asked: list[str] = []
+    query = database.query
+
+    def counted(sql: str, parameters: Any = None, **more: Any) -> Any:
+        asked.append(sql)
+        return query(sql, parameters, **more)
+
+    monkeypatch.setattr(database, "query", counted)
+    found = check(database, ON_BUDGETS, Thresholds(), at=NOW).found
+    assert sum("FROM usage" in sql for sql in asked) == 1
+    together = {
+        each.name: [(of.subject, of.value, of.threshold, of.clear, of.firing, of.detail) for of in found if of.condition == each.name]
+        for each in ON_BUDGETS
+    }
+    assert together == alone
+    assert len(together["budget_spent"]) == len(names)
+    monkeypatch.setattr("tokentrail.alerts.once._LONGEST", 10)
+    assert check(database, ON_BUDGETS[:1], Thresholds(), at=NOW).found == found[: len(names)], "too long for a statement: asked of the ledger again"
 
 
 def test_a_condition_can_be_asked_for_some_calls_only(ask: Ask, land: Land) -> None:

@@ -17,7 +17,8 @@ import yaml
 from tests.support import prometheus
 from tests.support.require import require
 from tokentrail import semconv
-from tokentrail.alerts.conditions import BY_NAME
+from tokentrail.alerts.conditions import BY_NAME, CONDITIONS, Condition
+from tokentrail.alerts.rules import with_rules
 from tokentrail.deploy.collector import config_folder
 
 RULES = config_folder() / "prometheus-rules.yaml"
@@ -103,7 +104,37 @@ STORIES = {
         {'otelcol_exporter_send_failed_log_records_total{exporter="otlp_grpc/ledger"}': ((60, 0), (10, 5), (90, 0))},
         {"exporter": "otlp_grpc/ledger"}, 75, (60, 120),
     ),
+    "TokentrailCheckHasNotRun": Story(
+        {'tokentrail_check_timestamp_seconds{instance="a"}': ((60, 300), (120, 0), (30, 1800), (30, 300))}, {"instance": "a"}, 150, (30, 90, 230),
+        gauge=True,
+    ),
+    "TokentrailCheckCannotAnswer": Story(
+        {'tokentrail_condition_answered{condition="quarantine", instance="a"}': ((5, 1), (5, -1), (60, 0), (5, 1), (60, 0))},
+        {"condition": "quarantine"}, 40, (15, 100), gauge=True,
+    ),
 }  # fmt: skip
+
+
+def of_check(condition: Condition) -> Story:
+    """A subject rises from 0 above the threshold, falls to where the alert still goes on, and to where it ends; another file has the same of before."""
+    threshold = float(str(condition.query.given()[condition.threshold]))
+    clear = threshold * condition.clears_at
+    above, between = threshold + 10, (threshold + clear) / 2
+    labels = f'condition="{condition.name}", subject="o\'hara \\\\ söhne"'
+    value = ((60, 0), (5, above), (55, 0), (5, between - above), (55, 0), (5, clear - between), (55, 0))
+    return Story(
+        {
+            f'tokentrail_condition_value{{{labels}, instance="a"}}': value,
+            f'tokentrail_condition_value{{{labels}, instance="left behind"}}': ((240, 0),),
+            f'tokentrail_condition_threshold{{condition="{condition.name}", instance="a"}}': ((5, threshold), (235, 0)),
+            f'tokentrail_condition_clear{{condition="{condition.name}", instance="a"}}': ((5, clear), (235, 0)),
+        },
+        {"subject": "o'hara \\\\ söhne"}, 170 if clear < threshold else 110, (55, 235), gauge=True,
+    )  # fmt: skip
+
+
+OVER_CHECK = [each for each in CONDITIONS if each.alertname not in STORIES]
+STORIES |= {each.alertname: of_check(each) for each in OVER_CHECK}
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +160,7 @@ def values(story: Story, parts: tuple[tuple[int, float], ...]) -> str:
     now, written = 0.0, []
     for minutes, step in parts:
         steps = minutes // STEP
-        written.append(f"{now:.0f}{step:+.0f}x{steps - 1}" if steps > 1 else f"{now + (step if story.gauge else 0):.0f}")
+        written.append(f"{now:.12g}{step:+.12g}x{steps - 1}" if steps > 1 else f"{now + (step if story.gauge else 0):.12g}")
         now += step * steps
     return " ".join(written)
 
@@ -170,11 +201,17 @@ def test_a_rule_fires_and_resolves(program: Path, rules: dict[str, dict[str, Any
 
 def test_every_rule_has_a_story_a_condition_and_a_page(rules: dict[str, dict[str, Any]]) -> None:
     assert set(rules) == set(STORIES)
-    for rule in rules.values():
+    assert {rule["labels"].get("condition") for rule in rules.values()} - {None} == set(BY_NAME), "each condition has a rule"
+    for rule in (rule for rule in rules.values() if "condition" in rule["labels"]):
         condition = rule["labels"]["condition"]
         assert condition in BY_NAME
         assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{condition}.md"
         assert {"summary", "description"} < set(rule["annotations"])
+
+
+def test_the_rules_over_the_check_are_those_of_today() -> None:
+    written = RULES.read_text("utf-8")
+    assert written == with_rules(written), "run: make docs"
 
 
 SERVICE = """
@@ -207,5 +244,7 @@ def test_metrics_and_labels_are_those_that_a_service_exports(tmp_path: Path) -> 
     assert exported[INPUT] >= {"gen_ai_request_model"}
     assert exported["tokentrail_journal_events_total"] >= {"tokentrail_journal_outcome"}
     by = {label.strip() for labels in re.findall(r"by \(([^)]*)\)", written) for label in labels.split(",")}
-    assert by - {"job", "instance"} <= exported[CALLS], "job and instance are what Prometheus makes of the resource"
+    assert by - {"job", "instance", "condition", "subject"} <= exported[CALLS], (
+        "job and instance are what Prometheus makes of the resource, the others are of the check"
+    )
     assert semconv.ERROR_TYPE.replace(".", "_") in written

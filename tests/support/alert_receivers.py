@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -20,10 +20,11 @@ NEEDED = {"labels", "annotations", "startsAt", "endsAt"}
 
 @dataclass
 class Web:
-    """What a web server was sent. `status` is what it answers."""
+    """What a web server was sent. `status` is what it answers, after `meanwhile`."""
 
     host: str
     status: int = 200
+    meanwhile: Callable[[], object] = lambda: None
     requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
 
     @property
@@ -39,6 +40,7 @@ def web() -> Iterator[Web]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             kept.requests.append((self.path, dict(self.headers), json.loads(body)))
+            kept.meanwhile()
             self.send_response(kept.status)
             self.send_header("Content-Length", "0")
             self.end_headers()

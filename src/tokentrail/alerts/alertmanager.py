@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 
-from tokentrail.alerts.messages import Message, harmless
+from tokentrail.alerts.messages import LONGEST_LABEL, Message, harmless
 from tokentrail.alerts.states import Alert
 
 __all__ = ["SCHEMES", "Alertmanager", "TargetError"]
@@ -58,7 +58,7 @@ class Alertmanager:
         now = datetime.now(timezone.utc)
         alerts = [
             *(_posted(each, message, now + KEPT) for each in message.firing),
-            *(_posted(each, message, each.resolved_at or now) for each in message.resolved),
+            *(_posted(each, message, min(each.resolved_at or now, now)) for each in message.resolved),
         ]
         try:
             answered = self._pool.request("POST", self._url, body=json.dumps(alerts).encode(), headers=self._headers, redirect=False)
@@ -73,13 +73,13 @@ def _posted(alert: Alert, message: Message, ends: datetime) -> dict[str, Any]:
             "alertname": message.condition.alertname,
             "condition": alert.condition,
             "severity": message.severity,
-            "subject": harmless(alert.subject, 250),
+            "subject": harmless(alert.subject, LONGEST_LABEL),
         },
         "annotations": {
             "summary": f"{message.condition.title}: {alert.value:g} (threshold {alert.threshold:g})",
             "description": harmless(alert.detail, 500),
             "runbook_url": message.runbook,
         },
-        "startsAt": (alert.fired_at or alert.since).isoformat(),
+        "startsAt": min(alert.fired_at or alert.since, ends).isoformat(),  # a clock may have gone back: an end before its start is refused
         "endsAt": ends.isoformat(),
     }

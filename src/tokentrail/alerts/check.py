@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 from tokentrail.alerts.conditions import BY_NAME, Condition, Finding, find
 from tokentrail.alerts.messages import Message, message
+from tokentrail.alerts.once import Once
 from tokentrail.alerts.runbooks import address
 from tokentrail.alerts.states import Alert, Key, advance
 from tokentrail.alerts.store import Lease, alerts, leased, save
@@ -47,10 +48,10 @@ def ask(client: Client, conditions: Sequence[Condition], thresholds: Thresholds,
 
     Raises `ClickHouseError` if ClickHouse does not answer, or answers no question at all.
     """
-    asked = Asked()
+    asked, once = Asked(), Once(client)
     for condition in conditions:
         try:
-            asked.found += find(client, condition, thresholds.of(condition).parameters, at=at)
+            asked.found += find(client, condition, thresholds.of(condition).parameters, at=at, once=once)
             asked.answered.append(condition)
         except ClickHouseError as error:
             asked.failed[condition.name] = str(error)
@@ -105,17 +106,17 @@ def _tell(client: Client, lease: Lease, told: Told, target: Target, thresholds: 
 
 def _message(condition: Condition, told: Told, target: Target, thresholds: Thresholds) -> Message | None:
     own = [alert for alert in told.alerts.values() if alert.condition == condition.name]
-    firing = [alert for alert in own if alert.state == "firing" and (target.repeats or target.id not in alert.told)]
+    every = [alert for alert in own if alert.state == "firing"]
+    firing = [alert for alert in every if target.repeats or target.id not in alert.told]
     resolved = [alert for alert in own if alert.state == "resolved" and target.id in alert.told - alert.told_resolved]
     if not firing and not resolved:
         return None
-    still = [alert for alert in own if alert.state == "firing" and alert not in firing]
     return message(
         condition,
         thresholds.of(condition).severity or condition.severity,
         firing=firing,
         resolved=resolved,
-        still=still,
+        still=len(every) - len(firing),
         unit=condition.query.unit,
         runbook=address(condition.name, thresholds.runbooks),
     )

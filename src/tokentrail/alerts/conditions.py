@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Final, Literal
 
+from tokentrail.alerts.once import Once
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.query import Query, answer, read
@@ -23,7 +24,8 @@ _TIMES: Final = ("from", _TO, _AT)
 class Condition:
     """A condition. `threshold` is the parameter of its question that holds the threshold; `clears_at` the share of it down to which an alert goes on.
 
-    `needs` is a query that costs little, and without whose rows the question, which costs more, has none.
+    `needs` is a query that costs little, and without whose rows the question, which costs more, has none. `shared` is a question that is a part of it
+    and of other conditions' questions, and nearly all of their cost.
     An alert fires once its condition was true for `hold` minutes: `tokentrail check --notify`, Grafana and Prometheus wait for so long.
     """
 
@@ -33,6 +35,7 @@ class Condition:
     threshold: str
     clears_at: float = 1.0
     needs: str = ""
+    shared: str = ""
 
     @property
     def title(self) -> str:
@@ -65,9 +68,9 @@ CONDITIONS: Final = (
     Condition("rate_limits", "ticket", 5, "percent", 0.8),
     Condition("silent_service", "page", 0, "minutes"),
     Condition("late_arrivals", "page", 10, "late", 0.8),
-    Condition("budget_burn_fast", "page", 0, "times", 0.8, needs="current_budgets"),
-    Condition("budget_burn_slow", "ticket", 0, "times", 0.8, needs="current_budgets"),
-    Condition("budget_spent", "ticket", 0, "percent", needs="current_budgets"),
+    Condition("budget_burn_fast", "page", 0, "times", 0.8, needs="current_budgets", shared="budgets"),
+    Condition("budget_burn_slow", "ticket", 0, "times", 0.8, needs="current_budgets", shared="budgets"),
+    Condition("budget_spent", "ticket", 0, "percent", needs="current_budgets", shared="budgets"),
     Condition("rise", "ticket", 0, "times", 0.8),
     Condition("cache_share_drop", "ticket", 0, "points", 0.8),
     Condition("estimated_share", "ticket", 0, "percent", 0.8),
@@ -92,8 +95,18 @@ class Finding:
     detail: str
 
 
-def find(client: Client, condition: Condition, parameters: Mapping[str, Parameter] | None = None, *, at: datetime | None = None) -> list[Finding]:
-    """Asks a condition's question, now or for a moment that is past. Returns all subjects that have enough numbers, firing or not."""
+def find(
+    client: Client,
+    condition: Condition,
+    parameters: Mapping[str, Parameter] | None = None,
+    *,
+    at: datetime | None = None,
+    once: Once | None = None,
+) -> list[Finding]:
+    """Asks a condition's question, now or for a moment that is past. Returns all subjects that have enough numbers, firing or not.
+
+    `once` has what other conditions of the same check have asked.
+    """
     if condition.needs and not answer(client, condition.needs).rows:
         return []
     given = dict(parameters or {})
@@ -101,6 +114,8 @@ def find(client: Client, condition: Condition, parameters: Mapping[str, Paramete
         given[_AT if any(wanted.name == _AT for wanted in condition.query.parameters) else _TO] = (
             f"{at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S.%f}"
         )
+    once = once or Once(client)
+    found = once.ask(condition.query, condition.shared, given) if condition.shared else answer(client, condition.question, given)
     return [
         Finding(
             condition.name,
@@ -111,5 +126,5 @@ def find(client: Client, condition: Condition, parameters: Mapping[str, Paramete
             bool(row["firing"]),
             str(row["detail"]),
         )
-        for row in answer(client, condition.question, given).dicts()
+        for row in found.dicts()
     ]

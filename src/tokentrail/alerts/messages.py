@@ -16,11 +16,14 @@ from typing import Final
 from tokentrail.alerts.conditions import Condition, Severity
 from tokentrail.alerts.states import Alert
 
-__all__ = ["MOST_SUBJECTS", "Message", "harmless", "message"]
+__all__ = ["LONGEST_LABEL", "MOST_SUBJECTS", "Message", "harmless", "message", "within"]
 
 MOST_SUBJECTS: Final = 10
+LONGEST_LABEL: Final = 250
+"""Letters of a subject as a label, in Alertmanager and Prometheus."""
 _MOST: Final = 160
 _LOOKALIKES: Final = str.maketrans({"<": "‹", ">": "›", "@": "＠", "[": "［", "]": "］", "`": "ˋ", "|": "¦"})  # noqa: RUF001 - that is the point
+_MORE: Final = "- and more: tokentrail check lists them"
 _SCHEME: Final = re.compile(r":(?=//)|(?i:(?<=www)\.)")
 _BROKEN: Final = {":": "∶", ".": "․"}  # noqa: RUF001 - same
 _WRONG: Final = ("C", "Zl", "Zp")
@@ -49,7 +52,7 @@ def harmless(text: str, most: int = _MOST) -> str:
 
 
 def message(
-    condition: Condition, severity: Severity, *, firing: Sequence[Alert], resolved: Sequence[Alert], still: Sequence[Alert], unit: str, runbook: str
+    condition: Condition, severity: Severity, *, firing: Sequence[Alert], resolved: Sequence[Alert], still: int, unit: str, runbook: str
 ) -> Message:
     """Writes what is told: alerts that have begun, those that are over, and how many others of the condition still fire."""
     lines = []
@@ -58,13 +61,26 @@ def message(
     if resolved:
         lines += ["Resolved:", *_lines(resolved, unit)]
     if still:
-        lines.append(f"Still firing: {len(still)} of {condition.title}.")
+        lines.append(f"Still firing: {still} of {condition.title}.")
     lines += [f"What to do: {runbook}"]
     over = not firing and not still
     return Message(condition, severity, f"tokentrail: {condition.title}", "\n".join(lines), tuple(firing), tuple(resolved), over, runbook)
 
 
+def within(text: str, most: int) -> str:
+    """Returns a message's text in at most so many letters: whole lines, and the last one, which says what to do, of any."""
+    if len(text) <= most:
+        return text
+    *lines, last = text.split("\n")
+    while lines and len("\n".join([*lines, _MORE, last])) > most:
+        lines.pop()
+    return "\n".join([*lines, _MORE, last])[: max(most, 0)]
+
+
 def _lines(alerts: Sequence[Alert], unit: str) -> list[str]:
-    lines = [f"- {harmless(each.subject, 80)}: {each.value:g} {unit} (threshold {each.threshold:g}); {harmless(each.detail)}" for each in alerts]
-    more = len(lines) - MOST_SUBJECTS
-    return lines if more <= 0 else [*lines[:MOST_SUBJECTS], f"- and {more} more: tokentrail check lists them"]
+    shown = [
+        f"- {harmless(each.subject, 80)}: {each.value:g} {unit} (threshold {each.threshold:g}); {harmless(each.detail)}"
+        for each in alerts[:MOST_SUBJECTS]
+    ]
+    more = len(alerts) - MOST_SUBJECTS
+    return shown if more <= 0 else [*shown, f"- and {more} more: tokentrail check lists them"]

@@ -74,7 +74,8 @@ def _true(alert: Alert | None, finding: Finding, hold: timedelta, now: datetime)
     elif alert.state == "resolved":
         # it came back before all had heard that it was over: for them it has never ended
         alert = replace(alert, state="firing", resolved_at=None, told=alert.told - alert.told_resolved, told_resolved=frozenset())
-    alert = replace(alert, value=finding.value, threshold=finding.threshold, detail=finding.detail)
+    since = min(alert.since, now)  # a clock that has gone back must not make the hold longer by as much
+    alert = replace(alert, since=since, value=finding.value, threshold=finding.threshold, detail=finding.detail)
     if alert.state == "pending" and now - alert.since >= hold:
         return replace(alert, state="firing", fired_at=now)
     return alert

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
 
 import click
 
 from tokentrail.alerts.check import ask, tell
 from tokentrail.alerts.conditions import BY_NAME, CONDITIONS, Condition, Finding
+from tokentrail.alerts.metrics import exposed
 from tokentrail.alerts.runbooks import page
 from tokentrail.alerts.targets import TargetError, targets
 from tokentrail.alerts.thresholds import Thresholds, read
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, print_table
+from tokentrail.pages.files import replaced
 from tokentrail.toml_files import FileError
 from tokentrail.wording import counted, did_you_mean
 
@@ -38,6 +41,12 @@ _COLUMNS = ("condition", "subject", "value", "threshold", "unit", "firing", "det
     envvar="TOKENTRAIL_NOTIFY",
     help="Who is told: an address of apprise, alertmanager://host:9093, or @FILE with one a line; again for more.  [env var: TOKENTRAIL_NOTIFY]",
 )
+@click.option(
+    "--metrics",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write what was found as Prometheus's text, for node_exporter's textfile collector or a Pushgateway; replaced whole.",
+)
 @click.option("--all", "everything", is_flag=True, help="Show every subject that was looked at, and not only what fires.")
 @click.option("--list", "listed", is_flag=True, help="List the conditions, and ask nothing.")
 @click.option("--runbook", metavar="CONDITION", help="Print the page on a condition: what it means, and what to do.")
@@ -49,6 +58,7 @@ def command(
     file: Path | None,
     notify: bool,
     given: tuple[str, ...],
+    metrics: Path | None,
     everything: bool,
     listed: bool,
     runbook: str | None,
@@ -65,6 +75,7 @@ def command(
     Example:
         tokentrail check
         TOKENTRAIL_NOTIFY="alertmanager://alerts:9093 slack://…" tokentrail check --notify       every five minutes
+        tokentrail check --metrics /var/lib/node_exporter/tokentrail.prom
         tokentrail check --runbook silent_service
     """
     if runbook is not None:
@@ -83,6 +94,8 @@ def command(
         raise Misuse(f"{error}.") from None
     with opened(dsn) as client:
         asked = ask(client, conditions, thresholds)
+        if metrics is not None:
+            _write(metrics, exposed(asked, thresholds, datetime.now(timezone.utc)))
         told = tell(client, asked, thresholds, told_to) if notify else None
     _show(asked.found if everything else asked.firing, output_format, looked_at=len(asked.answered))
     for name, sentence in asked.failed.items():
@@ -105,6 +118,14 @@ def _thresholds(file: Path | None) -> Thresholds:
         return Thresholds() if file is None else read(file)
     except FileError as error:
         raise Misuse(f"{error}.") from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with replaced(path) as written:
+            written.write(text.encode())
+    except OSError as error:
+        raise Misuse(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
 def _show(found: list[Finding], output_format: str, *, looked_at: int) -> None:

@@ -1,4 +1,4 @@
-"""Values in ClickHouse's notation: identifiers, parameters, rows to insert, and the setting that makes a statement read-only."""
+"""Values in ClickHouse's notation: identifiers, texts, parameters, rows to insert, and the setting that makes a statement read-only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tokentrail.clickhouse.errors import READONLY, ClickHouseError
 
-__all__ = ["Parameter", "identifier", "lines", "parameter", "readonly"]
+__all__ = ["Parameter", "identifier", "lines", "parameter", "readonly", "text_literal"]
 
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
 _MAKING: Final = re.compile(r"\b(?:INSERT|CREATE|ATTACH)\b", re.IGNORECASE | re.ASCII)
@@ -25,6 +25,11 @@ def identifier(name: str) -> str:
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
+def text_literal(text: str) -> str:
+    """Quotes a text."""
+    return f"'{text.translate(_ESCAPES)}'"
+
+
 def lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """Encodes rows as JSONEachRow."""
     return b"".join(json.dumps(dict(row)).encode() + b"\n" for row in rows)
@@ -37,7 +42,7 @@ def parameter(value: Parameter) -> str:
     if isinstance(value, int):
         return str(value)
     if not isinstance(value, str):
-        return "[" + ",".join("'" + item.translate(_ESCAPES) + "'" for item in value) + "]"
+        return "[" + ",".join(map(text_literal, value)) + "]"
     return value.translate(_ESCAPES)
 
 
