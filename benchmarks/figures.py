@@ -23,11 +23,11 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "bridge.py": ([], ["--rows", "1000", "--bridged", "100"]),
     "chat_call.py": ([], ["--blocks", "3", "--calls", "2"]),
     "checks.py": ([], ["--rows", "3000"]),
-    "dashboards.py": (["--rows", "10000000"], ["--rows", "20000", "--rounds", "1"]),
+    "dashboards.py": (["--rows", "10000000"], ["--rows", "3000", "--rounds", "1"]),
     "disk.py": ([], ["--events", "2000"]),
     "import_cost.py": ([], ["--rounds", "1"]),
     "journal_append.py": ([], ["--appends", "200", "--events", "200"]),
-    "pages.py": ([], ["--rows", "20000", "--rounds", "1"]),
+    "pages.py": ([], ["--rows", "3000", "--rounds", "1"]),
     "pipeline.py": ([], ["--events", "200", "--direct"]),
     "report_query.py": ([], ["--rows", "20000", "--rounds", "1"]),
 }

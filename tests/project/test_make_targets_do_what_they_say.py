@@ -91,7 +91,7 @@ def test_two_at_once_set_up_one_environment(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_bench_measures_with_every_benchmark_that_needs_nothing() -> None:
-    files = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"event.py", "estimate_error.py", "figures.py", "beside.py"}
+    files = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"event.py", "month.py", "estimate_error.py", "figures.py", "beside.py"}
     ran = subprocess.run(
         [sys.executable, "benchmarks/figures.py", "--quick", "journal_append.py"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
@@ -102,6 +102,16 @@ def test_bench_measures_with_every_benchmark_that_needs_nothing() -> None:
         [sys.executable, "benchmarks/figures.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     ).stdout
     assert all(name in says for name in files)
+
+
+@pytest.mark.slow
+def test_benchmarks_over_a_ledger_run() -> None:
+    """They follow the queries' parameters, which change more often than the benchmarks are run whole."""
+    names = ["checks.py", "dashboards.py", "pages.py", "report_query.py"]
+    ran = subprocess.run(
+        [sys.executable, "benchmarks/figures.py", "--quick", *names], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ran.returncode == 0, ran.stdout
 
 
 @pytest.mark.slow
