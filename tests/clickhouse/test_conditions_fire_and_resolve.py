@@ -260,15 +260,15 @@ def test_budgets_burn_over_two_windows(burn: Callable[..., Any], land: Land, dat
     found = burn()
     assert found["burn_fast"] == {"m": (pytest.approx(10_000 / 6 / pace, abs=1e-3), False)}, "the pace of the last hour alone does not fire"
     assert found["burn_slow"] == {"m": (pytest.approx(10_000 / 24 / pace, abs=1e-3), False)}
-    land(*calls(30, 200, input_tokens=1000, output_tokens=0))
-    assert burn()["burn_fast"] == {"m": (pytest.approx(40_000 / 6 / pace, abs=1e-3), True)}
-    land(*calls(20, 400, input_tokens=1000, output_tokens=0))
+    land(*calls(30, 200, input_tokens=1000, output_tokens=0), *calls(20, 400, input_tokens=1000, output_tokens=0))
     found = burn()
+    assert found["burn_fast"] == {"m": (pytest.approx(40_000 / 6 / pace, abs=1e-3), True)}
     assert found["burn_slow"] == {"m": (pytest.approx(60_000 / 24 / pace, abs=1e-3), True)}
     assert found["spent"] == {"m": (pytest.approx(100 / 12, abs=0.02), False), "d": (60.0, False)}
-    assert burn(61)["burn_fast"] == {"m": (0.0, False)}, "nothing more is spent: it ends"
     land(*calls(40, 5, input_tokens=1000, output_tokens=0))
-    assert burn()["spent"]["d"] == (100.0, True)
+    found = burn(61)
+    assert found["burn_fast"] == {"m": (0.0, False)}, "nothing more is spent: it ends"
+    assert found["spent"]["d"] == (100.0, True)
     found = burn(DAY)
     assert found["burn_slow"] == {"m": (0.0, False)}
     assert found["spent"]["d"] == (0.0, False)
