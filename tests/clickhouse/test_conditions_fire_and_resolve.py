@@ -297,7 +297,7 @@ def test_what_conditions_share_is_asked_once_and_says_the_same(land: Land, datab
     }
     assert together == alone
     assert len(together["budget_spent"]) == len(names)
-    monkeypatch.setattr("tokentrail.alerts.once._LONGEST", 10)
+    monkeypatch.setattr("tokentrail.alerts.once.LONGEST", 10)
     assert check(database, ON_BUDGETS[:1], Thresholds(), at=NOW).found == found[: len(names)], "too long for a statement: asked of the ledger again"
 
 

@@ -10,9 +10,9 @@ from tokentrail.clickhouse.client import Client, Result
 from tokentrail.clickhouse.literals import Parameter, text_literal
 from tokentrail.ledger.query import Query, answer, read
 
-__all__ = ["Once"]
+__all__ = ["LONGEST", "Once"]
 
-_LONGEST: Final = 200_000
+LONGEST: Final = 200_000
 """Letters of the rows in a statement; ClickHouse takes statements of 262,144. What is longer is asked of the ledger again."""
 
 
@@ -39,7 +39,7 @@ class Once:
 def _values(found: Result) -> str:
     """Returns rows as a table in SQL; nothing where there are none, or too many."""
     rows = ", ".join(f"({', '.join(map(_literal, row))})" for row in found.rows)
-    if not rows or len(rows) > _LONGEST:
+    if not rows or len(rows) > LONGEST:
         return ""
     columns = ", ".join(f"{name} {kind}" for name, kind in zip(found.columns, found.types, strict=True))
     return f"values({text_literal(columns)}, {rows})"
