@@ -105,7 +105,10 @@ def check(dsn: str, database: Client, land: Land) -> Callable[..., Result]:
 
 def test_the_command_replaces_the_file_and_a_failure_leaves_it(check: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "textfile" / "tokentrail.prom"
-    assert "cannot be written: No such file" in check("error_share", "--metrics", str(path)).output
+    nowhere = check("error_share", "--metrics", str(path))
+    assert nowhere.exit_code == 2
+    assert "cannot be written: No such file" in nowhere.stderr
+    assert "✗ 1 firing" in nowhere.stdout, "the table, and whoever is told, do not depend on the file"
     path.parent.mkdir()
     began = datetime.now(timezone.utc).timestamp()
     shown = check("error_share", "quarantine", "--metrics", str(path))

@@ -12,13 +12,16 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tests.support.alert_receivers import Web, active, web
+from tests.support.ledger_rows import Land, usage
 from tokentrail.alerts.check import Asked, Told, tell
 from tokentrail.alerts.conditions import BY_NAME, Finding
 from tokentrail.alerts.store import alerts
 from tokentrail.alerts.targets import targets
 from tokentrail.alerts.thresholds import parse
+from tokentrail.cli.group import cli
 from tokentrail.clickhouse.client import ClickHouseError, Client
 from tokentrail.local.ports import free_port
 
@@ -182,3 +185,16 @@ def test_states_of_another_version_stay_and_harm_nothing(check: Check, hook: Web
     assert (told.sent, told.failed) == (1, [])
     assert check(5, [], f"json://{hook.host}/").sent == 1
     assert [key for key, each in alerts(database).items() if each.state == "firing"] == [("a condition of a newer version", "s")]
+
+
+def test_what_fires_is_shown_where_nobody_can_be_told(database: Client, dsn: str, land: Land, hook: Web) -> None:
+    ts = int(datetime.now(timezone.utc).timestamp()) * 10**9 - 60 * 10**9
+    land(*(usage(seq=number, ts=ts + number, content=str(number), more={"ended": "error", "error_type": "500"}) for number in range(1, 31)))
+    database.command("DROP TABLE alert_checks SYNC")
+    ran = CliRunner().invoke(cli, ["check", "error_share", "--notify", "--target", f"json://{hook.host}/{SECRET}", "--dsn", dsn])
+    assert ran.exit_code == 2
+    assert "✗ 1 firing" in ran.stdout
+    assert ran.stderr.startswith("Error: ")
+    assert "alert_checks" in ran.stderr
+    assert SECRET not in ran.output
+    assert hook.requests == []

@@ -10,9 +10,9 @@ from tokentrail.clickhouse.client import Client, Result
 from tokentrail.clickhouse.literals import Parameter, text_literal
 from tokentrail.ledger.query import Query, answer, read
 
-__all__ = ["Once"]
+__all__ = ["LONGEST", "Once"]
 
-_LONGEST: Final = 200_000
+LONGEST: Final = 200_000
 """Letters of the rows in a statement; ClickHouse takes statements of 262,144. What is longer is asked of the ledger again."""
 
 
@@ -32,17 +32,18 @@ class Once:
         key = (shared, repr(own))
         if key not in self._answers:
             self._answers[key] = answer(self.client, shared, own)
-        rows = _values(self._answers[key])
-        return self.client.query(sql.replace(f"({part.filled()})", f"(SELECT * FROM {rows})") if rows else sql, given)
+        rows = _rows(self._answers[key])
+        return self.client.query(sql.replace(f"({part.filled()})", rows) if rows else sql, given)
 
 
-def _values(found: Result) -> str:
-    """Returns rows as a table in SQL; nothing where there are none, or too many."""
+def _rows(found: Result) -> str:
+    """Returns rows as a subquery; nothing where there are none, or too many. No table function: those ask for a grant that readers need not have."""
     rows = ", ".join(f"({', '.join(map(_literal, row))})" for row in found.rows)
-    if not rows or len(rows) > _LONGEST:
+    if not rows or len(rows) > LONGEST:
         return ""
-    columns = ", ".join(f"{name} {kind}" for name, kind in zip(found.columns, found.types, strict=True))
-    return f"values({text_literal(columns)}, {rows})"
+    kinds = text_literal(f"Array(Tuple({', '.join(found.types)}))")
+    columns = ", ".join(f"each.{place} AS {name}" for place, name in enumerate(found.columns, 1))
+    return f"(SELECT {columns} FROM (SELECT arrayJoin(CAST([{rows}], {kinds})) AS each))"
 
 
 def _literal(value: Any) -> str:

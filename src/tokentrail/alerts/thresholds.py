@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -31,6 +32,7 @@ __all__ = ["Chosen", "Thresholds", "parse", "read"]
 
 _OWN: Final = ("hold", "severity", "off")
 _RUNBOOKS: Final = "runbooks"
+_WINDOWS: Final = ("minutes", "hours", "days")
 _LONGEST_HOLD: Final = 7 * 24 * 60
 
 
@@ -92,14 +94,19 @@ def _chosen(name: str, given: Any) -> Chosen:
         raise FileError(f"{name}: off is {off!r}: true or false")
     texts = {key: _texts(name, key, value) for key, value in given.items() if key not in _OWN}
     try:
-        return Chosen(parse_parameters(condition.query, texts), hold, severity, off)
+        parameters = parse_parameters(condition.query, texts)
     except QueryError as error:
         raise FileError(str(error).rstrip(".")) from None
+    for window in _WINDOWS:
+        if parameters.get(window) == 0:
+            raise FileError(f"{name}: {window} is 0, and nothing is ever found: write a length from 1 on, or off = true")
+    return Chosen(parameters, hold, severity, off)
 
 
 def _texts(name: str, key: str, value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
     for each in values:
         if isinstance(each, bool) or not isinstance(each, (str, int)):
-            raise FileError(f"{name}: {key} is {each!r}: a whole number, a text or a list of texts")
+            shown = each if isinstance(each, Decimal) else repr(each)
+            raise FileError(f"{name}: {key} is {shown}: a whole number, a text or a list of texts")
     return [str(each) for each in values]

@@ -67,9 +67,10 @@ def command(
 ) -> None:
     """Ask whether anything is wrong: error share, silence, a rise, missing records …; all conditions, or the named ones.
 
-    Exit code 0: nothing fires, 1: something does, or a target was not reached, 2: misuse. Each condition is a question, tokentrail query
-    condition_NAME. With --notify each target is told once that a condition fires, after its hold, and once that it is over; what a target
-    did not take is tried again at the next check. Addresses hold secrets: give them by the variable or a file.
+    Exit code 0: nothing fires, 1: something does, or a target was not reached, 2: misuse, or ClickHouse or FILE cannot be written. Each
+    condition is a question, tokentrail query condition_NAME. With --notify each target is told once that a condition fires, after its hold,
+    and once that it is over; what a target did not take is tried again at the next check. Addresses hold secrets: give them by the variable
+    or a file.
 
     \b
     Example:
@@ -94,16 +95,17 @@ def command(
         raise Misuse(f"{error}.") from None
     with opened(dsn) as client:
         asked = ask(client, conditions, thresholds)
-        if metrics is not None:
-            _write(metrics, exposed(asked, thresholds, datetime.now(timezone.utc)))
+        unwritten = "" if metrics is None else _write(metrics, exposed(asked, thresholds, datetime.now(timezone.utc)))
+        _show(asked.found if everything else asked.firing, output_format, looked_at=len(asked.answered))
         told = tell(client, asked, thresholds, told_to) if notify else None
-    _show(asked.found if everything else asked.firing, output_format, looked_at=len(asked.answered))
     for name, sentence in asked.failed.items():
         click.echo(f"✗ {name} cannot be answered, and stays as it was: {sentence}", err=True)
     if told is not None:
         for sentence in told.failed:
             click.echo(f"✗ {sentence}", err=True)
         click.echo("another check tells at this moment: this one has told nobody" if told.busy else f"{counted(told.sent, 'message')} sent", err=True)
+    if unwritten:
+        raise Misuse(unwritten)
     sys.exit(1 if asked.firing or asked.failed or (told is not None and told.failed) else 0)
 
 
@@ -120,12 +122,14 @@ def _thresholds(file: Path | None) -> Thresholds:
         raise Misuse(f"{error}.") from None
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> str:
+    """Writes the file. Returns why it cannot be written: targets are told all the same."""
     try:
         with replaced(path) as written:
             written.write(text.encode())
     except OSError as error:
-        raise Misuse(f"{path} cannot be written: {error.strerror or error}.") from None
+        return f"{path} cannot be written: {error.strerror or error}."
+    return ""
 
 
 def _show(found: list[Finding], output_format: str, *, looked_at: int) -> None:
