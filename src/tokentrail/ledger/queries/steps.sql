@@ -2,7 +2,7 @@
 -- asked by: dashboards, whose lines have a point at each
 -- parameter: from DateTime64(9, 'UTC') = 1900-01-01 00:00:00 | The first moment, included
 -- parameter: to DateTime64(9, 'UTC') = 2262-01-01 00:00:00 | The last moment, excluded
--- parameter: most UInt32 = 20000 | A range of more samples has no steps: few of a step of a minute in a year would be looked at
+-- parameter: most UInt32 = 5000 | A range of more samples has no steps: nobody looks at so many points, such as the minutes of a month
 -- unit: moments
 -- column: steps | The beginnings, in order
 --
