@@ -96,7 +96,7 @@ def test_python_holds_no_such_query_either() -> None:
     assert len(paths) > 100
     for path in paths:
         source = path.read_text(encoding="utf-8")
-        assert re.findall(r"bitmapToArray|groupArray|groupUniqArray|anyLast|argM(?:ax|in)\(\w", source) == [], path
+        assert re.findall(r"(?<!arraySort\()(?:bitmapToArray|groupArray|groupUniqArray)|anyLast|argM(?:ax|in)\(\w", source) == [], path
 
 
 def test_a_record_that_arrives_at_this_moment_is_not_gone(dsn: str, database: Client, monkeypatch: pytest.MonkeyPatch) -> None:

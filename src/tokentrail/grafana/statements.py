@@ -138,8 +138,8 @@ FROM
     (
         SELECT
             {line} AS line,
-            groupArray((time, {currency}, 2, {", ".join(f"toNullable({value})" for value in values)})) AS said,
-            arrayFilter(each -> each != '', groupUniqArray({currency})) AS currencies,
+            arraySort(groupArray((time, {currency}, 2, {", ".join(f"toNullable({value})" for value in values)}))) AS said,
+            arrayFilter(each -> each != '', arraySort(groupUniqArray({currency}))) AS currencies,
             arrayFilter(each -> each.2 != '', said) AS priced,
             arrayFilter(each -> each.2 = '', said) AS without_price,
             arrayFlatten(arrayMap(each -> arrayMap(point -> (point.1, each, 1, {unknown}), without_price), currencies)) AS unpriced,
