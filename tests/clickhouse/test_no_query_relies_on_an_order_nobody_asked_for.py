@@ -85,6 +85,7 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
                 "days_moment",
                 "days_summed",
                 "days_superseded",
+                "steps",
             )
         ):  # writes; is read from; one row
             continue
