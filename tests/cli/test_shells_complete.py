@@ -59,7 +59,7 @@ def test_a_real_bash_completes(path: str) -> None:
     assert completed(path, "tokentrail report --format mark") == ["markdown"]
     assert completed(path, "tokentrail top --window 1") == ["1m", "15m", "1h", "1d"]
     assert completed(path, "tokentrail report --sort cal") == ["calls"]
-    assert {f"{name}=" for name in FILTERS} == set(completed(path, "tokentrail report --where "))
+    assert {*(f"{name}=" for name in FILTERS), "metadata."} == set(completed(path, "tokentrail report --where "))
     assert completed(path, "tokentrail nosuch --x") == []
 
 
