@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tokentrail import toml_files
-from tokentrail.prices.price import ALWAYS, EXCHANGE, LOWEST, NEVER, Exchange, Price, PriceError, PriceList, Step
+from tokentrail.prices.price import ALWAYS, EXCHANGE, LOWEST, NEVER, Exchange, Price, PriceError, PriceList, Step, lowered
 from tokentrail.rates import RATES
 from tokentrail.toml_files import FileError, currency, known, tables, text
 
@@ -106,7 +106,7 @@ def _prices(number: int, given: Mapping[str, Any], usual: str) -> list[Price]:
         Price(
             provider=provider,
             model=model,
-            patterns=("^" + ".*".join(map(re.escape, model.lower().split("*"))) + "$",),
+            patterns=("^" + ".*".join(map(re.escape, lowered(model).split("*"))) + "$",),
             rates=kind,
             valid_from=valid_from,
             valid_to=valid_to,
@@ -160,7 +160,7 @@ def _check_times(prices: Sequence[Price], *, gaps: bool) -> None:
     """Raises `PriceError` if two prices of a model overlap, or if there is a time between them without a price."""
     models: dict[tuple[str, str, bool], list[Price]] = {}
     for price in prices:
-        models.setdefault((price.provider, price.model.lower(), price.batch), []).append(price)
+        models.setdefault((price.provider, lowered(price.model), price.batch), []).append(price)
     for (provider, model, _), found in models.items():
         for before, after in pairwise(sorted(found, key=lambda each: each.valid_from)):
             who = f"{provider} {model}"

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tokentrail.attribution import Cost, pricing
 from tokentrail.prices.files import OWN, read
-from tokentrail.prices.price import PriceList, rows
+from tokentrail.prices.price import PriceList, lowered, rows
 from tokentrail.process.current import current
 from tokentrail.rates import RATES
 from tokentrail.usage import Usage
@@ -28,8 +28,6 @@ _MILLION: Final = 10**6
 _MICROSECONDS_OF_AN_HOUR: Final = 3_600_000_000
 _MOST_MODELS: Final = 4096
 _DATE: Final = re.compile(r"-(20[0-9]{2})(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])(-|:|\Z)")
-_LOWER: Final = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
-"""As ClickHouse's `lower`: other letters stay."""
 
 
 def use_prices(*files: str | Path, public: bool = False) -> None:
@@ -110,7 +108,7 @@ class Prices:
 
         A public list fits by its first model alone.
         """
-        answered, asked = response_model.translate(_LOWER), request_model.translate(_LOWER)
+        answered, asked = lowered(response_model), lowered(request_model)
         names = [(place, name) for place, name in enumerate((answered, _dashed(answered), asked, _dashed(asked)), 1) if name]
         fitting: list[tuple[_Price, int]] = []
         for listed in dict.fromkeys(("*", provider)):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from tokentrail.rates import RATES
 from tokentrail.toml_files import FileError
 
-__all__ = ["ALWAYS", "DAY_S", "EVER", "EXCHANGE", "LOWEST", "NEVER", "Exchange", "Price", "PriceError", "PriceList", "Step", "rows"]
+__all__ = ["ALWAYS", "DAY_S", "EVER", "EXCHANGE", "LOWEST", "NEVER", "Exchange", "Price", "PriceError", "PriceList", "Step", "lowered", "rows"]
 
 LOWEST: Final = -(1 << 63)
 """What the first step of a rate is above."""
@@ -21,9 +21,15 @@ NEVER: Final = datetime(2106, 1, 1, tzinfo=timezone.utc)
 """The ends of the range of ClickHouse's DateTime."""
 EVER: Final = (0, DAY_S)
 EXCHANGE: Final = "rate"
+_LOWER: Final = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
 
 Step = tuple[int, Decimal]
 """Above so many input tokens of the call (exclusive), the price for all of its tokens."""
+
+
+def lowered(model: str) -> str:
+    """Returns a text with the letters A to Z in lower case, as ClickHouse's `lower` does: other letters of a model fit as they are written."""
+    return model.translate(_LOWER)
 
 
 class PriceError(FileError):

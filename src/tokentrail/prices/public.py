@@ -14,7 +14,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from typing import Any, Final
 
-from tokentrail.prices.price import ALWAYS, DAY_S, LOWEST, NEVER, Price, PriceList, Step
+from tokentrail.prices.price import ALWAYS, DAY_S, LOWEST, NEVER, Price, PriceList, Step, lowered
 from tokentrail.rates import PER_CALL
 
 __all__ = ["PACKAGE", "public_list"]
@@ -143,7 +143,7 @@ def _ways(match: Any) -> list[_Way]:
         return [_of_regex(match.regex)]
     for name, form in (("equals", "^{}$"), ("starts_with", "^{}"), ("ends_with", "{}$"), ("contains", "{}")):
         if hasattr(match, name):
-            return [((form.format(re.escape(getattr(match, name).lower())),), ())]
+            return [((form.format(re.escape(lowered(getattr(match, name)))),), ())]
     raise _NotConvertedError(f"a rule {type(match).__name__}")
 
 
