@@ -69,3 +69,22 @@ def test_shipping_can_be_interrupted_and_goes_on(tmp_path: Path) -> None:
         )
         assert again.returncode == 0, again.stderr
         assert {record.seq for record in otlp.taken if record.event == "usage"} == {1, 2, 3, 4, 5}
+
+
+def test_the_doctor_prints_each_finding_once_it_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setenv("TOKENTRAIL_JOURNAL_DIR", str(tmp_path))
+    with Otlp() as otlp:
+        otlp.policy = lambda _received: hang(release)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.url.removesuffix("/v1/logs"))
+        with InPipe("doctor", "--dsn", "http://127.0.0.1:9/x") as doctor:
+            assert doctor.line().startswith("ok    settings")
+            wait_until(lambda: bool(otlp.requests), "the question to the Collector", deadline_s=120)
+            said = [doctor.line()]
+            while not said[-1].startswith("ok    journal"):
+                said.append(doctor.line())
+            assert not release.is_set()
+            release.set()
+            code, rest, _ = doctor.ended()
+    assert code == 1
+    assert "ClickHouse" in rest

@@ -58,6 +58,7 @@ def run(spent: str) -> Run:
 def test_own_prices_are_loaded_and_a_report_shows_the_money(run: Run, tmp_path: Path) -> None:
     assert run("prices", "list").stdout == "no list is loaded: tokentrail prices update loads a public one\n"
     without = json.loads(run("report", "--by", "provider", "--cost", "--json").stdout)
+    assert "no call here has a price: tokentrail prices update" in run("report", "--cost").stderr
     assert {(row["provider"], row["cost"], row["currency"]) for row in without} == {("openai", None, ""), ("llama_cpp", None, ""), ("groq", None, "")}
     ours = tmp_path / "ours.toml"
     ours.write_text(OURS)
@@ -75,6 +76,7 @@ def test_own_prices_are_loaded_and_a_report_shows_the_money(run: Run, tmp_path: 
     assert by_provider["llama_cpp", "EUR"]["cost"] == Decimal("0.5")
     assert (by_provider["groq", ""]["cost"], by_provider["groq", ""]["unpriced_calls"]) == (None, 1)
     table = run("report", "--by", "provider", "--cost").stdout
+    assert "has a price" not in run("report", "--by", "provider", "--cost").stderr
     assert "currency" in table
     assert "8.000002" in table
     assert "unpriced" in table

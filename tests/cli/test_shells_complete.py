@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.live import AtTerminal
 from tests.support.terminal import TOKENTRAIL, in_process
 from tokentrail.clickhouse.lists import FILTERS
 from tokentrail.ledger.query import questions
@@ -59,7 +60,7 @@ def test_a_real_bash_completes(path: str) -> None:
     assert completed(path, "tokentrail report --format mark") == ["markdown"]
     assert completed(path, "tokentrail top --window 1") == ["1m", "15m", "1h", "1d"]
     assert completed(path, "tokentrail report --sort cal") == ["calls"]
-    assert {f"{name}=" for name in FILTERS} == set(completed(path, "tokentrail report --where "))
+    assert {*(f"{name}=" for name in FILTERS), "metadata."} == set(completed(path, "tokentrail report --where "))
     assert completed(path, "tokentrail nosuch --x") == []
 
 
@@ -110,3 +111,35 @@ def test_the_other_shells_get_what_their_scripts_ask_for(shell: str, words: str,
     given = {**os.environ, "COMP_WORDS": words, "COMP_CWORD": at, "_TOKENTRAIL_COMPLETE": f"{shell}_complete"}
     ran = subprocess.run(TOKENTRAIL, capture_output=True, text=True, timeout=60, check=True, env=given)
     assert ran.stdout.split() == expected
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("tokentrail qua", "quarantine"),
+        ("tokentrail query tokens -p by=ten", "by=tenant_id"),
+        ("tokentrail report --sort calls:a", "calls:asc"),
+        ("tokentrail report --where metad", "metadata."),
+    ],
+)
+def test_a_real_zsh_and_a_real_fish_complete(
+    shell: str, typed: str, completed: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shell at a terminal, set up as the command's help says, and the key Tab."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed (apt-get install {shell})")
+    for name, value in {"PATH": path, "HOME": tmp_path, "ZDOTDIR": tmp_path, "XDG_CONFIG_HOME": tmp_path / ".config"}.items():
+        monkeypatch.setenv(name, str(value))
+    if shell == "zsh":
+        (tmp_path / ".zshrc").write_text('autoload -Uz compinit; compinit -u\neval "$(tokentrail completion zsh)"\nPS1="ready> "\n')
+    else:
+        completions = tmp_path / ".config/fish/completions"
+        completions.mkdir(parents=True)
+        (completions / "tokentrail.fish").write_text(in_process("completion", "fish").out)
+        (completions.parent / "config.fish").write_text("function fish_prompt; echo 'ready> '; end\n")
+    with AtTerminal(program=[program, "-i"]) as terminal:
+        terminal.until("ready> ")
+        terminal.press(f"{typed}\t")
+        terminal.until(completed)

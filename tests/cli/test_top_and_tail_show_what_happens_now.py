@@ -145,6 +145,8 @@ def test_a_time_without_a_call_is_told(server: ServerProcess) -> None:
     assert ran.code == 0
     assert "0 calls   0 failed" in ran.out
     assert "no calls in this time" in ran.out
+    insert(server.addresses.dsn, call(99, tenant="alone"))
+    assert "   1 call   0 failed" in in_process("top", "--dsn", server.addresses.dsn, "-n", "1", "--tenant", "alone").out
 
 
 @pytest.mark.parametrize("command", ["top", "tail"])

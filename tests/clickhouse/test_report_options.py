@@ -23,6 +23,7 @@ from tokentrail.ledger.query import QueryError, answer, read
 from tokentrail.ledger.report import DIMENSIONS, report
 from tokentrail.ledger.times import parse_time, parse_zone, period_before
 from tokentrail.ledger.values import parse_parameters
+from tokentrail.pages.selection import of_texts
 
 HOUR = 3600 * 10**9
 TEAMS = ("search", 'o"hara \\ söhne', "=cmd|' /C calc'!A0", "a=b", None)
@@ -249,3 +250,28 @@ def test_a_filter_that_matches_nothing_gets_a_hint(run: Run) -> None:
 
 def test_every_dimension_is_listed_once() -> None:
     assert len(set(DIMENSIONS)) == len(DIMENSIONS)
+
+
+def test_from_a_month_alone_is_this_month_in_every_command(run: Run, land: Land, tmp_path: Path) -> None:
+    days = [datetime(2025, 9, 30, 23, 30, tzinfo=timezone.utc), *(datetime(2025, month, 5, tzinfo=timezone.utc) for month in (10, 11))]
+    land(*(usage(seq=number + 1, ts=int(day.timestamp()) * 10**9, input_tokens=10**number) for number, day in enumerate(days)))
+
+    def tokens(*arguments: str) -> int:
+        ran = run("report", "--by", "", "--json", *arguments)
+        assert ran.exit_code == 0, ran.output
+        return int(json.loads(ran.stdout)[0]["input_tokens"])
+
+    assert tokens("--from", "2025-10") == 10
+    assert tokens("--timezone", "Europe/Madrid", "--from", "2025-10") == tokens("--from", "2025-10", "--timezone", "Europe/Madrid") == 11
+    assert tokens("--from", "2025-10", "--to", "now") == tokens("--from", "2025-10-01") == 110
+    assert tokens("--from", "2025") == 111
+    assert tokens("--from", "2025-09", "--to", "2025-11") == 11
+    month = run("query", "tokens", "-pby=tenant_id", "-pfrom=2025-10", "--json")
+    assert json.loads(month.stdout)[0]["input_tokens"] == 10
+    for said in (month, run("report", "--from", "2025-10")):
+        assert "from 2025-10 is the whole of 2025-10 and no more" in said.stderr
+    assert run("report", "--from", "2025-10-01").stderr == ""
+    assert run("tail", "--from", "2025-10", "--no-follow", "--json").stdout.count("\n") == 1
+    assert run("export", "focus", str(tmp_path / "october.csv"), "--from", "2025-10").exit_code == 0
+    assert of_texts({"from": "2025-12"}, datetime.now(timezone.utc)).end == parse_time("2026-01-01")
+    assert "is not a time" in run("report", "--from", "2025-13").output

@@ -168,3 +168,11 @@ def test_lists_that_cannot_be_used_leave_the_former_in_use(usages: Usages, tmp_p
     with track_tokens("chat") as spent:
         call()
     assert spent.cost is not None
+
+
+def test_letters_beyond_the_alphabet_fit_as_they_are_written(database: Client, land: Land) -> None:
+    """ClickHouse's `lower` knows A to Z alone: a pattern that Python had lowered would fit no model with an É."""
+    ours = parse('[[price]]\nprovider = "openai"\nmodel = "MODÈLE-É*"\ninput = 1\noutput = 1')
+    names = ("MODÈLE-É1", "modÈle-É2", "Modèle-é3")
+    usages = [usage(seq, request_model=name, response_model=name) for seq, name in enumerate(names, 1)]
+    assert [cost.state for cost in compare(database, land, [ours], usages)] == ["priced", "priced", "unpriced"]

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tokentrail import semconv
+from tokentrail.idempotency import key_prefix
 from tokentrail.usage import Usage
 
 START_NS = 1_795_000_000_000_000_000  # a moment in November 2026
@@ -91,7 +92,7 @@ def usage(
     if key_time is None and kind != "opaque":
         key_time = ts
     if key is None:
-        key = f"{operation}:{tenant}:{hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()}:{key_time:019d}"
+        key = f"{key_prefix(operation, tenant)}{hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()}:{key_time:019d}"
     fields: dict[str, object] = {
         "key": key,
         "key_kind": kind,

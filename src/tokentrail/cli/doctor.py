@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.tables import shown
+from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import DEFAULT_DSN
 
+if TYPE_CHECKING:
+    from tokentrail.doctor.finding import Finding
+
 __all__ = ["command"]
+
+_COLOURS: Final = {"ok": "green", "note": "yellow", "wrong": "red"}
 
 
 @click.command(name="doctor", context_settings={"allow_interspersed_args": False})
@@ -38,22 +46,27 @@ def command(dsn: str, as_json: bool, application: tuple[str, ...]) -> None:
     from tokentrail.doctor.inside import service_checks  # noqa: PLC0415 - same
     from tokentrail.settings import from_environment  # noqa: PLC0415 - same
 
-    if application:
-        try:
-            findings = ask_application(application)
-        except CannotAsk as error:
-            raise Misuse(str(error)) from None
-    else:
-        findings = list(service_checks())
-    tables = list(check_clickhouse(dsn))
-    findings += tables
-    settings = from_environment(os.environ, lambda _sentence: None)  # errors in the environment were reported above
-    findings += check_hosts(settings, None if any(finding.state == "wrong" for finding in tables) else dsn)
+    def found() -> Iterator[Finding]:
+        if application:
+            try:
+                with working("asking the application's interpreter"):
+                    told = ask_application(application)
+            except CannotAsk as error:
+                raise Misuse(str(error)) from None
+            yield from told
+        else:
+            yield from service_checks()
+        tables = list(check_clickhouse(dsn))
+        yield from tables
+        settings = from_environment(os.environ, lambda _sentence: None)  # errors in the environment were reported above
+        yield from check_hosts(settings, None if any(finding.state == "wrong" for finding in tables) else dsn)
+
+    findings: list[Finding] = []
+    for finding in found():  # each is printed once it is known: an SDK is imported and called, which takes a second or more for some
+        findings.append(finding)
+        if not as_json:
+            mark = click.style(f"{finding.state:5}", fg=_COLOURS[finding.state])
+            click.echo(f"{mark} {shown(finding.what)}: {shown(finding.sentence)}", color=False if os.environ.get("NO_COLOR") else None)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
-    else:
-        colours = {"ok": "green", "note": "yellow", "wrong": "red"}
-        for finding in findings:
-            mark = click.style(f"{finding.state:5}", fg=colours[finding.state])
-            click.echo(f"{mark} {shown(finding.what)}: {shown(finding.sentence)}", color=False if os.environ.get("NO_COLOR") else None)
     click.get_current_context().exit(1 if any(finding.state == "wrong" for finding in findings) else 0)

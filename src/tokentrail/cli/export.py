@@ -15,11 +15,11 @@ import click
 from tokentrail import focus
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.filters import range_options
 from tokentrail.cli.stdout import write_text
 from tokentrail.cli.suggest import Group
 from tokentrail.deploy.collector import FILES, config_folder, gateway_url
 from tokentrail.ledger.query import answer
-from tokentrail.ledger.times import parse_time
 from tokentrail.wording import counted, of_number
 
 __all__ = ["command"]
@@ -42,7 +42,7 @@ def command() -> None:
 
     \b
     Example:  tokentrail export collector ./collector
-              tokentrail export --format focus november.csv --from 2026-11 --to 2026-12
+              tokentrail export --format focus november.csv --from 2026-11
     """
 
 
@@ -103,17 +103,9 @@ def _write_whole(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _time(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    try:
-        return None if value is None else parse_time(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @command.command(short_help="Costs in FOCUS, the FinOps Open Cost and Usage Specification.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--from", "start", callback=_time, help="From this time on, UTC: 2026-11-01, 2026-11, month, 7d, …")
-@click.option("--to", "end", callback=_time, help="Up to this time, itself excluded.")
+@range_options
 @click.option("--step", type=click.Choice(["hour", "day", "month"]), default="day", show_default=True, help="The time that a charge is for, UTC.")
 @click.option("--currency", default="", help="All costs in this currency, by the rate at the time of each call; else that of each price.")
 @click.option("--account", default="tokentrail", show_default=True, help="The billing account, which the ledger does not know.")
@@ -125,13 +117,13 @@ def focus_command(
 ) -> None:
     """Write costs in FOCUS to FILE: .csv, .parquet, or - for standard output (CSV).
 
-    There is a row for each time, provider, model, tenant, operation, service, environment, class of tokens and price. The tenant is the sub account;
-    tenant, operation, service and environment are tags. The costs of all rows are those of `tokentrail query cost`. What has no price is in no row; a
-    line on standard error states that.
+    There is a row for each time (UTC), provider, model, tenant, operation, service, environment, class of tokens and price. The tenant is the sub
+    account; tenant, operation, service and environment are tags. The costs of all rows are those of `tokentrail query cost`. What has no price is in
+    no row; a line on standard error states that.
 
     \b
-    Example:  tokentrail export --format focus november.csv --from 2026-11 --to 2026-12
-              tokentrail export focus november.parquet --from 2026-11 --to 2026-12 --step hour --currency EUR
+    Example:  tokentrail export --format focus november.csv --from 2026-11
+              tokentrail export focus november.parquet --from 2026-11 --step hour --currency EUR
     """
     kind = "csv" if str(file) == "-" else file.suffix.lower().removeprefix(".")
     if kind not in ("csv", "parquet"):

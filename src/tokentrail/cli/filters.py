@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Final, TypeVar
+from functools import wraps
+from typing import Any, Final, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
 
+from tokentrail.cli.stdout import note
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.dimensions import COLUMNS, DIMENSIONS, METADATA, UnknownDimensionError, column, parse_where
 from tokentrail.ledger.query import answer, read
-from tokentrail.ledger.times import parse_time, parse_zone
+from tokentrail.ledger.times import end_of, parse_time, parse_zone
 from tokentrail.wording import did_you_mean
 
-__all__ = ["Dimensions", "FilteredCommand", "chosen", "filter_options", "hints", "time_options"]
+__all__ = ["Dimensions", "FilteredCommand", "chosen", "filter_options", "hints", "note_period", "range_options", "time_options"]
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
@@ -34,6 +36,7 @@ _TEXTS: Final = {
     "origin": "Only calls that this one told of: recorded, bridged.",
 }
 _CHOSEN: Final = "tokentrail.filters"
+_PERIOD: Final = "tokentrail.period"
 
 
 class Dimensions(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3
@@ -75,7 +78,7 @@ class _Where(click.ParamType):  # type: ignore[type-arg]  # same
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Completes the name."""
-        return [CompletionItem(f"{name}=") for name in COLUMNS if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in (*(f"{name}=" for name in COLUMNS), METADATA) if name.startswith(incomplete)]
 
 
 class FilteredCommand(click.Command):
@@ -137,15 +140,41 @@ def _now(context: click.Context) -> datetime:
     return now
 
 
+def _start(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    moment = _time(context, parameter, value)
+    context.meta[_PERIOD] = value, end_of(value or "", parse_zone(context.params.get("timezone", "UTC")))
+    return moment
+
+
+def range_options(function: _Decorated) -> _Decorated:
+    """Adds `--from` and `--to`: `start` and `end` are UTC times in ClickHouse's notation, or `None`. `--from` a month alone is this month."""
+
+    @wraps(function)
+    def ranged(*args: Any, end: str | None, **others: Any) -> Any:
+        text, period_ends = click.get_current_context().meta[_PERIOD]
+        if end is None and period_ends is not None:
+            note_period(text, period_ends)
+            end = period_ends
+        return function(*args, end=end, **others)
+
+    moments = "2026-11-01, today, yesterday, week, month, 7d, 24h, …; 2026-11 alone is the whole month"
+    start = click.option("--from", "start", callback=_start, metavar="TIME", help=f"From this time on: {moments}.")
+    end = click.option("--to", "end", callback=_time, metavar="TIME", help="Up to this time, itself excluded.  [default: now and later]")
+    return cast("_Decorated", start(end(ranged)))
+
+
+def note_period(text: str, end: str) -> None:
+    """Says where a month or a year ends that is over, for those who meant all that has been since."""
+    if datetime.fromisoformat(f"{end}+00:00") <= datetime.now(timezone.utc):
+        note(f"from {text} is the whole of {text} and no more; with to=now all since")
+
+
 def time_options(function: _Decorated) -> _Decorated:
-    """Adds `--from`, `--to` and `--timezone`: `start` and `end` are UTC times in ClickHouse's notation, or `None`."""
-    moments = "2026-11-01, 2026-11, today, yesterday, week, month, 7d, 24h, …"
+    """Adds `--from`, `--to` and `--timezone`, the zone of their days."""
     zone = click.option(
         "--timezone", default="UTC", show_default=True, is_eager=True, callback=_zone, metavar="ZONE", help="Whose days and hours: Europe/Madrid, …"
     )
-    start = click.option("--from", "start", callback=_time, metavar="TIME", help=f"From this time on: {moments}")
-    end = click.option("--to", "end", callback=_time, metavar="TIME", help="Up to this time, itself excluded.  [default: now and later]")
-    return start(end(zone(function)))
+    return range_options(zone(function))
 
 
 def hints(client: Client, filters: Mapping[str, Parameter]) -> list[str]:

@@ -62,7 +62,7 @@ def load(*, file: Path, gaps: bool, check: bool, dsn: str) -> None:
     currency = "USD"
     [[price]]
     provider = "openai"        # as in the ledger; "*" for any
-    model = "gpt-4o*"          # * stands for any characters
+    model = "gpt-4o*"          # * stands for any characters; case is of no matter, of A to Z
     from = 2026-01-01          # and to; left out: always
     input = "2.50"             # per million tokens: input, output, cache_read, cache_write, cache_write_1h, reasoning,
     output = 10                # audio_input, audio_output, image_input, image_output; or call, or hour (of the calls' durations)

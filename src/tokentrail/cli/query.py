@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
-from tokentrail.cli.filters import hints
+from tokentrail.cli.filters import hints, note_period
 from tokentrail.cli.output import PARQUET, echo_batches, echo_parquet, format_or_parquet_option, limit_option, print_table
 from tokentrail.cli.stdout import note
 from tokentrail.cli.tables import is_empty
@@ -76,9 +76,9 @@ def _complete_parameter(context: click.Context, _parameter: click.Parameter, inc
 def command(*, name: str | None, parameters: dict[str, list[str]], describe: bool, dsn: str, output_format: str, limit: int | None) -> None:
     """Ask the ledger one of the questions that are written down; without NAME, list them.
 
-    Most questions take from and to (2026-11-01, 2026-11, today, yesterday, month, 7d …; UTC, or the zone of the parameter timezone) and can be asked
-    for some tenants, operations, providers, models, services and environments only. docs/queries.md describes each; its names, parameters and
-    columns are to rely on.
+    Most questions take from and to (2026-11-01, today, yesterday, month, 7d …; from 2026-11 alone is the whole month; UTC, or the zone of the
+    parameter timezone) and can be asked for some tenants, operations, providers, models, services and environments only.
+    docs/queries.md describes each; its names, parameters and columns are to rely on.
 
     \b
     Example:
@@ -99,6 +99,8 @@ def command(*, name: str | None, parameters: dict[str, list[str]], describe: boo
         values = parse_parameters(query, parameters)
     except QueryError as error:
         raise Misuse(str(error)) from None
+    if "to" in values and "to" not in parameters:
+        note_period(parameters["from"][0], str(values["to"]))
     with opened(dsn) as client:
         with working("asking"):
             found = answer(client, name, values)

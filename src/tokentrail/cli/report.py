@@ -168,6 +168,8 @@ def command(
     if output_format in ("table", "vertical"):
         _show(found, by, limit=MOST_ROWS if limit is None else limit, vertical=output_format == "vertical", ranged=bool(start or end))
         _note(before if found.rows else None, timezone, summed)
+        if cost and found.rows and not any(row["calls"] != row["unpriced_calls"] + row["uncounted_calls"] for row in found.rows):
+            note("no call here has a price: tokentrail prices update loads the public list, tokentrail prices load FILE your own")
     elif output_format != PARQUET:
         _write(found.first(limit or 0), output_format)
     if output_format not in ("table", "vertical") and limit and len(found.rows) > limit:

@@ -73,6 +73,6 @@ def _sentence(refreshed: Refreshed) -> str:
 
 def _progress(done: int, all_days: int) -> None:
     if sys.stderr.isatty():
-        click.echo(f"\r{done} of {all_days} days", nl=done == all_days, err=True)
+        click.echo(f"\r{done} of {counted(all_days, 'day')}", nl=done == all_days, err=True)
     elif done == all_days or done % 70 == 0:
-        click.echo(f"{done} of {all_days} days", err=True)
+        click.echo(f"{done} of {counted(all_days, 'day')}", err=True)

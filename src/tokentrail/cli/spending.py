@@ -84,7 +84,7 @@ def screen_lines(seen: Look, view: View, *, width: int | None, rows: int, addres
     total = seen.found.total
     title = f"tokentrail top   by {', '.join(by) or 'nothing'}   last {window}   largest {sort} first   {seen.at:%H:%M:%S} UTC   {address}"
     spent = (total["input_tokens"] or 0) + (total["output_tokens"] or 0)
-    sums = f"{_rate(spent, minutes)} tokens a minute   {total['calls']:,} calls   {total['error_calls']:,} failed"
+    sums = f"{_rate(spent, minutes)} tokens a minute   {counted(total['calls'], 'call')}   {total['error_calls']:,} failed"
     if view.cost and total.get("cost") is not None:
         currencies = sorted({row["currency"] for row in seen.found.rows if row["currency"]})
         sums += f"   {total['cost'].quantize(_FOUR)} {'/'.join(currencies)}"

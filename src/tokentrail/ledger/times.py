@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from tokentrail.wording import did_you_mean
 
-__all__ = ["parse_time", "parse_zone", "period_before"]
+__all__ = ["end_of", "parse_time", "parse_zone", "period_before"]
 
 _AGO: Final = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -60,6 +60,21 @@ def parse_time(text: str, zone: tzinfo = timezone.utc, *, now: datetime | None =
     if moment.year not in _YEARS:
         raise ValueError(f"{text.strip()!r} is not between the years 1900 and 2261")
     return _written(moment)
+
+
+def end_of(text: str, zone: tzinfo = timezone.utc) -> str | None:
+    """Returns the end of the month or year that a text names (`2026-11`, `2026`), as `parse_time` does; None for a text that names a moment.
+
+    A range that begins with a month or a year, and has no end of its own, is this month or year: whoever writes `from 2026-11` asks for November.
+    """
+    part = _PART.fullmatch(text.strip())
+    if part is None:
+        return None
+    after = f"{int(part[1]) + 1:04}" if part[2] in (None, "12") else f"{part[1]}-{int(part[2]) + 1:02}"
+    try:
+        return parse_time(after, zone)
+    except ValueError:  # the last year that can be stored, or no month at all, which `parse_time` refuses by itself
+        return None
 
 
 def period_before(start: str, end: str | None, zone: tzinfo = timezone.utc, *, now: datetime | None = None) -> tuple[str, str, str]:

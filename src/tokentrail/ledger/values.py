@@ -10,7 +10,7 @@ from typing import Final
 from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.dimensions import parse_where
 from tokentrail.ledger.query import Query, QueryError, Wanted
-from tokentrail.ledger.times import parse_time, parse_zone
+from tokentrail.ledger.times import end_of, parse_time, parse_zone
 from tokentrail.wording import did_you_mean
 
 __all__ = ["parse_parameters"]
@@ -22,7 +22,10 @@ _TIMEZONE: Final = "timezone"
 
 
 def parse_parameters(query: Query, given: Mapping[str, Sequence[str]], *, now: datetime | None = None) -> dict[str, Parameter]:
-    """Returns the values of parameters that are given as texts, several for a list. Raises `QueryError` for what does not fit, in one sentence."""
+    """Returns the values of parameters that are given as texts, several for a list.
+
+    `from` a month or a year alone is this month or year: `to` is its end. Raises `QueryError` for what does not fit, in one sentence.
+    """
     wanted = {each.name: each for each in query.parameters}
     for name in given:
         if name not in wanted:
@@ -33,9 +36,12 @@ def parse_parameters(query: Query, given: Mapping[str, Sequence[str]], *, now: d
             raise QueryError(f"query {query.name} needs the parameter {each.name}: {each.text}.")
     try:
         zone = parse_zone(_only(wanted[_TIMEZONE], given[_TIMEZONE])) if _TIMEZONE in given else timezone.utc
-        return {name: _value(wanted[name], texts, zone, now) for name, texts in given.items()}
+        values = {name: _value(wanted[name], texts, zone, now) for name, texts in given.items()}
     except ValueError as error:
         raise QueryError(f"query {query.name}: {error}.") from None
+    if "from" in given and "to" in wanted and "to" not in given and (end := end_of(given["from"][0], zone)):
+        values["to"] = end
+    return values
 
 
 def _value(wanted: Wanted, texts: Sequence[str], zone: tzinfo, now: datetime | None) -> Parameter:

@@ -58,7 +58,9 @@ def _property(wanted: Wanted) -> dict[str, Any]:
     if re.match(r"U?Int", wanted.type):
         return {**described, "type": "integer", **({"default": int(wanted.default)} if wanted.default else {})}
     if wanted.type.startswith("DateTime"):
-        described["description"] += "; such as 2026-11-01, 2026-11-01T12:30:00Z, 2026-11, today, month, 7d (for so long ago)"
+        described["description"] += (
+            "; such as 2026-11-01, 2026-11-01T12:30:00Z, 2026-11 (from alone is the whole month), today, month, 7d (for so long ago)"
+        )
         return {**described, "type": "string"}
     choices = {"enum": list(wanted.choices)} if wanted.choices else {}
     default = {"default": wanted.default} if wanted.default else {}

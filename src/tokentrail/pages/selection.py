@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from tokentrail.clickhouse.literals import Parameter
-from tokentrail.ledger.times import parse_time, parse_zone, period_before
+from tokentrail.ledger.times import end_of, parse_time, parse_zone, period_before
 
 __all__ = ["FILTERS", "Selection", "of_texts"]
 
@@ -53,7 +53,7 @@ def _moment(text: str) -> datetime:
 
 
 def of_texts(query: Mapping[str, str], now: datetime) -> Selection:
-    """Returns the selection of an address of the dashboard: `from` (24h by default, `all` for no bound), `to`, `timezone`, and filters.
+    """Returns the selection of an address of the dashboard: `from` (24h by default, `all`, `2026-11` the month), `to`, `timezone`, filters.
 
     A filter's value begins with =, so that the empty name can be chosen too. Raises ValueError, with a sentence, for anything else.
     """
@@ -70,7 +70,7 @@ def of_texts(query: Mapping[str, str], now: datetime) -> Selection:
             chosen[name] = [wanted]
     selection = Selection(
         start=None if start == "all" else parse_time(start, known, now=now),
-        end=None if end is None else parse_time(end, known, now=now),
+        end=end_of(start, known) if end is None else parse_time(end, known, now=now),
         timezone=zone,
         filters=chosen,
     )

@@ -27,6 +27,11 @@ Step = tuple[int, Decimal]
 """Above so many input tokens of the call (exclusive), the price for all of its tokens."""
 
 
+def lowered(model: str) -> str:
+    """Returns a text with the letters A to Z in lower case, as ClickHouse's `lower` does: other letters of a model fit as they are written."""
+    return model.translate(_LOWER)
+
+
 class PriceError(FileError):
     """A price file, or a list, that cannot be used. One sentence."""
 
