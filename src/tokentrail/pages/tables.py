@@ -81,9 +81,7 @@ def timeline(name: str, caption: str, shown: Timeline, kind: Kind = "count") -> 
 
 def certainty(rows: Sequence[Row]) -> Table:
     """How sure the counts are, by provider and model."""
-    columns = {
-        "provider": Column("name", "provider"),
-        "model": Column("name", "model"),
+    columns = _names("provider", "model") | {
         "calls": Column("count", "calls"),
         "reported_calls": Column("count", "reported"),
         "estimated_calls": Column("count", "estimated"),
@@ -96,9 +94,7 @@ def certainty(rows: Sequence[Row]) -> Table:
 
 def prompt_cache(rows: Sequence[Row]) -> Table:
     """What the providers' caches have served."""
-    columns = {
-        "provider": Column("name", "provider"),
-        "model": Column("name", "model"),
+    columns = _names("provider", "model") | {
         "calls": Column("count", "calls that state it"),
         "input_tokens": Column("count", "their input tokens"),
         "cache_read_tokens": Column("count", "read from the cache"),
@@ -110,10 +106,7 @@ def prompt_cache(rows: Sequence[Row]) -> Table:
 
 def response_cache(rows: Sequence[Row]) -> Table:
     """What a cache of responses would have saved."""
-    columns = {
-        "tenant_id": Column("name", "tenant"),
-        "operation": Column("name", "operation"),
-        "model": Column("name", "model"),
+    columns = _names("tenant_id", "operation", "model") | {
         "calls": Column("count", "calls"),
         "repeated_calls": Column("count", "repeated"),
         "repeated_share": Column("share", "share"),
@@ -128,8 +121,7 @@ def dearest(rows: Sequence[Row]) -> Table:
     priced = any(row["currency"] for row in rows)
     columns = {
         "operation_id": Column("name", "operation id"),
-        "operation": Column("name", "operation"),
-        "tenant_id": Column("name", "tenant"),
+        **_names("operation", "tenant_id"),
         **({"cost": Column("money", "cost"), "currency": Column("text", "currency")} if priced else {}),
         "tokens": Column("count", "tokens"),
         "calls": Column("count", "calls"),
@@ -143,11 +135,9 @@ def calls(rows: Sequence[Row]) -> Table:
     """The latest calls."""
     columns = {
         "ts": Column("time", "started, UTC"),
-        "tenant_id": Column("name", "tenant"),
-        "operation": Column("name", "operation"),
+        **_names("tenant_id", "operation"),
         "service_name": Column("name", "service"),
-        "provider": Column("name", "provider"),
-        "model": Column("name", "model"),
+        **_names("provider", "model"),
         "input_tokens": Column("count", "input"),
         "output_tokens": Column("count", "output"),
         "source": Column("text", "counts"),
@@ -156,6 +146,11 @@ def calls(rows: Sequence[Row]) -> Table:
         "duration_ms": Column("milliseconds", "ms"),
     }
     return _of_rows("latest", "The latest calls", columns, rows, most=len(rows))
+
+
+def _names(*dimensions: str) -> dict[str, Column]:
+    """Returns columns of names, with the headings that the dimensions have on the whole page."""
+    return {dimension: Column("name", _HEADINGS[dimension]) for dimension in dimensions}
 
 
 def _of_rows(name: str, caption: str, columns: Mapping[str, Column], rows: Sequence[Row], *, most: int = MOST_ROWS) -> Table:
