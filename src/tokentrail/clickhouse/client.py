@@ -20,6 +20,7 @@ from tokentrail.clickhouse.errors import READONLY, ClickHouseError, failed, unre
 from tokentrail.clickhouse.literals import Parameter, identifier, lines, parameter, readonly
 from tokentrail.clickhouse.rows import Result, decode
 from tokentrail.clickhouse.streams import Stream, of_response, request, with_sentences
+from tokentrail.process.forks import no_fork
 
 __all__ = ["DEFAULT_DSN", "OLDEST_VERSION", "ClickHouseError", "Client", "Result", "connect"]
 
@@ -68,7 +69,12 @@ class HttpClient:
 
     def __init__(self, dsn: Dsn) -> None:
         try:
-            import clickhouse_connect  # noqa: PLC0415 - an extra, and 0.3 s of import that the engine in this process does not need
+            with no_fork():  # the guard of budgets is a thread of a service, which may fork meanwhile
+                import encodings.idna  # noqa: F401, PLC0415 - else the first name lookup imports the module
+                import pwd  # noqa: F401, PLC0415 - for the name of this client
+
+                import clickhouse_connect  # noqa: PLC0415 - an extra, and 0.3 s of import that the engine in this process does not need
+                import clickhouse_connect.driver.httpclient  # noqa: PLC0415 - which `get_client` would import
         except ImportError:
             raise ClickHouseError("ClickHouse over HTTP needs clickhouse-connect: pip install 'tokentrail[cli]'") from None
         logging.getLogger("clickhouse_connect").addHandler(
