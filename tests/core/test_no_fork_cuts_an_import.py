@@ -28,11 +28,17 @@ def export():
     os.environ.update(OTEL_METRIC_EXPORT_INTERVAL="600000", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
     tokentrail.setup_opentelemetry()
 def reconfigure(): tokentrail.configure(tenant_id="acme")
+def budget():
+    tokentrail.configure(budget_dsn=os.environ.get("BUDGETS", "http://localhost:9/x"), budget_interval=600)
+    with tokentrail.track_tokens("chat", budget="acme"): pass
+    from tokentrail.process.current import current
+    while "budgets" not in current.runtime.diagnostics.internal_errors: time.sleep(0.01)
+    import clickhouse_connect  # as an application does in a child, whose thread may have the number of the parent's
 """
 
 EVERY_IMPORT = (
     """
-import logging, os, sys  # `logging` must be there before: its own hook would take its lock before ours
+import logging, os, sys, time  # `logging` must be there before: its own hook would take its lock before ours
 import tokentrail
 from tokentrail.process import forks
 import tokentrail
@@ -44,7 +50,7 @@ class Finder:
         if not forks.guard.lock._is_owned(): print(name, flush=True)
 
 sys.meta_path.insert(0, Finder())
-for use in (instrument, decorate, record, estimate, count, export, reconfigure, flush): use()
+for use in (instrument, decorate, record, estimate, count, export, reconfigure, budget, flush): use()
 os._exit(0)
 """
 )
@@ -93,7 +99,7 @@ def run(program: str, folder: Path, *arguments: str, **variables: str) -> str:
 def test_every_import_holds_off_forks(tmp_path: Path, protocol: str) -> None:
     with ScriptedServer([b"{}"]) as server:
         endpoint = server.url.replace("127.0.0.1", "localhost").removesuffix("/v1")
-        assert run(EVERY_IMPORT, tmp_path, TOKENTRAIL_ENDPOINT=endpoint, TOKENTRAIL_PROTOCOL=protocol).split() == []
+        assert run(EVERY_IMPORT, tmp_path, TOKENTRAIL_ENDPOINT=endpoint, TOKENTRAIL_PROTOCOL=protocol, BUDGETS=f"{endpoint}/x").split() == []
 
 
 @pytest.mark.parametrize(
@@ -104,6 +110,8 @@ def test_every_import_holds_off_forks(tmp_path: Path, protocol: str) -> None:
         ("wrapt", "instrument"),
         ("tiktoken", "count"),
         ("opentelemetry.sdk.trace", "export"),
+        ("clickhouse_connect", "budget"),
+        ("clickhouse_connect.driver.httpclient", "budget"),
     ],
 )
 def test_a_child_forked_amid_an_import_comes_to_its_end(tmp_path: Path, module: str, use: str) -> None:

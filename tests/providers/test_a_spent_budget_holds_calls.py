@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -17,9 +18,10 @@ from tests.support.ledger_rows import usage
 from tests.support.scripted import ScriptedServer, chunks, sse
 from tests.support.waiting import wait_until
 from tokentrail import BudgetExceeded, track_tokens
+from tokentrail.attribution import Attribution
 from tokentrail.budgets import store
 from tokentrail.budgets.budget import Budget
-from tokentrail.budgets.guard import guard
+from tokentrail.budgets.guard import Guard, guard
 from tokentrail.clickhouse.client import connect
 from tokentrail.testing import Usages
 
@@ -181,8 +183,37 @@ def test_wrong_arguments_are_refused_at_once(given: dict[str, Any], error: type[
         track_tokens("chat", **given)
 
 
+def test_a_server_that_takes_and_never_answers_is_given_up_in_time(client: openai.OpenAI, usages: Usages) -> None:
+    from tokentrail.process.current import current
+
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        tokentrail.configure(budget_dsn=f"http://127.0.0.1:{hole.getsockname()[1]}/x", budget_interval=600, budget_max_age=0.5)
+        guard.watch(["in a hole"])
+        with track_tokens("chat", budget="in a hole", over_budget="raise"):
+            list(client.chat.completions.create(**STREAM))
+        wait_until(lambda: current.runtime.diagnostics.internal_errors.pop("budgets", 0), "the error is counted")
+    assert len(usages.recorded) == 1
+
+
+def test_a_thread_that_was_interrupted_is_replaced(client: openai.OpenAI) -> None:
+    asked = []
+
+    def interrupted(_dsn: str, _names: Any) -> Any:
+        asked.append(1)
+        raise SystemExit  # ends a thread silently; gevent's Timeout is no Exception either
+
+    tokentrail.configure(budget_dsn="http://127.0.0.1:1/none", budget_interval=600)
+    own = Guard(interrupted)
+    own.watch(["spent"])
+
+    def is_replaced() -> bool:
+        own.check(Attribution(budgets={"spent": "raise"}))
+        return len(asked) > 2
+
+    wait_until(is_replaced, "another thread")
+
+
 def test_an_address_where_nobody_answers_disturbs_no_call(client: openai.OpenAI, usages: Usages, tmp_path: Path) -> None:
-    from tokentrail.budgets.guard import Guard
     from tokentrail.process.current import current
 
     tokentrail.configure(budget_dsn="http://127.0.0.1:1/none", budget_interval=600)

@@ -109,27 +109,31 @@ class Guard:
         with self._mutex.lock:
             if self._running or not current.settings.budget_dsn or not self._names:
                 return
-            self._running = bool(threads.start(self._run))
+            self._running = True  # before the thread, which may have ended when `start` returns
+            if not threads.start(self._run):
+                self._running = False
 
     def _run(self) -> None:
         wake = self._wake
-        while current.settings.budget_dsn and not threads.application_has_ended():
-            try:
-                begun = time.monotonic()
-                self._states = self._fetch(current.settings.budget_dsn, tuple(self._names))
-                self._fetched_at = begun
-            except Exception as error:
-                current.runtime.diagnostics.internal_error("budgets", error)
-            threads.get(wake, current.settings.budget_interval)  # ends early where a block names another budget
-        self._running = False
+        try:
+            while current.settings.budget_dsn and not threads.application_has_ended():
+                try:
+                    begun = time.monotonic()
+                    self._states = self._fetch(current.settings.budget_dsn, tuple(self._names))
+                    self._fetched_at = begun
+                except Exception as error:
+                    current.runtime.diagnostics.internal_error("budgets", error)
+                threads.get(wake, current.settings.budget_interval)  # ends early where a block names another budget
+        finally:
+            self._running = False  # also after what is no Exception, such as gevent's Timeout: the next call starts another thread
 
 
 def _fetched(dsn: str, names: Sequence[str]) -> Mapping[str, State]:
     """Asks ClickHouse. Raises `ClickHouseError`, and `ImportError` without the extra `cli`."""
     with no_fork():
-        from tokentrail.clickhouse.client import connect  # noqa: PLC0415 - a service without budgets needs no client
+        from tokentrail.clickhouse.client import LONGEST_WAIT, connect  # noqa: PLC0415 - a service without budgets needs no client
         from tokentrail.ledger.query import answer  # noqa: PLC0415 - same
-    client = connect(dsn)
+    client = connect(dsn, patience=min(current.settings.budget_max_age / 2, LONGEST_WAIT))  # time for another answer before the last is too old
     try:
         rows: list[dict[str, Any]] = answer(client, "budgets", {"names": list(names)}).dicts()
     finally:

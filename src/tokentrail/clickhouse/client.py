@@ -20,12 +20,16 @@ from tokentrail.clickhouse.errors import READONLY, ClickHouseError, failed, unre
 from tokentrail.clickhouse.literals import Parameter, identifier, lines, parameter, readonly
 from tokentrail.clickhouse.rows import Result, decode
 from tokentrail.clickhouse.streams import Stream, of_response, request, with_sentences
+from tokentrail.process.forks import no_fork
 
 __all__ = ["DEFAULT_DSN", "OLDEST_VERSION", "ClickHouseError", "Client", "Result", "connect"]
 
 OLDEST_VERSION: Final = (24, 8)
 """The oldest ClickHouse supported: a long-term release whose analyzer (the default since 24.3) prunes columns and pushes filters on `ts` through the
 two branches of the view `usage`, and takes lambdas as aliases in materialized views."""
+
+LONGEST_WAIT: Final = 600.0
+"""Seconds that a server may take for the first byte of an answer."""
 
 _Answer = TypeVar("_Answer")
 
@@ -66,9 +70,14 @@ class Client(Protocol):
 class HttpClient:
     """A ClickHouse server, over HTTP."""
 
-    def __init__(self, dsn: Dsn) -> None:
+    def __init__(self, dsn: Dsn, *, patience: float) -> None:
         try:
-            import clickhouse_connect  # noqa: PLC0415 - an extra, and 0.3 s of import that the engine in this process does not need
+            with no_fork():  # the guard of budgets is a thread of a service, which may fork meanwhile
+                import encodings.idna  # noqa: F401, PLC0415 - else the first name lookup imports the module
+                import pwd  # noqa: F401, PLC0415 - for the name of this client
+
+                import clickhouse_connect  # noqa: PLC0415 - an extra, and 0.3 s of import that the engine in this process does not need
+                import clickhouse_connect.driver.httpclient  # noqa: PLC0415 - which `get_client` would import
         except ImportError:
             raise ClickHouseError("ClickHouse over HTTP needs clickhouse-connect: pip install 'tokentrail[cli]'") from None
         logging.getLogger("clickhouse_connect").addHandler(
@@ -87,7 +96,7 @@ class HttpClient:
                 verify=dsn.verify,
                 ca_cert=dsn.ca_cert,
                 connect_timeout=5,
-                send_receive_timeout=600,
+                send_receive_timeout=patience,
                 autogenerate_session_id=False,
             )
         except Exception as error:
@@ -251,17 +260,18 @@ class EngineClient:
         self._session.close()
 
 
-def connect(dsn: str = DEFAULT_DSN, *, create: bool = False) -> Client:
+def connect(dsn: str = DEFAULT_DSN, *, create: bool = False, patience: float = LONGEST_WAIT) -> Client:
     """Opens a DSN and checks the version: `http(s)://user:password@host:port/database`, or `chdb:///folder?database=…`.
 
     `create`: the database, and the engine's folder, need not exist yet (for `migrate`); then no database is in use until `use` is called.
+    `patience`: seconds without a byte of an answer after which a server is given up.
     Raises `ClickHouseError` with one sentence: the cause, and what to do.
     """
     try:
         parsed = parse_dsn(dsn)
     except DsnError as error:
         raise ClickHouseError(str(error)) from None
-    client: Client = EngineClient(Path(parsed.folder), create=create) if parsed.scheme == "chdb" else HttpClient(parsed)
+    client: Client = EngineClient(Path(parsed.folder), create=create) if parsed.scheme == "chdb" else HttpClient(parsed, patience=patience)
     try:
         _check_and_use(client, parsed.database, may_be_missing=create)
     except ClickHouseError:
