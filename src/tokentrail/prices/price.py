@@ -73,11 +73,6 @@ class PriceList:
     left_out: Sequence[str] = ()
 
 
-def lowered(name: str) -> str:
-    """Returns the name as ClickHouse's `lower` does, with which names are compared: letters that are not of ASCII stay."""
-    return name.translate(_LOWER)
-
-
 def rows(prices: Iterable[Price]) -> list[dict[str, Any]]:
     """Returns rows of the table `prices`, without source and version: one for each step of a price, the largest first."""
     steps = [(price, above) for price in prices for above in sorted({above for rate in price.rates.values() for above, _ in rate}, reverse=True)]
