@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.message import Message
 from pathlib import Path
@@ -337,6 +338,23 @@ def test_a_message_that_a_kill_cut_off_is_told_by_the_next_check(database: Clien
         tell(database, Asked([finding()], [CONDITION]), parse("[error_share]\nhold = 0"), [*targets([f"json://{hook.host}/"]), Deadly()], now=START)  # type: ignore[list-item]
     assert len(hook.requests) == 1
     assert check(5, [finding()], f"json://{hook.host}/").sent == 0, "who has heard does not hear it again"
+
+
+def test_a_hold_ends_with_its_last_moment_and_an_alert_below_clear() -> None:
+    holds = {"error_share": timedelta(minutes=10)}
+    pending = advance({}, [finding()], holds, START)
+    (key,) = pending
+    assert pending[key].state == "pending"
+    assert advance(pending, [finding()], holds, START + timedelta(minutes=10, microseconds=-1))[key].state == "pending"
+    assert advance(pending, [], holds, START + timedelta(minutes=10))[key].state == "ended"
+    firing = advance(pending, [finding()], holds, START + timedelta(minutes=10))
+    assert (firing[key].state, firing[key].fired_at) == ("firing", START + timedelta(minutes=10))
+    later = START + timedelta(minutes=11)
+    assert advance(firing, [finding(value=9)], holds, later)[key].state == "firing", "between clear and threshold it goes on"
+    assert advance(firing, [finding(value=8)], holds, later)[key].state == "ended", "nobody was told, so nobody is told that it is over"
+    assert advance({}, [finding(value=9)], holds, later) == {}, "between clear and threshold none begins"
+    told = {key: replace(firing[key], told=frozenset({"gone"}))}
+    assert advance(told, [], holds, later, targets=frozenset({"a"}))[key].state == "ended", "a target that is no longer told keeps nothing open"
 
 
 def test_states_follow_from_what_was_found() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.installed import Point
 from tokentrail import track_tokens
+from tokentrail.frames import passed_over
 from tokentrail.instrumentation import registry
 from tokentrail.instrumentation.contract import Answer, Exchange, Hook, Integration, Request
 from tokentrail.instrumentation.registry import instrument
@@ -128,3 +129,21 @@ def test_a_decorated_function(caplog: pytest.LogCaptureFixture) -> None:
     assert_laid_to(line, lambda: next(decorated_steps("why")), caplog)
     assert_laid_to(awaits.__code__.co_firstlineno + 1, lambda: asyncio.run(awaits()), caplog)
     assert_laid_to(iterates.__code__.co_firstlineno + 1, lambda: asyncio.run(iterates()), caplog)
+
+
+def test_a_function_inside_a_wrapper_is_passed_over_too() -> None:
+    def warns() -> None:
+        warnings.warn("old", DeprecationWarning, stacklevel=2)
+
+    @passed_over
+    def wrapper() -> None:
+        def inner() -> None:
+            warns()
+
+        inner()
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        here = sys._getframe().f_lineno + 1
+        wrapper()
+    assert [(each.filename, each.lineno) for each in seen] == [(__file__, here)]
