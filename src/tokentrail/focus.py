@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import IO, Any, Final
 
 from tokentrail.money import EXACT
+from tokentrail.spreadsheets import no_formula
 
 __all__ = ["VERSIONS", "Column", "columns", "rows", "write_csv", "write_parquet"]
 
@@ -35,8 +35,6 @@ _METERS: Final = {
     "hour": "Hours",
 }
 _UNITS: Final = {"call": "Requests", "hour": "Hours"}
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a text begins with that spreadsheets take for a formula."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +192,14 @@ def _cell(value: Any) -> str:
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, dict):
         return _json(value)
-    return f"'{value}" if value.startswith(_FORMULA) else str(value)
+    return no_formula(value)
 
 
 def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def write_parquet(path: Path, version: str, found: Iterable[Sequence[Any]]) -> int:
+def write_parquet(file: IO[bytes], version: str, found: Iterable[Sequence[Any]]) -> int:
     """Writes a Parquet file, and returns the number of rows. Raises `ImportError` without pyarrow."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
     from pyarrow import parquet  # noqa: PLC0415 - same
@@ -213,5 +211,5 @@ def write_parquet(path: Path, version: str, found: Iterable[Sequence[Any]]) -> i
         pa.array([_json(row[place]) if isinstance(row[place], dict) else row[place] for row in several], kinds[each.kind])
         for place, each in enumerate(wanted)
     ]
-    parquet.write_table(pa.table(arrays, names=[each.name for each in wanted]), path)
+    parquet.write_table(pa.table(arrays, names=[each.name for each in wanted]), file)
     return len(several)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from calendar import monthrange
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -21,7 +23,7 @@ from tokentrail.clickhouse.client import connect
 from tokentrail.local.cache import Progress, Unavailable
 
 Run = Callable[..., Result]
-HOSTILE = ("=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "<b>\"quoted\", 'x'</b>", "模型 \\ ; \u202e", "")
+HOSTILE = ("\uff1dcmd()", "=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "<b>\"quoted\", 'x'</b>", "模型 \\ ; \u202e", "")
 PRICES = """
 [[price]]
 provider = "openai"
@@ -70,7 +72,9 @@ def spent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         rows += [
             usage(seq=101, ts=START_NS, more={"provider": "llama_cpp", "response_model": "smollm2", "duration_ns": 1_234_567_891}),
             usage(seq=102, ts=START_NS, more={"provider": "groq", "request_model": "llama", "response_model": "llama"}),
-            usage(seq=103, ts=START_NS, input_tokens=300, source="estimated"),
+            usage(
+                seq=103, ts=START_NS, input_tokens=301, output_tokens=7, source="estimated", more={"cache_read_tokens": 101, "reasoning_tokens": 3}
+            ),
             usage(seq=104, ts=START_NS, input_tokens=-40, output_tokens=-4, more={"calls": -1, "corrects_key": "k"}),
             usage(seq=105, ts=START_NS, input_tokens=None, output_tokens=None, source="unknown"),
         ]
@@ -102,17 +106,17 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def costs(run: Run, *options: str) -> dict[tuple[str, str], Decimal]:
+def costs(run: Run, *options: str, column: str = "cost") -> dict[tuple[str, str], Decimal]:
     """The costs of the question, by provider and currency."""
     answer = run("query", "cost", "-p", "by=provider", "--json", *options)
     rows = json.loads(answer.stdout, parse_float=Decimal, parse_int=Decimal)
-    return {(row["name"], row["currency"]): row["cost"] for row in rows if row["cost"] is not None}
+    return {(row["name"], row["currency"]): row[column] or Decimal(0) for row in rows if row["cost"] is not None}
 
 
 def summed(rows: list[dict[str, str]], column: str = "BilledCost") -> dict[tuple[str, str], Decimal]:
     sums: dict[tuple[str, str], Decimal] = {}
     for row in rows:
-        key = row["ServiceName"], row["BillingCurrency" if column == "BilledCost" else "PricingCurrency"]
+        key = row["ServiceName"], row["PricingCurrency" if column.startswith("Pricing") else "BillingCurrency"]
         sums[key] = sums.get(key, Decimal(0)) + Decimal(row[column])
     return sums
 
@@ -128,6 +132,7 @@ def test_the_sums_are_those_of_the_question(run: Run, tmp_path: Path, step: str,
     assert ran.stderr == "1 call without a price is in no charge: tokentrail query prices\n"
     assert summed(rows) == costs(run, "-p", f"currency={currency}")
     assert summed(rows, "PricingCurrencyEffectiveCost") == costs(run)
+    assert summed(rows, "x_EstimatedCost") == costs(run, "-p", f"currency={currency}", column="estimated_cost")
     for row in rows:
         begin, end = (row[f"ChargePeriod{which}"] for which in ("Start", "End"))
         hours = (_moment(end) - _moment(begin)) / 3600
@@ -200,7 +205,7 @@ def test_no_text_is_a_formula(run: Run, tmp_path: Path) -> None:
             if name in numbers:
                 assert Decimal(cell).is_finite()
             else:
-                assert not cell.startswith(("=", "+", "-", "@", "\t", "\r")), (name, cell)
+                assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d")), (name, cell)
 
 
 def test_parquet_has_decimals_and_texts_as_they_are(run: Run, tmp_path: Path) -> None:
@@ -229,6 +234,9 @@ def test_standard_output_is_csv(run: Run, tmp_path: Path) -> None:
         (("costs.csv", "--from", "2026-12", "--to", "2026-11"), "--from is not before --to"),
         (("costs.csv", "--from", "soon"), "'soon' is not a time"),
         (("no/such/folder/costs.csv",), "cannot be written: No such file or directory"),
+        ((f"{'x' * 300}.csv",), "cannot be written: File name too long"),
+        ((f"{'x' * 300}.csv", "--force"), "cannot be written: File name too long"),
+        (("folder.csv", "--force"), "cannot be written: Is a directory"),
     ],
 )
 def test_misuse_is_one_sentence_and_writes_nothing(
@@ -236,8 +244,47 @@ def test_misuse_is_one_sentence_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("there.csv").write_text("mine")
+    Path("folder.csv").mkdir()
     ran = run("export", "--format", "focus", *arguments)
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert sentence in ran.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["there.csv"]
+    assert {path.name for path in tmp_path.rglob("*")} == {"there.csv", "folder.csv"}
     assert Path("there.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_full_disk_leaves_the_former_file_and_nothing_else(spent: str, tmp_path: Path, kind: str) -> None:
+    """The limit of a file's size stands for the disk: the writer meets both as an error of `write`."""
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    file = tmp_path / f"costs.{kind}"
+    file.write_text("mine")
+    command = [
+        "sh",
+        "-c",
+        'ulimit -f 8; exec "$@"',
+        "sh",
+        sys.executable,
+        "-m",
+        "tokentrail",
+        "export",
+        "focus",
+        str(file),
+        "--force",
+        "--dsn",
+        spent,
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert f"{file} cannot be written: " in ran.stderr
+    assert len(ran.stderr.strip().splitlines()) == 1
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(file.name, "mine")]
+
+
+def test_a_link_is_followed_and_keeps_its_file_s_rights(run: Run, tmp_path: Path) -> None:
+    file, link = tmp_path / "november.csv", tmp_path / "latest.csv"
+    file.write_text("former")
+    file.chmod(0o640)
+    link.symlink_to(file)
+    assert run("export", "focus", str(link), "--force").exit_code == 0
+    assert (link.is_symlink(), read(file)[0]["ChargeCategory"], file.stat().st_mode & 0o777) == (True, "Usage", 0o640)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.terminal import assert_one_sentence, in_process, tokentrail
 from tokentrail.embedded.server import Addresses
-from tokentrail.pages.files import replaced
+from tokentrail.whole_files import replaced
 
 
 def test_a_page_takes_the_place_of_a_file(served: Addresses, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from importlib import resources
 import pytest
 
 from tokentrail.pages.documents import policy
-from tokentrail.pages.facts import _step
+from tokentrail.pages.facts import step_of
 from tokentrail.pages.figures import change, compact, grouped, money, share
 from tokentrail.pages.heat import LEVELS, heat_map
 
@@ -73,7 +73,7 @@ def test_an_hour_has_its_own_cell_and_the_highest_the_darkest_colour() -> None:
     ],
 )
 def test_a_plot_has_no_more_steps_than_can_be_seen(length: timedelta, step: str) -> None:
-    assert _step(length) == step
+    assert step_of(length) == step
 
 
 @pytest.mark.parametrize("live", [False, True])

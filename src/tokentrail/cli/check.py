@@ -18,8 +18,8 @@ from tokentrail.alerts.thresholds import Thresholds, read
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, print_table
-from tokentrail.pages.files import replaced
 from tokentrail.toml_files import FileError
+from tokentrail.whole_files import replaced
 from tokentrail.wording import counted, did_you_mean
 
 __all__ = ["command"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -20,6 +19,7 @@ from tokentrail.cli.stdout import write_text
 from tokentrail.cli.suggest import Group
 from tokentrail.deploy.collector import FILES, config_folder, gateway_url
 from tokentrail.ledger.query import answer
+from tokentrail.whole_files import replaced
 from tokentrail.wording import counted, of_number
 
 __all__ = ["command"]
@@ -60,11 +60,11 @@ def collector(folder: Path, force: bool) -> None:
     Example:  tokentrail export collector ./collector
               otelcol-contrib --config ./collector/gateway.yaml
     """
-    if folder.exists() and not folder.is_dir():
-        raise Misuse(f"{folder} is a file: name a folder.")
     source = config_folder()
     contents = {name: (source / name).read_bytes() for name in FILES}
     try:
+        if folder.exists() and not folder.is_dir():
+            raise Misuse(f"{folder} is a file: name a folder.")
         states = _write_files(folder, contents, force=force)
     except OSError as error:
         raise Misuse(f"{error.filename or folder} cannot be written: {error.strerror or error}.") from None
@@ -89,18 +89,9 @@ def _write_files(folder: Path, contents: dict[str, bytes], *, force: bool) -> di
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         if states[name] != "unchanged":
-            _write_whole(folder / name, content)
+            with replaced(folder / name) as written:
+                written.write(content)
     return states
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Writes a file that is there whole or not at all, whatever interrupts this program."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 @command.command(short_help="Costs in FOCUS, the FinOps Open Cost and Usage Specification.")
@@ -132,8 +123,8 @@ def focus_command(
         raise Misuse(f"{currency!r} is no currency: write three letters, such as EUR.")
     if start is not None and end is not None and start >= end:
         raise Misuse("--from is not before --to: the range is empty (--to is excluded).")
-    if str(file) != "-" and file.exists() and not force:
-        raise Misuse(f"{file} exists: nothing was written; --force replaces it.")
+    if str(file) != "-" and not force:
+        _refuse_existing(file)
     given = {"from": start, "to": end, "step": step, "currency": currency}
     values = {name: value for name, value in given.items() if value is not None}
     with opened(dsn) as client:
@@ -156,18 +147,27 @@ def focus_command(
 focus_command.name = "focus"
 
 
-def _put(file: Path, kind: str, version: str, found: Iterable[Sequence[Any]]) -> int:
-    """Writes the whole file beside its place, and puts it there: nothing is half written."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
+def _refuse_existing(file: Path) -> None:
     try:
-        if kind == "parquet":
-            number = focus.write_parquet(beside, version, found)
-        else:
-            with beside.open("w", encoding="utf-8", errors="replace", newline="") as written:
-                number = focus.write_csv(written, version, found)
-        beside.replace(file)
+        if file.exists():
+            raise Misuse(f"{file} exists: nothing was written; --force replaces it.")
     except OSError as error:
-        raise Misuse(f"{file} cannot be written: {error.strerror or error}.") from None
-    finally:
-        beside.unlink(missing_ok=True)
-    return number
+        raise _unwritable(file, error) from None
+
+
+def _put(file: Path, kind: str, version: str, found: Iterable[Sequence[Any]]) -> int:
+    """Writes the file, whole or not at all."""
+    try:
+        with replaced(file) as written:
+            if kind == "parquet":
+                return focus.write_parquet(written, version, found)
+            lines = io.TextIOWrapper(written, encoding="utf-8", errors="replace", newline="")
+            number = focus.write_csv(lines, version, found)
+            lines.detach()  # writes what is left, and leaves the file to its owner
+            return number
+    except OSError as error:
+        raise _unwritable(file, error) from None
+
+
+def _unwritable(file: Path, error: OSError) -> Misuse:
+    return Misuse(f"{file} cannot be written: {error.strerror or error}.")

@@ -20,6 +20,7 @@ from tokentrail.cli.suggest import Choice
 from tokentrail.cli.tables import is_empty, is_number, plain, shown, steers, table, vertical
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import identifier
+from tokentrail.spreadsheets import no_formula
 from tokentrail.wording import counted
 
 __all__ = [
@@ -52,7 +53,6 @@ BLOCK: Final = 10_000
 _JSON: Final = msgspec.json.Encoder(decimal_format="number")
 
 _TEXTS: Final = msgspec.json.Encoder(decimal_format="string")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.ASCII)
 
 Row = Sequence[Any]
@@ -198,7 +198,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = plain(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    return no_formula(text) if isinstance(value, str) and not _NUMBER.fullmatch(text) else text
 
 
 def _markdown(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[bytes]:

@@ -6,7 +6,6 @@ tables      answers as tables: columns with their kinds, rows cut to a page's le
 plots       answers over time as SVG, drawn by pygal, coloured by the page's style alone
 figures     numbers and names as people read them
 documents   the HTML, by jinja2 with autoescape; the content security policy names the hash of the one style and the one script
-files       a page as a file, replaced whole
 
 A name (tenant, model, operation) is text in every page: nothing that a name contains can become an element, a style or a script. The report has no
 script at all. Pages load nothing: no font, no image, no address.

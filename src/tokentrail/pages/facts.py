@@ -16,7 +16,7 @@ from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.query import read
 from tokentrail.pages.selection import FILTERS, Selection
 
-__all__ = ["DIMENSIONS", "Facts", "Now", "Parts", "Row", "Totals", "Wanted", "collect"]
+__all__ = ["DIMENSIONS", "Facts", "Now", "Parts", "Row", "Totals", "Wanted", "collect", "step_of"]
 
 Row = dict[str, Any]
 _Ask = Callable[..., Future[list[Row]]]
@@ -197,16 +197,17 @@ def _trend(ask: _Ask, selection: Selection, now: datetime, question: str, by: st
 
     length = selection.length(now)
     if length is not None:
-        step = _step(length)
+        step = step_of(length)
         return step, asked(step)
     days = asked("day")
     if not days:
         return "day", days
-    step = _step(datetime.fromisoformat(days[-1]["time"]) - datetime.fromisoformat(days[0]["time"]) + timedelta(days=1))
+    step = step_of(datetime.fromisoformat(days[-1]["time"]) - datetime.fromisoformat(days[0]["time"]) + timedelta(days=1))
     return step, days if step == "day" else asked(step)
 
 
-def _step(length: timedelta) -> str:
+def step_of(length: timedelta) -> str:
+    """Returns the step of a plot over a range of this length."""
     return next((step for step, limit in _STEPS if length <= limit), "month")
 
 

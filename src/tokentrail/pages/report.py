@@ -9,8 +9,8 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.verify import verify
 from tokentrail.pages.documents import report
 from tokentrail.pages.facts import Wanted, collect
-from tokentrail.pages.files import replaced
 from tokentrail.pages.selection import Selection
+from tokentrail.whole_files import replaced
 
 __all__ = ["write_report"]
 

@@ -54,7 +54,7 @@ SELECT
     s.price_model AS price_model,
     s.endpoint = 'batch' AS is_batch,
     s.corrects_key != '' AS is_correction,
-    sumIf(charge_cost, s.source = 'estimated') AS estimated_cost
+    ifNull(sumIf(charge_cost + if(place = 1, s.rest, toDecimal128(0, 18)), s.source = 'estimated'), toDecimal128(0, 18)) AS estimated_cost
 FROM
 (
     SELECT

@@ -1,4 +1,4 @@
-"""A page as a file: written beside its place and renamed, so that a reader finds the former page or the new one, and never a half."""
+"""A file that is written beside its place and renamed, so that a reader finds the former file or the new one, and never a half."""
 
 from __future__ import annotations
 
