@@ -6,7 +6,6 @@ Both answer in `JSONCompact`, so a value is the same Python value from both: num
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+from tokentrail.clickhouse.driver import opened
 from tokentrail.clickhouse.dsn import DEFAULT_DSN, LOCK_FILE, Dsn, DsnError, parse_dsn
-from tokentrail.clickhouse.errors import READONLY, ClickHouseError, failed, unreachable
+from tokentrail.clickhouse.errors import READONLY, ClickHouseError, failed
 from tokentrail.clickhouse.literals import Parameter, identifier, lines, parameter, readonly
 from tokentrail.clickhouse.rows import Result, decode
 from tokentrail.clickhouse.streams import Stream, of_response, request, with_sentences
-from tokentrail.process.forks import no_fork
 
 __all__ = ["DEFAULT_DSN", "OLDEST_VERSION", "ClickHouseError", "Client", "Result", "connect"]
 
@@ -71,36 +70,10 @@ class HttpClient:
     """A ClickHouse server, over HTTP."""
 
     def __init__(self, dsn: Dsn, *, patience: float) -> None:
-        try:
-            with no_fork():  # the guard of budgets is a thread of a service, which may fork meanwhile
-                import encodings.idna  # noqa: F401, PLC0415 - else the first name lookup imports the module
-                import pwd  # noqa: F401, PLC0415 - for the name of this client
-
-                import clickhouse_connect  # noqa: PLC0415 - an extra, and 0.3 s of import that the engine in this process does not need
-                import clickhouse_connect.driver.httpclient  # noqa: PLC0415 - which `get_client` would import
-        except ImportError:
-            raise ClickHouseError("ClickHouse over HTTP needs clickhouse-connect: pip install 'tokentrail[cli]'") from None
-        logging.getLogger("clickhouse_connect").addHandler(
-            logging.NullHandler()
-        )  # its errors are raised as ClickHouseError, and must not be logged too
         self.database = ""
         self.address = dsn.shown
         self._settable: dict[str, bool] = {}
-        try:
-            self.driver = clickhouse_connect.get_client(
-                host=dsn.host,
-                port=dsn.port,
-                interface=dsn.scheme,
-                username=dsn.user,
-                password=dsn.password,
-                verify=dsn.verify,
-                ca_cert=dsn.ca_cert,
-                connect_timeout=5,
-                send_receive_timeout=patience,
-                autogenerate_session_id=False,
-            )
-        except Exception as error:
-            raise unreachable(dsn, error) from None
+        self.driver = opened(dsn, patience)
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, read_only: bool = False) -> Result:
         def ask(settings: dict[str, str]) -> bytes:

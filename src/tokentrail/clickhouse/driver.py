@@ -1,0 +1,45 @@
+"""The driver of a ClickHouse server over HTTP, clickhouse-connect: imported when a server is opened, in a process that may fork meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tokentrail.clickhouse.dsn import Dsn
+from tokentrail.clickhouse.errors import ClickHouseError, unreachable
+from tokentrail.process.forks import no_fork
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+__all__ = ["opened"]
+
+
+def opened(dsn: Dsn, patience: float) -> Client:
+    """Returns clickhouse-connect's client of a server, which is given up after so many seconds without a byte. Raises `ClickHouseError`."""
+    try:
+        with no_fork():  # the guard of budgets is a thread of a service, which may fork meanwhile
+            import encodings.idna  # noqa: F401, PLC0415 - else the first name lookup imports the module
+            import pwd  # noqa: F401, PLC0415 - for the name of this client
+
+            import clickhouse_connect  # noqa: PLC0415 - an extra, and 0.3 s of import that the engine in this process does not need
+            import clickhouse_connect.driver.httpclient  # noqa: PLC0415 - which `get_client` would import
+    except ImportError:
+        raise ClickHouseError("ClickHouse over HTTP needs clickhouse-connect: pip install 'tokentrail[cli]'") from None
+    logger = logging.getLogger("clickhouse_connect")
+    logger.addHandler(logging.NullHandler())  # its errors are raised as ClickHouseError, and must not be logged too
+    try:
+        return clickhouse_connect.get_client(
+            host=dsn.host,
+            port=dsn.port,
+            interface=dsn.scheme,
+            username=dsn.user,
+            password=dsn.password,
+            verify=dsn.verify,
+            ca_cert=dsn.ca_cert,
+            connect_timeout=5,
+            send_receive_timeout=patience,
+            autogenerate_session_id=False,
+        )
+    except Exception as error:
+        raise unreachable(dsn, error) from None
