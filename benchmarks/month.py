@@ -32,7 +32,8 @@ INSERT INTO usage_ledger (key_ts, key_hash, version, key_kind, key_head, event_t
     operation_name, token_type_name, endpoint, provider, request_model, response_model, input_source, output_source, ended_name, calls,
     input_tokens, output_tokens, attempts)
 SELECT
-    fromUnixTimestamp64Nano(toInt64({start:Int64} + (number - {first:UInt64}) * {step:Int64}), 'UTC') AS ts, reinterpretAsUInt128(sipHash128(number)), number,
+    fromUnixTimestamp64Nano(toInt64({start:Int64} + (number - {first:UInt64}) * {step:Int64}), 'UTC') AS ts,
+    reinterpretAsUInt128(sipHash128(number)), number,
     'automatic',
     concat('chat:t', toString(number % 200), ':', lower(hex(sipHash128(number, 1)))), ts, ts, lower(hex(MD5(toString(number % 50)))), number, number,
     concat('tenant-', toString(sipHash64(number, 2) % 200)), 'chat', 'llm', 'chat', concat('provider-', toString(sipHash64(number, 3) % 8)),

@@ -1,8 +1,9 @@
-"""What a month's report costs with the sums by day, beside the same report from the ledger, over the calls of `month.py`: the numbers are compared too.
+"""What a month's report costs with the sums by day, beside the same report from the ledger: the numbers are compared too.
 
     python benchmarks/rollup.py --rows 10000000
 
-CPU seconds of this process, in which the engine runs, in turns within one run. The present day is not summed: a report reads it from the ledger.
+Over the calls of `month.py`, in CPU seconds of this process, in which the engine runs, in turns within one run. The
+present day is not summed: a report reads it from the ledger.
 """
 
 from __future__ import annotations

@@ -90,6 +90,24 @@ def test_a_call_costs_what_its_answer_says_it_is_billed(database: Client, land: 
     assert {state for _, _, state in found} == {"priced"}
 
 
+def test_a_voice_conversation_costs_what_openai_reckons(database: Client, land: Land) -> None:
+    """The worked example of developers.openai.com, api/docs/guides/voice-latency-cost: 90 seconds at 0.05 a minute, and a backend of 0.02."""
+    load(
+        database,
+        parse(
+            '[[price]]\nprovider = "openai"\nmodel = "gpt-live*"\nhour = 3\n'
+            '[[price]]\nprovider = "openai"\nmodel = "gpt-5.6-luna"\ninput = 1\noutput = 4\n'
+        ),
+    )
+    voice = {"provider": "openai", "request_model": "gpt-live", "response_model": "gpt-live-1", "duration_ns": 90 * 10**9}
+    backend = {"provider": "openai", "request_model": "gpt-5.6-luna", "response_model": "gpt-5.6-luna", "duration_ns": 10**9}
+    land(usage(seq=1, input_tokens=None, output_tokens=None, more=voice), usage(seq=2, input_tokens=8_000, output_tokens=3_000, more=backend))
+    costs = {row["name"]: row["cost"] for row in answer(database, "cost").dicts()}
+    assert costs == {"gpt-live-1": Decimal("0.075"), "gpt-5.6-luna": Decimal("0.02")}
+    (whole,) = answer(database, "cost", {"by": "total"}).dicts()
+    assert whole["cost"] == Decimal("0.095")
+
+
 EXAMPLES = {
     "per_token_foundation_model_api": (
         ("solora-saturn-4.8", {"input": 5, "output": 25}, {"input_tokens": 8_400_000, "output_tokens": 2_100_000}),
