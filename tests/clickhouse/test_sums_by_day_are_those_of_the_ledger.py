@@ -15,6 +15,7 @@ from tests.support.ledger_rows import Land, Row, claimed, usage, with_body
 from tests.support.waiting import wait_until
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.errors import ClickHouseError
+from tokentrail.clickhouse.rows import Result
 from tokentrail.ledger import rollup
 from tokentrail.ledger.query import answer
 from tokentrail.ledger.report import ask, days_from_sums
@@ -263,6 +264,29 @@ def test_a_build_that_was_interrupted_counts_for_nothing(database: Client, land:
     assert fresh(database) == []
     assert by_day(database) == by_ledger(database)
     assert len(refresh(database).built) == len(ALL)
+    assert by_day(database) == by_ledger(database)
+
+
+def test_a_build_that_took_too_long_counts_for_nothing_and_is_made_again(database: Client, land: Land, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Questions look back an hour before the last check: an insert at the beginning of a longer build could be missed."""
+    land(*long_ago(*five_days()))
+    passed = timedelta()
+
+    def slowly(client: Client, name: str, *given: Any) -> Result:
+        nonlocal passed
+        found = answer(client, name, *given)
+        if name != "days_moment":
+            return found
+        ((moment, prices),) = found.rows
+        passed += timedelta(minutes=31)
+        return Result(found.columns, [[str(datetime.fromisoformat(str(moment)) + passed), prices]], found.types)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rollup, "answer", slowly)
+        refreshed = refresh(database)
+    assert ([str(day) for day in refreshed.late], refreshed.built) == (ALL, [])
+    assert fresh(database) == []
+    assert [str(day) for day in refresh(database).built] == ALL == fresh(database)
     assert by_day(database) == by_ledger(database)
 
 
