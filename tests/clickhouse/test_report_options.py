@@ -158,6 +158,11 @@ def test_shares_and_changes_are_those_of_the_questions(run: Run, database: Clien
     people = run("report", "--by", "model", "--change", "--share", "--from", "2026-11-15 12:00", "--to", "2026-11-18 12:00")
     assert "against 2026-11-12 12:00 to 2026-11-15 12:00" in people.stderr
     assert "share %" in people.stdout
+    shares = [
+        row["share"] for row in rows_of(run("report", "--by", "model", "--share", "--from", "2026-11-15 12:00", "--to", "2026-11-18 12:00", "--json"))
+    ]
+    assert sum(shares) == pytest.approx(1, abs=0.001)
+    assert {f"{share:.1%}".rstrip("%") for share in shares if share} <= set(people.stdout.split())
     assert run("report", "--change").exit_code == 2
     assert run("report", "--change", "--from", "7d", "--by", "day").exit_code == 2
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.ledger_rows import Land, Row, claimed, usage, with_body
+from tests.support.terminal import in_process
 from tests.support.waiting import wait_until
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.errors import ClickHouseError
@@ -353,3 +354,21 @@ def test_verify_names_days_that_were_changed_by_hand(database: Client, land: Lan
     refresh(database, every=True)
     assert not [finding for finding in verify(database).findings if "sums" in finding]
     assert by_day(database) == by_ledger(database)
+
+
+@pytest.mark.parametrize("changed", ["input_tokens = input_tokens + 1", "calls = calls + 1"])
+def test_verify_names_days_whose_sums_were_changed_by_hand(changed: str, database: Client, land: Land) -> None:
+    land(*long_ago(*five_days()))
+    refresh(database)
+    database.command(f"ALTER TABLE usage_days UPDATE {changed} WHERE day = '2026-11-06' SETTINGS mutations_sync = 2")
+    found = [finding for finding in verify(database).findings if "sums" in finding]
+    assert found == ["the sums of 2026-11-06 are not those of the ledger: tokentrail rollup --rebuild"]
+
+
+def test_a_report_for_people_says_how_many_days_are_summed(dsn: str, database: Client, land: Land) -> None:
+    land(*long_ago(*five_days()))
+    refresh(database)
+    said = "5 days from the sums by day (tokentrail rollup), the rest from the ledger"
+    assert said in in_process("report", "--by", "tenant_id", "--dsn", dsn).err
+    assert "sums by day" not in in_process("report", "--by", "tenant_id,hour", "--dsn", dsn).err
+    assert in_process("report", "--by", "tenant_id", "--json", "--dsn", dsn).err == ""
