@@ -198,3 +198,18 @@ def test_what_fires_is_shown_where_nobody_can_be_told(database: Client, dsn: str
     assert "alert_checks" in ran.stderr
     assert SECRET not in ran.output
     assert hook.requests == []
+
+
+def test_a_condition_that_cannot_be_answered_is_no_success(database: Client, dsn: str) -> None:
+    database.command("DROP TABLE quarantine")
+    said = CliRunner().invoke(cli, ["check", "quarantine", "silent_service", "--dsn", dsn])
+    assert (said.exit_code, "✗ quarantine cannot be answered" in said.stderr) == (1, True)
+    assert CliRunner().invoke(cli, ["check", "silent_service", "--dsn", dsn]).exit_code == 0
+
+
+def test_an_end_that_reaches_nobody_is_no_success(check: Check, database: Client, dsn: str) -> None:
+    with web() as server:
+        address = f"json://{server.host}/"
+        assert check(0, [finding()], address).sent == 1
+    said = CliRunner().invoke(cli, ["check", "error_share", "--notify", "--target", address, "--dsn", dsn])
+    assert (said.exit_code, "✗ target 1 (json)" in said.stderr, "0 messages sent" in said.stderr) == (1, True, True)

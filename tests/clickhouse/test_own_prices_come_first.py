@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -64,6 +65,20 @@ def test_a_price_is_valid_in_its_time_alone(database: Client, land: Land, costs:
     assert {seq: row[:2] for seq, row in costs().items()} == {1: ("unpriced", None), 2: ("priced", 1), 3: ("priced", 1), 4: ("priced", 4)}
 
 
+@pytest.mark.parametrize(("begin", "end"), [(9, 18), (18, 9)], ids=["by day", "over midnight"])
+def test_a_price_of_some_hours_holds_from_its_first_second_to_before_its_end(
+    database: Client, land: Land, costs: Costs, begin: int, end: int
+) -> None:
+    daily = replace(price("input = 2\noutput = 0").prices[0], daily=(begin * 3600, end * 3600))
+    always = price("input = 1\noutput = 0").prices[0]
+    load(database, PriceList("own", [daily, always]))
+    midnight = START_NS - START_NS % (24 * HOUR)
+    moments = [0, 9 * HOUR - 1, 9 * HOUR, 18 * HOUR - 1, 18 * HOUR, 24 * HOUR - 1]
+    land(*(usage(seq=seq, ts=midnight + at, input_tokens=1_000_000, output_tokens=0) for seq, at in enumerate(moments, 1)))
+    within = (3, 4) if begin < end else (1, 2, 5, 6)
+    assert {seq: row[1] for seq, row in costs().items()} == {seq: 2 if seq in within else 1 for seq in range(1, 7)}
+
+
 def test_a_step_holds_for_all_tokens_of_a_larger_call(database: Client, land: Land, costs: Costs) -> None:
     load(database, price("input = 1\noutput = 2\nsteps = [{ above = 200000, input = 3, output = 6 }, { above = 400000, input = 9 }]"))
     land(*(usage(seq=seq, input_tokens=tokens, output_tokens=1000) for seq, tokens in enumerate((200_000, 200_001, 400_001), 1)))
@@ -112,6 +127,10 @@ def test_what_has_no_price_is_no_zero(database: Client, land: Land, costs: Costs
         4: ("unpriced", None),
         5: ("priced", 1),
     }
+    parts = database.query(
+        "SELECT seq, input_cost, output_cost, call_cost FROM usage_cost WHERE cost_state IN ('uncounted', 'unpriced') ORDER BY seq"
+    )
+    assert parts.rows == [(3, None, None, None), (4, None, None, None)]
     ((row),) = [row for row in answer(database, "cost", {"by": "provider"}).dicts() if row["currency"] == "USD"]
     assert (row["cost"], row["priced_calls"], row["partly_calls"], row["unpriced_calls"], row["uncounted_calls"]) == (3, 1, 2, 0, 1)
     assert {row["currency"]: row["calls"] for row in answer(database, "cost", {"by": "provider"}).dicts()} == {"USD": 4, "": 1}
@@ -152,6 +171,17 @@ def test_a_model_is_named_by_characters_and_stars(database: Client, land: Land, 
     load(database, parse(f'[[price]]\nprovider = "openai"\nmodel = "{pattern}"\ninput = 1\noutput = 1'))
     land(usage(seq=1, more={"request_model": model, "response_model": model}))
     assert costs()[1][0] == ("priced" if fits else "unpriced")
+
+
+def test_the_model_that_answered_is_priced_before_the_one_that_was_asked_for(database: Client, land: Land, costs: Costs) -> None:
+    entry = '[[price]]\nprovider = "openai"\nmodel = "{}"\ninput = {}\noutput = 0\n'
+    load(database, parse(entry.format("auto", 1) + entry.format("gpt-large", 2)))
+    land(
+        usage(seq=1, input_tokens=1_000_000, more={"request_model": "auto", "response_model": "gpt-large"}),
+        usage(seq=2, input_tokens=1_000_000, more={"request_model": "auto", "response_model": "nobody-knows"}),
+        usage(seq=3, input_tokens=1_000_000, more={"request_model": "gpt-large", "response_model": "auto"}),
+    )
+    assert {seq: row[1] for seq, row in costs().items()} == {1: 2, 2: 1, 3: 1}
 
 
 def test_the_first_price_of_a_file_counts(database: Client, land: Land, costs: Costs) -> None:

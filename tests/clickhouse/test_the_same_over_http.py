@@ -88,6 +88,22 @@ def test_read_only_is_enforced_by_the_server(over_http: Client) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
+        "BACKUP TABLE victim TO Memory('made')",
+        "/* */ -- all\n restore TABLE victim AS other FROM Memory('made')",
+        "CREATE TABLE other (a Int8) ENGINE = Memory PARALLEL WITH BACKUP TABLE victim TO Memory('made')",
+    ],
+)
+def test_a_copy_is_refused_before_a_server_is_asked(database: Client, statement: str) -> None:
+    """No level of `readonly` refuses these statements."""
+    database.command("CREATE TABLE victim (a Int8) ENGINE = MergeTree ORDER BY a AS SELECT 1")
+    with pytest.raises(ClickHouseError, match="BACKUP and RESTORE write"):
+        database.query(statement, read_only=True)
+    assert database.query("SELECT 'BACKUP TABLE victim'", read_only=True).rows == [("BACKUP TABLE victim",)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
         "DROP TABLE victim SETTINGS readonly = 0",
         "TRUNCATE TABLE victim SETTINGS readonly=0",
         "INSERT INTO victim SELECT 7 SETTINGS readonly=0",
