@@ -207,6 +207,21 @@ def test_a_currency_without_a_rate_is_refused_and_not_left_out(priced: Client) -
     assert len(answer(priced, "budgets").rows) == 2
 
 
+def test_what_is_priced_in_part_makes_a_lower_bound(database: Client, land: Land) -> None:
+    load_prices(database, parse_prices('[[price]]\nprovider = "openai"\nmodel = "gpt-4o-mini*"\ninput = 1\n'))
+    store.put(database, [Budget("money", Decimal(5), "month", "USD"), Budget("tokens", Decimal(5), "month")])
+    at = {"at": f"{START + timedelta(hours=2):%Y-%m-%d %H:%M:%S}"}
+
+    def bounds() -> dict[str, tuple[Any, ...]]:
+        rows = answer(database, "budgets", at).dicts()
+        return {row["name"]: (row["is_lower_bound"], row["partly_calls"], row["unpriced_calls"]) for row in rows}
+
+    land(usage(seq=1, input_tokens=1_000_000, output_tokens=0))
+    assert bounds() == {"money": (False, 0, 0), "tokens": (False, 0, 0)}
+    land(usage(seq=2, ts=START_NS + 1, input_tokens=1_000_000, output_tokens=5))  # no rate of the output
+    assert bounds() == {"money": (True, 1, 0), "tokens": (False, 1, 0)}
+
+
 def test_the_latest_version_of_each_budget_counts(database: Client, land: Land) -> None:
     land(usage(tenant="acme"))
     store.put(database, [Budget("one", Decimal(5), "day"), Budget("two", Decimal(6), "week")])
