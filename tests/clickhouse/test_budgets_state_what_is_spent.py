@@ -222,6 +222,18 @@ def test_what_is_priced_in_part_makes_a_lower_bound(database: Client, land: Land
     assert bounds() == {"money": (True, 1, 0), "tokens": (False, 1, 0)}
 
 
+def test_each_filter_leaves_out_what_it_does_not_name(database: Client, land: Land) -> None:
+    land(usage(tenant="acme"))
+    ((operation, provider, model, service, environment),) = database.query(
+        "SELECT operation_name, provider, model, service_name, environment FROM usage"
+    ).rows
+    named = dict(zip(FILTERS, ("acme", operation, provider, model, service, environment), strict=True))
+    store.put(database, [Budget(f"of {name}", Decimal(5), "month", only={name: (value,)}) for name, value in named.items()])
+    store.put(database, [Budget(f"of other {name}", Decimal(5), "month", only={name: ("nobody",)}) for name in named])
+    rows = answer(database, "budgets", {"at": f"{START + timedelta(hours=2):%Y-%m-%d %H:%M:%S}"}).dicts()
+    assert {row["name"]: row["calls"] for row in rows} == {f"of {name}": 1 for name in named} | {f"of other {name}": 0 for name in named}
+
+
 def test_the_latest_version_of_each_budget_counts(database: Client, land: Land) -> None:
     land(usage(tenant="acme"))
     store.put(database, [Budget("one", Decimal(5), "day"), Budget("two", Decimal(6), "week")])
