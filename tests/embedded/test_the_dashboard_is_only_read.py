@@ -34,8 +34,16 @@ def test_its_policy_allows_one_style_and_one_script(server: Addresses, path: str
     assert re.fullmatch(r"'sha256-[^ ']+'", rules["script-src"])
     assert re.fullmatch(r"'sha256-[^ ']+'", rules["style-src"])
     assert "unsafe" not in headers["content-security-policy"]
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["cache-control"] == "no-store"
+    assert rules["frame-ancestors"] == "'none'"
+    safe = {
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "cross-origin-resource-policy": "same-origin",
+        "cross-origin-opener-policy": "same-origin",
+        "cache-control": "no-store",
+    }
+    assert {name: headers[name] for name in safe} == safe
 
 
 @pytest.mark.parametrize(
