@@ -16,11 +16,13 @@ import os, signal, sys, time
 from tokentrail.process import signals
 from tokentrail.process.signals import Stop, ended_by_signals
 signals.ASK_AGAIN_S = 0.05
+dropped = []
 """
 ENDING = """
     try:
         for _ in range(2000): time.sleep(0.05)
     finally:
+        print("dropped" if dropped else "not dropped", flush=True)
         print("in order", flush=True)
         time.sleep(0.2)  # longer than the alarm's period
         print("whole", flush=True)
@@ -30,7 +32,7 @@ class Finalized:
     def __del__(self):
         print("ready", flush=True)
         for _ in range(2000): time.sleep(0.05)
-sys.unraisablehook = lambda _: print("dropped", flush=True)
+sys.unraisablehook = dropped.append  # in C: no alarm comes between
 with ended_by_signals():
     Finalized()
 """
@@ -39,8 +41,8 @@ with ended_by_signals():
     try:
         print("ready", flush=True)
         for _ in range(2000): time.sleep(0.05)
-    except BaseException:
-        print("dropped", flush=True)
+    except BaseException as error:
+        dropped.append(error)
 """
 
 

@@ -22,6 +22,7 @@ for subject in subjects():
 
 FOUND: tuple[tuple[str, list[int]], ...] = (
     ("bedrock-invoke_model-08ba14a7f564", [0, 0, 0, 14, 0, 49]),  # events at hand of an endpoint that has no stream
+    ("litellm openai-responses-84be038eca4c", [0, 0, 2, 0, 0, 0, 0, 0, 0, 135, 4, 0, 0, 0, 1]),  # a delta without a type
     (
         "ollama-ollama_chat-by-hand-thinking",
         [

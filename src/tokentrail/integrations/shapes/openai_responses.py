@@ -138,12 +138,12 @@ class ResponseEvents:
 
     def absorb(self, event: Any) -> bool:
         """Takes an event's text or snapshot. The usual event (a delta of text) costs no further call."""
-        if type(event) in JSON_OBJECTS:
-            if "delta" in event and type(event["delta"]) is str and event["type"] in DELTAS:
-                self.texts += (event["delta"],)
-                return False
-            event = event if type(event) is Body else Body.of(event)  # the caller requested dictionaries
         try:
+            if type(event) in JSON_OBJECTS:
+                if "delta" in event and type(event["delta"]) is str and event["type"] in DELTAS:
+                    self.texts += (event["delta"],)
+                    return False
+                event = event if type(event) is Body else Body.of(event)  # the caller requested dictionaries
             kind = event.type
             if kind in DELTAS:
                 if isinstance(event.delta, str):
@@ -156,7 +156,7 @@ class ResponseEvents:
                 self.others = self.others or event.item.type != "message"
             elif kind not in _TEXT_EVENTS:
                 self.others = True
-        except (AttributeError, TypeError):
+        except (AttributeError, KeyError, TypeError):
             return False  # an event of another shape states no usage
         return False
 
