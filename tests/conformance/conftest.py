@@ -15,7 +15,7 @@ from tokentrail.testing.conformance import Case
 
 
 @pytest.fixture(autouse=True)
-def quick(quick_sdks: None) -> None:
+def quick(quick_sdks: None, quick_collections: None) -> None:
     """Clients read no certificates of the web."""
 
 

@@ -15,7 +15,7 @@ from tokentrail.testing import ReplayServer, Usages, collect_usages
 
 
 @pytest.fixture(autouse=True)
-def hooks(quick_sdks: None) -> Iterator[None]:
+def hooks(quick_sdks: None, quick_collections: None) -> Iterator[None]:
     instrument()
     with Runtime(current.settings.with_(estimate=False)).in_place() as runtime:
         yield

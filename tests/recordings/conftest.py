@@ -43,7 +43,7 @@ def originals(corpus: Path, shipped: dict[str, dict[str, Any]]) -> dict[str, dic
 
 
 @pytest.fixture(autouse=True)
-def _quick(quick_sdks: None) -> None:
+def _quick(quick_sdks: None, quick_collections: None) -> None:
     pass
 
 

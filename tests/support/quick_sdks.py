@@ -38,3 +38,10 @@ def quick_sdks() -> Iterator[None]:
     yield
     ssl.SSLContext.load_verify_locations = load  # type: ignore[method-assign]
     gc.unfreeze()
+
+
+@pytest.fixture(scope="module")
+def quick_collections(quick_sdks: None) -> None:
+    """What earlier files have left in memory is left out of this file's collections: a whole run holds twenty SDKs, and tests of abandoned streams collect."""
+    gc.collect()
+    gc.freeze()
