@@ -86,6 +86,7 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
                 "days_summed",
                 "days_superseded",
                 "steps",
+                "rows_without_sums",
             )
         ):  # writes; is read from; one row
             continue

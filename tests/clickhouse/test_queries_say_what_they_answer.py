@@ -32,6 +32,7 @@ GIVEN: dict[str, dict[str, Parameter]] = {
 """What has to be given; every other parameter has a default."""
 SLOTS = {
     "alert_check_take": {"token": "'x'"},
+    "rows_without_sums": {"days": "'2026-11-18'"},
     "report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""},
 }
 GOOD = """\

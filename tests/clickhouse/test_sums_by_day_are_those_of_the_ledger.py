@@ -110,6 +110,38 @@ def test_reports_are_those_of_the_ledger_and_say_how_many_days_are_summed(asked:
     assert days_from_sums(database, by, given | {"timezone": "Etc/UTC"}, cost=cost) == 0
 
 
+@pytest.mark.parametrize("asked", REPORTS)
+def test_reports_of_summed_days_alone_are_those_of_the_ledger(asked: str, database: Client, land: Land) -> None:
+    load(database, price("2"))
+    land(*long_ago(*five_days()))
+    refresh(database)
+    by, cost, given = REPORTS[asked]["by"], REPORTS[asked].get("cost", False), REPORTS[asked].get("parameters", {})
+    rows = ask(database, by, given, cost=cost).dicts()
+    assert rows == ask(database, by, given | {"timezone": "Etc/UTC"}, cost=cost).dicts()
+    database.command("ALTER TABLE usage_days UPDATE input_tokens = 0, input_cost = 0 WHERE day = '2026-11-05' SETTINGS mutations_sync = 2")
+    assert ask(database, by, given, cost=cost).dicts() != rows, "the sums are read"
+
+
+OTHERS: dict[str, tuple[Callable[[], Row], bool]] = {
+    "a call on a day without sums": (lambda: usage(seq=99, ts=FIRST + 6 * DAY), True),
+    "a key without a time": (lambda: claimed("an opaque key", ts=FIRST + DAY + 11, seq=97), True),
+    "a key without a time, of another month": (lambda: claimed("an opaque key", ts=FIRST - 40 * DAY, seq=97), False),
+    "a call of another month": (lambda: usage(seq=99, ts=FIRST - 40 * DAY), False),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_what_the_sums_do_not_have_is_read_from_the_ledger_too(other: str, database: Client, land: Land) -> None:
+    land(*long_ago(*five_days()))
+    refresh(database)
+    make, counts = OTHERS[other]
+    land(make() | {"arrived_at": "2026-11-12 00:00:00"})
+    bounds = {"from": "2026-11-04 00:00:00", "to": "2026-11-14 00:00:00"}
+    (row,) = ask(database, [], bounds).dicts()
+    assert row["calls"] == 15 + counts
+    assert row == ask(database, [], bounds | {"timezone": "Etc/UTC"}).dicts()[0]
+
+
 @pytest.mark.parametrize("by", ["hour", "operation_id", "writer_id", "metadata.team"])
 def test_reports_by_what_days_do_not_have_are_read_from_the_ledger(by: str, database: Client, land: Land) -> None:
     land(*long_ago(*five_days(more={"operation_id": "op-1", "metadata": '{"team": "search"}'})))

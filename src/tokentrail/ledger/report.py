@@ -57,7 +57,7 @@ def ask(client: Client, by: Sequence[str], parameters: Mapping[str, Parameter], 
     aliases = [f"metadata_{at}" if name.startswith(METADATA) else name for at, name in enumerate(names)]
     order = [name for name in TIMES if name in names] + ["ifNull(input_tokens, 0) + ifNull(output_tokens, 0) DESC"] + aliases
     slots = {
-        "relation": _converted(currency) if currency else _relation(names, parameters, cost=cost),
+        "relation": _converted(currency) if currency else _relation(client, names, parameters, cost=cost),
         "money": _MONEY.format(cost=_RATED if currency else "sum(u.cost)") if cost or currency else "",
         "dimensions": "".join(
             f"{expression(name)} AS {alias}, " if alias != name else f"{name}, " for name, alias in zip(names, aliases, strict=True)
@@ -72,20 +72,38 @@ def ask(client: Client, by: Sequence[str], parameters: Mapping[str, Parameter], 
 
 def days_from_sums(client: Client, by: Sequence[str], parameters: Mapping[str, Parameter], *, cost: bool = False) -> int:
     """Returns how many days of a report are read from their sums by day; the others, and days in part, are read from the ledger."""
-    where = parameters.get("where") or ()
-    used = isinstance(where, (list, tuple)) and all(str(each).partition("=")[0] in BY_DAY for each in where)
-    if not used or _relation(list(by), parameters, cost=cost).startswith("usage"):
+    if not _sums_suffice(by, parameters):
         return 0
-    bounds = {name: parameters[name] for name in ("from", "to") if name in parameters}
-    ((days, priced),) = answer(client, "days_summed", bounds).rows
+    ((days, priced),) = answer(client, "days_summed", _bounds(parameters)).rows
     return int(priced if cost else days)
 
 
-def _relation(names: Sequence[str], parameters: Mapping[str, Parameter], *, cost: bool) -> str:
-    """Returns what a report reads: the view, or also the sums by day where they have all that the report shows."""
-    view = "usage_cost" if cost else "usage"
-    if parameters.get("timezone", "UTC") != "UTC" or not set(names) <= {*BY_DAY, *_WHOLE_DAYS}:
-        return view
+def _sums_suffice(names: Sequence[str], parameters: Mapping[str, Parameter]) -> bool:
+    """Whether the sums by day have all that a report shows, and all that it is filtered by."""
+    where = parameters.get("where") or ()
+    filtered = isinstance(where, (list, tuple)) and all(str(each).partition("=")[0] in BY_DAY for each in where)
+    return filtered and parameters.get("timezone", "UTC") == "UTC" and set(names) <= {*BY_DAY, *_WHOLE_DAYS}
+
+
+def _bounds(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    return {name: parameters[name] for name in ("from", "to") if name in parameters}
+
+
+def _relation(client: Client, names: Sequence[str], parameters: Mapping[str, Parameter], *, cost: bool) -> str:
+    """Returns what a report reads: the view; where the sums by day have all that it shows, these too; these alone where the range has nothing else.
+
+    To plan a question about the ledger takes the engine longer than to add up a month of sums.
+    """
+    if not _sums_suffice(names, parameters):
+        return "usage_cost" if cost else "usage"
+    days = answer(client, "days_with_sums", _bounds(parameters)).rows
+    if days and (not cost or all(is_priced for _, _, is_priced in days)):
+        listed = {"days": ", ".join(f"'{day}'" for day, _, _ in days)}
+        ((others,),) = answer(client, "rows_without_sums", _bounds(parameters), listed).rows
+        if not others:
+            builds = ", ".join(f"('{day}', {int(build)})" for day, build, _ in days)
+            unsummed = "'' AS operation_id, '' AS writer_id, '' AS metadata"
+            return f"(SELECT * EXCEPT (day, build), toDateTime64(day, 9, 'UTC') AS ts, {unsummed} FROM usage_builds WHERE (day, build) IN ({builds}))"
     return f"(WITH true AS sums_will_do {read('selected_costs_by_day' if cost else 'selected_by_day').sql})"
 
 

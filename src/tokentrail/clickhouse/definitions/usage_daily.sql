@@ -1,90 +1,11 @@
--- The stored sums of the fresh days, with the columns' types of the views usage and usage_cost.
+-- The stored sums of the fresh days.
 CREATE OR REPLACE VIEW usage_daily{{on_cluster}}
 (
-    day                    Date COMMENT 'The day, UTC',
-    tenant_id              LowCardinality(String) COMMENT 'Whose tokens these are; empty if nobody said',
-    operation              {{Operation.type}} COMMENT 'What the tokens were spent for; unknown if the given name is not in the vocabulary (see operation_name)',
-    operation_name         LowCardinality(String) COMMENT 'The operation as it was given',
-    token_type             {{TokenType.type}} COMMENT 'What kind of tokens; unknown if the given name is not in the vocabulary',
-    endpoint               LowCardinality(String) COMMENT 'The kind of call: chat, responses, completions, embeddings, generate, batch, …',
-    gen_ai_operation       LowCardinality(String) COMMENT 'The operation''s name in the OpenTelemetry GenAI conventions',
-    provider               LowCardinality(String) COMMENT 'Who answered',
-    model                  LowCardinality(String) COMMENT 'The model that answered, or the requested one where the answer names none',
-    request_model          LowCardinality(String) COMMENT 'The model that was asked for',
-    response_model         LowCardinality(String) COMMENT 'The model that answered, as it names itself',
-    model_family           LowCardinality(String) COMMENT 'llama, qwen, gpt, claude, gemini, mistral, …',
-    source                 {{Source.type}} COMMENT 'Where the counts come from: the weaker of input_source and output_source',
-    input_source           {{Source.type}} COMMENT 'Where the input counts come from',
-    output_source          {{Source.type}} COMMENT 'Where the output counts come from',
-    tokenizer              LowCardinality(String) COMMENT 'What counted an estimate; empty where nothing was estimated',
-    ended                  {{Ended.type}} COMMENT 'How the calls ended: complete, partial (a stream cut short) or error',
-    calls                  Int64 COMMENT 'Calls, corrections subtracted',
-    {{each counts: $name Nullable(Int64) COMMENT '$literal',}}
-    input_chars            Nullable(Int64) COMMENT 'Characters sent',
-    output_chars           Nullable(Int64) COMMENT 'Characters received',
-    texts                  Nullable(Int64) COMMENT 'Number of texts sent',
-    stream                 Bool COMMENT 'Whether streams were asked for',
-    attempts               UInt16 COMMENT 'HTTP requests that the SDK made for each of these calls: 1 and its retries',
-    error_type             LowCardinality(String) COMMENT 'What ended the calls, where ended is error',
-    server_address         LowCardinality(String) COMMENT 'The host that was called',
-    service_name           LowCardinality(String) COMMENT 'The service that made the calls',
-    service_version        LowCardinality(String) COMMENT 'That service''s version',
-    environment            LowCardinality(String) COMMENT 'That service''s deployment environment',
-    key_kind               {{KeyKind.type}} COMMENT 'Who made the keys: automatic or four_part; usages with other keys are not summed by day',
-    origin                 {{Origin.type}} COMMENT 'Who told of the calls',
-    instrumentation        LowCardinality(String) COMMENT 'The instrumentation scope whose spans or events state bridged usages; empty for others',
-    cost_state             Enum8('uncounted' = 0, 'unpriced' = 1, 'partly' = 2, 'priced' = 3) COMMENT 'Whether the usages are priced, as in usage_cost',
-    input_cost             Nullable(Decimal(38, 18)) COMMENT 'What their input tokens cost',
-    output_cost            Nullable(Decimal(38, 18)) COMMENT 'What their output tokens cost',
-    call_cost              Nullable(Decimal(38, 18)) COMMENT 'What the calls themselves cost, and their time',
-    cost                   Nullable(Decimal(38, 18)) COMMENT 'What the usages cost, in their currency. NULL: no price, or no tokens stated',
-    currency               LowCardinality(String) COMMENT 'The currency of the price, ISO 4217; empty: no price',
-    price_source           LowCardinality(String) COMMENT 'Whose price: own, or the name of a public list; empty: no price',
-    price_model            LowCardinality(String) COMMENT 'What the list calls the model',
-    is_priced              Bool COMMENT 'Whether the costs are those of the price lists that are loaded now: else read usage_cost'
+{{part day_columns}}
+    , is_priced            Bool COMMENT 'Whether the costs are those of the price lists that are loaded now: else read usage_cost'
 )
 AS
-SELECT
-    d.day,
-    d.tenant_id,
-    CAST(toInt8(transform(d.operation_name, {{Operation.words}}, {{Operation.numbers}}, 0)) AS {{Operation.type}}) AS operation,
-    d.operation_name,
-    CAST(toInt8(transform(d.token_type_name, {{TokenType.words}}, {{TokenType.numbers}}, 0)) AS {{TokenType.type}}) AS token_type,
-    d.endpoint,
-    d.gen_ai_operation,
-    d.provider,
-    d.model,
-    d.request_model,
-    d.response_model,
-    d.model_family,
-    CAST(least(CAST(d.input_source, 'Int8'), CAST(d.output_source, 'Int8')) AS {{Source.type}}) AS source,
-    d.input_source,
-    d.output_source,
-    d.tokenizer,
-    CAST(toInt8(transform(d.ended_name, {{Ended.words}}, {{Ended.numbers}}, 0)) AS {{Ended.type}}) AS ended,
-    d.calls,
-    {{each counts: d.$name,}}
-    {{each sizes: d.$name,}}
-    d.stream,
-    d.attempts,
-    d.error_type,
-    d.server_address,
-    d.service_name,
-    d.service_version,
-    d.environment,
-    d.key_kind,
-    CAST(toInt8(transform(d.origin_name, {{Origin.words}}, {{Origin.numbers}}, 0)) AS {{Origin.type}}) AS origin,
-    d.instrumentation,
-    CAST(toInt8(transform(d.cost_state, ['uncounted', 'unpriced', 'partly', 'priced'], [0, 1, 2, 3], 0)),
-        'Enum8(\'uncounted\' = 0, \'unpriced\' = 1, \'partly\' = 2, \'priced\' = 3)') AS cost_state,
-    d.input_cost,
-    d.output_cost,
-    d.call_cost,
-    d.input_cost + d.output_cost + d.call_cost AS cost,
-    d.currency,
-    d.price_source,
-    d.price_model,
-    fresh.is_priced
-FROM usage_days AS d
-INNER JOIN usage_fresh_days AS fresh ON d.day = fresh.day AND d.build = fresh.build
+SELECT b.* EXCEPT (build), fresh.is_priced AS is_priced
+FROM usage_builds AS b
+INNER JOIN usage_fresh_days AS fresh ON b.day = fresh.day AND b.build = fresh.build
 COMMENT 'Sums by day of the days that are built and unchanged since: the present day, and days with late arrivals, are not among them';
