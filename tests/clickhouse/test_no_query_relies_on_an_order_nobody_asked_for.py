@@ -83,7 +83,6 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
                 "bridged",
                 "summed_days",
                 "days_moment",
-                "days_summed",
                 "days_superseded",
                 "steps",
                 "rows_without_sums",

@@ -74,8 +74,7 @@ def days_from_sums(client: Client, by: Sequence[str], parameters: Mapping[str, P
     """Returns how many days of a report are read from their sums by day; the others, and days in part, are read from the ledger."""
     if not _sums_suffice(by, parameters):
         return 0
-    ((days, priced),) = answer(client, "days_summed", _bounds(parameters)).rows
-    return int(priced if cost else days)
+    return sum(1 for _, _, is_priced in answer(client, "days_with_sums", _bounds(parameters)).rows if is_priced or not cost)
 
 
 def _sums_suffice(names: Sequence[str], parameters: Mapping[str, Parameter]) -> bool:

@@ -169,7 +169,7 @@ def _total(by: Mapping[str, Mapping[str, Totals]]) -> Totals:
 def _parts(ask: _Ask, selection: Selection, now: datetime, *, slow: bool) -> Callable[[dict[str, dict[str, Totals]]], Parts]:
     """Begins to ask the further questions about the parts. Returns a function that waits for the answers."""
     late = (ask("dearest_operations", most=DEAREST), ask("response_cache")) if slow else None
-    days = ask("days_summed", replace(selection, filters={}))
+    days = ask("days_with_sums", replace(selection, filters={}))
     hours, cached, certain = ask("hours_of_the_week", timezone=selection.timezone), ask("prompt_cache"), ask("certainty")
 
     def answered(by: dict[str, dict[str, Totals]]) -> Parts:
@@ -178,7 +178,7 @@ def _parts(ask: _Ask, selection: Selection, now: datetime, *, slow: bool) -> Cal
             by={dimension: by.get(dimension, {}) for dimension in DIMENSIONS},
             cost_step=step,
             cost_trend=costs,
-            summed_days=days.result()[0]["priced_days"],
+            summed_days=sum(row["is_priced"] for row in days.result()),
             hours=hours.result(),
             prompt_cache=cached.result(),
             certainty=certain.result(),

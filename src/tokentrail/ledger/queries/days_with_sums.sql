@@ -1,5 +1,5 @@
 -- title: The days of a range whose sums say what the ledger says
--- asked by: tokentrail report
+-- asked by: tokentrail report, pages
 -- parameter: from DateTime64(9, 'UTC') = 1900-01-01 00:00:00 | The first moment, included
 -- parameter: to DateTime64(9, 'UTC') = 2262-01-01 00:00:00 | The last moment, excluded
 -- unit: days
