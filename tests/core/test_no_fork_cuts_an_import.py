@@ -1,4 +1,7 @@
-"""What tokentrail imports at first use is imported while no other thread forks: a child would wait for ever for the module that is half loaded."""
+"""What tokentrail loads at first use, modules and the C library's name service, is loaded while no other thread forks.
+
+A child would wait for ever for what was half loaded.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ def export():
     tokentrail.setup_opentelemetry()
 def reconfigure(): tokentrail.configure(tenant_id="acme")
 def budget():
+    import logging
+    logging.getLogger("tokentrail").addHandler(logging.NullHandler())  # Python's own lock of stderr is not renewed in a child
     tokentrail.configure(budget_dsn=os.environ.get("BUDGETS", "http://localhost:9/x"), budget_interval=600)
     with tokentrail.track_tokens("chat", budget="acme"): pass
     from tokentrail.process.current import current
@@ -38,7 +43,7 @@ def budget():
 
 EVERY_IMPORT = (
     """
-import logging, os, sys, time  # `logging` must be there before: its own hook would take its lock before ours
+import logging, os, pwd, sys, time  # `logging` must be there before: its own hook would take its lock before ours
 import tokentrail
 from tokentrail.process import forks
 import tokentrail
@@ -50,7 +55,19 @@ class Finder:
         if not forks.guard.lock._is_owned(): print(name, flush=True)
 
 sys.meta_path.insert(0, Finder())
-for use in (instrument, decorate, record, estimate, count, export, reconfigure, budget, flush): use()
+loaded = set()
+
+def first_lookup(kind):
+    if kind not in loaded and not forks.guard.lock._is_owned(): print("lookup", kind, flush=True)
+    loaded.add(kind)
+
+def user(uid):
+    first_lookup("user")
+    return getpwuid(uid)
+
+getpwuid, pwd.getpwuid = pwd.getpwuid, user
+sys.addaudithook(lambda event, arguments: first_lookup("host") if event == "socket.getaddrinfo" else None)
+for use in sys.argv[1:]: globals()[use]()
 os._exit(0)
 """
 )
@@ -95,11 +112,16 @@ def run(program: str, folder: Path, *arguments: str, **variables: str) -> str:
     return ran.stdout
 
 
+EVERY_USE = "instrument decorate record estimate count export reconfigure budget flush"
+
+
+@pytest.mark.parametrize("uses", [EVERY_USE, "record flush", "budget", "export"])  # the first of a process loads what is loaded once
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_every_import_holds_off_forks(tmp_path: Path, protocol: str) -> None:
+def test_every_import_and_first_lookup_holds_off_forks(tmp_path: Path, protocol: str, uses: str) -> None:
     with ScriptedServer([b"{}"]) as server:
         endpoint = server.url.replace("127.0.0.1", "localhost").removesuffix("/v1")
-        assert run(EVERY_IMPORT, tmp_path, TOKENTRAIL_ENDPOINT=endpoint, TOKENTRAIL_PROTOCOL=protocol, BUDGETS=f"{endpoint}/x").split() == []
+        told = run(EVERY_IMPORT, tmp_path, *uses.split(), TOKENTRAIL_ENDPOINT=endpoint, TOKENTRAIL_PROTOCOL=protocol, BUDGETS=f"{endpoint}/x")
+        assert told.split() == []
 
 
 @pytest.mark.parametrize(

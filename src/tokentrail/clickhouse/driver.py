@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tokentrail.clickhouse.dsn import Dsn
 from tokentrail.clickhouse.errors import ClickHouseError, unreachable
 from tokentrail.process.forks import no_fork
+from tokentrail.process.names import load_name_service
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -19,9 +20,7 @@ def opened(dsn: Dsn, patience: float) -> Client:
     """Returns clickhouse-connect's client of a server, which is given up after so many seconds without a byte. Raises `ClickHouseError`."""
     try:
         with no_fork():  # the guard of budgets is a thread of a service, which may fork meanwhile
-            import encodings.idna  # noqa: F401, PLC0415 - else the first name lookup imports the module
-            import pwd  # noqa: F401, PLC0415 - for the name of this client
-
+            load_name_service()  # the driver looks up the server's name, and the user's for its own
             import clickhouse_connect  # noqa: PLC0415 - an extra, and 0.3 s of import that the engine in this process does not need
             import clickhouse_connect.driver.httpclient  # noqa: PLC0415 - which `get_client` would import
     except ImportError:

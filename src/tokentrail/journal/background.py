@@ -136,15 +136,15 @@ class Background:
         # imported by this thread: the HTTP client and protobuf are half of the import time that the application would pay. Not while another thread
         # forks: the child would wait for ever for the import lock of a module whose loading thread does not exist there
         with no_fork():
-            import encodings.idna  # noqa: F401, PLC0415 - else the first name lookup imports the module
-
             from opentelemetry import context  # noqa: PLC0415
 
             from tokentrail.journal.adoption import Adopter  # noqa: PLC0415
             from tokentrail.journal.exporter import exporter_for  # noqa: PLC0415
             from tokentrail.journal.shipper import Shipper  # noqa: PLC0415
+            from tokentrail.process.names import load_name_service  # noqa: PLC0415
 
             exporter = exporter_for(self._settings)  # imports the client of the settings' protocol
+            load_name_service()
 
         # the shipper's requests must not become spans
         for name in ("suppress_instrumentation", "suppress_http_instrumentation"):

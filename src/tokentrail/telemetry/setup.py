@@ -11,6 +11,7 @@ from typing import Any, Final
 from tokentrail import semconv
 from tokentrail.process.current import current
 from tokentrail.process.forks import no_fork
+from tokentrail.process.names import load_name_service
 from tokentrail.telemetry.program import program_name, service_named
 
 __all__ = ["SIGNALS", "is_set", "missing_exporter", "setup_opentelemetry"]
@@ -35,6 +36,7 @@ def setup_opentelemetry(*, service_name: str = "", environment: str = "", resour
     through the journal.
     """
     with no_fork():  # an exporter imports its HTTP client when the exporter is created
+        load_name_service()  # for the exporters' threads
         return _set_up(service_name, environment, resource)
 
 
