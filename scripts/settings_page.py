@@ -25,13 +25,22 @@ Every setting can be given in three ways; the first one that is there wins:
 
 A variable that is empty is as good as not set. One that cannot be read is left out, with one warning in the log `tokentrail`, and the application
 goes on.
-In variables, yes and no are `true` and `false` (also `1 yes on`, `0 no off`), lists are `name=value,name=value` with percent-encoded values.
+In variables, yes and no are `true` and `false` (also `1 yes on`, `0 no off`), lists are `name=value,name=value` with percent-encoded values, of hosts
+`host,host`.
 `OTEL_SDK_DISABLED=true` stops spans and metrics but not the ledger; `TOKENTRAIL_DISABLED=true` stops everything.
 
 | setting | type | default | standard variables | what it does |
 |---|---|---|---|---|
 """
-KINDS = {"bool": "yes or no", "int": "whole number", "float": "number", "str": "text", "Fsync": "text or whole number", "Mapping[str, str]": "list"}
+KINDS = {
+    "bool": "yes or no",
+    "int": "whole number",
+    "float": "number",
+    "str": "text",
+    "Fsync": "text or whole number",
+    "tuple[str, ...]": "list of hosts",
+    "Mapping[str, str]": "list",
+}
 
 
 def default_of(setting: Field[Any]) -> str:

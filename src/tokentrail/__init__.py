@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tokentrail.tracking.decorator import track_tokens
     from tokentrail.tracking.manual import track_token_usage
     from tokentrail.tracking.response import track_response
+    from tokentrail.tracking.values import argument
     from tokentrail.usage import Usage
     from tokentrail.vocabulary import (
         OPERATION_BATCH,
@@ -65,6 +66,7 @@ __all__ = [
     "Spent",
     "TokenType",
     "Usage",
+    "argument",
     "configure",
     "content_hash",
     "count_tokens",
@@ -84,6 +86,7 @@ HOMES = {
     "BudgetExceeded": "budgets.guard",
     "Spent": "attribution",
     "Usage": "usage",
+    "argument": "tracking.values",
     "configure": "process.configure",
     "content_hash": "idempotency",
     "count_tokens": "counting",

@@ -34,6 +34,11 @@ def parse_pairs(text: str) -> dict[str, str]:
     return pairs
 
 
+def parse_list(text: str) -> tuple[str, ...]:
+    """Parses `a,b`; empty items are left out."""
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
 def parse_bool(text: str) -> bool:
     """Parses `1 true yes on` and `0 false no off`, in any case; raises `ValueError` for any other text."""
     word = text.strip().lower()
@@ -65,6 +70,7 @@ PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "float": float,
     "str": str,
     "Fsync": parse_fsync,
+    "tuple[str, ...]": parse_list,
     "Mapping[str, str]": parse_pairs,
 }
 

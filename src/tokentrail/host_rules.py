@@ -1,4 +1,4 @@
-"""The keys of the setting `provider_hosts`: the servers that a key matches, and the order of several matching keys.
+"""The keys of the settings `provider_hosts` and (without paths) `baggage_hosts`: the servers that a key matches, and the order of several keys.
 
     key  = host [":" port] ["/" path]
     host   a name or an address; `*` stands for any characters: `llm.internal`, `*.internal`, `10.0.0.*`, `[::1]`, `*`
@@ -20,12 +20,13 @@ from typing import Final
 
 from tokentrail.addresses import bare
 
-__all__ = ["HostRule", "rules_of", "steps_of"]
+__all__ = ["HostRule", "own_hosts", "rules_of", "steps_of"]
 
 _FORM: Final = re.compile(r"(?:https?://)?(?P<host>\[[0-9a-f:.*]+\]|[^/:\[\]]*)(?::(?P<port>[^/]*))?(?P<path>/.*)?", re.IGNORECASE)
 _HOST: Final = re.compile(r"[\w.*-]+|\[[0-9a-f:.*]+\]", re.IGNORECASE)
 _PATH: Final = re.compile(r"[^\s?#\[\]]*")
 _MAX_PORT: Final = 65535
+_FORMS: Final = {"provider_hosts": "host, host:port, *.domain or host/path, each =provider", "baggage_hosts": "host, host:port or *.domain"}
 
 
 def steps_of(path: str) -> tuple[str, ...]:
@@ -43,8 +44,8 @@ class HostRule:
     path: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, key: str, provider: str) -> HostRule:
-        """Parses a key; raises `ValueError` with a sentence that shows the allowed forms."""
+    def parse(cls, key: str, provider: str, setting: str = "provider_hosts") -> HostRule:
+        """Parses a key of a setting; raises `ValueError` with a sentence that shows the allowed forms."""
         form = _FORM.fullmatch(key)
         host = form["host"].lower() if form is not None else ""
         path = (form and form["path"]) or ""
@@ -61,7 +62,7 @@ class HostRule:
         elif not provider.strip():
             wrong = "it names no provider"
         if wrong:
-            raise ValueError(f"provider_hosts={bare(key)!r}: {wrong}; write host, host:port, *.domain or host/path, each =provider")
+            raise ValueError(f"{setting}={bare(key)!r}: {wrong}; write {_FORMS[setting]}")
         return cls(provider.strip(), host.strip("[]").rstrip("."), int(port) if port else None, steps_of(path))
 
     @cached_property
@@ -82,3 +83,13 @@ class HostRule:
 def rules_of(given: Mapping[str, str]) -> tuple[HostRule, ...]:
     """Returns the rules of the setting, the most specific rule first; raises `ValueError` for the first invalid key."""
     return tuple(sorted((HostRule.parse(key, provider) for key, provider in given.items()), key=lambda rule: rule.rank, reverse=True))
+
+
+def own_hosts(given: Sequence[str]) -> tuple[HostRule, ...]:
+    """Returns the rules of the setting `baggage_hosts`; raises `ValueError` for the first invalid host, a path, and a pattern of every host."""
+    rules = tuple(HostRule.parse(key, "own", "baggage_hosts") for key in given)
+    for key, rule in zip(given, rules, strict=True):
+        if rule.path or not rule.host.strip("*."):
+            wrong = "a path says nothing here" if rule.path else "it names every host, and providers are to learn of no tenant"
+            raise ValueError(f"baggage_hosts={key!r}: {wrong}; write {_FORMS['baggage_hosts']}")
+    return rules

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tokentrail.addresses import bare
 from tokentrail.environment import NAMED, PARSERS, READERS, Fsync, parse_fsync
-from tokentrail.host_rules import rules_of
+from tokentrail.host_rules import own_hosts, rules_of
 from tokentrail.vocabulary import parse_operation
 
 __all__ = ["Settings", "check_url", "from_environment"]
@@ -60,6 +60,11 @@ class Settings:
         dict,
         "provider by `host`, `host:port`, pattern or path: `vllm.internal:8000=vllm,*.llm.internal=litellm,gw.internal/groq=groq`; "
         "the most specific one wins (see services.md)",
+    )
+    baggage_hosts: tuple[str, ...] = _setting(
+        (),
+        "one's own services: requests to these hosts carry tenant and operation id as W3C baggage, a provider's never do. `host`, `host:port` or "
+        "pattern: `query.internal,*.svc.cluster.local,127.0.0.1:8001` (see services.md)",
     )
     include_usage: bool = _setting(True, "request usage in streams from providers that accept this; callers who did not request usage do not see it")
     estimate: bool = _setting(True, "count texts in the background where the provider states no counts")
@@ -161,6 +166,8 @@ def _convert(name: str, kind: str, value: Any) -> Any:
         if name == "operations":
             return {endpoint: parse_operation(operation).value for endpoint, operation in value.items()}
         return dict(value)
+    if kind == "tuple[str, ...]" and isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
+        return tuple(value)
     if kind == "Fsync":
         try:
             return parse_fsync(value)
@@ -175,13 +182,22 @@ def _convert(name: str, kind: str, value: Any) -> Any:
 
 
 _WORDS: Final = {"metrics": (*METRIC_GENERATIONS, "none"), "delivery": DELIVERIES, "compression": ("gzip", "none")}
-_KINDS: Final = {"bool": "True or False", "int": "a whole number", "float": "a number", "str": "a text", "Mapping[str, str]": "a mapping of texts"}
+_KINDS: Final = {
+    "bool": "True or False",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "tuple[str, ...]": "a list of texts",
+    "Mapping[str, str]": "a mapping of texts",
+}
 
 
 def check(name: str, value: Any) -> None:
     """Raises `ValueError` with one sentence if the value is invalid for the setting."""
     if name == "provider_hosts":
         rules_of(value)
+    if name == "baggage_hosts":
+        own_hosts(value)
     if name in _WORDS and value not in _WORDS[name]:
         *first, last = _WORDS[name]
         raise ValueError(f"{name}={value!r}: use {', '.join(first)} or {last}")

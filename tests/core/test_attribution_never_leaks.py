@@ -254,10 +254,19 @@ def test_a_block_that_is_left_in_another_context(tokentrail_usages: Usages, sdk:
 
 def test_threads_take_part_where_the_context_is_handed_on(tokentrail_usages: Usages) -> None:
     with track_tokens(tenant_id="acme") as spent:
-        with ThreadPoolExecutor(2) as pool:
-            pool.submit(contextvars.copy_context().run, call).result()
-            pool.submit(call).result()
+        for thread in (threading.Thread(target=contextvars.copy_context().run, args=(call,)), threading.Thread(target=call)):
+            thread.start()
+            thread.join()
         assert spent.calls == 1
+    assert tenants(tokentrail_usages) == ["acme", ""]
+
+
+def test_tasks_of_a_thread_pool_take_part(tokentrail_usages: Usages) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with track_tokens(tenant_id="acme") as spent:
+            pool.submit(call).result()
+            assert spent.calls == 1
+        pool.submit(call).result()
     assert tenants(tokentrail_usages) == ["acme", ""]
 
 

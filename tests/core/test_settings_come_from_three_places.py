@@ -31,6 +31,7 @@ def test_every_setting_has_its_variable() -> None:
         "float": ("2.5", 2.5),
         "str": ("none", "none"),
         "Fsync": ("100", 100),
+        "tuple[str, ...]": ("a.internal, 127.0.0.1:8001,", ("a.internal", "127.0.0.1:8001")),
         "Mapping[str, str]": ("a=chat", {"a": "chat"}),
     }
     for setting in fields(Settings):

@@ -217,6 +217,8 @@ def test_configure_has_every_setting_as_a_keyword_and_nothing_else() -> None:
             assert getattr(Settings(), setting.name) in get_args(hint)
         elif kind.startswith("Mapping"):
             assert get_args(hint)[0] is str
+        elif kind.startswith("tuple"):
+            assert get_args(hint) == (str,)
         elif kind == "Fsync":
             assert hint == Fsync
         else:

@@ -50,10 +50,12 @@ under_way = UnderWay()
 def wrapper_of(hook: Hook) -> Wrapper:
     """Returns the wrapt wrapper of a hook."""
     where = f"{hook.module}:{hook.name}"
+    if hook.wraps is not None:
+        return hook.wraps
     if hook.observes is not None:
         return _observed(where, hook.observes)
     if hook.opens is None:
-        raise ValueError(f"the hook {where} neither opens nor observes")
+        raise ValueError(f"the hook {where} neither opens nor observes nor wraps")
     return _around_async(where, hook.opens) if hook.is_async else _around(where, hook.opens)
 
 

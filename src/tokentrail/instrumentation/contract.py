@@ -191,7 +191,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A function to patch: `name` is the qualified name in `module`. Either `opens` a call, or `observes` the exchange under way.
+    """A function to patch: `name` is the qualified name in `module`. Either `opens` a call, or `observes` the exchange under way, or `wraps`.
+
+    `wraps` is a wrapper with wrapt's signature, `wraps(wrapped, instance, args, kwargs)`, for functions that are no calls of a provider. The wrapper
+    is async where `is_async` says so, and raises nothing of its own.
 
     `optional`: some versions of the SDK have no such module, or no such function. `is_generator`: of a generator function that only the SDK itself
     calls, the wrapper may run with the first step; then the function's own code is replaced, which no other instrumentation takes along. The
@@ -202,6 +205,7 @@ class Hook:
     name: str
     opens: Callable[[Any, tuple[Any, ...], dict[str, Any]], Exchange | None] | None = None
     observes: Callable[[Exchange], None] | None = None
+    wraps: Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
     is_async: bool = False
     optional: bool = False
     is_generator: bool = False

@@ -5,6 +5,7 @@ No SDK is imported: a module that the application has not imported yet is patche
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.metadata import EntryPoint, distributions, entry_points
@@ -67,12 +68,23 @@ def instrument(integrations: Iterable[str] | None = None) -> None:
         if name not in installed:
             raise ValueError(f"tokentrail has no integration {name!r}: there are {', '.join(sorted(installed))}")
     with mutex.lock:
+        _carry()
         for name in names:
             _on[name] = installed[name]
             if name in SDKS and _load_later(installed[name]):
                 _arrivals.wait(name, SDKS[name])
             else:
                 _arm(name)
+
+
+def _carry() -> None:
+    """Carries attribution to the tasks of thread pools, and to one's own services if the settings name any."""
+    with no_fork():
+        from tokentrail.propagation import hooks  # noqa: PLC0415 - imports the hooks' side of this folder
+
+    hooks.follow_thread_pools()
+    if current.settings.baggage_hosts:
+        hooks.follow_requests()
 
 
 def _load_later(point: EntryPoint) -> bool:
@@ -101,8 +113,13 @@ def _disarm(point: EntryPoint) -> None:
 
 
 def uninstrument(integrations: Iterable[str] | None = None) -> None:
-    """Removes the hooks of these integrations (names; default: all); the SDKs' functions are restored as the same objects."""
+    """Removes the hooks of these integrations (names; default: all); the SDKs' functions are restored as the same objects.
+
+    Without names, attribution is not carried to thread pools and one's own services any more.
+    """
     with mutex.lock:
+        if integrations is None and "tokentrail.propagation.hooks" in sys.modules:
+            sys.modules["tokentrail.propagation.hooks"].remove()
         names = list(_on) if integrations is None else [integrations] if isinstance(integrations, str) else list(integrations)
         for name in names:
             point = _on.pop(name, None)

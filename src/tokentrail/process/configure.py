@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def configure(
     tenant_id: str = _UNCHANGED,
     operations: Mapping[str, OperationLike] = _UNCHANGED,
     provider_hosts: Mapping[str, str] = _UNCHANGED,
+    baggage_hosts: Sequence[str] = _UNCHANGED,
     include_usage: bool = _UNCHANGED,
     estimate: bool = _UNCHANGED,
     tokenizer_download: bool = _UNCHANGED,

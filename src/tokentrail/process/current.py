@@ -65,6 +65,8 @@ class Current:
             runtime = self.existing_runtime()
             if runtime is not None:
                 runtime.renew(changed)
+        if changes.get("baggage_hosts"):
+            _follow_requests()
         return changed
 
     def close_at_exit(self) -> None:
@@ -75,6 +77,13 @@ class Current:
             from tokentrail.recording.runtime import close_at_exit  # noqa: PLC0415 - loaded already, since a writer starts
 
             atexit.register(close_at_exit)
+
+
+def _follow_requests() -> None:
+    with no_fork():
+        from tokentrail.propagation.hooks import follow_requests  # noqa: PLC0415 - only for services that name other services of their own
+
+    follow_requests()
 
 
 current = Current()

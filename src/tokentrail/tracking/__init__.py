@@ -3,6 +3,7 @@
 | file | holds |
 |---|---|
 | `decorator.py` | `track_tokens`: decorator and context manager |
+| `values.py` | the values of an attribution: texts, callables, parameters (`argument`) |
 | `wrapping.py` | sets the attribution around each step of functions, coroutines, generators |
 | `manual.py` | `track_token_usage`: a usage recorded by hand |
 | `metadata.py` | metadata as bounded JSON |

@@ -1,0 +1,49 @@
+"""What the middlewares share: from a request to an attribution that is in force for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tokentrail.attribution import Attribution
+from tokentrail.propagation import baggage as w3c
+from tokentrail.recording.runtime import internal_error
+from tokentrail.tracking.values import Values, instrument_once
+from tokentrail.tracking.wrapping import enter, leave
+from tokentrail.web.request import Request
+
+__all__ = ["Attributing"]
+
+
+class Attributing:
+    """The values of a middleware."""
+
+    def __init__(self, tenant_id: Any, operation: Any, operation_id: Any, metadata: Any, budget: Any, over_budget: Any, *, baggage: bool) -> None:
+        if not isinstance(baggage, bool):
+            raise TypeError(f"baggage is True or False, not {baggage!r}")
+        self._values = Values(operation, tenant_id, operation_id, metadata, budget, over_budget)
+        self._baggage = baggage
+        instrument_once()
+
+    def block_of(self, request: Request) -> Attribution:
+        """Returns the attribution of a request; never raises."""
+        block = self._values.block((request,), {})
+        if self._baggage and not (block.tenant_id and block.operation_id):
+            try:
+                tenant_id, operation_id = w3c.read(request.headers.get(w3c.HEADER, ""))
+                block.tenant_id = block.tenant_id or tenant_id
+                block.operation_id = block.operation_id or operation_id
+            except Exception as error:
+                internal_error("the header baggage", error)
+        return block
+
+    @contextmanager
+    def attributed(self, request: Request) -> Iterator[Attribution]:
+        """Puts the attribution of a request in force."""
+        block = self.block_of(request)
+        entered = enter(block)
+        try:
+            yield block
+        finally:
+            leave(entered)
