@@ -110,8 +110,8 @@ def track_tokens(
     names a parameter, also as a value within `metadata`. An error in such a callable is counted and logged, and the call goes on without the value.
     A wrong literal raises `ValueError` or `TypeError` at once. Values that are left out or empty are inherited from the enclosing block.
 
-    A generator that the function returns stays attributed while the generator is read, and so does the body of a streaming response of starlette,
-    FastAPI, flask or werkzeug.
+    A generator that the function returns stays attributed while the generator is read, and so does the body of a streaming response of Django,
+    starlette, FastAPI, flask or werkzeug.
 
     The context manager yields `Spent`, the running totals. `tenant_id` is text of up to 256 characters (a longer text keeps its head and a hash).
     The first use installs the hooks of all installed provider SDKs.

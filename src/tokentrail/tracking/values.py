@@ -42,8 +42,8 @@ class Argument(Source):
     def __init__(self, path: str) -> None:
         self._name, *self._attributes = path.split(".")
 
-    def of(self, function: Any) -> Ask:
-        """Returns a callable that finds the value among a call's arguments. Raises `TypeError` if the function has no such parameter."""
+    def of(self, function: Any) -> Source:
+        """Returns a source that finds the value among a call's arguments. Raises `TypeError` if the function has no such parameter."""
         parameters = inspect.signature(function).parameters
         parameter = parameters.get(self._name)
         takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
@@ -53,21 +53,30 @@ class Argument(Source):
         by_position = parameter is not None and parameter.kind is not parameter.KEYWORD_ONLY
         position = list(parameters).index(self._name) if by_position else len(parameters)
         default = None if parameter is None or parameter.default is parameter.empty else parameter.default
-        return partial(self._find, position, default)
+        return _OfFunction(self._name, tuple(self._attributes), position, default)
 
-    def _find(self, position: int, default: Any, /, *args: Any, **keywords: Any) -> Any:
+    def __call__(self, *_args: Any, **_keywords: Any) -> Any:
+        """Raises `TypeError`: without a function there is no parameter."""
+        raise TypeError(f"argument({self._name!r}) is for decorated functions: a block takes the value itself")
+
+
+class _OfFunction(Source):
+    """A parameter whose place among the arguments is known."""
+
+    __slots__ = ("_attributes", "_default", "_name", "_position")
+
+    def __init__(self, name: str, attributes: tuple[str, ...], position: int, default: Any) -> None:
+        self._name, self._attributes, self._position, self._default = name, attributes, position, default
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
         found = keywords.get(self._name, _MISSING)
         if found is _MISSING:
-            found = args[position] if position < len(args) else default
+            found = args[self._position] if self._position < len(args) else self._default
         for name in self._attributes:
             if found is None:
                 return None
             found = found.get(name) if isinstance(found, Mapping) else getattr(found, name)
         return found
-
-    def __call__(self, *_args: Any, **_keywords: Any) -> Any:
-        """Raises `TypeError`: without a function there is no parameter."""
-        raise TypeError(f"argument({self._name!r}) is for decorated functions: a block takes the value itself")
 
 
 def argument(path: str) -> Any:

@@ -140,7 +140,7 @@ def _attribute_result(value: Any, block: Attribution) -> Any:
         return later
     try:
         fields = getattr(value, "__dict__", {})
-        for name in ("body_iterator", "response"):  # starlette and FastAPI; flask and werkzeug
+        for name in ("body_iterator", "response", "_iterator"):  # starlette and FastAPI; flask and werkzeug; Django
             later = _attribute_value(fields.get(name), block)
             if later is not None:
                 setattr(value, name, later)
