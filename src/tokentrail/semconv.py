@@ -27,6 +27,8 @@ SEQ: Final = "tokentrail.seq"
 TENANT_ID: Final = "tokentrail.tenant_id"
 OPERATION: Final = "tokentrail.operation"
 OPERATION_ID: Final = "tokentrail.operation.id"
+BAGGAGE_TENANT_ID: Final = "tokentrail.tenant_id"  # members of W3C baggage
+BAGGAGE_OPERATION_ID: Final = "tokentrail.operation_id"
 
 GEN_AI_OPERATION: Final = "gen_ai.operation.name"
 PROVIDER: Final = "gen_ai.provider.name"

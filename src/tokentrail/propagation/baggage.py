@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote, unquote
 
+from tokentrail import semconv
 from tokentrail.attribution import Attribution
 from tokentrail.idempotency import shorten
 
 __all__ = ["HEADER", "MAX_BYTES", "OPERATION_ID", "TENANT_ID", "merged", "read", "written"]
 
 HEADER: Final = "baggage"
-TENANT_ID: Final = "tokentrail.tenant_id"
-OPERATION_ID: Final = "tokentrail.operation_id"
+TENANT_ID: Final = semconv.BAGGAGE_TENANT_ID
+OPERATION_ID: Final = semconv.BAGGAGE_OPERATION_ID
 MAX_BYTES: Final = 8192
 _OWN: Final = (TENANT_ID, OPERATION_ID)
 

@@ -45,7 +45,7 @@ def _members(host: str, port: int | None, scheme: str) -> str | None:
             return None
         if under_way.get() is not None or not is_own(host, port, scheme):
             return ""  # also a redirect of a request that carried members
-        return baggage.written(attribution.get()) or None
+        return baggage.written(attribution.get())  # "" too: what a stranger stated is no attribution of this process
     except Exception as error:
         internal_error("propagation.outgoing", error)
         return None

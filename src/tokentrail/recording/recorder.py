@@ -52,6 +52,7 @@ class Call:
         "_started",
         "_telemetry",
         "_ts",
+        "_withholds",
         "outcome",
     )
 
@@ -67,7 +68,9 @@ class Call:
         self._runtime = runtime
         self._settings = runtime.settings  # a later change of settings or delivery does not affect a started call
         self._delivery = runtime.delivery
-        self._parent = instruments.current_context()
+        around = instruments.current_context()
+        self._parent = instruments.without_members(around)
+        self._withholds = self._parent is not around
         self._own = _begin(request, runtime) if runtime.witness is not None else None
         self._telemetry = runtime.telemetry or runtime.instruments()
         self._ts = time_ns()
@@ -83,6 +86,8 @@ class Call:
         self._entered = nesting.inside.set(self)
         if self._span is not None:
             self._attached = instruments.attach(self._span, self._parent)
+        elif self._withholds:
+            self._attached = instruments.attach_context(self._parent)
 
     def leave(self) -> None:
         """Undoes `enter`. A coroutine that is closed before its end runs this in another context, where there is nothing to undo."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import Token
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context, metrics, trace
+from opentelemetry import baggage, context, metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram, Meter
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from tokentrail.settings import Settings
     from tokentrail.usage import Usage
 
-__all__ = ["Telemetry", "attach", "current_context", "detach", "end_block", "error_type"]
+__all__ = ["Telemetry", "attach", "attach_context", "current_context", "detach", "end_block", "error_type", "without_members"]
 
 _ERROR: Final = Status(StatusCode.ERROR)
 HTTP_ERRORS: Final = range(300, 1000)
+MEMBERS: Final = (semconv.BAGGAGE_TENANT_ID, semconv.BAGGAGE_OPERATION_ID)
+"""What a request to one's own service carries as W3C baggage, and a request to a provider never."""
 
 
 class Telemetry:
@@ -225,6 +227,23 @@ def error_type(error: BaseException) -> str:
 def attach(span: Span, parent: Context | None = None) -> Token[Context]:
     """Makes the span current, as the parent of the HTTP client's spans; the returned token is passed to `detach`."""
     return context.attach(trace.set_span_in_context(span, parent))
+
+
+def attach_context(wanted: Context) -> Token[Context]:
+    """Makes a context current; the returned token is passed to `detach`."""
+    return context.attach(wanted)
+
+
+def without_members(parent: Context) -> Context:
+    """Returns the context without tokentrail's members of W3C baggage; the same context if there are none.
+
+    OpenTelemetry's propagators put what a caller's header `baggage` stated into every request that leaves, also into a provider's.
+    """
+    stated = baggage.get_all(parent)
+    for name in MEMBERS:
+        if name in stated:
+            parent = baggage.remove_baggage(name, parent)
+    return parent
 
 
 current_context = context.get_current

@@ -79,6 +79,18 @@ class _OfFunction(Source):
         return found
 
 
+class _Bound(Source):
+    """An `Argument` of a known function."""
+
+    __slots__ = ("_ask",)
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        return self._ask(*args, **keywords)
+
+
 def argument(path: str) -> Any:
     """Names a parameter of the decorated function as the source of a value: `tenant_id=argument("tenant")`, `argument("user.org_id")`.
 
@@ -148,7 +160,7 @@ class _Members:
         self._members = dict(members)
 
     def of(self, function: Any) -> _Members:
-        return _Members({name: _of(value, function) for name, value in self._members.items()})
+        return _Members({name: _Bound(value.of(function)) if isinstance(value, Argument) else value for name, value in self._members.items()})
 
     def __call__(self, *args: Any, **keywords: Any) -> dict[Any, Any]:
         found = {}

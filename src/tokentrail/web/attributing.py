@@ -9,6 +9,7 @@ from typing import Any
 from tokentrail.attribution import Attribution
 from tokentrail.propagation import baggage as w3c
 from tokentrail.recording.runtime import internal_error
+from tokentrail.telemetry import instruments
 from tokentrail.tracking.values import Values, instrument_once
 from tokentrail.tracking.wrapping import enter, leave
 from tokentrail.web.request import Request
@@ -43,7 +44,17 @@ class Attributing:
         """Puts the attribution of a request in force."""
         block = self.block_of(request)
         entered = enter(block)
+        withheld = _withhold()
         try:
             yield block
         finally:
+            if withheld is not None:
+                instruments.detach(withheld)
             leave(entered)
+
+
+def _withhold() -> Any:
+    """Takes tokentrail's members out of OpenTelemetry's baggage, from which they would go to every host that the request's code asks."""
+    around = instruments.current_context()
+    wanted = instruments.without_members(around)
+    return None if wanted is around else instruments.attach_context(wanted)
