@@ -26,7 +26,8 @@ from tests.support.calls import call, journal_of
 from tests.support.recipes import FOLDER
 from tests.support.scripted import ScriptedServer, completion
 from tokentrail import track_tokens
-from tokentrail.attribution import attribution
+from tokentrail.attribution import attribution, named_budgets
+from tokentrail.budgets.guard import guard
 from tokentrail.propagation import baggage, carry, extracted, inject
 from tokentrail.testing import Usages
 
@@ -125,6 +126,15 @@ def test_whatever_is_injected_is_extracted(tenant: str, operation_id: str, metad
         assert found is not None
         assert found.budgets == block.budgets == {"b": "raise"}
     assert attribution.get() is None
+
+
+def test_the_guard_watches_the_budgets_of_a_carrier(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched: list[Any] = []
+    monkeypatch.setattr(guard, "watch", watched.append)
+    with extracted({"tokentrail": '{"tenant_id":"acme","budgets":{"of a carrier":"raise"}}'}):
+        assert "of a carrier" in named_budgets
+    named_budgets.discard("of a carrier")
+    assert watched == [{"of a carrier": "raise"}]
 
 
 def test_without_an_attribution_a_carrier_stays_as_it_is() -> None:

@@ -25,6 +25,7 @@ import tokentrail
 from tests.support.loopback import LoopbackServer
 from tests.support.scripted import ScriptedServer, completion
 from tokentrail import track_tokens
+from tokentrail.propagation.outgoing import is_own
 from tokentrail.testing import Usages
 
 OWN = "tokentrail.tenant_id=acme%2C%20inc,tokentrail.operation_id=op1"
@@ -202,6 +203,31 @@ def test_uninstrument_takes_the_hooks_away(server: Seen) -> None:
         for get in CLIENTS:
             get(server.url, {})
     assert server.baggage == [None] * len(CLIENTS)
+
+
+@pytest.mark.parametrize(
+    ("given", "host", "port", "scheme", "expected"),
+    [
+        ("query.internal", "query.internal", None, "https", True),
+        ("query.internal", "QUERY.internal.", 8443, "https", True),
+        ("query.internal:443", "query.internal", None, "https", True),
+        ("query.internal:80", "query.internal", None, "http", True),
+        ("query.internal:443", "query.internal", 443, "https", True),
+        ("query.internal:443", "query.internal", None, "http", False),
+        ("query.internal:443", "query.internal", 8443, "https", False),
+        ("query.internal", "query.internal.example", None, "https", False),
+        ("*.internal", "a.query.internal", 9, "http", True),
+        ("*.internal", "internal", 9, "http", False),
+        ("[::1]:8001", "::1", 8001, "http", True),
+        ("api.openai.com", "api.openai.com", None, "https", False),
+        ("*.com", "api.groq.com", 443, "https", False),
+        ("localhost", "localhost", 8001, "http", True),
+        ("localhost", "localhost", 11434, "http", False),  # Ollama's
+    ],
+)
+def test_which_hosts_are_ones_own(given: str, host: str, port: int | None, scheme: str, expected: bool) -> None:
+    tokentrail.configure(baggage_hosts=[given])
+    assert is_own(host, port, scheme) is expected
 
 
 @pytest.mark.parametrize("wrong", ["*", "*.*", "host/path", "user:x@host", "host:0", "a b", ""])

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from tokentrail.attribution import Attribution, attribution, named_budgets
+from tokentrail.attribution import Attribution, attribution
 from tokentrail.frames import passed_over
 from tokentrail.idempotency import shorten
 from tokentrail.propagation import baggage
 from tokentrail.recording.runtime import internal_error
-from tokentrail.tracking.values import instrument_once
+from tokentrail.tracking.values import instrument_once, watch
 from tokentrail.tracking.wrapping import enter, leave
 
 __all__ = ["KEY", "carried_in", "carry", "extracted", "inject", "text_of"]
@@ -143,7 +143,8 @@ def _read(text: str) -> Attribution | None:
     if texts["metadata"]:
         json.loads(texts["metadata"])
     short = {name: shorten(value) for name, value in texts.items() if name != "metadata"}
-    named_budgets.update(budgets)
+    if budgets:
+        watch(budgets)
     return Attribution(
         **short, metadata=texts["metadata"], metadata_cut=values.get("metadata_cut") is True, budgets=budgets or None, parent=attribution.get()
     )

@@ -17,7 +17,7 @@ from tokentrail.recording.runtime import current, internal_error
 from tokentrail.tracking.metadata import metadata_text
 from tokentrail.vocabulary import parse_operation
 
-__all__ = ["Argument", "OverBudget", "Source", "Values", "argument", "instrument_once"]
+__all__ = ["Argument", "OverBudget", "Source", "Values", "argument", "instrument_once", "watch"]
 
 OverBudget: TypeAlias = Literal["warn", "raise"]
 Ask: TypeAlias = Callable[..., Any]
@@ -79,18 +79,6 @@ class _OfFunction(Source):
         return found
 
 
-class _Bound(Source):
-    """An `Argument` of a known function."""
-
-    __slots__ = ("_ask",)
-
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
-
-    def __call__(self, *args: Any, **keywords: Any) -> Any:
-        return self._ask(*args, **keywords)
-
-
 def argument(path: str) -> Any:
     """Names a parameter of the decorated function as the source of a value: `tenant_id=argument("tenant")`, `argument("user.org_id")`.
 
@@ -147,7 +135,7 @@ class Values:
                 except Exception as error:
                     internal_error(f"track_tokens: the callable for {name}", error)
         if "budgets" in values:
-            _watch(values["budgets"])
+            watch(values["budgets"])
         return Attribution(parent=attribution.get(), **values)
 
 
@@ -160,7 +148,7 @@ class _Members:
         self._members = dict(members)
 
     def of(self, function: Any) -> _Members:
-        return _Members({name: _Bound(value.of(function)) if isinstance(value, Argument) else value for name, value in self._members.items()})
+        return _Members({name: _of(value, function) for name, value in self._members.items()})
 
     def __call__(self, *args: Any, **keywords: Any) -> dict[Any, Any]:
         found = {}
@@ -209,7 +197,8 @@ def _budgets(budget: Any, over: Any) -> dict[str, str]:
     return dict.fromkeys(names, over or "warn")
 
 
-def _watch(budgets: Mapping[str, str]) -> None:
+def watch(budgets: Mapping[str, str]) -> None:
+    """Keeps the states of these budgets from now on; never raises."""
     try:
         with no_fork():
             from tokentrail.budgets.guard import guard  # noqa: PLC0415 - a service without budgets needs no guard
