@@ -6,8 +6,12 @@ Real clients and real sockets: what is compared is what a server was sent.
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -239,3 +243,31 @@ def test_a_host_that_is_none_stops_at_once(wrong: str) -> None:
 def test_a_text_is_no_list() -> None:
     with pytest.raises(TypeError, match="a list of texts"):
         tokentrail.configure(baggage_hosts="query.internal")
+
+
+@pytest.mark.parametrize(
+    "first_use",
+    [
+        "with tokentrail.propagation.extracted({'tokentrail': TEXT}): get()",
+        "pickle.loads(CARRIED)()",
+        "asyncio.run(ASGIMiddleware(app, tenant_id='acme')({'type': 'http'}, None, None))",
+        "with tokentrail.track_tokens(tenant_id='acme'): get()",
+    ],
+)
+def test_the_first_use_in_a_process_is_enough(server: Seen, first_use: str, tmp_path: Path) -> None:
+    program = f"""
+import asyncio, pickle, sys, httpx, tokentrail, tokentrail.propagation
+from tokentrail.propagation.carrier import arrived
+from tokentrail.web import ASGIMiddleware
+TEXT = '{{"tenant_id":"acme"}}'
+class Sent:
+    def __reduce__(self): return arrived, (get, TEXT)
+def get(): httpx.get({server.url!r})
+async def app(*_): get()
+CARRIED = pickle.dumps(Sent())
+{first_use}
+"""
+    environment = {"PATH": "", "HOME": str(tmp_path), "TOKENTRAIL_BAGGAGE_HOSTS": f"127.0.0.1:{server.port}", "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert server.baggage == ["tokentrail.tenant_id=acme"]

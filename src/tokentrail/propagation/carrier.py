@@ -21,7 +21,7 @@ from tokentrail.recording.runtime import internal_error
 from tokentrail.tracking.values import instrument_once, watch
 from tokentrail.tracking.wrapping import enter, leave
 
-__all__ = ["KEY", "carried_in", "carry", "extracted", "inject", "text_of"]
+__all__ = ["KEY", "arrived", "carried_in", "carry", "extracted", "inject", "text_of"]
 
 KEY: Final = "tokentrail"
 MAX_CHARS: Final = 64 * 1024
@@ -83,10 +83,11 @@ class _Carried:
             leave(entered)
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return _arrived, (self._function, text_of(self._block))
+        return arrived, (self._function, text_of(self._block))
 
 
-def _arrived(function: Callable[..., Any], text: str) -> Callable[..., Any]:
+def arrived(function: Callable[..., Any], text: str) -> Callable[..., Any]:
+    """Returns a function that another process carried here, with its attribution: how the result of `carry` is unpickled."""
     instrument_once()
     return _Carried(function, _read(text) or Attribution())
 
