@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +18,26 @@ import tokentrail
 from tokentrail import TOKEN_TYPE_FINE_TUNING, Operation, TokenType, idempotency_key, track_response, track_token_usage
 
 
-def lines(path: Path) -> Iterator[dict[str, Any]]:
+def lines(path: Path) -> list[dict[str, Any]]:
     """Read a file of JSON lines."""
-    with path.open(encoding="utf-8") as file:
-        yield from map(json.loads, file)
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def count_answers(path: Path) -> int:
     """Count answers as their provider has stated them. A line that is read again has the same key, and counts once."""
-    known = 0
-    for known, line in enumerate(lines(path), 1):
+    given = lines(path)
+    for line in given:
         key = idempotency_key(Operation.BATCH, line["tenant"], *line["texts"], timestamp=line["at"])
         track_response(
             "openai", line["endpoint"], line["body"], operation=Operation.BATCH, tenant_id=line["tenant"], idempotency_key=key, timestamp=line["at"]
         )
-    return known
+    return len(given)
 
 
 def count_trained(path: Path) -> int:
     """Count the tokens that a partner has trained with, once for each job."""
-    known = 0
-    for known, line in enumerate(lines(path), 1):
+    given = lines(path)
+    for line in given:
         track_token_usage(
             token_type=TokenType(line.get("token_type", TOKEN_TYPE_FINE_TUNING)),
             operation=Operation.INTERNAL,
@@ -49,7 +47,7 @@ def count_trained(path: Path) -> int:
             input_tokens=line["tokens"],
             idempotency_key=f"partner:{line['job']}",
         )
-    return known
+    return len(given)
 
 
 def main(arguments: list[str]) -> int:
