@@ -5,18 +5,22 @@ BIN := $(VENV)/bin
 # What must not be skipped: make test REQUIRE="collector local-model"
 REQUIRE ?=
 PYTEST_ARGS ?=
+SERVICES_ARGS ?=
 FUZZ_SECONDS ?= 120
 # Files of tests run side by side, one worker a processor and four at most; WORKERS=0 runs one after the other.
 WORKERS ?= auto
 SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check lint format test-ollama test-oldest test-together test-apart test-frameworks test-conformance fuzz docs screenshots bench clean help
+.PHONY: demo services test check lint format test-ollama test-oldest test-together test-apart test-frameworks test-conformance fuzz docs screenshots bench clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/demo-ready ## See it all work on this machine, without a key (KEEP=1 to look around, LIVE=openai,groq,ollama for the real thing)
 	@$(BIN)/tokentrail demo
+
+services: $(VENV)/services-ready ## The four services of examples/services with ClickHouse and the Collector: addresses, first questions; Ctrl-C stops all
+	@exec $(BIN)/python examples/services/local/start.py $(SERVICES_ARGS)
 
 test: lint ## Everything: style, types, tests with the real Collector, ClickHouse engine and a real small model
 	@TOKENTRAIL_REQUIRE="$(REQUIRE)" $(BIN)/python -m tests.support.prepare
@@ -99,6 +103,9 @@ clean: ## Remove the environment (the caches of Collector and model stay in the 
 # What a demo needs, and nothing else; on top of it what tests, style and types need.
 $(VENV)/demo-ready: pyproject.toml constraints.txt
 	@$(PYTHON) scripts/environment.py $(VENV) demo
+
+$(VENV)/services-ready: $(VENV)/demo-ready
+	@$(PYTHON) scripts/environment.py $(VENV) services
 
 $(VENV)/ready: $(VENV)/demo-ready
 	@$(PYTHON) scripts/environment.py $(VENV) test

@@ -1,7 +1,7 @@
 """Sets up the environment of a checkout: `python3 scripts/environment.py .venv demo`, or `… .venv test`. A second one waits for the first.
 
-`demo` installs what a demo needs, `test` what tests, style and types need beside that. A file `demo-ready` or `ready` in the environment says that it
-is complete. Modules are not compiled at once: most of what is installed is never imported.
+`demo` installs what a demo needs, `services` what examples/services need beside that, `test` what tests, style and types need. A file `demo-ready`,
+`services-ready` or `ready` in the environment says that it is complete. Modules are not compiled at once: most of what is installed is never imported.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ OLDEST = (3, 10)
 PINS = ["--constraint", "constraints.txt"]
 STEPS = {
     "demo": ("demo-ready", [["--upgrade", "pip>=25.1"], [*PINS, "--editable", ".[demo]"]]),
+    "services": ("services-ready", [[*PINS, "--group", "services"]]),
     "test": ("ready", [[*PINS, "--group", "test", "--group", "lint"]]),
 }
 """By kind: the file that says that it is complete, and what pip is asked for."""
