@@ -21,9 +21,8 @@ class TestGoogleGenai(Conformance):
     recordings = RECORDINGS
 
     def client(self, url: str, case: Case) -> Any:
-        options: dict[str, Any] = {"base_url": url, "timeout": 20_000}
-        if case.retries:
-            options["retry_options"] = {"attempts": case.retries + 1, "initial_delay": 0.001, "max_delay": 0.01, "jitter": 0.0}
+        retries = {"attempts": case.retries + 1, "initial_delay": 0.001, "max_delay": 0.01, "jitter": 0.0}  # interactions retry by default, for 13 s
+        options: dict[str, Any] = {"base_url": url, "timeout": 20_000, "retry_options": retries}
         if case.recording.provider == "vertex":
             client = genai.Client(vertexai=True, credentials=Credentials(token="none"), project="lorem", location="ipsum", http_options=options)
         else:

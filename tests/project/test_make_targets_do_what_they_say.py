@@ -143,7 +143,8 @@ def test_a_benchmark_that_fails_is_told() -> None:
 @pytest.mark.slow
 def test_check_leaves_out_what_it_says_and_nothing_else() -> None:
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not slow", "tests/demo", "tests/project"]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}  # with -v the list is a tree
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert "tests/project/test_make_targets_do_what_they_say.py::test_every_target_has_a_line_of_help" in ran.stdout
     assert "test_bench_measures_with_every_benchmark_that_needs_nothing" not in ran.stdout
     assert "tests/demo/test_names_are_not_cut.py" not in ran.stdout
