@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tokentrail.prices.in_process import use_prices
     from tokentrail.process.configure import configure
     from tokentrail.recording.recorder import flush
+    from tokentrail.retrying.decorator import retry
+    from tokentrail.retrying.policy import RetryBudget
     from tokentrail.telemetry.setup import setup_opentelemetry
     from tokentrail.tracking.decorator import track_tokens
     from tokentrail.tracking.manual import track_token_usage
@@ -62,6 +64,7 @@ __all__ = [
     "BudgetExceeded",
     "Ended",
     "Operation",
+    "RetryBudget",
     "Source",
     "Spent",
     "TokenType",
@@ -74,6 +77,7 @@ __all__ = [
     "flush",
     "idempotency_key",
     "instrument",
+    "retry",
     "setup_opentelemetry",
     "track_response",
     "track_token_usage",
@@ -84,6 +88,7 @@ __all__ = [
 
 HOMES = {
     "BudgetExceeded": "budgets.guard",
+    "RetryBudget": "retrying.policy",
     "Spent": "attribution",
     "Usage": "usage",
     "argument": "tracking.values",
@@ -94,6 +99,7 @@ HOMES = {
     "flush": "recording.recorder",
     "idempotency_key": "idempotency",
     "instrument": "instrumentation.registry",
+    "retry": "retrying.decorator",
     "setup_opentelemetry": "telemetry.setup",
     "track_response": "tracking.response",
     "track_token_usage": "tracking.manual",
