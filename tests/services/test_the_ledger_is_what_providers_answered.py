@@ -27,7 +27,7 @@ from tokentrail.clickhouse.client import Client, connect
 from tokentrail.pages.facts import Wanted, collect
 from tokentrail.pages.selection import Selection
 
-REQUESTS = int(os.environ.get("TOKENTRAIL_SCENARIO_REQUESTS", "600"))
+REQUESTS = int(os.environ.get("TOKENTRAIL_SCENARIO_REQUESTS", "1200"))
 CLIENTS = 16
 ENDED = {"complete": "complete", "cut": "error", "error": "error", "left": "partial"}
 """How a call ended for its caller, by how the provider ended it."""
@@ -97,15 +97,13 @@ def sums(calls: Counter[Call]) -> dict[tuple[str, ...], tuple[int, int, int]]:
 
 async def kill_and_restart(parts: Parts, crowd: Crowd, name: str, after: int) -> None:
     """Kill a service amid its work, and start it again."""
-    while crowd.answered < after:
-        await asyncio.sleep(0.01)
+    await crowd.when(after)
     await asyncio.to_thread(parts.children[name].kill)
     await asyncio.to_thread(parts.children[name].start, timeout_s=60)
 
 
 async def restart_collector(parts: Parts, crowd: Crowd, after: int) -> None:
-    while crowd.answered < after:
-        await asyncio.sleep(0.01)
+    await crowd.when(after)
     assert parts.collector is not None
     await asyncio.to_thread(parts.collector.restart)
 
@@ -167,7 +165,8 @@ def compare(parts: Parts, client: Client, crowd: Crowd, answered: list[Row]) -> 
         assert there <= here, each
         lacking += (here - there).total()
     assert lacking <= CLIENTS
-    print(f"{len(whole)} requests, {len(answered)} calls, {len(rows)} rows; {len(broken)} requests broke, {lacking} of their calls have no row")
+    told = f"{len(whole)} requests, {len(answered)} calls, {len(rows)} rows; {len(broken)} requests broke, {lacking} of their calls have no row"
+    sys.stdout.write(f"{told}\n")
 
     assert {row["service_name"] for row in rows} == {"query", "embedding"}, "the agent and the ingestion spend nothing themselves"
     every_row_leads_to_its_trace(client)
@@ -179,9 +178,8 @@ def compare(parts: Parts, client: Client, crowd: Crowd, answered: list[Row]) -> 
 def every_row_leads_to_its_trace(client: Client) -> None:
     """The span of each call is there; of the killed process those that were not sent yet are not."""
     lost = "SELECT writer_id FROM usage WHERE service_name = 'query' GROUP BY writer_id ORDER BY min(ts) LIMIT 1"
-    missing = (
-        "SELECT span_id, writer_id IN ({lost}) AS killed FROM usage WHERE (trace_id, span_id) NOT IN (SELECT TraceId, SpanId FROM otel_traces)"
-    ).format(lost=lost)
+    known = "(trace_id, span_id) IN (SELECT TraceId, SpanId FROM otel_traces)"
+    missing = f"SELECT span_id, writer_id IN ({lost}) AS killed FROM usage WHERE NOT {known}"
     wait_until(lambda: not [row for row in client.query(missing).dicts() if not row["killed"]], "every call's span")
     assert len(client.query(missing).rows) <= 0.1 * len(client.query("SELECT 1 FROM usage").rows)
     tree = "SELECT count() FROM (SELECT TraceId FROM otel_traces GROUP BY TraceId HAVING uniqExact(ServiceName) = 4)"

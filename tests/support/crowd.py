@@ -93,6 +93,13 @@ class Crowd:
         self.urls, self.clients = urls, clients
         self.asked: list[Asked] = []
         self.answered = 0
+        self._awaited: list[tuple[int, asyncio.Event]] = []
+
+    async def when(self, answered: int) -> None:
+        """Wait until so many requests are answered."""
+        event = asyncio.Event()
+        self._awaited.append((answered, event))
+        await event.wait()
 
     async def ask(self, wanted: list[Asked]) -> None:
         """Send all requests. A client whose request broke waits until the service is there again, and sends another one in its place."""
@@ -116,6 +123,9 @@ class Crowd:
                 else:
                     raise AssertionError(f"{asked} broke {ATTEMPTS} times")
                 self.answered += 1
+                for number, event in self._awaited:
+                    if self.answered >= number:
+                        event.set()
 
     async def _send(self, http: httpx.AsyncClient, asked: Asked) -> str:
         kind = KINDS[asked.kind]
