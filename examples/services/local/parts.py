@@ -55,6 +55,7 @@ class Parts:
         self.collector: collector.Collector | None = None
         self._built, self._real, self._ports, self._settings = built, real, ports, dict(settings or {})
         self._stack = contextlib.ExitStack()
+        self._counting = contextlib.ExitStack()
 
     def __enter__(self) -> Parts:  # noqa: PYI034 - typing.Self is younger than Python 3.10
         try:
@@ -86,7 +87,7 @@ class Parts:
             self.collector = running
             telemetry, usages = running.otlp_http_url, running.ledger_http_url
         self.url["otlp"] = telemetry
-        self._stack.callback(self._drain, usages)
+        self._stack.enter_context(self._counting).callback(self._drain, usages)
         environment = self._environment(telemetry, usages)
         if len(self._real) < len(KEYS):
             environment |= self._stand_in(environment)
@@ -101,8 +102,12 @@ class Parts:
         """Start a part and wait until it answers."""
         health = f"{self.url[name]}/healthz"
         child = Child(name, command, environment=environment, log=self.logs / f"{name}.log", ready=lambda: answers(health))
-        self.children[name] = self._stack.enter_context(child)
+        self.children[name] = self._counting.enter_context(child)
         child.start(timeout_s=60)
+
+    def stop_services(self) -> None:
+        """Stop the services and what they ask, and send what is left in the journal; ClickHouse and the Collector go on."""
+        self._counting.close()
 
     def _environment(self, telemetry: str, usages: str) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_ELSEWHERE)}

@@ -1,0 +1,132 @@
+"""The four services are short, show the whole public API, run their own tests, and stand in a compose file that fits them."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import tokentrail
+from tests.support.require import require
+from tests.support.wheel import ROOT
+from tokentrail.settings import Settings
+
+SERVICES = ROOT / "examples" / "services"
+NAMES = ("agent", "embedding", "ingestion", "query")
+PROGRAMS = sorted(path for name in NAMES for path in (SERVICES / name).glob("*.py"))
+NOT_SHOWN = {
+    "OPERATION_GENERATION": "none of the four generates a free text",
+    "estimate_prompt_tokens": "deprecated, in favour of count_tokens",
+    "instrument": "decorators and middlewares arm the hooks",
+    "uninstrument": "no service takes its hooks away",
+}
+LONGEST = 200
+
+
+def used(path: Path) -> Iterator[str]:
+    """Yield what a program takes from tokentrail: names that it imports and calls."""
+    tree = ast.parse(path.read_text("utf-8"))
+    loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "tokentrail":
+            yield from (name.name for name in node.names if name.name in loaded)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "tokentrail":
+            yield node.attr
+
+
+def test_together_they_show_every_public_name() -> None:
+    shown = {name for path in PROGRAMS for name in used(path)}
+    assert set(tokentrail.__all__) - shown == NOT_SHOWN.keys()
+
+
+def test_each_is_short() -> None:
+    for name in NAMES:
+        programs = [path for path in PROGRAMS if path.parent.name == name and not path.name.startswith("test_")]
+        assert 1 <= len(programs) <= 2, name
+        assert all(len(path.read_text("utf-8").splitlines()) < LONGEST for path in programs), name
+        assert len((SERVICES / name / "README.md").read_text("utf-8").splitlines()) <= 12, name
+
+
+def test_the_agent_knows_no_provider() -> None:
+    text = (SERVICES / "agent" / "app.py").read_text("utf-8")
+    assert not re.search(r"\b(openai|groq|ollama|track_token_usage|track_response)\b", text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["query", "embedding"])
+def test_its_own_tests_pass(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(SERVICES / name)]
+    environment = os.environ | {"TOKENTRAIL_JOURNAL_DIR": str(tmp_path / "journal")}
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stdout
+    assert "2 passed" in ran.stdout
+
+
+def composed() -> dict[str, Any]:
+    given: dict[str, Any] = yaml.safe_load((SERVICES / "compose.yaml").read_text("utf-8"))
+    return given
+
+
+def test_compose_fits_the_services() -> None:
+    given, settings = composed(), {field.name for field in fields(Settings)}
+    services = given["services"]
+    assert services.keys() >= set(NAMES)
+    for name in NAMES:
+        service = services[name]
+        assert service["build"]["args"]["SERVICE"] == name
+        text = "\n".join(path.read_text("utf-8") for path in PROGRAMS if path.parent.name == name)
+        for variable, value in service["environment"].items():
+            if variable.startswith("TOKENTRAIL_"):
+                assert variable.removeprefix("TOKENTRAIL_").lower() in settings
+            elif not variable.startswith("OTEL_") and variable not in ("GROQ_API_KEY", "OPENAI_API_KEY", "OLLAMA_HOST"):
+                assert f'"{variable}"' in text, f"{name} does not read {variable}"
+            asked = re.match(r"http://(?:[^@/]*@)?([a-z]+):\d+", str(value))
+            assert asked is None or asked[1] in services, value
+    for service in services.values():
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            assert source in given["volumes"] or (SERVICES / source).exists(), source
+        if "build" in service:
+            assert (SERVICES / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_the_image_gets_what_the_package_is_built_from() -> None:
+    copied = {name for line in re.findall(r"^COPY (.*) \S+$", (SERVICES / "Dockerfile").read_text("utf-8"), re.MULTILINE) for name in line.split()}
+    sources = re.findall(r'^"([^"]+)" = "tokentrail/', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    assert sources
+    assert set(sources) | {"src", "README.md", "LICENSE", "pyproject.toml", "constraints.txt"} <= copied
+    assert all((ROOT / name).exists() for name in copied if "$" not in name)
+
+
+def test_compose_takes_the_file() -> None:
+    command = compose() or require("compose", "Docker's compose plugin is not installed")
+    secrets = {"TOKENTRAIL_PASSWORD": "planted", "GROQ_API_KEY": "planted", "OPENAI_API_KEY": "planted"}
+    asked = [*command, "--file", str(SERVICES / "compose.yaml"), "config"]
+    ran = subprocess.run([*asked, "--quiet"], env=os.environ | secrets, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    without = subprocess.run(
+        [*asked, "--quiet"], env={**os.environ, **secrets, "GROQ_API_KEY": ""}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert without.returncode != 0
+    assert "a key of Groq" in without.stderr
+
+
+def compose() -> list[str] | None:
+    """Return the command of Docker's compose, of version 2 or newer; None where there is none."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]) is None:
+            continue
+        ran = subprocess.run([*command, "version", "--short"], capture_output=True, text=True, timeout=60, check=False)
+        if ran.returncode == 0 and int((re.match(r"v?(\d+)", ran.stdout.strip()) or ["", "0"])[1]) >= 2:
+            return command
+    return None
