@@ -197,7 +197,7 @@ class _Read:
             for form in (candidate, candidate.lower()) if isinstance(candidate, str) else ():
                 with suppress(ValueError):
                     return str(parse(form).value)
-        if value is None or value == "":
+        if value is None or (isinstance(value, str) and not value):
             return default
         self.complain(name, "is no word of the vocabulary")
         if default:
