@@ -148,8 +148,8 @@ def test_a_mapping_says_what_names_do_not(ledger: Ledger, database: Any, tmp_pat
     assert (found["new"], found["notes"]) == (2, {"an operation that the vocabulary lacks, kept as it is": 1})
     asked = "SELECT toString(ts), tenant_id, operation_name, provider, model, input_tokens, output_tokens, metadata, idempotency_key FROM usage ORDER BY ts"
     assert ledger.rows(asked) == [
-        ["2026-03-01 11:00:00.000000000", "a", "query", "openai", "gpt-4o", 10, 2, '{"team": "x", "ok": "true"}', "postgres:spend:a,1"],
-        ["2026-03-01 12:00:00.000000000", "a,b", "odd", "openai", "gpt-4o", 20, None, '{"ok": "false"}', "postgres:spend:a%2Cb,2"],
+        ["2026-03-01 11:00:00.000000000", "a", "query", "openai", "gpt-4o", 10, 2, '{"team": "x", "ok": "true"}', "postgres:spend:a:1"],
+        ["2026-03-01 12:00:00.000000000", "a,b", "odd", "openai", "gpt-4o", 20, None, '{"ok": "false"}', "postgres:spend:a,b:2"],
     ]
 
 

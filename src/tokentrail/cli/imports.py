@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,17 +11,9 @@ import click
 
 from tokentrail.cli.address import opened as opened_ledger
 from tokentrail.cli.errors import Misuse
-from tokentrail.cli.journal import strict_settings
-from tokentrail.cli.stdout import note
+from tokentrail.cli.importing import Importing, import_options
 from tokentrail.cli.suggest import Group
-from tokentrail.cli.working import working
-from tokentrail.clickhouse.client import DEFAULT_DSN
-from tokentrail.importing.run import Done, Row, Sender, StoppedError, run
-from tokentrail.importing.selection import Selection
-from tokentrail.journal.exporter import endpoint_problem
-from tokentrail.ledger.times import parse_time, parse_zone
-from tokentrail.toml_files import FileError
-from tokentrail.wording import counted
+from tokentrail.wording import did_you_mean
 
 __all__ = ["command"]
 
@@ -46,144 +35,6 @@ def command() -> None:
     """
 
 
-def _options(function: _Decorated) -> _Decorated:
-    """Adds the options that all imports have, and gives them as one `_Import`."""
-
-    @wraps(function)
-    def wrapped(**given: Any) -> Any:
-        names = ("dry_run", "ledger", "without_ledger", "as_json", "patience")
-        return function(importing=_Import(**{name: given.pop(name) for name in names}, selection=_selection(given)), **given)
-
-    for option in reversed(
-        (
-            click.option("--dry-run", is_flag=True, help="Only say what would be taken."),
-            click.option("--from", "since", metavar="TIME", help="Only calls from this time on: 2026-11-01, 7d, month …"),
-            click.option("--to", "until", metavar="TIME", help="Only calls before this time: the day on which tokentrail began to count."),
-            click.option("--timezone", default="UTC", show_default=True, metavar="ZONE", help="The zone of times that state none."),
-            click.option("--tenant", default="", help="The tenant of calls that state none."),
-            click.option("--operation", default="", help="The operation of calls, in place of the one that follows from the kind of call."),
-            click.option("--service", default="", help="The service that made the calls, where they do not say."),
-            click.option(
-                "--provider",
-                "providers",
-                multiple=True,
-                metavar="[PATTERN=]NAME",
-                help="Who answered, where a call does not say: NAME, or NAME for models like PATTERN ('claude-*=anthropic'). Several times.",
-            ),
-            click.option(
-                "--ledger",
-                envvar="TOKENTRAIL_CLICKHOUSE_DSN",
-                default=DEFAULT_DSN,
-                show_default=True,
-                show_envvar=True,
-                help="ClickHouse, which is asked what it has already.",
-            ),
-            click.option("--without-ledger", is_flag=True, help="Do not ask the ledger: send everything. What it has counts once anyway."),
-            click.option(
-                "--patience", default=60.0, show_default=True, metavar="SECONDS", help="How long to wait for the Collector before stopping."
-            ),
-            click.option("--json", "as_json", is_flag=True, help="Print JSON for programs."),
-        )
-    ):
-        wrapped = option(wrapped)
-    return wrapped  # type: ignore[return-value]  # the same options, gathered
-
-
-def _selection(given: dict[str, Any]) -> Selection:
-    try:
-        zone = parse_zone(given["timezone"])
-        since, until = (parse_time(text, zone) if text else None for text in (given.pop("since"), given.pop("until")))
-        return Selection.of(
-            since=since,
-            until=until,
-            zone=zone,
-            zone_name=given.pop("timezone"),
-            tenant=given.pop("tenant"),
-            operation=given.pop("operation"),
-            service=given.pop("service"),
-            providers=given.pop("providers"),
-        )
-    except ValueError as error:
-        raise Misuse(f"{str(error).rstrip('.')}.") from None
-
-
-class _Import:
-    """One import: where what is read goes, and what is said of it."""
-
-    def __init__(self, *, dry_run: bool, ledger: str, without_ledger: bool, as_json: bool, patience: float, selection: Selection) -> None:
-        if not patience > 0:
-            raise Misuse(f"--patience is {patience}: seconds above 0.")
-        self.selection = selection
-        self._dry_run = dry_run
-        self._ledger = ledger
-        self._without_ledger = without_ledger
-        self._as_json = as_json
-        self._patience = patience
-
-    @contextmanager
-    def sentences(self) -> Iterator[None]:
-        """Raises `Misuse` in place of a `FileError`."""
-        try:
-            yield
-        except FileError as error:
-            raise Misuse(f"{str(error).rstrip('.')}.") from None
-
-    def take(self, source: str, service: str, rows: Callable[[], Iterator[Row]]) -> None:
-        """Imports the rows, and says what came of it. `service`: the usual service of the source."""
-        settings = strict_settings()
-        problem = "" if self._dry_run else "tokentrail is disabled here (TOKENTRAIL_DISABLED)" if settings.disabled else endpoint_problem(settings)
-        if problem:
-            raise Misuse(f"{problem.rstrip('.')}.")
-        usual = self.selection.service or settings.service_name or service
-        done, stopped = Done(), ""
-        with ExitStack() as stack:
-            ledger = None if self._without_ledger else stack.enter_context(opened_ledger(self._ledger))
-            sender = None
-            if not self._dry_run:
-                sender = Sender(settings.with_(service_name=usual, ship_interval=min(settings.ship_interval, 0.2)), self._patience)
-                stack.callback(sender.close)
-            try:
-                with self.sentences(), working(f"importing from {source}", lambda: f"{done.read:,} read, {done.new:,} new"):
-                    run(self.selection.chosen(rows()), done, ledger=ledger, sender=sender)
-            except StoppedError as error:
-                stopped = str(error)
-            except KeyboardInterrupt:
-                note(f"interrupted after {counted(done.read, 'record')}: what was taken arrives, and the next run takes the rest")
-                raise
-        self._say(source, done, stopped)
-
-    def _say(self, source: str, done: Done, stopped: str) -> None:
-        if self._as_json:
-            click.echo(json.dumps({"source": source, "dry_run": self._dry_run, "stopped": stopped, **done.as_dict()}, indent=2))
-        else:
-            for line in _lines(source, done, dry_run=self._dry_run, asked=not self._without_ledger):
-                click.echo(line)
-        if stopped:
-            note(f"stopped: {stopped}")
-        click.get_current_context().exit(1 if stopped or done.faults else 0)
-
-
-def _lines(source: str, done: Done, *, dry_run: bool, asked: bool) -> Iterator[str]:
-    yield f"{source}: {counted(done.read, 'record')} read"
-    width = max(len(f"{number:,}") for number in (done.read, done.taken, 1))
-    would = "would be taken" if dry_run else "taken"
-    yield f"{done.taken:>{width},}  {would}"
-    new = f"{'would be new' if dry_run else 'new'}, with {done.input_tokens:,} input and {done.output_tokens:,} output tokens"
-    yield f"{done.new:>{width + 2},}  {new}" + ("" if asked else "; the ledger was not asked what it has already")
-    if done.had:
-        yield f"{done.had:>{width + 2},}  in the ledger already"
-    if done.differing:
-        yield f"{done.differing:>{width + 2},}  in the ledger with other counts: the better source counts; tokentrail verify lists what contradicts"
-    for sentence, number in done.notes.most_common():
-        yield f"{number:>{width + 2},}  {sentence}"
-    if done.left:
-        yield f"{done.left:>{width},}  not taken"
-    for reason, number in [*done.reasons.most_common(), *(("a record of this file or table once more", done.repeated),) * bool(done.repeated)]:
-        yield f"{number:>{width + 2},}  {reason}"
-    for reason, number in done.faults.most_common():
-        yield f"{number:>{width + 2},}  malformed: {reason}"
-
-
 _file = click.argument("file", type=click.Path(path_type=Path))
 
 
@@ -198,8 +49,8 @@ _file = click.argument("file", type=click.Path(path_type=Path))
 @click.option("--table", required=True, help="The table or view: token_usage, or billing.token_usage.")
 @click.option("--mapping", type=click.Path(path_type=Path), help="A file (TOML) that says which column is which field.")
 @click.option("--key", metavar="COLUMN,…", help="The columns that make a row one. [default: the primary key]")
-@_options
-def postgres(importing: _Import, *, dsn: str, table: str, mapping: Path | None, key: str | None) -> None:
+@import_options
+def postgres(importing: Importing, *, dsn: str, table: str, mapping: Path | None, key: str | None) -> None:
     """Take the rows of a PostgreSQL table, with enums or texts of the same names.
 
     Columns are found by their names (prompt_tokens, created_at, org_id, …). A row's key is its own idempotency key, where the table has such a
@@ -228,3 +79,94 @@ def postgres(importing: _Import, *, dsn: str, table: str, mapping: Path | None, 
             columns = mapped(found.shown, found.types, found.primary_key, file)
             source = file.source or f"{found.database}.{found.shown}"
             importing.take(f"{found.shown}", found.name, lambda: rows_of(found, columns, source, importing.selection))
+
+
+def _tenants(default: str, known: str) -> Callable[[_Decorated], _Decorated]:
+    return click.option(
+        "--tenant-from", default=default, show_default=True, metavar="FIELD,…", help=f"What the tenant is; the first that is stated counts: {known}."
+    )
+
+
+def _split(given: str) -> list[str]:
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    if not names:
+        raise Misuse("--tenant-from names no field.")
+    return names
+
+
+@command.command()
+@_file
+@_tenants("team_id", "team_id, organization_id, end_user, user, api_key, team_alias, key_alias")
+@import_options
+def litellm(importing: Importing, *, file: Path, tenant_from: str) -> None:
+    """Take LiteLLM's spend logs: rows of LiteLLM_SpendLogs in FILE (JSON, JSONL or CSV; .gz too).
+
+    The answers of /spend/logs, and what `psql -c '\\copy "LiteLLM_SpendLogs" TO spend_logs.csv CSV HEADER'` writes. Answers from LiteLLM's own cache,
+    requests that the proxy refused, and calls for files and tools are no calls of a model, and are not taken.
+    """
+    from tokentrail.importing import litellm as source  # noqa: PLC0415 - loads the integrations' tables
+    from tokentrail.importing.files import rows_of  # noqa: PLC0415 - a package of an extra
+
+    tenants = _split(tenant_from)
+    for name in tenants:
+        if name not in source.TENANTS:
+            raise Misuse(
+                f"--tenant-from: {name!r} is no field of a tenant.{did_you_mean(name, source.TENANTS)} There are {', '.join(source.TENANTS)}."
+            )
+    importing.check(lambda: rows_of(file))
+    importing.take(f"LiteLLM, {file.name}", "litellm", lambda: source.records(rows_of(file), importing.selection, tenants))
+
+
+@command.command()
+@_file
+@_tenants("user_id", "user_id, session_id, environment, trace_name, project_id, metadata.NAME")
+@import_options
+def langfuse(importing: Importing, *, file: Path, tenant_from: str) -> None:
+    """Take Langfuse's observations in FILE (JSON, JSONL or CSV; .gz too): generations and embeddings.
+
+    An export of its interface, its files in blob storage (observations, observations_v2), and pages of /api/public/observations. Langfuse does not
+    say who answered: --provider 'claude-*=anthropic' --provider 'gpt-*=openai' does.
+    """
+    from tokentrail.importing import langfuse as source  # noqa: PLC0415 - loads the integrations' tables
+    from tokentrail.importing.files import rows_of  # noqa: PLC0415 - a package of an extra
+
+    tenants = _split(tenant_from)
+    importing.check(lambda: rows_of(file))
+    importing.take(f"Langfuse, {file.name}", "langfuse", lambda: source.records(rows_of(file), importing.selection, tenants))
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--from-clickhouse", metavar="DSN", help="In place of FILE: a ClickHouse with a table of spans.")
+@click.option("--table", default="otel_traces", show_default=True, help="With --from-clickhouse: the table of spans.")
+@click.option("--tenant-from", default="", metavar="ATTRIBUTE,…", help="What the tenant is. [default: traceloop.association.properties.tenant_id, …]")
+@import_options
+def openllmetry(importing: Importing, *, file: Path | None, from_clickhouse: str | None, table: str, tenant_from: str) -> None:
+    """Take the spans of OpenLLMetry, with attributes gen_ai.* or llm.*: OTLP as JSON in FILE, rows of otel_traces in FILE, or the table itself.
+
+    They count as bridged calls, under the keys of the bridge: what `tokentrail migrate --bridge on` takes of the same spans counts once. A span
+    around others that state tokens themselves is not taken.
+
+    \b
+    Example:  tokentrail import openllmetry spans.jsonl
+              tokentrail import openllmetry --from-clickhouse http://clickhouse:8123/otel --to 2026-11-01
+    """
+    from tokentrail.importing import openllmetry as source  # noqa: PLC0415 - loads OpenTelemetry
+
+    if (file is None) == (from_clickhouse is None):
+        raise Misuse("give FILE or --from-clickhouse, one of them.")
+    tenants = _split(tenant_from) if tenant_from else list(source.TENANTS)
+    if file is not None:
+        from tokentrail.importing.files import rows_of  # noqa: PLC0415 - a package of an extra
+
+        importing.check(lambda: rows_of(file))
+        importing.take(f"OpenLLMetry, {file.name}", "openllmetry", lambda: source.records(lambda: rows_of(file), importing.selection, tenants))
+        return
+    from tokentrail.importing import stored_spans  # noqa: PLC0415 - with ClickHouse alone
+
+    with opened_ledger(from_clickhouse or "") as client:
+        importing.take(
+            f"OpenLLMetry, {table}",
+            "openllmetry",
+            lambda: source.records(lambda: stored_spans.rows_of(client, table, importing.selection, tenants), importing.selection, tenants),
+        )

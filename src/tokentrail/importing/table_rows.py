@@ -99,7 +99,7 @@ class _Row:
         parts = [self._row[column] for column in self._mapped.key]
         if not parts or None in parts:
             raise NotTaken("the row has no key", fault=True)
-        return f"postgres:{escape(source)}:{','.join(escape(str(part)) for part in parts)}"
+        return f"postgres:{escape(source)}:{':'.join(escape(str(part)) for part in parts)}"
 
     def hex(self, name: str) -> int:
         given = self.text(name).replace("-", "").lower()
