@@ -76,8 +76,8 @@ def _record(row: Mapping[str, Any], selection: Selection, tenants: Sequence[str]
 
 
 def _get(row: Mapping[str, Any], name: str) -> Any:
-    """Returns a field, under its name in blob storage or in the API: `start_time`, `startTime`."""
-    if name in row:
+    """Returns a field, under its name in blob storage or in the API: `start_time`, `startTime`. Empty is not stated."""
+    if row.get(name) not in (None, ""):
         return row[name]
     first, *rest = name.split("_")
     return row.get(first + "".join(map(str.capitalize, rest)))

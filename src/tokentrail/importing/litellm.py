@@ -17,6 +17,7 @@ from tokentrail.importing.record import NotTaken, Record
 from tokentrail.importing.selection import Selection, taken
 from tokentrail.importing.values import nested, nested_list, text, time_ns, whole
 from tokentrail.integrations.litellm import API
+from tokentrail.providers.table import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,7 @@ _ENDPOINTS: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 """Endpoint, operation and token type by the kind of call, without the `a` of asynchronous calls."""
 _NO_CALLS: Final = ("mcp", "file", "assistant", "thread", "vector_store", "create_batch", "list", "cancel", "get_response", "delete", "health")
+_KNOWN: Final = frozenset(API.names) | {provider.name for provider in PROVIDERS}
 _ALIASES: Final = {"team_alias": "user_api_key_team_alias", "key_alias": "user_api_key_alias"}
 
 
@@ -114,7 +116,7 @@ def _provider_and_model(row: Mapping[str, Any]) -> tuple[str, str]:
     """Returns the provider, which older rows state in front of the model alone (`ollama/qwen3`), and the model without it."""
     model, given = text(row.get("model")), text(row.get("custom_llm_provider"))
     before, slash, rest = model.partition("/")
-    if slash and (before == given or (not given and before in API.names)):
+    if slash and (before == given or (not given and before in _KNOWN)):
         return provider_name(before, (API.names,)), rest
     return provider_name(given, (API.names,)), model
 

@@ -148,6 +148,7 @@ _SAME: Final = (
     "response_model",
     "response_id",
     "endpoint",
+    "gen_ai_operation",
     "operation_id",
     "stream",
     "ended",

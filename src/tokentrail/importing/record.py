@@ -45,6 +45,8 @@ class Record:
     response_model: str = ""
     response_id: str = ""
     endpoint: str = ""
+    gen_ai_operation: str = ""
+    """The conventions' name, where it does not follow from the token type."""
     operation_id: str = ""
     stream: bool = False
     source: str = "reported"
@@ -70,7 +72,7 @@ def usage_of(record: Record) -> Usage:
     request = Request(
         provider=_short(record.provider),
         endpoint=_short(record.endpoint),
-        gen_ai_operation=GEN_AI_OPERATIONS.get(record.token_type, ""),
+        gen_ai_operation=_short(record.gen_ai_operation) or GEN_AI_OPERATIONS.get(record.token_type, ""),
         token_type=record.token_type,
         model=_short(record.request_model),
         stream=record.stream,

@@ -23,7 +23,7 @@ def rows_of(client: Client, table: str, selection: Selection, tenants: Sequence[
         "table": ".".join(map(identifier, table.split("."))),
         "wanted": ", ".join(map(text_literal, sorted(WANTED | set(tenants)))),
         "properties": text_literal(PROPERTIES),
-        "bounds": "".join(f" AND Timestamp {sign} toDateTime64({text_literal(at)}, 9, 'UTC')" for sign, at in bounds if at),
+        "bounds": "".join(f" AND spans.Timestamp {sign} toDateTime64({text_literal(at)}, 9, 'UTC')" for sign, at in bounds if at),
     }
     with client.stream(read("stated_spans").filled(slots), "JSONEachRow", read_only=True) as answer:
         yield from map(msgspec.json.Decoder(dict[str, Any]).decode, _lines(answer.pieces))

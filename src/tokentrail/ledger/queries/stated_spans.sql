@@ -17,10 +17,10 @@
 -- column: SpanAttributes | What the span states, without prompts and answers
 -- column: ResourceAttributes | What is known of the service, in the same way
 SELECT
-    toString(toUnixTimestamp64Nano(toDateTime64(Timestamp, 9))) AS Timestamp,
-    TraceId, SpanId, ParentSpanId, toString(SpanKind) AS SpanKind, toString(ServiceName) AS ServiceName, ScopeName,
-    toString(Duration) AS Duration, toString(StatusCode) AS StatusCode,
-    mapFilter((name, value) -> name IN ({{wanted}}) OR startsWith(name, {{properties}}), SpanAttributes) AS SpanAttributes,
-    mapFilter((name, value) -> name IN ({{wanted}}), ResourceAttributes) AS ResourceAttributes
+    toString(toUnixTimestamp64Nano(toDateTime64(spans.Timestamp, 9))) AS Timestamp,
+    TraceId, SpanId, ParentSpanId, toString(spans.SpanKind) AS SpanKind, toString(spans.ServiceName) AS ServiceName, ScopeName,
+    toString(spans.Duration) AS Duration, toString(spans.StatusCode) AS StatusCode,
+    mapFilter((name, value) -> name IN ({{wanted}}) OR startsWith(name, {{properties}}), spans.SpanAttributes) AS SpanAttributes,
+    mapFilter((name, value) -> name IN ({{wanted}}), spans.ResourceAttributes) AS ResourceAttributes
 FROM {{table}} AS spans
 WHERE arrayExists(name -> startsWith(name, 'gen_ai.') OR startsWith(name, 'llm.') OR name IN ({{wanted}}), mapKeys(spans.SpanAttributes)){{bounds}}
