@@ -37,6 +37,7 @@ FOUND = {
         'total = »usage["prompt_tokens_details"]["cached_tokens"]',
         "total = »r.usage_metadata.total_token_count",
         "log(»response.usage)",
+        "usage = body.usage\nspend(»usage.input_tokens)",
         "total = (»(response.usage or other).prompt_tokens)",
     ),
     "TT301": ("»import tiktoken", "»from tiktoken import encoding_for_model", "def f():\n    »import tiktoken.core"),
@@ -71,6 +72,7 @@ CLEAN = (
     "usage.total_tokens = 3",
     "shutil.disk_usage(path).usage",
     "spent.input_tokens",
+    "usage.input_tokens",  # of a tokentrail.Usage
     "limits.usage.requests",
     "psutil.usage",
     "n = len(rows) // 4",

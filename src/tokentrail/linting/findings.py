@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import Final
 
@@ -69,6 +70,8 @@ _COUNTS: Final = frozenset(
         "eval_count",
     )
 )
+_OWN: Final = ("input_tokens", "output_tokens", "reasoning_tokens")
+"""Counts that a `tokentrail.Usage` has under the same name."""
 _ANSWERS: Final = frozenset(("response", "resp", "completion", "answer", "reply", "result", "res", "chunk", "message", "msg", "event", "output", "r"))
 _TEXTS: Final = (
     "text",
@@ -105,6 +108,8 @@ class _Walk(ast.NodeVisitor):
         self._counts_nothing = counts_nothing
         self._named: dict[str, str] = {}
         """The functions by the names that the file gives them."""
+        self._usages: set[str] = set()
+        """Names to which an answer's usage was assigned."""
         self._about_tokens = False
         """Whether the statement, or the function around it, is named after tokens."""
 
@@ -152,7 +157,7 @@ class _Walk(ast.NodeVisitor):
         given += [(keyword.arg, keyword.value, True) for keyword in node.keywords if keyword.arg is not None and keyword.arg in _NAMES]
         for kind, value, is_certain in given:
             for word in _literals(value):
-                self._word(kind, word, _constant(word) if is_certain else _constant(word).lower(), is_certain=is_certain)
+                self._word(kind, word, _constant(word), is_certain=is_certain)
 
     def _word(self, kind: str, node: ast.expr, text: str, *, is_certain: bool) -> None:
         """Finds a text in place of a constant. Unless the place is certain (a hand-made function may have another order), an unknown word is none.
@@ -161,9 +166,12 @@ class _Walk(ast.NodeVisitor):
         """
         words, name = _NAMES[kind]
         shown = kind.replace("_", " ")
-        try:
-            word = parse_operation(text) if kind == _OPERATION else parse_token_type(text)
-        except ValueError:
+        parse = parse_operation if kind == _OPERATION else parse_token_type
+        for form in (text,) if is_certain else (text, text.lower()):
+            with suppress(ValueError):
+                word = parse(form)
+                break
+        else:
             close = did_you_mean(text, [member.value for member in words]) or f" There are {', '.join(member.value for member in words)}"
             if is_certain:
                 self.add(node, "TT002", f"{text!r} is no {shown}, and raises where it runs.{close}")
@@ -173,7 +181,8 @@ class _Walk(ast.NodeVisitor):
     # usages and estimates -----------------------------------------------------------------------------------------------------------------------
     def visit_Attribute(self, node: ast.Attribute) -> None:
         inner = node.value
-        if isinstance(node.ctx, ast.Load) and node.attr in _COUNTS and _is_usage(inner):
+        is_own = isinstance(inner, ast.Name) and node.attr in _OWN and inner.id not in self._usages  # a usage of tokentrail, as far as is to be seen
+        if isinstance(node.ctx, ast.Load) and node.attr in _COUNTS and _is_usage(inner) and not is_own:
             self._usage(node, f"{_shown(inner)}.{node.attr}")
             return
         if isinstance(node.ctx, ast.Load) and node.attr in _USAGES and isinstance(inner, ast.Name) and inner.id in _ANSWERS:
@@ -213,6 +222,8 @@ class _Walk(ast.NodeVisitor):
         return ""
 
     def visit_Assign(self, node: ast.Assign) -> None:
+        if _is_usage(node.value) and not isinstance(node.value, ast.Name):
+            self._usages.update(target.id for target in node.targets if isinstance(target, ast.Name))
         self._within(node, any("token" in _last_name(target).lower() for target in node.targets))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
