@@ -3,6 +3,7 @@
 | file | holds |
 |---|---|
 | `rules.py` | the rules, with their numbers and sentences |
+| `words.py` | names of SDKs, answers, counts and texts |
 | `findings.py` | the walk through one file's tree |
 | `files.py` | which files, the settings of `pyproject.toml`, and comments that suppress |
 """

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Final
 
 from tokentrail.linting.rules import Finding
+from tokentrail.linting.words import ANSWERS, CHARS, COUNTS, OWN, SDKS, TEXTS, USAGES
 from tokentrail.vocabulary import Operation, TokenType, parse_operation, parse_token_type
 from tokentrail.wording import did_you_mean
 
@@ -24,72 +25,6 @@ _PLACES: Final[Mapping[str, Mapping[int, str]]] = {
 }
 """The functions whose arguments are words of the vocabulary, and the places of those words among positional arguments."""
 _RECORDERS: Final = ("track_token_usage", "track_response")
-_SDKS: Final = frozenset(
-    (
-        "anthropic",
-        "azure.ai.inference",
-        "cerebras",
-        "claude_agent_sdk",
-        "cohere",
-        "fireworks",
-        "google.genai",
-        "google.generativeai",
-        "groq",
-        "huggingface_hub",
-        "ibm_watsonx_ai",
-        "litellm",
-        "mistralai",
-        "ollama",
-        "openai",
-        "openrouter",
-        "replicate",
-        "together",
-        "voyageai",
-        "writerai",
-        "xai_sdk",
-    )
-)
-_USAGES: Final = ("usage", "usage_metadata", "usageMetadata", "response_usage", "token_usage")
-_COUNTS: Final = frozenset(
-    (
-        "prompt_tokens",
-        "completion_tokens",
-        "total_tokens",
-        "input_tokens",
-        "output_tokens",
-        "cached_tokens",
-        "cache_read_input_tokens",
-        "cache_creation_input_tokens",
-        "reasoning_tokens",
-        "prompt_token_count",
-        "candidates_token_count",
-        "total_token_count",
-        "prompt_tokens_details",
-        "completion_tokens_details",
-        "prompt_eval_count",
-        "eval_count",
-    )
-)
-_OWN: Final = ("input_tokens", "output_tokens", "reasoning_tokens")
-"""Counts that a `tokentrail.Usage` has under the same name."""
-_ANSWERS: Final = frozenset(("response", "resp", "completion", "answer", "reply", "result", "res", "chunk", "message", "msg", "event", "output", "r"))
-_TEXTS: Final = (
-    "text",
-    "prompt",
-    "content",
-    "message",
-    "query",
-    "question",
-    "answer",
-    "document",
-    "chunk",
-    "completion",
-    "string",
-    "body",
-    "context",
-)
-_CHARS: Final = (3, 3.5, 4, 4.0, 4.5, 5)
-"""Characters a token, as rules of thumb have them."""
 _NAMES: Final[Mapping[str, tuple[type[Enum], str]]] = {_OPERATION: (Operation, "Operation"), _TOKEN_TYPE: (TokenType, "TokenType")}
 
 
@@ -133,7 +68,7 @@ class _Walk(ast.NodeVisitor):
         if module.partition(".")[0] == "tiktoken":
             self.add(node, "TT301", "tiktoken counts beside the library: count_tokens(text, model=…) chooses the tokenizer, and says how sure it is")
         reached = (module, *(f"{module}.{name}" for name in names))
-        sdk = next((sdk for sdk in sorted(_SDKS) if any(f"{each}.".startswith(f"{sdk}.") for each in reached)), "")
+        sdk = next((sdk for sdk in sorted(SDKS) if any(f"{each}.".startswith(f"{sdk}.") for each in reached)), "")
         if sdk and self._counts_nothing:
             self.add(node, "TT102", f"this code counts nothing itself, and {sdk} would be a call of a model: ask the service that makes such calls")
 
@@ -181,17 +116,17 @@ class _Walk(ast.NodeVisitor):
     # usages and estimates -----------------------------------------------------------------------------------------------------------------------
     def visit_Attribute(self, node: ast.Attribute) -> None:
         inner = node.value
-        is_own = isinstance(inner, ast.Name) and node.attr in _OWN and inner.id not in self._usages  # a usage of tokentrail, as far as is to be seen
-        if isinstance(node.ctx, ast.Load) and node.attr in _COUNTS and _is_usage(inner) and not is_own:
+        is_own = isinstance(inner, ast.Name) and node.attr in OWN and inner.id not in self._usages  # a usage of tokentrail, as far as is to be seen
+        if isinstance(node.ctx, ast.Load) and node.attr in COUNTS and _is_usage(inner) and not is_own:
             self._usage(node, f"{_shown(inner)}.{node.attr}")
             return
-        if isinstance(node.ctx, ast.Load) and node.attr in _USAGES and isinstance(inner, ast.Name) and inner.id in _ANSWERS:
+        if isinstance(node.ctx, ast.Load) and node.attr in USAGES and isinstance(inner, ast.Name) and inner.id in ANSWERS:
             self._usage(node, f"{inner.id}.{node.attr}")
             return
         self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        if isinstance(node.ctx, ast.Load) and _constant(node.slice) in _COUNTS and _is_usage(node.value):
+        if isinstance(node.ctx, ast.Load) and _constant(node.slice) in COUNTS and _is_usage(node.value):
             self._usage(node, f"{_shown(node.value)}[{_constant(node.slice)!r}]")
             return
         self.generic_visit(node)
@@ -215,7 +150,7 @@ class _Walk(ast.NodeVisitor):
         if measured is None or number is None:
             return ""
         is_words = isinstance(measured, ast.Call) and isinstance(measured.func, ast.Attribute) and measured.func.attr == "split"
-        by_characters = isinstance(node.op, (ast.Div, ast.FloorDiv)) and number in _CHARS
+        by_characters = isinstance(node.op, (ast.Div, ast.FloorDiv)) and number in CHARS
         by_words = is_words and ((isinstance(node.op, ast.Mult) and 1 < number < 2) or (isinstance(node.op, ast.Div) and 0 < number < 1))  # noqa: PLR2004
         if by_words or (by_characters and (self._about_tokens or _is_text(measured))):
             return ast.unparse(node)
@@ -261,11 +196,11 @@ def _literals(node: ast.expr) -> Iterator[ast.expr]:
 def _is_usage(node: ast.expr) -> bool:
     """Whether an expression is an answer's usage by its name: `usage`, `response.usage`, `body["usage"]`, `body.get("usage")`."""
     if isinstance(node, (ast.Name, ast.Attribute)):
-        return _last_name(node) in _USAGES
+        return _last_name(node) in USAGES
     if isinstance(node, ast.Subscript):
-        return _constant(node.slice) in _USAGES
+        return _constant(node.slice) in USAGES
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get" and node.args:
-        return _constant(node.args[0]) in _USAGES
+        return _constant(node.args[0]) in USAGES
     return isinstance(node, ast.BoolOp) and any(map(_is_usage, node.values))
 
 
@@ -287,7 +222,7 @@ def _measured(node: ast.expr) -> ast.expr | None:
 
 def _is_text(node: ast.expr) -> bool:
     name = _last_name(node).lower()
-    return any(word in name for word in _TEXTS) and not name.endswith("s")
+    return any(word in name for word in TEXTS) and not name.endswith("s")
 
 
 def _last_name(node: ast.expr) -> str:
