@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOMS = ("e2e", "services", "demo", "collector", "clickhouse", "embedded", "cli", "pages", "grafana", "local_model")
+ROOMS = ("e2e", "services", "demo", "collector", "clickhouse", "embedded", "cli", "importing", "pages", "grafana", "local_model")
 """Rooms of servers, those with the longest tests first: `make check` leaves them out, and workers begin with them."""
 PARTS = frozenset({"collector_binary", "installed_wheel", "local_model", "machine", "run_python", "services", "start", "world"})
 """Fixtures that start programs."""
