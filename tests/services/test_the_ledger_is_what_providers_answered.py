@@ -27,7 +27,7 @@ from tokentrail.clickhouse.client import Client, connect
 from tokentrail.pages.facts import Wanted, collect
 from tokentrail.pages.selection import Selection
 
-REQUESTS = int(os.environ.get("TOKENTRAIL_SCENARIO_REQUESTS", "1200"))
+REQUESTS = int(os.environ.get("TOKENTRAIL_SCENARIO_REQUESTS", "2000"))
 CLIENTS = 16
 ENDED = {"complete": "complete", "cut": "error", "error": "error", "left": "partial"}
 """How a call ended for its caller, by how the provider ended it."""

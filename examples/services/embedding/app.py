@@ -16,7 +16,7 @@ from typing import Annotated
 
 import ollama
 import openai
-from fastapi import Depends, FastAPI, Header
+from fastapi import Depends, FastAPI, Header, HTTPException
 from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
@@ -108,7 +108,10 @@ async def embedded(texts: list[str], spent: Spent) -> Embedded:
     keys = [content_hash(MODEL, text) for text in texts]
     unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in memory}
     if unknown:
-        memory.update(zip(unknown, await EMBEDDERS[PROVIDER](list(unknown.values())), strict=True))
+        try:
+            memory.update(zip(unknown, await EMBEDDERS[PROVIDER](list(unknown.values())), strict=True))
+        except (openai.APIError, ollama.ResponseError, ConnectionError) as error:
+            raise HTTPException(503, f"{PROVIDER} does not answer") from error
     vectors = [memory[key] for key in keys]
     while len(memory) > REMEMBERED:
         memory.popitem(last=False)

@@ -150,10 +150,11 @@ def ingest(given: Document, tenant: Tenant, x_request_id: Annotated[str, Header(
     total = sum(tokens for _text, tokens in parts)
     if app.state.store.has(tenant, document) == len(parts):
         return Kept(document=document, parts=len(parts), tokens=total, embedded=False)
-    answer = app.state.embedding.post("/internal/embed", json={"texts": [text for text, _tokens in parts]}, headers={"X-Purpose": "index"})
-    if answer.is_error:
-        raise HTTPException(502, f"the embedding service answers {answer.status_code}")
-    vectors = answer.json()["vectors"]
+    try:
+        answer = app.state.embedding.post("/internal/embed", json={"texts": [text for text, _tokens in parts]}, headers={"X-Purpose": "index"})
+        vectors = answer.raise_for_status().json()["vectors"]
+    except httpx.HTTPError as error:
+        raise HTTPException(502, f"the embedding service fails: {type(error).__name__}") from error
     app.state.store.prepare(len(vectors[0]))
     app.state.store.keep([(tenant, document, place, *part, vector) for place, (part, vector) in enumerate(zip(parts, vectors, strict=True))])
     return Kept(document=document, parts=len(parts), tokens=total, embedded=True)

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, StreamingResponse
-from models import GROQ_MODEL, OLLAMA_MODEL, Messages, Models, Restart
+from models import GROQ_MODEL, OLLAMA_MODEL, Messages, Models, NobodyAnswersError, Restart
 from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
@@ -130,9 +130,12 @@ async def chat(asked: Question) -> StreamingResponse:
     """The words of an answer as server-sent events. What is streamed after the return stays attributed."""
 
     async def events() -> AsyncIterator[str]:
-        async for word in app.state.models.stream(messages):
-            yield "event: restart\ndata: null\n\n" if isinstance(word, Restart) else f"data: {json.dumps(word)}\n\n"
-        yield "event: done\ndata: null\n\n"
+        try:
+            async for word in app.state.models.stream(messages):
+                yield "event: restart\ndata: null\n\n" if isinstance(word, Restart) else f"data: {json.dumps(word)}\n\n"
+            yield "event: done\ndata: null\n\n"
+        except (NobodyAnswersError, BudgetExceeded) as error:
+            yield f"event: error\ndata: {json.dumps(type(error).__name__)}\n\n"
 
     messages = with_passages(asked)
     return StreamingResponse(events(), media_type="text/event-stream")
@@ -170,6 +173,12 @@ async def extract(given: Wanted) -> dict[str, Any]:
 async def over_budget(_request: Request, error: BudgetExceeded) -> JSONResponse:
     """Nobody was asked: the budget `query` is spent (`tokentrail budgets set`, and the setting `budget_dsn`)."""
     return JSONResponse({"detail": str(error)}, 429)
+
+
+@app.exception_handler(NobodyAnswersError)
+async def nobody_answers(_request: Request, _error: NobodyAnswersError) -> JSONResponse:
+    """Both attempts are in the ledger, as errors."""
+    return JSONResponse({"detail": "no model answers"}, 503)
 
 
 @app.get("/healthz")
