@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +16,11 @@ import pytest
 import yaml
 
 import tokentrail
+from tests.support import compose_check
 from tests.support.require import require
 from tests.support.wheel import ROOT
+from tokentrail.deploy.collector import config_folder
+from tokentrail.local.cache import Progress, Unavailable
 from tokentrail.settings import Settings
 
 SERVICES = ROOT / "examples" / "services"
@@ -108,25 +110,20 @@ def test_the_image_gets_what_the_package_is_built_from() -> None:
     assert all((ROOT / name).exists() for name in copied if "$" not in name)
 
 
-def test_compose_takes_the_file() -> None:
-    command = compose() or require("compose", "Docker's compose plugin is not installed")
-    secrets = {"TOKENTRAIL_PASSWORD": "planted", "GROQ_API_KEY": "planted", "OPENAI_API_KEY": "planted"}
-    asked = [*command, "--file", str(SERVICES / "compose.yaml"), "config"]
-    ran = subprocess.run([*asked, "--quiet"], env=os.environ | secrets, capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == 0, ran.stderr
-    without = subprocess.run(
-        [*asked, "--quiet"], env={**os.environ, **secrets, "GROQ_API_KEY": ""}, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert without.returncode != 0
-    assert "a key of Groq" in without.stderr
+@pytest.mark.parametrize("file", [SERVICES / "compose.yaml", config_folder() / "compose.yaml"], ids=["services", "collector"])
+def test_compose_takes_the_file(file: Path) -> None:
+    program = compose_check.obtain(Progress(print))
+    if isinstance(program, Unavailable):
+        require("compose", str(program))
+    secrets = dict.fromkeys(("TOKENTRAIL_PASSWORD", "TOKENTRAIL_GRAFANA_PASSWORD", "GROQ_API_KEY", "OPENAI_API_KEY"), "planted")
+    assert compose_check.problem(program, file, secrets) == ""
+    assert "the password of ClickHouse's user tokentrail" in compose_check.problem(program, file, secrets | {"TOKENTRAIL_PASSWORD": ""})
 
 
-def compose() -> list[str] | None:
-    """Return the command of Docker's compose, of version 2 or newer; None where there is none."""
-    for command in (["docker", "compose"], ["docker-compose"]):
-        if shutil.which(command[0]) is None:
-            continue
-        ran = subprocess.run([*command, "version", "--short"], capture_output=True, text=True, timeout=60, check=False)
-        if ran.returncode == 0 and int((re.match(r"v?(\d+)", ran.stdout.strip()) or ["", "0"])[1]) >= 2:
-            return command
-    return None
+def test_compose_says_what_is_wrong(tmp_path: Path) -> None:
+    program = compose_check.obtain(Progress(print))
+    if isinstance(program, Unavailable):
+        require("compose", str(program))
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text(yaml.safe_dump({"services": {"query": {"image": "x", "stop_grace_periods": "1s"}}}))
+    assert "stop_grace_periods" in compose_check.problem(program, wrong, {})
