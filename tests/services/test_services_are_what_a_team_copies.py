@@ -18,6 +18,7 @@ import yaml
 import tokentrail
 from tests.support import compose_check
 from tests.support.require import require
+from tests.support.terminal import in_process
 from tests.support.wheel import ROOT
 from tokentrail.deploy.collector import config_folder
 from tokentrail.local.cache import Progress, Unavailable
@@ -62,6 +63,11 @@ def test_each_is_short() -> None:
 def test_the_agent_knows_no_provider() -> None:
     text = (SERVICES / "agent" / "app.py").read_text("utf-8")
     assert not re.search(r"\b(openai|groq|ollama|track_token_usage|track_response)\b", text)
+
+
+def test_lint_finds_nothing() -> None:
+    ran = in_process("lint", "--counts-nothing", str(SERVICES / "agent"), str(SERVICES))
+    assert ran.code == 0, ran.out
 
 
 @pytest.mark.slow

@@ -153,7 +153,7 @@ def compare(parts: Parts, client: Client, crowd: Crowd, answered: list[Row]) -> 
     assert {key[0] for key in sums(held)} == set(TENANTS)
     assert {key[1] for key in sums(held)} == {kind.operation for kind in KINDS.values() if kind.operation}
     assert {(key[2], key[5]) for key in sums(held)} == {
-        ("groq", "complete"), ("groq", "error"), ("groq", "partial"), ("ollama", "complete"), ("openai", "complete")
+        ("groq", "complete"), ("groq", "error"), ("groq", "partial"), ("ollama", "complete"), ("openai", "complete"), ("openai", "error")
     }  # fmt: skip
 
     broken = [each for each in crowd.asked if each.ended == "broken"]

@@ -41,6 +41,7 @@ KINDS = {
     "search": Kind("embedding", "/embeddings", "vector_search", 5),
     "search again": Kind("embedding", "/embeddings", "vector_search", 2),
     "batch": Kind("embedding", "/embeddings/batch", "batch", 3),
+    "batch limited": Kind("embedding", "/embeddings/batch", "batch", 1, "[limit] "),
     "document": Kind("ingestion", "/documents", "internal", 4),
     "document again": Kind("ingestion", "/documents", "internal", 1),
     "ask": Kind("agent", "/ask", "", 4),
