@@ -43,8 +43,8 @@ _file = click.argument("file", type=click.Path(path_type=Path))
     "--dsn",
     envvar="TOKENTRAIL_IMPORT_DSN",
     default="",
-    help="PostgreSQL: postgresql://user:password@host:5432/database. Left out: PGHOST, PGUSER, PGPASSWORD … and ~/.pgpass.  [env var: "
-    "TOKENTRAIL_IMPORT_DSN]",
+    help="PostgreSQL: postgresql://user:password@host:5432/database. Left out: PGHOST, PGUSER, PGPASSWORD … and ~/.pgpass.",
+    show_envvar=True,
 )
 @click.option("--table", required=True, help="The table or view: token_usage, or billing.token_usage.")
 @click.option("--mapping", type=click.Path(path_type=Path), help="A file (TOML) that says which column is which field.")

@@ -15,3 +15,4 @@ SELECT
 FROM usage_ledger FINAL
 WHERE key_ts IN (SELECT fromUnixTimestamp64Nano(toInt64(arrayJoin({times:Array(String)})), 'UTC'))
     AND key_hash IN (SELECT reinterpretAsUInt128(sipHash128('', arrayJoin({keys:Array(String)}))))
+ORDER BY key
