@@ -13,7 +13,7 @@ PARTS = frozenset({"collector_binary", "installed_wheel", "local_model", "machin
 
 
 def room(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parents[1]).parts[0]
+    return item.path.relative_to(Path(__file__).parents[2]).parts[1]
 
 
 def is_slow(item: pytest.Item) -> bool:

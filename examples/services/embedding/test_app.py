@@ -24,6 +24,7 @@ def service(monkeypatch: pytest.MonkeyPatch, tokentrail_replay: ReplayServer) ->
     monkeypatch.setenv("OPENAI_BASE_URL", tokentrail_replay.url("openai"))
     monkeypatch.syspath_prepend(Path(__file__).parent)
     monkeypatch.delitem(sys.modules, "app", raising=False)
+    monkeypatch.delitem(sys.modules, "app", raising=False)  # of another service, whose tests ran before
     import app  # noqa: PLC0415 - after the variables that it reads
 
     monkeypatch.setattr(sys.modules["app"], "MODEL", "text-embedding-ada-002")

@@ -29,6 +29,7 @@ def service(monkeypatch: pytest.MonkeyPatch, tokentrail_replay: ReplayServer) ->
         monkeypatch.setenv("OLLAMA_HOST", tokentrail_replay.url("ollama"))
         monkeypatch.syspath_prepend(Path(__file__).parent)
         monkeypatch.delitem(sys.modules, "app", raising=False)
+        monkeypatch.delitem(sys.modules, "app", raising=False)  # of another service, whose tests ran before
         import app  # noqa: PLC0415 - after the variables that it reads
 
         monkeypatch.setattr(sys.modules["models"], "GROQ_MODEL", "openai/gpt-oss-120b")
