@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tokentrail.retrying.policy import RetryBudget
     from tokentrail.telemetry.setup import setup_opentelemetry
     from tokentrail.tracking.decorator import track_tokens
+    from tokentrail.tracking.idempotent import IdempotencyKeyReused, idempotent
     from tokentrail.tracking.manual import track_token_usage
     from tokentrail.tracking.response import track_response
     from tokentrail.tracking.values import argument
@@ -63,6 +64,7 @@ __all__ = [
     "TOKEN_TYPE_LLM",
     "BudgetExceeded",
     "Ended",
+    "IdempotencyKeyReused",
     "Operation",
     "RetryBudget",
     "Source",
@@ -76,6 +78,7 @@ __all__ = [
     "estimate_prompt_tokens",
     "flush",
     "idempotency_key",
+    "idempotent",
     "instrument",
     "retry",
     "setup_opentelemetry",
@@ -88,6 +91,7 @@ __all__ = [
 
 HOMES = {
     "BudgetExceeded": "budgets.guard",
+    "IdempotencyKeyReused": "tracking.idempotent",
     "RetryBudget": "retrying.policy",
     "Spent": "attribution",
     "Usage": "usage",
@@ -98,6 +102,7 @@ HOMES = {
     "estimate_prompt_tokens": "counting",
     "flush": "recording.recorder",
     "idempotency_key": "idempotency",
+    "idempotent": "tracking.idempotent",
     "instrument": "instrumentation.registry",
     "retry": "retrying.decorator",
     "setup_opentelemetry": "telemetry.setup",
