@@ -25,7 +25,6 @@ GIVEN: dict[str, dict[str, Parameter]] = {
     "days_forget": {"before": 1},
     "days_publish": {"days": ["2026-11-18"], "built_at": "2026-11-26 10:00:00.000"},
     "days_superseded": {"before": 1},
-    "known_keys": {"keys": ["k"], "times": ["0"]},
     "quarantine_mark": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_remaining": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_replay": {"now": "2026-11-26 10:00:00.000"},
@@ -34,6 +33,7 @@ GIVEN: dict[str, dict[str, Parameter]] = {
 SLOTS = {
     "alert_check_take": {"token": "'x'"},
     "rows_without_sums": {"days": "'2026-11-18'"},
+    "known_keys": {"keys": "['k']", "times": "[0]"},
     "stated_spans": {"table": "otel_traces", "wanted": "'x'", "properties": "'y'", "bounds": ""},
     "report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""},
 }

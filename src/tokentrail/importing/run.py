@@ -24,8 +24,8 @@ from tokentrail.usage import Usage
 
 __all__ = ["Done", "StoppedError", "run"]
 
-TOGETHER: Final = 500
-"""Records that are compared with the ledger by one query."""
+TOGETHER: Final = 4_000
+"""Records that are compared with the ledger together: each query reads the hashes of many other keys too."""
 AHEAD: Final = 20_000
 """Records that may wait in the journal: a journal has a bound, and refuses what is beyond it."""
 MOST_SEEN: Final = 2_000_000
