@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from models import GROQ_MODEL, OLLAMA_MODEL, Messages, Models, NobodyAnswersError, Restart
 from opentelemetry import metrics, trace
@@ -30,9 +30,12 @@ from tokentrail import (
     OPERATION_QUERY,
     OPERATION_SUMMARIZE,
     BudgetExceeded,
+    IdempotencyKeyReused,
     Source,
     Spent,
+    argument,
     count_tokens,
+    idempotent,
     track_tokens,
 )
 from tokentrail.web import ASGIMiddleware, header
@@ -118,8 +121,9 @@ def with_passages(asked: Question) -> Messages:
 
 
 @app.post("/query")
-async def query(asked: Question) -> Answer:
-    """One answer."""
+@idempotent(key=argument("idempotency_key"), content=argument("asked"))
+async def query(asked: Question, idempotency_key: Annotated[str | None, Header()] = None) -> Answer:  # noqa: ARG001 - read by the decorator
+    """One answer. A client that asks again under its key gets the same one, and nobody is paid again."""
     with track_tokens(OPERATION_QUERY) as spent:
         return answer(await app.state.models.complete(with_passages(asked)), spent)
 
@@ -179,6 +183,12 @@ async def over_budget(_request: Request, error: BudgetExceeded) -> JSONResponse:
 async def nobody_answers(_request: Request, _error: NobodyAnswersError) -> JSONResponse:
     """Both attempts are in the ledger, as errors."""
     return JSONResponse({"detail": "no model answers"}, 503)
+
+
+@app.exception_handler(IdempotencyKeyReused)
+async def key_reused(_request: Request, error: IdempotencyKeyReused) -> JSONResponse:
+    """One key, two questions: a mistake of the client."""
+    return JSONResponse({"detail": str(error)}, 422)
 
 
 @app.get("/healthz")
