@@ -36,7 +36,8 @@ def real_providers(environment: Mapping[str, str]) -> list[str]:
 class Parts:
     """The running parts. `url` gives each part's address, `usages` the address for records of the ledger.
 
-    `children` holds the processes of the services and of the stand-in. `ports` chooses the port of a part by its name; `settings` are further variables of the services.
+    `children` holds the processes of the services and of the stand-in. `ports` chooses the port of a part by its name; `settings` are further
+    variables of the services.
     """
 
     def __init__(
