@@ -182,6 +182,9 @@ def every_row_leads_to_its_trace(client: Client) -> None:
     missing = f"SELECT span_id, writer_id IN ({lost}) AS killed FROM usage WHERE NOT {known}"
     wait_until(lambda: not [row for row in client.query(missing).dicts() if not row["killed"]], "every call's span")
     assert len(client.query(missing).rows) <= 0.1 * len(client.query("SELECT 1 FROM usage").rows)
+    both = "usage AS u INNER JOIN otel_traces AS t ON t.TraceId = u.trace_id AND t.SpanId = u.span_id"
+    leaf = "toInt64OrNull(t.SpanAttributes['gen_ai.usage.input_tokens'])"
+    assert client.query(f"SELECT count() FROM {both} WHERE u.source = 'reported' AND {leaf} IS DISTINCT FROM u.input_tokens").rows[0][0] == 0
     tree = "SELECT count() FROM (SELECT TraceId FROM otel_traces GROUP BY TraceId HAVING uniqExact(ServiceName) = 4)"
     assert client.query(tree).rows[0][0] > 0, "no trace leads through all four services"
 

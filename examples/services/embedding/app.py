@@ -20,6 +20,8 @@ from fastapi import Depends, FastAPI, Header, HTTPException
 from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 
 import tokentrail
@@ -69,7 +71,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.openai = openai.AsyncOpenAI(timeout=30, max_retries=0)  # `retry` does it
     yield
     for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-        provider.force_flush(5000)
+        if isinstance(provider, (TracerProvider, MeterProvider)):
+            provider.force_flush(5000)
 
 
 app = FastAPI(title="embedding", lifespan=lifespan)

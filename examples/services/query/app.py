@@ -20,6 +20,8 @@ from models import GROQ_MODEL, OLLAMA_MODEL, Messages, Models, NobodyAnswersErro
 from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 
 import tokentrail
@@ -53,7 +55,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with Models() as app.state.models:
         yield
     for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-        provider.force_flush(5000)
+        if isinstance(provider, (TracerProvider, MeterProvider)):
+            provider.force_flush(5000)
 
 
 app = FastAPI(title="query", lifespan=lifespan)
@@ -107,7 +110,7 @@ def answer(text: str, spent: Spent) -> Answer:
 
 def conversation(task: str, text: str) -> Messages:
     """Make the messages of one task. A text that is too long is refused before anybody is paid for it."""
-    messages = [{"role": "system", "content": task}, {"role": "user", "content": text}]
+    messages: Messages = [{"role": "system", "content": task}, {"role": "user", "content": text}]
     tokens = count_tokens(messages, model=GROQ_MODEL)
     if tokens > LONGEST_PROMPT:
         raise HTTPException(413, f"the text has {tokens} tokens, {LONGEST_PROMPT} are the most")

@@ -23,7 +23,8 @@ AWAY = (groq.RateLimitError, groq.InternalServerError, groq.APIConnectionError, 
 
 AWAY_TOO = (ollama.ResponseError, ConnectionError, httpx.TransportError)
 
-Messages = list[dict[str, str]]
+Messages = list[Any]
+"""As OpenAI's API has them; both SDKs take them."""
 
 
 class NobodyAnswersError(Exception):
