@@ -176,22 +176,15 @@ async def extract(given: Wanted) -> dict[str, Any]:
     return {name: found.get(name) for name in given.fields}
 
 
+REFUSALS = {BudgetExceeded: 429, IdempotencyKeyReused: 422, NobodyAnswersError: 503}
+
+
 @app.exception_handler(BudgetExceeded)
-async def over_budget(_request: Request, error: BudgetExceeded) -> JSONResponse:
-    """Nobody was asked: the budget `query` is spent (`tokentrail budgets set`, and the setting `budget_dsn`)."""
-    return JSONResponse({"detail": str(error)}, 429)
-
-
-@app.exception_handler(NobodyAnswersError)
-async def nobody_answers(_request: Request, _error: NobodyAnswersError) -> JSONResponse:
-    """Both attempts are in the ledger, as errors."""
-    return JSONResponse({"detail": "no model answers"}, 503)
-
-
 @app.exception_handler(IdempotencyKeyReused)
-async def key_reused(_request: Request, error: IdempotencyKeyReused) -> JSONResponse:
-    """One key, two questions: a mistake of the client."""
-    return JSONResponse({"detail": str(error)}, 422)
+@app.exception_handler(NobodyAnswersError)
+async def refused(_request: Request, error: Exception) -> JSONResponse:
+    """The budget is spent (`tokentrail budgets set`), so nobody was asked; one key has two questions; both attempts are in the ledger as errors."""
+    return JSONResponse({"detail": str(error)}, REFUSALS[type(error)])
 
 
 @app.get("/healthz")

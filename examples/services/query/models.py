@@ -57,7 +57,7 @@ class Models:
         try:
             return text or await self._ask_ollama(messages, as_json=as_json)
         except AWAY_TOO as error:
-            raise NobodyAnswersError from error
+            raise NobodyAnswersError("no model answers") from error
 
     async def stream(self, messages: Messages) -> AsyncIterator[str | Restart]:
         """Yield the words of an answer as they come."""
@@ -73,7 +73,7 @@ class Models:
                 async for word in self._ollama_words(messages):
                     yield word
             except AWAY_TOO as error:
-                raise NobodyAnswersError from error
+                raise NobodyAnswersError("no model answers") from error
 
     @track_tokens(metadata={"attempt": "groq"})
     async def _ask_groq(self, messages: Messages, *, as_json: bool) -> str:
