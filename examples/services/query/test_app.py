@@ -19,14 +19,14 @@ Service = Callable[..., AbstractContextManager[TestClient]]
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch, tokentrail_replay: ReplayServer) -> Service:
-    """The service with recorded answers of Groq and Ollama; `faults` are Groq's."""
+    """The service with recorded answers of Groq and Ollama; the faults of one, and of the other."""
 
     @contextmanager
-    def started(faults: Faults | None = None) -> Iterator[TestClient]:
+    def started(groq: Faults | None = None, ollama: Faults | None = None) -> Iterator[TestClient]:
         monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
         monkeypatch.setenv("GROQ_API_KEY", "none")
-        monkeypatch.setenv("GROQ_BASE_URL", tokentrail_replay.url("groq", faults=faults))
-        monkeypatch.setenv("OLLAMA_HOST", tokentrail_replay.url("ollama"))
+        monkeypatch.setenv("GROQ_BASE_URL", tokentrail_replay.url("groq", faults=groq))
+        monkeypatch.setenv("OLLAMA_HOST", tokentrail_replay.url("ollama", faults=ollama))
         monkeypatch.syspath_prepend(Path(__file__).parent)
         monkeypatch.delitem(sys.modules, "app", raising=False)
         monkeypatch.delitem(sys.modules, "app", raising=False)  # of another service, whose tests ran before
@@ -57,3 +57,10 @@ def test_a_limited_rate_is_answered_by_the_second_model(service: Service, tokent
         ("groq", Ended.ERROR, "summarize"),
         ("ollama", Ended.COMPLETE, "summarize"),
     ]
+
+
+def test_where_no_model_answers_both_attempts_are_rows(service: Service, tokentrail_usages: Usages) -> None:
+    with service(Faults(fail_first=1), Faults(fail_first=1)) as client:
+        answer = client.post("/query", json={"question": "Why?"}, headers=ACME)
+    assert answer.json() == {"detail": "no model answers"}
+    assert [(usage.provider, usage.ended) for usage in tokentrail_usages] == [("groq", Ended.ERROR), ("ollama", Ended.ERROR)]
