@@ -2,7 +2,8 @@
 
 Read in its source (schema.prisma, spend_tracking_utils.py): `prompt_tokens` and `completion_tokens` are totals, 0 where none is stated. Their subsets
 stand in `metadata.usage_object`, in older versions in `metadata.additional_usage_values`. An answer from LiteLLM's own cache is a row with an id of
-its own (`…_cache_hit1751…`), and nobody was paid for it. A request that the proxy refused has no provider.
+its own (`…_cache_hit1751…`), and nobody was paid for it. A request that the proxy refused has no provider. Where a provider states no usage, LiteLLM
+counts by a tokenizer of its own, and the row does not say so.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _ENDPOINTS: Final[Mapping[str, tuple[str, str, str]]] = {
     "responses": ("responses", "generation", "llm"),
     "generate_content": ("generate", "chat", "llm"),
     "embedding": ("embeddings", "vector_search", "embedding"),
-    "rerank": ("rerank", "vector_search", "llm"),
+    "rerank": ("rerank", "vector_search", "embedding"),
     "image_generation": ("images", "generation", "llm"),
     "image_edit": ("images", "generation", "llm"),
     "transcription": ("transcriptions", "extraction", "llm"),
