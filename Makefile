@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 120
 WORKERS ?= auto
 SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo services test check lint format test-ollama test-oldest test-together test-apart test-frameworks test-conformance fuzz docs screenshots bench clean help
+.PHONY: demo services test test-services check lint format test-ollama test-oldest test-together test-apart test-frameworks test-conformance fuzz docs screenshots bench clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,9 @@ $(APART_IBM)/ready: pyproject.toml constraints.txt
 	$(APART_IBM)/bin/python -m pip install --quiet --upgrade pip
 	$(APART_IBM)/bin/python -m pip install --quiet --editable '.[demo]' --group test --group apart-ibm --requirement $(APART_IBM)/pins.txt
 	@touch $@
+
+test-services: $(VENV)/ready ## The four services under six thousand requests, with a service killed and the Collector restarted (some minutes)
+	TOKENTRAIL_SCENARIO_REQUESTS=6000 TOKENTRAIL_REQUIRE="collector" $(BIN)/python -m pytest -s --timeout 1200 tests/services $(PYTEST_ARGS)
 
 test-frameworks: $(VENV)/ready ## litellm, frameworks over the SDKs and other instrumentations, each in an environment of its own (the first time some minutes)
 	TOKENTRAIL_REQUIRE="frameworks" $(BIN)/python -m pytest tests/frameworks $(PYTEST_ARGS)

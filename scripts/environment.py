@@ -1,7 +1,7 @@
 """Sets up the environment of a checkout: `python3 scripts/environment.py .venv demo`, or `… .venv test`. A second one waits for the first.
 
 `demo` installs what a demo needs, `services` what examples/services need beside that, `test` what tests, style and types need. A file `demo-ready`,
-`services-ready` or `ready` in the environment says that it is complete. Modules are not compiled at once: most of what is installed is never imported.
+`services-ready` or `ready` in the environment says that it is complete. Modules are not compiled at once: most of what is installed is not imported.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Celery: `celery -A celery_tasks worker`, then `python celery_tasks.py`. A task, and each try of it, has its sender's attribution."""
+"""Celery: `celery -A celery_tasks worker`, then `python celery_tasks.py`. A task runs under the attribution of who sent it, as does each retry."""
 
 import os
 

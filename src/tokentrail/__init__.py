@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from tokentrail.prices.in_process import use_prices
     from tokentrail.process.configure import configure
     from tokentrail.recording.recorder import flush
+    from tokentrail.retrying.decorator import retry
+    from tokentrail.retrying.policy import RetryBudget
     from tokentrail.telemetry.setup import setup_opentelemetry
     from tokentrail.tracking.decorator import track_tokens
+    from tokentrail.tracking.idempotent import IdempotencyKeyReused, idempotent
     from tokentrail.tracking.manual import track_token_usage
     from tokentrail.tracking.response import track_response
     from tokentrail.tracking.values import argument
@@ -61,7 +64,9 @@ __all__ = [
     "TOKEN_TYPE_LLM",
     "BudgetExceeded",
     "Ended",
+    "IdempotencyKeyReused",
     "Operation",
+    "RetryBudget",
     "Source",
     "Spent",
     "TokenType",
@@ -73,7 +78,9 @@ __all__ = [
     "estimate_prompt_tokens",
     "flush",
     "idempotency_key",
+    "idempotent",
     "instrument",
+    "retry",
     "setup_opentelemetry",
     "track_response",
     "track_token_usage",
@@ -84,6 +91,8 @@ __all__ = [
 
 HOMES = {
     "BudgetExceeded": "budgets.guard",
+    "IdempotencyKeyReused": "tracking.idempotent",
+    "RetryBudget": "retrying.policy",
     "Spent": "attribution",
     "Usage": "usage",
     "argument": "tracking.values",
@@ -93,7 +102,9 @@ HOMES = {
     "estimate_prompt_tokens": "counting",
     "flush": "recording.recorder",
     "idempotency_key": "idempotency",
+    "idempotent": "tracking.idempotent",
     "instrument": "instrumentation.registry",
+    "retry": "retrying.decorator",
     "setup_opentelemetry": "telemetry.setup",
     "track_response": "tracking.response",
     "track_token_usage": "tracking.manual",

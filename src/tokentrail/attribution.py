@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tokentrail.money import EXACT
+from tokentrail.money import EXACT, plain
 from tokentrail.process.mutexes import Mutex
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Spent:
     @property
     def costs(self) -> Mapping[str, Decimal]:
         """The cost by currency (ISO 4217), of the calls that have a price."""
-        return dict(self._costs or {})
+        return {currency: plain(amount) for currency, amount in (self._costs or {}).items()}
 
     @property
     def cost(self) -> Decimal | None:

@@ -33,6 +33,8 @@ GIVEN: dict[str, dict[str, Parameter]] = {
 SLOTS = {
     "alert_check_take": {"token": "'x'"},
     "rows_without_sums": {"days": "'2026-11-18'"},
+    "known_keys": {"keys": "['k']", "times": "[0]"},
+    "stated_spans": {"table": "otel_traces", "wanted": "'x'", "properties": "'y'", "bounds": ""},
     "report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""},
 }
 GOOD = """\

@@ -17,7 +17,7 @@ from tokentrail import semconv
 from tokentrail.journal.background import Background
 from tokentrail.journal.records import encode
 from tokentrail.journal.writer import Writer
-from tokentrail.retry import RetryPolicy
+from tokentrail.retrying.policy import RetryPolicy
 from tokentrail.settings import Settings
 
 AWAY = "http://127.0.0.1:9/v1/logs"

@@ -16,7 +16,7 @@ from tests.support.journal import AT_ONCE, append, shipper, writer
 from tests.support.otlp_receiver import Otlp, Reply, cut, hang, html, ok, status
 from tokentrail.journal.exporter import Exporter, Result
 from tokentrail.journal.folder import load_cursor
-from tokentrail.retry import RetryPolicy
+from tokentrail.retrying.policy import RetryPolicy
 from tokentrail.settings import Settings
 
 ANSWERS: dict[str, Reply] = {
@@ -123,17 +123,18 @@ def test_a_server_that_asks_for_a_pause_gets_it(root: Path, otlp: Otlp, code: in
     assert shipper(root, otlp, wait=wait, policy=AT_ONCE).ship_folder(service.folder, live=True).done
     [(seconds, asked)] = waits
     assert seconds >= least
-    assert seconds <= max(least, 0.01)
+    assert seconds <= max(least, 0.01) + 0.001
     assert asked == (said != "soon")
 
 
 def test_delays_grow_to_their_bound_and_never_beyond() -> None:
     policy = RetryPolicy()
     delays = [policy.next_delay(attempt) for attempt in range(1, 200)]
-    assert 0.4 <= delays[0] <= 0.6
-    assert all(24 <= delay <= 36 for delay in delays[8:])
-    assert policy.next_delay(1, retry_after=20) == 20
-    assert policy.next_delay(1, retry_after=100_000) == 300
+    assert 0 <= delays[0] <= 0.5
+    assert max(delays) <= 30
+    assert max(delays[8:]) > 20  # of 190 delays with full jitter not one would be above 20 s once in 10^33 runs
+    assert 20 <= policy.next_delay(1, retry_after=20) <= 20.5
+    assert 300 <= policy.next_delay(1, retry_after=100_000) <= 300.5
 
 
 def test_a_partial_success_that_rejects_nothing_is_a_success(root: Path, otlp: Otlp) -> None:

@@ -39,6 +39,12 @@ FRAMEWORKS: dict[str, tuple[str, ...]] = {
 }
 """By the name of a program in `tests/frameworks/programs`: what pip installs."""
 OLDEST_LITELLM = ("litellm==1.110.0",)
+LITELLM_PROXY = (
+    *FRAMEWORKS["litellm"],
+    *("apscheduler", "backoff", "cryptography", "email-validator", "expression", "fastapi", "fastapi-sso", "mcp", "orjson", "pyjwt"),
+    *("python-multipart", "redis", "semver", "soundfile", "websockets"),
+)
+"""What the proxy's own code imports; its extra asks for a package that is on no public index."""
 PEERS: dict[str, tuple[str, ...]] = {
     "langfuse": ("langfuse",),
     "logfire": ("logfire",),

@@ -1,4 +1,4 @@
-"""A Go program of the tests (a folder of `tests/grafana`): built once, in the cache, with the Go module proxy."""
+"""A Go program of the tests (a folder of `tests/grafana`, or of `tests/services`): built once, in the cache, with the Go module proxy."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tokentrail.journal.records import encode
 from tokentrail.journal.shipper import Shipper
 from tokentrail.journal.writer import Writer
 from tokentrail.local.child import Child
-from tokentrail.retry import RetryPolicy
+from tokentrail.retrying.policy import RetryPolicy
 from tokentrail.settings import Settings
 from tokentrail.usage import Usage
 

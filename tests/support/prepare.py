@@ -5,12 +5,12 @@ It never fails: what cannot be had here is said in a sentence, and the tests tha
 
 from __future__ import annotations
 
-from tests.support import alert_check, chromium, focus_validation, grafana_page, jdbc, prometheus, query_path
+from tests.support import alert_check, chromium, compose_check, focus_validation, grafana_page, jdbc, prometheus, query_path
 from tests.support.require import required
 from tokentrail.local import collector, local_model
 from tokentrail.local.cache import Progress, Unavailable
 
-PARTS = (collector, local_model, focus_validation, query_path, alert_check, chromium, grafana_page, jdbc)
+PARTS = (collector, local_model, focus_validation, query_path, alert_check, compose_check, chromium, grafana_page, jdbc)
 """Modules whose `obtain` makes a part or says why this machine cannot have the part."""
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-ROOMS = ("e2e", "demo", "collector", "clickhouse", "embedded", "cli", "pages", "grafana", "local_model")
+ROOMS = ("e2e", "services", "demo", "collector", "clickhouse", "embedded", "cli", "importing", "pages", "grafana", "local_model")
 """Rooms of servers, those with the longest tests first: `make check` leaves them out, and workers begin with them."""
 PARTS = frozenset({"collector_binary", "installed_wheel", "local_model", "machine", "run_python", "services", "start", "world"})
 """Fixtures that start programs."""
 
 
 def room(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parents[1]).parts[0]
+    return item.path.relative_to(Path(__file__).parents[2]).parts[1]
 
 
 def is_slow(item: pytest.Item) -> bool:

@@ -158,7 +158,9 @@ def check_span(span: ReadableSpan) -> None:
     if span.instrumentation_scope is None or span.instrumentation_scope.name != "tokentrail":
         return
     attributes = dict(span.attributes or {})
-    assert not span.events, "an event (an exception's message, say) may hold a prompt"
+    for event in span.events:
+        assert event.name == "tokentrail.retry", "an event (an exception's message, say) may hold a prompt"
+        assert set(event.attributes or {}) == {"tokentrail.attempt", "tokentrail.retry.delay", "error.type"}
     assert span.status.description is None
     if span.kind is SpanKind.INTERNAL:
         _check_attributes(span.name, attributes, BLOCK_ATTRIBUTES)

@@ -23,6 +23,8 @@ from fastapi.responses import StreamingResponse
 from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 
 import tokentrail
@@ -43,7 +45,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with httpx.AsyncClient(timeout=120) as app.state.http:
         yield
     for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-        provider.force_flush(5000)
+        if isinstance(provider, (TracerProvider, MeterProvider)):
+            provider.force_flush(5000)
 
 
 app = FastAPI(title="agent", lifespan=lifespan)

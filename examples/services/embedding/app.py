@@ -16,14 +16,16 @@ from typing import Annotated
 
 import ollama
 import openai
-from fastapi import Depends, FastAPI, Header
+from fastapi import Depends, FastAPI, Header, HTTPException
 from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 
 import tokentrail
-from tokentrail import OPERATION_BATCH, OPERATION_INTERNAL, OPERATION_VECTOR_SEARCH, Spent, argument, content_hash, track_tokens
+from tokentrail import OPERATION_BATCH, OPERATION_INTERNAL, OPERATION_VECTOR_SEARCH, RetryBudget, Spent, argument, content_hash, retry, track_tokens
 from tokentrail.web import ASGIMiddleware, header
 
 PROVIDER = os.environ.get("EMBEDDING_PROVIDER", "openai")
@@ -33,12 +35,18 @@ REMEMBERED = 10_000
 Vector = list[float]
 
 
+patience = retry(attempts=3, deadline=20, budget=RetryBudget())
+"""One policy for both providers: where many calls fail, few are tried again. Each attempt is a row of its own."""
+
+
+@patience
 async def with_openai(texts: list[str]) -> list[Vector]:
     """Ask OpenAI, whose key and address are the SDK's own variables."""
     made = await app.state.openai.embeddings.create(model=MODEL, input=texts)
     return [item.embedding for item in made.data]
 
 
+@patience
 async def with_ollama(texts: list[str]) -> list[Vector]:
     """Ask a local Ollama."""
     made = await app.state.ollama.embed(model=MODEL, input=texts)
@@ -60,10 +68,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.remembered = OrderedDict[str, Vector]()
     app.state.ollama = ollama.AsyncClient(timeout=60)
     if PROVIDER == "openai":
-        app.state.openai = openai.AsyncOpenAI(timeout=30)
+        app.state.openai = openai.AsyncOpenAI(timeout=30, max_retries=0)  # `retry` does it
     yield
     for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-        provider.force_flush(5000)
+        if isinstance(provider, (TracerProvider, MeterProvider)):
+            provider.force_flush(5000)
 
 
 app = FastAPI(title="embedding", lifespan=lifespan)
@@ -108,7 +117,10 @@ async def embedded(texts: list[str], spent: Spent) -> Embedded:
     keys = [content_hash(MODEL, text) for text in texts]
     unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in memory}
     if unknown:
-        memory.update(zip(unknown, await EMBEDDERS[PROVIDER](list(unknown.values())), strict=True))
+        try:
+            memory.update(zip(unknown, await EMBEDDERS[PROVIDER](list(unknown.values())), strict=True))
+        except (openai.APIError, ollama.ResponseError, ConnectionError) as error:
+            raise HTTPException(503, f"{PROVIDER} does not answer") from error
     vectors = [memory[key] for key in keys]
     while len(memory) > REMEMBERED:
         memory.popitem(last=False)

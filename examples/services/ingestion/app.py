@@ -24,6 +24,8 @@ from fastapi import Depends, FastAPI, Header, HTTPException
 from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 
 import tokentrail
@@ -71,7 +73,7 @@ class Store:
         if self.search.startswith("not"):
             return 0
         question = "SELECT uniqExact(place) FROM documents.parts WHERE tenant_id = {tenant:String} AND document = {document:String}"
-        return int(self._client.command(question, {"tenant": tenant, "document": document}))
+        return int(self._client.query(question, {"tenant": tenant, "document": document}).result_rows[0][0])
 
     def keep(self, rows: list[tuple[Any, ...]]) -> None:
         """Keep parts; a part that is kept again replaces the former."""
@@ -90,7 +92,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     with httpx.Client(base_url=EMBEDDING, timeout=60) as app.state.embedding:
         yield
     for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-        provider.force_flush(5000)
+        if isinstance(provider, (TracerProvider, MeterProvider)):
+            provider.force_flush(5000)
 
 
 app = FastAPI(title="ingestion", lifespan=lifespan)
@@ -150,10 +153,11 @@ def ingest(given: Document, tenant: Tenant, x_request_id: Annotated[str, Header(
     total = sum(tokens for _text, tokens in parts)
     if app.state.store.has(tenant, document) == len(parts):
         return Kept(document=document, parts=len(parts), tokens=total, embedded=False)
-    answer = app.state.embedding.post("/internal/embed", json={"texts": [text for text, _tokens in parts]}, headers={"X-Purpose": "index"})
-    if answer.is_error:
-        raise HTTPException(502, f"the embedding service answers {answer.status_code}")
-    vectors = answer.json()["vectors"]
+    try:
+        answer = app.state.embedding.post("/internal/embed", json={"texts": [text for text, _tokens in parts]}, headers={"X-Purpose": "index"})
+        vectors = answer.raise_for_status().json()["vectors"]
+    except httpx.HTTPError as error:
+        raise HTTPException(502, f"the embedding service fails: {type(error).__name__}") from error
     app.state.store.prepare(len(vectors[0]))
     app.state.store.keep([(tenant, document, place, *part, vector) for place, (part, vector) in enumerate(zip(parts, vectors, strict=True))])
     return Kept(document=document, parts=len(parts), tokens=total, embedded=True)
@@ -162,7 +166,8 @@ def ingest(given: Document, tenant: Tenant, x_request_id: Annotated[str, Header(
 @app.post("/search")
 def search(wanted: Wanted, tenant: Tenant) -> list[dict[str, Any]]:
     """Find the parts nearest to a vector, of the tenant's own documents."""
-    return app.state.store.nearest(tenant, wanted.vector, wanted.limit)
+    store: Store = app.state.store
+    return store.nearest(tenant, wanted.vector, wanted.limit)
 
 
 @app.get("/healthz")

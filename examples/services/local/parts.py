@@ -34,9 +34,10 @@ def real_providers(environment: Mapping[str, str]) -> list[str]:
 
 
 class Parts:
-    """The running parts. `url` gives each part's address; `children` holds the processes of the services and of the stand-in.
+    """The running parts. `url` gives each part's address, `usages` the address for records of the ledger.
 
-    `ports` chooses the port of a part by its name; `settings` are further variables of the services.
+    `children` holds the processes of the services and of the stand-in. `ports` chooses the port of a part by its name; `settings` are further
+    variables of the services.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Parts:
         self.collector: collector.Collector | None = None
         self._built, self._real, self._ports, self._settings = built, real, ports, dict(settings or {})
         self._stack = contextlib.ExitStack()
+        self._counting = contextlib.ExitStack()
 
     def __enter__(self) -> Parts:  # noqa: PYI034 - typing.Self is younger than Python 3.10
         try:
@@ -86,8 +88,9 @@ class Parts:
             self.collector = running
             telemetry, usages = running.otlp_http_url, running.ledger_http_url
         self.url["otlp"] = telemetry
-        self._stack.callback(self._drain, usages)
-        environment = self._environment(telemetry, usages)
+        self.usages = f"{usages}/v1/logs"
+        self._stack.enter_context(self._counting).callback(self._drain)
+        environment = self._environment(telemetry)
         if len(self._real) < len(KEYS):
             environment |= self._stand_in(environment)
         self.url |= {name: f"http://127.0.0.1:{self._ports(name)}" for name in NAMES}
@@ -101,15 +104,19 @@ class Parts:
         """Start a part and wait until it answers."""
         health = f"{self.url[name]}/healthz"
         child = Child(name, command, environment=environment, log=self.logs / f"{name}.log", ready=lambda: answers(health))
-        self.children[name] = self._stack.enter_context(child)
+        self.children[name] = self._counting.enter_context(child)
         child.start(timeout_s=60)
 
-    def _environment(self, telemetry: str, usages: str) -> dict[str, str]:
+    def stop_services(self) -> None:
+        """Stop the services and what they ask, and send what is left in the journal; ClickHouse and the Collector go on."""
+        self._counting.close()
+
+    def _environment(self, telemetry: str) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_ELSEWHERE)}
         return inherited | {
             "CLICKHOUSE_DSN": self.dsn.rpartition("/")[0],
             "OTEL_EXPORTER_OTLP_ENDPOINT": telemetry,
-            "TOKENTRAIL_ENDPOINT": f"{usages}/v1/logs",  # the Collector's port for the ledger answers when ClickHouse has stored the records
+            "TOKENTRAIL_ENDPOINT": self.usages,  # the Collector's port for the ledger answers when ClickHouse has stored the records
             "TOKENTRAIL_JOURNAL_DIR": str(self.journal),
             "TOKENTRAIL_ENVIRONMENT": "local",
             "PYTHONUNBUFFERED": "1",
@@ -127,9 +134,9 @@ class Parts:
         }
         return {variable: value for name, variables in of.items() if name not in self._real for variable, value in variables.items()}
 
-    def _drain(self, usages: str) -> None:
+    def _drain(self) -> None:
         """Send what the services left in the journal: one that was killed sends nothing any more."""
-        command = [sys.executable, "-m", "tokentrail", "journal", "ship", "--dir", str(self.journal), "--endpoint", f"{usages}/v1/logs"]
+        command = [sys.executable, "-m", "tokentrail", "journal", "ship", "--dir", str(self.journal), "--endpoint", self.usages]
         with Child("the last shipment", command, log=self.logs / "journal.log") as last:
             last.start()
             with contextlib.suppress(TimeoutError):

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -54,6 +55,18 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def taken(ports: dict[str, int]) -> str:
+    """Say which port another program has; "" for none."""
+    for name, port in ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                return f"port {port}, for {name}, cannot be used ({error.strerror}): end the program that has it, or take --free-ports"
+    return ""
+
+
 def started(parts: Parts, real: list[str]) -> None:
     """Print where everything is."""
     for name in NAMES:
@@ -77,6 +90,9 @@ def main() -> int:
     """Start, wait for a signal, stop. Returns the exit code."""
     given = options()
     real = real_providers(os.environ)
+    if not given.free_ports and (refused := taken(PORTS)):
+        say(refused)
+        return 2
     with contextlib.ExitStack() as stack:
         stack.enter_context(ended_by_signals())
         built = collector.obtain(Progress(say))

@@ -14,12 +14,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, StreamingResponse
-from models import GROQ_MODEL, OLLAMA_MODEL, Messages, Models, Restart
+from models import GROQ_MODEL, OLLAMA_MODEL, Messages, Models, NobodyAnswersError, Restart
 from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 
 import tokentrail
@@ -30,9 +32,12 @@ from tokentrail import (
     OPERATION_QUERY,
     OPERATION_SUMMARIZE,
     BudgetExceeded,
+    IdempotencyKeyReused,
     Source,
     Spent,
+    argument,
     count_tokens,
+    idempotent,
     track_tokens,
 )
 from tokentrail.web import ASGIMiddleware, header
@@ -50,7 +55,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with Models() as app.state.models:
         yield
     for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-        provider.force_flush(5000)
+        if isinstance(provider, (TracerProvider, MeterProvider)):
+            provider.force_flush(5000)
 
 
 app = FastAPI(title="query", lifespan=lifespan)
@@ -104,7 +110,7 @@ def answer(text: str, spent: Spent) -> Answer:
 
 def conversation(task: str, text: str) -> Messages:
     """Make the messages of one task. A text that is too long is refused before anybody is paid for it."""
-    messages = [{"role": "system", "content": task}, {"role": "user", "content": text}]
+    messages: Messages = [{"role": "system", "content": task}, {"role": "user", "content": text}]
     tokens = count_tokens(messages, model=GROQ_MODEL)
     if tokens > LONGEST_PROMPT:
         raise HTTPException(413, f"the text has {tokens} tokens, {LONGEST_PROMPT} are the most")
@@ -118,8 +124,9 @@ def with_passages(asked: Question) -> Messages:
 
 
 @app.post("/query")
-async def query(asked: Question) -> Answer:
-    """One answer."""
+@idempotent(key=argument("idempotency_key"), content=argument("asked"))
+async def query(asked: Question, idempotency_key: Annotated[str | None, Header()] = None) -> Answer:  # noqa: ARG001 - read by the decorator
+    """One answer. A client that asks again under its key gets the same one, and nobody is paid again."""
     with track_tokens(OPERATION_QUERY) as spent:
         return answer(await app.state.models.complete(with_passages(asked)), spent)
 
@@ -130,9 +137,12 @@ async def chat(asked: Question) -> StreamingResponse:
     """The words of an answer as server-sent events. What is streamed after the return stays attributed."""
 
     async def events() -> AsyncIterator[str]:
-        async for word in app.state.models.stream(messages):
-            yield "event: restart\ndata: null\n\n" if isinstance(word, Restart) else f"data: {json.dumps(word)}\n\n"
-        yield "event: done\ndata: null\n\n"
+        try:
+            async for word in app.state.models.stream(messages):
+                yield "event: restart\ndata: null\n\n" if isinstance(word, Restart) else f"data: {json.dumps(word)}\n\n"
+            yield "event: done\ndata: null\n\n"
+        except (NobodyAnswersError, BudgetExceeded) as error:
+            yield f"event: error\ndata: {json.dumps(type(error).__name__)}\n\n"
 
     messages = with_passages(asked)
     return StreamingResponse(events(), media_type="text/event-stream")
@@ -166,10 +176,15 @@ async def extract(given: Wanted) -> dict[str, Any]:
     return {name: found.get(name) for name in given.fields}
 
 
+REFUSALS = {BudgetExceeded: 429, IdempotencyKeyReused: 422, NobodyAnswersError: 503}
+
+
 @app.exception_handler(BudgetExceeded)
-async def over_budget(_request: Request, error: BudgetExceeded) -> JSONResponse:
-    """Nobody was asked: the budget `query` is spent (`tokentrail budgets set`, and the setting `budget_dsn`)."""
-    return JSONResponse({"detail": str(error)}, 429)
+@app.exception_handler(IdempotencyKeyReused)
+@app.exception_handler(NobodyAnswersError)
+async def refused(_request: Request, error: Exception) -> JSONResponse:
+    """The budget is spent (`tokentrail budgets set`), so nobody was asked; one key has two questions; both attempts are in the ledger as errors."""
+    return JSONResponse({"detail": str(error)}, REFUSALS[type(error)])
 
 
 @app.get("/healthz")

@@ -21,7 +21,14 @@ OLLAMA_MODEL = os.environ.get("OLLAMA_MODEL", "qwen2.5:7b")
 AWAY = (groq.RateLimitError, groq.InternalServerError, groq.APIConnectionError, httpx.TransportError)
 """Groq limits the rate, fails, cannot be reached, or breaks off a stream. Any other refusal is a mistake of this service."""
 
-Messages = list[dict[str, str]]
+AWAY_TOO = (ollama.ResponseError, ConnectionError, httpx.TransportError)
+
+Messages = list[Any]
+"""As OpenAI's API has them; both SDKs take them."""
+
+
+class NobodyAnswersError(Exception):
+    """Neither model does."""
 
 
 class Restart:
@@ -47,7 +54,10 @@ class Models:
             text = await self._ask_groq(messages, as_json=as_json)
         except AWAY:
             text = ""
-        return text or await self._ask_ollama(messages, as_json=as_json)
+        try:
+            return text or await self._ask_ollama(messages, as_json=as_json)
+        except AWAY_TOO as error:
+            raise NobodyAnswersError("no model answers") from error
 
     async def stream(self, messages: Messages) -> AsyncIterator[str | Restart]:
         """Yield the words of an answer as they come."""
@@ -59,8 +69,11 @@ class Models:
         except AWAY:
             if begun:
                 yield Restart()
-            async for word in self._ollama_words(messages):
-                yield word
+            try:
+                async for word in self._ollama_words(messages):
+                    yield word
+            except AWAY_TOO as error:
+                raise NobodyAnswersError("no model answers") from error
 
     @track_tokens(metadata={"attempt": "groq"})
     async def _ask_groq(self, messages: Messages, *, as_json: bool) -> str:

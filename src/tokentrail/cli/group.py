@@ -37,6 +37,8 @@ _EXTRAS = {
     "groq": "groq",
     "ollama": "ollama",
     "tiktoken": "tokenizers",
+    "ijson": "import",
+    "psycopg": "import",
 }
 
 _COMMANDS = {
@@ -54,14 +56,19 @@ _COMMANDS = {
     "check": "Ask whether anything is wrong, and tell: for cron, with each alert once.",
     "verify": "Prove that nothing is missing, or name what is.",
     "journal": "What waits on this machine's disk, and ship it.",
+    "import": "Take over what something else has recorded: a table of your own, LiteLLM, Langfuse, OpenLLMetry.",
     "quarantine": "Events that do not fit the ledger: list them, try them again.",
     "grafana": "Dashboards and alert rules for Grafana, whose numbers are those of the questions.",
     "export": "Write the Collector's files, and costs for FinOps tools (FOCUS).",
     "count": "Count the tokens of a text.",
     "completion": "The script by which bash, zsh or fish completes all this.",
     "doctor": "Check everything from the SDKs to ClickHouse.",
+    "lint": "Find what counts tokens past the library, in Python files.",
     "demo": "See it all work on this machine, without a key.",
 }
+
+_MODULES = {"import": "imports"}
+"""Modules of commands whose name is a word of Python."""
 
 
 class LazyGroup(Group):
@@ -76,7 +83,7 @@ class LazyGroup(Group):
         if cmd_name not in _COMMANDS:
             return None
         try:
-            found: Any = importlib.import_module(f"tokentrail.cli.{cmd_name}").command
+            found: Any = importlib.import_module(f"tokentrail.cli.{_MODULES.get(cmd_name, cmd_name)}").command
         except ImportError as error:
             if ctx.resilient_parsing:
                 return None  # a shell completes, and prints no error

@@ -14,7 +14,7 @@ from tokentrail.journal.flush import flush_all
 from tokentrail.journal.writer import Writer
 from tokentrail.process.forks import no_fork
 from tokentrail.process.threads import application_has_ended, start, wait_until
-from tokentrail.retry import RetryPolicy
+from tokentrail.retrying.policy import RetryPolicy
 from tokentrail.settings import Settings
 
 if TYPE_CHECKING:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import email.utils
 import gzip
-import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -18,6 +16,7 @@ from tokentrail.addresses import bare
 from tokentrail.journal.deadline import Deadline, pools
 from tokentrail.journal.endpoint import DEFAULT_ENDPOINT, GRPC, endpoint_of, endpoint_problem, protocol_of, why_not_grpc
 from tokentrail.journal.otlp import USER_AGENT
+from tokentrail.retrying.transient import seconds_of
 from tokentrail.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,20 +45,6 @@ class Outcome:
     reason: str = ""
     retry_after: float | None = None
     late: bool = False
-
-
-def _seconds(header: str | None) -> float | None:
-    """Returns the seconds of a Retry-After header: a number of seconds, or a date."""
-    if not header:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
 
 
 def exporter_for(settings: Settings) -> Exporter | GrpcExporter:
@@ -146,7 +131,7 @@ class Exporter:
         if status == 200:  # noqa: PLR2004
             return self._success(answer_text, content_type, answer)
         if status in (408, 425, 429) or status >= 500:  # noqa: PLR2004
-            return Outcome(Result.BUSY, answer_text, _seconds(retry_after))
+            return Outcome(Result.BUSY, answer_text, seconds_of(retry_after))
         if status in (400, 413, 422):
             return Outcome(Result.REFUSED, f"{answer_text}: {answer[:200].decode('utf-8', 'replace')}")
         bare = urlsplit(self.endpoint).path in ("", "/")

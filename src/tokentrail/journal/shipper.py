@@ -22,7 +22,7 @@ from tokentrail.journal.records import Header, encode, gaps
 from tokentrail.journal.refusals import load_refused
 from tokentrail.journal.sends import NOTHING, Lanes, OneLane, Sends, Sent
 from tokentrail.journal.volume import reason
-from tokentrail.retry import RetryPolicy
+from tokentrail.retrying.policy import RetryPolicy
 from tokentrail.usage import Closing, Refused
 
 __all__ = ["Sends", "Shipper"]

@@ -5,6 +5,7 @@
 | `decorator.py` | `track_tokens`: decorator and context manager |
 | `values.py` | the values of an attribution: texts, callables, parameters (`argument`) |
 | `wrapping.py` | sets the attribution around each step of functions, coroutines, generators |
+| `idempotent.py` | `idempotent`: a repeated request gets the answer of the first one |
 | `manual.py` | `track_token_usage`: a usage recorded by hand |
 | `metadata.py` | metadata as bounded JSON |
 """

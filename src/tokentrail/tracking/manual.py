@@ -20,7 +20,6 @@ from tokentrail.vocabulary import (
     Ended,
     EndedLike,
     KeyKind,
-    Operation,
     OperationLike,
     Source,
     SourceLike,
@@ -32,7 +31,7 @@ from tokentrail.vocabulary import (
     parse_token_type,
 )
 
-__all__ = ["track_token_usage"]
+__all__ = ["record_by_hand", "track_token_usage"]
 
 
 def track_token_usage(
@@ -74,8 +73,61 @@ def track_token_usage(
 
     Raises `ValueError` or `TypeError` for a wrong argument. Never raises for a journal that cannot be written.
     """
-    token_word = parse_token_type(token_type)
-    operation_word = parse_operation(operation)
+    return record_by_hand(
+        token_type=parse_token_type(token_type).value,
+        operation=parse_operation(operation).value,
+        tenant_id=tenant_id,
+        provider=provider,
+        model=model,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cache_read_tokens=cache_read_tokens,
+        cache_write_tokens=cache_write_tokens,
+        reasoning_tokens=reasoning_tokens,
+        cache_write_1h_tokens=cache_write_1h_tokens,
+        source=source,
+        idempotency_key=idempotency_key,
+        corrects_key=corrects_key,
+        calls=calls,
+        ended=ended,
+        timestamp=timestamp,
+        duration=duration,
+        response_model=response_model,
+        response_id=response_id,
+        endpoint=endpoint,
+        operation_id=operation_id,
+        metadata=metadata,
+    )
+
+
+def record_by_hand(
+    *,
+    token_type: str,
+    operation: str,
+    tenant_id: str,
+    provider: str,
+    model: str,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    cache_read_tokens: int | None = None,
+    cache_write_tokens: int | None = None,
+    reasoning_tokens: int | None = None,
+    cache_write_1h_tokens: int | None = None,
+    source: SourceLike = Source.REPORTED,
+    idempotency_key: str | None = None,
+    corrects_key: str = "",
+    calls: int = 1,
+    ended: EndedLike = Ended.COMPLETE,
+    timestamp: datetime | int | None = None,
+    duration: float | None = None,
+    response_model: str = "",
+    response_id: str = "",
+    endpoint: str = "",
+    operation_id: str = "",
+    metadata: Mapping[str, Any] | None = None,
+) -> str:
+    """Does the work of `track_token_usage`, whose arguments these are. `operation` may be a word that the vocabulary lacks: the ledger keeps it."""
+    token_word = TokenType(token_type)
     source_word = parse_source(source)
     ts = time.time_ns() if timestamp is None else nanoseconds(timestamp)
     given = {"tenant_id": tenant_id, "provider": provider, "model": model, "response_model": response_model, "response_id": response_id}
@@ -87,7 +139,7 @@ def track_token_usage(
     tenant = shorten(tenant_id or (block.tenant_id if block else "") or current.settings.tenant_id)
     described, cut = metadata_text(metadata)
     count = partial(_count, bool(corrects_key))
-    key = _key(idempotency_key, corrects_key, operation_word, tenant, ts)
+    key = _key(idempotency_key, corrects_key, operation, tenant, ts)
     trace_id, span_id = recorder.current_span()
     request = Request(
         provider=provider,
@@ -116,7 +168,7 @@ def track_token_usage(
             key_time=key.time,
             ts=ts,
             tenant_id=tenant,
-            operation=operation_word.value,
+            operation=operation,
             operation_id=shorten(operation_id),
             metadata=described,
             metadata_cut=cut,
@@ -149,7 +201,7 @@ def _count(signed: bool, name: str, given: int | None) -> int | None:
     return int(given)
 
 
-def _key(idempotency_key: str | None, corrects_key: str, operation: Operation, tenant: str, ts: int) -> Key:
+def _key(idempotency_key: str | None, corrects_key: str, operation: str, tenant: str, ts: int) -> Key:
     if idempotency_key is not None:
         if not idempotency_key:
             raise ValueError("idempotency_key is empty: leave it out, or give a text")
@@ -158,4 +210,4 @@ def _key(idempotency_key: str | None, corrects_key: str, operation: Operation, t
         return claimed_key(idempotency_key)
     if corrects_key:
         return random_key("correction")  # with the original's key the correction would replace the original
-    return Key(f"{key_prefix(operation.value, tenant)}{digest([], current.runtime.hash_secret())}:{ts:019d}", KeyKind.AUTOMATIC, ts)
+    return Key(f"{key_prefix(operation, tenant)}{digest([], current.runtime.hash_secret())}:{ts:019d}", KeyKind.AUTOMATIC, ts)
