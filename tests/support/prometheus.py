@@ -1,4 +1,4 @@
-"""Programs of Debian's packages: `promtool` checks and tests Prometheus's rules, `alertmanager` takes alerts, `javac` and `mvn` are for JDBC, `redis-server` for task queues.
+"""Programs of Debian's packages: `promtool` checks Prometheus's rules, `alertmanager` takes alerts, `javac`, `mvn` and `redis-server` serve tests.
 
 Installed where root may install them.
 """
