@@ -1,4 +1,4 @@
-"""Programs of Debian's packages: `promtool` checks and tests Prometheus's rules, `alertmanager` takes alerts, `javac` and `mvn` are for JDBC.
+"""Programs of Debian's packages: `promtool` checks Prometheus's rules, `alertmanager` takes alerts, `javac`, `mvn` and `redis-server` serve tests.
 
 Installed where root may install them.
 """
@@ -13,7 +13,13 @@ from pathlib import Path
 from tokentrail.local.building import run_step
 from tokentrail.local.cache import Progress, Unavailable
 
-PACKAGES = {"promtool": "prometheus", "alertmanager": "prometheus-alertmanager", "javac": "default-jdk-headless", "mvn": "maven"}
+PACKAGES = {
+    "promtool": "prometheus",
+    "alertmanager": "prometheus-alertmanager",
+    "javac": "default-jdk-headless",
+    "mvn": "maven",
+    "redis-server": "redis-server",
+}
 """By program; Debian puts its own name before the names of some."""
 
 
