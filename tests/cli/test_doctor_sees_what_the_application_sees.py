@@ -55,10 +55,12 @@ def app(tmp_path: Path) -> Path:
 class Found:
     """What a doctor said."""
 
-    def __init__(self, folder: Path, *words: str, before: tuple[str, ...] = (), dsn: str = "", **variables: str) -> None:
+    def __init__(
+        self, folder: Path, *words: str, before: tuple[str, ...] = (), dsn: str = "", sdks: tuple[str, ...] = ("openai",), **variables: str
+    ) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "TOKENTRAIL_", "PYTHONPATH"))}
         clean |= {"TOKENTRAIL_JOURNAL_DIR": str(folder / "journal"), "PATH": f"{BIN}{os.pathsep}{clean['PATH']}"}
-        options = ["--dsn", dsn] if dsn else []
+        options = [*(["--dsn", dsn] if dsn else []), *(word for name in sdks for word in ("--only", name))]  # all of them take 10 s
         command = [*before, str(BIN / "tokentrail"), "doctor", "--json", *options, *words]
         ran = subprocess.run(command, env=clean | variables, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
         self.code, self.errors = ran.returncode, ran.stderr
@@ -71,8 +73,11 @@ class Found:
 
 
 def test_all_is_well(app: Path, clickhouse: str, otlp: Otlp) -> None:
-    found = Found(app.parent, "--", INSTRUMENT, sys.executable, str(app), dsn=clickhouse, TOKENTRAIL_ENDPOINT=otlp.url, OTEL_TRACES_EXPORTER="none")
+    found = Found(
+        app.parent, "--", INSTRUMENT, sys.executable, str(app), dsn=clickhouse, TOKENTRAIL_ENDPOINT=otlp.url, OTEL_TRACES_EXPORTER="none", sdks=()
+    )
     assert found.code == 0, found.findings
+    assert {"openai", "groq", "ollama", "anthropic", "google-genai"} <= {finding["what"] for finding in found.findings}
     assert found.of("hooks") == ("ok", "opentelemetry-instrument has armed them: every call of an SDK is counted")
     assert found.of("application")[1].startswith(sys.executable)
     assert not (app.parent / "ran").exists()
@@ -89,6 +94,17 @@ def test_the_environment_that_a_distro_leaves(app: Path, otlp: Otlp, tmp_path: P
     takes = ("ok", f"{address}/v1/logs takes OTLP over HTTP")
     assert Found(tmp_path, "--", INSTRUMENT, sys.executable, str(app), **variables).of("Collector") == takes
     assert Found(tmp_path, before=(INSTRUMENT,), **variables).of("Collector") == takes
+
+
+def test_only_the_sdks_that_are_named_are_called(app: Path) -> None:
+    for words in ((), ("--", sys.executable, str(app))):
+        found = Found(app.parent, *words, sdks=("openai", "groq"))
+        named = {finding["what"] for finding in found.findings}
+        assert {"openai", "groq"} <= named
+        assert named.isdisjoint({"ollama", "anthropic", "cohere", "google-genai"})
+    wrong = Found(app.parent, sdks=("opnai",))
+    assert wrong.code == 2
+    assert "there is no SDK 'opnai': there are " in wrong.errors
 
 
 def test_an_application_that_nothing_arms(app: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_block_without_an_sdk(journal: object, monkeypatch: pytest.MonkeyPatch
     def work() -> None:
         assert attribution.get() is not None
 
-    assert count_calls(work) <= 53
+    assert count_calls(work) <= 40
 
 
 def test_a_step_of_a_generator(journal: object, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,29 @@ def test_observations_are_usages_once(ledger: Ledger, tmp_path: Path) -> None:
     }
     assert ledger.rows("SELECT stream, time_to_first_chunk_ms FROM usage WHERE span_id = '0000000000000005'") == [[True, 250.0]]
     assert ledger.rows("SELECT count() FROM usage_landing WHERE position(Body, 'secret') > 0") == [[0]]
+
+
+def test_parquet_says_the_same(ledger: Ledger, tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [row for row in ROWS if "trace_id" in row and row["id"] != f"{14:016x}"]
+    kinds = {"usage_details": pyarrow.map_(pyarrow.string(), pyarrow.uint64()), "cost_details": pyarrow.map_(pyarrow.string(), pyarrow.float64())}
+    times = dict.fromkeys(("start_time", "end_time"), pyarrow.timestamp("us", "UTC"))
+    columns = {}
+    for name in rows[0]:
+        values = [row.get(name) for row in rows]
+        if name in kinds:
+            columns[name] = pyarrow.array([list(value.items()) for value in values], kinds[name])
+        elif name in times:
+            columns[name] = pyarrow.array([datetime.fromisoformat(f"{value}+00:00") for value in values], times[name])
+        else:
+            columns[name] = pyarrow.array([json.dumps(value) if isinstance(value, dict) else value for value in values])
+    parquet.write_table(pyarrow.table(columns), tmp_path / "observations.parquet")
+    found = ledger.imported("langfuse", str(tmp_path / "observations.parquet"))
+    assert (found["read"], found["new"]) == (len(rows), 4), found
+    assert ledger.imported("langfuse", str(written(tmp_path, "jsonl")))["already_there"] == 4
+    asked = f"SELECT {COLUMNS} FROM usage WHERE tenant_id IN ('acme', '') ORDER BY span_id"
+    assert ledger.rows(asked) == EXPECTED[:4]
+    assert ledger.rows("SELECT toString(ts) FROM usage WHERE span_id = '0000000000000001'") == [["2026-03-01 12:00:00.963000000"]]
 
 
 def test_who_answered_is_said_by_the_model(ledger: Ledger, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_what_was_counted_by_tokentrail_is_left_out_by_time(nowhere: Ledger, tmp
         ("a.csv", b'request_id,model\na,b,"a secret prompt"\n', "a.csv is no whole JSON, JSONL or CSV file"),
         ("a.csv", b"request_id,model\na,\xff\n", "a.csv is no whole JSON, JSONL or CSV file"),
         ("a.gz", b"\x1f\x8bcut", "a.gz"),
-        ("a.parquet", b"PAR1", "a.parquet is Parquet"),
+        ("a.parquet", b"PAR1 a secret prompt", "a.parquet is no whole Parquet file"),
     ],
 )
 def test_a_file_that_is_not_whole_changes_nothing(nowhere: Ledger, tmp_path: Path, name: str, content: bytes, sentence: str) -> None:

@@ -242,6 +242,13 @@ def test_the_rules_are_listed(project: Path) -> None:
     assert run("--rules", cwd=project).stdout.splitlines() == [f"{number}  {meaning}" for number, meaning in RULES.items()]
 
 
+def test_the_example_services_count_by_the_library_alone() -> None:
+    services = ROOT / "examples" / "services"
+    looked = look([services], Chosen(counts_nothing=[services / "agent", services / "ingestion"]))
+    assert (looked.findings, looked.unread) == ([], [])
+    assert looked.files > 5
+
+
 def test_the_recipe_of_a_former_module_is_found_to_count_by_texts() -> None:
     found = [each.rule for each in look([ROOT / "examples" / "coming_from"], Chosen()).findings]
     assert found == ["TT001", "TT001"]

@@ -21,7 +21,7 @@ def say(line: str) -> None:
 def main() -> None:
     progress = Progress(say)
     parts = (part.obtain(progress) for part in PARTS)
-    packages = (prometheus.obtain(each, progress) for each in ("promtool", "alertmanager", "redis-server"))
+    packages = (prometheus.obtain(each, progress) for each in ("promtool", "alertmanager", "redis-server", "initdb"))
     for result in (*parts, *packages):
         if isinstance(result, Unavailable):
             say(str(result))

@@ -1,4 +1,5 @@
-"""Programs of Debian's packages: `promtool` checks Prometheus's rules, `alertmanager` takes alerts, `javac`, `mvn` and `redis-server` serve tests.
+"""Programs of Debian's packages: `promtool` checks Prometheus's rules, `alertmanager` takes alerts, `javac`, `mvn`, `redis-server` and
+`initdb` (PostgreSQL) serve tests.
 
 Installed where root may install them.
 """
@@ -19,6 +20,7 @@ PACKAGES = {
     "javac": "default-jdk-headless",
     "mvn": "maven",
     "redis-server": "redis-server",
+    "initdb": "postgresql",
 }
 """By program; Debian puts its own name before the names of some."""
 
@@ -27,7 +29,9 @@ def found(program: str) -> Path | None:
     """The program of this machine, if it has one."""
     names = (program, f"prometheus-{program}")
     path = next(filter(None, map(shutil.which, names)), None)
-    return None if path is None else Path(path)
+    if path is None:  # Debian keeps the programs of PostgreSQL's server off the PATH
+        return next(iter(sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), reverse=True)), None)
+    return Path(path)
 
 
 def obtain(program: str, progress: Progress) -> Path | Unavailable:

@@ -25,9 +25,10 @@ _COLOURS: Final = {"ok": "green", "note": "yellow", "wrong": "red"}
 
 @click.command(name="doctor", context_settings={"allow_interspersed_args": False})
 @click.option("--dsn", envvar="TOKENTRAIL_CLICKHOUSE_DSN", default=DEFAULT_DSN, show_default=True, metavar="DSN", help="The ledger's ClickHouse.")
+@click.option("--only", "sdks", multiple=True, metavar="NAME", help="Import and call only this SDK, as openai; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.argument("application", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND ...]")
-def command(dsn: str, as_json: bool, application: tuple[str, ...]) -> None:
+def command(dsn: str, sdks: tuple[str, ...], as_json: bool, application: tuple[str, ...]) -> None:
     """Check settings, SDKs, other instrumentations, the journal, the Collector's address, the ledger's tables, and called hosts. Changes nothing.
 
     Run it as the service's user, with the service's variables. With the COMMAND that starts the application, the application's own Python
@@ -44,18 +45,23 @@ def command(dsn: str, as_json: bool, application: tuple[str, ...]) -> None:
     from tokentrail.doctor.clickhouse import check_clickhouse  # noqa: PLC0415 - same
     from tokentrail.doctor.hosts import check_hosts  # noqa: PLC0415 - same
     from tokentrail.doctor.inside import service_checks  # noqa: PLC0415 - same
+    from tokentrail.instrumentation.registry import points  # noqa: PLC0415 - same
     from tokentrail.settings import from_environment  # noqa: PLC0415 - same
+
+    for name in sdks:
+        if name not in points():
+            raise Misuse(f"there is no SDK {name!r}: there are {', '.join(sorted(points()))}")
 
     def found() -> Iterator[Finding]:
         if application:
             try:
                 with working("asking the application's interpreter"):
-                    told = ask_application(application)
+                    told = ask_application(application, sdks)
             except CannotAsk as error:
                 raise Misuse(str(error)) from None
             yield from told
         else:
-            yield from service_checks()
+            yield from service_checks(sdks=sdks)
         tables = list(check_clickhouse(dsn))
         yield from tables
         settings = from_environment(os.environ, lambda _sentence: None)  # errors in the environment were reported above

@@ -99,7 +99,7 @@ def _split(given: str) -> list[str]:
 @_tenants("team_id", "team_id, organization_id, end_user, user, api_key, team_alias, key_alias")
 @import_options
 def litellm(importing: Importing, *, file: Path, tenant_from: str) -> None:
-    """Take LiteLLM's spend logs: rows of LiteLLM_SpendLogs in FILE (JSON, JSONL or CSV; .gz too).
+    """Take LiteLLM's spend logs: rows of LiteLLM_SpendLogs in FILE (JSON, JSONL, CSV; .gz too; Parquet).
 
     The answers of /spend/logs, and what `psql -c '\\copy "LiteLLM_SpendLogs" TO spend_logs.csv CSV HEADER'` writes. Answers from LiteLLM's own cache,
     requests that the proxy refused, and calls for files and tools are no calls of a model, and are not taken.
@@ -122,7 +122,7 @@ def litellm(importing: Importing, *, file: Path, tenant_from: str) -> None:
 @_tenants("user_id", "user_id, session_id, environment, trace_name, project_id, metadata.NAME")
 @import_options
 def langfuse(importing: Importing, *, file: Path, tenant_from: str) -> None:
-    """Take Langfuse's observations in FILE (JSON, JSONL or CSV; .gz too): generations and embeddings.
+    """Take Langfuse's observations in FILE (JSON, JSONL, CSV; .gz too; Parquet): generations and embeddings.
 
     An export of its interface, its files in blob storage (observations, observations_v2), and pages of /api/public/observations. Langfuse does not
     say who answered: --provider 'claude-*=anthropic' --provider 'gpt-*=openai' does.

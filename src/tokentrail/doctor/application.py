@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tokentrail.doctor.finding import Finding
+from tokentrail.doctor.inside import SDKS
 
 __all__ = ["CannotAsk", "ask_application"]
 
@@ -31,7 +32,7 @@ class CannotAsk(Exception):  # noqa: N818 - a sentence for the command line
     """The command does not start a Python interpreter that can run the checks: one sentence."""
 
 
-def ask_application(command: Sequence[str]) -> list[Finding]:
+def ask_application(command: Sequence[str], sdks: Sequence[str] = ()) -> list[Finding]:
     """Returns the findings of the interpreter that the command starts, under the command's environment. Raises `CannotAsk`."""
     shown = " ".join(command)
     if shutil.which(command[0]) is None:
@@ -45,7 +46,7 @@ def ask_application(command: Sequence[str]) -> list[Finding]:
     with tempfile.TemporaryDirectory(prefix="tokentrail-doctor-") as folder:
         report = Path(folder) / "report"
         path = os.pathsep.join(filter(None, (str(INJECTED), os.environ.get("PYTHONPATH", ""))))
-        environment = os.environ | {"PYTHONPATH": path, "TOKENTRAIL_DOCTOR_REPORT": str(report)}
+        environment = os.environ | {"PYTHONPATH": path, "TOKENTRAIL_DOCTOR_REPORT": str(report), SDKS: ",".join(sdks)}
         with (Path(folder) / "output").open("w+b") as output:
             process = subprocess.Popen(  # noqa: S603 - the user's own command
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True

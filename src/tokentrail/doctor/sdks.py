@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tokentrail.doctor.finding import Finding, version_of
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["check_sdks"]
 
 
-def check_sdks(*, switch_on: bool = True) -> Iterator[Finding]:
+def check_sdks(*, switch_on: bool = True, only: Collection[str] = ()) -> Iterator[Finding]:
     """Yields findings on provider SDKs: installed versions, whether calls are counted once, and other packages that patch them.
 
     With `switch_on` hooks that are off are switched on for the check, and switched off afterwards. Without `switch_on`, inside an application's
-    process, hooks stay unchanged, and an SDK that the application has not imported is not imported.
+    process, hooks stay unchanged, and an SDK that the application has not imported is not imported. `only`: the names of some integrations, whose
+    SDKs alone are imported and called.
     """
-    from tokentrail.instrumentation.registry import clashes, instrument, instrumented, integrations, uninstrument  # noqa: PLC0415 - loads wrapt
+    from tokentrail.instrumentation.registry import instrument, instrumented, integrations, uninstrument  # noqa: PLC0415 - loads wrapt
     from tokentrail.instrumentation.versions import outside  # noqa: PLC0415 - loads the journal
 
-    found = integrations()
+    found = {name: integration for name, integration in integrations().items() if not only or name in only}
     versions = {name: version_of(integration.package) for name, integration in found.items()}
     on_before = set(instrumented())
     if switch_on:
-        instrument()
+        instrument(found)
     try:
         for name, integration in sorted(found.items()):
             version = versions[name]
@@ -49,14 +50,22 @@ def check_sdks(*, switch_on: bool = True) -> Iterator[Finding]:
     finally:
         if switch_on:
             uninstrument(set(instrumented()) - on_before)
-    for name, others in clashes().items():
-        sentence = f"{', '.join(others)}, where switched on, also makes spans and metrics of these calls: dashboards over spans may count twice"
-        yield Finding(name, "note", f"{sentence}, the ledger does not, in whatever order they are switched on")
+    yield from _clashes(found)
     if not any(versions.values()):
         sentence = (
             "no provider SDK is installed in this environment, which is fine where no service runs; `tokentrail doctor -- COMMAND` asks a service's"
         )
         yield Finding("SDKs", "note", f'{sentence} (an SDK comes with pip install "tokentrail[openai]", for example)')
+
+
+def _clashes(found: Collection[str]) -> Iterator[Finding]:
+    """Yields a finding for each SDK that another installed package patches, too."""
+    from tokentrail.instrumentation.registry import clashes  # noqa: PLC0415 - loads wrapt
+
+    for name, others in clashes().items():
+        if name in found:
+            sentence = f"{', '.join(others)}, where switched on, also makes spans and metrics of these calls: dashboards over spans may count twice"
+            yield Finding(name, "note", f"{sentence}, the ledger does not, in whatever order they are switched on")
 
 
 def _check(integration: Integration, sdk: str) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The rows of a saved file, one by one: a JSON list, JSON objects one after another (JSONL), an API's page, or CSV. The file is never held whole.
+"""The rows of a saved file, one by one: a JSON list, JSON objects one after another (JSONL), an API's page, CSV or Parquet. It is never held whole.
 
 A page of an API (`{"data": [...]}`) and a request of OTLP (`{"resourceSpans": [...]}`) are read as one object each.
 """
@@ -21,6 +21,7 @@ from tokentrail.toml_files import FileError
 __all__ = ["rows_of"]
 
 LARGEST_CELL: Final = 2**30
+BATCH: Final = 2_000
 PAGES: Final = ("data", "logs", "spans")
 """Names under which an answer of an API has its rows."""
 
@@ -32,9 +33,10 @@ def rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
             first = _first_byte(file)
             if not first:
                 raise FileError(f"{path} is empty")
-            if path.name.removesuffix(".gz").endswith(".parquet"):
-                raise FileError(f"{path} is Parquet: export JSON, JSONL or CSV")
-            found = _listed(file) if first == b"[" else _objects(file) if first == b"{" else _cells(file)
+            if file.peek(4)[:4] == b"PAR1":
+                found: Iterable[Any] = _columns(path)
+            else:
+                found = _listed(file) if first == b"[" else _objects(file) if first == b"{" else _cells(file)
             for row in found:
                 if not isinstance(row, Mapping):
                     raise FileError(f"{path} has a {type(row).__name__} where a row should be: an object is needed")
@@ -110,6 +112,21 @@ def _cells(file: io.BufferedReader) -> Iterator[Mapping[str, Any]]:
         if None in row:
             raise csv.Error
         yield row
+
+
+def _columns(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yields the rows of a Parquet file, some thousand in memory at a time."""
+    import pyarrow as pa  # noqa: PLC0415 - a large package of an extra
+    from pyarrow import parquet  # noqa: PLC0415 - same
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            maps = [field.name for field in file.schema_arrow if pa.types.is_map(field.type)]
+            for batch in file.iter_batches(BATCH):
+                for row in batch.to_pylist():
+                    yield row | {name: dict(row[name] or ()) for name in maps}
+    except pa.ArrowException as error:
+        raise FileError(f"{path} is no whole Parquet file: {type(error).__name__}") from None
 
 
 def _page(row: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

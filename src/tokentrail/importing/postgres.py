@@ -57,14 +57,6 @@ class Table:
             for row in cursor.execute(query):
                 yield dict(zip(columns, row, strict=True))
 
-    def count(self) -> int:
-        """Returns the planner's estimate of the number of rows, -1 where there is none."""
-        row = self.connection.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [self._quoted()]).fetchone()
-        return int(row[0]) if row else -1
-
-    def _quoted(self) -> str:
-        return sql.Identifier(self.schema, self.name).as_string(self.connection)
-
     def _text(self, column: str) -> sql.Composable:
         """Returns a column as a text. A time is a number of seconds, since 'infinity' and years before Christ are no times of Python."""
         name = sql.Identifier(column)

@@ -129,9 +129,10 @@ class Sender:
             journal.close(deadline)
 
     def _journal(self, service: str) -> Journal:
-        if service not in self._journals and len(self._journals) >= MOST_SERVICES:
-            service = next(iter(self._journals))
         if service not in self._journals:
+            if len(self._journals) >= MOST_SERVICES:  # each has a thread and a file
+                self.wait()
+                self._journals.pop(next(iter(self._journals))).close(time.monotonic() + self._settings.exit_timeout)
             settings = self._settings.with_(service_name=service) if service else self._settings
             diagnostics = self._diagnostics
             self._journals[service] = Journal(settings, lambda given: resource_attributes(given, diagnostics), _no_estimate, diagnostics)

@@ -69,7 +69,7 @@ class Call:
         self._settings = runtime.settings  # a later change of settings or delivery does not affect a started call
         self._delivery = runtime.delivery
         around = instruments.current_context()
-        self._parent = instruments.without_members(around)
+        self._parent = instruments.without_members(around) if around else around
         self._withholds = self._parent is not around
         self._own = _begin(request, runtime) if runtime.witness is not None else None
         self._telemetry = runtime.telemetry or runtime.instruments()

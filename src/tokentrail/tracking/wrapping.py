@@ -141,7 +141,7 @@ def _attribute_result(value: Any, block: Attribution) -> Any:
     try:
         fields = getattr(value, "__dict__", {})
         for name in ("body_iterator", "response", "_iterator"):  # starlette and FastAPI; flask and werkzeug; Django
-            later = _attribute_value(fields.get(name), block)
+            later = _attribute_value(fields[name], block) if name in fields else None
             if later is not None:
                 setattr(value, name, later)
                 return value
