@@ -111,6 +111,7 @@ class Values:
         )
         for name, given, literal, answer in arguments:
             if callable(given):
+                _refuse_coroutines(name, given)
                 self._callables.append((name, given, answer))
             elif given is not None:
                 _set(self._fixed, name, literal(given))
@@ -158,6 +159,11 @@ class _Members:
             except Exception as error:
                 internal_error("track_tokens: a source of metadata", error)
         return found
+
+
+def _refuse_coroutines(name: str, given: Any) -> None:
+    if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(getattr(given, "__call__", None)):  # noqa: B004 - its kind is asked
+        raise TypeError(f"{name} is a coroutine function, which nobody could wait for here; write a plain function, or set the value inside")
 
 
 def _asked(metadata: Any) -> Any:
