@@ -1,8 +1,9 @@
 """The header `baggage` of HTTP requests to one's own services: those that the setting `baggage_hosts` names.
 
 A request of a provider's SDK gets no member (also one that is no call of a model: the list of models, a file), nor does a request to a host that the
-table of providers or the setting `provider_hosts` names, whatever `baggage_hosts` says. The header is written where a single request leaves (httpcore's pool, urllib3's pool, aiohttp's request): a redirect to another
-host is another request, and the application's own objects stay as they are.
+table of providers or the setting `provider_hosts` names, whatever `baggage_hosts` says. The header is written where a single request leaves
+(httpcore's pool, urllib3's pool, aiohttp's request): a redirect to another host is another request, and the application's own objects stay as they
+are.
 """
 
 from __future__ import annotations
