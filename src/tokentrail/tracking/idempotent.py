@@ -9,16 +9,20 @@ import math
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
 from tokentrail.attribution import attribution
+from tokentrail.callables import is_coroutine_function
 from tokentrail.frames import passed_over
 from tokentrail.idempotency import content_hash, shorten
 from tokentrail.process.mutexes import Mutex
 from tokentrail.recording.runtime import internal_error
-from tokentrail.tracking.values import Argument
+from tokentrail.tracking.answers import is_read_once, own_copy
+from tokentrail.tracking.values import Argument, refuse_coroutines
 
 __all__ = ["IdempotencyKeyReused", "idempotent"]
 
@@ -31,15 +35,52 @@ class IdempotencyKeyReused(ValueError):  # noqa: N818 - the name says what has h
     """A key came with another content than the first time: a mistake of the caller's. Services answer 422 (IETF draft, Idempotency-Key header)."""
 
 
+class _NoAnswer(Exception):  # noqa: N818 - what has happened
+    """There is no answer for those who wait. `again`: its maker was ended from outside, and one of them makes it; else each makes one of its own."""
+
+    def __init__(self, *, again: bool) -> None:
+        super().__init__()
+        self.again = again
+
+
 class _Answer:
     """The answer of one key: under way, or there."""
 
-    __slots__ = ("content", "ends", "future")
+    __slots__ = ("content", "ends", "future", "loop", "waits_for")
 
     def __init__(self, content: str) -> None:
         self.content = content
         self.ends = math.inf  # while under way
         self.future: Future[Any] = Future()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.waits_for: list[_Answer] = []
+
+    def leads_to(self, others: tuple[_Answer, ...]) -> bool:
+        """Whether this answer is one of the others, or waits for one."""
+        return self in others or any(each.leads_to(others) for each in self.waits_for)
+
+
+_made: ContextVar[tuple[_Answer, ...]] = ContextVar("tokentrail_answers_being_made", default=())
+"""The answers that the code in this context is making."""
+_waiting = Mutex()
+"""One lock for all `waits_for`, which never make a circle."""
+
+
+@contextmanager
+def _waits(answer: _Answer) -> Iterator[bool]:
+    """States that the code in this context waits for an answer. False where the answer itself waits for what this code makes."""
+    mine = _made.get()
+    with _waiting.lock:
+        may = answer.future.done() or not answer.leads_to(mine)
+        if may:
+            for each in mine:
+                each.waits_for.append(answer)
+    try:
+        yield may
+    finally:
+        with _waiting.lock:
+            for each in mine if may else ():
+                each.waits_for.remove(answer)
 
 
 class _Idempotent:
@@ -71,6 +112,8 @@ class _Idempotent:
         with self._mutex.lock:
             self._forget_parent()
             known = self._answers.get(identity)
+            if known is not None and known.ends == math.inf and known.loop is not None and known.loop.is_closed():
+                known = None  # its loop was closed under way
             if known is not None and known.ends > now:
                 if known.content != content:
                     raise IdempotencyKeyReused(f"the idempotency key {identity[1]!r} came with another content before")
@@ -99,14 +142,20 @@ class _Idempotent:
                 if answer.ends == math.inf:
                     del self._answers[identity]
 
-    def keep(self, answer: _Answer, value: Any) -> None:
-        """Keeps an answer that is there, and gives it to all who wait."""
+    def keep(self, identity: tuple[str, str], answer: _Answer, value: Any) -> None:
+        """Keeps an answer that is there, and gives it to all who wait; not what can be read only once."""
+        if is_read_once(value):
+            self._drop(identity, answer, _NoAnswer(again=False))
+            return
         with self._mutex.lock:
             answer.ends = time.monotonic() + self._lifetime
-        answer.future.set_result(value)
+        answer.future.set_result(own_copy(value))
 
     def drop(self, identity: tuple[str, str], answer: _Answer, error: BaseException) -> None:
-        """Gives a failure to all who wait, and keeps nothing: the next request tries again."""
+        """Gives a failure to all who wait, and keeps nothing: the next request tries again. An end from outside is the maker's alone."""
+        self._drop(identity, answer, error if isinstance(error, Exception) else _NoAnswer(again=True))
+
+    def _drop(self, identity: tuple[str, str], answer: _Answer, error: Exception) -> None:
         with self._mutex.lock:
             if self._answers.get(identity) is answer:
                 del self._answers[identity]
@@ -137,17 +186,20 @@ def idempotent(
     for name, given in (("key", key), ("tenant_id", tenant_id), ("content", content)):
         if not callable(given) and (given is not None or name == "key"):
             raise TypeError(f"idempotent: {name} is a function of the arguments, or argument(…), not {given!r}")
+        refuse_coroutines(f"idempotent: {name}", given)
     if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)) or not lifetime > 0:
         raise ValueError(f"idempotent: lifetime is {lifetime!r}: seconds above 0")
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
         raise ValueError(f"idempotent: most is {most!r}: a whole number, from 1")
 
     def decorate(function: F) -> F:
+        if isinstance(function, (staticmethod, classmethod)):
+            return type(function)(decorate(function.__func__))
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function) or isinstance(function, type) or not callable(function):
             raise TypeError("idempotent decorates functions and coroutine functions; collect a stream before it is kept")
         asks = [_of(given, function) for given in (key, tenant_id, content)]
         answers = _Idempotent(asks[0], asks[1], asks[2], float(lifetime), most)
-        make = _of_coroutine if inspect.iscoroutinefunction(function) else _of_function
+        make = _of_coroutine if is_coroutine_function(function) else _of_function
         return functools.wraps(function)(make(function, answers))  # type: ignore[return-value]
 
     return decorate
@@ -163,45 +215,68 @@ def _of_function(run: Any, answers: _Idempotent) -> Callable[..., Any]:
         identity, content = answers.identity(args, keywords)
         if identity is None:
             return run(*args, **keywords)
-        answer, mine = answers.begin(identity, content)
-        if mine:
+        while True:
+            answer, mine = answers.begin(identity, content)
+            if mine:
+                token = _made.set((*_made.get(), answer))
+                try:
+                    value = run(*args, **keywords)
+                except BaseException as error:
+                    answers.drop(identity, answer, error)
+                    raise
+                finally:
+                    _made.reset(token)
+                answers.keep(identity, answer, value)
+                return value
             try:
-                value = run(*args, **keywords)
-            except BaseException as error:
-                answers.drop(identity, answer, error)
-                raise
-            answers.keep(answer, value)
-        return answer.future.result()
+                with _waits(answer) as may:
+                    if may:
+                        return own_copy(answer.future.result())
+            except _NoAnswer as end:
+                if end.again:
+                    continue
+            return run(*args, **keywords)
 
     return wrapper
 
 
 @passed_over
 def _of_coroutine(run: Any, answers: _Idempotent) -> Callable[..., Any]:
-    under_way: set[asyncio.Task[None]] = set()  # asyncio keeps weak references only
+    under_way: set[asyncio.Task[Any]] = set()  # asyncio keeps weak references only
 
-    async def make(identity: tuple[str, str], answer: _Answer, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    async def make(identity: tuple[str, str], answer: _Answer, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        _made.set((*_made.get(), answer))  # of this task's own context
         try:
             value = await run(*args, **keywords)
         except BaseException as error:
-            answers.drop(identity, answer, error if isinstance(error, Exception) else asyncio.CancelledError())
-            if not isinstance(error, (Exception, asyncio.CancelledError)):
-                raise
-        else:
-            answers.keep(answer, value)
+            answers.drop(identity, answer, error)
+            raise
+        answers.keep(identity, answer, value)
+        return value
 
     async def wrapper(*args: Any, **keywords: Any) -> Any:
         identity, content = answers.identity(args, keywords)
         if identity is None:
             return await run(*args, **keywords)
-        answer, mine = answers.begin(identity, content)
-        if mine:
-            task = asyncio.ensure_future(make(identity, answer, args, keywords))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
-        waited_for = asyncio.wrap_future(answer.future)
-        waited_for.add_done_callback(_retrieve)
-        return await asyncio.shield(waited_for)
+        while True:
+            answer, mine = answers.begin(identity, content)
+            if mine:
+                answer.loop = asyncio.get_running_loop()
+                task = asyncio.ensure_future(make(identity, answer, args, keywords))
+                under_way.add(task)
+                task.add_done_callback(under_way.discard)
+                task.add_done_callback(_retrieve)
+                return await asyncio.shield(task)
+            try:
+                with _waits(answer) as may:
+                    if may:
+                        waited_for = asyncio.wrap_future(answer.future)
+                        waited_for.add_done_callback(_retrieve)
+                        return own_copy(await asyncio.shield(waited_for))
+            except _NoAnswer as end:
+                if end.again:
+                    continue
+            return await run(*args, **keywords)
 
     return wrapper
 
