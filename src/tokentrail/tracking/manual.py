@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from tokentrail.attribution import attribution
-from tokentrail.idempotency import Key, claimed_key, digest, key_prefix, nanoseconds, random_key, shorten
+from tokentrail.idempotency import Key, claimed_key, digest, key_prefix, random_key, shorten
 from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.recording import recorder
 from tokentrail.recording.assemble import assemble
 from tokentrail.recording.runtime import current
-from tokentrail.tracking.durations import duration_ns
-from tokentrail.tracking.metadata import metadata_text
+from tokentrail.tracking.forgiving import count_of, duration_of, metadata_of, mistake, never_raises, text_of, time_of, word_of
 from tokentrail.vocabulary import (
     Ended,
     EndedLike,
@@ -23,7 +21,6 @@ from tokentrail.vocabulary import (
     OperationLike,
     Source,
     SourceLike,
-    TokenType,
     TokenTypeLike,
     parse_ended,
     parse_operation,
@@ -34,6 +31,7 @@ from tokentrail.vocabulary import (
 __all__ = ["record_by_hand", "track_token_usage"]
 
 
+@never_raises
 def track_token_usage(
     *,
     token_type: TokenTypeLike,
@@ -71,11 +69,12 @@ def track_token_usage(
     whatever else differs. Without a key every call of this function counts. `corrects_key` makes the usage a correction of the record with that key:
     signed `input_tokens`, `output_tokens` and `calls` (often 0) are added to the totals. A key beyond 1 KiB is shortened; the returned key counts.
 
-    Raises `ValueError` or `TypeError` for a wrong argument. Never raises for a journal that cannot be written.
+    Never raises, and never loses: of a wrong argument what can be read is recorded, the rest is not stated, and the mistake is logged and counted.
+    Type checkers find it before.
     """
     return record_by_hand(
-        token_type=parse_token_type(token_type).value,
-        operation=parse_operation(operation).value,
+        token_type=word_of("token_type", token_type, parse_token_type),
+        operation=word_of("operation", operation, parse_operation),
         tenant_id=tenant_id,
         provider=provider,
         model=model,
@@ -127,30 +126,29 @@ def record_by_hand(
     metadata: Mapping[str, Any] | None = None,
 ) -> str:
     """Does the work of `track_token_usage`, whose arguments these are. `operation` may be a word that the vocabulary lacks: the ledger keeps it."""
-    token_word = TokenType(token_type)
-    source_word = parse_source(source)
-    ts = time.time_ns() if timestamp is None else nanoseconds(timestamp)
+    source_word = word_of("source", source, parse_source, "unknown")
     given = {"tenant_id": tenant_id, "provider": provider, "model": model, "response_model": response_model, "response_id": response_id}
-    given |= {"endpoint": endpoint, "operation_id": operation_id, "corrects_key": corrects_key, "idempotency_key": idempotency_key or ""}
-    for name, text in given.items():
-        if not isinstance(text, str):
-            raise TypeError(f"{name} is a text, not {type(text).__name__}")
+    given |= {"endpoint": endpoint, "operation_id": operation_id, "corrects_key": corrects_key}
+    texts = {name: text_of(name, text) for name, text in given.items()}
+    ts = time_of(timestamp)
     block = attribution.get()
-    tenant = shorten(tenant_id or (block.tenant_id if block else "") or current.settings.tenant_id)
-    described, cut = metadata_text(metadata)
-    count = partial(_count, bool(corrects_key))
-    key = _key(idempotency_key, corrects_key, operation, tenant, ts)
+    operation = operation or (block.operation if block else "")
+    tenant = shorten(texts["tenant_id"] or (block.tenant_id if block else "") or current.settings.tenant_id)
+    described, cut = metadata_of(metadata)
+    count = partial(count_of, signed=bool(texts["corrects_key"]))
+    stated_calls = count("calls", calls)
+    key = _key(idempotency_key, texts["corrects_key"], operation, tenant, ts)
     trace_id, span_id = recorder.current_span()
     request = Request(
-        provider=provider,
-        endpoint=endpoint,
-        gen_ai_operation=_GEN_AI_OPERATIONS[token_word],
-        token_type=token_word.value,
-        model=model,
+        provider=texts["provider"],
+        endpoint=texts["endpoint"],
+        gen_ai_operation=_GEN_AI_OPERATIONS.get(token_type, ""),
+        token_type=token_type,
+        model=texts["model"],
     )
     answer = Answer(
-        model=response_model,
-        response_id=response_id,
+        model=texts["response_model"],
+        response_id=texts["response_id"],
         input_tokens=count("input_tokens", input_tokens),
         output_tokens=count("output_tokens", output_tokens),
         cache_read_tokens=count("cache_read_tokens", cache_read_tokens),
@@ -169,45 +167,34 @@ def record_by_hand(
             ts=ts,
             tenant_id=tenant,
             operation=operation,
-            operation_id=shorten(operation_id),
+            operation_id=shorten(texts["operation_id"]),
             metadata=described,
             metadata_cut=cut,
-            ended=parse_ended(ended).value,
-            calls=count("calls", calls) or 0,
-            duration_ns=None if duration is None else duration_ns(duration),
+            ended=word_of("ended", ended, parse_ended, Ended.COMPLETE.value),
+            calls=1 if stated_calls is None else stated_calls,
+            duration_ns=duration_of(duration),
             trace_id=trace_id,
             span_id=span_id,
-            source=source_word.value,
-            corrects_key=corrects_key,
+            source=source_word,
+            corrects_key=texts["corrects_key"],
             measured=False,
         )
     )
     return key.text
 
 
-_GEN_AI_OPERATIONS = {TokenType.LLM: "chat", TokenType.EMBEDDING: "embeddings", TokenType.FINE_TUNING: ""}
-"""The conventions' operation names. Fine-tuning has none: fine-tuning is no inference, and so in no metric."""
+_GEN_AI_OPERATIONS = {"llm": "chat", "embedding": "embeddings"}
+"""The conventions' operation names by token type. Fine-tuning has none: fine-tuning is no inference, and so in no metric."""
 
 
-def _count(signed: bool, name: str, given: int | None) -> int | None:
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise TypeError(f"{name} is a number, an int or None for not stated, not {given!r}")
-    if given < 0 and not signed:
-        raise ValueError(f"{name} is {given}: only a correction (corrects_key=) takes something back")
-    if not -(2**63) < given < 2**63:
-        raise ValueError(f"{name} is {given}: more than 64 bits hold")
-    return int(given)
-
-
-def _key(idempotency_key: str | None, corrects_key: str, operation: str, tenant: str, ts: int) -> Key:
-    if idempotency_key is not None:
-        if not idempotency_key:
-            raise ValueError("idempotency_key is empty: leave it out, or give a text")
-        if idempotency_key == corrects_key:
-            raise ValueError("idempotency_key is the key that is corrected: a correction is a record of its own, and needs another key or none")
-        return claimed_key(idempotency_key)
+def _key(given: Any, corrects_key: str, operation: str, tenant: str, ts: int) -> Key:
+    key = "" if given is None else text_of("idempotency_key", given)
+    if given is not None and not key:
+        mistake("idempotency_key", "is empty: the usage counts on its own")
+    elif key and key == corrects_key:
+        mistake("idempotency_key", "is the key that is corrected, and a correction is a record of its own: it gets a key of its own")
+    elif key:
+        return claimed_key(key)
     if corrects_key:
         return random_key("correction")  # with the original's key the correction would replace the original
     return Key(f"{key_prefix(operation, tenant)}{digest([], current.runtime.hash_secret())}:{ts:019d}", KeyKind.AUTOMATIC, ts)
