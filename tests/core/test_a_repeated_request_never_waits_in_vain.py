@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.conf import settings  # type: ignore[import-untyped]
-from django.http import HttpResponse as DjangoResponse  # type: ignore[import-untyped]
 from fastapi import BackgroundTasks, FastAPI, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.testclient import TestClient
@@ -232,19 +230,13 @@ def test_background_tasks_of_a_kept_response_run_once() -> None:
 
 
 def test_what_a_framework_adds_to_a_response_is_not_kept() -> None:
-    if not settings.configured:
-        settings.configure()
-
     @idempotent(key=KEY)
-    def ask(kind: Any, key: str) -> Any:
-        return kind("x")
+    def ask(key: str) -> Any:
+        return FlaskResponse(key)
 
-    for kind in (FlaskResponse, DjangoResponse):
-        first = ask(kind, kind.__module__)
-        first.set_cookie("session", "of the first caller")
-        first.headers["x-request-id"] = "1"
-        first.close()
-        second = ask(kind, kind.__module__)
-        assert "x-request-id" not in second.headers
-        assert not getattr(second, "cookies", None)
-        assert "set-cookie" not in second.headers
+    first = ask("k")
+    first.set_cookie("session", "of the first caller")
+    first.headers["x-request-id"] = "1"
+    second = ask("k")
+    assert second.get_data() == b"k"
+    assert not {"x-request-id", "set-cookie"} & {name.lower() for name, _value in second.headers}

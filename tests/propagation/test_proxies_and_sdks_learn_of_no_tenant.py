@@ -10,10 +10,11 @@ from typing import Any
 
 import aiohttp
 import anthropic
-import boto3
+import boto3  # type: ignore[import-untyped]
 import cohere
 import groq
 import httpx
+import httpx2
 import ollama
 import openai
 import pytest
@@ -101,7 +102,7 @@ def by_aws(url: str) -> Any:
 MESSAGES: Any = [{"role": "user", "content": "x"}]
 BESIDE_CALLS: dict[str, Callable[[str], Any]] = {
     "openai": lambda url: openai.OpenAI(base_url=url, api_key="k").models.list(),
-    "openai with an HTTP client": lambda url: openai.OpenAI(base_url=url, api_key="k", http_client=httpx.Client()).files.list(),
+    "openai with an HTTP client": lambda url: openai.OpenAI(base_url=url, api_key="k", http_client=httpx2.Client()).files.list(),
     "anthropic": lambda url: anthropic.Anthropic(base_url=url, api_key="k").messages.count_tokens(model="m", messages=MESSAGES),
     "groq": lambda url: groq.Groq(base_url=url, api_key="k").models.list(),
     "ollama": lambda url: ollama.Client(host=url).ps(),
