@@ -66,6 +66,8 @@ def is_transient(error: BaseException) -> bool:
         return code in _GRPC
     if isinstance(error, (ConnectionError, TimeoutError, asyncio.TimeoutError)):
         return True
+    if type(error).__name__ == "APIConnectionError" and isinstance(error.__cause__, Exception):  # what went wrong while the request was sent
+        return is_transient(error.__cause__)
     names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.partition(".")[0] in _LIBRARIES}
     return not names.isdisjoint(_CONNECTION) and names.isdisjoint(_MISTAKES)
 

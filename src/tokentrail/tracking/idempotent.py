@@ -11,7 +11,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from contextvars import ContextVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from tokentrail.attribution import attribution
 from tokentrail.frames import passed_over
@@ -25,6 +26,11 @@ __all__ = ["IdempotencyKeyReused", "idempotent"]
 F = TypeVar("F", bound=Callable[..., Any])
 Ask = Callable[..., Any]
 _DAY: Final = 86_400.0
+_AGAIN: Final = object()
+"""In the place of an answer whose call was interrupted: those that wait begin anew."""
+_Within: TypeAlias = frozenset[tuple[int, tuple[str, str]]]
+_under_way: ContextVar[_Within] = ContextVar("tokentrail_idempotent", default=frozenset())
+"""The calls of which the running code is a part: within one, an equal call cannot wait for itself."""
 
 
 class IdempotencyKeyReused(ValueError):  # noqa: N818 - the name says what has happened, as `BudgetExceeded`
@@ -106,11 +112,19 @@ class _Idempotent:
         answer.future.set_result(value)
 
     def drop(self, identity: tuple[str, str], answer: _Answer, error: BaseException) -> None:
-        """Gives a failure to all who wait, and keeps nothing: the next request tries again."""
+        """Gives a failure to all who wait, and keeps nothing: the next request tries again. An interruption is the interrupted caller's alone."""
         with self._mutex.lock:
             if self._answers.get(identity) is answer:
                 del self._answers[identity]
-        answer.future.set_exception(error)
+        if isinstance(error, Exception):
+            answer.future.set_exception(error)
+        else:
+            answer.future.set_result(_AGAIN)
+
+    def within(self, identity: tuple[str, str]) -> _Within | None:
+        """Returns the calls of which a new one is a part, itself among them; None if that call is under way here already."""
+        outer, own = _under_way.get(), (id(self), identity)
+        return None if own in outer else outer | {own}
 
 
 def idempotent(
@@ -161,47 +175,82 @@ def _of(given: Any, function: Any) -> Any:
 def _of_function(run: Any, answers: _Idempotent) -> Callable[..., Any]:
     def wrapper(*args: Any, **keywords: Any) -> Any:
         identity, content = answers.identity(args, keywords)
-        if identity is None:
+        within = None if identity is None else answers.within(identity)
+        if identity is None or within is None:
             return run(*args, **keywords)
-        answer, mine = answers.begin(identity, content)
-        if mine:
-            try:
-                value = run(*args, **keywords)
-            except BaseException as error:
-                answers.drop(identity, answer, error)
-                raise
-            answers.keep(answer, value)
-        return answer.future.result()
+        while True:
+            answer, mine = answers.begin(identity, content)
+            if mine:
+                token = _under_way.set(within)
+                try:
+                    value = run(*args, **keywords)
+                except BaseException as error:
+                    answers.drop(identity, answer, error)
+                    raise
+                finally:
+                    _under_way.reset(token)
+                answers.keep(answer, value)
+            found = answer.future.result()
+            if found is not _AGAIN:
+                return found
 
     return wrapper
 
 
-@passed_over
-def _of_coroutine(run: Any, answers: _Idempotent) -> Callable[..., Any]:
-    under_way: set[asyncio.Task[None]] = set()  # asyncio keeps weak references only
+class _Calls:
+    """The calls under way of a coroutine function, each in a task of its own."""
 
-    async def make(identity: tuple[str, str], answer: _Answer, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    def __init__(self, run: Any, answers: _Idempotent) -> None:
+        self._run, self._answers = run, answers
+        self._tasks: set[asyncio.Task[None]] = set()  # asyncio keeps weak references only
+
+    def start(self, identity: tuple[str, str], answer: _Answer, within: _Within, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        """Begins the call of an answer."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if not answer.future.done():  # cancelled before its first step
+                self._answers.drop(identity, answer, asyncio.CancelledError())
+
+        token = _under_way.set(within)  # the task copies the context
         try:
-            value = await run(*args, **keywords)
+            task = asyncio.ensure_future(self._make(identity, answer, args, keywords))
+        finally:
+            _under_way.reset(token)
+        self._tasks.add(task)
+        task.add_done_callback(ended)
+
+    async def _make(self, identity: tuple[str, str], answer: _Answer, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        try:
+            value = await self._run(*args, **keywords)
         except BaseException as error:
-            answers.drop(identity, answer, error if isinstance(error, Exception) else asyncio.CancelledError())
+            self._answers.drop(identity, answer, error)
             if not isinstance(error, (Exception, asyncio.CancelledError)):
                 raise
         else:
-            answers.keep(answer, value)
+            self._answers.keep(answer, value)
+
+
+@passed_over
+def _of_coroutine(run: Any, answers: _Idempotent) -> Callable[..., Any]:
+    calls = _Calls(run, answers)
 
     async def wrapper(*args: Any, **keywords: Any) -> Any:
         identity, content = answers.identity(args, keywords)
-        if identity is None:
+        within = None if identity is None else answers.within(identity)
+        if identity is None or within is None:
             return await run(*args, **keywords)
-        answer, mine = answers.begin(identity, content)
-        if mine:
-            task = asyncio.ensure_future(make(identity, answer, args, keywords))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
-        waited_for = asyncio.wrap_future(answer.future)
-        waited_for.add_done_callback(_retrieve)
-        return await asyncio.shield(waited_for)
+        while True:
+            answer, mine = answers.begin(identity, content)
+            if mine:
+                calls.start(identity, answer, within, args, keywords)
+            waited_for = asyncio.wrap_future(answer.future)
+            waited_for.add_done_callback(_retrieve)
+            found = await asyncio.shield(waited_for)
+            if found is not _AGAIN:
+                return found
+            if mine:
+                raise asyncio.CancelledError
 
     return wrapper
 
