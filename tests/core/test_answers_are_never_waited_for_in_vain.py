@@ -88,3 +88,26 @@ def test_what_an_sdk_wraps_decides_whether_it_is_tried_again() -> None:
     assert not is_transient(wrapped)
     wrapped.__cause__ = httpx.ConnectError("x")
     assert is_transient(wrapped)
+
+
+async def test_a_streamed_response_is_its_callers_alone() -> None:
+    from starlette.responses import StreamingResponse
+
+    calls: list[int] = []
+
+    @by_key
+    async def answer(*, key: str) -> StreamingResponse:
+        calls.append(1)
+        await asyncio.sleep(0.01)
+        return StreamingResponse(iter(["x"]))
+
+    found = await asyncio.wait_for(asyncio.gather(*(answer(key="k") for _ in range(3))), 10)
+    assert len({id(each) for each in found}) == len(calls) == 3
+
+
+def test_a_generator_that_is_returned_too() -> None:
+    @by_key
+    def answer(*, key: str) -> Any:
+        return iter([1])
+
+    assert [list(answer(key="k")), list(answer(key="k"))] == [[1], [1]]

@@ -28,6 +28,8 @@ Ask = Callable[..., Any]
 _DAY: Final = 86_400.0
 _AGAIN: Final = object()
 """In the place of an answer whose call was interrupted: those that wait begin anew."""
+_STREAMS: Final = ("__next__", "__anext__", "body_iterator")
+"""Attributes of what can be read once only; the last one is that of starlette's streaming responses."""
 _Within: TypeAlias = frozenset[tuple[int, tuple[str, str]]]
 _under_way: ContextVar[_Within] = ContextVar("tokentrail_idempotent", default=frozenset())
 """The calls of which the running code is a part: within one, an equal call cannot wait for itself."""
@@ -40,12 +42,14 @@ class IdempotencyKeyReused(ValueError):  # noqa: N818 - the name says what has h
 class _Answer:
     """The answer of one key: under way, or there."""
 
-    __slots__ = ("content", "ends", "future")
+    __slots__ = ("content", "ends", "future", "made")
 
     def __init__(self, content: str) -> None:
         self.content = content
         self.ends = math.inf  # while under way
         self.future: Future[Any] = Future()
+        self.made: Any = _AGAIN
+        """What the call returned, for the caller that made it: a stream is this caller's alone."""
 
 
 class _Idempotent:
@@ -105,8 +109,12 @@ class _Idempotent:
                 if answer.ends == math.inf:
                     del self._answers[identity]
 
-    def keep(self, answer: _Answer, value: Any) -> None:
-        """Keeps an answer that is there, and gives it to all who wait."""
+    def keep(self, identity: tuple[str, str], answer: _Answer, value: Any) -> None:
+        """Keeps an answer that is there, and gives it to all who wait. A stream cannot be read twice: the others make calls of their own."""
+        answer.made = value
+        if any(hasattr(value, name) for name in _STREAMS):
+            self.drop(identity, answer, GeneratorExit())
+            return
         with self._mutex.lock:
             answer.ends = time.monotonic() + self._lifetime
         answer.future.set_result(value)
@@ -189,7 +197,8 @@ def _of_function(run: Any, answers: _Idempotent) -> Callable[..., Any]:
                     raise
                 finally:
                     _under_way.reset(token)
-                answers.keep(answer, value)
+                answers.keep(identity, answer, value)
+                return value
             found = answer.future.result()
             if found is not _AGAIN:
                 return found
@@ -228,7 +237,7 @@ class _Calls:
             if not isinstance(error, (Exception, asyncio.CancelledError)):
                 raise
         else:
-            self._answers.keep(answer, value)
+            self._answers.keep(identity, answer, value)
 
 
 @passed_over
@@ -249,8 +258,10 @@ def _of_coroutine(run: Any, answers: _Idempotent) -> Callable[..., Any]:
             found = await asyncio.shield(waited_for)
             if found is not _AGAIN:
                 return found
-            if mine:
+            if mine and answer.made is _AGAIN:
                 raise asyncio.CancelledError
+            if mine:
+                return answer.made
 
     return wrapper
 
