@@ -32,8 +32,10 @@ def read(path: Path, parse: Callable[[str], _Read]) -> _Read:
     """Reads and parses a file. Raises the error of `parse` with the file's name, and `FileError` for a file that cannot be read."""
     try:
         found = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of its encoding
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{path} cannot be read: {error}") from None
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise FileError(f"{path} cannot be read: it is not in UTF-8") from None
     try:
         return parse(found)
     except FileError as error:

@@ -76,6 +76,12 @@ class Ledger:
         finally:
             client.close()
 
+    def verify(self) -> tuple[int, str]:
+        """What `tokentrail verify` says: its exit code and its last line."""
+        command = [sys.executable, "-m", "tokentrail", "verify", "--dsn", self.dsn]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout.strip().splitlines()[-1]
+
     def total(self) -> list[Any]:
         """Calls, input and output tokens, of the whole view."""
         (row,) = self.rows("SELECT sum(calls), sum(input_tokens), sum(output_tokens) FROM usage")

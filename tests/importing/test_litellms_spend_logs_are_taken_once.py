@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -193,12 +194,16 @@ def test_what_was_counted_by_tokentrail_is_left_out_by_time(nowhere: Ledger, tmp
     ("name", "content", "sentence"),
     [
         ("a.json", b"", "a.json is empty"),
-        ("a.json", b'[{"request_id": "a secret prompt"}, {"cut', "a.json is no whole JSON, JSONL or CSV file"),
-        ("a.jsonl", b'{"request_id": "a secret prompt"}\n{"cut', "a.jsonl is no whole JSON, JSONL or CSV file"),
-        ("a.json", b"[1, 2]", "a.json has a int where a row should be"),
-        ("a.txt", b"a secret prompt", "a.txt is no whole JSON, JSONL or CSV file"),
-        ("a.csv", b'request_id,model\na,b,"a secret prompt"\n', "a.csv is no whole JSON, JSONL or CSV file"),
-        ("a.csv", b"request_id,model\na,\xff\n", "a.csv is no whole JSON, JSONL or CSV file"),
+        ("a.json", b'[{"request_id": "a secret prompt"}, {"cut', "a.json is no whole JSON, JSONL or CSV file: it ends in the middle"),
+        ("a.jsonl", b'{"request_id": "a secret prompt"}\n{"cut', "a.jsonl is no whole JSON, JSONL or CSV file: it ends in the middle"),
+        ("a.jsonl", b'{"request_id": "a"}\n{a secret prompt}\n', "a.jsonl is no whole JSON, JSONL or CSV file: its JSON is broken"),
+        ("a.json", b"[1, 2]", "a.json has rows that are no objects: the first one is of the type int"),
+        ("a.txt", b"a secret prompt", "a.txt is no whole JSON, JSONL or CSV file: its first line is neither JSON nor names of columns, with commas"),
+        ("a.csv", b"request_id;model\na;secret\n", "its first line is neither JSON nor names of columns, with commas between them"),
+        ("a.csv", b'request_id,model\na,b,"a secret prompt"\n', "the row that ends at line 2 has more cells than the first line"),
+        ("a.csv", b"request_id,startTime,model\na,secret\n", "the row that ends at line 2 has fewer cells than the first line"),
+        ("a.csv", b'request_id,model\na,"secret', "a.csv is no whole JSON, JSONL or CSV file: its CSV is broken"),
+        ("a.csv", b"request_id,model\na,\xff\n", "a.csv is no whole JSON, JSONL or CSV file: it is not in UTF-8"),
         ("a.gz", b"\x1f\x8bcut", "a.gz"),
         ("a.parquet", b"PAR1 a secret prompt", "a.parquet is no whole Parquet file"),
     ],
@@ -217,6 +222,26 @@ def test_a_file_that_is_not_there_is_one_sentence(nowhere: Ledger, tmp_path: Pat
         done = nowhere.command("litellm", str(path))
         assert done.returncode == 2
         assert f"{path} cannot be read: " in done.stderr
+
+
+def test_a_pipe_is_one_sentence(nowhere: Ledger, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = nowhere.command("litellm", str(tmp_path / "pipe"))
+    assert done.returncode == 2
+    assert done.stderr == f"Error: {tmp_path / 'pipe'} is no file, and an import reads its file twice: save what it gives, and name that file.\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (("--provider", "=x"), "--provider '=x' has no pattern before its ="),
+        (("--from", "2026-03-02", "--to", "2026-03-01"), "--from is not before --to"),
+    ],
+)
+def test_an_option_that_says_nothing_is_one_sentence(nowhere: Ledger, tmp_path: Path, args: tuple[str, ...], sentence: str) -> None:
+    done = nowhere.command("litellm", str(written(tmp_path, "json")), *args, "--without-ledger")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert sentence in done.stderr
 
 
 def test_a_ledger_that_is_away_is_one_sentence(nowhere: Ledger, tmp_path: Path) -> None:

@@ -157,11 +157,12 @@ def test_the_bridge_and_the_import_share_keys(ledger: Ledger, tmp_path: Path) ->
 
 
 def test_each_span_keeps_its_service(ledger: Ledger, tmp_path: Path) -> None:
-    services = [f"service {number}" for number in range(40)]
+    services = [f"service {number}" for number in range(70)]
     rows = [span(number, tokens(number, 1), ServiceName=service) for number, service in enumerate([*services, *services], start=1)]
-    assert ledger.imported("openllmetry", str(written(tmp_path, "jsonl", rows)))["new"] == 80
-    found = ledger.rows("SELECT service_name, count(), sum(input_tokens) FROM usage GROUP BY 1 ORDER BY 3")
-    assert found == [[service, 2, 42 + 2 * number] for number, service in enumerate(services)]
+    found = ledger.imported("openllmetry", str(written(tmp_path, "jsonl", rows)))
+    assert (found["new"], found["stopped"]) == (140, "")
+    rows = ledger.rows("SELECT service_name, count(), sum(input_tokens) FROM usage GROUP BY 1 ORDER BY 3")
+    assert rows == [[service, 2, 72 + 2 * number] for number, service in enumerate(services)]
 
 
 def test_misuse_is_one_sentence(nowhere: Ledger, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,8 @@ FOUND = {
         "n = »len(self.message.content) // 3",
         "tokens = »len(x) // 4",
         "spend(input_tokens=»len(x) / 4)",
+        "token_count = »len(x) // 4",
+        "maxToken = »len(x) // 4",
         "def estimate_tokens(s):\n    return int(»len(s) / 4)",
         "n = int(»len(text.split()) * 1.3)",
         "n = »1.3 * len(text.split())",
@@ -76,6 +79,8 @@ CLEAN = (
     "limits.usage.requests",
     "psutil.usage",
     "n = len(rows) // 4",
+    "def csrf_token(raw):\n    return len(raw) // 4",
+    "access_token = raw[: len(raw) // 4]",
     "n = len(texts) // 4",
     "n = len(text) // 100",
     "n = len(text) - 4",
@@ -208,6 +213,7 @@ def test_other_formats_are_for_programs(project: Path) -> None:
     [
         ((), None, "give the files and folders to look at"),
         (("nowhere",), None, "there is no nowhere"),
+        (("/dev/null",), None, "/dev/null is neither a file nor a folder"),
         (("services", "--counts-nothing", "nowhere"), None, "--counts-nothing: there is no nowhere"),
         (("services", "--select", "TT999"), None, "'TT999' is not one of them"),
         (("services", "--config", "missing.toml"), None, "missing.toml cannot be read"),
@@ -252,3 +258,10 @@ def test_the_example_services_count_by_the_library_alone() -> None:
 def test_the_recipe_of_a_former_module_is_found_to_count_by_texts() -> None:
     found = [each.rule for each in look([ROOT / "examples" / "coming_from"], Chosen()).findings]
     assert found == ["TT001", "TT001"]
+
+
+def test_a_pipe_in_a_folder_is_passed_over(project: Path) -> None:
+    os.mkfifo(project / "services" / "pipe.py")  # to read it would wait for a writer
+    (project / "services" / "gone.py").symlink_to("nowhere.py")
+    done = run("services", cwd=project)
+    assert (done.returncode, done.stderr.splitlines()[:-1]) == (1, [])

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import baggage as opentelemetry_baggage
 from opentelemetry import context
+from starlette.background import BackgroundTask
+from werkzeug.local import LocalProxy
 
 import tokentrail
 from tests.support.calls import call, journal_of
@@ -231,3 +234,36 @@ def test_the_recipe_of_threads_and_processes_counts_all_for_the_tenant(tmp_path:
     assert len(provider.asked) == 8
     usages = [usage for _writer, _number, usage in journal_of(tmp_path / "journal")]
     assert [(usage.tenant_id, usage.operation, usage.input_tokens) for usage in usages] == [("acme", "batch", 40)] * 8
+
+
+async def tenant_of_a_coroutine() -> str:
+    await asyncio.sleep(0)
+    return in_force()[0]
+
+
+def test_a_coroutine_function_is_carried_as_one(acme: Any) -> None:
+    with acme:
+        carried = carry(tenant_of_a_coroutine)
+        background = BackgroundTask(carried)
+    assert asyncio.run(carried()) == "acme"
+    assert asyncio.run(pickle.loads(pickle.dumps(carried))()) == "acme"
+    assert background.is_async  # what Starlette takes for a plain function is called in a thread, and its coroutine never runs
+
+
+class Hidden:
+    """A callable that has no attributes to look at, as proxies outside of their request."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __call__(self) -> tuple[str, str, str, str]:
+        return in_force()
+
+
+def test_a_callable_whose_attributes_raise_runs_in_a_pool(acme: Any) -> None:
+    unbound: Any = LocalProxy(ContextVar("of a request"))
+    with acme, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(Hidden()).result() == ALL
+        task = pool.submit(unbound)
+        with pytest.raises(RuntimeError, match="not bound"):
+            task.result()

@@ -41,15 +41,16 @@ def worker(service: Service, pool: str, concurrency: int = 1, module: str = "cel
         yield started
 
 
-@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("pool", [*POOLS, "gevent"])
 def test_the_recipe_counts_each_tenants_tasks_and_their_retries(tmp_path: Path, redis: str, pool: str) -> None:
-    with Provider(refuses="acme") as provider:
+    with Provider(refuses="acme", together=3) as provider:
         service = Service(tmp_path, provider, redis)
         with worker(service, pool, 3, "celery_tasks") as started:
             service.run("celery_tasks")
             usages = service.usages(5, started)
     assert rows(usages) == TENANTS | {("acme", "summarize", "digest-acme"): 2, ("", "summarize", ""): 1}
     assert provider.asked_with("acme") == 2
+    assert provider.side_by_side
     assert [usage.input_tokens for usage in usages if not usage.error_type] == [40] * 4
 
 

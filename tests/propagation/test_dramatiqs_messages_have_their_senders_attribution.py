@@ -29,13 +29,14 @@ def worker(service: Service, module: str, threads: int) -> Iterator[Child]:
 
 
 def test_the_recipe_counts_each_tenants_messages_and_their_retries(tmp_path: Path, redis: str) -> None:
-    with Provider(refuses="acme") as provider:
+    with Provider(refuses="acme", together=3) as provider:
         service = Service(tmp_path, provider, redis)
         with worker(service, "dramatiq_tasks", 3) as started:
             service.run("dramatiq_tasks")
             usages = service.usages(5, started)
     assert rows(usages) == TENANTS | {("acme", "summarize", "digest-acme"): 2, ("", "summarize", ""): 1}
     assert provider.asked_with("acme") == 2
+    assert provider.side_by_side
     assert [usage.input_tokens for usage in usages if not usage.error_type] == [40] * 4
 
 

@@ -123,9 +123,38 @@ def test_nothing_of_ours_fails_a_message_of_dramatiq() -> None:
     with track_tokens(tenant_id="acme"):
         middleware.before_enqueue(broker, message, 0)
         middleware.before_process_message(broker, MessageProxy(message))
+        assert tenant() == ""
         middleware.after_nack(broker, MessageProxy(message))
+        assert tenant() == "acme"
         middleware.after_ack(broker, MessageProxy(message))
         assert tenant() == "acme"
+
+
+def test_only_the_end_of_its_own_message_ends_an_attribution_in_dramatiq() -> None:
+    pytest.importorskip("dramatiq")
+    from dramatiq import Message
+    from dramatiq.broker import MessageProxy
+    from dramatiq.brokers.stub import StubBroker
+
+    from tokentrail.propagation.dramatiq import AttributionMiddleware
+
+    middleware, broker = AttributionMiddleware(), StubBroker()
+    message, another = (MessageProxy(Message("default", "work", (), {}, carrier_of(tenant_id))) for tenant_id in ("acme", "globex"))
+    middleware.before_process_message(broker, message)
+    middleware.after_ack(broker, another)
+    assert tenant() == "acme"
+    middleware.after_nack(broker, message)
+    assert tenant() == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line",
+    ["from tokentrail.propagation.celery import connect_signals as use", "from tokentrail.propagation.dramatiq import AttributionMiddleware as use"],
+)
+def test_one_line_arms_the_hooks_before_a_worker_forks(line: str) -> None:
+    program = f"from tokentrail.process.current import current; {line}; use(); print(current.runtime.armed)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "True"
 
 
 def test_nothing_of_ours_fails_a_job_of_rq() -> None:

@@ -159,7 +159,7 @@ def compare(parts: Parts, client: Client, crowd: Crowd, answered: list[Row]) -> 
     broken = [each for each in crowd.asked if each.ended == "broken"]
     lacking = 0
     assert broken, "nothing was under way at the kill"
-    assert {each.number // 10_000 for each in broken} == {1}, "something broke while nothing was killed"
+    assert [each for each in broken if each.number // 10_000 != 1] == [], "something broke while nothing was killed"
     for each in broken:
         here, there = true_calls(each, truth.get(each.trace_id, [])), ledger_calls(ledger.get(each.trace_id, []))
         assert there <= here, each

@@ -60,6 +60,7 @@ class Asked:
     number: int
     trace_id: str = field(default_factory=lambda: secrets.token_hex(16))
     ended: str = ""
+    why: str = ""
 
     def body(self) -> dict[str, Any]:
         """What is sent: a text of its own, unless the kind says that it was sent before."""
@@ -115,8 +116,8 @@ class Crowd:
                     self.asked.append(now)
                     try:
                         now.ended = await self._send(http, now)
-                    except httpx.TransportError:
-                        now.ended = "broken"
+                    except httpx.TransportError as error:
+                        now.ended, now.why = "broken", repr(error)
                     if now.ended != "broken":
                         break
                     for service in ("query", KINDS[asked.kind].service):
@@ -133,6 +134,7 @@ class Crowd:
         headers = {"X-Tenant-ID": asked.tenant, "traceparent": f"00-{asked.trace_id}-{secrets.token_hex(8)}-01"}
         async with http.stream("POST", f"{self.urls[kind.service]}{kind.path}", json=asked.body(), headers=headers) as answer:
             if answer.status_code >= 500:
+                asked.why = f"{answer.status_code} {(await answer.aread()).decode()}"
                 return "broken"
             assert answer.status_code == 200, f"{asked}: {answer.status_code}"
             lines = []
@@ -141,6 +143,7 @@ class Crowd:
                 if asked.kind == "chat left" and sum(line.startswith("data:") for line in lines) == 3:
                     return "left"
         streams = kind.path in ("/chat", "/ask")
+        asked.why = " ".join(lines[-4:])
         return "broken" if streams and "event: done" not in lines else "answered"
 
 

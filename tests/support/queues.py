@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,11 +28,20 @@ REFUSED = (429, {"error": {"message": "slow down", "type": "requests", "code": "
 
 
 class Provider(ScriptedServer):
-    """Answers each question, and refuses the first that holds a word."""
+    """Answers each question, and refuses the first that holds a word. The first `together` questions are answered when all of them are asked."""
 
-    def __init__(self, refuses: str = "") -> None:
+    def __init__(self, refuses: str = "", together: int = 1) -> None:
         super().__init__(completion())
         self._refuses = refuses
+        self._together = threading.Barrier(together)
+        self.side_by_side = False
+
+    def answer(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        if not self.side_by_side:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self._together.wait(20)
+                self.side_by_side = True
+        super().answer(request, body)
 
     def _answer(self, request: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         refused = bool(self._refuses) and self._refuses in text_of(body)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
+from opentelemetry import baggage as opentelemetry_baggage
+from opentelemetry import context
 
 from tests.support.calls import call
 from tokentrail import track_tokens
@@ -217,6 +219,62 @@ def test_a_body_without_close_and_an_empty_one() -> None:
     assert list(answer) == [b"x"]
     cast("Any", answer).close()
     assert list(WSGIMiddleware(lambda *_: iter([]), tenant_id="acme")(environ(), lambda *_: None)) == []
+
+
+def test_a_body_of_one_part_says_so_and_another_says_nothing() -> None:
+    class Sized:
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([b"x"])
+
+        def __len__(self) -> int:
+            return 1
+
+    app = WSGIMiddleware(lambda *_: Sized(), tenant_id="acme")
+    answer: Any = app(environ(), lambda *_: None)
+    assert (len(answer), list(answer)) == (1, [b"x"])  # wsgiref and waitress state the length of an answer of one part
+    assert not hasattr(WSGIMiddleware(lambda *_: iter([b"x"]), tenant_id="acme")(environ(), lambda *_: None), "__len__")
+
+
+def test_no_step_of_a_body_hands_on_what_the_caller_has_stated() -> None:
+    def body(*_: Any) -> Iterator[bytes]:
+        yield ",".join(opentelemetry_baggage.get_all()).encode()
+        yield ",".join(opentelemetry_baggage.get_all()).encode()
+
+    stated = opentelemetry_baggage.set_baggage("tokentrail.tenant_id", "stated", opentelemetry_baggage.set_baggage("shop", "7"))
+    token = context.attach(stated)  # OpenTelemetry's middleware of WSGI keeps its context in force until the body has been read
+    try:
+        assert list(WSGIMiddleware(body, tenant_id="acme")(environ(), lambda *_: None)) == [b"shop", b"shop"]
+        assert context.get_current() is stated
+    finally:
+        context.detach(token)
+
+
+@pytest.mark.parametrize("query", [{}, {"query_string": None}, {"query_string": "org=acme"}])
+def test_adapters_that_bend_the_specification_hurt_nobody(query: dict[str, Any]) -> None:
+    found: list[str] = []
+
+    async def asgi(*_: Any) -> None:
+        found.append(tenant())
+
+    def wsgi(*_: Any) -> list[bytes]:
+        found.append(tenant())
+        return []
+
+    serve(ASGIMiddleware(asgi, tenant_id="acme", operation_id=lambda request: request.path), {"type": "http", "path": None, **query})
+    WSGIMiddleware(wsgi, tenant_id="acme")({"SCRIPT_NAME": None, "PATH_INFO": None, "QUERY_STRING": None}, lambda *_: None)
+    assert found == ["acme", "acme"]
+
+
+async def tenant_from_a_database(_: Request) -> str:
+    return "acme"
+
+
+@pytest.mark.parametrize("name", ["tenant_id", "operation_id", "operation", "metadata"])
+def test_a_coroutine_function_is_no_source(name: str) -> None:
+    with pytest.raises(TypeError, match=f"{name} is a coroutine function"):
+        ASGIMiddleware(cast("Any", None), **cast("Any", {name: tenant_from_a_database}))
+    with pytest.raises(TypeError, match=f"{name} is a coroutine function"):
+        track_tokens(**cast("Any", {name: tenant_from_a_database}))
 
 
 def test_a_decorator_inside_adds_to_the_requests_values(tokentrail_usages: Usages) -> None:

@@ -98,7 +98,7 @@ class Parts:
         for name in NAMES:
             port = self.url[name].rpartition(":")[2]
             command = [sys.executable, "-m", "uvicorn", "app:app", "--app-dir", str(SERVICES / name), "--port", port, "--no-access-log"]
-            self.start(name, [*command, "--timeout-graceful-shutdown", "10"], environment)
+            self.start(name, [*command, "--timeout-graceful-shutdown", "10", "--timeout-keep-alive", "60"], environment)
 
     def start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         """Start a part and wait until it answers."""

@@ -75,6 +75,8 @@ def _selection(given: dict[str, Any]) -> Selection:
     try:
         zone = parse_zone(given["timezone"])
         since, until = (parse_time(text, zone) if text else None for text in (given.pop("since"), given.pop("until")))
+        if since and until and since >= until:
+            raise Misuse("--from is not before --to: the range is empty (--to is excluded).")
         return Selection.of(
             since=since,
             until=until,

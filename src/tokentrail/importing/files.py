@@ -26,9 +26,15 @@ PAGES: Final = ("data", "logs", "spans")
 """Names under which an answer of an API has its rows."""
 
 
+class _CellsError(csv.Error):
+    """What is wrong with a CSV, in words that hold nothing of it."""
+
+
 def rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
     """Yields the rows. Raises `FileError` with the file's name for a file that cannot be read as one of the forms, wherever that shows."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise FileError(f"{path} is no file, and an import reads its file twice: save what it gives, and name that file")
         with _opened(path) as file:
             first = _first_byte(file)
             if not first:
@@ -39,13 +45,23 @@ def rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
                 found = _listed(file) if first == b"[" else _objects(file) if first == b"{" else _cells(file)
             for row in found:
                 if not isinstance(row, Mapping):
-                    raise FileError(f"{path} has a {type(row).__name__} where a row should be: an object is needed")
+                    raise FileError(f"{path} has rows that are no objects: the first one is of the type {type(row).__name__}")
                 yield from _page(row)
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or 'it is no whole gzip file'}") from None
     except (EOFError, UnicodeDecodeError, csv.Error, ijson.JSONError, msgspec.DecodeError, RecursionError) as error:
-        # the library's sentence may hold a piece of the file, which may be a prompt
-        raise FileError(f"{path} is no whole JSON, JSONL or CSV file: {type(error).__name__}") from None
+        raise FileError(f"{path} is no whole JSON, JSONL or CSV file: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Returns what is wrong. A library's own sentence may hold a piece of the file, which may be a prompt."""
+    if isinstance(error, _CellsError):
+        return str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not in UTF-8"
+    if isinstance(error, (EOFError, ijson.IncompleteJSONError)) or "truncated" in str(error):
+        return "it ends in the middle"
+    return "its CSV is broken" if isinstance(error, csv.Error) else "its JSON is broken"
 
 
 @contextmanager
@@ -107,10 +123,10 @@ def _cells(file: io.BufferedReader) -> Iterator[Mapping[str, Any]]:
     csv.field_size_limit(LARGEST_CELL)
     reader = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
     if not reader.fieldnames or len(reader.fieldnames) < 2:  # noqa: PLR2004 - a table has columns
-        raise csv.Error
+        raise _CellsError("its first line is neither JSON nor names of columns, with commas between them")
     for row in reader:
-        if None in row:
-            raise csv.Error
+        if None in row or None in row.values():
+            raise _CellsError(f"the row that ends at line {reader.line_num} has {'more' if None in row else 'fewer'} cells than the first line")
         yield row
 
 

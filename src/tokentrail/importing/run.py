@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 from tokentrail.clickhouse.client import Client
@@ -29,7 +31,8 @@ TOGETHER: Final = 4_000
 AHEAD: Final = 20_000
 """Records that may wait in the journal: a journal has a bound, and refuses what is beyond it."""
 MOST_SEEN: Final = 2_000_000
-MOST_SERVICES: Final = 32
+MOST_SERVICES: Final = 64
+"""Journals that are open at once: each has a thread and a file."""
 
 Row = Record | NotTaken
 
@@ -123,14 +126,14 @@ class Sender:
         self._waiting = 0
 
     def close(self) -> None:
-        """Ends the journals, with their closing records."""
+        """Ends the journals, with their closing records. What the Collector does not take in time, another process ships."""
         deadline = time.monotonic() + self._settings.exit_timeout
-        for journal in self._journals.values():
-            journal.close(deadline)
+        with ThreadPoolExecutor(MOST_SERVICES) as threads:
+            list(threads.map(lambda journal: journal.close(deadline), self._journals.values()))
 
     def _journal(self, service: str) -> Journal:
         if service not in self._journals:
-            if len(self._journals) >= MOST_SERVICES:  # each has a thread and a file
+            if len(self._journals) >= MOST_SERVICES:
                 self.wait()
                 self._journals.pop(next(iter(self._journals))).close(time.monotonic() + self._settings.exit_timeout)
             settings = self._settings.with_(service_name=service) if service else self._settings
@@ -151,7 +154,7 @@ def run(rows: Iterable[Row], done: Done, *, ledger: Client | None, sender: Sende
     seen: set[int] = set()
     for batch in _batches(rows, done, seen, tick):
         there = known(ledger, [usage for usage, _service in batch]) if ledger is not None else {}
-        for usage, service in batch:
+        for usage, service in sorted(batch, key=itemgetter(1)):  # a service's records together: there are only so many journals
             counts = there.get(usage.key)
             if counts == (usage.input_tokens, usage.output_tokens):
                 done.had += 1

@@ -37,7 +37,9 @@ class Selection:
         """Makes a selection of options. Raises `ValueError` for a word that is no operation, and for a provider without a name."""
         pairs = []
         for given in providers:
-            pattern, _, name = given.rpartition("=")
+            pattern, separator, name = given.rpartition("=")
+            if separator and not pattern.strip():
+                raise ValueError(f"--provider {given!r} has no pattern before its =: write NAME, or PATTERN=NAME")
             if not name.strip():
                 raise ValueError(f"--provider {given!r} names nobody: write NAME, or PATTERN=NAME")
             pairs.append((pattern.strip().lower() or "*", provider_name(name)))

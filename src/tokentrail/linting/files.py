@@ -60,6 +60,8 @@ def look(paths: Iterable[Path], options: Chosen, *, config: Path | None = None) 
     for given in dict.fromkeys(paths):
         if not given.exists():
             raise FileError(f"there is no {given}")
+        if not (given.is_file() or given.is_dir()):
+            raise FileError(f"{given} is neither a file nor a folder")
         found = config or _config_for(given.resolve())
         if found not in settings:
             settings[found] = _settings(found, options)
@@ -114,7 +116,7 @@ def _files(given: Path, chosen: Chosen) -> Iterator[Path]:
         )
         for name in sorted(names):
             path = Path(folder, name)
-            if name.endswith((".py", ".pyi")) and not _excluded(path, chosen):
+            if name.endswith((".py", ".pyi")) and path.is_file() and not _excluded(path, chosen):
                 yield path
 
 

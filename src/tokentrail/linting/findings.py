@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
@@ -26,6 +27,9 @@ _PLACES: Final[Mapping[str, Mapping[int, str]]] = {
 """The functions whose arguments are words of the vocabulary, and the places of those words among positional arguments."""
 _RECORDERS: Final = ("track_token_usage", "track_response")
 _NAMES: Final[Mapping[str, tuple[type[Enum], str]]] = {_OPERATION: (Operation, "Operation"), _TOKEN_TYPE: (TokenType, "TokenType")}
+
+
+_TOKENS: Final = re.compile(r"tokens|token_?(count|len|limit|budget|usage|cost|estimat|siz|num)|(count|len|num|estimat\w*|max|per|n)_?token")
 
 
 def findings(tree: ast.Module, path: str, lines: Sequence[str], *, counts_nothing: bool) -> Iterator[Finding]:
@@ -159,22 +163,22 @@ class _Walk(ast.NodeVisitor):
     def visit_Assign(self, node: ast.Assign) -> None:
         if _is_usage(node.value) and not isinstance(node.value, ast.Name):
             self._usages.update(target.id for target in node.targets if isinstance(target, ast.Name))
-        self._within(node, any("token" in _last_name(target).lower() for target in node.targets))
+        self._within(node, any(map(_is_about_tokens, map(_last_name, node.targets))))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        self._within(node, "token" in _last_name(node.target).lower())
+        self._within(node, _is_about_tokens(_last_name(node.target)))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        self._within(node, "token" in _last_name(node.target).lower())
+        self._within(node, _is_about_tokens(_last_name(node.target)))
 
     def visit_keyword(self, node: ast.keyword) -> None:
-        self._within(node, "token" in (node.arg or "").lower())
+        self._within(node, _is_about_tokens(node.arg or ""))
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._within(node, "token" in node.name.lower())
+        self._within(node, _is_about_tokens(node.name))
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._within(node, "token" in node.name.lower())
+        self._within(node, _is_about_tokens(node.name))
 
     def _within(self, node: ast.AST, about_tokens: bool) -> None:
         before, self._about_tokens = self._about_tokens, self._about_tokens or about_tokens
@@ -223,6 +227,11 @@ def _measured(node: ast.expr) -> ast.expr | None:
 def _is_text(node: ast.expr) -> bool:
     name = _last_name(node).lower()
     return any(word in name for word in TEXTS) and not name.endswith("s")
+
+
+def _is_about_tokens(name: str) -> bool:
+    """Whether a name speaks of numbers of tokens: `estimate_tokens`, `token_count`, `numToken`; a `csrf_token` is another thing."""
+    return _TOKENS.search(name.lower()) is not None
 
 
 def _last_name(node: ast.expr) -> str:

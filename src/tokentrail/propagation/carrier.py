@@ -8,9 +8,10 @@ does not grow: the ledger adds up.
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 from tokentrail.attribution import Attribution, attribution
@@ -64,14 +65,15 @@ def carry(function: F) -> F:
     attribution the function itself is returned.
     """
     block = attribution.get()
-    return function if block is None else _Carried(function, block)  # type: ignore[return-value]
+    return function if block is None else _carried(function, block)
 
 
 class _Carried:
     """A function, and the attribution under which the function runs."""
 
     def __init__(self, function: Callable[..., Any], block: Attribution) -> None:
-        functools.update_wrapper(self, function)
+        with suppress(Exception):  # a callable whose attributes raise
+            functools.update_wrapper(self, function)
         self._function, self._block = function, block
 
     @passed_over
@@ -86,10 +88,30 @@ class _Carried:
         return arrived, (self._function, text_of(self._block))
 
 
+class _CarriedCoroutine(_Carried):
+    """A coroutine function, and the attribution under which its coroutines run: frameworks ask whether `__call__` is a coroutine function."""
+
+    @passed_over
+    async def __call__(self, *args: Any, **keywords: Any) -> Any:
+        entered = enter(self._block)
+        try:
+            return await self._function(*args, **keywords)
+        finally:
+            leave(entered)
+
+
+def _carried(function: Any, block: Attribution) -> Any:
+    kind: type[_Carried] = _Carried
+    with suppress(Exception):  # same
+        kind = _CarriedCoroutine if inspect.iscoroutinefunction(function) else _Carried
+    return kind(function, block)
+
+
 def arrived(function: Callable[..., Any], text: str) -> Callable[..., Any]:
     """Returns a function that another process carried here, with its attribution: how the result of `carry` is unpickled."""
     instrument_once()
-    return _Carried(function, _read(text) or Attribution())
+    carried: Callable[..., Any] = _carried(function, _read(text) or Attribution())
+    return carried
 
 
 def text_of(block: Attribution | None) -> str:

@@ -33,7 +33,7 @@ _running: Final[WeakKeyDictionary[Any, Entered]] = WeakKeyDictionary()
 
 def connect_signals() -> None:
     """Connects Celery's signals, in the processes that send tasks and in those that run them. Once is enough, and twice is as once."""
-    instrument_once()
+    instrument_once()  # before a pool forks its processes
     for signal, receiver in _RECEIVERS:
         signal.connect(receiver, weak=False, dispatch_uid=_uid(receiver))
 
@@ -70,10 +70,10 @@ def _ended(task: Any = None, **_: Any) -> None:
         internal_error("propagation.celery", error)
 
 
-def _carrier(request: Any) -> dict[str, Any]:
-    """Returns the headers of a task's message. Celery makes attributes of them, and leaves an eager task's as they were given."""
+def _carrier(request: Any) -> Mapping[str, Any]:
+    """Returns the headers of a task's message that are not Celery's own."""
     headers = request.headers
-    return {**vars(request), **(headers if isinstance(headers, Mapping) else {})}
+    return headers if isinstance(headers, Mapping) else {}
 
 
 def _uid(receiver: Any) -> str:

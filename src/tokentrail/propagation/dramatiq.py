@@ -41,7 +41,7 @@ class AttributionMiddleware(Middleware):
 
     def __init__(self) -> None:
         self._processed = _OfThread()
-        instrument_once()
+        instrument_once()  # before Dramatiq starts its processes
 
     def before_enqueue(self, broker: Broker, message: Message[Any], delay: int) -> None:  # noqa: ARG002 - Dramatiq's hooks
         """Writes the attribution in force into the message. Without one, a message that is sent again keeps what it has."""

@@ -14,6 +14,7 @@ from tokentrail.instrumentation import patching
 from tokentrail.instrumentation.contract import Hook
 from tokentrail.propagation.carrier import carry
 from tokentrail.propagation.outgoing import through_aiohttp, through_httpcore, through_httpcore_async, through_urllib3
+from tokentrail.recording.runtime import internal_error
 
 __all__ = ["follow_requests", "follow_thread_pools", "remove"]
 
@@ -23,7 +24,11 @@ def _submitted(wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict
     """Wraps `ThreadPoolExecutor.submit(function, …)`."""
     if attribution.get() is None or not args:
         return wrapped(*args, **kwargs)
-    return wrapped(carry(args[0]), *args[1:], **kwargs)
+    try:
+        args = (carry(args[0]), *args[1:])
+    except Exception as error:  # a callable whose class cannot be asked: a proxy of Werkzeug's without its request
+        internal_error("propagation.hooks", error)
+    return wrapped(*args, **kwargs)
 
 
 _POOLS: Final = (Hook("concurrent.futures.thread", "ThreadPoolExecutor.submit", wraps=_submitted),)

@@ -6,10 +6,12 @@ import asyncio
 import functools
 import inspect
 import logging
+import math
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, cast, overload
 
+from tokentrail.callables import is_coroutine_function
 from tokentrail.frames import passed_over
 from tokentrail.process.diagnostics import log
 from tokentrail.retrying.policy import RetryBudget, RetryPolicy
@@ -28,6 +30,8 @@ class _Retry:
         self.attempts, self.deadline, self.policy, self.budget, self.retry_on = attempts, deadline, policy, budget, retry_on
 
     def __call__(self, function: F, /) -> F:
+        if isinstance(function, (staticmethod, classmethod)):
+            return type(function)(self(function.__func__))
         if isinstance(function, type) or not callable(function):
             raise TypeError(f"retry decorates functions, not {getattr(function, '__qualname__', type(function).__name__)}")
         new = functools.partial(_Attempts, self, getattr(function, "__qualname__", type(function).__qualname__))
@@ -35,7 +39,7 @@ class _Retry:
             wrapper = _of_async_generator(function, new)
         elif inspect.isgeneratorfunction(function):
             wrapper = _of_generator(function, new)
-        elif inspect.iscoroutinefunction(function):
+        elif is_coroutine_function(function):
             wrapper = _of_coroutine(function, new)
         else:
             wrapper = _of_function(function, new)
@@ -59,10 +63,12 @@ class _Attempts:
         retry = self._retry
         if self._failed >= retry.attempts or not _says_yes(retry.retry_on, error):
             return None
-        asked = retry_after_of(error)
+        asked = _asked_for(error)
         delay = retry.policy.next_delay(self._failed, asked)
         left = retry.deadline - (time.monotonic() - self._begun)
-        if max(delay, asked or 0.0) > left or not retry.budget.take():
+        if asked is not None and asked <= left:
+            delay = min(delay, left)  # the jitter on top of what the server asks for is no reason to give up
+        if delay > left or not retry.budget.take():
             return None
         self._tell(error, delay)
         return delay
@@ -71,11 +77,12 @@ class _Attempts:
         """States the failed attempt in the current span and in the log, by its type: its text may hold the application's."""
         from opentelemetry import trace  # noqa: PLC0415 - not loaded by `import tokentrail`
 
-        kind = str(status_of(error) or type(error).__qualname__)
-        facts: dict[str, Any] = {"tokentrail.attempt": self._failed, "tokentrail.retry.delay": round(delay, 3), "error.type": kind}
+        kind = type(error).__qualname__
         try:
+            kind = str(status_of(error) or kind)
+            facts: dict[str, Any] = {"tokentrail.attempt": self._failed, "tokentrail.retry.delay": round(delay, 3), "error.type": kind}
             trace.get_current_span().add_event(EVENT, facts)
-        except Exception as failure:  # of a span processor
+        except Exception as failure:  # of a span processor, or of an attribute of the error's
             log(logging.DEBUG, "tokentrail: the event of a retry: %s", type(failure).__name__)
         log(
             logging.INFO,
@@ -97,11 +104,13 @@ def _of_function(run: Any, new: NewAttempts) -> Callable[..., Any]:
         attempts = new()
         while True:
             try:
-                return run(*args, **keywords)
+                value = run(*args, **keywords)
             except Exception as error:
                 delay = attempts.delay_after(error)
                 if delay is None:
                     raise
+            else:  # a lambda, or another decorator's function, may return a coroutine
+                return _awaited(value, functools.partial(run, *args, **keywords), attempts) if inspect.iscoroutine(value) else value
             time.sleep(delay)
 
     return wrapper
@@ -110,39 +119,57 @@ def _of_function(run: Any, new: NewAttempts) -> Callable[..., Any]:
 @passed_over
 def _of_coroutine(run: Any, new: NewAttempts) -> Callable[..., Any]:
     async def wrapper(*args: Any, **keywords: Any) -> Any:
-        attempts = new()
-        while True:
-            try:
-                return await run(*args, **keywords)
-            except Exception as error:
-                delay = attempts.delay_after(error)
-                if delay is None:
-                    raise
-            await asyncio.sleep(delay)
+        return await _awaited(None, functools.partial(run, *args, **keywords), new())
 
     return wrapper
 
 
 @passed_over
+async def _awaited(begun: Any, run: Callable[[], Any], attempts: _Attempts) -> Any:
+    while True:
+        try:
+            return await (run() if begun is None else begun)
+        except Exception as error:
+            delay = attempts.delay_after(error)
+            if delay is None:
+                raise
+        begun = None
+        await asyncio.sleep(delay)
+
+
+@passed_over
+def _begun(begin: Callable[[], Any], attempts: _Attempts) -> tuple[Any, Any]:
+    while True:
+        steps = begin()
+        try:
+            return steps, next(steps)
+        except StopIteration as stop:
+            return None, stop.value
+        except Exception as error:
+            delay = attempts.delay_after(error)
+            if delay is None:
+                raise
+        time.sleep(delay)
+
+
+@passed_over
 def _of_generator(run: Any, new: NewAttempts) -> Callable[..., Any]:
     def wrapper(*args: Any, **keywords: Any) -> Any:
-        attempts = new()
-        while True:
-            steps = run(*args, **keywords)
-            try:
-                first = next(steps)
-            except StopIteration as stop:
-                return stop.value
-            except Exception as error:
-                delay = attempts.delay_after(error)
-                if delay is None:
-                    raise
-            else:
-                break
-            time.sleep(delay)
+        steps, item = _begun(functools.partial(run, *args, **keywords), new())
+        if steps is None:
+            return item
         try:
-            yield first
-            return (yield from steps)
+            while True:
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    raise
+                except BaseException as thrown:
+                    item = steps.throw(thrown)
+                else:
+                    item = steps.send(sent)
+        except StopIteration as stop:
+            return stop.value
         finally:
             steps.close()
 
@@ -150,29 +177,49 @@ def _of_generator(run: Any, new: NewAttempts) -> Callable[..., Any]:
 
 
 @passed_over
+async def _begun_async(begin: Callable[[], Any], attempts: _Attempts) -> tuple[Any, Any]:
+    while True:
+        steps = begin()
+        try:
+            return steps, await steps.__anext__()
+        except StopAsyncIteration:
+            return None, None
+        except Exception as error:
+            delay = attempts.delay_after(error)
+            if delay is None:
+                raise
+        await asyncio.sleep(delay)
+
+
+@passed_over
 def _of_async_generator(run: Any, new: NewAttempts) -> Callable[..., Any]:
     async def wrapper(*args: Any, **keywords: Any) -> Any:
-        attempts = new()
-        while True:
-            steps = run(*args, **keywords)
-            try:
-                first = await steps.__anext__()
-                break
-            except StopAsyncIteration:
-                return
-            except Exception as error:
-                delay = attempts.delay_after(error)
-                if delay is None:
-                    raise
-            await asyncio.sleep(delay)
+        steps, item = await _begun_async(functools.partial(run, *args, **keywords), new())
+        if steps is None:
+            return
         try:
-            yield first
-            async for item in steps:
-                yield item
+            while True:
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    raise
+                except BaseException as thrown:
+                    item = await steps.athrow(thrown)
+                else:
+                    item = await steps.asend(sent)
+        except StopAsyncIteration:
+            return
         finally:
             await steps.aclose()
 
     return wrapper
+
+
+def _asked_for(error: Exception) -> float | None:
+    try:
+        return retry_after_of(error)
+    except Exception:  # of an attribute of the error's
+        return None
 
 
 def _says_yes(retry_on: Callable[[Exception], bool], error: Exception) -> bool:
@@ -222,7 +269,7 @@ def retry(
 
     Raises `ValueError` or `TypeError` for wrong numbers.
     """
-    if function is not None and (isinstance(function, type) or not callable(function)):
+    if function is not None and (isinstance(function, type) or not (callable(function) or isinstance(function, classmethod))):
         raise TypeError("retry takes a function alone, as @retry; numbers have names: @retry(attempts=3)")
     if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
         raise ValueError(f"attempts is {attempts!r}: a whole number, from 1")
@@ -231,6 +278,6 @@ def retry(
             raise ValueError(f"{name} is {seconds!r}: seconds above 0")
     if budget is not None and not isinstance(budget, RetryBudget):
         raise TypeError(f"budget is a tokentrail.RetryBudget, not {budget!r}")
-    policy = RetryPolicy(first=first, longest=longest)
+    policy = RetryPolicy(first=first, longest=longest, max_retry_after=math.inf)  # the deadline is the bound
     made = _Retry(attempts, deadline, policy, budget or RetryBudget(), retry_on or is_transient)
-    return made if function is None else made(function)
+    return made if function is None else cast("Any", made)(function)

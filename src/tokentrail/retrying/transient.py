@@ -1,7 +1,8 @@
 """Which exceptions are worth another attempt. SDKs are recognised by the form of their exceptions; none is imported.
 
 Another attempt: timeouts, connection errors, and the statuses 408, 409, 429 and 5xx. Never: other statuses, a spent account (`insufficient_quota`), a
-certificate that does not verify, a request that is wrong before it is sent, and everything that is no error of a connection or an answer.
+certificate that does not verify, a request that is wrong before it is sent, an answer of one's own web framework (its `HTTPException`), and
+everything that is no error of a connection or an answer.
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ _LIBRARIES: Final = frozenset(
     }
 )  # fmt: skip
 """The packages whose exceptions are known by their names."""
+_OF_PROGRAMS: Final = (TypeError, ValueError, LookupError, AttributeError, RuntimeError)
+"""Errors that say of a connection error's cause that it is the program's: an argument of a wrong kind, a client that is closed."""
+_FRAMEWORKS: Final = frozenset({"starlette", "fastapi", "werkzeug", "django", "flask", "litestar", "quart"})
+"""The packages whose exceptions are the program's own answers, though they state a status."""
+_SPENT: Final = "insufficient_quota"
 _GRPC: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL"})
 """gRPC's statuses beside 503, 504, 429, 409 and 500 (google.rpc.Code)."""
 
@@ -57,19 +63,44 @@ def is_transient(error: BaseException) -> bool:
     """Whether another attempt may succeed."""
     if not isinstance(error, Exception) or any(isinstance(each, ssl.SSLCertVerificationError) for each in _chain(error)):
         return False
+    if _package(type(error)) in _FRAMEWORKS or _is_mistake(error):
+        return False
     if headers_of(error).get("x-should-retry") == "false":  # of OpenAI's and Anthropic's servers, which know best
         return False
     status = status_of(error)
     if status:
-        return (status in TRANSIENT_STATUSES and vars(error).get("code") != "insufficient_quota") or status in SERVER_ERRORS
+        return (status in TRANSIENT_STATUSES and not _is_spent(error)) or status in SERVER_ERRORS
     if (code := _grpc_code(error)) is not None:
         return code in _GRPC
     if isinstance(error, (ConnectionError, TimeoutError, asyncio.TimeoutError)):
         return True
-    if type(error).__name__ == "APIConnectionError" and isinstance(error.__cause__, Exception):  # what went wrong while the request was sent
-        return is_transient(error.__cause__)
-    names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.partition(".")[0] in _LIBRARIES}
-    return not names.isdisjoint(_CONNECTION) and names.isdisjoint(_MISTAKES)
+    return not _known_names(error).isdisjoint(_CONNECTION)
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+def _known_names(error: BaseException) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__ if _package(kind) in _LIBRARIES}
+
+
+def _is_mistake(error: BaseException) -> bool:
+    """Whether the request was wrong before it was sent. Generated SDKs raise their connection error for whatever happens in the HTTP client."""
+    cause = error.__cause__ or getattr(error, "kwargs", {}).get("error")  # the latter is botocore's
+    return any(
+        not _known_names(each).isdisjoint(_MISTAKES) or (each is cause and isinstance(each, _OF_PROGRAMS))
+        for each in (error, cause)
+        if isinstance(each, BaseException)
+    )
+
+
+def _is_spent(error: BaseException) -> bool:
+    """Whether the account is spent, by the code of OpenAI's API, which others have taken over with its form."""
+    body = getattr(error, "body", None)
+    inner = body.get("error", body) if isinstance(body, Mapping) else None
+    held = inner if isinstance(inner, Mapping) else {}
+    return _SPENT in (vars(error).get("code"), held.get("code"), held.get("type"))
 
 
 def status_of(error: BaseException) -> int:

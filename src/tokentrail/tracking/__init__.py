@@ -6,6 +6,7 @@
 | `values.py` | the values of an attribution: texts, callables, parameters (`argument`) |
 | `wrapping.py` | sets the attribution around each step of functions, coroutines, generators |
 | `idempotent.py` | `idempotent`: a repeated request gets the answer of the first one |
+| `answers.py` | which answers several requests may have, and the copies of web responses |
 | `manual.py` | `track_token_usage`: a usage recorded by hand |
 | `metadata.py` | metadata as bounded JSON |
 """

@@ -9,47 +9,78 @@ import math
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from tokentrail.attribution import attribution
+from tokentrail.callables import is_coroutine_function
 from tokentrail.frames import passed_over
 from tokentrail.idempotency import content_hash, shorten
 from tokentrail.process.mutexes import Mutex
 from tokentrail.recording.runtime import internal_error
-from tokentrail.tracking.values import Argument
+from tokentrail.tracking.answers import is_read_once, own_copy
+from tokentrail.tracking.values import Argument, refuse_coroutines
 
 __all__ = ["IdempotencyKeyReused", "idempotent"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Ask = Callable[..., Any]
 _DAY: Final = 86_400.0
-_AGAIN: Final = object()
-"""In the place of an answer whose call was interrupted: those that wait begin anew."""
-_STREAMS: Final = ("__next__", "__anext__", "body_iterator")
-"""Attributes of what can be read once only; the last one is that of starlette's streaming responses."""
-_Within: TypeAlias = frozenset[tuple[int, tuple[str, str]]]
-_under_way: ContextVar[_Within] = ContextVar("tokentrail_idempotent", default=frozenset())
-"""The calls of which the running code is a part: within one, an equal call cannot wait for itself."""
 
 
 class IdempotencyKeyReused(ValueError):  # noqa: N818 - the name says what has happened, as `BudgetExceeded`
     """A key came with another content than the first time: a mistake of the caller's. Services answer 422 (IETF draft, Idempotency-Key header)."""
 
 
+class _NoAnswer(Exception):  # noqa: N818 - what has happened
+    """There is no answer for those who wait. `again`: its maker was ended from outside, and one of them makes it; else each makes one of its own."""
+
+    def __init__(self, *, again: bool) -> None:
+        super().__init__()
+        self.again = again
+
+
 class _Answer:
     """The answer of one key: under way, or there."""
 
-    __slots__ = ("content", "ends", "future", "made")
+    __slots__ = ("content", "ends", "future", "loop", "waits_for")
 
     def __init__(self, content: str) -> None:
         self.content = content
         self.ends = math.inf  # while under way
         self.future: Future[Any] = Future()
-        self.made: Any = _AGAIN
-        """What the call returned, for the caller that made it: a stream is this caller's alone."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.waits_for: list[_Answer] = []
+
+    def leads_to(self, others: tuple[_Answer, ...]) -> bool:
+        """Whether this answer is one of the others, or waits for one."""
+        return self in others or any(each.leads_to(others) for each in self.waits_for)
+
+
+_made: ContextVar[tuple[_Answer, ...]] = ContextVar("tokentrail_answers_being_made", default=())
+"""The answers that the code in this context is making."""
+_waiting = Mutex()
+"""One lock for all `waits_for`, which never make a circle."""
+
+
+@contextmanager
+def _waits(answer: _Answer) -> Iterator[bool]:
+    """States that the code in this context waits for an answer. False where the answer itself waits for what this code makes."""
+    mine = _made.get()
+    with _waiting.lock:
+        may = answer.future.done() or not answer.leads_to(mine)
+        if may:
+            for each in mine:
+                each.waits_for.append(answer)
+    try:
+        yield may
+    finally:
+        with _waiting.lock:
+            for each in mine if may else ():
+                each.waits_for.remove(answer)
 
 
 class _Idempotent:
@@ -81,6 +112,8 @@ class _Idempotent:
         with self._mutex.lock:
             self._forget_parent()
             known = self._answers.get(identity)
+            if known is not None and known.ends == math.inf and known.loop is not None and known.loop.is_closed():
+                known = None  # its loop was closed under way
             if known is not None and known.ends > now:
                 if known.content != content:
                     raise IdempotencyKeyReused(f"the idempotency key {identity[1]!r} came with another content before")
@@ -110,29 +143,23 @@ class _Idempotent:
                     del self._answers[identity]
 
     def keep(self, identity: tuple[str, str], answer: _Answer, value: Any) -> None:
-        """Keeps an answer that is there, and gives it to all who wait. A stream cannot be read twice: the others make calls of their own."""
-        answer.made = value
-        if any(hasattr(value, name) for name in _STREAMS):
-            self.drop(identity, answer, GeneratorExit())
+        """Keeps an answer that is there, and gives it to all who wait; not what can be read only once."""
+        if is_read_once(value):
+            self._drop(identity, answer, _NoAnswer(again=False))
             return
         with self._mutex.lock:
             answer.ends = time.monotonic() + self._lifetime
-        answer.future.set_result(value)
+        answer.future.set_result(own_copy(value))
 
     def drop(self, identity: tuple[str, str], answer: _Answer, error: BaseException) -> None:
-        """Gives a failure to all who wait, and keeps nothing: the next request tries again. An interruption is the interrupted caller's alone."""
+        """Gives a failure to all who wait, and keeps nothing: the next request tries again. An end from outside is the maker's alone."""
+        self._drop(identity, answer, error if isinstance(error, Exception) else _NoAnswer(again=True))
+
+    def _drop(self, identity: tuple[str, str], answer: _Answer, error: Exception) -> None:
         with self._mutex.lock:
             if self._answers.get(identity) is answer:
                 del self._answers[identity]
-        if isinstance(error, Exception):
-            answer.future.set_exception(error)
-        else:
-            answer.future.set_result(_AGAIN)
-
-    def within(self, identity: tuple[str, str]) -> _Within | None:
-        """Returns the calls of which a new one is a part, itself among them; None if that call is under way here already."""
-        outer, own = _under_way.get(), (id(self), identity)
-        return None if own in outer else outer | {own}
+        answer.future.set_exception(error)
 
 
 def idempotent(
@@ -159,17 +186,20 @@ def idempotent(
     for name, given in (("key", key), ("tenant_id", tenant_id), ("content", content)):
         if not callable(given) and (given is not None or name == "key"):
             raise TypeError(f"idempotent: {name} is a function of the arguments, or argument(…), not {given!r}")
+        refuse_coroutines(f"idempotent: {name}", given)
     if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)) or not lifetime > 0:
         raise ValueError(f"idempotent: lifetime is {lifetime!r}: seconds above 0")
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
         raise ValueError(f"idempotent: most is {most!r}: a whole number, from 1")
 
     def decorate(function: F) -> F:
+        if isinstance(function, (staticmethod, classmethod)):
+            return type(function)(decorate(function.__func__))
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function) or isinstance(function, type) or not callable(function):
             raise TypeError("idempotent decorates functions and coroutine functions; collect a stream before it is kept")
         asks = [_of(given, function) for given in (key, tenant_id, content)]
         answers = _Idempotent(asks[0], asks[1], asks[2], float(lifetime), most)
-        make = _of_coroutine if inspect.iscoroutinefunction(function) else _of_function
+        make = _of_coroutine if is_coroutine_function(function) else _of_function
         return functools.wraps(function)(make(function, answers))  # type: ignore[return-value]
 
     return decorate
@@ -183,87 +213,79 @@ def _of(given: Any, function: Any) -> Any:
 def _of_function(run: Any, answers: _Idempotent) -> Callable[..., Any]:
     def wrapper(*args: Any, **keywords: Any) -> Any:
         identity, content = answers.identity(args, keywords)
-        within = None if identity is None else answers.within(identity)
-        if identity is None or within is None:
+        if identity is None:
             return run(*args, **keywords)
         while True:
             answer, mine = answers.begin(identity, content)
             if mine:
-                token = _under_way.set(within)
+                token = _made.set((*_made.get(), answer))
                 try:
                     value = run(*args, **keywords)
                 except BaseException as error:
                     answers.drop(identity, answer, error)
                     raise
                 finally:
-                    _under_way.reset(token)
+                    _made.reset(token)
                 answers.keep(identity, answer, value)
                 return value
-            found = answer.future.result()
-            if found is not _AGAIN:
-                return found
+            try:
+                with _waits(answer) as may:
+                    if may:
+                        return own_copy(answer.future.result())
+            except _NoAnswer as end:
+                if end.again:
+                    continue
+            return run(*args, **keywords)
 
     return wrapper
-
-
-class _Calls:
-    """The calls under way of a coroutine function, each in a task of its own."""
-
-    def __init__(self, run: Any, answers: _Idempotent) -> None:
-        self._run, self._answers = run, answers
-        self._tasks: set[asyncio.Task[None]] = set()  # asyncio keeps weak references only
-
-    def start(self, identity: tuple[str, str], answer: _Answer, within: _Within, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        """Begins the call of an answer."""
-
-        def ended(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            if not answer.future.done():  # cancelled before its first step
-                self._answers.drop(identity, answer, asyncio.CancelledError())
-
-        token = _under_way.set(within)  # the task copies the context
-        try:
-            task = asyncio.ensure_future(self._make(identity, answer, args, keywords))
-        finally:
-            _under_way.reset(token)
-        self._tasks.add(task)
-        task.add_done_callback(ended)
-
-    async def _make(self, identity: tuple[str, str], answer: _Answer, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        try:
-            value = await self._run(*args, **keywords)
-        except BaseException as error:
-            self._answers.drop(identity, answer, error)
-            if not isinstance(error, (Exception, asyncio.CancelledError)):
-                raise
-        else:
-            self._answers.keep(identity, answer, value)
 
 
 @passed_over
 def _of_coroutine(run: Any, answers: _Idempotent) -> Callable[..., Any]:
-    calls = _Calls(run, answers)
+    under_way: set[asyncio.Task[Any]] = set()  # asyncio keeps weak references only
+
+    async def make(identity: tuple[str, str], answer: _Answer, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        _made.set((*_made.get(), answer))  # of this task's own context
+        try:
+            value = await run(*args, **keywords)
+        except BaseException as error:
+            answers.drop(identity, answer, error)
+            raise
+        answers.keep(identity, answer, value)
+        return value
 
     async def wrapper(*args: Any, **keywords: Any) -> Any:
         identity, content = answers.identity(args, keywords)
-        within = None if identity is None else answers.within(identity)
-        if identity is None or within is None:
+        if identity is None:
             return await run(*args, **keywords)
         while True:
             answer, mine = answers.begin(identity, content)
             if mine:
-                calls.start(identity, answer, within, args, keywords)
-            waited_for = asyncio.wrap_future(answer.future)
-            waited_for.add_done_callback(_retrieve)
-            found = await asyncio.shield(waited_for)
-            if found is not _AGAIN:
-                return found
-            if mine and answer.made is _AGAIN:
-                raise asyncio.CancelledError
-            if mine:
-                return answer.made
+                answer.loop = asyncio.get_running_loop()
+                task = asyncio.ensure_future(make(identity, answer, args, keywords))
+                under_way.add(task)
+                task.add_done_callback(under_way.discard)
+                task.add_done_callback(_retrieve)
+                task.add_done_callback(functools.partial(_ended, answers, identity, answer))
+                return await asyncio.shield(task)
+            try:
+                with _waits(answer) as may:
+                    if may:
+                        waited_for = asyncio.wrap_future(answer.future)
+                        waited_for.add_done_callback(_retrieve)
+                        return own_copy(await asyncio.shield(waited_for))
+            except _NoAnswer as end:
+                if end.again:
+                    continue
+            return await run(*args, **keywords)
 
     return wrapper
+
+
+def _ended(answers: _Idempotent, identity: tuple[str, str], answer: _Answer, _task: asyncio.Future[Any]) -> None:
+    """Drops the answer of a call that was cancelled before its first step: its key would be lost for ever."""
+    if not answer.future.done():
+        answers.drop(identity, answer, asyncio.CancelledError())
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:

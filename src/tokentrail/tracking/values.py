@@ -11,13 +11,14 @@ from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
 from tokentrail.attribution import Attribution, attribution, named_budgets
+from tokentrail.callables import is_coroutine_function
 from tokentrail.idempotency import shorten
 from tokentrail.process.forks import no_fork
 from tokentrail.recording.runtime import current, internal_error
 from tokentrail.tracking.metadata import metadata_text
 from tokentrail.vocabulary import parse_operation
 
-__all__ = ["Argument", "OverBudget", "Source", "Values", "argument", "instrument_once", "watch"]
+__all__ = ["Argument", "OverBudget", "Source", "Values", "argument", "instrument_once", "refuse_coroutines", "watch"]
 
 OverBudget: TypeAlias = Literal["warn", "raise"]
 Ask: TypeAlias = Callable[..., Any]
@@ -111,6 +112,7 @@ class Values:
         )
         for name, given, literal, answer in arguments:
             if callable(given):
+                refuse_coroutines(name, given)
                 self._callables.append((name, given, answer))
             elif given is not None:
                 _set(self._fixed, name, literal(given))
@@ -158,6 +160,12 @@ class _Members:
             except Exception as error:
                 internal_error("track_tokens: a source of metadata", error)
         return found
+
+
+def refuse_coroutines(name: str, given: Any) -> None:
+    """Raises `TypeError` for a source that is a coroutine function: its coroutine would be the value."""
+    if is_coroutine_function(given):
+        raise TypeError(f"{name} is a coroutine function, which nobody could wait for here; write a plain function, or set the value inside")
 
 
 def _asked(metadata: Any) -> Any:

@@ -52,10 +52,11 @@ class ASGIMiddleware(Attributing):
 
 
 def _request_of(scope: Scope) -> Request:
+    query = scope.get("query_string") or b""  # a text, or None, from some adapters of serverless platforms
     return Request(
-        scope.get("method", ""),
-        scope.get("path", ""),
-        scope.get("query_string", b"").decode("latin-1"),
+        scope.get("method") or "",
+        scope.get("path") or "",
+        query.decode("latin-1") if isinstance(query, bytes) else str(query),
         lambda: ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope.get("headers", ())),
         scope,
     )

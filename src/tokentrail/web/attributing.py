@@ -14,7 +14,7 @@ from tokentrail.tracking.values import Values, instrument_once
 from tokentrail.tracking.wrapping import enter, leave
 from tokentrail.web.request import Request
 
-__all__ = ["Attributing"]
+__all__ = ["Attributing", "in_force"]
 
 
 class Attributing:
@@ -43,14 +43,21 @@ class Attributing:
     def attributed(self, request: Request) -> Iterator[Attribution]:
         """Puts the attribution of a request in force."""
         block = self.block_of(request)
-        entered = enter(block)
-        withheld = _withhold()
-        try:
+        with in_force(block):
             yield block
-        finally:
-            if withheld is not None:
-                instruments.detach(withheld)
-            leave(entered)
+
+
+@contextmanager
+def in_force(block: Attribution) -> Iterator[None]:
+    """Puts the attribution of a request in force for a step of its answer."""
+    entered = enter(block)
+    withheld = _withhold()
+    try:
+        yield
+    finally:
+        if withheld is not None:
+            instruments.detach(withheld)
+        leave(entered)
 
 
 def _withhold() -> Any:

@@ -7,9 +7,8 @@ from typing import Any
 
 from tokentrail.attribution import Attribution
 from tokentrail.tracking.values import OverBudget
-from tokentrail.tracking.wrapping import enter, leave
 from tokentrail.vocabulary import OperationLike
-from tokentrail.web.attributing import Attributing
+from tokentrail.web.attributing import Attributing, in_force
 from tokentrail.web.request import Request
 
 __all__ = ["WSGIMiddleware"]
@@ -48,7 +47,7 @@ class WSGIMiddleware(Attributing):
         wrapper = environ.get("wsgi.file_wrapper")
         if isinstance(body, (list, tuple)) or (isinstance(wrapper, type) and isinstance(body, wrapper)):
             return body
-        return _Body(body, block)
+        return _SizedBody(body, block) if hasattr(type(body), "__len__") else _Body(body, block)
 
 
 class _Body:
@@ -62,30 +61,31 @@ class _Body:
         return self
 
     def __next__(self) -> bytes:
-        entered = enter(self._block)
-        try:
+        with in_force(self._block):
             if self._parts is None:
                 self._parts = iter(self._body)
             return next(self._parts)
-        finally:
-            leave(entered)
 
     def close(self) -> None:
         """Closes the application's body, which may still call a provider."""
         close = getattr(self._body, "close", None)
         if close is not None:
-            entered = enter(self._block)
-            try:
+            with in_force(self._block):
                 close()
-            finally:
-                leave(entered)
+
+
+class _SizedBody(_Body):
+    """A body that says of how many parts it is made: servers state the length of an answer of one part."""
+
+    def __len__(self) -> int:
+        return len(self._body)  # type: ignore[arg-type]
 
 
 def _request_of(environ: dict[str, Any]) -> Request:
     return Request(
-        environ.get("REQUEST_METHOD", ""),
-        environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
-        environ.get("QUERY_STRING", ""),
+        environ.get("REQUEST_METHOD") or "",
+        f"{environ.get('SCRIPT_NAME') or ''}{environ.get('PATH_INFO') or ''}",
+        environ.get("QUERY_STRING") or "",
         lambda: ((name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_") and isinstance(value, str)),
         environ,
     )
