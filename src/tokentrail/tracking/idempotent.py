@@ -266,6 +266,7 @@ def _of_coroutine(run: Any, answers: _Idempotent) -> Callable[..., Any]:
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
                 task.add_done_callback(_retrieve)
+                task.add_done_callback(functools.partial(_ended, answers, identity, answer))
                 return await asyncio.shield(task)
             try:
                 with _waits(answer) as may:
@@ -279,6 +280,12 @@ def _of_coroutine(run: Any, answers: _Idempotent) -> Callable[..., Any]:
             return await run(*args, **keywords)
 
     return wrapper
+
+
+def _ended(answers: _Idempotent, identity: tuple[str, str], answer: _Answer, _task: asyncio.Future[Any]) -> None:
+    """Drops the answer of a call that was cancelled before its first step: its key would be lost for ever."""
+    if not answer.future.done():
+        answers.drop(identity, answer, asyncio.CancelledError())
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:
