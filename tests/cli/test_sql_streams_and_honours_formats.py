@@ -383,7 +383,7 @@ def test_a_full_disk_behind_a_doctors_findings_too() -> None:
     program = (
         "import sys; from tokentrail.cli import main; from tokentrail.doctor import clickhouse, hosts, inside; sys.argv = ['tokentrail', 'doctor']\n"
         "from tokentrail.doctor.finding import Finding\n"
-        "inside.service_checks = clickhouse.check_clickhouse = hosts.check_hosts = lambda *_: [Finding('all', 'ok', 'is well')]; main()"
+        "inside.service_checks = clickhouse.check_clickhouse = hosts.check_hosts = lambda *_, **__: [Finding('all', 'ok', 'is well')]; main()"
     )
     with Path("/dev/full").open("wb") as full:
         ran = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False, text=True)

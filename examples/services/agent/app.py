@@ -8,6 +8,7 @@ trace of all, W3C baggage (tokentrail, for the hosts named below alone) tells th
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import uuid
@@ -20,11 +21,8 @@ from urllib.parse import urlsplit
 import httpx
 from fastapi import Depends, FastAPI, Header
 from fastapi.responses import StreamingResponse
-from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 
 import tokentrail
@@ -44,9 +42,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Spans and metrics that wait are sent at the end."""
     async with httpx.AsyncClient(timeout=120) as app.state.http:
         yield
-    for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-        if isinstance(provider, (TracerProvider, MeterProvider)):
-            provider.force_flush(5000)
+    await asyncio.to_thread(tokentrail.flush, 5)
 
 
 app = FastAPI(title="agent", lifespan=lifespan)

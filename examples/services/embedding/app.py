@@ -8,6 +8,7 @@ answered from memory: nobody is paid, and nothing is counted.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -17,11 +18,8 @@ from typing import Annotated
 import ollama
 import openai
 from fastapi import Depends, FastAPI, Header, HTTPException
-from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 
 import tokentrail
@@ -70,9 +68,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     if PROVIDER == "openai":
         app.state.openai = openai.AsyncOpenAI(timeout=30, max_retries=0)  # `retry` does it
     yield
-    for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-        if isinstance(provider, (TracerProvider, MeterProvider)):
-            provider.force_flush(5000)
+    await asyncio.to_thread(tokentrail.flush, 5)
 
 
 app = FastAPI(title="embedding", lifespan=lifespan)

@@ -8,6 +8,7 @@ are plain functions, which FastAPI runs in threads: the tenant goes along.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import threading
@@ -21,11 +22,8 @@ import httpx
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 from fastapi import Depends, FastAPI, Header, HTTPException
-from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 
 import tokentrail
@@ -91,9 +89,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.store = Store()
     with httpx.Client(base_url=EMBEDDING, timeout=60) as app.state.embedding:
         yield
-    for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-        if isinstance(provider, (TracerProvider, MeterProvider)):
-            provider.force_flush(5000)
+    await asyncio.to_thread(tokentrail.flush, 5)
 
 
 app = FastAPI(title="ingestion", lifespan=lifespan)

@@ -7,6 +7,7 @@ The tenant stands in the header `X-Tenant-ID`, which a gateway sets, or in the b
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,11 +18,8 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from models import GROQ_MODEL, OLLAMA_MODEL, Messages, Models, NobodyAnswersError, Restart
-from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 
 import tokentrail
@@ -54,9 +52,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Spans and metrics that wait are sent at the end. Usages need nothing: they are in the journal."""
     async with Models() as app.state.models:
         yield
-    for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-        if isinstance(provider, (TracerProvider, MeterProvider)):
-            provider.force_flush(5000)
+    await asyncio.to_thread(tokentrail.flush, 5)
 
 
 app = FastAPI(title="query", lifespan=lifespan)

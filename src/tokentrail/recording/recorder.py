@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from contextvars import Token
 from functools import partial
-from time import perf_counter_ns, time_ns
+from time import monotonic, perf_counter_ns, time_ns
 from typing import Any
 
 from opentelemetry import trace
@@ -270,6 +270,13 @@ def record(usage: Usage, texts: Texts | None = None, within: Attribution | None 
 def flush(timeout: float = 30.0) -> bool:
     """Waits until the Collector has acknowledged all records so far, at most `timeout` seconds. True if all are acknowledged.
 
-    Meant for short-lived programs. Without `flush` nothing is lost: records that are not shipped stay in the journal.
+    Meant for short-lived programs, and for a service's end: servers that end by a signal run no exit handlers. Without `flush` no record is lost:
+    what is not shipped stays in the journal. Spans and metrics of `setup_opentelemetry()` lie in memory: they are sent as soon as the records are
+    acknowledged, and at the latest in the last quarter of the time.
     """
-    return current.runtime.flush(timeout)
+    deadline = monotonic() + timeout
+    setup = sys.modules.get("tokentrail.telemetry.setup")
+    acknowledged = current.runtime.flush(timeout if setup is None else timeout * 3 / 4)
+    if setup is not None:
+        setup.flush_providers(deadline - monotonic())
+    return acknowledged
