@@ -65,6 +65,7 @@ def instrumented(tokentrail_usages: Usages) -> Iterator[None]:
     tokentrail.instrument()
     yield
     tokentrail.configure(baggage_hosts=())
+    tokentrail.instrument()  # a test has taken the hooks away, and a decorator's first use in this process has been
 
 
 def own(*servers: LoopbackServer) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+import tokentrail
 from tests.support.recipes import FOLDER, recipe
 from tests.support.scripted import ScriptedServer, chunks, completion, sse
 from tokentrail.testing import Usages
@@ -32,6 +33,7 @@ class Provider(ScriptedServer):
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
+    tokentrail.instrument()  # another test of this process may have taken the hooks away
     with Provider(completion()) as server:
         yield server
 
