@@ -193,13 +193,18 @@ def _of_span(span: Mapping[str, Any], scope: str, resource: Mapping[str, Any], w
         parent_id=_hex(span["parentSpanId"], 16) if text(span.get("parentSpanId")) else "",
         ts=ts,
         duration_ns=max(time_ns(end, name="endTimeUnixNano") - ts, 0) if text(end) else None,
-        kind=_KINDS.get(span.get("kind", 0), ""),
+        kind=_kind(span.get("kind")),
         scope=scope,
         service=text(resource.get(semconv.SERVICE_NAME)),
         failed=status in (2, "STATUS_CODE_ERROR"),
         attributes=_attributes(span.get("attributes"), wanted),
         resource=resource,
     )
+
+
+def _kind(given: Any) -> str:
+    """Returns the kind of a span as ClickHouse names it, of those that matter here; OTLP's JSON has numbers, or names."""
+    return _KINDS.get(given, "") if isinstance(given, (int, str)) else ""
 
 
 def _attributes(given: Any, wanted: frozenset[str]) -> dict[str, Any]:

@@ -39,7 +39,9 @@ def setup_opentelemetry(*, service_name: str = "", environment: str = "", resour
     through the journal.
     """
     with no_fork():  # an exporter imports its HTTP client when the exporter is created
-        load_name_service()  # for the exporters' threads
+        import netrc  # noqa: F401, PLC0415 - requests imports the module at its first request, in an exporter's thread
+
+        load_name_service()  # for the same threads
         return _set_up(service_name, environment, resource)
 
 
