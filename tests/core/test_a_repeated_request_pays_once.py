@@ -21,6 +21,11 @@ from tokentrail.testing import Usages
 KEY = argument("key")
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_written(tokentrail_usages: Usages) -> None:
+    """Every call is collected: the journal of the process would have a shipper, whose warnings other tests would see."""
+
+
 class Service:
     """Counts how often it was really asked."""
 
