@@ -285,3 +285,15 @@ def test_a_decorator_inside_adds_to_the_requests_values(tokentrail_usages: Usage
     serve(ASGIMiddleware(endpoint, tenant_id=TENANT, operation_id="o"), scope(x_tenant_id="acme"), scope(x_tenant_id="globex"))
     found = sorted((usage.tenant_id, usage.operation, usage.operation_id) for usage in tokentrail_usages)
     assert found == [("acme", "query", "o"), ("globex", "query", "o")]
+
+
+def test_a_header_that_occurs_twice_is_one_text() -> None:
+    found: list[str] = []
+
+    async def app(*_: Any) -> None:
+        block = attribution.get()
+        found.append("" if block is None else block.operation_id)
+
+    twice = {**scope(), "headers": [(b"x-request-id", b"a"), (b"X-Request-ID", b"b")]}
+    serve(ASGIMiddleware(app, operation_id=header("X-Request-Id")), twice)
+    assert found == ["a, b"]
