@@ -23,6 +23,7 @@ from tokentrail.recording.delivery import Texts
 from tokentrail.recording.jobs import record_creation
 from tokentrail.recording.runtime import Runtime, current
 from tokentrail.telemetry import instruments
+from tokentrail.telemetry.providers import flush_providers, providers
 from tokentrail.usage import Usage
 
 __all__ = ["Call", "current_span", "flush", "record", "start"]
@@ -275,8 +276,6 @@ def flush(timeout: float = 30.0) -> bool:
     acknowledged, and at the latest in the last quarter of the time.
     """
     deadline = monotonic() + timeout
-    setup = sys.modules.get("tokentrail.telemetry.setup")
-    acknowledged = current.runtime.flush(timeout if setup is None else timeout * 3 / 4)
-    if setup is not None:
-        setup.flush_providers(deadline - monotonic())
+    acknowledged = current.runtime.flush(timeout * 3 / 4 if providers else timeout)
+    flush_providers(deadline - monotonic())
     return acknowledged

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
@@ -14,8 +13,9 @@ from tokentrail.process.current import current
 from tokentrail.process.forks import no_fork
 from tokentrail.process.names import load_name_service
 from tokentrail.telemetry.program import program_name, service_named
+from tokentrail.telemetry.providers import providers
 
-__all__ = ["SIGNALS", "flush_providers", "is_set", "missing_exporter", "setup_opentelemetry"]
+__all__ = ["SIGNALS", "is_set", "missing_exporter", "setup_opentelemetry"]
 
 logger = logging.getLogger("tokentrail")
 
@@ -23,8 +23,6 @@ SIGNALS: Final = ("traces", "metrics")
 GRPC: Final = "grpc"
 HTTP: Final = "http/protobuf"
 INSTALL: Final = "pip install opentelemetry-exporter-otlp-proto-grpc"
-_providers: Final[list[Any]] = []
-"""What `setup_opentelemetry` has set up: the program's own SDK is the program's to flush."""
 
 
 def setup_opentelemetry(*, service_name: str = "", environment: str = "", resource: dict[str, str] | None = None) -> bool:
@@ -69,20 +67,8 @@ def _set_up(service_name: str, environment: str, resource: dict[str, str] | None
     trace.set_tracer_provider(tracing)
     metering = MeterProvider([PeriodicExportingMetricReader(sums)], resource=described)
     metrics.set_meter_provider(metering)
-    _providers.extend((tracing, metering))
+    providers.extend((tracing, metering))
     return True
-
-
-def flush_providers(timeout: float) -> None:
-    """Sends the spans and metrics of this module's setup that still lie in memory, for at most `timeout` seconds; never raises."""
-    deadline = time.monotonic() + timeout
-    for provider in _providers:
-        left = deadline - time.monotonic()
-        if left > 0:
-            try:
-                provider.force_flush(int(left * 1000))
-            except Exception as error:  # of an exporter
-                current.runtime.diagnostics.internal_error("flush of spans and metrics", error)
 
 
 def _resource(service_name: str, environment: str, further: dict[str, str]) -> Any:
