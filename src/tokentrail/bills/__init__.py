@@ -1,0 +1,1 @@
+"""What providers bill, read from their own reports and compared with the ledger."""
