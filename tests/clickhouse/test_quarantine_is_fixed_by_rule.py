@@ -21,7 +21,7 @@ Ask = Callable[..., Result]
 
 
 @pytest.fixture
-def ask(dsn: str, database: Client) -> Ask:  # noqa: ARG001 - the fixture migrates the database
+def ask(dsn: str, database: Client) -> Ask:
     """Run `tokentrail quarantine …` on the ledger of the test."""
     return lambda *args: CliRunner().invoke(cli, ["quarantine", *args, "--dsn", dsn])
 
