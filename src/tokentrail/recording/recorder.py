@@ -14,7 +14,7 @@ from typing import Any
 from opentelemetry import trace
 
 from tokentrail.attribution import Attribution, attribution
-from tokentrail.idempotency import digest, key_prefix, object_key
+from tokentrail.idempotency import call_digest, key_prefix, object_key
 from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.process.forks import resume, unfinished
 from tokentrail.recording import nesting
@@ -163,7 +163,7 @@ class Call:
                 described, tenant, operation = origin.block(), origin.tenant_id, origin.operation
         else:
             secret = self._runtime.secret or self._runtime.hash_secret()
-            key, kind, time = f"{_prefix(operation, tenant)}{digest(request.texts, secret)}:{self._ts:019d}", "automatic", self._ts
+            key, kind, time = f"{_prefix(operation, tenant)}{call_digest(request.texts, secret)}:{self._ts:019d}", "automatic", self._ts
         span_context = (self._span or trace.get_current_span(self._parent)).get_span_context()
         usage = assemble(
             request,
