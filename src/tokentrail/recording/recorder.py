@@ -273,7 +273,7 @@ def flush(timeout: float = 30.0) -> bool:
 
     Meant for short-lived programs, and for a service's end: servers that end by a signal run no exit handlers. Without `flush` no record is lost:
     what is not shipped stays in the journal. Streams that were left, and not found by the garbage collector, are recorded first. Spans and metrics
-    of `setup_opentelemetry()` lie in memory: they are sent as soon as the records are acknowledged, and at the latest in the last quarter of the time.
+    of `setup_opentelemetry()` lie in memory: they are sent when the records are acknowledged, and at the latest in the last quarter of the time.
     """
     deadline = monotonic() + timeout
     acknowledged = current.runtime.flush(timeout * 3 / 4 if providers else timeout)
