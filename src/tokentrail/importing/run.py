@@ -183,8 +183,7 @@ def _batches(rows: Iterable[Row], done: Done, seen: set[int], tick: Callable[[],
             continue
         if len(seen) < MOST_SEEN:
             seen.add(mark)
-        if row.note:
-            done.notes[row.note] += 1
+        done.notes.update(row.notes)
         batch.append((usage_of(row), row.service))
         if len(batch) >= TOGETHER:
             yield batch
