@@ -292,9 +292,24 @@ def test_a_collector_that_is_away_stops_it_and_loses_nothing(ledger: Ledger, dat
     away = ledger.command(*args, "--patience", "1", TOKENTRAIL_ENDPOINT="http://127.0.0.1:9/v1/logs", TOKENTRAIL_EXIT_TIMEOUT="0.1")
     assert away.returncode == 1
     assert "has not acknowledged everything within 1 s" in away.stderr
+    assert away.stdout.startswith("public.token_usage: 10 records read\n10  taken\n")
     assert ledger.total()[0] == 0
     assert ledger.imported(*args)["new"] == 10
     assert ledger.total()[0] == 10
+
+
+def test_a_server_that_refuses_in_the_middle_stops_it_and_every_row_is_accounted_for(ledger: Ledger, database: Any) -> None:
+    database.execute(
+        "CREATE VIEW u AS SELECT i AS id, '2026-03-01'::timestamptz AS created_at, 1 + 0 / (6000 - i) AS input_tokens FROM generate_series(1, 9000) i"
+    )
+    args = ("postgres", "--dsn", dsn(database), "--table", "u", "--key", "id")
+    found = ledger.imported(*args)
+    assert (found["exit"], found["read"], found["new"], found["unsent"]) == (1, 5_000, 4_000, 1_000)
+    assert found["stopped"].startswith("PostgreSQL cannot go on with public.u: division by zero; run the import again")
+    assert ledger.total()[0] == 4_000
+    dry = ledger.command(*args, "--dry-run")
+    assert (dry.returncode, dry.stdout) == (2, "")
+    assert "Error: PostgreSQL cannot go on with public.u: division by zero.\n" in dry.stderr
 
 
 @pytest.mark.parametrize(

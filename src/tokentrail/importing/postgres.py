@@ -75,17 +75,23 @@ class Table:
     def rows(
         self, columns: Sequence[str], times: str, zone: str, since: str | None = None, until: str | None = None
     ) -> Iterator[dict[str, str | None]]:
-        """Yields the rows, as texts. `times` is the column of `since` and `until`, UTC times of which `until` is excluded; `zone` is its zone."""
+        """Yields the rows, as texts. Raises `FileError` where the server ends or refuses meanwhile.
+
+        `times` is the column of `since` and `until`, UTC times of which `until` is excluded; `zone` is its zone.
+        """
         chosen = sql.SQL(", ").join(self._text(column) for column in columns)
         moment = self._moment(times, zone)
         wanted = [(sql.SQL(">="), since), (sql.SQL("<"), until)] if moment is not None else []
         bounds = [sql.SQL("{} {} {}::timestamptz").format(moment, sign, sql.Literal(f"{at}+00")) for sign, at in wanted if at]
         where = sql.SQL(" WHERE ") + sql.SQL(" AND ").join(bounds) if bounds else sql.SQL("")
         query = sql.SQL("SELECT {} FROM {}").format(chosen, sql.Identifier(self.schema, self.name)) + where
-        with self.connection.cursor("tokentrail_import") as cursor:
-            cursor.itersize = FETCHED
-            for row in cursor.execute(query):
-                yield dict(zip(columns, row, strict=True))
+        try:
+            with self.connection.cursor("tokentrail_import") as cursor:
+                cursor.itersize = FETCHED
+                for row in cursor.execute(query):
+                    yield dict(zip(columns, row, strict=True))
+        except psycopg.Error as error:
+            raise FileError(f"PostgreSQL cannot go on with {self.shown}: {_first_line(error)}") from None
 
     def _text(self, column: str) -> sql.Composable:
         """Returns a column as a text. A time is a number of seconds, since 'infinity' and years before Christ are no times of Python."""

@@ -15,6 +15,8 @@ from tokentrail.importing.record import NotTaken
 
 __all__ = ["nested", "nested_list", "seconds", "text", "time_ns", "whole"]
 
+LARGEST_EXPONENT: Final = 30
+"""Ten characters may state a number of a billion digits, with which nobody can calculate."""
 LONGEST_S: Final = 10**9
 """A duration of thirty years is none."""
 _EMPTY: Final = (None, "", "null", "None", "\\N")
@@ -55,7 +57,7 @@ def _decimal(value: Any) -> Decimal | None:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and (not number or number.adjusted() <= LARGEST_EXPONENT) else None
 
 
 def time_ns(value: Any, zone: tzinfo = timezone.utc, name: str = "the time") -> int:
