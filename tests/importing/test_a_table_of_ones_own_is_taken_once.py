@@ -151,14 +151,93 @@ def test_a_mapping_says_what_names_do_not(ledger: Ledger, database: Any, tmp_pat
     ]
 
 
+def test_a_key_follows_from_the_row_and_not_from_the_sessions_settings(ledger: Ledger, database: Any) -> None:
+    database.execute(
+        "CREATE TABLE u (at timestamp, part bytea, share float8, recorded_at timestamp, duration interval, input_tokens int, PRIMARY KEY (at, part, share))"
+    )
+    database.execute("INSERT INTO u VALUES ('2026-03-04 12:00', '\\x00ff', 0.1, '2026-03-04 12:00', '90 seconds', 5)")
+    args = ("postgres", "--dsn", dsn(database), "--table", "u")
+    assert ledger.imported(*args)["new"] == 1
+    other = {"PGDATESTYLE": "German", "PGTZ": "Asia/Tokyo", "PGCLIENTENCODING": "LATIN1"}
+    options = "-c bytea_output=escape -c extra_float_digits=-5 -c intervalstyle=iso_8601"
+    assert ledger.imported(*args, **other, PGOPTIONS=options)["already_there"] == 1
+    assert ledger.rows("SELECT toString(ts), duration_ms, idempotency_key FROM usage") == [
+        ["2026-03-04 12:00:00.000000000", 90_000.0, f"postgres:{database.info.dbname}.public.u:2026-03-04%2012%3A00%3A00:\\x00ff:0.1"]
+    ]
+
+
+def test_a_column_that_the_primary_key_includes_is_no_part_of_a_rows_key(ledger: Ledger, database: Any) -> None:
+    database.execute("CREATE TABLE u (id int, note text, created_at timestamptz, input_tokens int, PRIMARY KEY (id) INCLUDE (note))")
+    database.execute("INSERT INTO u VALUES (1, 'first', '2026-03-01', 5)")
+    args = ("postgres", "--dsn", dsn(database), "--table", "u")
+    assert ledger.imported(*args)["new"] == 1
+    database.execute("UPDATE u SET note = 'second'")
+    assert ledger.imported(*args)["already_there"] == 1
+
+
+def test_bytes_of_no_known_encoding_stay_apart(ledger: Ledger, database: Any, postgres_server: str) -> None:
+    import psycopg
+
+    name = f"{database.info.dbname}_ascii"
+    database.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    try:
+        with psycopg.connect(f"{postgres_server} dbname={name}", autocommit=True) as connection:
+            connection.execute("CREATE TABLE u (id text PRIMARY KEY, created_at timestamptz, tenant text, input_tokens int)")
+            connection.execute(
+                "INSERT INTO u SELECT E'k\\\\' || chr(n) , '2026-03-01', convert_from(decode(hex, 'hex'), 'SQL_ASCII'), 1"
+                " FROM (VALUES (65, 'f16e'), (66, 'f26e'), (67, 'c3b16e')) AS given (n, hex)"
+            )
+        assert ledger.imported("postgres", "--dsn", f"{postgres_server} dbname={name}", "--table", "u")["new"] == 3
+        assert ledger.rows("SELECT tenant_id FROM usage ORDER BY 1") == [["\\xf1n"], ["\\xf2n"], ["ñn"]]
+    finally:
+        database.execute(f"DROP DATABASE {name}")
+
+
+def test_a_row_may_sum_up_calls(ledger: Ledger, database: Any) -> None:
+    database.execute("CREATE TABLE u (id int PRIMARY KEY, created_at timestamptz, input_tokens int, calls int)")
+    database.execute("INSERT INTO u VALUES (1, '2026-03-01', 100, 10), (2, '2026-03-01', 5, NULL), (3, '2026-03-01', 5, -1)")
+    found = ledger.imported("postgres", "--dsn", dsn(database), "--table", "u")
+    assert (found["new"], found["malformed"]) == (2, {"calls is negative": 1})
+    assert ledger.total() == [11, 105, None]
+
+
+def test_each_note_is_counted(nowhere: Ledger, database: Any) -> None:
+    database.execute("CREATE TABLE u (id int PRIMARY KEY, created_at timestamptz, operation text, provider text, total_tokens int)")
+    database.execute(
+        "INSERT INTO u VALUES (1, '2026-03-01', 'rag', NULL, 5), (2, '2026-03-01', 'chat', 'groq', 5), (3, '2026-03-01', 'rag', NULL, NULL)"
+    )
+    found = nowhere.imported("postgres", "--dsn", dsn(database), "--table", "u", "--dry-run", "--without-ledger")
+    assert found["notes"] == {
+        "an operation that the vocabulary lacks, kept as it is": 2,
+        "a total alone, of which no half is known: kept as metadata total_tokens": 2,
+        "without a provider: --provider says who answered": 2,
+    }
+
+
+@pytest.mark.parametrize(("kind", "rows"), [("date", "'2026-03-01'"), ("timestamp", "'2026-03-01 00:00'"), ("bigint", "1772319600")])
+def test_a_range_of_time_fits_columns_of_any_type(nowhere: Ledger, database: Any, kind: str, rows: str) -> None:
+    database.execute(f"CREATE TABLE u (id int PRIMARY KEY, created_at {kind}, input_tokens int)")  # midnight in Madrid, 23:00 UTC on the day before
+    database.execute(f"INSERT INTO u VALUES (1, {rows}, 5)")
+    args = ("postgres", "--dsn", dsn(database), "--table", "u", "--dry-run", "--without-ledger", "--timezone", "Europe/Madrid")
+    for begin, end, new in (("2026-02-28T23:00Z", "2026-02-28T23:01Z", 1), ("2026-02-28", "2026-03-01", 0), ("2026-03-01", "2026-03-02", 1)):
+        assert nowhere.imported(*args, "--from", begin, "--to", end)["new"] == new, (begin, end)
+
+
+def test_a_table_with_a_name_of_any_signs_is_found(nowhere: Ledger, database: Any) -> None:
+    database.execute("""CREATE TABLE "Token Usage; x" (id int PRIMARY KEY, created_at timestamptz, "input_tokens" int, "a""b" text)""")
+    database.execute("""INSERT INTO "Token Usage; x" VALUES (1, '2026-03-01', 5, '')""")
+    for name in ("Token Usage; x", '"Token Usage; x"', 'public."Token Usage; x"'):
+        assert nowhere.imported("postgres", "--dsn", dsn(database), "--table", name, "--dry-run", "--without-ledger")["new"] == 1
+
+
 def test_malformed_rows_are_counted_by_reason_and_the_rest_is_taken(ledger: Ledger, database: Any) -> None:
     database.execute("CREATE TABLE u (id int PRIMARY KEY, created_at timestamptz, input_tokens numeric, output_tokens int, total_tokens int)")
     database.execute(
         "INSERT INTO u VALUES (1, '2026-03-01', 1, 2, 3), (2, '2026-03-01', -1, 2, 1), (3, '2026-03-01', 1.5, 2, 3), (4, 'infinity', 1, 2, 3),"
-        " (5, '2019-12-31', 1, 2, 3), (6, NULL, 1, 2, 3), (7, '2026-03-01', NULL, NULL, 9), (8, '2026-03-01', NULL, 4, 9), (9, '0044-03-15 BC', 1, 1, 2)"
+        " (5, '2019-12-31', 1, 2, 3), (6, NULL, 1, 2, 3), (7, '2026-03-01', NULL, NULL, 9), (8, '2026-03-01', NULL, 4, 9), (10, '2026-03-01', NULL, 9, 4), (9, '0044-03-15 BC', 1, 1, 2)"
     )
     found = ledger.imported("postgres", "--dsn", dsn(database), "--table", "u", "--provider", "openai")
-    assert (found["exit"], found["read"], found["new"], found["not_taken"]) == (1, 9, 3, 6)
+    assert (found["exit"], found["read"], found["new"], found["not_taken"]) == (1, 10, 4, 6)
     assert found["malformed"] == {
         "input_tokens is negative": 1,
         "input_tokens is no whole number within a trillion": 1,
@@ -169,6 +248,7 @@ def test_malformed_rows_are_counted_by_reason_and_the_rest_is_taken(ledger: Ledg
     assert found["notes"] == {"a total alone, of which no half is known: kept as metadata total_tokens": 1}
     assert ledger.rows("SELECT input_tokens, output_tokens, metadata FROM usage ORDER BY idempotency_key") == [
         [1, 2, ""],
+        [None, 9, ""],
         [None, None, '{"total_tokens": 9}'],
         [5, 4, ""],
     ]
@@ -212,9 +292,24 @@ def test_a_collector_that_is_away_stops_it_and_loses_nothing(ledger: Ledger, dat
     away = ledger.command(*args, "--patience", "1", TOKENTRAIL_ENDPOINT="http://127.0.0.1:9/v1/logs", TOKENTRAIL_EXIT_TIMEOUT="0.1")
     assert away.returncode == 1
     assert "has not acknowledged everything within 1 s" in away.stderr
+    assert away.stdout.startswith("public.token_usage: 10 records read\n10  taken\n")
     assert ledger.total()[0] == 0
     assert ledger.imported(*args)["new"] == 10
     assert ledger.total()[0] == 10
+
+
+def test_a_server_that_refuses_in_the_middle_stops_it_and_every_row_is_accounted_for(ledger: Ledger, database: Any) -> None:
+    database.execute(
+        "CREATE VIEW u AS SELECT i AS id, '2026-03-01'::timestamptz AS created_at, 1 + 0 / (6000 - i) AS input_tokens FROM generate_series(1, 9000) i"
+    )
+    args = ("postgres", "--dsn", dsn(database), "--table", "u", "--key", "id")
+    found = ledger.imported(*args)
+    assert (found["exit"], found["read"], found["new"], found["unsent"]) == (1, 5_000, 4_000, 1_000)
+    assert found["stopped"].startswith("PostgreSQL cannot go on with public.u: division by zero; run the import again")
+    assert ledger.total()[0] == 4_000
+    dry = ledger.command(*args, "--dry-run")
+    assert (dry.returncode, dry.stdout) == (2, "")
+    assert "Error: PostgreSQL cannot go on with public.u: division by zero.\n" in dry.stderr
 
 
 @pytest.mark.parametrize(
@@ -226,6 +321,8 @@ def test_a_collector_that_is_away_stops_it_and_loses_nothing(ledger: Ledger, dat
         (("--table", "odd.name.of.table"), "too many dotted names"),
         (("--table", "empty"), "has no column that is known as a time"),
         (("--table", "keyless"), "has no primary key: say what makes a row one"),
+        (("--table", ""), "there is no table"),
+        (("--table", "u'; DROP TABLE u"), "there is no table u'; DROP TABLE u in the database"),
         (("--table", "u", "--key", "colour"), "has no column 'colour': it has id, created_at, input_tokens"),
         (("--table", "u", "--mapping", "/nowhere.toml"), "/nowhere.toml cannot be read"),
         (("--table", "u", "--from", "yesteryear"), "is not a time"),

@@ -26,7 +26,7 @@ CELLS = st.recursive(
     | st.integers()
     | st.floats()
     | st.text(max_size=20)
-    | st.sampled_from(["-1", "1e400", "NaN", "2026-13-01", "{", "[{}]", "9" * 30]),
+    | st.sampled_from(["-1", "1e400", "NaN", "2026-13-01", "{", "[{}]", "9" * 30, "1e999999999", "-1e999999999", "1e-999999999"]),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.sampled_from(["input", "total", "key", "value", "intValue"]), inner)
     ),

@@ -15,7 +15,7 @@ from tokentrail.cli.errors import Misuse
 from tokentrail.cli.journal import strict_settings
 from tokentrail.cli.stdout import note
 from tokentrail.cli.working import working
-from tokentrail.clickhouse.client import DEFAULT_DSN
+from tokentrail.clickhouse.client import DEFAULT_DSN, ClickHouseError
 from tokentrail.importing.run import Done, Row, Sender, StoppedError, run
 from tokentrail.importing.selection import Selection
 from tokentrail.journal.exporter import endpoint_problem
@@ -134,10 +134,14 @@ class Importing:
                 sender = Sender(settings.with_(service_name=usual, ship_interval=min(settings.ship_interval, 0.2)), self._patience)
                 stack.callback(sender.close)
             try:
-                with self.sentences(), working(f"importing from {source}", lambda: f"{done.read:,} read, {done.new:,} new"):
+                with working(f"importing from {source}", lambda: f"{done.read:,} read, {done.new:,} new"):
                     run(self.selection.chosen(rows()), done, ledger=ledger, sender=sender)
             except StoppedError as error:
                 stopped = str(error)
+            except (FileError, ClickHouseError) as error:
+                if sender is None or not done.new:
+                    raise Misuse(f"{str(error).rstrip('.')}.") from None
+                stopped = f"{str(error).rstrip('.')}; run the import again, which goes on where it stopped"
             except KeyboardInterrupt:
                 note(f"interrupted after {counted(done.read, 'record')}: what was taken arrives, and the next run takes the rest")
                 raise
@@ -173,3 +177,5 @@ def _lines(source: str, done: Done, *, dry_run: bool, asked: bool) -> Iterator[s
         yield f"{number:>{width + 2},}  {reason}"
     for reason, number in done.faults.most_common():
         yield f"{number:>{width + 2},}  malformed: {reason}"
+    if done.unsent:
+        yield f"{done.unsent:>{width},}  not sent, since the import stopped"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,10 @@ LARGEST_CELL: Final = 2**30
 BATCH: Final = 2_000
 PAGES: Final = ("data", "logs", "spans")
 """Names under which an answer of an API has its rows."""
+ENDS: Final = ("truncated", "premature EOF", "ncomplete")
+"""Words of msgspec, of YAJL and of ijson for a text that ends too early."""
+SURROGATE: Final = b"\xed"
+"""The byte with which UTF-8 would begin a surrogate, if there were one."""
 
 
 class _CellsError(csv.Error):
@@ -49,6 +54,8 @@ def rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
                 yield from _page(row)
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or 'it is no whole gzip file'}") from None
+    except zlib.error:
+        raise FileError(f"{path} cannot be read: it is no whole gzip file") from None
     except (EOFError, UnicodeDecodeError, csv.Error, ijson.JSONError, msgspec.DecodeError, RecursionError) as error:
         raise FileError(f"{path} is no whole JSON, JSONL or CSV file: {_reason(error)}") from None
 
@@ -58,8 +65,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, _CellsError):
         return str(error)
     if isinstance(error, UnicodeDecodeError):
-        return "it is not in UTF-8"
-    if isinstance(error, (EOFError, ijson.IncompleteJSONError)) or "truncated" in str(error):
+        is_half = error.object[error.start : error.start + 1] == SURROGATE
+        return "a text in it has half of a sign (a lone surrogate), which JSONL may have" if is_half else "it is not in UTF-8"
+    if isinstance(error, EOFError) or any(word in str(error) for word in ENDS):
         return "it ends in the middle"
     return "its CSV is broken" if isinstance(error, csv.Error) else "its JSON is broken"
 
@@ -124,6 +132,8 @@ def _cells(file: io.BufferedReader) -> Iterator[Mapping[str, Any]]:
     reader = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
     if not reader.fieldnames or len(reader.fieldnames) < 2:  # noqa: PLR2004 - a table has columns
         raise _CellsError("its first line is neither JSON nor names of columns, with commas between them")
+    if twice := next((name for name in reader.fieldnames if reader.fieldnames.count(name) > 1), ""):
+        raise _CellsError(f"its first line has the column {twice} twice")
     for row in reader:
         if None in row or None in row.values():
             raise _CellsError(f"the row that ends at line {reader.line_num} has {'more' if None in row else 'fewer'} cells than the first line")
@@ -141,7 +151,7 @@ def _columns(path: Path) -> Iterator[Mapping[str, Any]]:
             for batch in file.iter_batches(BATCH):
                 for row in batch.to_pylist():
                     yield row | {name: dict(row[name] or ()) for name in maps}
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # the latter of times that are none of Python
         raise FileError(f"{path} is no whole Parquet file: {type(error).__name__}") from None
 
 

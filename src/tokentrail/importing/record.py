@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -62,8 +62,9 @@ class Record:
     """The instrumentation whose span states the call: then the usage is bridged."""
     service: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    note: str = ""
-    """What is to be counted of a record beside that it is taken, as a sentence."""
+    calls: int = 1
+    notes: Sequence[str] = ()
+    """What is to be counted of a record beside that it is taken, as sentences."""
 
 
 def usage_of(record: Record) -> Usage:
@@ -100,6 +101,7 @@ def usage_of(record: Record) -> Usage:
         trace_id=record.trace_id,
         span_id=record.span_id,
         source=record.source,
+        calls=record.calls,
         measured=False,
     )
     return replace(usage, origin=Origin.BRIDGED.value, instrumentation=_short(record.scope)) if record.scope else usage

@@ -43,7 +43,7 @@ class StoppedError(Exception):
 
 @dataclass(slots=True)
 class Done:
-    """What came of an import. `taken` = `new` + `had` + `differing`; the tokens are those of the new records."""
+    """What came of an import. `read` = `taken` + `left` + `unsent`; `taken` = `new` + `had` + `differing`; tokens are of new records."""
 
     read: int = 0
     new: int = 0
@@ -66,6 +66,11 @@ class Done:
         """The number of rows that are not taken."""
         return self.reasons.total() + self.faults.total() + self.repeated
 
+    @property
+    def unsent(self) -> int:
+        """The number of rows that were read before the import stopped, and wait for the next run."""
+        return self.read - self.taken - self.left
+
     def leave(self, row: NotTaken) -> None:
         """Counts a row that is not taken."""
         (self.faults if row.fault else self.reasons)[row.reason] += 1
@@ -86,6 +91,7 @@ class Done:
             "other_counts": self.differing,
             "not_taken": self.left,
             "repeated": self.repeated,
+            "unsent": self.unsent,
             "reasons": dict(self.reasons),
             "malformed": dict(self.faults),
             "notes": dict(self.notes),
@@ -183,8 +189,7 @@ def _batches(rows: Iterable[Row], done: Done, seen: set[int], tick: Callable[[],
             continue
         if len(seen) < MOST_SEEN:
             seen.add(mark)
-        if row.note:
-            done.notes[row.note] += 1
+        done.notes.update(row.notes)
         batch.append((usage_of(row), row.service))
         if len(batch) >= TOGETHER:
             yield batch

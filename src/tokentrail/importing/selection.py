@@ -65,8 +65,8 @@ class Selection:
         provider = record.provider or self._provider(record.response_model or record.request_model)
         if provider != record.provider:
             changes["provider"] = provider
-        if not provider and not record.note:
-            changes["note"] = UNNAMED
+        if not provider:
+            changes["notes"] = [*record.notes, UNNAMED]
         return replace(record, **changes) if changes else record
 
     def _provider(self, model: str) -> str:

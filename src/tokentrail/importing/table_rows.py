@@ -7,6 +7,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from tokentrail.compat.own_names import provider_name
+from tokentrail.compat.own_values import completed
 from tokentrail.counts import COUNTS
 from tokentrail.idempotency import claimed_key, escape
 from tokentrail.importing.mapping import Mapped
@@ -66,7 +67,8 @@ class _Row:
             trace_id=self.hex("trace_id"),
             span_id=self.hex("span_id"),
             metadata=metadata,
-            note=self._notes[0] if self._notes else "",
+            notes=self._notes,
+            calls=self.calls(),
             operation_id=self.text("operation_id"),
             response_id=self.text("response_id"),
             endpoint=self.text("endpoint"),
@@ -101,6 +103,11 @@ class _Row:
             raise NotTaken("the row has no key", fault=True)
         return f"postgres:{escape(source)}:{':'.join(escape(str(part)) for part in parts)}"
 
+    def calls(self) -> int:
+        """Returns the number of calls that the row sums up; 1 where the table does not say."""
+        stated = whole(self.value("calls"), "calls")
+        return 1 if stated is None else stated
+
     def hex(self, name: str) -> int:
         given = self.text(name).replace("-", "").lower()
         try:
@@ -122,17 +129,10 @@ class _Row:
     def counts(self, token_type: str, metadata: dict[str, Any]) -> dict[str, int | None]:
         counts = {name: whole(self.value(name), name) for name in _COUNTS if self.value(name) is not None}
         total = whole(self.value("total_tokens"), "total_tokens")
-        given, answered = counts.get("input_tokens"), counts.get("output_tokens")
         if total is None:
             return counts
-        if given is None and answered is None:
-            if token_type == "llm":  # noqa: S105 - a kind of token
-                metadata["total_tokens"] = total
-                self._notes.append(TOTAL_ALONE)
-            else:
-                counts["input_tokens"] = total
-        elif given is None and answered is not None:
-            counts["input_tokens"] = max(total - answered, 0)
-        elif answered is None and given is not None and token_type == "llm":  # noqa: S105 - same
-            counts["output_tokens"] = max(total - given, 0)
-        return counts
+        halves = completed(counts.get("input_tokens"), counts.get("output_tokens"), total, token_type)
+        if halves == (None, None):
+            metadata["total_tokens"] = total
+            self._notes.append(TOTAL_ALONE)
+        return counts | dict(zip(("input_tokens", "output_tokens"), halves, strict=True))

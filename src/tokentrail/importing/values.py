@@ -9,19 +9,19 @@ from datetime import datetime, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from tokentrail.compat.own_values import MOST_TOKENS, since_epoch
 from tokentrail.idempotency import EARLIEST_NS, EPOCH, LATEST_NS
 from tokentrail.importing.record import NotTaken
 
 __all__ = ["nested", "nested_list", "seconds", "text", "time_ns", "whole"]
 
-MOST: Final = 10**12
-"""A count beyond a trillion is malformed, as in the ledger."""
-
+LARGEST_EXPONENT: Final = 30
+"""Ten characters may state a number of a billion digits, with which nobody can calculate."""
+LONGEST_S: Final = 10**9
+"""A duration of thirty years is none."""
 _EMPTY: Final = (None, "", "null", "None", "\\N")
 _FRACTION: Final = re.compile(r"(.*\d:\d\d:\d\d)[.,](\d{1,9})\d*(.*)", re.DOTALL)
 _SHORT_OFFSET: Final = re.compile(r"(.*[+-]\d\d)(\d\d)?$", re.DOTALL)
-_UNITS: Final = ((10**17, 1), (10**14, 10**3), (10**11, 10**6), (0, 10**9))
-"""Numbers from so large are in units of so many nanoseconds: nanoseconds, microseconds, milliseconds, seconds since 1970."""
 
 
 def text(value: Any) -> str:
@@ -36,7 +36,7 @@ def whole(value: Any, name: str) -> int | None:
     if value in _EMPTY:
         return None
     number = _decimal(value)
-    if number is None or number != number.to_integral_value() or abs(number) > MOST:
+    if number is None or number != number.to_integral_value() or abs(number) > MOST_TOKENS:
         raise NotTaken(f"{name} is no whole number within a trillion", fault=True)
     if number < 0:
         raise NotTaken(f"{name} is negative", fault=True)
@@ -46,7 +46,8 @@ def whole(value: Any, name: str) -> int | None:
 def seconds(value: Any, unit: float = 1.0) -> int | None:
     """Returns a duration in nanoseconds, of a number of units of so many seconds; None for what is none."""
     number = None if value in _EMPTY else _decimal(value)
-    return None if number is None or not 0 <= number < MOST else int(number * Decimal(str(unit)) * 10**9)
+    found = None if number is None else number * Decimal(str(unit))
+    return None if found is None or not 0 <= found < LONGEST_S else int(found * 10**9)
 
 
 def _decimal(value: Any) -> Decimal | None:
@@ -56,7 +57,7 @@ def _decimal(value: Any) -> Decimal | None:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and (not number or number.adjusted() <= LARGEST_EXPONENT) else None
 
 
 def time_ns(value: Any, zone: tzinfo = timezone.utc, name: str = "the time") -> int:
@@ -66,10 +67,17 @@ def time_ns(value: Any, zone: tzinfo = timezone.utc, name: str = "the time") -> 
     Raises `NotTaken` for what is none, and for a time before 2020, of which the ledger holds nothing.
     """
     number = _decimal(value)
-    found = _written(text(value), zone, name) if number is None else int(number * next((unit for least, unit in _UNITS if number >= least), 1))
+    found = _written(text(value), zone, name) if number is None else _counted(number)
     if not EARLIEST_NS <= found <= LATEST_NS:
         raise NotTaken("older than 2020" if found < EARLIEST_NS else f"{name} is beyond the year 2262", fault=found >= EARLIEST_NS)
     return found
+
+
+def _counted(number: Decimal) -> int:
+    try:
+        return since_epoch(number)
+    except ValueError:
+        return 0 if number < 0 else LATEST_NS + 1
 
 
 def _written(written: str, zone: tzinfo, name: str) -> int:
