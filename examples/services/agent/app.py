@@ -68,7 +68,7 @@ def run(x_tenant_id: Annotated[str, Header(min_length=1)], x_request_id: Annotat
     return Run(x_tenant_id, x_request_id) if x_request_id else Run(x_tenant_id)
 
 
-async def asked(url: str, given: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
+async def asked(url: str, given: dict[str, Any], headers: dict[str, bytes] | None = None) -> Any:
     """Ask one of our own services; `httpx.HTTPError` where it fails."""
     answer = await app.state.http.post(url, json=given, headers=headers)
     answer.raise_for_status()
@@ -86,7 +86,7 @@ async def steps(question: str, tenant: str) -> AsyncIterator[str]:
         plan = await asked(f"{QUERY}/query", {"question": f"Which words would you search for to answer this? {question}"})
         yield event("plan", plan["text"])
         vector = (await asked(f"{EMBEDDING}/embeddings", {"text": f"{question} {plan['text']}"}))["vectors"][0]
-        found = await asked(f"{INGESTION}/search", {"vector": vector, "limit": 3}, {"X-Tenant-ID": tenant})
+        found = await asked(f"{INGESTION}/search", {"vector": vector, "limit": 3}, {"X-Tenant-ID": tenant.encode("latin-1")})  # as it came
         yield event("sources", [{name: part[name] for name in ("document", "place", "distance")} for part in found])
         answer = {"question": question, "passages": [part["text"] for part in found]}
         async with app.state.http.stream("POST", f"{QUERY}/chat", json=answer) as words:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
+import httpx
 import ollama
 import openai
 from fastapi import Depends, FastAPI, Header, HTTPException
@@ -23,12 +24,25 @@ from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXC
 from pydantic import BaseModel, Field
 
 import tokentrail
-from tokentrail import OPERATION_BATCH, OPERATION_INTERNAL, OPERATION_VECTOR_SEARCH, RetryBudget, Spent, argument, content_hash, retry, track_tokens
+from tokentrail import (
+    OPERATION_BATCH,
+    OPERATION_INTERNAL,
+    OPERATION_VECTOR_SEARCH,
+    RetryBudget,
+    Spent,
+    argument,
+    content_hash,
+    count_tokens,
+    retry,
+    track_tokens,
+)
 from tokentrail.web import ASGIMiddleware, header
 
 PROVIDER = os.environ.get("EMBEDDING_PROVIDER", "openai")
 MODEL = os.environ.get("EMBEDDING_MODEL", {"openai": "text-embedding-3-small", "ollama": "nomic-embed-text"}.get(PROVIDER, ""))
 REMEMBERED = 10_000
+LONGEST_TEXT = 8191
+"""Tokens that the models read."""
 
 Vector = list[float]
 
@@ -112,12 +126,17 @@ async def embedded(texts: list[str], spent: Spent) -> Embedded:
     memory: OrderedDict[str, Vector] = app.state.remembered
     keys = [content_hash(MODEL, text) for text in texts]
     unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in memory}
+    known = {key: memory[key] for key in keys if key in memory}  # kept here: other requests push texts out meanwhile
     if unknown:
+        if any(count_tokens(text, model=MODEL) > LONGEST_TEXT for text in unknown.values()):
+            raise HTTPException(413, f"a text has more than {LONGEST_TEXT} tokens")
         try:
-            memory.update(zip(unknown, await EMBEDDERS[PROVIDER](list(unknown.values())), strict=True))
-        except (openai.APIError, ollama.ResponseError, ConnectionError) as error:
+            made = dict(zip(unknown, await EMBEDDERS[PROVIDER](list(unknown.values())), strict=True))
+        except (openai.APIError, ollama.ResponseError, ConnectionError, httpx.TransportError) as error:
             raise HTTPException(503, f"{PROVIDER} does not answer") from error
-    vectors = [memory[key] for key in keys]
+        memory.update(made)
+        known |= made
+    vectors = [known[key] for key in keys]
     while len(memory) > REMEMBERED:
         memory.popitem(last=False)
     characters = sum(map(len, texts))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -23,7 +24,6 @@ def service(monkeypatch: pytest.MonkeyPatch, tokentrail_replay: ReplayServer) ->
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     monkeypatch.setenv("OPENAI_BASE_URL", tokentrail_replay.url("openai"))
     monkeypatch.syspath_prepend(Path(__file__).parent)
-    monkeypatch.delitem(sys.modules, "app", raising=False)
     monkeypatch.delitem(sys.modules, "app", raising=False)  # of another service, whose tests ran before
     import app  # noqa: PLC0415 - after the variables that it reads
 
@@ -40,6 +40,35 @@ def test_texts_are_paid_once_and_remembered(service: TestClient, tokentrail_usag
     assert first["statistics"]["tokens"] == usage.input_tokens
     assert (again["statistics"]["tokens"], again["statistics"]["remembered"]) == (0, 2)
     assert again["vectors"] == first["vectors"]
+
+
+def test_a_text_that_others_push_out_meanwhile_is_answered(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = sys.modules["app"]
+
+    async def while_others_embed(texts: list[str]) -> list[list[float]]:
+        app.app.state.remembered.clear()
+        return [[float(len(text))] for text in texts]
+
+    monkeypatch.setitem(app.EMBEDDERS, "openai", while_others_embed)
+    assert service.post("/embeddings", json={"text": "known"}, headers=ACME).is_success
+    answer = service.post("/embeddings/batch", json={"texts": ["known", "new"]}, headers=ACME).json()
+    assert answer["vectors"] == [[5.0], [3.0]]
+    assert answer["statistics"]["remembered"] == 1
+
+
+def test_a_provider_that_is_too_slow_is_one_sentence(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def too_slow(_texts: list[str]) -> list[list[float]]:
+        raise httpx.ReadTimeout("")  # as Ollama's client raises it
+
+    monkeypatch.setitem(sys.modules["app"].EMBEDDERS, "openai", too_slow)
+    answer = service.post("/embeddings", json={"text": "hello"}, headers=ACME)
+    assert (answer.status_code, answer.json()) == (503, {"detail": "openai does not answer"})
+
+
+def test_a_text_that_no_model_reads_is_refused_before_anybody_is_paid(service: TestClient, tokentrail_usages: Usages) -> None:
+    answer = service.post("/embeddings/batch", json={"texts": ["hello", "many words " * 10_000]}, headers=ACME)
+    assert answer.json() == {"detail": "a text has more than 8191 tokens"}
+    assert len(tokentrail_usages) == 0
 
 
 def test_a_report_that_is_read_twice_counts_once(tokentrail_usages: Usages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

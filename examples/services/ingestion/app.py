@@ -20,11 +20,12 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 import httpx
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import DatabaseError
-from fastapi import Depends, FastAPI, Header, HTTPException
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi.responses import JSONResponse
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 import tokentrail
 from tokentrail import argument, content_hash, count_tokens, track_tokens
@@ -33,6 +34,7 @@ EMBEDDING = os.environ.get("EMBEDDING_URL", "http://127.0.0.1:8002")
 CLICKHOUSE = os.environ.get("CLICKHOUSE_DSN", "http://127.0.0.1:8123")
 MODEL = os.environ.get("EMBEDDING_MODEL", "text-embedding-3-small")
 PART_TOKENS = 200
+PARTS_AT_ONCE = 500
 
 tokentrail.configure(baggage_hosts=[urlsplit(EMBEDDING).netloc])  # tenant and operation id go there, and nowhere else
 tokentrail.setup_opentelemetry(service_name="ingestion")
@@ -68,7 +70,7 @@ class Store:
 
     def has(self, tenant: str, document: str) -> int:
         """Return the number of parts of a document."""
-        if self.search.startswith("not"):
+        if not int(self._client.command("EXISTS TABLE documents.parts")):
             return 0
         question = "SELECT uniqExact(place) FROM documents.parts WHERE tenant_id = {tenant:String} AND document = {document:String}"
         return int(self._client.query(question, {"tenant": tenant, "document": document}).result_rows[0][0])
@@ -99,7 +101,7 @@ FastAPIInstrumentor.instrument_app(app, excluded_urls="/healthz", exclude_spans=
 class Document(BaseModel):
     """A text to keep."""
 
-    text: Annotated[str, Field(min_length=1)]
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Kept(BaseModel):
@@ -126,18 +128,35 @@ def tenant(x_tenant_id: Annotated[str, Header(min_length=1)]) -> str:
 Tenant = Annotated[str, Depends(tenant)]
 
 
+def halves(text: str) -> Iterator[tuple[str, int]]:
+    """Halve a sentence that is too long, between words where there are any, and its halves again."""
+    tokens = count_tokens(text, model=MODEL)
+    if tokens <= PART_TOKENS or len(text) < 2:  # noqa: PLR2004 - one character
+        yield text, tokens
+    else:
+        middle = max(text.rfind(" ", 0, len(text) // 2), 0) or len(text) // 2
+        yield from halves(text[:middle].rstrip())
+        yield from halves(text[middle:].lstrip())
+
+
 def parts_of(text: str) -> Iterator[tuple[str, int]]:
     """Split a text between sentences into parts of some 200 tokens, each with its number of tokens."""
     held: list[str] = []
     tokens = 0
-    for sentence in re.split(r"(?<=[.!?])\s+", text.strip()):
-        more = count_tokens(sentence, model=MODEL)
+    for sentence, more in (short for long in re.split(r"(?<=[.!?])\s+", text) for short in halves(long)):
         if held and tokens + more > PART_TOKENS:
             yield " ".join(held), tokens
             held, tokens = [], 0
         held.append(sentence)
         tokens += more
     yield " ".join(held), tokens
+
+
+def embedded(parts: list[tuple[str, int]]) -> list[list[float]]:
+    """Have some parts embedded; `httpx.HTTPError` where that fails."""
+    answer = app.state.embedding.post("/internal/embed", json={"texts": [text for text, _tokens in parts]}, headers={"X-Purpose": "index"})
+    vectors: list[list[float]] = answer.raise_for_status().json()["vectors"]
+    return vectors
 
 
 @app.post("/documents")
@@ -150,8 +169,7 @@ def ingest(given: Document, tenant: Tenant, x_request_id: Annotated[str, Header(
     if app.state.store.has(tenant, document) == len(parts):
         return Kept(document=document, parts=len(parts), tokens=total, embedded=False)
     try:
-        answer = app.state.embedding.post("/internal/embed", json={"texts": [text for text, _tokens in parts]}, headers={"X-Purpose": "index"})
-        vectors = answer.raise_for_status().json()["vectors"]
+        vectors = [vector for begin in range(0, len(parts), PARTS_AT_ONCE) for vector in embedded(parts[begin : begin + PARTS_AT_ONCE])]
     except httpx.HTTPError as error:
         raise HTTPException(502, f"the embedding service fails: {type(error).__name__}") from error
     app.state.store.prepare(len(vectors[0]))
@@ -164,6 +182,14 @@ def search(wanted: Wanted, tenant: Tenant) -> list[dict[str, Any]]:
     """Find the parts nearest to a vector, of the tenant's own documents."""
     store: Store = app.state.store
     return store.nearest(tenant, wanted.vector, wanted.limit)
+
+
+@app.exception_handler(DatabaseError)
+def refused(_request: Request, error: Exception) -> JSONResponse:
+    """ClickHouse is away, or refuses a vector of another model."""
+    if isinstance(error, OperationalError):
+        return JSONResponse({"detail": "ClickHouse does not answer"}, 503)
+    return JSONResponse({"detail": "ClickHouse refuses the vector: is it of another model?"}, 422)
 
 
 @app.get("/healthz")

@@ -55,6 +55,7 @@ class Parts:
         self.children: dict[str, Child] = {}
         self.collector: collector.Collector | None = None
         self._built, self._real, self._ports, self._settings = built, real, ports, dict(settings or {})
+        self._server: ServerProcess | None = None
         self._stack = contextlib.ExitStack()
         self._counting = contextlib.ExitStack()
 
@@ -80,6 +81,7 @@ class Parts:
         server = self._stack.enter_context(
             ServerProcess.started(self.folder / "clickhouse", http_port=clickhouse, otlp_port=otlp, log=self.logs / "clickhouse.log")
         )
+        self._server = server
         self.url["clickhouse"], self.dsn = server.addresses.http, server.addresses.dsn
         telemetry = usages = server.addresses.otlp
         if self._built is not None:
@@ -106,6 +108,10 @@ class Parts:
         child = Child(name, command, environment=environment, log=self.logs / f"{name}.log", ready=lambda: answers(health))
         self.children[name] = self._counting.enter_context(child)
         child.start(timeout_s=60)
+
+    def ended(self) -> list[Child]:
+        """Return the parts whose processes have ended."""
+        return [part for part in (*self.children.values(), self.collector, self._server) if part is not None and not part.running]
 
     def stop_services(self) -> None:
         """Stop the services and what they ask, and send what is left in the journal; ClickHouse and the Collector go on."""

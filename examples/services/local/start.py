@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 from parts import KEYS, NAMES, Parts, real_providers
@@ -19,7 +20,7 @@ from parts import KEYS, NAMES, Parts, real_providers
 from tokentrail.embedded.errors import CannotStart
 from tokentrail.local import collector
 from tokentrail.local.cache import Progress, Unavailable
-from tokentrail.local.child import StartFailed
+from tokentrail.local.child import StartFailed, exit_description
 from tokentrail.local.ports import free_port
 from tokentrail.process.signals import Stop, ended_by_signals
 
@@ -67,6 +68,28 @@ def taken(ports: dict[str, int]) -> str:
     return ""
 
 
+def unusable(folder: Path, ready_file: Path | None) -> str:
+    """Say which folder cannot be written to; "" for none."""
+    if ready_file is not None and not ready_file.parent.is_dir():
+        return f"{ready_file.parent}, the folder of --ready-file, is not there"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return f"{folder} cannot be written to ({error.strerror}): choose another folder with --data"
+    return ""
+
+
+def watch(parts: Parts, stop: Stop) -> None:
+    """Wait for the stop, and say once of each part if it ends before."""
+    told: set[int] = set()
+    while not stop.wait(1.0):
+        for part in parts.ended():
+            if part.pid not in told:
+                told.add(part.pid)
+                say(f"{part.name} has ended {exit_description(part.code or 0)}; the others go on without it. Its log: {part.log}")
+
+
 def started(parts: Parts, real: list[str]) -> None:
     """Print where everything is."""
     for name in NAMES:
@@ -90,7 +113,7 @@ def main() -> int:
     """Start, wait for a signal, stop. Returns the exit code."""
     given = options()
     real = real_providers(os.environ)
-    if not given.free_ports and (refused := taken(PORTS)):
+    if refused := ("" if given.free_ports else taken(PORTS)) or unusable(given.data, given.ready_file):
         say(refused)
         return 2
     with contextlib.ExitStack() as stack:
@@ -109,7 +132,7 @@ def main() -> int:
         if given.ready_file:
             ready(parts, given.ready_file)
         with Stop() as stop, stop.on_signals():
-            stop.wait()
+            watch(parts, stop)
             say("\nstopping: the services first, then what they left in the journal, the Collector, ClickHouse")
             stack.close()
             say("stopped")

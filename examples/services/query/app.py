@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from models import GROQ_MODEL, OLLAMA_MODEL, Messages, Models, NobodyAnswersError, Restart
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 import tokentrail
 from tokentrail import (
@@ -41,6 +41,9 @@ from tokentrail import (
 from tokentrail.web import ASGIMiddleware, header
 
 LONGEST_PROMPT = 100_000
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""Nobody is paid for blanks."""
 
 tokentrail.setup_opentelemetry(service_name="query")
 tokentrail.use_prices(Path(__file__).with_name("prices.toml"))
@@ -65,26 +68,26 @@ FastAPIInstrumentor.instrument_app(app, excluded_urls="/healthz", exclude_spans=
 class Question(BaseModel):
     """What is asked, with passages to answer from."""
 
-    question: Annotated[str, Field(min_length=1)]
+    question: Words
     passages: list[str] = []
 
 
 class Text(BaseModel):
     """A text to summarize."""
 
-    text: Annotated[str, Field(min_length=1)]
+    text: Words
 
 
 class Labelled(Text):
     """A text, and the labels of which one fits."""
 
-    labels: Annotated[list[str], Field(min_length=2)]
+    labels: Annotated[list[Words], Field(min_length=2)]
 
 
 class Wanted(Text):
     """A text, and the fields that are looked for in it."""
 
-    fields: Annotated[list[str], Field(min_length=1)]
+    fields: Annotated[list[Words], Field(min_length=1)]
 
 
 class Answer(BaseModel):
@@ -157,7 +160,8 @@ async def classify(given: Labelled) -> dict[str, str | None]:
     """The label that fits; null where the model names none."""
     task = "Answer with the label that fits the text, and nothing else."
     text = await app.state.models.complete(conversation(task, f"Labels: {', '.join(given.labels)}\n\n{given.text}"))
-    return {"label": next((label for label in given.labels if label.lower() in text.lower()), None)}
+    named = [label for label in given.labels if label.lower() in text.lower()]
+    return {"label": max(named, key=len, default=None)}  # of "art" and "smart art" the longer one
 
 
 @app.post("/extract")
@@ -168,7 +172,9 @@ async def extract(given: Wanted) -> dict[str, Any]:
     try:
         found = json.loads(await app.state.models.complete(conversation(task, given.text), as_json=True))
     except ValueError:
-        raise HTTPException(502, "the model's answer is no JSON") from None
+        found = None
+    if not isinstance(found, dict):
+        raise HTTPException(502, "the model's answer is no JSON object")
     return {name: found.get(name) for name in given.fields}
 
 

@@ -28,7 +28,6 @@ def service(monkeypatch: pytest.MonkeyPatch, tokentrail_replay: ReplayServer) ->
         monkeypatch.setenv("GROQ_BASE_URL", tokentrail_replay.url("groq", faults=groq))
         monkeypatch.setenv("OLLAMA_HOST", tokentrail_replay.url("ollama", faults=ollama))
         monkeypatch.syspath_prepend(Path(__file__).parent)
-        monkeypatch.delitem(sys.modules, "app", raising=False)
         monkeypatch.delitem(sys.modules, "app", raising=False)  # of another service, whose tests ran before
         import app  # noqa: PLC0415 - after the variables that it reads
 

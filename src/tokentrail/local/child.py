@@ -28,7 +28,7 @@ from tokentrail.local.guard import Group, start_group
 if TYPE_CHECKING:
     from typing_extensions import Self  # in the standard library from Python 3.11
 
-__all__ = ["Child", "StartFailed", "last_words"]
+__all__ = ["Child", "StartFailed", "exit_description", "last_words"]
 
 LAST_WORDS = 400
 """Characters of a child's output that error messages contain."""
@@ -220,7 +220,7 @@ class Child:
         while self._ready is not None and not self._ready():
             code = self.code
             if code is not None:
-                raise StartFailed(f"{self.name} ended {_exit_description(code)}; its last words: {self.last_words()}", code)
+                raise StartFailed(f"{self.name} ended {exit_description(code)}; its last words: {self.last_words()}", code)
             if time.monotonic() > deadline:
                 raise StartFailed(f"{self.name} was not ready after {timeout_s:.0f} s; its last words: {self.last_words()}")
             time.sleep(POLL_S)
@@ -246,6 +246,6 @@ def _remove(folder: Path, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _exit_description(code: int) -> str:
+def exit_description(code: int) -> str:
     """Returns how a process ended. A signal's name is clearer than its number: SIGILL means a program built for another processor."""
     return f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
