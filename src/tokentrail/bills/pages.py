@@ -100,16 +100,17 @@ def rows_of(page: Page, name: str = "data") -> list[Mapping[str, Any]]:
 class Once:
     """Rows that were read, by what they are of; a row that comes again with the same numbers is left out, with other numbers an error."""
 
-    __slots__ = ("_notes", "_read")
+    __slots__ = ("_notes", "_numbers", "_read")
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, numbers: Container[str] = ()) -> None:
+        """Fields of `numbers` are numbers, though they are texts."""
         self._notes = notes
+        self._numbers = numbers
         self._read: dict[bytes, bytes] = {}
 
     def is_new(self, page: Page, *parts: Mapping[str, Any]) -> bool:
         """Whether a row, made of these parts, was not read yet. Raises `BillError` for two rows of the same thing, with different numbers."""
-        words = [{name: value for name, value in part.items() if value is None or isinstance(value, (str, bool))} for part in parts]
-        subject = _digest(words)
+        subject = _digest([{name: value for name, value in part.items() if self._is_word(name, value)} for part in parts])
         numbers = _digest(parts)
         former = self._read.setdefault(subject, numbers)
         if former is numbers:
@@ -118,6 +119,9 @@ class Once:
             raise BillError(f"{page.place}: a row is there twice with different numbers: were reports of different times saved together?")
         self._notes.say("a row that is there twice was read once")
         return False
+
+    def _is_word(self, name: str, value: Any) -> bool:
+        return (value is None or isinstance(value, (str, bool))) and name not in self._numbers
 
 
 def _digest(value: Any) -> bytes:
