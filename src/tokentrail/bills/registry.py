@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
-from tokentrail.bills import anthropic, openai, openrouter, table
+from tokentrail.bills import anthropic, focus, openai, openrouter, table
 from tokentrail.bills.access import Access, Patience, key_of
 from tokentrail.bills.errors import BillError
 from tokentrail.bills.line import BillLine
@@ -19,7 +19,7 @@ from tokentrail.wording import did_you_mean
 
 __all__ = ["READERS", "read_file", "read_live", "reader_named"]
 
-READERS: Final[tuple[Reader, ...]] = (*openai.READERS, *anthropic.READERS, *openrouter.READERS, *table.READERS)
+READERS: Final[tuple[Reader, ...]] = (*openai.READERS, *anthropic.READERS, *openrouter.READERS, *focus.READERS, *table.READERS)
 """The order of lists."""
 
 
