@@ -121,3 +121,18 @@ def test_a_live_read_asks_as_the_reference_says(recorded, quick, utc):
     assert (first.query["bucket_width"], first.query["limit"], second.query["page"]) == (["1d"], ["31"], ["page-2"])
     assert third.query["group_by[]"] == ["workspace_id", "description"]
     assert first.headers["anthropic-version"] == "2023-06-01"
+
+
+def test_the_newer_api_is_asked_for_31_days_at_a_time(recorded, quick, utc):
+    path = "/v1/organizations/analytics/usage"
+    with ReportServer({path: [recorded("anthropic-analytics-usage.json")]}, header="x-api-key", value=KEY) as server:
+        more = {"url": server.url, "environment": ENVIRONMENT, "patience": quick}
+        (line,) = read_live("anthropic-analytics-usage", utc(2026, 11, 1, 5), utc(2026, 12, 5), **more)
+        assert (line.source, line.requests) == ("anthropic-analytics-usage", 3)
+        list(read_live("anthropic-analytics-cost", utc(2026, 11, 1), utc(2026, 11, 2), **more))
+    first, second, costs = server.asked
+    assert (first.query["starting_at"], first.query["ending_at"]) == (["2026-11-01T05:00:00Z"], ["2026-12-02T00:00:00Z"])
+    assert (second.query["starting_at"], second.query["ending_at"]) == (["2026-12-02T00:00:00Z"], ["2026-12-05T00:00:00Z"])
+    assert (first.query["time_bucket_width"], first.query["limit"], len(first.query["group_by[]"])) == (["1d"], ["1000"], 5)
+    assert costs.query["group_by[]"][-2:] == ["cost_type", "token_type"]
+    assert first.headers["anthropic-beta"] == "analytics-usage-cost-2026-08-24"

@@ -1,9 +1,9 @@
 """Anthropic's reports of an organization: usage of messages and costs, of the Usage and Cost API and of the Usage and Cost Analytics API.
 
 Sources: "Usage and Cost API" and the references of `GET /v1/organizations/usage_report/messages` and `/v1/organizations/cost_report`
-(platform.claude.com/docs/en/manage-claude/usage-cost-api), which are the legacy API and are read live; of the newer one, `GET
-/v1/organizations/analytics/usage` and `/cost`, saved answers are read, by the types of the official SDK (anthropic-sdk-python 2.14,
-`anthropic/types/beta/organization/analytics`).
+(platform.claude.com/docs/en/manage-claude/usage-cost-api), which is the older API; "Usage and Cost Analytics API" and the types of the official SDK
+(anthropic-sdk-python 2.14, `anthropic/types/beta/organization/analytics`) for the newer one, `GET /v1/organizations/analytics/usage` and `/cost`, a
+beta since October 2026. A file may hold answers of either.
 
 `uncached_input_tokens`, cache reads and cache writes are disjoint there; the ledger's input tokens are their sum. Amounts are decimal texts in cents.
 The default workspace and requests from the console's workbench have no workspace and no key. Costs of the priority tier are in no cost report.
@@ -12,7 +12,7 @@ The default workspace and requests from the console's workbench have no workspac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +23,7 @@ from tokentrail.bills.errors import BillError
 from tokentrail.bills.line import BillLine
 from tokentrail.bills.mapping import BillMapping
 from tokentrail.bills.pages import Once, Page, live_pages, rows_of, saved_pages
-from tokentrail.bills.reader import Live, Reader
+from tokentrail.bills.reader import FromFile, Live, Reader
 from tokentrail.bills.report import Notes, Window
 from tokentrail.bills.values import amount, count, currency, mapping_of, moment, text
 from tokentrail.money import EXACT
@@ -68,15 +68,15 @@ def _flat(page: Page, found: Mapping[str, Any], measured: str) -> Mapping[str, A
     return {**mapping_of(found.get("group"), "group"), **mapping_of(found[measured], measured)}
 
 
-def _usage_of(pages: Iterator[Page], notes: Notes) -> Iterator[BillLine]:
+def _usage_of(source: str, pages: Iterator[Page], notes: Notes) -> Iterator[BillLine]:
     for page, span, row in _rows(pages, "usage", notes):
         try:
-            yield from _usage_lines(span, row, notes)
+            yield from _usage_lines(source, span, row, notes)
         except BillError as error:
             raise BillError(f"{page.place}: {error}") from None
 
 
-def _usage_lines(span: Mapping[str, Any], row: Mapping[str, Any], notes: Notes) -> Iterator[BillLine]:
+def _usage_lines(source: str, span: Mapping[str, Any], row: Mapping[str, Any], notes: Notes) -> Iterator[BillLine]:
     if "amount" in row or "uncached_input_tokens" not in row:
         raise BillError("it is no report of usage: costs are read by anthropic-cost")
     written = mapping_of(row.get("cache_creation"), "cache_creation")
@@ -87,7 +87,7 @@ def _usage_lines(span: Mapping[str, Any], row: Mapping[str, Any], notes: Notes) 
     short, hour = (count(written.get(name), name) or 0 for name in _WRITES)
     shared = _shared(span, row)
     yield BillLine(
-        source="anthropic-usage",
+        source=source,
         counts={
             "input_tokens": fresh + reads + short + hour,
             "output_tokens": count(row.get("output_tokens"), "output_tokens") or 0,
@@ -101,7 +101,7 @@ def _usage_lines(span: Mapping[str, Any], row: Mapping[str, Any], notes: Notes) 
     )
     searches = count(mapping_of(row.get("server_tool_use"), "server_tool_use").get("web_search_requests"), "web_search_requests")
     if searches:
-        yield BillLine(source="anthropic-usage", item="web_search", quantity=Decimal(searches), unit="calls", **shared)
+        yield BillLine(source=source, item="web_search", quantity=Decimal(searches), unit="calls", **shared)
 
 
 def _note_unknown(row: Mapping[str, Any], known: frozenset[str], notes: Notes) -> None:
@@ -110,7 +110,7 @@ def _note_unknown(row: Mapping[str, Any], known: frozenset[str], notes: Notes) -
             notes.say(f"the field {name if _NAME.fullmatch(name) else 'of a strange name'}, which is not known, was not read")
 
 
-def _costs_of(pages: Iterator[Page], notes: Notes) -> Iterator[BillLine]:
+def _costs_of(source: str, pages: Iterator[Page], notes: Notes) -> Iterator[BillLine]:
     for page, span, row in _rows(pages, "cost", notes):
         try:
             if "amount" not in row:
@@ -118,7 +118,7 @@ def _costs_of(pages: Iterator[Page], notes: Notes) -> Iterator[BillLine]:
             _note_unknown(row, _KNOWN, notes)
             paid = EXACT.multiply(amount(row["amount"], "amount"), _CENTS)
             item = text(row.get("description")) or text(row.get("token_type")) or text(row.get("cost_type"))
-            yield BillLine(source="anthropic-cost", cost=paid, currency=currency(row.get("currency")), item=item, **_shared(span, row))
+            yield BillLine(source=source, cost=paid, currency=currency(row.get("currency")), item=item, **_shared(span, row))
         except BillError as error:
             raise BillError(f"{page.place}: {error}") from None
 
@@ -142,48 +142,74 @@ def _shared(span: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _live_usage(access: Access, window: Window, notes: Notes) -> Iterator[BillLine]:
-    query = [*_asked(window, _BUCKETS_A_PAGE[window.bucket]), *(("group_by[]", each) for each in _GROUPS)]
-    return _usage_of(live_pages(access, _USAGE, query), notes)
+    query = [*_asked(window, "bucket_width", _BUCKETS_A_PAGE[window.bucket]), *(("group_by[]", each) for each in _GROUPS)]
+    return _usage_of("anthropic-usage", live_pages(access, _USAGE, query), notes)
 
 
 def _live_costs(access: Access, window: Window, notes: Notes) -> Iterator[BillLine]:
-    query = [*_asked(window, _BUCKETS_A_PAGE["1d"]), ("group_by[]", "workspace_id"), ("group_by[]", "description")]
-    return _costs_of(live_pages(access, _COSTS, query), notes)
+    query = [*_asked(window, "bucket_width", _BUCKETS_A_PAGE["1d"]), ("group_by[]", "workspace_id"), ("group_by[]", "description")]
+    return _costs_of("anthropic-cost", live_pages(access, _COSTS, query), notes)
 
 
-def _asked(window: Window, per_page: str) -> list[tuple[str, str]]:
+def _live_newer_usage(access: Access, window: Window, notes: Notes) -> Iterator[BillLine]:
+    return _usage_of("anthropic-analytics-usage", _newer_pages(access, "usage", window, _GROUPS), notes)
+
+
+def _live_newer_costs(access: Access, window: Window, notes: Notes) -> Iterator[BillLine]:
+    return _costs_of("anthropic-analytics-cost", _newer_pages(access, "cost", window, (*_GROUPS, "cost_type", "token_type")), notes)
+
+
+def _newer_pages(access: Access, name: str, window: Window, groups: tuple[str, ...]) -> Iterator[Page]:
+    """Yields the pages of a range, of which the API takes 31 days at a time."""
+    since = window.since
+    while since < window.until:
+        until = min(since.replace(hour=0, minute=0, second=0, microsecond=0) + _LONGEST, window.until)
+        asked = [*_asked(Window(since, until, window.bucket), "time_bucket_width", "1000"), ("order_by", "time"), ("order", "asc")]
+        yield from live_pages(access, f"/v1/organizations/analytics/{name}", [*asked, *(("group_by[]", each) for each in groups)])
+        since = until
+
+
+def _asked(window: Window, width: str, per_page: str) -> list[tuple[str, str]]:
     times = {"starting_at": window.since, "ending_at": window.until}
-    return [*((name, f"{each:%Y-%m-%dT%H:%M:%SZ}") for name, each in times.items()), ("bucket_width", window.bucket), ("limit", per_page)]
+    return [*((name, f"{each:%Y-%m-%dT%H:%M:%SZ}") for name, each in times.items()), (width, window.bucket), ("limit", per_page)]
 
 
-def _usage_from_file(path: Path, notes: Notes, _: BillMapping) -> Iterator[BillLine]:
-    return _usage_of(saved_pages(path, notes), notes)
+def _from_file(read: Callable[[str, Iterator[Page], Notes], Iterator[BillLine]], source: str) -> FromFile:
+    def lines(path: Path, notes: Notes, _: BillMapping) -> Iterator[BillLine]:
+        return read(source, saved_pages(path, notes), notes)
 
-
-def _costs_from_file(path: Path, notes: Notes, _: BillMapping) -> Iterator[BillLine]:
-    return _costs_of(saved_pages(path, notes), notes)
+    return lines
 
 
 def _headers(key: str) -> Mapping[str, str]:
     return {"x-api-key": key, "anthropic-version": "2023-06-01"}
 
 
+def _newer_headers(key: str) -> Mapping[str, str]:
+    return {**_headers(key), "anthropic-beta": "analytics-usage-cost-2026-08-24"}
+
+
 _URL: Final = "https://api.anthropic.com"
 _VARIABLES: Final = ("ANTHROPIC_ADMIN_API_KEY", "ANTHROPIC_ADMIN_KEY")
 _KEY: Final = "an Admin API key of the organization (platform.claude.com/settings/admin-keys)"
 _SAVED: Final = "answers of the API, saved as they came"
+_LONGEST: Final = timedelta(days=31)
 _SETTLES: Final = timedelta(hours=24)
 """Figures come in batches, within four hours typically and 24 at times (docs.estuary.dev, "Anthropic", of the Analytics API)."""
+
+_USAGE_BY: Final = ("model", "project", "api_key", "batch", "service_tier", "item")
+_FILES: Final = ("json", "jsonl")
+
 
 READERS: Final = (
     Reader(
         name="anthropic-usage",
         title="Anthropic: usage of messages",
-        states=("tokens", "requests", "items"),
-        by=("model", "project", "api_key", "batch", "service_tier", "item"),
-        files=("json", "jsonl"),
+        states=("tokens", "items"),
+        by=_USAGE_BY,
+        files=_FILES,
         where=_SAVED,
-        from_file=_usage_from_file,
+        from_file=_from_file(_usage_of, "anthropic-usage"),
         live=Live(_URL, _VARIABLES, _KEY, _headers, _live_usage, settles=_SETTLES),
     ),
     Reader(
@@ -191,9 +217,29 @@ READERS: Final = (
         title="Anthropic: costs of the organization",
         states=("cost",),
         by=("model", "project", "batch", "service_tier", "item"),
-        files=("json", "jsonl"),
+        files=_FILES,
         where=_SAVED,
-        from_file=_costs_from_file,
+        from_file=_from_file(_costs_of, "anthropic-cost"),
         live=Live(_URL, _VARIABLES, _KEY, _headers, _live_costs, buckets=("1d",), settles=_SETTLES),
+    ),
+    Reader(
+        name="anthropic-analytics-usage",
+        title="Anthropic: usage, of the Analytics API (beta)",
+        states=("tokens", "requests", "items"),
+        by=_USAGE_BY,
+        files=_FILES,
+        where=_SAVED,
+        from_file=_from_file(_usage_of, "anthropic-analytics-usage"),
+        live=Live(_URL, _VARIABLES, _KEY, _newer_headers, _live_newer_usage, settles=_SETTLES),
+    ),
+    Reader(
+        name="anthropic-analytics-cost",
+        title="Anthropic: costs, of the Analytics API (beta)",
+        states=("cost",),
+        by=_USAGE_BY,
+        files=_FILES,
+        where=_SAVED,
+        from_file=_from_file(_costs_of, "anthropic-analytics-cost"),
+        live=Live(_URL, _VARIABLES, _KEY, _newer_headers, _live_newer_costs, settles=_SETTLES),
     ),
 )

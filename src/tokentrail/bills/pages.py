@@ -116,7 +116,7 @@ class Once:
         if former is numbers:
             return True
         if former != numbers:
-            raise BillError(f"{page.place}: a row is there twice with different numbers: were reports of different times saved together?")
+            raise BillError(f"{page.place}: a row is there twice with different numbers: its pages are of different times")
         self._notes.say("a row that is there twice was read once")
         return False
 
