@@ -1,6 +1,6 @@
 """What reading a large table of a bill costs: CPU and memory, of a table without mapping and of an export in FOCUS.
 
-    python benchmarks/bill_table.py [--rows 1000000]
+python benchmarks/bill_table.py [--rows 1000000]
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pathlib import Path
 from tokentrail.bills.mapping import mapping_with
 from tokentrail.bills.registry import read_file
 
-FOCUS = "ChargePeriodStart,ChargePeriodEnd,BilledCost,BillingCurrency,ChargeCategory,ConsumedQuantity,ConsumedUnit,ServiceName,SubAccountId,x_UsageType"
+FOCUS = (
+    "ChargePeriodStart,ChargePeriodEnd,BilledCost,BillingCurrency,ChargeCategory,ConsumedQuantity,ConsumedUnit,ServiceName,SubAccountId,x_UsageType"
+)
 METERS = ("USE1-Claude4.5Sonnet-input-tokens", "USE1-NovaPro-output-tokens", "USE1-Claude4Sonnet-cache-read-input-token-count")
 
 
