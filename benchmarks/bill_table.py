@@ -23,12 +23,14 @@ METERS = ("USE1-Claude4.5Sonnet-input-tokens", "USE1-NovaPro-output-tokens", "US
 
 
 def plain(rows: int) -> Iterator[str]:
+    """Yields the lines of a table with columns of usual names."""
     yield "day,model,input_tokens,output_tokens,cost\n"
     for number in range(rows):
         yield f"2025-{1 + number % 12:02}-{1 + number % 28:02},model-{number % 50},{number},7,0.0{number}\n"
 
 
 def focus(rows: int) -> Iterator[str]:
+    """Yields the lines of an export in FOCUS, of which every second row is of another service."""
     yield f"{FOCUS}\n"
     for number in range(rows):
         day = f"2025-11-{1 + number % 28:02}"
@@ -37,6 +39,7 @@ def focus(rows: int) -> Iterator[str]:
 
 
 def main() -> None:
+    """Writes both tables, reads them, and prints what that cost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     rows = parser.parse_args().rows

@@ -209,3 +209,38 @@ def test_a_question_that_makes_no_sense_is_refused_before_a_request(utc):
         with pytest.raises(BillError, match=sentence):
             read_live(name, since, until, bucket=bucket, environment=ENVIRONMENT)
     assert reader_named("openai-usage").live is not None
+
+
+def test_a_report_that_is_limited_page_after_page_is_read_whole(recorded, read):
+    pages = []
+    for number in range(30):
+        page = recorded("openai-cost.json")
+        page["data"][0] |= {"start_time": 1764201600 + 86400 * number, "end_time": 1764288000 + 86400 * number}
+        pages.append({"data": page["data"]})
+    with ReportServer({COSTS: pages}) as server:
+        server.limits_each = True
+        assert len(read(server.url)) == 60
+        assert len(server.asked) == 60
+
+
+def test_a_proxy_is_asked_for_a_tunnel_and_never_sees_the_key(read, monkeypatch):
+    heard = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            connection, _ = listening.accept()
+            with connection:
+                heard.append(connection.recv(10_000))
+                connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{listening.getsockname()[1]}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("https_proxy", raising=False)
+        with pytest.raises(BillError, match="cannot be read") as raised:
+            read("https://api.example.invalid/v1", patience=Patience(seconds=10, attempts=1))
+    assert heard[0].startswith(b"CONNECT api.example.invalid:443 ")
+    assert b"Basic dXNlcjpzZWNyZXQ=" in heard[0]
+    assert KEY.encode() not in heard[0]
+    assert "secret" not in str(raised.value)

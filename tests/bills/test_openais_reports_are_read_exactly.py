@@ -202,6 +202,25 @@ def test_a_bucket_across_midnight_stays_whole(recorded, tmp_path, utc):
     assert not list(read_file("openai-usage", path, since=utc(2025, 11, 27, 0, 30)))
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"end_time": 1764201600}, "ends before it starts"),
+        ({"start_time": None}, "start_time is no number of seconds"),
+        ({"start_time": "2025-11-27"}, "start_time is no number of seconds"),
+        ({"start_time": 5}, "start_time is older than 2020"),
+        ({"end_time": 10**40}, "end_time"),
+        ({"results": "none"}, "no list of objects under 'results'"),
+        ({"results": [7]}, "no list of objects under 'results'"),
+    ],
+)
+def test_a_bucket_that_is_none_is_one_sentence(recorded, tmp_path, change, reason):
+    page = recorded("openai-usage.json")
+    page["data"][0] |= change
+    with pytest.raises(BillError, match=f"line 1: .*{reason}"):
+        read(tmp_path, page)
+
+
 def test_a_grouping_that_is_refused_gives_way_to_a_coarser_one(recorded, quick, utc):
     with ReportServer({COMPLETIONS: [recorded("openai-usage.json")]}) as server:
         server.refused_groups = {"service_tier"}

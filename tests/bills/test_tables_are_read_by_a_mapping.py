@@ -184,6 +184,12 @@ def test_a_table_that_is_none_is_one_sentence(tmp_path, text, words, sentence):
     assert "\n" not in str(raised.value)
 
 
+def test_a_columns_name_cannot_speak_to_a_terminal(tmp_path):
+    with pytest.raises(BillError) as raised:
+        read(tmp_path, '"\x1b[2Jday\nx",b\n2025-11-27,1\n', "provider==x")
+    assert str(raised.value).isprintable()
+
+
 def test_files_that_cannot_be_read_are_one_sentence(tmp_path):
     path = tmp_path / "bill.csv"
     cases = {

@@ -45,6 +45,7 @@ class ReportServer(LoopbackServer):
         self.faults: list[Fault] = []
         self.missing: set[str] = set()
         self.refused_groups: set[str] = set()
+        self.limits_each = False
         self.asked: list[Asked] = []
         self._header, self._value = header, value
 
@@ -52,6 +53,8 @@ class ReportServer(LoopbackServer):
         parts = urlsplit(request.path)
         query = parse_qs(parts.query)
         self.asked.append(Asked(parts.path, query, {name.lower(): value for name, value in request.headers.items()}, time.monotonic()))
+        if self.limits_each and len(self.asked) % 2:
+            return self._send(request, 429, b"{}", {"retry-after-ms": "1"})
         if self.faults:
             fault = self.faults.pop(0)
             return self._send(request, fault.status, fault.body, fault.headers, cut=fault.cut)

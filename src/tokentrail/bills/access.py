@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import urllib3
 
@@ -24,6 +24,7 @@ from tokentrail.bills.errors import BillError, EndsEarlyError
 from tokentrail.bills.values import decoded, mapping_of
 from tokentrail.journal.deadline import Deadline, pools
 from tokentrail.retrying.decorator import retry
+from tokentrail.retrying.policy import RetryBudget
 
 __all__ = ["LARGEST_ANSWER", "Access", "Answered", "Patience", "key_of"]
 
@@ -68,7 +69,7 @@ class Patience:
 
 
 class Access:
-    """Requests to one API, one after another. `variable` is the environment variable that holds the key, for sentences."""
+    """Requests to one API, one after another, within a `with`. `variable` is the environment variable that holds the key, for sentences."""
 
     __slots__ = ("_deadline", "_fetch", "_headers", "_pool", "_url", "_variable")
 
@@ -85,11 +86,11 @@ class Access:
             raise BillError(f"{url} is not encrypted: a key is sent over https only")
         self._deadline = Deadline(patience.seconds)
         self._pool = _pool(parts.scheme, parts.hostname, min(patience.seconds, 10.0), patience.seconds)
-        self._pool.pool_classes_by_scheme = pools(self._deadline)
-        again = retry(attempts=patience.attempts, deadline=patience.deadline, first=patience.first, longest=60.0)
+        again = retry(attempts=patience.attempts, deadline=patience.deadline, first=patience.first, longest=60.0, budget=RetryBudget(1.0, 1_000.0))
         self._fetch = again(self._attempt)
 
     def __enter__(self) -> Access:  # noqa: PYI034 - typing.Self is younger than Python 3.10
+        self._pool.pool_classes_by_scheme = pools(self._deadline)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -151,7 +152,9 @@ def _pool(scheme: str, host: str, connect: float, read: float) -> urllib3.PoolMa
     timeout = urllib3.Timeout(connect=connect, read=read)
     proxy = "" if host in _LOOPBACK or urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme, "")
     if proxy.startswith(("http://", "https://")):
-        return urllib3.ProxyManager(proxy, maxsize=1, timeout=timeout, retries=False)
+        parts = urlsplit(proxy)
+        given = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+        return urllib3.ProxyManager(proxy, proxy_headers=urllib3.make_headers(proxy_basic_auth=given), maxsize=1, timeout=timeout, retries=False)
     return urllib3.PoolManager(maxsize=1, timeout=timeout, retries=False)
 
 

@@ -35,13 +35,14 @@ from tokentrail.counts import COUNTS
 from tokentrail.toml_files import FileError, document, known, read
 from tokentrail.wording import did_you_mean
 
-__all__ = ["COUNT_NAMES", "NUMBER_FIELDS", "BillMapping", "guessed", "mapping_with", "read_mapping"]
+__all__ = ["COUNT_NAMES", "NUMBER_FIELDS", "BillMapping", "guessed", "listed", "mapping_with", "read_mapping"]
 
 COUNT_NAMES: Final = tuple(each.name for each in COUNTS)
 NUMBER_FIELDS: Final = (*COUNT_NAMES, "requests", "cost", "quantity")
 TEXT_FIELDS: Final = ("provider", "model", "project", "api_key", "batch", "service_tier", "currency", "item", "unit", "meter")
 NAMES: Final = ("starts", "ends", *TEXT_FIELDS, *NUMBER_FIELDS)
 INTERVALS: Final = ("1m", "1h", "1d", "1mo")
+MOST_LISTED: Final = 40
 _SETTINGS: Final = ("time_zone", "time_format", "decimal", "thousands", "interval", "delimiter", "encoding")
 _TABLES: Final = ("columns", "units", "constants", "values", "meters", "skip")
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -137,11 +138,19 @@ def guessed(header: Sequence[str], given: BillMapping) -> Mapping[str, tuple[int
 def _place(column: str, names: Sequence[str]) -> int:
     places = [place for place, name in enumerate(names) if name == column]
     if not places:
-        shown = ", ".join(names[:40]) + (" …" if len(names) > 40 else "")  # noqa: PLR2004 - a sentence ends
-        raise BillError(f"it has no column {column!r}.{did_you_mean(column, names)} It has {shown}")
+        raise BillError(f"it has no column {column!r}.{did_you_mean(column, map(_printable, names))} It has {listed(names)}")
     if len(places) > 1:
         raise BillError(f"it has the column {column!r} twice")
     return places[0]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns the names of columns for a sentence: a file's names may hold anything, also what a terminal would obey."""
+    return ", ".join(map(_printable, names[:MOST_LISTED])) + (" …" if len(names) > MOST_LISTED else "")
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in name[:80])
 
 
 def _parsed(written: str) -> BillMapping:

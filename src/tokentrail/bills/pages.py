@@ -26,7 +26,7 @@ from tokentrail.bills.values import decoded
 __all__ = ["Once", "Page", "live_pages", "opened", "rows_of", "saved_pages"]
 
 MOST_PAGES: Final = 10_000
-LARGEST_FILE: Final = 256 * 2**20
+LARGEST_FILE: Final = 64 * 2**20
 """What is read of a file of JSON that is not one object a line, which is parsed whole."""
 LONGEST_LINE: Final = 64 * 2**20
 _BLANKS: Final = re.compile(r"[ \t\n\r]*")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tokentrail.bills.errors import BillError
 from tokentrail.bills.line import BillLine
-from tokentrail.bills.mapping import COUNT_NAMES, BillMapping, guessed
+from tokentrail.bills.mapping import COUNT_NAMES, BillMapping, guessed, listed
 from tokentrail.bills.reader import Reader
 from tokentrail.bills.report import Notes
 from tokentrail.bills.tables import csv_rows
@@ -60,7 +60,7 @@ class _Plan:
         if missing := [column for column in mapping.skip if column not in header]:
             raise BillError(f"it has no column {missing[0]!r}")
         if "starts" not in self._places:
-            raise BillError(f"no column is known as a time: say which with starts=COLUMN; it has {', '.join(header)[:400]}")
+            raise BillError(f"no column is known as a time: say which with starts=COLUMN; it has {listed(header)}")
         if not provider and "provider" not in self._places and "provider" not in mapping.constants:
             raise BillError("no column is known as the provider: say which with provider=COLUMN, or provider==NAME for all rows")
         self._counts = [name for name in COUNT_NAMES if name in self._places]
@@ -68,7 +68,7 @@ class _Plan:
         if self._by_meter and not mapping.meters:
             raise BillError("a column `meter` needs a mapping file whose [meters] say which count is which")
         if not self._by_meter and not self._counts and not {"requests", "cost", "quantity"} & self._places.keys():
-            raise BillError(f"no column is known as a count or a cost: say which with input_tokens=COLUMN; it has {', '.join(header)[:400]}")
+            raise BillError(f"no column is known as a count or a cost: say which with input_tokens=COLUMN; it has {listed(header)}")
 
     def line(self, cells: Sequence[str], notes: Notes) -> BillLine | None:
         """Returns the line of a row; None for a row that is passed over."""

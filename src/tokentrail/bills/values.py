@@ -23,6 +23,7 @@ MOST_TOKENS: Final = 10**15
 MOST_MONEY: Final = Decimal(10) ** 15
 MOST_DIGITS: Final = 60
 """Digits after the point; a number of more is no amount, and summing such numbers would cost time and memory."""
+LONGEST_TIME: Final = 64
 _CODE: Final = re.compile(r"[A-Za-z]{3}")
 _PLAIN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _SIGNS: Final = "$€£¥₹"
@@ -116,6 +117,8 @@ def of_unix(value: Any, name: str) -> datetime:
 @lru_cache(maxsize=4096)
 def moment(value: str, name: str, zone: tzinfo = timezone.utc) -> datetime:
     """Returns a time in UTC, of ISO 8601 or of a number since 1970; without an offset it is in `zone`. Raises `BillError` for what is none."""
+    if len(value) > LONGEST_TIME:
+        raise BillError(f"{name} is no time")
     try:
         since = time_ns(value, zone, name)
         return EPOCH + timedelta(microseconds=since // 1000)
