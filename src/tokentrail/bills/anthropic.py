@@ -65,7 +65,10 @@ def _rows(pages: Iterator[Page], measured: str, notes: Notes) -> Iterator[tuple[
 def _flat(page: Page, found: Mapping[str, Any], measured: str) -> Mapping[str, Any]:
     if measured not in found:
         raise BillError(f"{page.place}: it has a row without {measured!r}: is it another report?")
-    return {**mapping_of(found.get("group"), "group"), **mapping_of(found[measured], measured)}
+    try:
+        return {**mapping_of(found.get("group"), "group"), **mapping_of(found[measured], measured)}
+    except BillError as error:
+        raise BillError(f"{page.place}: {error}") from None
 
 
 def _usage_of(source: str, pages: Iterator[Page], notes: Notes) -> Iterator[BillLine]:
