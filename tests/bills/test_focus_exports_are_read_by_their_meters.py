@@ -215,6 +215,14 @@ def test_parquet_is_read_like_csv(tmp_path):
     assert list(read_file("focus", packed)) == from_parquet
 
 
+def test_parts_of_an_export_are_one_report(tmp_path):
+    read(tmp_path, aws("USE1-NovaPro-input-tokens", "1"))
+    part = (tmp_path / "focus.csv").rename(tmp_path / "part-1.csv")
+    read(tmp_path, aws("USE1-NovaPro-output-tokens", "2"))
+    report = read_file("focus", part, tmp_path / "focus.csv")
+    assert [line.counts for line in report] == [{"input_tokens": 1000}, {"output_tokens": 2000}]
+
+
 CHARGE = {
     "provider": "groq",
     "model": "llama-3.3-70b",

@@ -98,6 +98,22 @@ def test_a_report_without_its_last_page_is_refused(recorded, tmp_path):
         read(tmp_path, page)
 
 
+def test_pages_in_files_of_their_own_are_one_report_in_any_order(recorded, tmp_path):
+    first, last = recorded("openai-usage.json"), recorded("openai-usage.json")
+    first |= {"has_more": True, "next_page": "AAAA"}
+    for bucket in last["data"]:
+        bucket |= {"start_time": bucket["start_time"] + 864000, "end_time": bucket["end_time"] + 864000}
+    paths = [saved(tmp_path, first, name="1.json"), saved(tmp_path, last, name="2.json"), saved(tmp_path, first, name="3.json")]
+    report = read_file("openai-usage", *paths)
+    assert len(list(report)) == 4
+    assert report.notes == {"a page that was saved twice was read once": 1}
+    assert len(list(read_file("openai-usage", *reversed(paths)))) == 4
+    with pytest.raises(BillError, match=r"3\.json ends with a page after which there are more"):
+        list(read_file("openai-usage", paths[0], paths[2]))
+    with pytest.raises(BillError, match="of which none is named"):
+        read_file("openai-usage")
+
+
 @pytest.mark.parametrize("place", [40, 300, 700])
 @pytest.mark.parametrize("indent", [None, 1])
 def test_a_file_that_ends_in_the_middle_says_so(recorded, tmp_path, place, indent):

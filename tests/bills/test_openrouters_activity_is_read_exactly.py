@@ -42,6 +42,15 @@ def test_generations_are_read_from_the_export_once(tmp_path):
     assert report.notes == {"a generation that is there twice was read once": 1}
 
 
+def test_exports_that_overlap_count_each_generation_once(recorded, tmp_path):
+    paths = [tmp_path / name for name in ("october.csv", "november.csv", "days.json")]
+    paths[0].write_text(f"{HEAD}\n{ROW}\n")
+    paths[1].write_text(f"{HEAD}\n{ROW}\n{ROW.replace('gen-1', 'gen-2')}\n")
+    paths[2].write_text(json.dumps(recorded("openrouter.json")))
+    lines = list(read_file("openrouter", *paths))
+    assert [line.requests for line in lines] == [5, None, 1, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -12,7 +12,7 @@ The default workspace and requests from the console's workbench have no workspac
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +23,7 @@ from tokentrail.bills.errors import BillError
 from tokentrail.bills.line import BillLine
 from tokentrail.bills.mapping import BillMapping
 from tokentrail.bills.pages import Once, Page, live_pages, rows_of, saved_pages
-from tokentrail.bills.reader import FromFile, Live, Reader
+from tokentrail.bills.reader import FromFiles, Live, Reader
 from tokentrail.bills.report import Notes, Window
 from tokentrail.bills.values import amount, count, currency, mapping_of, moment, text
 from tokentrail.money import EXACT
@@ -177,9 +177,9 @@ def _asked(window: Window, width: str, per_page: str) -> list[tuple[str, str]]:
     return [*((name, f"{each:%Y-%m-%dT%H:%M:%SZ}") for name, each in times.items()), (width, window.bucket), ("limit", per_page)]
 
 
-def _from_file(read: Callable[[str, Iterator[Page], Notes], Iterator[BillLine]], source: str) -> FromFile:
-    def lines(path: Path, notes: Notes, _: BillMapping) -> Iterator[BillLine]:
-        return read(source, saved_pages(path, notes), notes)
+def _from_files(read: Callable[[str, Iterator[Page], Notes], Iterator[BillLine]], source: str) -> FromFiles:
+    def lines(paths: Sequence[Path], notes: Notes, _: BillMapping) -> Iterator[BillLine]:
+        return read(source, saved_pages(paths, notes), notes)
 
     return lines
 
@@ -212,7 +212,7 @@ READERS: Final = (
         by=_USAGE_BY,
         files=_FILES,
         where=_SAVED,
-        from_file=_from_file(_usage_of, "anthropic-usage"),
+        from_files=_from_files(_usage_of, "anthropic-usage"),
         live=Live(_URL, _VARIABLES, _KEY, _headers, _live_usage, settles=_SETTLES),
     ),
     Reader(
@@ -222,7 +222,7 @@ READERS: Final = (
         by=("model", "project", "batch", "service_tier", "item"),
         files=_FILES,
         where=_SAVED,
-        from_file=_from_file(_costs_of, "anthropic-cost"),
+        from_files=_from_files(_costs_of, "anthropic-cost"),
         live=Live(_URL, _VARIABLES, _KEY, _headers, _live_costs, buckets=("1d",), settles=_SETTLES),
     ),
     Reader(
@@ -232,7 +232,7 @@ READERS: Final = (
         by=_USAGE_BY,
         files=_FILES,
         where=_SAVED,
-        from_file=_from_file(_usage_of, "anthropic-analytics-usage"),
+        from_files=_from_files(_usage_of, "anthropic-analytics-usage"),
         live=Live(_URL, _VARIABLES, _KEY, _newer_headers, _live_newer_usage, settles=_SETTLES),
     ),
     Reader(
@@ -242,7 +242,7 @@ READERS: Final = (
         by=_USAGE_BY,
         files=_FILES,
         where=_SAVED,
-        from_file=_from_file(_costs_of, "anthropic-analytics-cost"),
+        from_files=_from_files(_costs_of, "anthropic-analytics-cost"),
         live=Live(_URL, _VARIABLES, _KEY, _newer_headers, _live_newer_costs, settles=_SETTLES),
     ),
 )

@@ -46,17 +46,18 @@ _NUMBERS: Final = Numbers()
 _Row = Callable[[str], str]
 
 
-def _lines(path: Path, notes: Notes, mapping: BillMapping) -> Iterator[BillLine]:
+def _from_files(paths: Sequence[Path], notes: Notes, mapping: BillMapping) -> Iterator[BillLine]:
     if said := [name for name in ("columns", "units", "constants", "meters") if getattr(mapping, name)]:
         raise BillError(f"a report in FOCUS has columns of its own: of a mapping, [values.model] is taken, and not [{said[0]}]")
     models = mapping.values.get("model", {})
-    for place, row in _parquet(path) if is_parquet(path) else _csv(path, mapping):
-        try:
-            line = _line(row, models, notes)
-        except BillError as error:
-            raise BillError(f"{path}, {place}: {error}") from None
-        if line is not None:
-            yield line
+    for path in paths:
+        for place, row in _parquet(path) if is_parquet(path) else _csv(path, mapping):
+            try:
+                line = _line(row, models, notes)
+            except BillError as error:
+                raise BillError(f"{path}, {place}: {error}") from None
+            if line is not None:
+                yield line
 
 
 def _line(row: _Row, models: Mapping[str, str], notes: Notes) -> BillLine | None:
@@ -181,7 +182,7 @@ READERS: Final = (
         by=("provider", "model", "project", "batch", "service_tier", "item"),
         files=("csv", "parquet"),
         where="AWS Data Exports, Azure Cost Management exports, or any other export of cost and usage in FOCUS 1.0 and later",
-        from_file=_lines,
+        from_files=_from_files,
         mapped=True,
     ),
 )

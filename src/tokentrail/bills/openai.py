@@ -11,7 +11,7 @@ which are fields of their own. Moderations are free of charge and are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -218,12 +218,12 @@ def _live_costs(access: Access, window: Window, notes: Notes) -> Iterator[BillLi
     yield from _costs_of(_live_pages(access, "/organization/costs", _COSTS, window, "180", notes), notes)
 
 
-def _usage_from_file(path: Path, notes: Notes, _: BillMapping) -> Iterator[BillLine]:
-    return _usage_of(saved_pages(path, notes), notes)
+def _usage_from_files(paths: Sequence[Path], notes: Notes, _: BillMapping) -> Iterator[BillLine]:
+    return _usage_of(saved_pages(paths, notes), notes)
 
 
-def _costs_from_file(path: Path, notes: Notes, _: BillMapping) -> Iterator[BillLine]:
-    return _costs_of(saved_pages(path, notes), notes)
+def _costs_from_files(paths: Sequence[Path], notes: Notes, _: BillMapping) -> Iterator[BillLine]:
+    return _costs_of(saved_pages(paths, notes), notes)
 
 
 def _headers(key: str) -> Mapping[str, str]:
@@ -242,7 +242,7 @@ READERS: Final = (
         by=("model", "project", "api_key", "batch", "service_tier", "item"),
         files=("json", "jsonl"),
         where=_SAVED,
-        from_file=_usage_from_file,
+        from_files=_usage_from_files,
         live=Live(_URL, ("OPENAI_ADMIN_KEY",), _KEY, _headers, _live_usage),
     ),
     Reader(
@@ -252,7 +252,7 @@ READERS: Final = (
         by=("model", "project", "api_key", "item"),
         files=("json", "jsonl"),
         where=_SAVED,
-        from_file=_costs_from_file,
+        from_files=_costs_from_files,
         live=Live(_URL, ("OPENAI_ADMIN_KEY",), _KEY, _headers, _live_costs, buckets=("1d",)),
     ),
 )

@@ -11,7 +11,7 @@ thirty UTC days that are over; the types of the official SDK (openrouter 1.3, `c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -83,14 +83,13 @@ def _for_own_key(cost: Decimal, shared: Mapping[str, Any]) -> Iterator[BillLine]
         yield BillLine(item=_ITEM_OF_OWN_KEY, cost=cost, **shared)
 
 
-def _generations_of(path: Path, notes: Notes) -> Iterator[BillLine]:
-    """Yields a line for each generation of an exported CSV, each generation once."""
+def _generations_of(path: Path, seen: set[str], notes: Notes) -> Iterator[BillLine]:
+    """Yields a line for each generation of an exported CSV that is not among those seen, to which it is added."""
     rows = csv_rows(path)
     _, header = next(rows)
     places = {name: place for place, name in enumerate(header)}
     if missing := [name for name in ("created_at", _COST, "tokens_prompt", "tokens_completion", "model_permaslug") if name not in places]:
         raise BillError(f"{path} has no column {missing[0]!r}: it is no export of OpenRouter's activity, one line a generation")
-    seen: set[str] = set()
     for number, cells in rows:
         row = {name: cells[place] for name, place in places.items()}
         generation = row.get("generation_id", "")
@@ -124,12 +123,19 @@ def _generation_lines(row: Mapping[str, str]) -> Iterator[BillLine]:
     yield from _for_own_key(numbers.read(row.get(_OWN_KEY, ""), _OWN_KEY) or Decimal(0), shared)
 
 
-def _from_file(path: Path, notes: Notes, _: BillMapping) -> Iterator[BillLine]:
+def _from_files(paths: Sequence[Path], notes: Notes, _: BillMapping) -> Iterator[BillLine]:
+    answers = [path for path in paths if _is_json(path)]
+    if answers:
+        yield from _activity_of(saved_pages(answers, notes), notes)
+    seen: set[str] = set()
+    for path in paths:
+        if path not in answers:
+            yield from _generations_of(path, seen, notes)
+
+
+def _is_json(path: Path) -> bool:
     with opened(path) as file:
-        start = file.peek(64)[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start[:1] in (b"{", b"["):
-        return _activity_of(saved_pages(path, notes), notes)
-    return _generations_of(path, notes)
+        return file.peek(64)[:64].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
 
 def _live(access: Access, window: Window, notes: Notes) -> Iterator[BillLine]:
@@ -157,7 +163,7 @@ READERS: Final = (
         by=("model", "project", "api_key"),
         files=("json", "jsonl", "csv"),
         where="answers of the API, or the CSV of openrouter.ai/activity with one line a generation",
-        from_file=_from_file,
+        from_files=_from_files,
         live=Live(
             "https://openrouter.ai/api/v1",
             ("OPENROUTER_MANAGEMENT_KEY", "OPENROUTER_MANAGEMENT_API_KEY"),

@@ -11,7 +11,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -60,33 +60,45 @@ def live_pages(access: Access, path: str, query: Iterable[tuple[str, str]], expe
     raise BillError(f"{path} has more than {MOST_PAGES:,} pages: ask for a shorter time")
 
 
-def saved_pages(path: Path, notes: Notes) -> Iterator[Page]:
-    """Yields the pages of a file, a page that was saved twice once. Raises `BillError` for a file that is none, or lacks its last page."""
+def saved_pages(paths: Sequence[Path], notes: Notes) -> Iterator[Page]:
+    """Yields the pages of the files of one report, a page that was saved twice once.
+
+    Raises `BillError` for a file that is none, and for a report without its last page. Several files may come in any order.
+    """
     seen: set[bytes] = set()
-    more = False
-    number = 0
-    for where, document in _documents(path):
-        for found in document if isinstance(document, list) and _are_pages(document) else [document]:
-            if isinstance(found, list):
-                found = {"data": found}  # noqa: PLW2901 - rows alone
-            elif not isinstance(found, Mapping):
-                raise BillError(f"{path}, {where}: it is no object")
-            elif "error" in found and "data" not in found:
-                raise BillError(f"{path}, {where}: it is the answer of an error, and no report")
-            elif "data" not in found:
-                found = {"data": [found]}  # noqa: PLW2901 - a row alone
+    ends, last = False, True
+    for path in paths:
+        number = 0
+        for page in _pages_of(path):
             number += 1
-            digest = blake2b(json.dumps(found, default=str, sort_keys=True).encode(), digest_size=16).digest()
-            if found["data"] and digest in seen:
+            digest = _digest(page.found)
+            if page.found["data"] and digest in seen:
                 notes.say("a page that was saved twice was read once")
                 continue
             seen.add(digest)
-            more = found.get("has_more") is True
-            yield Page(f"{path}, {where}", found)
-    if not number:
-        raise BillError(f"{path} is empty")
-    if more:
-        raise BillError(f"{path} ends with a page after which there are more (has_more): save these, too")
+            last = page.found.get("has_more") is not True
+            ends = ends or last
+            yield page
+        if not number:
+            raise BillError(f"{path} is empty")
+    if not (last if len(paths) == 1 else ends):
+        raise BillError(f"{paths[-1]} ends with a page after which there are more (has_more): save these, too")
+
+
+def _pages_of(path: Path) -> Iterator[Page]:
+    for where, document in _documents(path):
+        for found in document if isinstance(document, list) and _are_pages(document) else [document]:
+            place = f"{path}, {where}"
+            if isinstance(found, list):
+                yield Page(place, {"data": found})  # rows alone
+            elif not isinstance(found, Mapping):
+                raise BillError(f"{place}: it is no object")
+            elif "data" in found:
+                yield Page(place, found)
+            elif "error" in found:
+                raise BillError(f"{place}: it is the answer of an error, and no report")
+            else:
+                yield Page(place, {"data": [found]})  # a row alone
 
 
 def rows_of(page: Page, name: str = "data") -> list[Mapping[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +12,10 @@ from tokentrail.bills.line import BillLine
 from tokentrail.bills.mapping import BillMapping
 from tokentrail.bills.report import Notes, Window
 
-__all__ = ["FromFile", "Live", "Reader"]
+__all__ = ["FromFiles", "Live", "Reader"]
 
-FromFile = Callable[[Path, Notes, BillMapping], Iterator[BillLine]]
-"""Yields the lines of a saved file; an empty mapping stands for none."""
+FromFiles = Callable[[Sequence[Path], Notes, BillMapping], Iterator[BillLine]]
+"""Yields the lines of the files of one report; an empty mapping stands for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Reader:
     """The forms of a saved file: json, jsonl, csv, parquet; each may be packed by gzip, but Parquet."""
     where: str
     """Where a file comes from."""
-    from_file: FromFile
+    from_files: FromFiles
     live: Live | None = None
     mapped: bool = False
     """Whether a mapping of columns is taken."""

@@ -32,17 +32,21 @@ def reader_named(name: str) -> Reader:
     return found
 
 
-def read_file(name: str, path: Path, *, since: datetime | None = None, until: datetime | None = None, mapping: BillMapping | None = None) -> Report:
-    """Reads a saved report. Lines whose interval lies outside `since` (included) and `until` (excluded) are left out.
+def read_file(name: str, *paths: Path, since: datetime | None = None, until: datetime | None = None, mapping: BillMapping | None = None) -> Report:
+    """Reads a saved report, of one file or of several that belong together: its pages, its days, its parts.
+
+    Lines whose interval lies outside `since` (included) and `until` (excluded) are left out. What two of the files have alike is read once.
 
     The lines are read as they are taken, so `BillError` for a file that is none is raised there, too. Raises `BillError` for an unknown name.
     """
     reader = reader_named(name)
+    if not paths:
+        raise BillError(f"{name} is read from files, of which none is named")
     given = mapping or BillMapping()
     if not given.says_nothing and not reader.mapped:
         raise BillError(f"{name} has columns of its own and takes no mapping: use csv for a table of another form")
     notes = Notes()
-    return Report(name, _within(reader.from_file(path, notes, given), since, until), notes)
+    return Report(name, _within(reader.from_files(paths, notes, given), since, until), notes)
 
 
 def read_live(

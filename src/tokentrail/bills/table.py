@@ -21,7 +21,7 @@ from tokentrail.bills.values import Numbers, currency, moment, whole
 from tokentrail.compat.own_names import provider_name
 from tokentrail.money import EXACT
 
-__all__ = ["READERS", "lines_of_table"]
+__all__ = ["READERS"]
 
 _TRUE: Final = ("true", "t", "yes", "y", "1", "batch")
 _FALSE: Final = ("false", "f", "no", "n", "0", "")
@@ -29,12 +29,12 @@ _PLAIN_TEXTS: Final = ("model", "project", "api_key", "service_tier", "item", "u
 _MOST_SPANS: Final = 10_000
 
 
-def lines_of_table(path: Path, notes: Notes, mapping: BillMapping, source: str = "csv", provider: str = "") -> Iterator[BillLine]:
+def _lines_of(path: Path, notes: Notes, mapping: BillMapping) -> Iterator[BillLine]:
     """Yields the lines of a table. Raises `BillError`, with file and line, for what is none."""
     rows = csv_rows(path, mapping.delimiter, mapping.encoding)
     _, header = next(rows)
     try:
-        plan = _Plan(header, mapping, source, provider)
+        plan = _Plan(header, mapping)
     except BillError as error:
         raise BillError(f"{path}: {error}") from None
     for number, cells in rows:
@@ -49,10 +49,8 @@ def lines_of_table(path: Path, notes: Notes, mapping: BillMapping, source: str =
 class _Plan:
     """What is done with each row of one table."""
 
-    def __init__(self, header: Sequence[str], mapping: BillMapping, source: str, provider: str) -> None:
+    def __init__(self, header: Sequence[str], mapping: BillMapping) -> None:
         self._mapping = mapping
-        self._source = source
-        self._provider = provider
         self._places = guessed(header, mapping)
         self._numbers = Numbers(mapping.decimal, mapping.thousands)
         self._spans = _Spans(mapping)
@@ -61,7 +59,7 @@ class _Plan:
             raise BillError(f"it has no column {missing[0]!r}")
         if "starts" not in self._places:
             raise BillError(f"no column is known as a time: say which with starts=COLUMN; it has {listed(header)}")
-        if not provider and "provider" not in self._places and "provider" not in mapping.constants:
+        if "provider" not in self._places and "provider" not in mapping.constants:
             raise BillError("no column is known as the provider: say which with provider=COLUMN, or provider==NAME for all rows")
         self._counts = [name for name in COUNT_NAMES if name in self._places]
         self._by_meter = "meter" in self._places
@@ -94,10 +92,10 @@ class _Plan:
         if self._by_meter:
             texts["item"] = texts["item"] or self._text("meter", cells)
         return BillLine(
-            source=self._source,
+            source="csv",
             starts=starts,
             ends=ends,
-            provider=provider_name(self._text("provider", cells)) or self._provider,
+            provider=provider_name(self._text("provider", cells)),
             counts=counts,
             requests=None if requests is None else whole(requests, "requests"),
             cost=cost,
@@ -187,8 +185,9 @@ class _Spans:
 _LENGTHS: Final[Mapping[str, timedelta]] = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1)}
 
 
-def _from_file(path: Path, notes: Notes, mapping: BillMapping) -> Iterator[BillLine]:
-    return lines_of_table(path, notes, mapping)
+def _from_files(paths: Sequence[Path], notes: Notes, mapping: BillMapping) -> Iterator[BillLine]:
+    for path in paths:
+        yield from _lines_of(path, notes, mapping)
 
 
 READERS: Final = (
@@ -199,7 +198,7 @@ READERS: Final = (
         by=("provider", "model", "project", "api_key", "batch", "service_tier", "item"),
         files=("csv",),
         where="any export; a mapping says which column is which field",
-        from_file=_from_file,
+        from_files=_from_files,
         mapped=True,
     ),
 )
