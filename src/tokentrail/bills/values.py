@@ -26,6 +26,7 @@ MOST_DIGITS: Final = 60
 LONGEST_TIME: Final = 64
 _CODE: Final = re.compile(r"[A-Za-z]{3}")
 _PLAIN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_SIMPLE: Final = re.compile(r"\d{1,15}(\.\d{1,40})?", re.ASCII)
 _SIGNS: Final = "$€£¥₹"
 _BESIDE: Final = re.compile(r"(?!NAN|INF)[A-Z]{3}")
 """A currency's code before or after an amount."""
@@ -138,6 +139,8 @@ class Numbers:
 
         Around the number may stand a sign or code of a currency; a negative number may stand in brackets.
         """
+        if self.decimal == "." and _SIMPLE.fullmatch(written):  # most cells of most tables
+            return Decimal(written)
         short = written.strip().removeprefix("'").replace("\u2212", "-")
         if not short or short.lower() in ("null", "none", "nan", "n/a", "-"):
             return None
