@@ -108,6 +108,7 @@ def test_pages_in_files_of_their_own_are_one_report_in_any_order(recorded, tmp_p
     assert len(list(report)) == 4
     assert report.notes == {"a page that was saved twice was read once": 1}
     assert len(list(read_file("openai-usage", *reversed(paths)))) == 4
+    assert len(list(read_file("openai-usage", paths[1], paths[0]))) == 4
     with pytest.raises(BillError, match=r"3\.json ends with a page after which there are more"):
         list(read_file("openai-usage", paths[0], paths[2]))
     with pytest.raises(BillError, match="of which none is named"):
