@@ -20,6 +20,7 @@ from rich.text import Text
 HERE = Path(__file__).parent
 WITHOUT_TERMINAL = 160
 BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
+    "bill_table.py": ([], ["--rows", "2000"]),
     "bridge.py": ([], ["--rows", "1000", "--bridged", "100"]),
     "chat_call.py": ([], ["--blocks", "3", "--calls", "2"]),
     "checks.py": ([], ["--rows", "3000"]),
