@@ -1,0 +1,94 @@
+"""Calls of an application under test: the real SDK against the provider, and one line of standard output for each answer that was seen."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import time
+from functools import cache
+
+import openai
+
+from tokentrail import track_tokens
+from torture.provider import MODEL
+
+__all__ = ["call", "client", "command", "ends_itself", "forks", "load", "tell"]
+
+
+@cache
+def client() -> openai.OpenAI:
+    """Returns this process's client; a forked child has a connection of its own."""
+    return openai.OpenAI(max_retries=0, timeout=30.0)
+
+
+os.register_at_fork(after_in_child=client.cache_clear)
+
+
+def tell(operation: str, usage: openai.types.CompletionUsage) -> None:
+    """Prints the answer of a call that has returned; one write a line, so that a kill leaves whole lines."""
+    os.write(1, f"{operation} {usage.prompt_tokens} {usage.completion_tokens}\n".encode())
+
+
+def call(operation: str, *, stream: bool = False, padding: int = 0) -> int:
+    """Makes one call and prints the answer; `padding` bytes make its record large. Returns the nanoseconds that the call took."""
+    messages: list[openai.types.chat.ChatCompletionMessageParam] = [{"role": "user", "content": operation}]
+    with track_tokens("query", tenant_id="torture", operation_id=operation, metadata={"padding": "p" * padding} if padding else None):
+        before = time.perf_counter_ns()
+        usage = None
+        if stream:
+            for chunk in client().chat.completions.create(model=MODEL, messages=messages, stream=True, stream_options={"include_usage": True}):
+                usage = chunk.usage or usage
+        else:
+            usage = client().chat.completions.create(model=MODEL, messages=messages).usage
+        took = time.perf_counter_ns() - before
+    if usage is not None:
+        tell(operation, usage)
+    return took
+
+
+def load(name: str, *, threads: int = 1, calls: int = 0, pause: float = 0.0, padding: int = 0) -> None:
+    """Makes so many calls in each thread, 0 for ever; every third one is a stream."""
+
+    def run(thread: int) -> None:
+        for number in range(calls) if calls else itertools.count():
+            call(f"{name}-{thread}-{number}", stream=number % 3 == 2, padding=padding)
+            time.sleep(pause)
+
+    others = [threading.Thread(target=run, args=(number,)) for number in range(1, threads)]
+    for thread in others:
+        thread.start()
+    run(0)
+    for thread in others:
+        thread.join()
+
+
+def ends_itself(name: str, calls: int, padding: int = 0) -> None:
+    """Makes some calls and ends: the journal is closed and shipped on the way out."""
+    load(name, calls=calls, padding=padding)
+    os.write(1, b"ends\n")
+
+
+def forks(name: str, children: int, calls: int, padding: int = 0) -> None:
+    """Forks children amid the calls of two threads; all of them go on for ever."""
+    busy = threading.Thread(target=load, args=(f"{name}-thread",), kwargs={"padding": padding}, daemon=True)
+    busy.start()
+    load(f"{name}-before", calls=calls, padding=padding)
+    for child in range(children):
+        if os.fork() == 0:
+            load(f"{name}-child{child}", padding=padding)
+    load(f"{name}-after", padding=padding)
+
+
+def command(arguments: list[str]) -> None:
+    """Is the command `tokentrail` with these arguments; its exit code is the last line."""
+    from tokentrail.cli import main
+
+    sys.argv = ["tokentrail", *arguments]
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    os.write(1, f"exit {code or 0}\n".encode())
