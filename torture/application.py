@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import descendants
+from tests.support.processes import group
 from tests.support.waiting import wait_until
 from tokentrail.local.child import Child
 from torture.shim import Control
@@ -40,19 +43,31 @@ class Application:
         except OSError:
             return False
 
+    @property
+    def resident_kib(self) -> int:
+        """The memory that the process has."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
+
     def send_signal(self, number: int) -> None:
         """Sends a signal, if the process lives."""
         if self.running:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Kills the process and waits for its end."""
-        self.send_signal(signal.SIGKILL)
-        self.wait(30.0)
+        """Kills the process and those that it has forked, and waits for their end."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        wait_until(lambda: not group(self.pid), f"the end of all processes of {self.name}", every_s=0.01)
 
-    def family(self) -> list[Application]:
-        """Returns this process and all that it has started, their children included."""
-        return [self, *(Application(f"{self.name}/{pid}", pid, self.output) for pid in descendants(self.pid))]
+    def kill_in_any_order(self, rng: random.Random) -> None:
+        """Kills one process after the other in a random order, and whoever was forked meanwhile at last."""
+        members = group(self.pid)
+        rng.shuffle(members)
+        for member in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member, signal.SIGKILL)
+        self.kill()
 
     def wait(self, deadline_s: float = 60.0) -> None:
         """Waits for the end of the process. Raises AssertionError with its last words."""
@@ -68,6 +83,8 @@ class Nursery:
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
+        self._applications: list[Application] = []
         command = [sys.executable, "-m", "torture.nursery"]
         self.child = Child("the nursery", command, environment=environment, folder=ROOT, log=folder / "nursery.log", takes_input=True)
         self.child.start()
@@ -80,7 +97,6 @@ class Nursery:
         order = {"name": name, "output": str(output), "environment": dict(environment), "call": call, "arguments": dict(arguments)}
         if control is not None:
             order |= {"control": str(control.path), "folder": str(journal)}
-        self.child.send(json.dumps(order))
 
         def pid() -> int:
             found = [line.split()[1] for line in self.child.lines if line.split()[:1] == [name]]
@@ -88,4 +104,14 @@ class Nursery:
                 raise RuntimeError(f"the nursery ended: {self.child.last_words()}")
             return int(found[0]) if found else 0
 
-        return Application(name, wait_until(pid, f"the start of {name}", deadline_s=90, every_s=0.005), output)
+        with self._lock:
+            self.child.send(json.dumps(order))
+            application = Application(name, wait_until(pid, f"the start of {name}", deadline_s=90, every_s=0.005), output)
+            self._applications.append(application)
+            return application
+
+    def end(self) -> None:
+        """Kills all applications, and the nursery."""
+        for application in self._applications:
+            application.kill()
+        self.child.kill()

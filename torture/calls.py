@@ -8,13 +8,17 @@ import sys
 import threading
 import time
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import openai
 
 from tokentrail import track_tokens
 from torture.provider import MODEL
 
-__all__ = ["call", "client", "command", "ends_itself", "forks", "load", "tell"]
+NOBODY = 65534
+
+__all__ = ["call", "client", "command", "ends_itself", "forks", "load", "of_nobody", "tell"]
 
 
 @cache
@@ -48,12 +52,21 @@ def call(operation: str, *, stream: bool = False, padding: int = 0) -> int:
     return took
 
 
-def load(name: str, *, threads: int = 1, calls: int = 0, pause: float = 0.0, padding: int = 0) -> None:
-    """Makes so many calls in each thread, 0 for ever; every third one is a stream."""
+def load(name: str, *, threads: int = 1, calls: int = 0, pause: float = 0.0, padding: int = 0, until: str = "") -> None:
+    """Makes so many calls in each thread, 0 for ever or until a file is there; every third one is a stream.
+
+    At the end prints `took` and the median time of plain calls in nanoseconds.
+    """
+    took: list[int] = []
 
     def run(thread: int) -> None:
         for number in range(calls) if calls else itertools.count():
-            call(f"{name}-{thread}-{number}", stream=number % 3 == 2, padding=padding)
+            if until and Path(until).exists():
+                return
+            stream = number % 3 == 2
+            one = call(f"{name}-{thread}-{number}", stream=stream, padding=padding)
+            if calls and not stream:
+                took.append(one)
             time.sleep(pause)
 
     others = [threading.Thread(target=run, args=(number,)) for number in range(1, threads)]
@@ -62,12 +75,22 @@ def load(name: str, *, threads: int = 1, calls: int = 0, pause: float = 0.0, pad
     run(0)
     for thread in others:
         thread.join()
+    if took:
+        os.write(1, f"took {sorted(took)[len(took) // 2]}\n".encode())
 
 
 def ends_itself(name: str, calls: int, padding: int = 0) -> None:
     """Makes some calls and ends: the journal is closed and shipped on the way out."""
     load(name, calls=calls, padding=padding)
     os.write(1, b"ends\n")
+
+
+def of_nobody(name: str, folder: str, **more: Any) -> None:
+    """Calls on as a user without rights, whose folder this is."""
+    os.chown(folder, NOBODY, NOBODY)
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    load(name, **more)
 
 
 def forks(name: str, children: int, calls: int, padding: int = 0) -> None:

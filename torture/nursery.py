@@ -6,6 +6,7 @@ the process id is printed. The parent itself records nothing, so an application 
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import os
@@ -32,9 +33,16 @@ def main() -> None:
         os.write(1, f"{order['name']} {pid}\n".encode())
 
 
+def end_with_parent() -> None:
+    """Lets the kernel kill this process when the nursery ends (prctl, PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def run(order: dict[str, Any]) -> None:
     """Is an application from here on; ends as the program of a fresh process does, exit handlers included."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setpgid(0, 0)
+    end_with_parent()
     os.environ.update(order.get("environment", {}))
     output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for standard in (1, 2):

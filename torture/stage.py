@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -47,7 +48,8 @@ class Stage:
         self._rounds, self._first = rounds, first
         self._open = ExitStack()
         self._answers = folder / "answers"
-        self._shipped = 0
+        self.data = folder / "data"
+        self._shipped = itertools.count(1)
         self.outcome = Outcome(name)
 
     def close(self) -> None:
@@ -81,10 +83,15 @@ class Stage:
     @cached_property
     def store(self) -> Store:
         """ClickHouse, begun at the first use."""
-        store = Store(self.folder / "data", log=self.folder / "store.log")
+        store = Store(self.data, log=self.folder / "store.log")
         store.start()
         self.at_end(store.kill)
         return store
+
+    @cached_property
+    def endpoint(self) -> str:
+        """The address of `tokentrail serve` for logs: ClickHouse without a Collector."""
+        return f"{self.store.otlp}/v1/logs"
 
     @cached_property
     def collector_program(self) -> Path:
@@ -97,13 +104,17 @@ class Stage:
     @cached_property
     def gateway(self) -> Collector:
         """The Collector as gateway into `store`."""
-        running = start_gateway(self.collector_program, self.store.url, self.folder / "gateway")
+        return self.start_gateway()
+
+    def start_gateway(self, *, overrides: tuple[str, ...] = ()) -> Collector:
+        """Starts a Collector as gateway into `store`; `overrides` are merged over its file."""
+        running = start_gateway(self.collector_program, self.store.url, self.folder / "gateway", overrides=overrides)
         self.keep(running)
         return running
 
-    def agent(self) -> Collector:
-        """Starts a Collector as agent before the gateway."""
-        running = start_agent(self.collector_program, self.gateway.otlp_grpc, self.folder / "agent")
+    def start_agent(self, gateway: Collector) -> Collector:
+        """Starts a Collector as agent before a gateway."""
+        running = start_agent(self.collector_program, gateway.otlp_grpc, self.folder / "agent")
         self.keep(running)
         return running
 
@@ -120,7 +131,7 @@ class Stage:
         """The warm parent of applications, with the shim preloaded where there is a compiler."""
         environment = os.environ | {"LD_PRELOAD": str(self.shim)} if shutil.which("cc") else dict(os.environ)
         nursery = Nursery(environment | self.environment(self.folder / "nobody", ""), self.folder)
-        self.keep(nursery.child)
+        self.at_end(nursery.end)
         return nursery
 
     def environment(self, journal: Path, endpoint: str, **settings: Any) -> dict[str, str]:
@@ -154,11 +165,10 @@ class Stage:
         )
         return {operation: (int(calls), int(tokens_in), int(tokens_out)) for operation, calls, tokens_in, tokens_out in self.store.query(sql)}
 
-    def ship(self, journal: Path, endpoint: str, *, control: Control | None = None, **settings: Any) -> Application:
+    def ship(self, journal: Path, endpoint: str, *, control: Control | None = None, more: Sequence[str] = (), **settings: Any) -> Application:
         """Starts `tokentrail journal ship` once; with `control` under the shim."""
-        self._shipped += 1
-        arguments = {"arguments": ["journal", "ship", "--dir", str(journal)]}
-        name = f"ship-{self._shipped}"
+        arguments = {"arguments": ["journal", "ship", "--dir", str(journal), *more]}
+        name = f"ship-{next(self._shipped)}"
         return self.application(name, journal, endpoint, "torture.calls:command", arguments=arguments, control=control, **settings)
 
     def drain(self, journal: Path, endpoint: str, *, deadline_s: float = DRAIN_S, **settings: Any) -> str:
@@ -191,6 +201,11 @@ class Stage:
             raise RuntimeError(f"verify: {done.stderr.strip()[-300:]}")
         return {**json.loads(done.stdout), "code": done.returncode}
 
+    def refused(self, service: str = "") -> int:
+        """Returns how many numbers `verify` names as refused or damaged, of one service or of all."""
+        writers = [writer for writer in self.verify()["writers"] if not service or writer["service_name"] == service]
+        return sum(numbers_in(writer["refused"]) + numbers_in(writer["damaged"]) for writer in writers)
+
     def prove(self, *, expected: Callable[[str], bool] = lambda _finding: False) -> None:
         """Notes all findings of `verify` but the expected ones."""
         found = [finding for finding in self.verify()["findings"] if not expected(finding)]
@@ -201,6 +216,12 @@ class Stage:
         """Forks an application from the nursery: `arguments` of the function, `control` of the shim, anything else a setting."""
         arguments, control = options.pop("arguments", {}), options.pop("control", None)
         return self.nursery.fork(name, self.environment(journal, endpoint, **options), call, arguments, control=control, journal=journal)
+
+
+def numbers_in(ranges: str) -> int:
+    """Returns how many numbers a text such as `3,7-18` names."""
+    pairs = [part.partition("-") for part in ranges.replace(" ", "").split(",") if part]
+    return sum(int(last or first) - int(first) + 1 for first, _, last in pairs)
 
 
 def parsed(lines: Sequence[str], prefix: str = "") -> dict[str, Tokens]:

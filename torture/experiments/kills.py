@@ -7,7 +7,6 @@ calls in flight, and nothing else.
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +75,7 @@ def kill_one(stage: Stage, batch: Batch, number: int, endpoint: str) -> str:
         arguments = {"name": name, "children": FORKED, "calls": rng.randrange(1, 6), "padding": padding}
         application = stage.application(name, batch.journal, endpoint, "torture.calls:forks", arguments=arguments, control=control, **settings)
         application.says(rng.randrange(2, 60))
-        kill_family(application)
+        application.kill_in_any_order(rng)
     elif way == "at its end":
         control.set(kill_at=rng.randrange(1, 40), kill_half=rng.randrange(2))
         arguments = {"name": name, "calls": rng.randrange(1, 4), "padding": padding}
@@ -93,14 +92,6 @@ def kill_one(stage: Stage, batch: Batch, number: int, endpoint: str) -> str:
         application.kill()
     batch.rounds.append(Round(f"{name}-", application, unseen))
     return way
-
-
-def kill_family(application: Application) -> None:
-    """Kills an application and the children that it has forked, which are in no particular order."""
-    members = application.family()
-    random.Random(application.name).shuffle(members)
-    for member in members:
-        member.kill()
 
 
 def check(stage: Stage, batch: Batch, number: int, endpoint: str) -> None:
