@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import sys
@@ -64,7 +65,11 @@ def load(name: str, *, threads: int = 1, calls: int = 0, pause: float = 0.0, pad
             if until and Path(until).exists():
                 return
             stream = number % 3 == 2
-            one = call(f"{name}-{thread}-{number}", stream=stream, padding=padding)
+            try:
+                one = call(f"{name}-{thread}-{number}", stream=stream, padding=padding)
+            except openai.APIError as error:
+                os.write(1, f"failed {error}\n".encode())
+                continue
             if calls and not stream:
                 took.append(one)
             time.sleep(pause)
@@ -88,6 +93,8 @@ def ends_itself(name: str, calls: int, padding: int = 0) -> None:
 def of_nobody(name: str, folder: str, **more: Any) -> None:
     """Calls on as a user without rights, whose folder this is."""
     os.chown(folder, NOBODY, NOBODY)
+    with contextlib.suppress(openai.APIError):
+        client().models.list()  # loads what nobody may read
     os.setgid(NOBODY)
     os.setuid(NOBODY)
     load(name, **more)

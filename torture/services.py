@@ -64,7 +64,7 @@ def pools(method: str, name: str) -> None:
     process.join()
     with context.Pool(2) as terminated:
         terminated.map(call, [f"{name}-terminated-{number}" for number in range(6)])
-    with context.Pool(2, maxtasksperchild=1) as closed:
+    with context.Pool(2, maxtasksperchild=1 if method == "fork" else None) as closed:
         closed.map(call, [f"{name}-closed-{number}" for number in range(4)], chunksize=1)
         closed.close()
         closed.join()

@@ -158,10 +158,10 @@ class Stage:
         return parsed(self._answers.read_text().splitlines() if self._answers.exists() else [], prefix)
 
     def rows(self, prefix: str = "") -> dict[str, Row]:
-        """Returns what the ledger has of operations that begin with `prefix`: calls, input and output tokens."""
+        """Returns what the ledger has of answered operations that begin with `prefix`: calls, input and output tokens."""
         sql = (
             "SELECT operation_id, sum(calls), sum(input_tokens), sum(output_tokens) FROM usage"
-            f" WHERE startsWith(operation_id, '{prefix}') GROUP BY operation_id"
+            f" WHERE startsWith(operation_id, '{prefix}') AND error_type = '' GROUP BY operation_id"
         )
         return {operation: (int(calls), int(tokens_in), int(tokens_out)) for operation, calls, tokens_in, tokens_out in self.store.query(sql)}
 
@@ -204,7 +204,12 @@ class Stage:
     def refused(self, service: str = "") -> int:
         """Returns how many numbers `verify` names as refused or damaged, of one service or of all."""
         writers = [writer for writer in self.verify()["writers"] if not service or writer["service_name"] == service]
-        return sum(numbers_in(writer["refused"]) + numbers_in(writer["damaged"]) for writer in writers)
+        return sum(len(numbers_in(writer["refused"]) | numbers_in(writer["damaged"])) for writer in writers)
+
+    def numbers_named(self, service: str) -> set[int]:
+        """Returns the numbers of one service that `verify` names as refused or damaged."""
+        writers = [writer for writer in self.verify()["writers"] if writer["service_name"] == service]
+        return {number for writer in writers for named in (writer["refused"], writer["damaged"]) for number in numbers_in(named)}
 
     def prove(self, *, expected: Callable[[str], bool] = lambda _finding: False) -> None:
         """Notes all findings of `verify` but the expected ones."""
@@ -218,10 +223,10 @@ class Stage:
         return self.nursery.fork(name, self.environment(journal, endpoint, **options), call, arguments, control=control, journal=journal)
 
 
-def numbers_in(ranges: str) -> int:
-    """Returns how many numbers a text such as `3,7-18` names."""
+def numbers_in(ranges: str) -> set[int]:
+    """Returns the numbers that a text such as `3,7-18` names."""
     pairs = [part.partition("-") for part in ranges.replace(" ", "").split(",") if part]
-    return sum(int(last or first) - int(first) + 1 for first, _, last in pairs)
+    return {number for first, _, last in pairs for number in range(int(first), int(last or first) + 1)}
 
 
 def parsed(lines: Sequence[str], prefix: str = "") -> dict[str, Tokens]:

@@ -49,7 +49,7 @@ class Fault:
     heal: Callable[[Ground], None]
     refuses: bool = True
     kept: bool = True
-    options: str = "size=2m"
+    options: str = "size=16m"
     settings: tuple[tuple[str, str], ...] = ()
     nobody: bool = False
     from_the_start: bool = False
@@ -195,7 +195,7 @@ def nothing(_ground: Ground) -> None:
 
 FAULTS = {
     "disk full": Fault(take_room, give_room),
-    "no inodes": Fault(take_inodes, give_inodes, options="size=8m,nr_inodes=60"),
+    "no inodes": Fault(take_inodes, give_inodes, options="size=16m,nr_inodes=60"),
     "quota": Fault(*fails("write_error", errno.EDQUOT)),
     "read-only": Fault(*fails("write_error", errno.EROFS)),
     "input/output error": Fault(*fails("write_error", errno.EIO)),

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import http.client
+import importlib.util
 import shutil
 import signal
 import socket
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.support.waiting import wait_until
 from tokentrail.local.child import Child
 from tokentrail.local.ports import free_port
+from torture.faults import HTTP_FAULTS, FaultyHttp
 from torture.stage import Stage, parsed
 
 PYTHON = sys.executable
@@ -25,12 +29,15 @@ EXIT_TIMEOUT_S = 2.0
 REQUESTS = 24
 TASKS = 16
 TOGETHER = 4
+SLACK_S = 10.0
+"""For a busy machine."""
 
 HEAD = """
 import asyncio, atexit, ctypes, os, signal, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from torture.calls import call, load
 NAME = {name!r}
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this program in the background
 load(NAME, calls=5)
 """
 SLEEP = "; time.sleep(60)"
@@ -73,6 +80,26 @@ async def work():
     await asyncio.sleep(60)
 asyncio.run(work())""",
 }
+INNER = """
+import json, os, urllib.request
+from tokentrail import track_token_usage, track_tokens
+for number in range(5):
+    operation = f"{NAME}-sub-{number}"
+    body = json.dumps({"messages": [{"role": "user", "content": operation}]}).encode()
+    usage = json.load(urllib.request.urlopen(os.environ["OPENAI_BASE_URL"] + "/chat/completions", body))["usage"]
+    counts = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
+    with track_tokens("query", tenant_id="torture", operation_id=operation):
+        track_token_usage(token_type="llm", operation="query", provider="openai", model="gpt-4o-mini", **counts)
+    os.write(1, f"{operation} {counts['input_tokens']} {counts['output_tokens']}\\n".encode())
+"""
+"""The SDK's extensions load in no sub-interpreter, so the call is made by hand."""
+SUB_INTERPRETERS = next((name for name in ("_interpreters", "_xxsubinterpreters") if importlib.util.find_spec(name)), "")
+if SUB_INTERPRETERS:
+    PROGRAMS["sub-interpreter"] = f"""
+import {SUB_INTERPRETERS} as interpreters
+inner = interpreters.create()
+interpreters.run_string(inner, f"NAME = {{NAME!r}}\\n" + {INNER!r})
+interpreters.destroy(inner)"""
 GREEN = {
     "gevent": "from gevent import monkey; monkey.patch_all(); import gevent\n",
     "eventlet": "import eventlet; eventlet.monkey_patch()\n",
@@ -108,7 +135,7 @@ def run(stage: Stage) -> None:
         journal = stage.folder / f"journal-{way.name}"
         environment = stage.environment(journal, endpoint, exit_timeout=EXIT_TIMEOUT_S)
         try:
-            child = way.run(stage, f"{way.name}-", environment)
+            child = way.run(stage, f"{way.name}.", environment)
         except (AssertionError, TimeoutError) as error:
             return way, [], f"{error}"
         lines = child.lines
@@ -119,7 +146,7 @@ def run(stage: Stage) -> None:
         ended = list(side_by_side.map(one, chosen))
     for way, lines, hung in ended:
         words = stage.drain(stage.folder / f"journal-{way.name}", endpoint)
-        prefix = f"{way.name}-"
+        prefix = f"{way.name}."
         said = parsed(lines, prefix)
         rows = stage.settled(said, prefix)
         if hung:
@@ -131,10 +158,33 @@ def run(stage: Stage) -> None:
             stage.outcome.fail(f"{way.name}: no call was made")
         stage.outcome.count(said, stage.answered(prefix), rows, where=way.name, unseen=way.unseen)
         stage.say(f"{way.name}: {len(said)} answers seen, {len(rows)} rows")
+    delayed(stage)
     stage.prove()
     if not shutil.which("redis-server"):
         stage.outcome.skipped.append("Celery and RQ: there is no redis-server")
-    stage.outcome.skipped.append("free-threaded Python, sub-interpreters: the machine's interpreter has neither for the SDK's extensions")
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        stage.outcome.skipped.append("free-threaded Python: this interpreter has a lock")
+    if not SUB_INTERPRETERS:
+        stage.outcome.skipped.append("sub-interpreters: this interpreter has none")
+
+
+def delayed(stage: Stage) -> None:
+    """Ends a program whose Collector answers nothing: the end waits as long as the setting says, and nothing is lost."""
+    target = urlsplit(stage.gateway.otlp_http_url).port or 0
+    journal, prefix = stage.folder / "journal-delayed", "delayed."
+    code = HEAD.format(name=f"{prefix}1") + "\nos.write(1, f'ends {time.monotonic_ns()}\\n'.encode())"
+    with FaultyHttp(target, HTTP_FAULTS["black hole"]) as server:
+        child = stage.python(code, stage.environment(journal, f"{server.url}/v1/logs", exit_timeout=EXIT_TIMEOUT_S))
+        child.wait(END_S)
+        ended = time.monotonic_ns()
+    [began] = [int(line.split()[1]) for line in child.lines if line.startswith("ends ")]
+    delay = (ended - began) / 1e9
+    words = stage.drain(journal, f"{stage.gateway.otlp_http_url}/v1/logs")
+    said = parsed(child.lines, prefix)
+    stage.outcome.count(said, stage.answered(prefix), stage.settled(said, prefix), where=f"a Collector that answers nothing {words}")
+    stage.outcome.notes.append(f"the end of a program whose Collector answers nothing took {delay:.1f} s (exit_timeout {EXIT_TIMEOUT_S:g})")
+    if delay > EXIT_TIMEOUT_S + SLACK_S:
+        stage.outcome.fail(f"the end of a program was delayed by {delay:.1f} s")
 
 
 def all_ways() -> Iterator[Way]:
@@ -172,7 +222,7 @@ def pools(method: str) -> Callable[[Stage, str, dict[str, str]], Child]:
 
     def run_pools(stage: Stage, name: str, environment: dict[str, str]) -> Child:
         child = stage.program([PYTHON, "-m", "torture.services", method, f"{name}1"], environment)
-        child.wait(2 * END_S)
+        child.wait(4 * END_S)
         return child
 
     return run_pools
