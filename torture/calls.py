@@ -14,12 +14,12 @@ from typing import Any
 
 import openai
 
-from tokentrail import track_tokens
+from tokentrail import track_token_usage, track_tokens
 from torture.provider import MODEL
 
 NOBODY = 65534
 
-__all__ = ["call", "client", "command", "ends_itself", "forks", "load", "of_nobody", "tell"]
+__all__ = ["backlog", "call", "client", "command", "ends_itself", "forks", "load", "of_nobody", "tell"]
 
 
 @cache
@@ -70,7 +70,7 @@ def load(name: str, *, threads: int = 1, calls: int = 0, pause: float = 0.0, pad
             except openai.APIError as error:
                 os.write(1, f"failed {error}\n".encode())
                 continue
-            if calls and not stream:
+            if (calls or until) and not stream:
                 took.append(one)
             time.sleep(pause)
 
@@ -88,6 +88,15 @@ def ends_itself(name: str, calls: int, padding: int = 0) -> None:
     """Makes some calls and ends: the journal is closed and shipped on the way out."""
     load(name, calls=calls, padding=padding)
     os.write(1, b"ends\n")
+
+
+def backlog(name: str, events: int) -> None:
+    """Records usages by hand as quickly as it can, and ends without closing the journal."""
+    for number in range(events):
+        counts = {"input_tokens": number % 1000, "output_tokens": 1}
+        track_token_usage(token_type="llm", operation="query", tenant_id=name, provider="openai", model=MODEL, **counts)
+    os.write(1, f"recorded {events}\n".encode())
+    os._exit(0)
 
 
 def of_nobody(name: str, folder: str, **more: Any) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from tests.support.collector import start_agent, start_gateway
 from tests.support.store import Store
 from tests.support.waiting import wait_until
+from tokentrail.journal.folder import writer_folders
 from tokentrail.local import collector
 from tokentrail.local.cache import Progress as Notices
 from tokentrail.local.cache import Unavailable
@@ -174,7 +175,7 @@ class Stage:
     def drain(self, journal: Path, endpoint: str, *, deadline_s: float = DRAIN_S, **settings: Any) -> str:
         """Ships what waits in the journal with the command, as often as needed. Returns the last words of a command that did not succeed."""
         deadline = time.monotonic() + deadline_s
-        while True:
+        while writer_folders(journal) or any(journal.glob("aside/*")):
             shipped = self.ship(journal, endpoint, **settings)
             shipped.wait(deadline_s)
             lines = shipped.lines
@@ -183,6 +184,7 @@ class Stage:
             if lines[-1:] == ["exit 2"] or time.monotonic() > deadline:
                 return " ".join(lines[-3:])
             time.sleep(0.2)
+        return ""
 
     def settled(self, said: dict[str, Tokens], prefix: str, *, deadline_s: float = SETTLED_S) -> dict[str, Row]:
         """Returns the ledger's rows once all that was said is there, or after the deadline."""

@@ -106,8 +106,8 @@ def one_round(stage: Stage, number: int, name: str, fault: Fault, *, killed: boo
     missing = said.keys() - rows.keys()
     stage.say(f"{name}: {len(said)} answers seen, {len(rows)} rows, {refused} refused by number")
     stage.outcome.refused += refused
-    answered = {operation: tokens for operation, tokens in stage.answered(prefix).items() if operation not in missing or killed}
-    stage.outcome.count({operation: said[operation] for operation in said.keys() & rows.keys()}, answered, rows, where=name, unseen=1 + len(missing))
+    answered = {operation: tokens for operation, tokens in stage.answered(prefix).items() if operation not in missing}
+    stage.outcome.count({operation: said[operation] for operation in said.keys() & rows.keys()}, answered, rows, where=name, unseen=1)
     late = [operation for operation in list(said)[resumed:] if operation not in rows]
     for holds, sentence in (
         (not words, f"the journal is not drained: {words}"),
