@@ -93,8 +93,9 @@ def ends_itself(name: str, calls: int, padding: int = 0) -> None:
 def backlog(name: str, events: int) -> None:
     """Records usages by hand as quickly as it can, and ends without closing the journal."""
     for number in range(events):
-        counts = {"input_tokens": number % 1000, "output_tokens": 1}
-        track_token_usage(token_type="llm", operation="query", tenant_id=name, provider="openai", model=MODEL, **counts)
+        track_token_usage(
+            token_type="llm", operation="query", tenant_id=name, provider="openai", model=MODEL, input_tokens=number % 1000, output_tokens=1
+        )
     os.write(1, f"recorded {events}\n".encode())
     os._exit(0)
 

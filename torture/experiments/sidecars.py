@@ -136,8 +136,8 @@ def backlog(stage: Stage) -> None:
     expected = PRODUCERS * sum(number % 1000 for number in range(EVENTS // PRODUCERS))
     ratio = median(pair[0]) / max(1, median(pair[1]))
     stage.outcome.notes.append(
-        f"a backlog of {EVENTS:,} events ({size / 1e6:,.0f} MB) became {rows:,} rows in {took:.0f} s; calls meanwhile took {ratio:.2f} times those beside,"
-        f" memory at most {resident:,} KiB"
+        f"a backlog of {EVENTS:,} events ({size / 1e6:,.0f} MB) became {rows:,} rows in {took:.0f} s; calls meanwhile took {ratio:.2f} times those"
+        f" of the application beside, memory at most {resident:,} KiB"
     )
     if (rows, tokens) != (EVENTS, expected):
         stage.outcome.fail(f"backlog: {rows} rows and {tokens} tokens, {EVENTS} and {expected} were recorded")
