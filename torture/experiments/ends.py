@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import shutil
 import signal
 import socket
@@ -21,6 +20,7 @@ from tests.support.waiting import wait_until
 from tokentrail.local.child import Child
 from tokentrail.local.ports import free_port
 from torture.faults import HTTP_FAULTS, FaultyHttp
+from torture.programs import GREEN, GREEN_WORK, HEAD, PROGRAMS, SUB_INTERPRETERS
 from torture.stage import Stage, parsed
 
 PYTHON = sys.executable
@@ -28,87 +28,15 @@ END_S = 60.0
 EXIT_TIMEOUT_S = 2.0
 REQUESTS = 24
 TASKS = 16
+JOBS = 6
+"""Of RQ, whose worker forks a process for each, which imports the SDK."""
+LATE = 3
+"""Requests that are sent together with the signal; SIGQUIT ends gunicorn's workers without waiting for them."""
 TOGETHER = 4
-SLACK_S = 10.0
+SLACK_S = 1.5
 """For a busy machine."""
 
-HEAD = """
-import asyncio, atexit, ctypes, os, signal, sys, threading, time
-from concurrent.futures import ThreadPoolExecutor
-from torture.calls import call, load
-NAME = {name!r}
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this program in the background
-load(NAME, calls=5)
-"""
-SLEEP = "; time.sleep(60)"
-PROGRAMS = {
-    "end-of-program": "",
-    "sys-exit": "sys.exit(3)",
-    "uncaught": "raise RuntimeError('as planned')",
-    "os-exit": "os._exit(4)",
-    "sigterm": "os.kill(os.getpid(), signal.SIGTERM)" + SLEEP,
-    "sigint": "os.kill(os.getpid(), signal.SIGINT)" + SLEEP,
-    "sighup": "os.kill(os.getpid(), signal.SIGHUP)" + SLEEP,
-    "sigkill": "os.kill(os.getpid(), signal.SIGKILL)" + SLEEP,
-    "abort": "os.abort()",
-    "segfault": "ctypes.string_at(0)",
-    "exec": "os.execv('/bin/true', ['true'])",
-    "exec-itself": "os.environ.setdefault('AGAIN', '') or (os.environ.update(AGAIN='1'), os.execv(sys.executable, [sys.executable, '-c', "
-    "'from torture.calls import load; load(\"' + NAME + '-again\", calls=3)']))",
-    "fork-in-a-thread": """
-def forked():
-    if os.fork() == 0:
-        load(NAME + "-child", calls=3)
-        sys.exit(0)
-    os.wait()
-thread = threading.Thread(target=forked); thread.start(); load(NAME + "-beside", calls=3); thread.join()""",
-    "fork-and-os-exit": """
-if os.fork() == 0:
-    load(NAME + "-child", calls=3)
-    os._exit(0)
-os.wait()""",
-    "vfork-subprocess": "import subprocess; load(NAME + '-a', calls=1); subprocess.run(['true']); load(NAME + '-b', calls=1)",
-    "daemon-threads": "for number in range(3): threading.Thread(target=load, args=(f'{NAME}-daemon{number}',), daemon=True).start()\ntime.sleep(0.3)",
-    "threads-outlive-main": "for number in range(3): threading.Thread(target=load, args=(f'{NAME}-late{number}',), kwargs={'calls': 5}).start()",
-    "executor-at-the-end": "pool = ThreadPoolExecutor(3); [pool.submit(call, f'{NAME}-pool-{number}') for number in range(9)]",
-    "exit-handler": "atexit.register(lambda: load(NAME + '-exit', calls=2))",
-    "asyncio-interrupted": """
-async def work():
-    signal.setitimer(signal.ITIMER_REAL, 0.4)
-    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    await asyncio.gather(*(asyncio.to_thread(load, f"{NAME}-task{number}", calls=4) for number in range(3)))
-    await asyncio.sleep(60)
-asyncio.run(work())""",
-}
-INNER = """
-import json, os, urllib.request
-from tokentrail import track_token_usage, track_tokens
-for number in range(5):
-    operation = f"{NAME}-sub-{number}"
-    body = json.dumps({"messages": [{"role": "user", "content": operation}]}).encode()
-    usage = json.load(urllib.request.urlopen(os.environ["OPENAI_BASE_URL"] + "/chat/completions", body))["usage"]
-    counts = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
-    with track_tokens("query", tenant_id="torture", operation_id=operation):
-        track_token_usage(token_type="llm", operation="query", provider="openai", model="gpt-4o-mini", **counts)
-    os.write(1, f"{operation} {counts['input_tokens']} {counts['output_tokens']}\\n".encode())
-"""
-"""The SDK's extensions load in no sub-interpreter, so the call is made by hand."""
-SUB_INTERPRETERS = next((name for name in ("_interpreters", "_xxsubinterpreters") if importlib.util.find_spec(name)), "")
-if SUB_INTERPRETERS:
-    PROGRAMS["sub-interpreter"] = f"""
-import {SUB_INTERPRETERS} as interpreters
-inner = interpreters.create()
-interpreters.run_string(inner, f"NAME = {{NAME!r}}\\n" + {INNER!r})
-interpreters.destroy(inner)"""
-GREEN = {
-    "gevent": "from gevent import monkey; monkey.patch_all(); import gevent\n",
-    "eventlet": "import eventlet; eventlet.monkey_patch()\n",
-}
-GREEN_WORK = {
-    "gevent": "gevent.joinall([gevent.spawn(load, f'{NAME}-green{number}', calls=3) for number in range(4)])",
-    "eventlet": "[thread.wait() for thread in [eventlet.spawn(load, f'{NAME}-green{number}', calls=3) for number in range(4)]]",
-}
-GUNICORN = {"sync": "wsgi", "gthread": "wsgi", "gevent": "wsgi", "eventlet": "wsgi", "uvicorn.workers.UvicornWorker": "asgi"}
+GUNICORN = {"sync": "wsgi", "gthread": "wsgi", "gevent": "wsgi", "uvicorn.workers.UvicornWorker": "asgi"}
 
 
 @dataclass
@@ -169,20 +97,23 @@ def run(stage: Stage) -> None:
 
 
 def delayed(stage: Stage) -> None:
-    """Ends a program whose Collector answers nothing: the end waits as long as the setting says, and nothing is lost."""
+    """Ends a program whose Collector answers nothing, beside one that ships nothing: the end waits as long as the setting says, and nothing is lost."""
     target = urlsplit(stage.gateway.otlp_http_url).port or 0
-    journal, prefix = stage.folder / "journal-delayed", "delayed."
-    code = HEAD.format(name=f"{prefix}1") + "\nos.write(1, f'ends {time.monotonic_ns()}\\n'.encode())"
-    with FaultyHttp(target, HTTP_FAULTS["black hole"]) as server:
-        child = stage.python(code, stage.environment(journal, f"{server.url}/v1/logs", exit_timeout=EXIT_TIMEOUT_S))
-        child.wait(END_S)
-        ended = time.monotonic_ns()
-    [began] = [int(line.split()[1]) for line in child.lines if line.startswith("ends ")]
-    delay = (ended - began) / 1e9
-    words = stage.drain(journal, f"{stage.gateway.otlp_http_url}/v1/logs")
-    said = parsed(child.lines, prefix)
-    stage.outcome.count(said, stage.answered(prefix), stage.settled(said, prefix), where=f"a Collector that answers nothing {words}")
-    stage.outcome.notes.append(f"the end of a program whose Collector answers nothing took {delay:.1f} s (exit_timeout {EXIT_TIMEOUT_S:g})")
+    took = []
+    for ship in ("false", "true"):
+        journal, prefix = stage.folder / f"journal-delayed-{ship}", f"delayed-{ship}."
+        code = HEAD.format(name=f"{prefix}1") + "\nos.write(1, f'ends {time.monotonic_ns()}\\n'.encode())"
+        with FaultyHttp(target, HTTP_FAULTS["black hole"]) as server:
+            child = stage.python(code, stage.environment(journal, f"{server.url}/v1/logs", exit_timeout=EXIT_TIMEOUT_S, ship=ship))
+            child.wait(END_S)
+            ended = time.monotonic_ns()
+        [began] = [int(line.split()[1]) for line in child.lines if line.startswith("ends ")]
+        took.append((ended - began) / 1e9)
+        words = stage.drain(journal, f"{stage.gateway.otlp_http_url}/v1/logs")
+        said = parsed(child.lines, prefix)
+        stage.outcome.count(said, stage.answered(prefix), stage.settled(said, prefix), where=f"a Collector that answers nothing {words}")
+    delay = took[1] - took[0]
+    stage.outcome.notes.append(f"a Collector that answers nothing delays the end of a program by {delay:.1f} s (exit_timeout {EXIT_TIMEOUT_S:g})")
     if delay > EXIT_TIMEOUT_S + SLACK_S:
         stage.outcome.fail(f"the end of a program was delayed by {delay:.1f} s")
 
@@ -201,7 +132,7 @@ def all_ways() -> Iterator[Way]:
         for more in ((), ("--preload",), ("--max-requests", "5"), ("--preload", "--max-requests", "5")):
             end = "QUIT" if more else "TERM"
             name = "-".join(("gunicorn", kind.rpartition(".")[2].lower(), *(option.strip("-") for option in more if option != "5"), end.lower()))
-            yield Way(name, web(gunicorn(kind, application, more), end))
+            yield Way(name, web(gunicorn(kind, application, more), end), unseen=LATE if end == "QUIT" else 0)
     for name, command in WORKERS.items() if shutil.which("redis-server") else ():
         yield Way(name, queue(command))
 
@@ -244,7 +175,7 @@ def web(command: list[str], end: str) -> Callable[[Stage, str, dict[str, str]], 
         with ThreadPoolExecutor(3) as clients:
             asked = list(clients.map(lambda number: ask(port, f"{name}{number}"), range(REQUESTS)))
             assert any(asked), f"{name} answers nothing: {child.last_words()}"
-            late = [clients.submit(ask, port, f"{name}late{number}") for number in range(3)]
+            late = [clients.submit(ask, port, f"{name}late{number}") for number in range(LATE)]
             child.send_signal(getattr(signal, f"SIG{end}"))
             for one in late:
                 one.result()
@@ -305,14 +236,15 @@ def queue(command: list[str]) -> Callable[[Stage, str, dict[str, str]], Child]:
     """Returns what works off the tasks of one queue and ends at SIGTERM."""
 
     def run_queue(stage: Stage, name: str, environment: dict[str, str]) -> Child:
+        tasks = JOBS if name.startswith("rq") else TASKS
         with redis_server(stage.folder / f"redis-{name}") as broker:
             environment = environment | {"TORTURE_BROKER": broker}
-            words = {"broker": broker, "queue": f"q{name}", "name": name, "count": TASKS}
+            words = {"broker": broker, "queue": f"q{name}", "name": name, "count": tasks}
             send = (SEND_RQ if name.startswith("rq") else SEND_CELERY).format(**words)
             stage.python(send, environment).wait(END_S)
             more = [] if name.startswith("rq") else ["--queues", f"q{name}"]
             worker = stage.program([part.format(**words) for part in command] + more, environment)
-            wait_until(lambda: not worker.running or len(parsed(worker.lines, name)) >= TASKS, f"{name}: {worker.last_words()}", deadline_s=90)
+            wait_until(lambda: not worker.running or len(parsed(worker.lines, name)) >= tasks, f"{name} {worker.last_words()}", deadline_s=150)
             time.sleep(0.1)
             worker.send_signal(signal.SIGTERM)
             worker.wait(END_S)
