@@ -76,7 +76,7 @@ def run(stage: Stage) -> None:
     assert stage.nursery.child.running, "begun before the threads below need it"
     stage.say(f"{len(chosen)} faults, {TOGETHER} side by side, asking {stage.provider}")
     with ThreadPoolExecutor(TOGETHER) as side_by_side:
-        played = list(side_by_side.map(partial(play, stage), enumerate(chosen), timeout=1800))
+        played = list(side_by_side.map(partial(play, stage), enumerate(chosen), timeout=3600))
     restarted = restart_gateway(stage)
     ratios = []
     said_all = parsed([line for one in [*played, restarted] for application in one.applications for line in application.lines])

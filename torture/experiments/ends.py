@@ -97,7 +97,7 @@ def run(stage: Stage) -> None:
 
 
 def delayed(stage: Stage) -> None:
-    """Ends a program whose Collector answers nothing, beside one that ships nothing: the end waits as long as the setting says, and nothing is lost."""
+    """Ends a program whose Collector answers nothing, beside one that ships nothing: the setting bounds the delay, nothing is lost."""
     target = urlsplit(stage.gateway.otlp_http_url).port or 0
     took = []
     for ship in ("false", "true"):
