@@ -22,7 +22,7 @@ class Store:
         self._server: ServerProcess | None = None
 
     def start(self) -> None:
-        self._server = ServerProcess.started(self._folder, http_port=self.port, otlp_port=self._otlp_port, log=self._log)
+        self._server = ServerProcess.started(self._folder, http_port=self.port, otlp_port=self._otlp_port, log=self._log, timeout=180.0)
 
     def kill(self) -> None:
         if self._server is not None:

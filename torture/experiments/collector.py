@@ -72,6 +72,7 @@ class Played:
 def run(stage: Stage) -> None:
     """Plays all faults, some side by side."""
     faults = list(all_faults(stage))
+    stage.rng(0).shuffle(faults)  # a few rounds are some of everything
     chosen = [faults[(number - 1) % len(faults)] for number in stage.numbers(len(faults))][: len(faults)]
     assert stage.nursery.child.running, "begun before the threads below need it"
     stage.say(f"{len(chosen)} faults, {TOGETHER} side by side, asking {stage.provider}")

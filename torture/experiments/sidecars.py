@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from torture.application import Application
 from torture.stage import Stage, parsed
 
 ROUNDS = 3
-EVENTS = 1_000_000
+EVENTS = int(os.environ.get("TORTURE_EVENTS", "1000000"))
 PRODUCERS = 2
 DRAINED_S = 900.0
 MOST_RATIO = 1.1
