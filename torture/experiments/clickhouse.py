@@ -70,7 +70,8 @@ def run(stage: Stage) -> None:
         if words:
             stage.outcome.fail(f"{where}: the journal is not drained: {words}")
         stage.outcome.count(said, stage.answered(prefix), rows, where=where, unseen=2)
-        stage.say(f"{where}: {len(said)} answers seen, {len(rows)} rows")
+        landed = stage.store.number(f"SELECT uniqExact(JSONExtractString(Body, 'operation_id')) FROM usage_landing WHERE Body LIKE '%{prefix}a-%'")
+        stage.say(f"{where}: {len(said)} answers seen, {len(rows)} rows, {landed} of them in the landing table")
     stage.prove()
     landed, stored = (int(number) for number in stage.store.query("SELECT (SELECT count() FROM usage_landing), (SELECT count() FROM usage)")[0])
     stage.outcome.notes.append(f"{landed:,} records landed, copies included, and are {stored:,} rows")
