@@ -39,9 +39,10 @@ class Application:
     def running(self) -> bool:
         """Whether the process lives."""
         try:
-            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[:1]
         except OSError:
             return False
+        return bool(state) and state[0] not in "ZX"
 
     @property
     def resident_kib(self) -> int:

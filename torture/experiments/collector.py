@@ -66,7 +66,7 @@ class Played:
     def ratio(self) -> float:
         """The median call's time beside that of the other application, 0 if one of them is not known."""
         took = [next((int(line.split()[1]) for line in one.lines if line.startswith("took ")), 0) for one in self.applications]
-        return took[0] / took[1] if all(took) else 0.0
+        return took[0] / took[1] if len(took) == 2 and all(took) else 0.0
 
 
 def run(stage: Stage) -> None:
