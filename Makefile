@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 120
 WORKERS ?= auto
 SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo services test test-services check lint format test-ollama test-oldest test-together test-apart test-frameworks test-conformance fuzz docs screenshots bench clean help
+.PHONY: demo services test test-services check lint format test-ollama test-oldest test-together test-apart test-frameworks test-conformance fuzz torture docs screenshots bench clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,6 +82,9 @@ test-conformance: $(VENV)/ready ## Every promise of every integration, with ever
 fuzz: $(VENV)/ready ## Recorded answers, tampered with for FUZZ_SECONDS (120), guided by the code that has not run yet where atheris installs
 	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install -q atheris || echo "atheris does not install here: hypothesis goes on without a guide"
 	PYTHONPATH=. $(BIN)/python scripts/fuzz_shapes.py $(FUZZ_SECONDS)
+
+torture: $(VENV)/ready ## Experiments that try to break the promise, with real processes, signals and disks (up to an hour; ONLY=kills ROUNDS=100 SEED=7 FIRST=1 JSON=FILE)
+	@exec $(BIN)/python -m torture $(if $(ONLY),--only "$(ONLY)") $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST)) $(if $(JSON),--json "$(JSON)")
 
 docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictionary, queries, command line, recordings, Grafana's files), the answers of docs/analysts.md and the notebooks, and the lines that spell every count
 	$(BIN)/python scripts/counts_code.py

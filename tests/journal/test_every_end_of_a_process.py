@@ -103,6 +103,31 @@ print("closed")
     assert not closing["closed_by"], "it closed its journal itself, although it could not ship it"
 
 
+def test_an_end_waits_once_for_a_collector_that_hangs(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
+    """Several exit handlers close the journal: those of the threads, and ours in the order of registration. Together they wait as long as the setting says."""
+    released = threading.Event()
+    otlp.policy = lambda _received: hang(released)
+    code = """
+import os, time
+from tests.support.journal_load import one, tell
+for _ in range(5): tell(*one())
+from tokentrail.recording import runtime
+for _ in range(3):
+    began = time.monotonic()
+    runtime.close_at_exit()
+    print("took", time.monotonic() - began)
+one()
+print("late", os.getpid(), flush=True)
+os._exit(0)
+"""
+    program = start(code, environment(root, otlp.url, exit_timeout=2))
+    assert program.end() == 0, program.errors
+    released.set()
+    first, *later = [float(line.split()[1]) for line in program.lines if line.startswith("took")]
+    assert sum(later) < first / 2, (first, later)
+    assert "late" in program.lines[-1], "a record after the end is taken"
+
+
 def test_new_settings_begin_a_new_writer_and_close_the_old_one(root: Path, otlp: Otlp, start: Callable[..., Program]) -> None:
     code = """
 import threading, time

@@ -15,16 +15,23 @@ class Store:
     def __init__(self, folder: Path, *, log: Path) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._otlp_port = free_port()
+        self.otlp = f"http://127.0.0.1:{self._otlp_port}"
         self._folder = folder
         self._log = log
         self._server: ServerProcess | None = None
 
     def start(self) -> None:
-        self._server = ServerProcess.started(self._folder, http_port=self.port, log=self._log)
+        self._server = ServerProcess.started(self._folder, http_port=self.port, otlp_port=self._otlp_port, log=self._log, timeout=180.0)
 
     def kill(self) -> None:
         if self._server is not None:
             self._server.kill()
+
+    def send_signal(self, number: int) -> None:
+        """Sends a signal to the server, such as SIGSTOP."""
+        if self._server is not None:
+            self._server.send_signal(number)
 
     def query(self, sql: str) -> list[list[str]]:
         """Return the rows of a query on the database tokentrail as texts; an AssertionError with the server's words if it fails."""

@@ -130,7 +130,8 @@ class Files:
             raise OSError(errno.ENOSPC, f"the journal is at its bound of {self._max_bytes} bytes (setting journal_max_bytes)")
         header = frame(0, encode(self.header(first_seq)))
         check_fits(len(header))
-        self._number += 1  # counts a segment that could not begin too, for its file may still be there
+        # a number may be taken: by a segment that could not begin, whose file is still there, or by a file that somebody put there
+        self._number = max(self._number, layout.last_number(self.folder)) + 1
         path = layout.segment_path(self.folder, self._number)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         before, self.fd, self.size = (self.fd, self.size), fd, 0
@@ -175,9 +176,12 @@ class Files:
             self.fd = -1  # not closed: the descriptor may belong to another file by now
             self._complain(f"somebody closed {self.current} while it was in use: another file is begun")
         elif _identity(self.current) != self._identity:
-            self._rewrite_current()
+            self._rewrite_current(f"somebody removed, moved or replaced {self.current}")
         elif on_disk != self.size:
             self._begin_after_change(first_seq, on_disk)
+        elif layout.last_number(self.folder) > self._number:
+            # a reader that has passed the later file passes over what is appended to an earlier one, and removes the earlier one
+            self._rewrite_current(f"a file was put beside {self.current}")
 
     def _size_on_disk(self) -> int:
         """Returns the size of the current segment on disk; -1 if the descriptor no longer belongs to the segment."""
@@ -187,12 +191,12 @@ class Files:
             return -1
         return found.st_size if (found.st_dev, found.st_ino) == self._identity else -1
 
-    def _rewrite_current(self) -> None:
-        """Begins a new segment for one that was removed, moved or replaced, and copies the frames of the open file into the new one."""
-        kept, removed = os.pread(self.fd, self.size, 0), self.current
+    def _rewrite_current(self, why: str) -> None:
+        """Begins a new segment after all others, and copies the frames of the open file into the new one: records that are read twice count once."""
+        kept = os.pread(self.fd, self.size, 0)
         self.begin(self._first_seq)
         self.put(kept)
-        self._complain(f"somebody removed, moved or replaced {removed} while it was in use: what was still open was written again")
+        self._complain(f"{why} while it was in use: what was still open was written again")
 
     def _begin_after_change(self, first_seq: int, on_disk: int) -> None:
         """Begins the next segment after the current one's length was changed; if none can begin, appends at the current end."""

@@ -96,9 +96,20 @@ def abandoned_folders(root: Path, older_than: float) -> Iterator[Path]:
 def segments(folder: Path) -> list[Path]:
     """Returns a writer's segments in the order of writing."""
     try:
-        return [Path(entry.path) for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if _SEGMENT(entry.name) and entry.is_file()]
+        found = [entry for entry in os.scandir(folder) if _SEGMENT(entry.name) and entry.is_file()]
     except FileNotFoundError:
         return []
+    return [Path(entry.path) for entry in sorted(found, key=lambda entry: order(entry.name))]
+
+
+def order(name: str) -> tuple[int, str]:
+    """Returns the sort key of a segment's name: that of the number, which may have more than eight digits. An empty name comes first."""
+    return len(name), name
+
+
+def last_number(folder: Path) -> int:
+    """Returns the highest number of a segment in the folder, whoever put the file there; 0 if there is none."""
+    return max((int(path.stem) for path in segments(folder)), default=0)
 
 
 def segment_path(folder: Path, number: int) -> Path:
@@ -132,6 +143,11 @@ class Cursor(msgspec.Struct, frozen=True, gc=False):
     damaged: tuple[tuple[int, int], ...] = ()
     closed: bool = False
     behind: tuple[int, int] = (0, 0)
+
+    @property
+    def place(self) -> tuple[tuple[int, str], int]:
+        """The sort key of cursors of one folder."""
+        return order(self.segment), self.offset
 
 
 _encode_cursor = msgspec.json.Encoder().encode

@@ -50,14 +50,14 @@ def read(folder: Path, cursor: layout.Cursor, *, live: bool) -> Iterator[Found]:
     first = True
     for path in paths:
         name = path.name
-        if name < cursor.segment:
+        if layout.order(name) < layout.order(cursor.segment):
             continue
         start = cursor.offset if name == cursor.segment else 0
         last = path == paths[-1]
         for piece, end in _pieces(path, start, growing=live and last):
             if isinstance(piece, Damage):
                 # a record that was acknowledged before its bytes were damaged is not lost, and none follows the closing record
-                known = cursor.closed or (name, end) <= (stated.segment, stated.offset)
+                known = cursor.closed or (layout.order(name), end) <= stated.place
                 found = _describe_damage(piece, cursor, last=last, known=known)
             else:
                 found = _decode_frame(piece, cursor)
@@ -86,7 +86,7 @@ def validate_cursor(folder: Path, cursor: layout.Cursor) -> layout.Cursor:
     paths = layout.segments(folder)
     if not paths or not cursor.segment:
         return cursor
-    if cursor.segment > paths[-1].name:
+    if layout.order(cursor.segment) > layout.order(paths[-1].name):
         return msgspec.structs.replace(cursor, segment="", offset=0, behind=(0, 0))
     path = folder / cursor.segment
     if cursor.offset and path in paths and not _continues(path, cursor):
@@ -253,7 +253,7 @@ def summarize(folder: Path, *, live: bool = False) -> Summary:
         summary.unfinished_bytes += found.unfinished_bytes
         # a record that was acknowledged before its bytes were damaged is not missing
         known = stated if found.lost else cursor
-        waits = (found.after.segment, found.after.offset) > (known.segment, known.offset)
+        waits = found.after.place > known.place
         if found.number and found.record is not None:
             summary.records += 1
             summary.waiting += waits

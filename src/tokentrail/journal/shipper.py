@@ -87,7 +87,7 @@ class Shipper:
     def cursor(self, folder: Path) -> layout.Cursor:
         """Returns the folder's cursor: the stored one, or this shipper's if that is further (storing failed, or the file was lost)."""
         stored, known = layout.load_cursor(folder), self._cursors.get(folder, layout.Cursor())
-        return max(stored, known, key=lambda cursor: (cursor.segment, cursor.offset))
+        return max(stored, known, key=lambda cursor: cursor.place)
 
     def ship_folder(self, folder: Path, *, live: bool, patient: bool = True, ends: Ends = lambda _cursor: ()) -> Progress:
         """Sends all waiting records of a folder whose `shipping` lock the caller holds, and then the records that `ends` returns.
@@ -275,7 +275,7 @@ class Shipper:
             # on a full disk acknowledged segments must still be removed; the next shipper repeats one segment at most
             self.complain(f"how far {folder} is acknowledged cannot be stored: {reason(error)}")
         for path in layout.segments(folder):
-            if path.name >= cursor.segment:
+            if layout.order(path.name) >= layout.order(cursor.segment):
                 return
             with contextlib.suppress(OSError):
                 path.unlink()

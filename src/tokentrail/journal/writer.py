@@ -198,7 +198,7 @@ class Writer:
         """Does the steps that most appends skip: opens the journal, begins the next segment, reports refusals, checks the current segment."""
         files = self.files
         now = _monotonic()
-        if files.fd >= 0 and now >= self._next_stat_at:
+        if files.fd >= 0 and (now >= self._next_stat_at or files.size + frame_bytes > files.limit):  # nobody can look after the next one has begun
             self._next_stat_at = now + LOOK_SECONDS
             files.check_current(first_seq)
             files.update_limit()

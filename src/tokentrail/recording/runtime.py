@@ -70,6 +70,7 @@ class Runtime:
         self.armed = False
         """Whether the first use of a decorator has patched the SDKs."""
         self._estimator: Estimator | None = None
+        self._waited_at_end = 0.0
         self._observed = False
         self._meter: Meter | None = None
         _all.add(self)
@@ -99,16 +100,20 @@ class Runtime:
         self.measurements.forget()
         self.diagnostics.forget()
         self.secret = b""
+        self._waited_at_end = 0.0
 
     def close(self, *, for_good: bool = False) -> None:
         """Ends open streams and deferred work, records the waiting measurements, then delivers as many usages as possible within `exit_timeout`.
 
         A later usage starts a new writer.
-        `for_good`: the process ends; no vocabulary is loaded any more, because loading would outlive the interpreter.
+        `for_good`: the process ends; no vocabulary is loaded any more, because loading would outlive the interpreter. Several exit handlers close for
+        good, and together wait no longer than `exit_timeout`.
         """
-        deadline = time.monotonic() + self.settings.exit_timeout
+        began = time.monotonic()
+        allowed = self.settings.exit_timeout - (self._waited_at_end if for_good else 0.0)
+        deadline = began + max(0.0, allowed)
         bridged = [self.witness.drain] if self.witness is not None else []
-        for step in (self.streams.end_all, lambda: self.deferred.drain(self.settings.exit_timeout), *bridged, self.measurements.record_all):
+        for step in (self.streams.end_all, lambda: self.deferred.drain(max(0.0, allowed)), *bridged, self.measurements.record_all):
             try:
                 step()
             except Exception as error:  # a failed step must not stop the next step
@@ -118,6 +123,8 @@ class Runtime:
         self.drain_estimates(max(0.0, deadline - time.monotonic()))
         for delivery in (self.delivery, *(each for each in (self.logs, self.journal) if each is not self.delivery)):
             delivery.close(deadline)
+        if for_good:
+            self._waited_at_end += time.monotonic() - began
 
     def usual_delivery(self) -> Delivery:
         """Returns the delivery of the settings; tests put another one in its place."""

@@ -1,0 +1,1 @@
+"""One file an experiment: `run(stage)` returns the experiment's outcome."""
