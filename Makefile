@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 120
 WORKERS ?= auto
 SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo services test test-services check lint format test-ollama test-oldest test-together test-apart test-frameworks test-conformance fuzz torture docs screenshots bench clean help
+.PHONY: demo services test test-services check lint format test-ollama test-oldest test-together test-apart test-frameworks test-conformance fuzz torture docs screenshots bench audit clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -102,6 +102,9 @@ screenshots: $(VENV)/ready ## Draw the dashboards with Grafana's own components,
 
 bench: $(VENV)/ready ## Measure what README's figures say, on this machine, in one table (some minutes)
 	@$(BIN)/python benchmarks/figures.py
+
+audit: $(VENV)/ready ## Licences of all that is installed against a list, and known vulnerabilities where pip-audit is installed
+	@$(BIN)/python scripts/audit.py
 
 clean: ## Remove the environment (the caches of Collector and model stay in the user's cache folder)
 	rm -rf $(VENV) $(APART) $(APART_IBM) .mypy_cache .pytest_cache .ruff_cache .hypothesis

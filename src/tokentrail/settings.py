@@ -103,6 +103,7 @@ class Settings:
         "OTLP address for logs. Over HTTP with its path; empty: `http://localhost:4318/v1/logs`; to the general variable `/v1/logs` is added. "
         "Over gRPC `http://host:4317`, `https://host:4317` (TLS), `host:4317` or `unix:/path`; empty: `http://localhost:4317`",
         *_otlp("ENDPOINT"),
+        secret=True,  # it may have a password in it
     )
     insecure: bool = _setting(False, "over gRPC, to an address without `http://` or `https://`: no TLS", *_otlp("INSECURE"))
     headers: Mapping[str, str] = _setting(dict, "headers of the shipper's requests: `authorization=Bearer%20…`", *_otlp("HEADERS"), secret=True)

@@ -64,7 +64,7 @@ def change(client: Client, number: int) -> None:
     with pytest.MonkeyPatch.context() as words:
         if number % 2:
             edit(words, "usage_parse", "tupleElement(said, 'tenant_id') AS", "'changed' AS")
-            edit(words, "usage_to_ledger", "request_model, response_model,", "request_model, 'changed' AS response_model,")
+            edit(words, "usage_to_ledger", "attempts, error_type,", "attempts, 'changed' AS error_type,")
             edit(words, "usage", "One row per usage, each", "Each usage")
         add(words, "migrations", "9001_more", f"ALTER TABLE usage_ledger ADD COLUMN IF NOT EXISTS more{number} Int8 COMMENT 'More';")
         # each change brings a column of its own, as a count that comes later does; the history of the change before is forgotten
@@ -105,6 +105,6 @@ def test_every_record_counts_once(served: tuple[str, str]) -> None:
     assert client.query("SELECT sum(calls) FROM usage").rows == [(sum(sent.values()) + inserter.acknowledged,)]
     found = verify(client)
     assert (found.findings, {writer.missing for writer in found.writers}) == ([], {""})
-    ways = client.query("SELECT countIf(tenant_id = 'changed'), countIf(response_model = 'changed'), countIf(tenant_id != 'changed') FROM usage").rows
+    ways = client.query("SELECT countIf(tenant_id = 'changed'), countIf(error_type = 'changed'), countIf(tenant_id != 'changed') FROM usage").rows
     assert all(ways[0])  # rows came by both
     client.close()

@@ -10,6 +10,7 @@ import pytest
 import tokentrail
 from tokentrail.addresses import bare
 from tokentrail.clickhouse.client import connect
+from tokentrail.clickhouse.dsn import parse_dsn
 from tokentrail.doctor.collector import check_collector
 from tokentrail.host_rules import HostRule
 from tokentrail.journal.endpoint import endpoint_problem
@@ -82,3 +83,10 @@ def test_an_answer_that_did_not_come() -> None:
 )
 def test_what_is_left(address: str, shown: str) -> None:
     assert bare(address) == shown
+
+
+def test_a_value_shown_by_python_has_no_secret_in_it() -> None:
+    address = "http://someone:s3cret@127.0.0.1:9/db"
+    settings = Settings(endpoint=address, budget_dsn=address, headers={"authorization": "Bearer s3cret"}, content_hash_secret="s3cret")
+    for shown in (repr(settings), str(settings), repr(parse_dsn(address))):
+        assert "s3cret" not in shown

@@ -133,7 +133,7 @@ class Otlp:
 
     protocol = "http/protobuf"
 
-    def __init__(self, policy: Policy | None = None, *, tls: tuple[Path, Path] | None = None, port: int = 0) -> None:
+    def __init__(self, policy: Policy | None = None, *, tls: tuple[Path, Path] | None = None, clients: Path | None = None, port: int = 0) -> None:
         self.policy: Policy = policy or (lambda _received: ok())
         self.script: deque[Reply] = deque()
         self.requests: list[Received] = []
@@ -141,6 +141,7 @@ class Otlp:
         self.held = 0  # requests whose answer waits for its release
         self._by_event: dict[tuple[str, str], list[Record]] = {}
         self._tls = tls
+        self._clients = clients  # the authority of the certificates that clients have to show
         self._port = port
         self._lock = threading.Lock()
 
@@ -149,6 +150,9 @@ class Otlp:
         if self._tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*self._tls)
+            if self._clients:
+                context.load_verify_locations(self._clients)
+                context.verify_mode = ssl.CERT_REQUIRED
             self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self._port = int(self._http.server_address[1])
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()

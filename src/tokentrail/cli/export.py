@@ -1,4 +1,4 @@
-"""`tokentrail export`: writes files for deployment from the package into the user's folder, and costs for FinOps tools."""
+"""`tokentrail export`: writes files for deployment from the package, and costs for FinOps tools; prints the roles of ClickHouse's users."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from tokentrail import focus
+from tokentrail.cli import roles
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.filters import range_options
@@ -39,7 +40,7 @@ class _Export(Group):
 
 @click.group(name="export", cls=_Export)
 def command() -> None:
-    """Write files: those that are deployed beside your services, and costs for FinOps tools.
+    """Write files that are deployed beside your services, costs for FinOps tools, and the roles of ClickHouse's users.
 
     \b
     Example:  tokentrail export collector ./collector
@@ -146,6 +147,7 @@ def focus_command(
 
 
 focus_command.name = "focus"
+command.add_command(roles.command)
 
 
 def _refuse_existing(file: Path) -> None:

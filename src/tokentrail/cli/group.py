@@ -59,7 +59,7 @@ _COMMANDS = {
     "import": "Take over what something else has recorded: a table of your own, LiteLLM, Langfuse, OpenLLMetry.",
     "quarantine": "Events that do not fit the ledger: list them, try them again.",
     "grafana": "Dashboards and alert rules for Grafana, whose numbers are those of the questions.",
-    "export": "Write the Collector's files, and costs for FinOps tools (FOCUS).",
+    "export": "Write the Collector's files, costs for FinOps tools (FOCUS), roles of ClickHouse.",
     "count": "Count the tokens of a text.",
     "completion": "The script by which bash, zsh or fish completes all this.",
     "doctor": "Check everything from the SDKs to ClickHouse.",

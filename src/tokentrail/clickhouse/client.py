@@ -20,6 +20,7 @@ from tokentrail.clickhouse.errors import READONLY, ClickHouseError, failed
 from tokentrail.clickhouse.literals import Parameter, identifier, lines, parameter, readonly, text_literal
 from tokentrail.clickhouse.rows import Result, decode
 from tokentrail.clickhouse.streams import Stream, of_response, request, with_sentences
+from tokentrail.private_files import make_folder, open_file
 
 __all__ = ["DEFAULT_DSN", "OLDEST_VERSION", "ClickHouseError", "Client", "Result", "connect"]
 
@@ -149,7 +150,7 @@ class EngineClient:
         if not create and not folder.is_dir():
             raise ClickHouseError(f"there is no folder {folder}: `tokentrail migrate --dsn {self.address}` makes one")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder, parents=True)
         except OSError as error:
             raise ClickHouseError(f"cannot use the folder {folder}: {error.strerror}") from None
         _refuse_if_served(folder)
@@ -269,7 +270,7 @@ def _check_and_use(client: Client, database: str, *, may_be_missing: bool) -> No
 def _refuse_if_served(folder: Path) -> None:
     """Raises `ClickHouseError` with the process that serves the folder, from the lock file; chDB's own error states only that it could not start."""
     try:
-        with (folder / LOCK_FILE).open() as file:
+        with os.fdopen(open_file(folder / LOCK_FILE, os.O_RDONLY)) as file:
             holder = file.read(64).strip()
             if holder == str(os.getpid()):
                 return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-__all__ = ["DEFAULT_DSN", "LOCK_FILE", "Dsn", "DsnError", "parse_dsn"]
+__all__ = ["DEFAULT_DATABASE", "DEFAULT_DSN", "LOCK_FILE", "Dsn", "DsnError", "parse_dsn"]
 
 DEFAULT_DSN: Final = "http://127.0.0.1:8123/tokentrail"
 """The address that `tokentrail serve` opens by default."""
@@ -15,6 +15,7 @@ LOCK_FILE: Final = "tokentrail.lock"
 """The lock file in an embedded engine's folder: locked by the process that serves the folder, and contains that process's id."""
 
 DEFAULT_DATABASE: Final = "tokentrail"
+"""The database of an address that names none."""
 _PORTS: Final = {"http": 8123, "https": 8443}
 _OPTIONS: Final = {"chdb": ("database",), "http": ("ca_cert", "verify"), "https": ("ca_cert", "verify")}
 _FORMS: Final = "http://user:password@host:8123/tokentrail, or chdb:///path/to/folder"
@@ -34,7 +35,7 @@ class Dsn:
     host: str = ""
     port: int = 0
     user: str = "default"
-    password: str = ""
+    password: str = field(default="", repr=False)
     folder: str = ""
     verify: bool = True
     ca_cert: str | None = None

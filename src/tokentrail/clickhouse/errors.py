@@ -81,6 +81,8 @@ def unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
 
 def _reason(text: str) -> str:
     """Returns the innermost cause of a failed connection, without the exceptions that wrap that cause."""
+    if untrusted := re.search(r"certificate verify failed: (.+?)\.? \(_ssl", text):
+        return f"certificate verify failed: {untrusted.group(1)}"
     for known in ("Connection refused", "timed out", *_UNRESOLVED, "Network is unreachable", "No route to host", "certificate verify failed"):
         if known in text:
             return known

@@ -9,6 +9,7 @@ from pathlib import Path
 from tokentrail.doctor.finding import Finding
 from tokentrail.journal import folder as layout
 from tokentrail.journal.locks import has_locks
+from tokentrail.private_files import make_folder
 from tokentrail.settings import Settings
 from tokentrail.wording import counted
 
@@ -19,7 +20,7 @@ def check_journal(settings: Settings) -> Iterator[Finding]:
     """Yields findings on the journal's folder: rights, locks, size and bound."""
     root = Path(settings.journal_dir)
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(root, parents=True)
         with tempfile.NamedTemporaryFile(dir=root, prefix=".doctor-") as probe:
             probe.write(b"x")
             probe.flush()

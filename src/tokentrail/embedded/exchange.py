@@ -32,6 +32,9 @@ DRAIN_BYTES: Final = 64 << 20
 DRAIN_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 30.0
 """Longest pause within a request's body, as ClickHouse's http_receive_timeout: each request holds one of the threads."""
+PACE_AFTER: Final = 60.0
+SLOWEST: Final = 1024
+"""Bytes a second that a body has to bring on the average, after PACE_AFTER seconds: a byte now and then would hold a thread for ever."""
 
 
 class Exchange:
@@ -48,6 +51,8 @@ class Exchange:
         self._send = send
         self._loop = loop
         self._read_all = False
+        self._began = monotonic()
+        self._received = 0
         self._disconnect: asyncio.Task[None] | None = None
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -78,7 +83,12 @@ class Exchange:
         if message["type"] == "http.disconnect":
             raise ClientGone
         self._read_all = not message.get("more_body", False)
-        return bytes(message.get("body", b""))
+        body = bytes(message.get("body", b""))
+        self._received += len(body)
+        elapsed = monotonic() - self._began
+        if not self._read_all and elapsed > PACE_AFTER and self._received < elapsed * SLOWEST:
+            raise ClientSlow
+        return body
 
     def drain(self) -> None:
         """Reads the rest of the body, within limits: a connection closed with unread bytes is reset, and the client never sees the answer."""

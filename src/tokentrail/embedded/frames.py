@@ -26,7 +26,7 @@ LZ4: Final = 0x82
 ZSTD: Final = 0x90
 NONE: Final = 0x02
 FRAME_SIZE: Final = 1 << 20
-MAX_FRAME: Final = 1 << 30  # as in the server: a size beyond a gibibyte is damage, not data
+MAX_FRAME: Final = 128 << 20  # the server takes a gibibyte; clients send ten mebibytes at most, and a frame is unpacked as a whole
 LOW_WORD: Final = (1 << 64) - 1
 PIECE: Final = 1 << 20
 """Bytes that are decompressed at once: the reader decides after each piece whether the body is too large."""
@@ -77,7 +77,10 @@ def _unpack(method: int, packed: bytes, raw_size: int) -> bytes:
         if method == LZ4:
             return bytes(lz4.block.decompress(packed, uncompressed_size=raw_size))
         if method == ZSTD:
-            return bytes(_zstd().decompress(packed))
+            raw = _zstd().ZstdDecompressor().decompress(packed, raw_size + 1)
+            if len(raw) != raw_size:
+                raise EngineError(CANNOT_DECOMPRESS, "A compressed frame holds more or less than it states. (CANNOT_DECOMPRESS)")  # noqa: TRY301 - same
+            return bytes(raw)
     except EngineError:
         raise
     except Exception as error:  # each library has an exception type of its own
@@ -138,16 +141,19 @@ class _Zlib:
 
 
 class _Brotli:
-    """A decompressor of brotli with the attributes that the others have; pieces are as large as they come."""
+    """A decompressor of brotli with the attributes that the others have. Its library takes a bound for a piece since version 1.2."""
 
-    needs_input = True
     unused_data = b""
 
     def __init__(self) -> None:
         self._stream = _brotli().Decompressor()
 
-    def decompress(self, data: bytes, _most: int) -> bytes:
-        return bytes(self._stream.process(data))
+    def decompress(self, data: bytes, most: int) -> bytes:
+        return bytes(self._stream.process(data, output_buffer_limit=most))
+
+    @property
+    def needs_input(self) -> bool:
+        return bool(self._stream.can_accept_more_data())
 
     @property
     def eof(self) -> bool:
@@ -184,7 +190,9 @@ def _brotli() -> Any:
     try:
         import brotli  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - optional, rarely used
     except ImportError as error:
-        raise EngineError(NOT_IMPLEMENTED, "br needs a package: pip install brotli. (NOT_IMPLEMENTED)") from error
+        raise EngineError(NOT_IMPLEMENTED, "br needs a package: pip install 'brotli>=1.2'. (NOT_IMPLEMENTED)") from error
+    if not hasattr(brotli.Decompressor, "can_accept_more_data"):  # a few bytes would be unpacked to any size at once
+        raise EngineError(NOT_IMPLEMENTED, "br needs brotli 1.2 or newer: pip install 'brotli>=1.2'. (NOT_IMPLEMENTED)")
     return brotli
 
 

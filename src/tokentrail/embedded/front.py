@@ -59,7 +59,12 @@ CONTENT_TYPES: Final = {
     ),
     **dict.fromkeys(["Arrow", "ArrowStream"], "application/octet-stream"),
 }
+MOST_STATEMENT: Final = 64 << 20
+"""Bytes of a statement that is no INSERT of rows: it is held in memory, as a form is."""
+UNDECIDED: Final = 1 << 20
+"""Bytes after which a text that may still become an INSERT is taken for another statement: each piece is looked at from the beginning."""
 HELLO: Final = re.compile(r"SELECT\s+displayName\(\),\s*version\(\),\s*revision\(\),\s*timezone\(\)\Z", re.IGNORECASE)
+TOO_LARGE: Final = 62  # SYNTAX_ERROR, as a server says of a text beyond max_query_size
 LOOPBACK_NAMES: Final = frozenset({"localhost", "::1", "host.docker.internal", "host.containers.internal"})
 
 
@@ -140,7 +145,7 @@ class ClickHouseFront:
                 data = chain([text[head.data_at :]], rest)
                 settings = options.settings_of(head.statement.encode())
                 return reply.send_stored(insert(self._engine, options.database, settings, head.statement, head.format, data))
-            text = b"".join([text, *rest])
+            text = _whole(text, rest)
             with self._engine.session(options.database, options.settings_of(text)) as session:
                 _run(session, text, options, reply)
         except ClientGone:
@@ -163,9 +168,20 @@ def _head(statement: bytes, body: Iterator[bytes]) -> tuple[bytes, Iterator[byte
         text += b"\n"
     for piece in body:
         text += piece
-        if insert_head(bytes(text), whole=False) is not None or not undecided(bytes(text)):
+        if len(text) > UNDECIDED or insert_head(bytes(text), whole=False) is not None or not undecided(bytes(text)):
             break
     return bytes(text), body
+
+
+def _whole(text: bytes, rest: Iterator[bytes]) -> bytes:
+    """Returns a statement with the rest of it. Raises EngineError for one that is too large to be held."""
+    pieces, size = [text], len(text)
+    for piece in rest:
+        pieces.append(piece)
+        size += len(piece)
+        if size > MOST_STATEMENT:
+            raise EngineError(TOO_LARGE, f"A statement of more than {MOST_STATEMENT >> 20} MiB is not read by the embedded server. (SYNTAX_ERROR)")
+    return b"".join(pieces)
 
 
 def _run(session: Session, text: bytes, options: RequestOptions, reply: Reply) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import logging
+import resource
 import socket
 import struct
 import threading
@@ -12,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, Final
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -22,8 +25,13 @@ __all__ = ["Listener", "bind"]
 
 BACKLOG: Final = 512
 THREADS: Final = 64
+MOST_CONNECTIONS: Final = 4096
 KEEP_ALIVE_SECONDS: Final = 600  # longer than clients keep idle connections: a client that uses a closed connection loses a request
 MAX_HEAD: Final = 1 << 20  # bytes of URL and headers, as ClickHouse's http_max_uri_size
+HEAD_SECONDS: Final = 30.0
+"""Seconds for URL and headers, from their first byte on."""
+SEND_SECONDS: Final = 300.0
+"""Seconds in which a client that reads has to make room for the next bytes of its answer, which hold a thread meanwhile."""
 START_SECONDS: Final = 10.0
 
 # HTTP/2 for gRPC clients: the client's first bytes; the server's SETTINGS, and a GOAWAY (HTTP_1_1_REQUIRED) whose debug text gRPC libraries show.
@@ -42,6 +50,32 @@ class Protocol(H11Protocol):
         self.logger = logging.getLogger("tokentrail.embedded.http")  # uvicorn's own logger belongs to the application
         self.logger.setLevel(logging.CRITICAL)
         self._first = True
+        self._head: asyncio.TimerHandle | None = None
+        self._stuck: asyncio.TimerHandle | None = None
+        self._idle_since = monotonic()
+
+    def connection_made(self, transport: Any) -> None:
+        """Makes room for a connection beyond the bound: closes the one that has been idle for longest, or else the new one."""
+        super().connection_made(transport)
+        if len(self.connections) > most_connections():
+            idle = [each for each in self.connections if isinstance(each, Protocol) and each.is_idle]
+            min(idle, key=lambda each: each.idle_since, default=self).turn_away()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    @property
+    def idle_since(self) -> float:
+        """When the connection was made, or its last answer was sent."""
+        return self._idle_since
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way, nor its first bytes."""
+        return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+
+    def turn_away(self) -> None:
+        """Closes the connection: at once, and between two requests."""
+        self.transport.close()
+        self.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
         """Checks a connection's first bytes for HTTP/2, then passes all bytes to h11."""
@@ -52,6 +86,50 @@ class Protocol(H11Protocol):
             return
         self._first = False
         super().data_received(data)
+        self._watch_head()
+
+    def on_response_complete(self) -> None:
+        """Goes on with the next request, whose first bytes may be there."""
+        self._idle_since = monotonic()
+        super().on_response_complete()
+        self._watch_head()
+
+    def _watch_head(self) -> None:
+        begun = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+        if begun and self._head is None:
+            self._head = self.loop.call_later(HEAD_SECONDS, self._refuse_slow_head)
+        elif not begun and self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _refuse_slow_head(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        """Stops the answer until the client has read; a client that reads nothing for long is cut off."""
+        super().pause_writing()
+        self._stuck = self.loop.call_later(SEND_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Goes on with the answer."""
+        if self._stuck is not None:
+            self._stuck.cancel()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Ends the waiting for this client."""
+        for timer in (self._head, self._stuck):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+
+def most_connections() -> int:
+    """Returns how many connections are held at once: half of the files that the process may open, of which the engine needs the rest."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(MOST_CONNECTIONS, max(64, soft // 2)) if soft != resource.RLIM_INFINITY else MOST_CONNECTIONS
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:

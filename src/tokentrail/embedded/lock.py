@@ -16,6 +16,7 @@ from typing import Final
 
 from tokentrail.clickhouse.dsn import LOCK_FILE
 from tokentrail.embedded.errors import CannotStart
+from tokentrail.private_files import make_folder, open_file
 
 __all__ = ["FolderLock"]
 
@@ -34,8 +35,8 @@ class FolderLock:
         """Takes the lock, or raises CannotStart with the reason: in use (and by which process), not a folder, no rights."""
         path = self.folder / LOCK_FILE
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            make_folder(self.folder, parents=True)
+            file = open_file(path, os.O_RDWR | os.O_CREAT)
         except (FileExistsError, NotADirectoryError) as error:
             raise CannotStart(f"the data folder {self.folder} is not a folder: choose another one with --data") from error
         except OSError as error:

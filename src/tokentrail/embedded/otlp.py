@@ -39,8 +39,8 @@ __all__ = ["OtlpReceiver"]
 
 logger = logging.getLogger("tokentrail.embedded")
 
-MAX_BODY: Final = 64 << 20
-"""Bytes of one request, unpacked. The Collector's default is 20 MiB."""
+MAX_BODY: Final = 20 << 20
+"""Bytes of one request, unpacked, as the Collector's default. Two bytes of protobuf (an empty record) become 130 bytes of memory."""
 MAX_REPEATED: Final = 512 << 20
 """Bytes of resources and scopes in the rows of one request."""
 RETRY_AFTER: Final = "1"

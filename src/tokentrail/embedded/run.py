@@ -16,6 +16,7 @@ from pathlib import Path
 from tokentrail.embedded.errors import CannotStart
 from tokentrail.embedded.rollups import refreshing
 from tokentrail.embedded.server import Addresses, Server
+from tokentrail.private_files import open_file
 from tokentrail.process.signals import Stop
 
 __all__ = ["default_data", "serve"]
@@ -54,7 +55,9 @@ def ready_file_of(path: Path | None, addresses: Addresses) -> Iterator[None]:
         return
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(json.dumps(addresses.as_dict()))
+        beside.unlink(missing_ok=True)  # of a killed process with the same id
+        with os.fdopen(open_file(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
+            file.write(json.dumps(addresses.as_dict()))
         beside.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tokentrail.embedded.errors import CANNOT_WRITE, NOT_ENOUGH_SPACE, CannotStart, EngineError
+from tokentrail.private_files import make_folder
 
 __all__ = ["Spool", "Spooled"]
 
@@ -41,7 +42,7 @@ class Spool:
         if any(sign in str(self.folder) for sign in PATTERN_SIGNS):
             raise CannotStart(f"the data folder {self.folder.parent} has one of {PATTERN_SIGNS} in its name: choose another one with --data")
         try:
-            self.folder.mkdir(exist_ok=True)
+            make_folder(self.folder)
             for left in self.folder.iterdir():
                 left.unlink()
         except OSError as error:

@@ -17,6 +17,7 @@ from tokentrail.journal.records import Header, gaps, join_ranges
 from tokentrail.journal.refusals import load_refused, refused_files
 from tokentrail.journal.shipper import Shipper
 from tokentrail.journal.volume import reason as why
+from tokentrail.private_files import check_folder
 from tokentrail.usage import Closing, Refused
 
 __all__ = ["Adopter", "remove"]
@@ -60,7 +61,7 @@ class Adopter:
             if folder.name == self._own_id:
                 continue
             try:
-                progress = work(folder)
+                progress = work(folder) if _is_there(folder) else None
             except layout.NoLocks as error:
                 root = self._shipper.root
                 total.add(Progress(done=False, reason=layout.no_locks_sentence(root, error)))
@@ -150,6 +151,15 @@ class Adopter:
         if folder not in self._logged:
             self._logged.add(folder)
             self._shipper.complain(reason)
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether the folder is still there. Raises `OSError` with one sentence if the folder belongs to another user."""
+    try:
+        check_folder(folder)
+    except FileNotFoundError:  # another process has adopted the folder meanwhile
+        return False
+    return True
 
 
 def remove(folder: Path) -> None:

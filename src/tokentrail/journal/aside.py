@@ -12,6 +12,7 @@ import msgspec
 from tokentrail.journal import folder as layout
 from tokentrail.journal.records import Header, encode
 from tokentrail.journal.volume import check_fits
+from tokentrail.private_files import make_folder, read_file, write_file
 
 __all__ = ["Aside", "Damaged", "put_aside", "read_aside"]
 
@@ -50,14 +51,14 @@ _decode = msgspec.json.Decoder(_Kept).decode
 def put_aside(root: Path, header: Header, number: int, payload: bytes, reason: str) -> Path:
     """Writes one record into `<journal>/aside`. Raises `OSError` if the write fails: the caller must then not advance the cursor."""
     folder = root / layout.ASIDE
-    folder.mkdir(mode=0o700, exist_ok=True)
+    make_folder(folder)
     # records without a number (refusals, the closing record) are named by the checksum of their payload
     name = str(number) if number else f"0-{zlib.crc32(payload):08x}"
     path = folder / f"{header.writer_id}-{name}.json"
     text = encode(_Kept(reason, number, header, msgspec.Raw(payload)))
     fresh = path.with_suffix(".new")
     check_fits(len(text))
-    fresh.write_bytes(text)
+    write_file(fresh, text)
     fresh.replace(path)
     return path
 
@@ -66,7 +67,7 @@ def read_aside(root: Path) -> Iterator[Aside | Damaged]:
     """Yields all records that were put aside, and the files that cannot be read."""
     for path in sorted((root / layout.ASIDE).glob("*.json")):
         try:
-            kept = _decode(path.read_bytes())
+            kept = _decode(read_file(path))
             yield Aside(path, kept.header, kept.number, bytes(kept.record), kept.reason)
         except FileNotFoundError:
             continue  # another process sent the record meanwhile

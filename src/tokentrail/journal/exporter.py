@@ -16,6 +16,8 @@ from tokentrail.addresses import bare
 from tokentrail.journal.deadline import Deadline, pools
 from tokentrail.journal.endpoint import DEFAULT_ENDPOINT, GRPC, endpoint_of, endpoint_problem, protocol_of, why_not_grpc
 from tokentrail.journal.otlp import USER_AGENT
+from tokentrail.journal.tls import tls_reason
+from tokentrail.process.diagnostics import one_line
 from tokentrail.retrying.transient import seconds_of
 from tokentrail.settings import Settings
 
@@ -64,12 +66,14 @@ def outcome_of_response(answer_text: str, response: bytes) -> Outcome:
         return Outcome(Result.MISCONFIGURED, f"{answer_text} with something that is no OTLP answer")
     rejected = parsed.partial_success.rejected_log_records
     if rejected:
-        return Outcome(Result.REFUSED, f"{answer_text} but rejected {rejected} records: {parsed.partial_success.error_message}")
+        return Outcome(Result.REFUSED, f"{answer_text} but rejected {rejected} records: {one_line(parsed.partial_success.error_message[:200])}")
     return Outcome(Result.ACCEPTED)
 
 
 def cause_of(error: Exception, endpoint: str) -> str:
     """Returns why the server could not be reached: the network's error, without the exceptions that wrap that error."""
+    if reason := tls_reason(error):
+        return reason
     if isinstance(error, urllib3.exceptions.NameResolutionError):
         return f"the host {urlsplit(endpoint).hostname} cannot be resolved ({_strerror(error)})"
     if isinstance(error, urllib3.exceptions.NewConnectionError):
@@ -114,7 +118,7 @@ class Exporter:
         try:
             response = self._pool.request("POST", self.endpoint, body=data, headers=self._headers, redirect=False, preload_content=False)
             answer = b""
-            while len(answer) < MAX_ANSWER and (piece := response.read1(MAX_ANSWER - len(answer))):
+            while len(answer) < MAX_ANSWER and (piece := response.read1(MAX_ANSWER - len(answer), decode_content=False)):
                 answer += piece
             if len(answer) == MAX_ANSWER:
                 response.close()  # the rest is not needed, and the next request must not read the rest
@@ -133,7 +137,7 @@ class Exporter:
         if status in (408, 425, 429) or status >= 500:  # noqa: PLR2004
             return Outcome(Result.BUSY, answer_text, seconds_of(retry_after))
         if status in (400, 413, 422):
-            return Outcome(Result.REFUSED, f"{answer_text}: {answer[:200].decode('utf-8', 'replace')}")
+            return Outcome(Result.REFUSED, f"{answer_text}: {one_line(answer[:200].decode('utf-8', 'replace'))}")
         bare = urlsplit(self.endpoint).path in ("", "/")
         meant = f"; its path is missing, is {self._shown.rstrip('/')}/v1/logs meant?" if bare else ""
         return Outcome(Result.MISCONFIGURED, f"{answer_text}: this is no OTLP/HTTP address for logs, or the credentials are wrong{meant}")
@@ -141,7 +145,9 @@ class Exporter:
     def _success(self, answer_text: str, content_type: str, answer: bytes) -> Outcome:
         # "The server MUST set Content-Type: application/x-protobuf" (OTLP/HTTP response); any other server that answers 200 has stored nothing
         if "protobuf" not in content_type:
-            return Outcome(Result.MISCONFIGURED, f"{answer_text} with {content_type or 'no content type'}: this is no OTLP/HTTP address for logs")
+            return Outcome(
+                Result.MISCONFIGURED, f"{answer_text} with {one_line(content_type[:200]) or 'no content type'}: this is no OTLP/HTTP address for logs"
+            )
         return outcome_of_response(answer_text, answer)
 
     def close(self) -> None:

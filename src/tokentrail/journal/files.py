@@ -16,6 +16,7 @@ from tokentrail.journal.records import Header, encode
 from tokentrail.journal.refusals import Refusals
 from tokentrail.journal.sync import Sync
 from tokentrail.journal.volume import CANNOT_GROW, check_fits, largest_file, process_limit
+from tokentrail.private_files import check_folder, make_folder, open_file
 
 __all__ = ["Files"]
 
@@ -133,7 +134,7 @@ class Files:
         # a number may be taken: by a segment that could not begin, whose file is still there, or by a file that somebody put there
         self._number = max(self._number, layout.last_number(self.folder)) + 1
         path = layout.segment_path(self.folder, self._number)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd = open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND)
         before, self.fd, self.size = (self.fd, self.size), fd, 0
         try:
             self.put(header)
@@ -211,12 +212,13 @@ class Files:
     def _open(self) -> None:
         """Creates the folder under a temporary name, locks the folder, then renames it: no process ever sees the folder without a held lock."""
         parents = [place.parent for place in (self.root, *self.root.parents) if not place.exists()] if self._sync is not None else []
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.root, parents=True)
         if self.folder.is_dir():  # the lock file was removed, or an interrupt came before the lock was assigned
+            check_folder(self.folder)
             self.alive = self._locked(self.folder)
             return
         fresh = self.root / f".{self.folder.name}"
-        fresh.mkdir(mode=0o700, exist_ok=True)
+        make_folder(fresh)
         lock = self._locked(fresh)
         self._refusals.keep(fresh, new_folder=True)
         with contextlib.suppress(OSError):  # an existing cursor can be overwritten on a full disk

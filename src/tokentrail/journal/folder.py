@@ -26,6 +26,7 @@ from tokentrail.journal.frames import Frame, frame, scan
 from tokentrail.journal.locks import Lock, NoLocks, is_locked
 from tokentrail.journal.places import remove_empty_folder
 from tokentrail.journal.volume import CANNOT_GROW, check_fits
+from tokentrail.private_files import open_file, read_file, write_file
 
 __all__ = [
     "ALIVE",
@@ -79,7 +80,7 @@ def _age(entry: os.DirEntry[str]) -> int:
 def writer_folders(root: Path) -> list[Path]:
     """Returns the folders of all writers, oldest first."""
     try:
-        found = [entry for entry in os.scandir(root) if _WRITER(entry.name) and entry.is_dir()]
+        found = [entry for entry in os.scandir(root) if _WRITER(entry.name) and entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
     return [Path(entry.path) for entry in sorted(found, key=_age)]
@@ -89,14 +90,14 @@ def abandoned_folders(root: Path, older_than: float) -> Iterator[Path]:
     """Yields folders whose writer died before renaming the folder, last modified before that time (unix seconds)."""
     with contextlib.suppress(FileNotFoundError):
         for entry in os.scandir(root):
-            if _UNNAMED(entry.name) and entry.is_dir() and _age(entry) < older_than * 1e9:
+            if _UNNAMED(entry.name) and entry.is_dir(follow_symlinks=False) and _age(entry) < older_than * 1e9:
                 yield Path(entry.path)
 
 
 def segments(folder: Path) -> list[Path]:
     """Returns a writer's segments in the order of writing."""
     try:
-        found = [entry for entry in os.scandir(folder) if _SEGMENT(entry.name) and entry.is_file()]
+        found = [entry for entry in os.scandir(folder) if _SEGMENT(entry.name) and entry.is_file(follow_symlinks=False)]
     except FileNotFoundError:
         return []
     return [Path(entry.path) for entry in sorted(found, key=lambda entry: order(entry.name))]
@@ -161,7 +162,7 @@ def load_cursor(folder: Path) -> Cursor:
     Collector has not acknowledged.
     """
     try:
-        stored = next(scan((folder / CURSOR).read_bytes()), None)
+        stored = next(scan(read_file(folder / CURSOR)), None)
         # a cursor of an older version has number 0, which names no writer
         return _decode_cursor(stored.payload) if isinstance(stored, Frame) and stored.number in (0, _owner(folder)) else Cursor()
     except (OSError, msgspec.MsgspecError):
@@ -186,19 +187,19 @@ def store_cursor(folder: Path, cursor: Cursor) -> None:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
         # a cursor torn by a crash has a wrong checksum, and records are sent again
-        with path.open("r+b", buffering=0) as file:
+        with os.fdopen(open_file(path, os.O_RDWR), "r+b", buffering=0) as file:
             if file.write(data) != len(data):
                 raise
 
 
 def _replace(path: Path, fresh: Path, data: bytes) -> None:
     try:
-        fresh.write_bytes(data)
+        write_file(fresh, data)
         fresh.replace(path)
     except IsADirectoryError:
         for place in (path, fresh):
             remove_empty_folder(place)
-        fresh.write_bytes(data)
+        write_file(fresh, data)
         fresh.replace(path)
 
 

@@ -31,6 +31,7 @@ from h2.settings import SettingCodes, Settings
 
 from tokentrail.journal.endpoint import Target
 from tokentrail.journal.otlp import USER_AGENT
+from tokentrail.journal.tls import CLIENTS_CERTIFICATE
 
 __all__ = ["Answered", "Channel", "NotGrpc"]
 
@@ -175,12 +176,16 @@ class Channel:
         except ConnectionResetError:
             received = b""
         if not received:
-            raise ConnectionError(
-                "the connection was closed by the other side" if self._speaks_http2 else "hung up without a word of HTTP/2: is this the gRPC port?"
-            )
+            raise ConnectionError("the connection was closed by the other side" if self._speaks_http2 else self._hung_up)
         for event in self._http.receive_data(received):
             self._handle_event(event, stream)
         self._flush(deadline)
+
+    @property
+    def _hung_up(self) -> str:
+        """The sentence about a server that has hung up before it said anything: over TLS 1.3 it does so to a client without a certificate."""
+        about = f" {CLIENTS_CERTIFICATE}" if self._context is not None else ""
+        return f"hung up without a word of HTTP/2: is this the gRPC port?{about}"
 
     def _handle_event(self, event: h2.events.Event, stream: _Stream) -> None:
         if isinstance(event, h2.events.RemoteSettingsChanged):

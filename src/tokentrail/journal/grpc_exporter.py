@@ -24,6 +24,8 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from tokentrail.journal.endpoint import Target, grpc_target
 from tokentrail.journal.exporter import Outcome, Result, outcome_of_response
 from tokentrail.journal.grpc_call import Answered, Channel, NotGrpc
+from tokentrail.journal.tls import tls_reason
+from tokentrail.process.diagnostics import one_line
 from tokentrail.settings import Settings
 
 __all__ = ["GrpcExporter"]
@@ -74,11 +76,11 @@ class GrpcExporter:
             message = gzip.compress(body, 1) if packed else body
             answered = self._channel.call(METHOD, metadata, message, compressed=packed, timeout=self._settings.timeout)
         except NotGrpc as error:
-            return Outcome(Result.MISCONFIGURED, f"{self.endpoint}: {error}: this is no OTLP/gRPC address")
+            return Outcome(Result.MISCONFIGURED, f"{self.endpoint}: {one_line(str(error))}: this is no OTLP/gRPC address")
         except TimeoutError:
             return Outcome(Result.UNREACHABLE, f"{self.endpoint}: no answer within {self._settings.timeout:g} seconds")
         except Exception as error:  # errors of the socket, TLS and h2
-            return Outcome(Result.UNREACHABLE, f"{self.endpoint}: {type(error).__name__}: {error}")
+            return Outcome(Result.UNREACHABLE, f"{self.endpoint}: {tls_reason(error) or one_line(f'{type(error).__name__}: {error}')}")
         return self._outcome(answered)
 
     def _outcome(self, answered: Answered) -> Outcome:
@@ -86,7 +88,7 @@ class GrpcExporter:
         answer_text = f"{self.endpoint} answered {name}"
         if name == "OK":
             return outcome_of_response(answer_text, answered.body)
-        answer_text += f": {answered.message[:200]}" if answered.message else ""
+        answer_text += f": {one_line(answered.message[:200])}" if answered.message else ""
         if name in RETRYABLE or name in KEPT or name not in NAMES:
             return Outcome(Result.BUSY, answer_text, _retry_delay(answered.details))
         if name == "INVALID_ARGUMENT":
@@ -115,7 +117,9 @@ def _context(target: Target, settings: Settings) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(cafile=settings.certificate or None)
     if settings.client_certificate:
-        context.load_cert_chain(settings.client_certificate, settings.client_key or None)
+        context.load_cert_chain(
+            settings.client_certificate, settings.client_key or None, password=""
+        )  # a key with a password would ask for it on the terminal
     context.set_alpn_protocols(["h2"])
     return context
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from tokentrail.journal.places import remove_empty_folder
+from tokentrail.private_files import open_file
 from tokentrail.process.forks import no_fork
 
 __all__ = ["Lock", "NoLocks", "has_locks"]
@@ -97,10 +98,10 @@ class Lock:
 
 def _open(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return open_file(path, os.O_RDWR | os.O_CREAT)
     except IsADirectoryError:
         remove_empty_folder(path)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return open_file(path, os.O_RDWR | os.O_CREAT)
 
 
 def _flock(fd: int, how: int, path: Path, *, by_name: bool = False) -> None:
@@ -117,8 +118,8 @@ def is_locked(path: Path) -> bool:
     """Whether any process holds the file's lock. Raises `NoLocks` on a file system without locks."""
     with no_fork():
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+            fd = open_file(path, os.O_RDONLY)
+        except (FileNotFoundError, IsADirectoryError):  # a folder in the place of the file was locked by no writer
             return False
         try:
             _flock(fd, fcntl.LOCK_SH, path)

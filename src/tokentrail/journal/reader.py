@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from tokentrail.journal import folder as layout
 from tokentrail.journal.frames import FORMAT, HEADER_BYTES, MAX_FRAME, Damage, Frame, is_frame, scan
 from tokentrail.journal.records import Header, Record, coarsen, decode, gaps
 from tokentrail.journal.refusals import load_refused
+from tokentrail.private_files import open_file
 from tokentrail.usage import Closing, Refused
 
 __all__ = ["Found", "Summary", "advance", "header_of", "read", "summarize", "validate_cursor"]
@@ -98,7 +100,7 @@ def _continues(path: Path, cursor: layout.Cursor) -> bool:
     """Whether the last acknowledged frame still ends at the cursor's offset."""
     size, checksum = cursor.behind
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_file(path, os.O_RDONLY), "rb") as file:
             if cursor.offset > file.seek(0, 2):
                 return False
             file.seek(max(0, cursor.offset - size))
@@ -143,7 +145,7 @@ def _accounted_numbers(cursor: layout.Cursor, found: Found) -> tuple[list[tuple[
 def _pieces(path: Path, start: int, *, growing: bool) -> Iterator[tuple[Frame | Damage, int]]:
     """Yields frames and damage of one segment, each with the offset after it."""
     try:
-        file = path.open("rb")
+        file = os.fdopen(open_file(path, os.O_RDONLY), "rb")
     except FileNotFoundError:
         return
     with file:
@@ -203,7 +205,7 @@ def header_of(folder: Path) -> Header:
     """
     for path in layout.segments(folder):
         try:
-            with path.open("rb") as file:
+            with os.fdopen(open_file(path, os.O_RDONLY), "rb") as file:
                 first = next(scan(file.read(MAX_FRAME)), None)
         except FileNotFoundError:
             continue

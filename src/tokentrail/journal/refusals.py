@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from tokentrail.journal.records import coarsen, join_ranges
+from tokentrail.private_files import open_file
 
 __all__ = ["Refusals", "load_refused", "refused_files"]
 
@@ -82,7 +83,7 @@ class Refusals:
                     os.rename(folder / self._name, folder / name)  # noqa: PTH104 - Path.rename costs three times as much
                     self._name, self.kept = name, True
                     return
-            os.close(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(open_file(folder / name, os.O_WRONLY | os.O_CREAT))
             self._name, self.kept = name, True
         except OSError:
             return

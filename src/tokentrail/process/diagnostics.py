@@ -7,13 +7,18 @@ import time
 import traceback
 from typing import Final
 
-__all__ = ["Diagnostics", "log"]
+__all__ = ["Diagnostics", "log", "one_line"]
 
 logger = logging.getLogger("tokentrail")
 
 LOG_SECONDS: Final = 60.0
 """Between two warnings with the same subject."""
 MAX_ONCE_KEYS: Final = 512
+
+
+def one_line(text: str) -> str:
+    """Returns the text with blanks for signs that are not printable: a text from elsewhere forges no line of a log, and steers no terminal."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def log(level: int, message: str, *args: object) -> bool:
@@ -41,7 +46,7 @@ class Diagnostics:
         about = about or sentence[:40]
         if now - self._logged.get(about, -LOG_SECONDS) >= LOG_SECONDS:
             self._logged[about] = now
-            if not log(logging.WARNING, "tokentrail: %s", sentence):
+            if not log(logging.WARNING, "tokentrail: %s", one_line(sentence)):
                 self.count("diagnostics.log")
 
     def is_first(self, *about: object) -> bool:

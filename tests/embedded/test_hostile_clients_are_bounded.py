@@ -1,0 +1,245 @@
+"""What a client may cost: memory for bombs and nesting, time for slow heads, bodies and readers, and connections."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lz4.frame
+import pytest
+from backports import zstd
+from clickhouse_cityhash.cityhash import CityHash128
+
+from tests.support.embedded import ask, connected, read_everything
+from tokentrail.embedded import exchange, frames, front, listener
+from tokentrail.embedded.errors import EngineError
+from tokentrail.embedded.exchange import Exchange
+from tokentrail.embedded.listener import Listener, bind
+from tokentrail.embedded.server import Addresses
+
+PROTOBUF = {"Content-Type": "application/x-protobuf"}
+ZEROS = bytes(16 << 20)
+PACKED = {
+    "gzip": gzip.compress(ZEROS, 1) * 64,
+    "deflate": zlib.compress(ZEROS, 1) * 64,
+    "zstd": zstd.compress(ZEROS) * 64,
+    "lz4": lz4.frame.compress(ZEROS) * 64,
+}
+"""A gibibyte of zeros each."""
+
+
+def peak_memory(server: Addresses) -> int:
+    """The most memory that the server's process has had, in bytes."""
+    lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_bomb_is_413_and_is_never_unpacked(server: Addresses, encoding: str) -> None:
+    before = peak_memory(server)
+    reply = ask(server.otlp, "POST", "/v1/logs", PACKED[encoding], PROTOBUF | {"Content-Encoding": encoding})
+    assert reply.status == 413
+    assert peak_memory(server) - before < 200 << 20
+
+
+def framed(method: int, packed: bytes, raw_size: int) -> bytes:
+    body = struct.pack("<BII", method, len(packed) + 9, raw_size) + packed
+    digest = CityHash128(body)
+    return struct.pack("<QQ", digest >> 64, digest & ((1 << 64) - 1)) + body
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [framed(frames.ZSTD, zstd.compress(ZEROS), 10), framed(frames.ZSTD, zstd.compress(b"x"), 1 << 29), framed(frames.LZ4, b"\x1f0\x01\x00", 1 << 29)],
+    ids=["more than it states", "less than it states", "half a gibibyte"],
+)
+def test_a_frame_is_as_large_as_it_states_and_not_too_large(frame: bytes) -> None:
+    with pytest.raises(EngineError, match=r"more or less than it states|impossible size"):
+        list(frames.out_of_frames([frame]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"resourceLogs":' * 30_000,
+        json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]}).replace('"x"', "[" * 100_000).encode(),
+    ],
+    ids=["objects", "lists"],
+)
+def test_deep_json_is_400(server: Addresses, body: bytes) -> None:
+    assert ask(server.otlp, "POST", "/v1/logs", body, {"Content-Type": "application/json"}).status == 400
+
+
+def test_deep_protobuf_is_400(server: Addresses) -> None:
+    value = b""
+    for _ in range(5_000):  # AnyValue in ArrayValue in AnyValue …
+        value = b"\x2a" + varint(len(value)) + value
+        value = b"\x0a" + varint(len(value)) + value
+    body = value
+    for tag in (b"\x2a", b"\x12", b"\x12", b"\x0a"):  # body, log record, scope, resource
+        body = tag + varint(len(body)) + body
+    assert ask(server.otlp, "POST", "/v1/logs", body, PROTOBUF).status == 400
+
+
+def varint(number: int) -> bytes:
+    found = bytearray()
+    while number > 127:
+        found.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*found, number])
+
+
+@pytest.mark.parametrize("head", [b"X: " + b"x" * (2 << 20), b"X: y\r\n" * 400_000], ids=["one header", "many headers"])
+@pytest.mark.parametrize("port", ["http", "otlp"])
+def test_a_huge_head_is_refused(server: Addresses, port: str, head: bytes) -> None:
+    address = getattr(server, port)
+    with connected(address) as connection:
+        answer = b""
+        try:
+            connection.sendall(b"POST /v1/logs HTTP/1.1\r\nHost: localhost\r\n" + head)
+            answer = read_everything(connection)
+        except ConnectionError:
+            pass  # refused before it was sent
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
+    assert ask(server.http, "GET", "/ping").status == 200
+
+
+def test_a_huge_query_string_is_refused(server: Addresses) -> None:
+    with connected(server.http) as connection:
+        answer = b""
+        try:
+            connection.sendall(b"GET /?query=" + b"x" * (2 << 20) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = read_everything(connection)
+        except ConnectionError:
+            pass
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("begin", [b"SELECT '", b"/* ", b" " * 10, b"-- "], ids=["a text", "a comment", "blanks", "a line"])
+def test_a_statement_without_an_end_is_refused(server: Addresses, begin: bytes) -> None:
+    size = front.MOST_STATEMENT + (1 << 20)
+    before = peak_memory(server)
+    filling = b" " if begin.isspace() else b"x"
+    reply = ask(server.http, "POST", "/", begin + filling * size, timeout_s=300)
+    assert reply.status >= 400
+    assert "more than 64 MiB" in reply.text
+    assert peak_memory(server) - before < 500 << 20
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[..., tuple[str, int]]]:
+    """Listeners of a test's own in this process, with a handler."""
+    started: list[Listener] = []
+
+    def serve(handle: Callable[[Exchange], None]) -> tuple[str, int]:
+        listening = bind("127.0.0.1", 0, "--port")
+        started.append(Listener({listening: handle}, 1))
+        started[-1].start()
+        address: tuple[str, int] = listening.getsockname()
+        return address
+
+    yield serve
+    for each in started:
+        each.stop()
+
+
+def answer_ok(asked: Exchange) -> None:
+    for _ in asked.chunks():
+        pass
+    asked.reply(200, b"ok")
+
+
+def read_answer(connection: socket.socket) -> bytes:
+    """What comes until the answer's body, or the end."""
+    connection.settimeout(30)
+    said = b""
+    while not said.endswith((b"\r\n\r\n", b"ok")) or (said.startswith(b"HTTP/1.1 200") and not said.endswith(b"ok")):
+        piece = connection.recv(65536)
+        if not piece:
+            break
+        said += piece
+    return said
+
+
+def test_a_head_that_does_not_end_is_408(served: Callable[..., tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.3)
+    address = served(answer_ok)
+    with socket.create_connection(address) as first, socket.create_connection(address) as later:
+        first.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        later.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\n")  # one request is whole, and the next one begun
+        assert read_answer(first).startswith(b"HTTP/1.1 408")
+        said = read_everything(later)
+        assert b"ok" in said
+        assert b"HTTP/1.1 408" in said
+
+
+def test_a_client_that_says_nothing_yet_is_not_refused(served: Callable[..., tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.05)
+    with socket.create_connection(served(answer_ok)) as connection:
+        time.sleep(0.3)  # longer than a head may take
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert read_answer(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_connections_beyond_the_bound_cost_the_idlest_one(served: Callable[..., tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "most_connections", lambda: 3)
+    address = served(answer_ok)
+    held = []
+    try:
+        for _ in range(20):
+            held.append(socket.create_connection(address))
+            held[-1].sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert read_answer(held[-1]).startswith(b"HTTP/1.1 200")
+        assert read_everything(held[0]) == b""
+        assert [each for each in held[-2:] if open_still(each)] == held[-2:]
+    finally:
+        for each in held:
+            each.close()
+
+
+def open_still(connection: socket.socket) -> bool:
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return read_answer(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_that_drips_is_408(served: Callable[..., tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "PACE_AFTER", 0.2)
+    with socket.create_connection(served(answer_ok)) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
+        connection.settimeout(0.05)
+        deadline = time.monotonic() + 30
+        said = b""
+        while not said and time.monotonic() < deadline:
+            try:
+                connection.sendall(b"x")
+                said = connection.recv(65536)
+            except TimeoutError:
+                continue
+    assert said.startswith(b"HTTP/1.1 408")
+
+
+def test_a_reader_that_stops_reading_gives_its_thread_back(served: Callable[..., tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "SEND_SECONDS", 0.3)
+    ended: list[str] = []
+
+    def flood(asked: Exchange) -> None:
+        asked.start(200, [])
+        try:
+            for _ in range(10_000):
+                asked.write(bytes(1 << 16))
+        except Exception as error:
+            ended.append(type(error).__name__)
+            raise
+
+    with socket.create_connection(served(flood)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        deadline = time.monotonic() + 30
+        while not ended and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert ended == ["ClientGone"]
