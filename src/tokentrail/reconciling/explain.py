@@ -18,7 +18,7 @@ from tokentrail.reconciling.finding import Figure, Finding, Place, number
 from tokentrail.reconciling.models import bare
 from tokentrail.reconciling.money import Charge, explain_cost
 from tokentrail.reconciling.tolerance import Tolerance
-from tokentrail.wording import counted
+from tokentrail.wording import counted, of_number
 
 __all__ = ["Explained", "explain"]
 
@@ -164,7 +164,8 @@ class _Looking:
             return
         if facts["estimated_calls"]:
             tokens = facts["estimated_input_tokens"] + facts["estimated_output_tokens"]
-            yield Explained(f"{counted(facts['estimated_calls'], 'call')} of {calls:,} are estimates, with {tokens:,} tokens")
+            are = of_number(facts["estimated_calls"], "is an estimate", "are estimates")
+            yield Explained(f"{facts['estimated_calls']:,} of {calls:,} calls {are}, with {tokens:,} tokens")
         if facts["partial_calls"]:
             yield Explained(
                 f"{counted(facts['partial_calls'], 'stream was', 'streams were')} left before the end, with {facts['partial_output_tokens']:,} "

@@ -12,7 +12,7 @@ from tokentrail.ledger.query import answer
 from tokentrail.reconciling.compare import Cell
 from tokentrail.reconciling.counted import Sides
 from tokentrail.reconciling.finding import Figure, number
-from tokentrail.wording import counted
+from tokentrail.wording import counted, of_number
 
 __all__ = ["Charge", "charges_of", "explain_cost"]
 
@@ -55,7 +55,10 @@ def explain_cost(
     equal = "tokens are equal, and " if tokens_equal else ""
     unpriced = cell.counted.facts["unpriced_calls"]
     if unpriced:
-        yield f"{counted(unpriced, 'call')} of {cell.counted.calls:,} have no price in the ledger: tokentrail prices update", False
+        yield (
+            f"{unpriced:,} of {cell.counted.calls:,} calls {of_number(unpriced, 'has', 'have')} no price in the ledger: tokentrail prices update",
+            False,
+        )
     batch_calls = cell.counted.facts["batch_calls"]
     if figure.counted and is_all(figure.counted * (BATCH_SHARE - 1)):
         yield f"{equal}the bill is half of the ledger's cost: the price of batches, where the ledger has another one", True
