@@ -55,10 +55,8 @@ def explain_cost(
     equal = "tokens are equal, and " if tokens_equal else ""
     unpriced = cell.counted.facts["unpriced_calls"]
     if unpriced:
-        yield (
-            f"{unpriced:,} of {cell.counted.calls:,} calls {of_number(unpriced, 'has', 'have')} no price in the ledger: tokentrail prices update",
-            False,
-        )
+        have = of_number(unpriced, "has", "have")
+        yield f"{unpriced:,} of {cell.counted.calls:,} calls {have} no price in the ledger: tokentrail prices update", False
     batch_calls = cell.counted.facts["batch_calls"]
     if figure.counted and is_all(figure.counted * (BATCH_SHARE - 1)):
         yield f"{equal}the bill is half of the ledger's cost: the price of batches, where the ledger has another one", True
