@@ -34,3 +34,8 @@ class BillLine:
     currency: str = ""
     item: str = ""
     """What is charged, in the report's own words."""
+    quantity: Decimal | None = None
+    """How much of what is no token (images, seconds, characters, searches), or of what is charged, in `unit`."""
+    unit: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """Further words by which the report divides the usage, under the report's own names: `context_window`, `inference_geo`."""
