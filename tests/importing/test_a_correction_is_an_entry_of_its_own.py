@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 
 from tests.importing.conftest import Ledger
-from tests.support.bills import DAY, MODEL, NOW, calls, line
+from tests.support.bills import DAY, MODEL, NOW, calls, invoice, line
+from tests.support.live import InPipe
+from tests.support.waiting import wait_until
 from tokentrail.bills.line import BillLine
 from tokentrail.clickhouse.client import connect
 from tokentrail.ledger.rollup import refresh
@@ -110,3 +113,20 @@ def test_late_records_after_a_correction_open_the_finding_and_a_second_one_takes
     assert reconcile(ledger, "correct", finding, "--why", "they came late").returncode == 0
     assert finding not in {each.id for each in compare(ledger, *LINES).open}
     assert ledger.rows("SELECT sum(calls), sum(input_tokens) FROM usage WHERE toDate(ts) = '2026-11-18'") == [[5, 50]]
+
+
+def test_rounds_go_on_whatever_happens_and_end_in_order(ledger: Ledger, tmp_path: Path) -> None:
+    file = invoice(tmp_path / "a.csv", 3)
+    client = connect(ledger.dsn)
+    client.insert_json("usage_landing", calls(3))
+    client.close()
+    command = InPipe("reconcile", "--bill", "csv", "--file", str(file), "--every", "1s", "--dsn", ledger.dsn)
+    wait_until(lambda: "✓ nothing differs, 1 cell" in command.line(), "a round")
+    file.write_text("no table\n")
+    wait_until(lambda: "✗ failed, and goes on" in command.line(), "a round that fails")
+    invoice(file, 4)
+    wait_until(lambda: "✗ 1 finding (1 open), 1 cell" in command.line(), "a round with a finding")
+    code, _, errors = command.end(signal.SIGTERM)
+    assert code == 0
+    assert "Traceback" not in errors
+    assert ledger.rows("SELECT count() FROM findings") == [[1]], "the rounds that saw it again have written nothing"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from tests.support.ledger_rows import Row, usage
@@ -50,3 +52,13 @@ def line(
 def by_day(numbers: Iterable[int], **fields: Any) -> list[BillLine]:
     """A line a day."""
     return [line(number, day=day, **fields) for day, number in enumerate(numbers)]
+
+
+def invoice(path: Path, *numbers: int) -> Path:
+    """A table of a provider with a row a day, from 18 November on."""
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["date", "provider", "model", "requests", "input_tokens", "output_tokens"])
+        for day, number in enumerate(numbers):
+            rows.writerow([f"2026-11-{18 + day}", "openai", MODEL, number, number * 10, number * 5])
+    return path

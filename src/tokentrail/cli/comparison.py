@@ -203,7 +203,7 @@ class Asked:
             if wanted.since is None or wanted.until is None:
                 raise AssertionError("a live read has a range")
             return [read_live(name, wanted.since, wanted.until)]
-        mapping = mapping_with(read_mapping(self.mapping) if self.mapping else None, self.words) if self.mapping or self.words else None
+        mapping = mapping_with(self.words, read_mapping(self.mapping) if self.mapping else None) if self.mapping or self.words else None
         return [read_file(name, file, since=wanted.since, until=wanted.until, mapping=mapping) for file in self.files]
 
 

@@ -41,7 +41,8 @@ def history(client: Client, finding_id: str) -> list[Known]:
 def save(client: Client, before: Mapping[str, Known], after: Iterable[Known]) -> list[Known]:
     """Writes the states that differ from those before, in one block, and returns them."""
     changed = [known for known in after if before.get(known.id) is not known]
-    client.insert_json("findings", [_row(known) for known in changed])
+    if changed:
+        client.insert_json("findings", [_row(known) for known in changed])
     return changed
 
 
