@@ -70,19 +70,23 @@ def test_without_a_bill_the_ways_inside_are_compared(run: Run, land: Land) -> No
         (["--same", "a"], "'a' is not BILL=LEDGER"),
         (["--same", "a=x", "--same", "b=x"], "'x' is the ledger's name of two"),
         (["--where", "colour=red"], "there is no dimension 'colour'"),
+        (["--tolerance", "1%", "findings"], "--tolerance before findings has no effect"),
         (["explain", "abc", "--why", " "], "--why is empty"),
-        (["explain", "abc", "--why", "x"], "there is no finding 'abc'"),
-        (["correct", "", "--why", "x"], "there is no finding ''"),
         (["reopen", "abc"], "Missing option '--why'"),
         (["correct", "abc", "--why", "x", "--patience", "0"], "--patience is 0.0"),
     ],
 )
-def test_misuse_is_one_sentence(run: Run, arguments: list[str], sentence: str) -> None:
-    command, rest = (arguments[:1], arguments[1:]) if not arguments[0].startswith("-") else ([], arguments)
-    done = run(*command, *rest)
+def test_misuse_is_one_sentence(arguments: list[str], sentence: str) -> None:
+    done = in_process("reconcile", *arguments, TOKENTRAIL_CLICKHOUSE_DSN="http://127.0.0.1:9/tokentrail")
     assert done.code == 2
     assert sentence in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_finding_that_is_not_there_is_one_sentence(run: Run) -> None:
+    for given in ("abc", ""):
+        done = run("explain", given, "--why", "x")
+        assert (done.code, f"there is no finding {given!r}" in done.err) == (2, True)
 
 
 def test_a_bill_that_is_broken_is_one_sentence_and_changes_nothing(run: Run, land: Land, database: Client, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def command(context: click.Context, /, *, dsn: str, journal: Path | None, every:
         tokentrail reconcile correct 8a2280a2777a --why "the batch job had no tracking"
     """
     if context.invoked_subcommand is not None:
+        _refuse_options_before(context)
         return
     asked = Asked(dsn=dsn, journal=journal or Path(strict_settings().journal_dir), **given)
     asked.refuse_misuse()
@@ -61,6 +62,13 @@ def command(context: click.Context, /, *, dsn: str, journal: Path | None, every:
         once(asked, as_json=as_json)
     else:
         rounds(asked, every, as_json=as_json)
+
+
+def _refuse_options_before(context: click.Context) -> None:
+    """Raises `Misuse` for options before a subcommand, which would have no effect there."""
+    for parameter in context.command.params:
+        if parameter.name and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE:
+            raise Misuse(f"{parameter.opts[0]} before {context.invoked_subcommand} has no effect: write it after {context.invoked_subcommand}.")
 
 
 def _decision(function: _Decorated) -> _Decorated:
