@@ -108,12 +108,12 @@ def rows_of(client: Client, intervals: Sequence[Interval], sides: Sides, *, prov
     """Yields what the ledger has within intervals. `daily`: the intervals are whole days in a row, which one question answers."""
     parts = [(intervals[0][0], intervals[-1][1])] if daily and intervals else intervals
     for first, last in parts:
-        for row in _ask(client, (first, last), sides, providers, cost=cost):
+        for row in _summed(client, (first, last), sides, providers, cost=cost):
             day = datetime.combine(datetime.strptime(row["day"], "%Y-%m-%d").date(), time(), timezone.utc)  # noqa: DTZ007 - a date
             yield _row(row, (day, day + _DAY) if daily else (first, last), sides)
 
 
-def _ask(client: Client, interval: Interval, sides: Sides, providers: Sequence[str], *, cost: bool) -> list[dict[str, Any]]:
+def _summed(client: Client, interval: Interval, sides: Sides, providers: Sequence[str], *, cost: bool) -> list[dict[str, Any]]:
     parameters: dict[str, Parameter] = {"from": f"{interval[0]:{_FORMAT}}", "to": f"{interval[1]:{_FORMAT}}", "providers": list(providers)}
     if sides.where:
         parameters["where"] = list(sides.where)

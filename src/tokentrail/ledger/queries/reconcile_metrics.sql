@@ -25,10 +25,12 @@ WITH
             MetricName,
             StartTimeUnix,
             countIf(TimeUnix < {since:DateTime64(9, 'UTC')}) AS earlier,
-            if(earlier > 0, argMaxIf(Value, TimeUnix, TimeUnix < {since:DateTime64(9, 'UTC')}), argMin(Value, TimeUnix)) AS before,
-            if(earlier > 0, maxIf(TimeUnix, TimeUnix < {since:DateTime64(9, 'UTC')}), min(TimeUnix)) AS before_at,
-            max(TimeUnix) AS last,
-            argMax(Value, TimeUnix) AS value
+            if(earlier > 0, maxIf((TimeUnix, Value), TimeUnix < {since:DateTime64(9, 'UTC')}), min((TimeUnix, Value))) AS base,
+            base.2 AS before,
+            base.1 AS before_at,
+            max((TimeUnix, Value)) AS latest,
+            latest.1 AS last,
+            latest.2 AS value
         FROM otel_metrics_sum
         WHERE ScopeName = 'tokentrail' AND AggregationTemporality = 2 AND TimeUnix < {until:DateTime64(9, 'UTC')}
             AND TimeUnix >= {since:DateTime64(9, 'UTC')} - toIntervalDay(1)
@@ -50,11 +52,11 @@ WITH
     )
 SELECT
     m.service_name AS service_name,
-    any(m.series) AS series,
-    any(m.first) AS first,
-    any(m.last) AS last,
-    any(m.input_tokens) AS input_tokens,
-    any(m.output_tokens) AS output_tokens,
+    max(m.series) AS series,
+    min(m.first) AS first,
+    max(m.last) AS last,
+    max(m.input_tokens) AS input_tokens,
+    max(m.output_tokens) AS output_tokens,
     sum(ifNull(l.given, 0)) AS ledger_input_tokens,
     sum(ifNull(l.answered, 0)) AS ledger_output_tokens
 FROM metrics AS m
