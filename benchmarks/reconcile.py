@@ -40,7 +40,7 @@ def _lines(number: int, row: dict[str, object], *, cost: bool) -> Iterator[BillL
     if cost:
         yield BillLine("costs", **place, cost=Decimal(str(row["cost"])), currency="USD")
         return
-    wrong = 1000 if number % 100 == 0 else 0
+    wrong = 1_000_000 if number % 100 == 0 else 0
     for key in range(KEYS):
         first = key == 0
         counts = {name: int(str(row[name])) // KEYS + (int(str(row[name])) % KEYS + wrong) * first for name in ("input_tokens", "output_tokens")}

@@ -80,6 +80,13 @@ def test_other_providers_and_days_outside_are_no_matter(compare: Compare, land: 
     assert outcome.remarks == ["1 line of the bill outside the range, or without an interval, left out"]
 
 
+def test_a_saved_report_tells_of_nothing_after_its_last_line(compare: Compare, land: Land) -> None:
+    land(*calls(1), *calls(2, day=1, first=10), *calls(4, day=3, first=20))
+    lines = [line(1), line(7, day=2, provider="groq")]
+    titles = [known.finding.place.title for known in compare(lines, wanted=Range(as_stated=True, until=NOW)).open]
+    assert titles == [f"2026-11-19 openai {MODEL}", f"2026-11-20 groq {MODEL}"], "the days of one report are those of all its lines"
+
+
 def test_keys_and_projects_are_compared_where_the_ledger_knows_them(compare: Compare, land: Land) -> None:
     of = {"a": {"metadata": '{"key": "alpha"}'}, "b": {"metadata": '{"key": "beta"}'}}
     land(*calls(3, more=of["a"]), *calls(1, first=10, more=of["b"]))

@@ -74,6 +74,9 @@ def test_after_both_corrections_ledger_and_bill_agree(ledger: Ledger, differing:
         assert reconcile(ledger, "correct", finding, "--why", "again", TOKENTRAIL_JOURNAL_DIR=str(tmp_path / "other")).returncode == 0
     assert ledger.total() == [6, 60, 30]
     assert ledger.verify()[0] == 0
+    inside = reconcile(ledger)
+    assert inside.returncode == 0, "the journal that has sent both entries, the landing table and the sums agree"
+    assert "✓ journal: " in inside.stdout
     report = subprocess.run(
         [sys.executable, "-m", "tokentrail", "report", "--by", "day", "--json"],
         check=True,

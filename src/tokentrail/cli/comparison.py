@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -86,7 +86,10 @@ def comparison_options(function: _Decorated) -> _Decorated:
                 "--from", "since", metavar="TIME", help=f"From this day on: 2026-11-01, 2026-11, month, 7d …  [default: all; live: {_LIVE_DAYS}]"
             ),
             click.option(
-                "--to", "until", metavar="TIME", help="Up to this day, itself excluded.  [default: today, in UTC: a day that is not over differs]"
+                "--to",
+                "until",
+                metavar="TIME",
+                help="Up to this day, itself excluded.  [default: today, in UTC; of a file its last day that is over]",
             ),
             click.option(
                 "--tolerance",
@@ -191,7 +194,7 @@ class Asked:
             last = _moment(parse_time("today", now=now)) if until is None else _moment(until if until == end else parse_time(until, now=now))
         except ValueError as error:
             raise Misuse(f"{str(error).rstrip('.')}.") from None
-        wanted = whole_days(first, last)
+        wanted = replace(whole_days(first, last), as_stated=not self.live and until is None)
         if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
             raise Misuse("the range has no whole day (UTC): --from is not a day before --to (--to is excluded).")
         return wanted

@@ -27,10 +27,11 @@ REQUESTS: Final = "requests"
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Whole UTC days to compare; None for no bound. `until` is excluded."""
+    """Whole UTC days to compare; None for no bound. `until` is excluded. `as_stated`: no further than the report's last line, as of a saved file."""
 
     since: datetime | None = None
     until: datetime | None = None
+    as_stated: bool = False
 
     def holds(self, interval: Interval) -> bool:
         """Whether an interval lies in the range."""
@@ -117,7 +118,7 @@ class Report:
         """Returns the intervals that are compared, in order: all days of the range where the report is one of days, else those that it states."""
         if self.is_daily:
             first, last = self.bounds
-            return list(_days(wanted.since or first, wanted.until or last))
+            return list(_days(wanted.since or first, last if wanted.as_stated else wanted.until or last))
         united: list[Interval] = []
         for first, last in sorted({interval for interval, _, _, _ in self.cells}):
             if united and first < united[-1][1]:
@@ -128,10 +129,10 @@ class Report:
 
     def grouped(self, intervals: Iterable[Interval], *, by_project: bool, by_key: bool) -> dict[Place, Billed]:
         """Returns the cells as they are compared."""
-        listed = list(intervals)
+        listed, is_daily = list(intervals), self.is_daily
         found: dict[Place, Billed] = {}
         for (interval, model, project, key), billed in self.cells.items():
-            first, last = interval if self.is_daily else next(each for each in listed if each[0] <= interval[0] and interval[1] <= each[1])
+            first, last = interval if is_daily else next(each for each in listed if each[0] <= interval[0] and interval[1] <= each[1])
             place = Place(self.source, first, last, self.provider, model, project if by_project else "", key if by_key else "")
             found.setdefault(place, Billed()).add(billed)
         return found

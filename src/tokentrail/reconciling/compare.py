@@ -50,23 +50,53 @@ class Compared:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a report is compared; the ledger is asked once for all reports of one shape, since to plan the question costs more than to answer it."""
+
+    intervals: tuple[Interval, ...]
+    by_project: bool
+    by_key: bool
+    with_costs: bool
+
+
 def compare(client: Client, reports: Sequence[Report], sides: Sides, tolerance: Tolerance, wanted: Range) -> Compared:
     """Compares reports with the ledger. Raises `ClickHouseError`."""
     compared = Compared()
+    by_shape: dict[_Shape, list[Report]] = {}
     for report in reports:
-        intervals = report.intervals(wanted)
-        by_project, by_key = bool(sides.project) and report.states_projects, bool(sides.api_key) and report.states_keys
         compared.remarks += _levels(report, sides)
-        asked = Sides(sides.project if by_project else "", sides.api_key if by_key else "", sides.names, sides.where)
-        with_costs = any(measure.startswith(COST) for measure in report.measures)
-        billed = report.grouped(intervals, by_project=by_project, by_key=by_key)
-        rows = rows_of(client, intervals, asked, providers=[report.provider], daily=report.is_daily, cost=with_costs)
-        counted = _counted(report, rows)
-        cells = {place: Cell(place, billed.get(place, Billed()), counted.get(place, Counted())) for place in sorted({*billed, *counted})}
-        compared.cells |= cells
-        compared.covered += [(report.source, report.provider, interval) for interval in _ranges(intervals)]
-        _judge(compared, cells.values(), report.measures, asked, tolerance)
+        by_shape.setdefault(_shape_of(report, sides, _common(reports, report.source, wanted)), []).append(report)
+    for shape, alike in by_shape.items():
+        asked = Sides(sides.project if shape.by_project else "", sides.api_key if shape.by_key else "", sides.names, sides.where)
+        providers = sorted({report.provider for report in alike})
+        rows = list(rows_of(client, shape.intervals, asked, providers=providers, daily=alike[0].is_daily, cost=shape.with_costs))
+        for report in alike:
+            counted = _counted(report, (row for row in rows if row.provider == report.provider))
+            billed = report.grouped(shape.intervals, by_project=shape.by_project, by_key=shape.by_key)
+            cells = {place: Cell(place, billed.get(place, Billed()), counted.get(place, Counted())) for place in sorted({*billed, *counted})}
+            compared.cells |= cells
+            compared.covered += [(report.source, report.provider, interval) for interval in _ranges(shape.intervals)]
+            _judge(compared, cells.values(), report.measures, asked, tolerance)
     return compared
+
+
+def _common(reports: Sequence[Report], source: str, wanted: Range) -> Range:
+    """Returns the range of one source: its lines about all providers say from when to when it tells of anything."""
+    bounds = [report.bounds for report in reports if report.source == source and report.is_daily]
+    if not bounds:
+        return wanted
+    last = max(last for _, last in bounds)
+    return Range(wanted.since or min(first for first, _ in bounds), last if wanted.as_stated else wanted.until or last)
+
+
+def _shape_of(report: Report, sides: Sides, wanted: Range) -> _Shape:
+    return _Shape(
+        intervals=tuple(report.intervals(wanted)),
+        by_project=bool(sides.project) and report.states_projects,
+        by_key=bool(sides.api_key) and report.states_keys,
+        with_costs=any(measure.startswith(COST) for measure in report.measures),
+    )
 
 
 def _levels(report: Report, sides: Sides) -> list[str]:

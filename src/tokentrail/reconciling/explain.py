@@ -26,8 +26,8 @@ Charges = Callable[[Cell, str], Sequence[Charge]]
 """What the ledger charges for a cell in a currency, by class of tokens."""
 
 _LATE: Final = timedelta(days=2)
-MOST_ASKED: Final = 50
-"""Findings whose charges by class of tokens are asked for: each is a question about the ledger."""
+MOST_ASKED: Final = 8
+"""Findings whose charges by class of tokens are asked for, those of the most money: each is a question about the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,19 @@ class _Looking:
     """All cells of a round, in which an explanation of one is looked for."""
 
     def __init__(self, compared: Compared, tolerance: Tolerance, charges: Charges, now: datetime) -> None:
-        self._cells = compared.cells
         self._findings = {finding.place: finding for finding in compared.findings}
         self._tolerance = tolerance
         self._charges = charges
         self._now = now
-        self._asked = 0
+        money = [(abs(figure.difference), finding.place) for finding in compared.findings for figure in finding.figures if figure.is_money]
+        self._asked = {place for _, place in sorted(money, reverse=True)[:MOST_ASKED]}
         self._by_day: dict[tuple[str, datetime, str], list[Place]] = defaultdict(list)
+        self._with_tokens: dict[tuple[datetime, datetime, str, str], Place] = {}
         self._keys_of_ledger: dict[str, set[str]] = defaultdict(set)
         for place, cell in compared.cells.items():
             self._by_day[place.source, place.starts, place.provider].append(place)
+            if "input_tokens" in cell.billed.figures and cell.counted.calls:
+                self._with_tokens[_kind(place)] = place
             if cell.counted.calls:
                 self._keys_of_ledger[place.source].add(place.api_key)
 
@@ -203,8 +206,7 @@ class _Looking:
         if not cell.counted.calls:
             return list(self._untracked(cell, figure))
         tokens_equal = self._tokens_equal(cell) if not has_tokens else False
-        self._asked += 1
-        charges = self._charges(cell, figure.noun) if self._asked <= MOST_ASKED else ()
+        charges = self._charges(cell, figure.noun) if cell.place in self._asked else ()
         return [
             Explained(sentence, exact)
             for sentence, exact in explain_cost(cell, figure, charges, lambda value: self._is(figure, value), tokens_equal=tokens_equal)
@@ -212,10 +214,11 @@ class _Looking:
 
     def _tokens_equal(self, cell: Cell) -> bool:
         """Whether the tokens of a cell agree, by this report or another one of the round."""
-        place = cell.place
-        for other, beside in self._cells.items():
-            same = (other.starts, other.ends, other.provider, other.model) == (place.starts, place.ends, place.provider, place.model)
-            if same and "input_tokens" in beside.billed.figures and beside.counted.calls:
-                finding = self._findings.get(other)
-                return finding is None or all(figure.is_money for figure in finding.figures)
-        return False
+        beside = self._with_tokens.get(_kind(cell.place))
+        finding = None if beside is None else self._findings.get(beside)
+        return beside is not None and (finding is None or all(figure.is_money for figure in finding.figures))
+
+
+def _kind(place: Place) -> tuple[datetime, datetime, str, str]:
+    """Returns what cells of different reports have in common."""
+    return place.starts, place.ends, place.provider, place.model
