@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.bills import NOW, calls, line
+from tests.support.journal import append, shipper, writer
 from tests.support.ledger_rows import Land, closing, usage
+from tests.support.otlp_receiver import Otlp
 from tests.support.terminal import Ran, in_process
 from tokentrail.bills.line import BillLine
 from tokentrail.clickhouse.client import Client, connect
@@ -152,3 +154,19 @@ def test_counters_never_have_more_than_the_ledger(database: Client, land: Land, 
     if differs:
         (figure,) = outcome.open[0].finding.figures
         assert (figure.stated, figure.counted) == (Decimal(31), Decimal(30))
+
+
+def test_records_that_somebody_else_has_acknowledged_are_named(database: Client, tmp_path: Path) -> None:
+    """A Collector that writes to another database: it acknowledges, and this ledger has heard of nobody."""
+    root = tmp_path / "journal"
+    with Otlp() as elsewhere:
+        living = writer(root)
+        append(living, 3)
+        waiting = reconcile_inside(database, root, parse(""), now=NOW)
+        assert not waiting.open
+        assert waiting.checks[0].sentence == "1 writer on this machine, 3 records on the way"
+        shipper(root, elsewhere).ship_folder(root / living.writer_id, live=True)
+        (known,) = reconcile_inside(database, root, parse(""), now=NOW).open
+        living.release()
+    assert known.finding.place.subject == f"writer {living.writer_id} unheard"
+    assert known.finding.explanations[0].startswith("3 acknowledged records of under-test, of which ClickHouse has heard none")
