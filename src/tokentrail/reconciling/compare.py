@@ -11,7 +11,7 @@ from typing import Final
 from tokentrail.clickhouse.client import Client
 from tokentrail.counts import COUNTS
 from tokentrail.reconciling.cells import REQUESTS, Billed, Interval, Range, Report
-from tokentrail.reconciling.counted import Counted, Row, Sides, holds, rows_of
+from tokentrail.reconciling.counted import Counted, Row, Sides, rows_of
 from tokentrail.reconciling.finding import COST, Figure, Finding, Place
 from tokentrail.reconciling.models import Models
 from tokentrail.reconciling.tolerance import Tolerance
@@ -159,7 +159,7 @@ def _judge(compared: Compared, cells: Iterable[Cell], measures: Sequence[str], s
 
 def _held(cell: Cell, sides: Sides) -> dict[str, str]:
     """Returns what a record of the ledger has in its columns to belong to a cell."""
-    held = {name: value for name, _, value in (each.partition("=") for each in sides.where) if holds(name)}
+    held = {name: value for name, _, value in (each.partition("=") for each in sides.where)}
     for dimension, name in ((sides.project, cell.place.project), (sides.api_key, cell.place.api_key)):
         if dimension and name:
             held[dimension] = sides.of_ledger(name)

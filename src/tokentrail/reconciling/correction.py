@@ -21,6 +21,7 @@ from tokentrail.importing.known import known
 from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.ledger.dimensions import METADATA
 from tokentrail.reconciling.cells import REQUESTS
+from tokentrail.reconciling.counted import holds
 from tokentrail.reconciling.finding import Finding
 from tokentrail.reconciling.states import Known
 from tokentrail.recording.assemble import assemble
@@ -34,6 +35,8 @@ SERVICE: Final = "tokentrail-reconcile"
 """The service of entries, where no service holds the bill's project or key."""
 MOST: Final = 10**12
 """Of one record: the ledger takes no larger count."""
+_KINDS: Final = ("token_type", "endpoint")
+_FIRST_YEAR: Final = 2020
 _COUNTS: Final = tuple(count.name for count in COUNTS)
 
 
@@ -109,6 +112,13 @@ def entry_of(finding: Finding, number: int, *, tenant: str, why: str) -> Entry:
 
 
 def _refuse(finding: Finding, counts: Mapping[str, int], calls: int) -> None:
+    cannot_hold = [name for name in finding.held if not holds(name) and name not in _KINDS]
+    if cannot_hold:
+        raise CannotCorrectError(
+            f"finding {finding.id} is about usages with a certain {cannot_hold[0]} alone (--where), which an entry cannot state: compare without it"
+        )
+    if finding.place.has_interval and finding.place.starts.year < _FIRST_YEAR:
+        raise CannotCorrectError(f"finding {finding.id} is about a time before {_FIRST_YEAR}, which the ledger does not take")
     if not finding.place.has_interval:
         raise CannotCorrectError(f"finding {finding.id} is no difference from a bill: what is missing inside is shipped, replayed or built anew")
     if not counts and not calls:
