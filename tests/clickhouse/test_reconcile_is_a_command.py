@@ -42,6 +42,7 @@ def test_exit_codes_say_whether_a_finding_is_open(run: Run, land: Land, tmp_path
     assert finding["figures"][0] == {"measure": "input_tokens", "stated": "40", "ledger": "20", "difference": "20"}
     assert run(*arguments, "--to", "2026-11-19").code == 0, "the day that differs is not in the range"
     assert run(*arguments, TOKENTRAIL_RECONCILE_TOLERANCE="50%").code == 0
+    assert run(*arguments, "--from", "2026-11-25").out.strip() == "· nothing was compared"
     assert [row["id"] for row in json.loads(run("findings", "--all", "--json").out)] == [finding["id"]]
 
 

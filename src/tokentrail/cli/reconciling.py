@@ -112,6 +112,8 @@ def show_finding(known: Known) -> None:
 def _summary(outcome: Outcome) -> str:
     states = {state: sum(known.state == state for known in outcome.known) for state in _SIGNS}
     compared = counted(outcome.cells, "comparison" if outcome.checks else "cell")
+    if not outcome.cells and not outcome.known:
+        return "· nothing was compared"
     if not any(states.values()):
         return f"✓ nothing differs, {compared}"
     told = ", ".join(f"{number} {state}" for state, number in states.items() if number)
