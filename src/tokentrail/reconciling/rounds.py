@@ -1,4 +1,4 @@
-"""A round: compare, look for explanations, remember. And rounds for ever, of which each may fail."""
+"""A round: compare, look for explanations, remember."""
 
 from __future__ import annotations
 
