@@ -28,6 +28,9 @@ GIVEN: dict[str, dict[str, Parameter]] = {
     "quarantine_mark": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_remaining": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_replay": {"now": "2026-11-26 10:00:00.000"},
+    "reconcile_charges": {"currency": "USD", "requested": ["x"], "answered": ["y"]},
+    "reconcile_landing": {"hours": 1},
+    "reconcile_metrics": {"since": "2026-11-26 10:00:00", "until": "2026-11-27 10:00:00", "input_names": ["x"], "output_names": ["y"]},
 }
 """What has to be given; every other parameter has a default."""
 SLOTS = {
@@ -35,6 +38,7 @@ SLOTS = {
     "rows_without_sums": {"days": "'2026-11-18'"},
     "known_keys": {"keys": "['k']", "times": "[0]"},
     "stated_spans": {"table": "otel_traces", "wanted": "'x'", "properties": "'y'", "bounds": ""},
+    "reconcile_ledger": {"relation": "usage", "project": "''", "api_key": "tenant_id", "cost": "'' AS currency, NULL AS cost,"},
     "report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""},
 }
 GOOD = """\

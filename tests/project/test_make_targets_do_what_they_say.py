@@ -107,7 +107,7 @@ def test_bench_measures_with_every_benchmark_that_needs_nothing() -> None:
 @pytest.mark.slow
 def test_benchmarks_over_a_ledger_run() -> None:
     """They follow the queries' parameters, which change more often than the benchmarks are run whole."""
-    names = ["checks.py", "dashboards.py", "pages.py", "report_query.py", "rollup.py"]
+    names = ["checks.py", "dashboards.py", "pages.py", "reconcile.py", "report_query.py", "rollup.py"]
     ran = subprocess.run(
         [sys.executable, "benchmarks/figures.py", "--quick", *names], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )

@@ -55,6 +55,7 @@ _COMMANDS = {
     "mcp": "Offer the questions to an assistant, over the Model Context Protocol.",
     "check": "Ask whether anything is wrong, and tell: for cron, with each alert once.",
     "verify": "Prove that nothing is missing, or name what is.",
+    "reconcile": "Compare with a provider's bill, journals and metrics: what differs, why, and its correction.",
     "journal": "What waits on this machine's disk, and ship it.",
     "import": "Take over what something else has recorded: a table of your own, LiteLLM, Langfuse, OpenLLMetry.",
     "quarantine": "Events that do not fit the ledger: list them, try them again.",

@@ -29,6 +29,7 @@ TABLES: Final = (
     "bridged_again",
     "alerts",
     "alert_checks",
+    "findings",
     "migrations",
 )
 

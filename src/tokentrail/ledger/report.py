@@ -12,7 +12,7 @@ from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.dimensions import DIMENSIONS, METADATA, TIMES, UnknownDimensionError, column, expression
 from tokentrail.ledger.query import answer, read
 
-__all__ = ["COSTS", "DIMENSIONS", "MEASURES", "UnknownDimensionError", "ask", "days_from_sums", "report"]
+__all__ = ["COSTS", "DIMENSIONS", "MEASURES", "UnknownDimensionError", "ask", "days_from_sums", "relation", "report"]
 
 COSTS: Final = ("cost", "partly_calls", "unpriced_calls", "uncounted_calls")
 """The further measures of a report with costs: the cost, and the calls of which it says less than all."""
@@ -57,7 +57,7 @@ def ask(client: Client, by: Sequence[str], parameters: Mapping[str, Parameter], 
     aliases = [f"metadata_{at}" if name.startswith(METADATA) else name for at, name in enumerate(names)]
     order = [name for name in TIMES if name in names] + ["ifNull(input_tokens, 0) + ifNull(output_tokens, 0) DESC"] + aliases
     slots = {
-        "relation": _converted(currency) if currency else _relation(client, names, parameters, cost=cost),
+        "relation": _converted(currency) if currency else relation(client, names, parameters, cost=cost),
         "money": _MONEY.format(cost=_RATED if currency else "sum(u.cost)") if cost or currency else "",
         "dimensions": "".join(
             f"{expression(name)} AS {alias}, " if alias != name else f"{name}, " for name, alias in zip(names, aliases, strict=True)
@@ -88,7 +88,7 @@ def _bounds(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
     return {name: parameters[name] for name in ("from", "to") if name in parameters}
 
 
-def _relation(client: Client, names: Sequence[str], parameters: Mapping[str, Parameter], *, cost: bool) -> str:
+def relation(client: Client, names: Sequence[str], parameters: Mapping[str, Parameter], *, cost: bool) -> str:
     """Returns what a report reads: the view; where the sums by day have all that it shows, these too; these alone where the range has nothing else.
 
     To plan a question about the ledger takes the engine longer than to add up a month of sums.

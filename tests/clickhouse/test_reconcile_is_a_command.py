@@ -1,0 +1,110 @@
+"""`tokentrail reconcile`: exit codes to rely on, JSON for programs, misuse is one sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.bills import MODEL, calls, invoice
+from tests.support.ledger_rows import Land
+from tests.support.terminal import Ran, in_process
+from tokentrail.clickhouse.client import Client
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(dsn: str, database: Client, tmp_path: Path) -> Run:
+    def reconcile(*arguments: str, **environment: str) -> Ran:
+        assert database.database
+        return in_process("reconcile", *arguments, "--dsn", dsn, TOKENTRAIL_JOURNAL_DIR=str(tmp_path / "journal"), **environment)
+
+    return reconcile
+
+
+def test_exit_codes_say_whether_a_finding_is_open(run: Run, land: Land, tmp_path: Path) -> None:
+    land(*calls(3), *calls(2, day=1, first=10))
+    agreeing = run("--bill", "csv", "--file", str(invoice(tmp_path / "a.csv", 3, 2)))
+    assert (agreeing.code, agreeing.out.strip().splitlines()[-1]) == (0, "✓ nothing differs, 2 cells")
+    arguments = ("--bill", "csv", "--file", str(invoice(tmp_path / "b.csv", 3, 4)))
+    differing = run(*arguments)
+    assert differing.code == 1
+    assert f"open  2026-11-19 openai {MODEL}  (csv)" in differing.out
+    assert "input tokens: 40 stated, 20 in the ledger (+20)" in differing.out
+    asked = run(*arguments, "--json")
+    found = json.loads(asked.out)
+    assert (asked.code, found["ok"], found["cells"]) == (1, False, 2)
+    (finding,) = found["findings"]
+    assert finding["id"] in differing.out
+    assert finding["figures"][0] == {"measure": "input_tokens", "stated": "40", "ledger": "20", "difference": "20"}
+    assert run(*arguments, "--to", "2026-11-19").code == 0, "the day that differs is not in the range"
+    assert run(*arguments, TOKENTRAIL_RECONCILE_TOLERANCE="50%").code == 0
+    assert run(*arguments, "--from", "2026-11-25").out.strip() == "· nothing was compared"
+    assert [row["id"] for row in json.loads(run("findings", "--all", "--json").out)] == [finding["id"]]
+
+
+def test_without_a_bill_the_ways_inside_are_compared(run: Run, land: Land) -> None:
+    land(*calls(3))
+    done = run()
+    assert done.code == 0
+    assert [line.split(":")[0] for line in done.out.splitlines()[:5]] == ["· journal", "✓ landing", "✓ verify", "· rollup", "· metrics"]
+    assert done.out.splitlines()[-1] == "✓ nothing differs, 2 comparisons"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--file", "x.csv"], "say whose by --bill"),
+        (["--bill", "csv"], "give --file for a saved report, or --live"),
+        (["--bill", "csv", "--live"], "csv is read from a file only"),
+        (["--bill", "cvs", "--file", "x"], "Did you mean csv?"),
+        (["--bill", "csv", "--file", "no-such-file"], "there is no file no-such-file"),
+        (["--tolerance", "much"], "'much' is no tolerance"),
+        (["--every", "often"], "'often' is no interval"),
+        (["--every", "0s"], "'0s' is no interval"),
+        (["--from", "soon"], "'soon' is not a time"),
+        (["--from", "2026-11-02", "--to", "2026-11-02"], "the range has no whole day"),
+        (["--project-in", "provider"], "'provider' cannot hold it: use one of tenant_id"),
+        (["--same", "a"], "'a' is not BILL=LEDGER"),
+        (["--same", "a=x", "--same", "b=x"], "'x' is the ledger's name of two"),
+        (["--where", "colour=red"], "there is no dimension 'colour'"),
+        (["--tolerance", "1%", "findings"], "--tolerance before findings has no effect"),
+        (["explain", "abc", "--why", " "], "--why is empty"),
+        (["reopen", "abc"], "Missing option '--why'"),
+        (["correct", "abc", "--why", "x", "--patience", "0"], "--patience is 0.0"),
+    ],
+)
+def test_misuse_is_one_sentence(arguments: list[str], sentence: str) -> None:
+    done = in_process("reconcile", *arguments, TOKENTRAIL_CLICKHOUSE_DSN="http://127.0.0.1:9/tokentrail")
+    assert done.code == 2
+    assert sentence in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_finding_that_is_not_there_is_one_sentence(run: Run) -> None:
+    for given in ("abc", ""):
+        done = run("explain", given, "--why", "x")
+        assert (done.code, f"there is no finding {given!r}" in done.err) == (2, True)
+
+
+def test_a_bill_that_is_broken_is_one_sentence_and_changes_nothing(run: Run, land: Land, database: Client, tmp_path: Path) -> None:
+    land(*calls(3))
+    broken = invoice(tmp_path / "a.csv", 5)
+    broken.write_text(broken.read_text() + "2026-11-19,openai,m,many,1,1\n")
+    done = run("--bill", "csv", "--file", str(broken))
+    assert done.code == 2, done.out
+    assert "a.csv" in done.err
+    assert database.query("SELECT count() FROM findings").rows == [(0,)]
+
+
+def test_money_is_not_corrected_and_a_dry_run_writes_nothing(run: Run, land: Land, database: Client, tmp_path: Path) -> None:
+    land(*calls(3))
+    run("--bill", "csv", "--file", str(invoice(tmp_path / "a.csv", 5)))
+    (finding,) = [row[0] for row in database.query("SELECT id FROM findings").rows]
+    done = run("correct", finding, "--why", "x", "--dry-run")
+    assert done.code == 0
+    assert 'entry (not sent): {"calls": 2, "input_tokens": 20, "output_tokens": 10}' in done.out
+    assert database.query("SELECT count() FROM findings").rows == [(1,)]
