@@ -57,6 +57,8 @@ _COMMANDS = {
     "verify": "Prove that nothing is missing, or name what is.",
     "journal": "What waits on this machine's disk, and ship it.",
     "import": "Take over what something else has recorded: a table of your own, LiteLLM, Langfuse, OpenLLMetry.",
+    "retention": "How long usages are kept, by tenant.",
+    "erase": "A tenant out of every table, with a proof.",
     "quarantine": "Events that do not fit the ledger: list them, try them again.",
     "grafana": "Dashboards and alert rules for Grafana, whose numbers are those of the questions.",
     "export": "Write the Collector's files, and costs for FinOps tools (FOCUS).",

@@ -8,6 +8,8 @@ Four questions, each answered exactly:
   *identities* prove it: for an automatic key the writer and call number (two bitmaps that must be equal), for a claimed key its hash.
 - Do records state different numbers for one claimed key?
 - Are the sums by day those of the ledger?
+
+What was removed on purpose (`tokentrail erase`, `tokentrail retention`) is not lost: the identities of what was removed are kept.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ class Verification:
     quarantine: list[dict[str, Any]]
     different_days: list[dict[str, Any]]
     """The days whose sums are not those of the ledger."""
+    not_taken: list[dict[str, Any]]
+    """By service: records that arrived after their usage was erased or had expired, and that nothing was stored of. No finding."""
 
     @property
     def ok(self) -> bool:
@@ -82,6 +86,7 @@ class Verification:
             "lost_keys": self.lost_keys,
             "quarantine": self.quarantine,
             "different_days": self.different_days,
+            "not_taken": self.not_taken,
         }
 
 
@@ -100,6 +105,7 @@ def verify(client: Client, *, all_writers: bool = True) -> Verification:
         lost_keys=found.lost_keys,
         quarantine=answer(client, "quarantine_reasons").dicts(),
         different_days=different_days(client),
+        not_taken=answer(client, "not_taken").dicts(),
     )
 
 

@@ -5,8 +5,9 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS usage_to_deliveries{{on_cluster}} TO deli
 SELECT
     writer_id,
     groupBitmapStateIf(seq, event = {{EVENT_USAGE}}) AS seqs,
-    groupBitmapStateIf(call, event = {{EVENT_USAGE}} AND problem = '' AND key_kind = 'automatic') AS calls,
-    groupBitmapStateIf(seq, event = {{EVENT_USAGE}} AND problem != '') AS quarantined,
+    groupBitmapStateIf(call, event = {{EVENT_USAGE}} AND problem = '' AND NOT not_taken AND key_kind = 'automatic') AS calls,
+    groupBitmapStateIf(seq, event = {{EVENT_USAGE}} AND problem != '' AND NOT not_taken) AS quarantined,
+    groupBitmapStateIf(seq, event = {{EVENT_USAGE}} AND not_taken) AS untaken,
     groupUniqArrayIf(refused_ranges, event = {{EVENT_REFUSED}} AND problem = '' AND damaged_ranges != refused_ranges) AS refused,
     groupUniqArrayIf(
         damaged_ranges,

@@ -4,7 +4,8 @@
 -- column: writer_id | The process that wrote the records
 -- column: calls | Numbers of the calls, sorted
 --
--- An automatic key's identity is its writer and call number, whichever record of the call won, so the two bitmaps must be equal.
+-- An automatic key's identity is its writer and call number, whichever record of the call won, so the two bitmaps must be equal, but for what was
+-- removed on purpose.
 SELECT
     writer_id,
     arraySort(bitmapToArray(bitmapAndnot(heard, present))) AS calls
@@ -16,9 +17,18 @@ FROM
 ) AS told
 LEFT JOIN
 (
-    SELECT writer_id, groupBitmapState(call) AS present
-    FROM usage_ledger
-    WHERE key_kind = 'automatic'
+    SELECT writer_id, groupBitmapMergeState(numbers) AS present
+    FROM
+    (
+        SELECT writer_id, groupBitmapState(call) AS numbers
+        FROM usage_ledger
+        WHERE key_kind = 'automatic'
+        GROUP BY writer_id
+        UNION ALL
+        SELECT toLowCardinality(writer_id) AS writer_id, groupBitmapMergeState(calls) AS numbers
+        FROM removed_calls
+        GROUP BY writer_id
+    )
     GROUP BY writer_id
 ) AS ledger USING (writer_id)
 WHERE bitmapAndnotCardinality(heard, present) > 0
