@@ -14,6 +14,7 @@ from tokentrail.ledger.pages import queries_page
 from tokentrail.ledger.query import QueryError, answer, names, parse, read, run
 from tokentrail.ledger.report import MEASURES, report
 
+REMOVED: dict[str, Parameter] = {"tenants": ["1"], "until": "2026-11-26 10:00:00"}
 GIVEN: dict[str, dict[str, Parameter]] = {
     "alert_check_goes_on": {"number": 1, "holder": "x", "seconds": 1, "ended": 1},
     "alert_check_take": {"number": 1, "holder": "x", "seconds": 1},
@@ -28,10 +29,39 @@ GIVEN: dict[str, dict[str, Parameter]] = {
     "quarantine_mark": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_remaining": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_replay": {"now": "2026-11-26 10:00:00.000"},
+    "removal_calls": REMOVED,
+    "removal_days": REMOVED,
+    "removal_delete": REMOVED,
+    "removal_forget": REMOVED,
+    "removal_keys": REMOVED,
+    "removal_latest": {"tenant": "acme"},
+    "removal_ledger": REMOVED,
+    "removal_mentions": {"forms": ["acme"], "pattern": "acme"},
+    "removal_quarantined": REMOVED,
+    "removal_rows": REMOVED,
+    "removal_sums": {**REMOVED, "build": 1, "days": ["2026-11-18"]},
+    "removal_unnamed": REMOVED,
+    "removal_usages": REMOVED,
+    "removed_rows": REMOVED,
+    "removed_usages": REMOVED,
+    "retention_forget": {"version": 1},
+    "tenant_hashes": {"names": ["acme"]},
 }
 """What has to be given; every other parameter has a default."""
 SLOTS = {
     "alert_check_take": {"token": "'x'"},
+    "archive_months": {"table": "usage_ledger", "month": "toYYYYMM(key_ts)"},
+    "archive_rows": {"columns": "1 AS row", "table": "usage_ledger", "final": "FINAL", "month": "0", "wanted": "0"},
+    "archive_source": {"table": "usage_ledger", "final": "FINAL", "month": "0"},
+    "archive_take": {"table": "bridge_spans", "beside": "bridge_spans", "columns": "trace_id", "read": "trace_id", "known": ""},
+    "removal_delete": {"table": "budgets", "stated": "[name]", "moment": "loaded_at"},
+    "removal_forget": {"table": "budgets", "column": "tenants", "stated": "tenants", "moment": "loaded_at"},
+    "removal_key_conflicts": {"table": "key_conflicts"},
+    "removal_ledger": {"table": "usage_ledger"},
+    "removal_mentions": {"table": "budgets", "texts": "[name]"},
+    "removal_quarantined": {"stated": "[Body]", "moment": "arrived_at"},
+    "removal_rows": {"table": "budgets", "stated": "[name]", "moment": "loaded_at"},
+    "removal_unnamed": {"table": "usage_ledger"},
     "rows_without_sums": {"days": "'2026-11-18'"},
     "known_keys": {"keys": "['k']", "times": "[0]"},
     "stated_spans": {"table": "otel_traces", "wanted": "'x'", "properties": "'y'", "bounds": ""},

@@ -1,4 +1,4 @@
-"""`tokentrail export`: writes files for deployment from the package into the user's folder, and costs for FinOps tools."""
+"""`tokentrail export`: writes files for deployment from the package into the user's folder, costs for FinOps tools, and the whole ledger."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 
 from tokentrail import focus
 from tokentrail.cli.address import dsn_option, opened
+from tokentrail.cli.archive import export_command
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.filters import range_options
 from tokentrail.cli.stdout import write_text
@@ -38,11 +39,12 @@ class _Export(Group):
 
 @click.group(name="export", cls=_Export)
 def command() -> None:
-    """Write files: those that are deployed beside your services, and costs for FinOps tools.
+    """Write files: those that are deployed beside your services, costs for FinOps tools, and the whole ledger.
 
     \b
     Example:  tokentrail export collector ./collector
               tokentrail export --format focus november.csv --from 2026-11
+              tokentrail export ledger --to /backup/ledger
     """
 
 
@@ -145,6 +147,7 @@ def focus_command(
 
 
 focus_command.name = "focus"
+command.add_command(export_command)
 
 
 def _refuse_existing(file: Path) -> None:

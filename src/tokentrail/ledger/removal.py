@@ -63,12 +63,12 @@ def rows_of(client: Client, place: Place, removal: Removal) -> int:
 
 def remove_usages(client: Client, removal: Removal, by_name: Mapping[str, Table], *, began: Callable[[str], None] = lambda _table: None) -> None:
     """Removes usages from the ledger, and from what was said for their claimed keys."""
-    began(_LEDGER)
     run(client, "removal_calls", removal.parameters)
     run(client, "removal_keys", removal.parameters)
-    run(client, "removal_ledger", removal.parameters, {"table": by_name[_LEDGER].stored})
-    began(_CONFLICTS)
+    began(_CONFLICTS)  # before the ledger: a key that is said and not there would be called lost
     run(client, "removal_key_conflicts", None, {"table": by_name[_CONFLICTS].stored})
+    began(_LEDGER)
+    run(client, "removal_ledger", removal.parameters, {"table": by_name[_LEDGER].stored})
     client.command(f"TRUNCATE TABLE {by_name[_REMOVING].stored}")
 
 

@@ -1,8 +1,7 @@
 -- title: For whom each job was created, by each name under which its results are read
 -- asked by: the query removal_keys
--- unit: one row a name
--- column: name | The job's key, or one under which its results are read
--- column: created | The tenant of the creation; empty where none is stated
+-- unit: no answer of its own
+-- columns: none
 SELECT arrayJoin(arrayPushBack(names, own_name)) AS name, created
 FROM
 (
