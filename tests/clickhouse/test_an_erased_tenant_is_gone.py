@@ -71,7 +71,16 @@ def test_no_column_of_any_table_has_the_name(land: Land, database: Client, tenan
     land(*records(tenant), *job(tenant))
     fill_beside(database, tenant)
     before = prove(database, tenant, LATER)
-    assert set(before.standing) > {"usage_landing", "usage_ledger", "quarantine", "key_conflicts", "usage_jobs", "otel_traces", "budgets", "usage_days"}
+    assert set(before.standing) > {
+        "usage_landing",
+        "usage_ledger",
+        "quarantine",
+        "key_conflicts",
+        "usage_jobs",
+        "otel_traces",
+        "budgets",
+        "usage_days",
+    }
     erased = erase(database, tenant, "request 17")
     assert erased.proof.gone
     assert erased.proof.mentions == {}
@@ -149,17 +158,16 @@ def test_the_servers_list_of_mutations_does_not_name_the_tenant(land: Land, data
 def test_an_erasure_that_was_interrupted_is_finished_by_the_next(land: Land, database: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     land(*records(), *job("acme"))
     fill_beside(database, "acme")
-    real, run = database.command, 0
+    real, left = database.command, [0]
 
     def command(sql: str, parameters: Any = None) -> None:
-        nonlocal run
-        run += 1
-        if run == broken:
+        left[0] -= 1
+        if not left[0]:
             raise KeyboardInterrupt
         real(sql, parameters)
 
     for broken in (2, 4, 5, 7, 9):
-        run = 0
+        left[0] = broken
         monkeypatch.setattr(database, "command", command)
         with pytest.raises(KeyboardInterrupt):
             erase(database, "acme", "why")

@@ -1,7 +1,7 @@
 """Writes the ledger into a folder, one file a table and month.
 
-Each file is written beside its place and renamed, and the manifest after it. So an export that was interrupted goes on, and one that is repeated writes
-the months that have changed. The sums in the manifest are read from the file, not from the database.
+Each file is written beside its place and renamed, and the manifest after it. So an export that was interrupted goes on, and one that is repeated
+writes the months that have changed. The sums in the manifest are read from the file, not from the database.
 """
 
 from __future__ import annotations

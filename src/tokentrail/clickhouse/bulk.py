@@ -17,7 +17,9 @@ def insert_parquet(client: Client, table: str, columns: Iterable[str], path: Pat
     names = list(columns)
     if isinstance(client, EngineClient):
         listed = ", ".join(map(identifier, names))
-        client.command(f"INSERT INTO {identifier(table)} ({listed}) FROM INFILE {text_literal(str(path.absolute()))} COMPRESSION 'none' FORMAT Parquet")
+        client.command(
+            f"INSERT INTO {identifier(table)} ({listed}) FROM INFILE {text_literal(str(path.absolute()))} COMPRESSION 'none' FORMAT Parquet"
+        )
         return
     if not isinstance(client, HttpClient):
         raise TypeError("a client of a server or of the engine")

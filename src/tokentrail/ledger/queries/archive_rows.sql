@@ -10,6 +10,6 @@
 --
 -- Row groups of this size bound the memory of the writing and of any reading.
 SELECT {{columns}}
-FROM {{table}} {{final}}
+FROM {{table}} AS t {{final}}
 WHERE {{month}} = {{wanted}}
 SETTINGS output_format_parquet_row_group_size = 100000, output_format_parquet_compression_method = 'zstd'

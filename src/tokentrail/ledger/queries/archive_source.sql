@@ -7,6 +7,6 @@
 -- unit: rows
 -- column: rows | How many
 -- column: digest | A number that changes with them
-SELECT count() AS rows, toString(groupBitXor(cityHash64(*))) AS digest
+SELECT count() AS rows, toString(groupBitXor(cityHash64(formatRow('RowBinary', *)))) AS digest
 FROM {{table}} {{final}}
 WHERE {{month}} = {wanted:UInt32}
