@@ -7,7 +7,7 @@ import sys
 
 os.environ |= {"TOKENTRAIL_JOURNAL_DIR": sys.argv[1], "TOKENTRAIL_SHIP": "false", "TOKENTRAIL_SERVICE_NAME": "former"}
 
-from tokentrail import track_token_usage  # noqa: E402 - the environment comes first
+from tokentrail import track_token_usage
 
 START_NS = 1_795_000_000_000_000_000
 given = {"token_type": "llm", "operation": "query", "provider": "openai", "model": "gpt-4o-mini"}
