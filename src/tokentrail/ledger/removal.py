@@ -35,7 +35,7 @@ class Removal:
     @property
     def parameters(self) -> dict[str, Parameter]:
         """The parameters of the queries."""
-        return {"tenants": self.tenants, "others": int(self.others), "until": self.until}
+        return {"tenants": list(self.tenants), "others": int(self.others), "until": self.until}
 
 
 def hashes(client: Client, names: Sequence[str]) -> tuple[str, ...]:

@@ -6,5 +6,12 @@
 -- slot: texts | The texts of a row, one a column
 -- unit: rows
 -- column: rows | Rows, for each column
-SELECT sumForEach(arrayMap(text -> toUInt64(multiSearchAny(text, {forms:Array(String)}) AND match(text, {pattern:String})), {{texts}})) AS rows
-FROM {{table}}
+--
+-- The rows with the text are found on each shard, and are few.
+SELECT sumForEach(found) AS rows
+FROM
+(
+    SELECT arrayMap(text -> toUInt8(multiSearchAny(text, {forms:Array(String)}) AND match(text, {pattern:String})), {{texts}}) AS found
+    FROM {{table}}
+    WHERE has(found, 1)
+)
