@@ -71,6 +71,8 @@ def main() -> None:
             given = [FILL.format(usages=usages), HEARD] if what == "fill" else []
             ran = subprocess.run([sys.executable, "-c", STEP, folder, what, *given], stdout=subprocess.PIPE, text=True, check=True)
             took = json.loads(ran.stdout.splitlines()[-1])
+            if what == "fill":
+                continue
             print(f"{what:<7} {took['cpu_s']:7.1f} s of CPU   {took['peak_mb']:6,} MB at the peak   {took['total']}   {took['verify'] or 'verified'}")
             if what == "export":
                 size = sum(path.stat().st_size for path in (Path(folder) / "archive").iterdir())
