@@ -20,6 +20,7 @@ from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import migrate
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.ledger.erasure import erase
+from tokentrail.ledger.places import KEPT_SUMS
 from tokentrail.ledger.rollup import refresh
 from tokentrail.ledger.verify import verify
 
@@ -34,6 +35,7 @@ STATED = {
     "removed_calls": "SELECT writer_id, arraySort(bitmapToArray(groupBitmapMergeState(calls))) FROM removed_calls GROUP BY writer_id ORDER BY writer_id",
     "usage_jobs": "SELECT job, argMinMerge(creation), max(stated), arraySort(groupUniqArrayArray(results)) FROM usage_jobs GROUP BY job ORDER BY job",
     "removals": "SELECT * FROM removals ORDER BY ALL",
+    "usage_days": "SELECT * FROM usage_kept ORDER BY ALL",
 }
 
 
@@ -74,6 +76,8 @@ def other(database: Client, dsn: str) -> Iterator[Client]:
 def archive(land: Land, database: Client, tmp_path: Path) -> Path:
     land(*records())
     erase(database, "t0", "why")
+    sums = {"day": "2025-01-01", "tenant_id": "t1", "calls": 2, "input_tokens": 7, "input_cost": "0.000000000000000001"}
+    database.insert_json("usage_days", [sums | {"build": KEPT_SUMS + 5}, sums | {"build": KEPT_SUMS + 5, "model": "m"}, sums | {"build": 5}])
     export_ledger(database, tmp_path / "archive")
     return tmp_path / "archive"
 

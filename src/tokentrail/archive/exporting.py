@@ -73,7 +73,7 @@ def _wanted(client: Client) -> Iterator[tuple[Part, int, str]]:
 
 
 def _source(client: Client, part: Part, month: int) -> str:
-    slots = {"table": part.table, "final": _final(part), "month": part.month or "0"}
+    slots = {"table": part.table, "final": _final(part), "month": part.divided}
     ((rows, digest),) = answer(client, "archive_source", {"wanted": month}, slots).rows
     return f"{rows} {digest}"
 
@@ -88,7 +88,7 @@ def _is_whole(folder: Path, file: File) -> bool:
 
 def _write(client: Client, part: Part, month: int, path: Path, columns: Columns) -> File:
     final = f"{_final(part)} {columns.joined}"
-    slots = {"table": part.table, "final": final, "month": part.month or "0", "columns": columns.written, "wanted": str(month)}
+    slots = {"table": part.table, "final": final, "month": part.divided, "columns": columns.written, "wanted": str(month)}
     sql = read("archive_rows").filled(slots)
     state, size = hashlib.sha256(), 0
     with replaced(path) as written, client.stream(sql, "Parquet", read_only=True) as stream:

@@ -15,7 +15,7 @@ from typing import Final
 
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import identifier
-from tokentrail.ledger.places import tables
+from tokentrail.ledger.places import KEPT_SUMS, tables
 
 __all__ = ["SUMMED", "TABLES", "Columns", "Part", "columns_of"]
 
@@ -27,11 +27,20 @@ SUMMED: Final = ("calls", "input_tokens", "output_tokens")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A table of an archive. `month` is the expression by which it is divided into files; empty for one file. `keyed`: rows are told apart by it."""
+    """A table of an archive. `month` is the expression by which it is divided into files; empty for one file. `only` leaves rows out.
+
+    `keyed`: by what the rows of a table are known that does not count copies once.
+    """
 
     table: str
     month: str = ""
+    only: str = ""
     keyed: str = ""
+
+    @property
+    def divided(self) -> str:
+        """An expression that is the month of a row; where there is one file, 0 for the rows that are in it."""
+        return self.month or (f"if({self.only}, 0, 1)" if self.only else "0")
 
 
 TABLES: Final = (
@@ -43,8 +52,9 @@ TABLES: Final = (
     Part("usage_ledger", month="toYYYYMM(key_ts)"),
     Part("removed_calls"),
     Part("removals", keyed="(cause, tenant, version)"),
+    Part("usage_days", only=f"build >= {KEPT_SUMS}", keyed="(day, build, tenant_id)"),
 )
-"""Not among them: arrivals, spans, logs and metrics, which expire anyway; sums by day, which are made anew; prices, budgets, rules and alerts."""
+"""Not among them: arrivals, spans, logs and metrics, which expire anyway; sums by day that can be made anew; prices, budgets, rules and alerts."""
 
 
 @dataclass(frozen=True, slots=True)
