@@ -76,14 +76,14 @@ class Columns:
     @property
     def joined(self) -> str:
         """The clause after the table that makes a row for each million of a writer's numbers; empty for a table without bitmaps."""
-        bitmaps = ", ".join(f"bitmapToArray(t.{identifier(name)})" for name, kind in self.types.items() if _is_bitmap(kind))
+        bitmaps = ", ".join(f"arraySort(bitmapToArray(t.{identifier(name)}))" for name, kind in self.types.items() if _is_bitmap(kind))
         millions = f"arrayDistinct(arrayMap(one -> intDiv(one, {_NUMBERS}), arrayConcat([toUInt64(0)], {bitmaps})))"
         return f"ARRAY JOIN {millions} AS chunk_of_numbers" if bitmaps else ""
 
     def _written(self, name: str, kind: str) -> str:
         column = identifier(name)
         if _is_bitmap(kind):
-            return f"arrayFilter(one -> intDiv(one, {_NUMBERS}) = chunk_of_numbers, bitmapToArray(t.{column})) AS {column}"
+            return f"arrayFilter(one -> intDiv(one, {_NUMBERS}) = chunk_of_numbers, arraySort(bitmapToArray(t.{column}))) AS {column}"
         return f"hex(t.{column}) AS {column}" if _is_state(kind) else f"t.{column} AS {column}"
 
     @property
