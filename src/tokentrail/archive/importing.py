@@ -6,7 +6,6 @@ sums of the days that came are built anew by the next `tokentrail rollup`.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,6 +61,8 @@ def import_ledger(client: Client, folder: Path, *, began: Progress = lambda _fil
         raise ArchiveError("an archive is read into a single server: this database is on a cluster, whose shards divide rows as they arrive")
     columns = columns_of(client)
     for file in manifest.files:
+        if file.table not in columns:
+            raise ArchiveError(f"the database has no table {file.table}: run `tokentrail migrate` first")
         known = columns[file.table].types
         unknown = [name for name in file.columns if name not in known]
         if unknown:
@@ -96,13 +97,13 @@ def _insert(client: Client, path: Path, file: File, part: Part, columns: Columns
     if not (columns.states or part.keyed):
         insert_parquet(client, part.table, file.columns, path)
         return
-    beside = f"import_{part.table}_{secrets.token_hex(8)}"
-    slots = {"table": part.table, "beside": beside, "columns": columns.names, "plain": columns.plain, "read": columns.read}
-    slots["known"] = f"WHERE {part.keyed} NOT IN (SELECT {part.keyed} FROM {identifier(part.table)})" if part.keyed else ""
+    beside = f"import_of_{part.table}"
+    known = f"WHERE {part.keyed} NOT IN (SELECT {part.keyed} FROM {identifier(part.table)})" if part.keyed else ""
+    client.command(f"DROP TABLE IF EXISTS {beside} SYNC")  # an import that was killed has left it
     client.command(f"CREATE TABLE {beside} ({columns.plain}) ENGINE = MergeTree ORDER BY tuple()")
     try:
         insert_parquet(client, beside, file.columns, path)
-        run(client, "archive_take", None, {name: slots[name] for name in ("table", "beside", "columns", "read", "known")})
+        run(client, "archive_take", None, {"table": part.table, "beside": beside, "columns": columns.names, "read": columns.read, "known": known})
     finally:
         with suppress(ClickHouseError):  # the error that led here is the one to see
             client.command(f"DROP TABLE IF EXISTS {beside} SYNC")
