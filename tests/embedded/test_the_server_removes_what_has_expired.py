@@ -19,6 +19,6 @@ def test_a_rule_is_kept_without_a_command(start: Callable[..., ServerProcess]) -
     client.insert_json("usage_landing", [usage(seq=1, tenant="old"), usage(seq=2, tenant="kept"), closing(2)])
     set_rule(client, Rule("old", 1, keep_sums=False))
     with refreshing(server.addresses.dsn, 0.2):
-        wait_until(lambda: client.query("SELECT tenant_id FROM usage").rows == [("kept",)], within=120)
+        wait_until(lambda: client.query("SELECT tenant_id FROM usage").rows == [("kept",)], "what has expired is gone", deadline_s=120)
     assert verify(client).findings == []
     client.close()
