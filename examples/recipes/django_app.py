@@ -43,8 +43,9 @@ def answer(request: HttpRequest) -> JsonResponse:
 def chat(request: HttpRequest) -> StreamingHttpResponse:
     def words() -> Iterator[str]:
         messages: Any = [{"role": "user", "content": request.GET["question"]}]
-        for chunk in client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True):
-            yield chunk.choices[0].delta.content or "" if chunk.choices else ""
+        with client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True) as chunks:  # closed where the reader leaves
+            for chunk in chunks:
+                yield chunk.choices[0].delta.content or "" if chunk.choices else ""
 
     return StreamingHttpResponse(words(), content_type="text/plain")
 

@@ -1,17 +1,17 @@
 """FastAPI: `uvicorn fastapi_app:app`, then `curl -H 'X-Tenant-ID: acme' localhost:8000/answer?question=why`."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 from fastapi import BackgroundTasks, FastAPI
 from fastapi.responses import StreamingResponse
-from openai import OpenAI
+from openai import AsyncOpenAI, OpenAI
 
 from tokentrail import OPERATION_CHAT, OPERATION_INTERNAL, OPERATION_QUERY, track_tokens
 from tokentrail.web import ASGIMiddleware, header
 
 app = FastAPI()
 app.add_middleware(ASGIMiddleware, tenant_id=header("X-Tenant-ID"), operation_id=header("X-Request-ID"))
-client = OpenAI()
+client, streams = OpenAI(), AsyncOpenAI()
 
 
 def ask(question: str) -> str:
@@ -33,10 +33,11 @@ def answer(question: str, later: BackgroundTasks) -> dict[str, str]:
 
 @app.get("/chat")
 @track_tokens(operation=OPERATION_CHAT)
-def chat(question: str) -> StreamingResponse:
-    def words() -> Iterator[str]:
-        chunks = client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": question}], stream=True)
-        for chunk in chunks:
-            yield chunk.choices[0].delta.content or "" if chunk.choices else ""
+async def chat(question: str) -> StreamingResponse:
+    async def words() -> AsyncIterator[str]:  # where the reader leaves, Starlette closes an async generator, and no plain one
+        messages = [{"role": "user", "content": question}]
+        async with await streams.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True) as chunks:
+            async for chunk in chunks:
+                yield chunk.choices[0].delta.content or "" if chunk.choices else ""
 
     return StreamingResponse(words(), media_type="text/plain")

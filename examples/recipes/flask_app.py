@@ -27,8 +27,9 @@ def chat() -> Response:
     question = request.args["question"]
 
     def words() -> Iterator[str]:
-        chunks = client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": question}], stream=True)
-        for chunk in chunks:
-            yield chunk.choices[0].delta.content or "" if chunk.choices else ""
+        messages = [{"role": "user", "content": question}]
+        with client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True) as chunks:  # closed where the reader leaves
+            for chunk in chunks:
+                yield chunk.choices[0].delta.content or "" if chunk.choices else ""
 
     return Response(words(), mimetype="text/plain")

@@ -46,7 +46,7 @@ ANSWERS = {
     "quarantine": "SELECT reason, count() FROM (SELECT reason, digest FROM quarantine FINAL) GROUP BY reason ORDER BY reason",
     "landing": "SELECT count() FROM usage_landing",
     "conflicts": read("conflicts").sql,
-    "lost calls": read("lost_calls").sql,
+    "compared rows": read("compared_rows").sql,
     "lost keys": read("lost_keys").sql,
     "lost from quarantine": read("lost_quarantine").sql,
 }

@@ -85,6 +85,8 @@ def test_sums_by_day_stay_right_and_are_kept_by_choice(filled: None, database: C
     for _ in range(2):  # the second run finds nothing, and keeps no sum twice
         enforce(database)
         assert database.query(BY_TENANT.format("usage_kept")).rows == [("a", 2, 20)]
+    assert verify(database).findings == []
+    refresh(database)
     assert database.query(BY_TENANT.format("usage_daily")).rows == [("a", 1, 10), ("b", 1, 10), ("c", 3, 30)]
     assert verify(database).findings == []
     refresh(database, every=True)

@@ -103,6 +103,25 @@ def test_further_keywords_are_metadata(tokentrail_usages: Usages) -> None:
     assert usage.duration_ns == 1_500_000_000
 
 
+@pytest.mark.parametrize("word", ["latency_ms", "Duration_MS", "latency"])
+@pytest.mark.parametrize("value", [1.5, "1.5"])
+def test_a_duration_is_in_the_unit_of_its_word(tokentrail_usages: Usages, word: str, value: Any) -> None:
+    tracking.track_token_usage(*COMPLETE, **{word: value})
+    assert one(tokentrail_usages).duration_ns == (1_500_000_000 if word == "latency" else 1_500_000)
+
+
+@pytest.mark.parametrize(("given_total", "output"), [(17, 5), (12, 0), (11, None)])
+def test_a_total_that_contradicts_makes_no_half_up(tokentrail_usages: Usages, given_total: int, output: int | None) -> None:
+    tracking.track_token_usage(*COMPLETE[:6], total_tokens=given_total)
+    assert (one(tokentrail_usages).input_tokens, one(tokentrail_usages).output_tokens) == (12, output)
+
+
+def test_a_correction_takes_back(tokentrail_usages: Usages) -> None:
+    tracking.track_token_usage(*COMPLETE[:5], -12, -5, corrects_key="order-1", calls=-1)
+    usage = one(tokentrail_usages)
+    assert (usage.input_tokens, usage.output_tokens, usage.calls, usage.corrects_key, usage.metadata) == (-12, -5, -1, "order-1", "")
+
+
 def test_a_total_alone_is_kept_and_no_half_is_made_up(tokentrail_usages: Usages) -> None:
     tracking.track_token_usage("llm", "chat", "acme", "openai", "gpt-4o", total_tokens=17)
     usage = one(tokentrail_usages)
@@ -132,6 +151,8 @@ def test_another_order_is_said_once(tokentrail_usages: Usages) -> None:
     spend = tracking.in_order("tenant_id", "model", "provider", "operation", "prompt_tokens", "completion_tokens")
     spend("acme", "llama-3.1-8b", "groq", "query", 12, 5)
     assert said(one(tokentrail_usages)) == COMPLETE
+    spend("acme", order="a keyword of the team's own")
+    assert json.loads(list(tokentrail_usages)[1].metadata) == {"order": "a keyword of the team's own"}
     with pytest.raises(ValueError, match="'colour' is no field"):
         tracking.in_order("tenant_id", "colour")
 
@@ -171,6 +192,7 @@ ANYTHING = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
+    st.just(10**400),
     st.floats(),
     st.text(),
     st.binary(),
@@ -185,6 +207,7 @@ WORDS = (
     "cached_tokens",
     "created_at",
     "latency",
+    "latency_ms",
     "metadata",
     "source",
     "calls",
@@ -197,7 +220,7 @@ WORDS = (
 @given(args=st.lists(ANYTHING, max_size=9), keywords=st.dictionaries(st.sampled_from(WORDS), ANYTHING))
 @hypothesis_settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_raises(runtime: Runtime, args: list[Any], keywords: dict[str, Any]) -> None:
-    assert isinstance(tracking.track_token_usage(*args, **keywords), str)
+    assert tracking.track_token_usage(*args, **keywords), "a key: the usage is in the journal"
     assert runtime.diagnostics.internal_errors.get("journal.encode") is None
 
 

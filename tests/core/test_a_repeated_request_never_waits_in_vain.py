@@ -214,6 +214,44 @@ def test_what_is_read_only_once_is_given_to_one_caller(make: Callable[[], Any]) 
         del answers
 
 
+class Proxy:
+    """A value whose class cannot be asked, as proxies outside of their request."""
+
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError("no request")
+
+
+class OddResponse(FlaskResponse):
+    """A response of the application's own, with a property that raises."""
+
+    @property
+    def is_streamed(self) -> bool:
+        raise RuntimeError("not yet")
+
+
+@pytest.mark.parametrize("made", [Proxy, OddResponse])
+def test_a_value_that_cannot_be_asked_is_given_to_its_caller(made: type[Any]) -> None:
+    @idempotent(key=KEY)
+    def ask(key: str) -> Any:
+        time.sleep(0.05)
+        return made()
+
+    @idempotent(key=KEY)
+    async def ask_async(key: str) -> Any:
+        await asyncio.sleep(0.05)
+        return made()
+
+    async def twice() -> list[Any]:
+        return list(await asyncio.gather(ask_async("k"), ask_async("k")))
+
+    first = threading.Thread(target=ask, args=("k",), daemon=True)
+    first.start()
+    assert type(within_seconds(lambda: ask("k"))) is made
+    first.join()
+    assert {type(answer) for answer in within_seconds(lambda: asyncio.run(twice()))} == {made}
+
+
 def test_background_tasks_of_a_kept_response_run_once() -> None:
     app, done = FastAPI(), list[str]()
 

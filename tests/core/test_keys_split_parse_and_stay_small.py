@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tokentrail import Operation, content_hash, idempotency_key
-from tokentrail.idempotency import EARLIEST_NS, LATEST_NS, claimed_key, digest, key_prefix, object_key, parse_key, shorten
+from tokentrail.idempotency import EARLIEST_NS, LATEST_NS, call_digest, claimed_key, digest, key_prefix, object_key, parse_key, shorten
 from tokentrail.vocabulary import KeyKind
 
 any_text = st.text(st.characters(), max_size=600) | st.text(alphabet=":%~\n\x00 é😀\ud800", max_size=600)
@@ -173,27 +174,46 @@ def test_content_is_text() -> None:
         content_hash(b"x")  # type: ignore[arg-type]
 
 
-def test_long_texts_are_told_apart_by_head_tail_and_length_and_cost_little() -> None:
+def of_call(*texts: str) -> str:
+    return call_digest(texts, b"secret")
+
+
+def test_long_texts_of_calls_are_told_apart_by_head_tail_and_length_and_cost_little() -> None:
     size = 10 * 1024 * 1024
     text = "x" * size
-    hashes = {digest([text]), digest(["y" + text[1:]]), digest([text[1:]]), digest([text[:-1] + "y"]), digest([text, ""])}
+    hashes = {of_call(text), of_call("y" + text[1:]), of_call(text[1:]), of_call(text[:-1] + "y"), of_call(text, "")}
     assert len(hashes) == 5
-    assert digest([text]) == digest(["x" * size])
+    assert of_call(text) == of_call("x" * size)
     began = time.process_time()
     for _ in range(10):
-        digest([text])
+        of_call(text)
     assert (time.process_time() - began) / 10 < 0.004, "as slow as hashing it whole"
 
 
 def test_a_long_text_is_not_a_short_one_that_looks_like_it() -> None:
     half = 128 * 1024
     long = "a" * half + "middle" + "b" * half
-    assert digest([long]) != digest(["a" * half + "b" * half])
+    assert of_call(long) != of_call("a" * half + "b" * half)
 
 
 @pytest.mark.parametrize("limit", [256 * 1024, 256 * 1024 + 1])
 def test_at_the_limit(limit: int) -> None:
-    assert digest(["é" * limit]) != digest(["é" * (limit - 1)])
+    assert of_call("é" * limit) != of_call("é" * (limit - 1))
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        content_hash,
+        lambda text: idempotency_key("batch", "acme", text, timestamp=EARLIEST_NS),
+        lambda text: claimed_key(text).text,
+        lambda text: key_prefix("batch", text),
+        shorten,
+    ],
+)
+def test_long_texts_that_differ_in_the_middle_alone_are_different(identity: Callable[[str], str]) -> None:
+    end = "x" * 256 * 1024
+    assert identity(f"{end}a{end}") != identity(f"{end}b{end}")
 
 
 def test_a_providers_object_states_its_time_or_none() -> None:

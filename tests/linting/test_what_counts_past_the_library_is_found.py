@@ -85,6 +85,7 @@ CLEAN = (
     "n = len(text) // 100",
     "n = len(text) - 4",
     "half = len(pages) / 4",
+    "padded = len(chunk) // 4",  # of base64
     "words = len(text.split()) * 3",
     "import openai\nclient = openai.OpenAI()",
     "from . import openai",
@@ -133,6 +134,37 @@ def test_a_column_is_one_of_characters(tmp_path: Path, encoding: str) -> None:
     path.write_bytes(f"# -*- coding: {encoding} -*-\r\nñandú = 'é', len(text) // 4\r\n".encode(encoding))
     (found,) = look([path], Chosen()).findings
     assert (found.rule, found.line, found.column) == ("TT302", 2, 14)
+
+
+def test_each_of_several_places_in_a_line_has_its_column(tmp_path: Path) -> None:
+    line = "x = ['é', len(text) // 4, 'ñandú', a.usage['prompt_tokens'] + len(prompt) // 4, f(len(text) // 4, \"🙂\", len(text) / 4)]"
+    expected = [line.index(written) + 1 for written in ("len(text) // 4", "a.usage", "len(prompt)", 'len(text) // 4, "', "len(text) / 4")]
+    assert [column for _rule, _line, column in places(tmp_path, line)] == expected
+
+
+def test_code_that_nests_deeply_is_looked_at(tmp_path: Path) -> None:
+    assert len(places(tmp_path, f"x = {' + '.join(['len(text) // 4'] * 900)}\n")) == 900
+
+
+def test_an_expression_of_several_lines_is_found_and_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        "n = len(\n    text\n) // 4\nn = len(a_text_with_a_name_that_is_longer_than_a_sentence) // 4\ntrack_tokens('" + "x" * 9_000 + "')"
+    )
+    found = look([path], Chosen()).findings
+    assert [each.line for each in found] == [1, 4, 5]
+    assert all(each.sentence.startswith("this estimates tokens from a length") for each in found[:2])
+    assert len(found[2].sentence) < 250
+
+
+def test_a_files_own_warnings_are_its_own(tmp_path: Path) -> None:
+    assert places(tmp_path, "x = '\\d'\nn = len(text) // 4") == [("TT302", 2, 5)]  # a warning is an error here
+
+
+def test_a_file_that_is_named_twice_counts_once(project: Path) -> None:
+    (project / "services/query/same.py").symlink_to("main.py")
+    done = run(".", "services", "services/query/main.py", cwd=project)
+    assert done.stderr == "2 findings in 2 files\n"
 
 
 def test_every_rule_is_tried() -> None:
@@ -214,6 +246,10 @@ def test_other_formats_are_for_programs(project: Path) -> None:
         ((), None, "give the files and folders to look at"),
         (("nowhere",), None, "there is no nowhere"),
         (("/dev/null",), None, "/dev/null is neither a file nor a folder"),
+        (("",), None, "a path is empty: name a file or a folder"),
+        (("services", "--config", ""), None, "a path is empty: name a file or a folder"),
+        (("a" * 300,), None, "cannot be looked at: File name too long"),
+        (("loop",), None, "loop cannot be looked at: Too many levels of symbolic links"),
         (("services", "--counts-nothing", "nowhere"), None, "--counts-nothing: there is no nowhere"),
         (("services", "--select", "TT999"), None, "'TT999' is not one of them"),
         (("services", "--config", "missing.toml"), None, "missing.toml cannot be read"),
@@ -228,6 +264,7 @@ def test_other_formats_are_for_programs(project: Path) -> None:
 def test_misuse_is_one_sentence(project: Path, args: tuple[str, ...], settings: str | None, sentence: str) -> None:
     if settings is not None:
         (project / "pyproject.toml").write_text(settings)
+    (project / "loop").symlink_to("loop")
     done = run(*args, cwd=project)
     assert done.returncode == 2, done.stdout
     assert sentence in done.stderr
@@ -241,6 +278,15 @@ def test_a_file_that_is_no_python_stops_no_other(project: Path, content: bytes) 
     assert done.returncode == 2
     assert "services/query/broken.py" in done.stderr
     assert "it is no Python" in done.stderr
+    assert "services/query/main.py:2:14: TT001" in done.stdout
+
+
+@pytest.mark.parametrize("content", ["-" * 200_000 + "1", "x = " + "+".join("1" * 40_000)])
+def test_a_file_that_nests_too_deeply_for_python_stops_no_other(project: Path, content: str) -> None:
+    (project / "services/query/deep.py").write_text(content)
+    done = run("services", cwd=project)
+    assert done.returncode == 2
+    assert "services/query/deep.py: it cannot be read: it nests too deeply\n" in done.stderr
     assert "services/query/main.py:2:14: TT001" in done.stdout
 
 

@@ -15,6 +15,7 @@ from tokentrail.budgets.files import read
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, print_table
+from tokentrail.cli.paths import NamedPath
 from tokentrail.cli.suggest import Group
 from tokentrail.ledger.query import answer
 from tokentrail.toml_files import FileError
@@ -88,7 +89,7 @@ def set_command(*, dsn: str, **given: Any) -> None:
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=NamedPath())
 @click.option("--check", is_flag=True, help="Only check the file.")
 @dsn_option
 def load(*, file: Path, check: bool, dsn: str) -> None:

@@ -18,6 +18,7 @@ from tokentrail.alerts.thresholds import Thresholds, read
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, print_table
+from tokentrail.cli.paths import NamedPath
 from tokentrail.toml_files import FileError
 from tokentrail.whole_files import replaced
 from tokentrail.wording import counted, did_you_mean
@@ -29,9 +30,7 @@ _COLUMNS = ("condition", "subject", "value", "threshold", "unit", "firing", "det
 
 @click.command(name="check")
 @click.argument("names", metavar="[CONDITION]...", nargs=-1)
-@click.option(
-    "--thresholds", "file", type=click.Path(path_type=Path), envvar="TOKENTRAIL_THRESHOLDS", show_envvar=True, help="Your own thresholds (TOML)."
-)
+@click.option("--thresholds", "file", type=NamedPath(), envvar="TOKENTRAIL_THRESHOLDS", show_envvar=True, help="Your own thresholds (TOML).")
 @click.option("--notify", is_flag=True, help="Tell the targets what is new, and remember it.")
 @click.option(
     "--target",
@@ -43,7 +42,7 @@ _COLUMNS = ("condition", "subject", "value", "threshold", "unit", "firing", "det
 )
 @click.option(
     "--metrics",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NamedPath(dir_okay=False),
     metavar="FILE",
     help="Write what was found as Prometheus's text, for node_exporter's textfile collector or a Pushgateway; replaced whole.",
 )

@@ -16,6 +16,7 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.archive import export_command
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.filters import range_options
+from tokentrail.cli.paths import NamedPath
 from tokentrail.cli.stdout import write_text
 from tokentrail.cli.suggest import Group
 from tokentrail.deploy.collector import FILES, config_folder, gateway_url
@@ -49,7 +50,7 @@ def command() -> None:
 
 
 @command.command(short_help="The official OpenTelemetry Collector's configurations.")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=NamedPath())
 @click.option("--force", is_flag=True, help="Replace files that differ from those of the package.")
 def collector(folder: Path, force: bool) -> None:
     """Write the configurations of the official OpenTelemetry Collector into DIR. A missing DIR is created.
@@ -97,7 +98,7 @@ def _write_files(folder: Path, contents: dict[str, bytes], *, force: bool) -> di
 
 
 @command.command(short_help="Costs in FOCUS, the FinOps Open Cost and Usage Specification.")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=NamedPath())
 @range_options
 @click.option("--step", type=click.Choice(["hour", "day", "month"]), default="day", show_default=True, help="The time that a charge is for, UTC.")
 @click.option("--currency", default="", help="All costs in this currency, by the rate at the time of each call; else that of each price.")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.paths import NamedPath
 from tokentrail.cli.suggest import Group
 from tokentrail.grafana.files import FolderError, write
 
@@ -24,7 +25,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=NamedPath())
 def export(folder: Path) -> None:
     """Write the data source, the dashboards and the alert rules into DIR, as files that Grafana reads when it starts.
 

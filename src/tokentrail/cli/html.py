@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from tokentrail.cli.address import opened
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.paths import NamedPath
 
 __all__ = ["html_option", "write_html"]
 
@@ -25,7 +26,7 @@ def html_option(function: _Decorated) -> _Decorated:
     return click.option(
         "--html",
         metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=NamedPath(dir_okay=False),
         help="Write the report as one HTML page for any browser, offline too; an existing file is replaced whole. Needs tokentrail[pages].",
     )(function)
 

@@ -13,6 +13,7 @@ from tokentrail.cli.address import opened as opened_ledger
 from tokentrail.cli.archive import import_command
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.importing import Importing, import_options
+from tokentrail.cli.paths import NamedPath
 from tokentrail.cli.suggest import Group
 from tokentrail.wording import did_you_mean
 
@@ -37,7 +38,7 @@ def command() -> None:
 
 
 command.add_command(import_command)
-_file = click.argument("file", type=click.Path(path_type=Path))
+_file = click.argument("file", type=NamedPath())
 
 
 @command.command()
@@ -49,7 +50,7 @@ _file = click.argument("file", type=click.Path(path_type=Path))
     show_envvar=True,
 )
 @click.option("--table", required=True, help="The table or view: token_usage, or billing.token_usage.")
-@click.option("--mapping", type=click.Path(path_type=Path), help="A file (TOML) that says which column is which field.")
+@click.option("--mapping", type=NamedPath(), help="A file (TOML) that says which column is which field.")
 @click.option("--key", metavar="COLUMN,…", help="The columns that make a row one. [default: the primary key]")
 @import_options
 def postgres(importing: Importing, *, dsn: str, table: str, mapping: Path | None, key: str | None) -> None:
@@ -138,7 +139,7 @@ def langfuse(importing: Importing, *, file: Path, tenant_from: str) -> None:
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=NamedPath(), required=False)
 @click.option("--from-clickhouse", metavar="DSN", help="In place of FILE: a ClickHouse with a table of spans.")
 @click.option("--table", default="otel_traces", show_default=True, help="With --from-clickhouse: the table of spans.")
 @click.option("--tenant-from", default="", metavar="ATTRIBUTE,…", help="What the tenant is. [default: traceloop.association.properties.tenant_id, …]")

@@ -10,6 +10,7 @@ import click
 
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.json_flag import json_flag, json_if_asked
+from tokentrail.cli.paths import NamedPath
 from tokentrail.cli.stdout import note, write_text
 from tokentrail.cli.suggest import Choice
 from tokentrail.linting.files import Chosen, Looked, look
@@ -21,11 +22,11 @@ __all__ = ["command"]
 
 
 @click.command(name="lint")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--counts-nothing", multiple=True, type=click.Path(path_type=Path), help="A file or folder that counts nothing itself. Several times.")
+@click.argument("paths", nargs=-1, type=NamedPath())
+@click.option("--counts-nothing", multiple=True, type=NamedPath(), help="A file or folder that counts nothing itself. Several times.")
 @click.option("--select", multiple=True, type=Choice(list(RULES)), metavar="RULE", help="Only this rule. Several times.")
 @click.option("--ignore", multiple=True, type=Choice(list(RULES)), metavar="RULE", help="Not this rule. Several times.")
-@click.option("--config", type=click.Path(path_type=Path), help="The pyproject.toml. [default: the nearest one above each PATH]")
+@click.option("--config", type=NamedPath(), help="The pyproject.toml. [default: the nearest one above each PATH]")
 @click.option("--rules", "list_rules", is_flag=True, help="List the rules.")
 @json_flag
 @click.option("--format", "output_format", type=Choice(["text", "json", "github"]), default="text", show_default=True, callback=json_if_asked)

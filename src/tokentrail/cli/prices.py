@@ -9,6 +9,7 @@ import click
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, print_table
+from tokentrail.cli.paths import NamedPath
 from tokentrail.cli.suggest import Group
 from tokentrail.cli.working import working
 from tokentrail.prices.files import read
@@ -51,7 +52,7 @@ def list_command(*, dsn: str, output_format: str) -> None:
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=NamedPath())
 @click.option("--gaps", is_flag=True, help="Allow times without a price between two prices of a model.")
 @click.option("--check", is_flag=True, help="Only check the file.")
 @dsn_option

@@ -1,17 +1,21 @@
-"""`tokentrail quarantine`: lists and replays records that were not understood."""
+"""`tokentrail quarantine`: lists, shows, replays and fixes records that were not understood."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from difflib import get_close_matches
+from typing import Any, Final
 
 import click
 
 from tokentrail.cli.address import dsn_option, opened
+from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_rows, format_option, print_table
 from tokentrail.cli.suggest import Group
 from tokentrail.cli.working import working
 from tokentrail.ledger import quarantine
+from tokentrail.ledger.quarantine_rules import ATTRIBUTES, FIELDS, Rule
 from tokentrail.wording import counted
 
 __all__ = ["command"]
@@ -26,7 +30,9 @@ def command() -> None:
     \b
     Example:
         tokentrail quarantine list
+        tokentrail quarantine show 3fa9
         tokentrail quarantine replay --reason "unknown schema"
+        tokentrail quarantine fix --reason "bad time" --time arrival
     """
 
 
@@ -75,3 +81,109 @@ def replay_command(*, dsn: str, reason: str, as_json: bool) -> None:
         click.echo(json.dumps(asdict(replayed) | {"understood": replayed.understood}))
     else:
         click.echo(f"{counted(replayed.records, 'record')} replayed: {replayed.understood} understood, {replayed.remaining} still in quarantine")
+
+
+@command.command(name="show")
+@dsn_option
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+def show_command(*, dsn: str, ids: tuple[str, ...]) -> None:
+    """Show records with all that arrived, as JSON, one a line. ID is what `list` shows, or how it begins.
+
+    \b
+    Example:
+        tokentrail quarantine show 3fa9
+    """
+    found: dict[str, dict[str, Any]] = {}
+    with opened(dsn) as client:
+        for rows in quarantine.whole(client, ids=[_id(text) for text in ids]):
+            found |= {row["id"]: row for row in rows}
+    for text in ids:
+        if not any(record_id.startswith(text.lower()) for record_id in found):
+            raise Misuse(f"no record in quarantine has an id that begins with {text!r}: tokentrail quarantine list shows the ids")
+    for record in found.values():
+        click.echo(json.dumps(record, ensure_ascii=False))
+
+
+@command.command(name="fix")
+@dsn_option
+@_reason_option
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Only the record with this id, or with ids that begin like this; can be repeated.")
+@click.option("--time", type=click.Choice(["arrival"]), help="Give records whose own time cannot be believed the time at which they arrived.")
+@click.option("--set", "sets", multiple=True, metavar="FIELD=VALUE", help="Set a field; VALUE is JSON, or else a text. Can be repeated.")
+@click.option("--drop", "drops", multiple=True, metavar="FIELD", help="Leave a field out: a count is not stated then. Can be repeated.")
+@click.option("--dry-run", is_flag=True, help="Say how many records the rule would change, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
+def fix_command(
+    *,
+    dsn: str,
+    reason: str,
+    ids: tuple[str, ...],
+    time: str | None,
+    sets: tuple[str, ...],
+    drops: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Change records by a rule, and put the changed records into the ledger.
+
+    Safe to repeat, and to interrupt: the same record becomes the same, and counts once, also when further copies of it arrive. The record as it
+    arrived stays in quarantine, marked. With --time arrival all records of a call get the same time, the first one that was given. What is not
+    understood after the change either is in quarantine with its new reason. Exit code 1 if there are such records, or records that no rule can
+    change.
+
+    \b
+    Example:
+        tokentrail quarantine fix --reason "bad time" --time arrival --dry-run
+        tokentrail quarantine fix --reason "bad count: input_tokens" --drop input_tokens
+        tokentrail quarantine fix --id 3fa9 --set tenant_id=acme --set input_tokens=120
+    """
+    rule = Rule(tuple(map(_field, drops)), dict(map(_assignment, sets)), arrival=time == "arrival")
+    if not (rule.drop or rule.set or rule.arrival):
+        raise Misuse("give a rule: --time arrival, --set FIELD=VALUE or --drop FIELD")
+    done = [0]
+    with opened(dsn) as client, working("fixing records", lambda: counted(done[0], "record")):
+        fixed = quarantine.fix(
+            client, rule, reason=reason, ids=[_id(text) for text in ids], dry_run=dry_run, tick=lambda records: done.__setitem__(0, records)
+        )
+    if as_json:
+        click.echo(json.dumps(asdict(fixed) | {"understood": 0 if dry_run else fixed.changed - fixed.remaining, "dry_run": dry_run}))
+    else:
+        _say(fixed, dry_run=dry_run)
+    if fixed.remaining or fixed.unfixable:
+        raise click.exceptions.Exit(1)
+
+
+def _say(fixed: quarantine.Fixed, *, dry_run: bool) -> None:
+    click.echo(f"{counted(fixed.records, 'record')} chosen, {fixed.changed} changed by the rule" + (" if it were no dry run" if dry_run else ""))
+    for why, records in fixed.unfixable.items():
+        click.echo(f"✗ {counted(records, 'record')} cannot be changed: {why}")
+    if not dry_run:
+        click.echo(f"{fixed.changed - fixed.remaining} understood, {fixed.remaining} still in quarantine")
+    for why, records in fixed.still.items():
+        click.echo(f"✗ {counted(records, 'record')}: {why}")
+
+
+_KNOWN: Final = FIELDS | ATTRIBUTES
+
+
+def _field(name: str) -> str:
+    if name not in _KNOWN:
+        near = get_close_matches(name, sorted(_KNOWN), 1)
+        raise Misuse(f"a record has no field {name!r}" + (f": did you mean {near[0]}?" if near else ", see docs/data-dictionary.md"))
+    return name
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise Misuse(f"--set {text!r} has no value: write FIELD=VALUE")
+    try:
+        return _field(name), json.loads(value)
+    except ValueError:
+        return _field(name), value
+
+
+def _id(text: str) -> str:
+    if not text or set(text.lower()) - set("0123456789abcdef"):
+        raise Misuse(f"{text!r} is not how an id begins: hexadecimal digits, as tokentrail quarantine list shows them")
+    return text.lower()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.paths import NamedPath
 
 if TYPE_CHECKING:
     from tokentrail.embedded.server import Addresses
@@ -22,7 +23,7 @@ __all__ = ["command"]
 )
 @click.option("--otlp-port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="Port of the OTLP/HTTP receiver; 0: any free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on: there are no users and no TLS.")
-@click.option("--ready-file", type=click.Path(path_type=Path), help="Write the addresses here as JSON when all is ready; removed at the end.")
+@click.option("--ready-file", type=NamedPath(), help="Write the addresses here as JSON when all is ready; removed at the end.")
 @click.option(
     "--rollup-interval",
     type=click.FloatRange(0),

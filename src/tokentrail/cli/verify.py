@@ -29,8 +29,8 @@ def command(*, dsn: str, all_writers: bool, as_json: bool) -> None:
     their number; --all lists them one by one. --json follows the same rule.
 
     Every writer numbers its records from 1 and states the highest number at its end. Exit code 1 if numbers are missing, refused or damaged, if
-    rows are gone, if records state different numbers for one key, or if records are in quarantine. Numbers that are still on their way are named
-    too, until they arrive.
+    rows are gone or count something else than what arrived, if records state different numbers for one key, or if records are in quarantine. Numbers
+    that are still on their way are named too, until they arrive: `tokentrail journal status` shows what waits on a machine's disk.
 
     \b
     Example:
@@ -61,6 +61,14 @@ def _show(verification: Verification, *, listed: bool) -> None:
             title="closed and complete" if listed else "closed and complete (--all lists each)",
             counts=["writers", "records", "closed by others"],
         )
+    if verification.balance:
+        columns = ["service_name", "announced", "stored", "quarantined", "refused", "damaged", "absent", "lost", "altered", "added"]
+        print_table(
+            ["service", *columns[1:]],
+            [[service[name] for name in columns] for service in verification.balance],
+            title="announced = stored + quarantined + refused + damaged + absent + lost + altered",
+            counts=columns[1:],
+        )
     if verification.conflicts:
         columns = ["key", "source", "counts", "calls", "input_tokens", "output_tokens", "tenants", "key_ts", "first_ts", "writer_id"]
         conflicts = [[conflict[name] for name in columns] for conflict in verification.conflicts]
@@ -74,7 +82,7 @@ def _show(verification: Verification, *, listed: bool) -> None:
     states["complete"] += sum(service.writers for service in verification.completed)
     click.echo(
         f"{counted(states.total(), 'writer')}: {states['complete']} complete, {states['open']} open, {states['missing']} with missing numbers, "
-        f"{states['lost']} with lost rows"
+        f"{states['lost']} with lost rows, {states['altered']} with altered rows"
     )
     for finding in verification.findings:
         click.echo(f"✗ {shown(finding)}")
@@ -90,6 +98,8 @@ def _remarks(writer: Writer) -> str:
         "missing": writer.missing,
         "lost calls": writer.lost_calls,
         "gone from quarantine": writer.lost_quarantine,
+        "altered": writer.altered,
+        "added": writer.added,
         "refused": writer.refused,
         "damaged": writer.damaged,
         "heard after closing": writer.after_closing,

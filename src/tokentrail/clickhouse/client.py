@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 from tokentrail.clickhouse.driver import opened
 from tokentrail.clickhouse.dsn import DEFAULT_DSN, LOCK_FILE, Dsn, DsnError, parse_dsn
 from tokentrail.clickhouse.errors import READONLY, ClickHouseError, failed
-from tokentrail.clickhouse.literals import Parameter, identifier, lines, parameter, readonly
+from tokentrail.clickhouse.literals import Parameter, identifier, lines, parameter, readonly, text_literal
 from tokentrail.clickhouse.rows import Result, decode
 from tokentrail.clickhouse.streams import Stream, of_response, request, with_sentences
 
@@ -56,8 +56,8 @@ class Client(Protocol):
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
         """Runs one statement that returns no rows."""
 
-    def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Inserts rows in one block; columns that a row does not contain get their defaults."""
+    def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]], settings: Mapping[str, str] | None = None) -> None:
+        """Inserts rows in one block, under settings of the engine; columns that a row does not contain get their defaults."""
 
     def use(self, database: str) -> None:
         """Makes `database` the database of statements that name none."""
@@ -117,9 +117,9 @@ class HttpClient:
         except Exception as error:
             raise failed(error, self.address) from None
 
-    def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]], settings: Mapping[str, str] | None = None) -> None:
         try:
-            self.driver.raw_insert(table, insert_block=lines(rows), fmt="JSONEachRow")
+            self.driver.raw_insert(table, insert_block=lines(rows), fmt="JSONEachRow", settings=dict(settings or {}))
         except Exception as error:
             raise failed(error, self.address) from None
 
@@ -214,13 +214,15 @@ class EngineClient:
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
         self._run(self._session, sql, parameters)
 
-    def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]], settings: Mapping[str, str] | None = None) -> None:
         block = lines(rows)
         if not block:
             return
         # one statement with the data: chDB 4.4's `send_insert` reports success after a constraint, a view or the disk has refused the rows
         try:
-            self._session.query(f"INSERT INTO {identifier(table)} FORMAT JSONEachRow\n{block.decode()}", "Null")
+            under = ", ".join(f"{name} = {text_literal(value)}" for name, value in (settings or {}).items())
+            clause = f" SETTINGS {under}" if under else ""
+            self._session.query(f"INSERT INTO {identifier(table)}{clause} FORMAT JSONEachRow\n{block.decode()}", "Null")
         except Exception as error:
             self._renew()
             raise failed(error, self.address) from None

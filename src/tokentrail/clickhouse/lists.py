@@ -43,6 +43,21 @@ _WITHOUT_CONFLICT: Final = ("consumed_input_tokens", "consumed_output_tokens")
 _MAIN: Final = _FIRST[:5]
 """The counts that `key_conflicts` and `report` show."""
 
+_CHECKED_TEXTS: Final = (
+    "tenant_id",
+    "operation_name",
+    "token_type_name",
+    "provider",
+    "request_model",
+    "response_model",
+    "ended_name",
+    "service_name",
+    "environment",
+)
+_FIRST_CHECKED: Final = (*_FIRST, "consumed_input_tokens", "consumed_output_tokens", "cache_write_1h_tokens")
+_CHECKED: Final = (*_CHECKED_TEXTS, "calls", *_FIRST_CHECKED, "input_source", "output_source", "key_ts")
+"""What the check of a record is made of, in the hash's order, beside the key's hash. Stored checks never change, so this list must not change."""
+
 DIMENSIONS: Final = (
     "provider",
     "model",
@@ -109,6 +124,8 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "first_counts": _items(by_name[name] for name in _FIRST),
         "later_counts": _items(count for count in counts if count.name not in (*_FIRST, *_WITHOUT_CONFLICT)),
         "main_counts": _items(by_name[name] for name in _MAIN),
+        "checked": [{"name": name} for name in _CHECKED],
+        "later_checked": _items(count for count in counts if count.name not in _FIRST_CHECKED),
         "rates": _items(RATES),
         "dimensions": [{"name": name} for name in DIMENSIONS],
         "filters": [{"name": name} for name in FILTERS],

@@ -7,7 +7,7 @@ from typing import Final
 
 from tokentrail.bridge.names import PROVIDERS
 
-__all__ = ["DURATIONS", "FIELDS", "field_of", "provider_name"]
+__all__ = ["FIELDS", "field_of", "provider_name", "unit_of"]
 
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "idempotency_key": ("idempotency_key", "idempotencykey", "dedupe_key", "dedup_key"),
@@ -39,8 +39,8 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """A field's words; the first one that is there counts."""
 
-DURATIONS: Final[Mapping[str, float]] = {"duration_ms": 1e-3, "latency_ms": 1e-3}
-"""Words of a duration that is in another unit than seconds, and that unit in seconds."""
+_UNITS: Final[Mapping[str, float]] = {"ms": 1e-3, "millis": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "micros": 1e-6, "ns": 1e-9, "nanos": 1e-9}
+"""The ends of words of a duration that is in another unit than seconds, and that unit in seconds."""
 
 _FIELD_OF: Final = {word: field for field, words in FIELDS.items() for word in words}
 
@@ -48,6 +48,11 @@ _FIELD_OF: Final = {word: field for field, words in FIELDS.items() for word in w
 def field_of(word: str) -> str:
     """Returns the field that a word names, in any case; "" for a word that names none."""
     return _FIELD_OF.get(word.lower(), "")
+
+
+def unit_of(word: str) -> float:
+    """Returns the unit of a duration in seconds, by the end of the word, in any case: `latency_ms`."""
+    return _UNITS.get(word.lower().rpartition("_")[2], 1.0)
 
 
 def provider_name(text: str, more: Iterable[Mapping[str, str]] = ()) -> str:

@@ -10,19 +10,14 @@ strict.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Mapping
-from contextlib import suppress
-from datetime import datetime, timezone
-from enum import Enum
 from functools import partial
 from typing import Any, Final
 
-from tokentrail.attribution import attribution
-from tokentrail.compat.own_names import DURATIONS, field_of, provider_name
+from tokentrail.compat.arguments import arguments_of, text_of
+from tokentrail.compat.own_names import field_of, provider_name
 from tokentrail.counting import count_tokens as count
-from tokentrail.idempotency import nanoseconds
-from tokentrail.recording.runtime import current, internal_error
+from tokentrail.recording.runtime import internal_error
 from tokentrail.tracking.decorator import track_tokens
 from tokentrail.tracking.manual import record_by_hand
 from tokentrail.vocabulary import (
@@ -38,14 +33,8 @@ from tokentrail.vocabulary import (
     TOKEN_TYPE_EMBEDDING,
     TOKEN_TYPE_FINE_TUNING,
     TOKEN_TYPE_LLM,
-    Ended,
     Operation,
-    Source,
     TokenType,
-    parse_ended,
-    parse_operation,
-    parse_source,
-    parse_token_type,
 )
 
 __all__ = [
@@ -72,12 +61,6 @@ __all__ = [
 
 ORDER: Final = ("token_type", "operation", "tenant_id", "provider", "model", "input_tokens", "output_tokens", "metadata")
 """The fields of positional arguments, unless `in_order` states others."""
-
-_COUNTS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
-_TEXTS: Final = ("tenant_id", "provider", "model", "response_id", "operation_id", "endpoint")
-_MOST: Final = 10**12
-_EPOCH_UNITS: Final = ((1e17, 1), (1e14, 10**3), (1e11, 10**6), (0, 10**9))
-"""Numbers from so large are in units of so many nanoseconds: nanoseconds, microseconds, milliseconds, seconds since 1970."""
 
 
 class Key(str):
@@ -117,207 +100,16 @@ def in_order(*fields: str) -> Callable[..., Key]:
     return partial(_call, tuple(named))
 
 
-def _call(order: tuple[str, ...], *args: Any, **given: Any) -> Key:
+def _call(order: tuple[str, ...], /, *args: Any, **given: Any) -> Key:
     return _track(order, args, given)
 
 
 def _track(order: tuple[str, ...], args: tuple[Any, ...], given: Mapping[str, Any]) -> Key:
     try:
-        return Key(record_by_hand(**_Read(order, args, given).arguments()))
+        return Key(record_by_hand(**arguments_of(order, args, given)))
     except Exception as failure:  # the caller is a service whose answer is due
         internal_error("compat.track_token_usage", failure)
         return Key("")
-
-
-class _Read:
-    """The arguments of one call: fields by their names, and what is left as metadata."""
-
-    def __init__(self, order: tuple[str, ...], args: tuple[Any, ...], given: Mapping[str, Any]) -> None:
-        self.fields: dict[str, Any] = {}
-        self.strict: dict[str, Any] = {}
-        self.metadata: dict[str, Any] = {}
-        for at, value in enumerate(args):
-            if at < len(order):
-                self.fields[order[at]] = value
-            else:
-                self.metadata[f"argument_{at + 1}"] = value
-        for word, value in given.items():
-            field = field_of(word)
-            if word in _STRICT:
-                self.strict[word] = value
-            elif field and field not in self.fields:
-                self.fields[field] = value * DURATIONS[word] if word in DURATIONS and isinstance(value, (int, float)) else value
-            else:
-                self.metadata[word] = _plain(value)
-        self.take_metadata()
-
-    def take_metadata(self) -> None:
-        stated = self.fields.pop("metadata", None)
-        if isinstance(stated, Mapping):
-            self.metadata = {**stated, **self.metadata}
-        elif stated is not None:
-            self.metadata["metadata"] = _plain(stated)
-
-    def arguments(self) -> dict[str, Any]:
-        """Returns the arguments of `record_by_hand`."""
-        token_type = self.word("token_type", parse_token_type, TokenType.LLM.value)
-        counts = {name: self.count(name) for name in _COUNTS}
-        total = self.count("total_tokens")
-        if total is not None:
-            self.use_total(counts, total, token_type)
-        key = _text(self.fields.pop("idempotency_key", None))
-        return {
-            "token_type": token_type,
-            "operation": self.word("operation", parse_operation, "") or _usual_operation(token_type),
-            **{name: self.text(name) for name in _TEXTS},
-            **counts,
-            "idempotency_key": key or None,
-            "timestamp": self.time(),
-            "duration": self.duration(),
-            **self.kept_strict(),
-            "metadata": self.metadata or None,
-        }
-
-    def use_total(self, counts: dict[str, int | None], total: int, token_type: str) -> None:
-        given, answered = counts["input_tokens"], counts["output_tokens"]
-        if given is None and answered is None:
-            if token_type == TokenType.LLM.value:
-                self.metadata["total_tokens"] = total
-            else:
-                counts["input_tokens"] = total
-        elif given is None or answered is None:
-            rest = total - (given or answered or 0)
-            if rest >= 0 and not (token_type != TokenType.LLM.value and answered is None):
-                counts["input_tokens" if given is None else "output_tokens"] = rest
-
-    def word(self, name: str, parse: Callable[[Any], Any], default: str) -> str:
-        """Returns a word of the vocabulary, of a text in any case, or of a member of any enum. What is none is kept."""
-        value = self.fields.pop(name, None)
-        for candidate in (value, _plain(value), value.name if isinstance(value, Enum) else None):
-            for form in (candidate, candidate.lower()) if isinstance(candidate, str) else ():
-                with suppress(ValueError):
-                    return str(parse(form).value)
-        if value is None or (isinstance(value, str) and not value):
-            return default
-        self.complain(name, "is no word of the vocabulary")
-        if default:
-            self.metadata[name] = _plain(value)
-        return default or _text(value)
-
-    def text(self, name: str) -> str:
-        text = _text(self.fields.pop(name, None))
-        return provider_name(text) if name == "provider" else text
-
-    def count(self, name: str) -> int | None:
-        value = self.fields.pop(name, None)
-        if value is None:
-            return None
-        number = _number(value)
-        if number is None or not number.is_integer() or not 0 <= number <= _MOST:
-            self.complain(name, "is no number of tokens")
-            self.metadata[name] = _plain(value)
-            return None
-        return int(number)
-
-    def duration(self) -> float | None:
-        number = _number(self.fields.pop("duration", None))
-        return number if number is not None and 0 <= number < _MOST / 1e3 else None
-
-    def time(self) -> int | None:
-        """Returns the time in nanoseconds: of a datetime (without a zone: UTC), of a number of seconds to nanoseconds, of a text."""
-        value = self.fields.pop("timestamp", None)
-        if value is None:
-            return None
-        try:
-            if isinstance(value, str) and _number(value) is None:
-                value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
-            if isinstance(value, datetime):
-                return nanoseconds(value if value.tzinfo else value.replace(tzinfo=timezone.utc))
-            number = _number(value)
-            unit = next(unit for least, unit in _EPOCH_UNITS if number is not None and number >= least)
-            return nanoseconds(value * unit if isinstance(value, int) else round((number or 0) * unit))
-        except (ValueError, TypeError, OverflowError, StopIteration):
-            self.complain("timestamp", "is no time from 2020 on")
-            self.metadata["timestamp"] = _plain(value)
-            return None
-
-    def kept_strict(self) -> dict[str, Any]:
-        """Returns the keywords that have no other words. One that the strict function would refuse is left out, and kept as metadata."""
-        kept: dict[str, Any] = {}
-        for name, value in self.strict.items():
-            try:
-                kept[name] = _STRICT[name](value)
-            except (ValueError, TypeError):
-                self.complain(name, "cannot be used")
-                self.metadata[name] = _plain(value)
-        return kept
-
-    def complain(self, name: str, what: str) -> None:
-        current.runtime.diagnostics.complain(f"track_token_usage of common.tracking: {name} {what}", about=f"compat.{name}")
-
-
-def _usual_operation(token_type: str) -> str:
-    """Returns the operation of a call that states none: that of the enclosing block, else that of the setting `operations`, else the usual one."""
-    block = attribution.get()
-    endpoint, usual = _USUAL[token_type]
-    return (block.operation if block else "") or current.settings.operations.get(endpoint) or usual.value
-
-
-_USUAL: Final = {
-    TokenType.LLM.value: ("chat", Operation.CHAT),
-    TokenType.EMBEDDING.value: ("embeddings", Operation.VECTOR_SEARCH),
-    TokenType.FINE_TUNING.value: ("fine_tuning", Operation.INTERNAL),
-}
-
-
-def _plain(value: Any) -> Any:
-    """Returns the value of a member of an enum, any other value as it is."""
-    return value.value if isinstance(value, Enum) else value
-
-
-def _number(value: Any) -> float | None:
-    """Returns a number of any kind, also a text's or NumPy's; None for what is none, such as True and NaN."""
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
-        number = float(value)
-    except Exception:  # an object of the application's own
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _text(value: Any) -> str:
-    """Returns the text of any value; of a value that has none, the name of its type."""
-    plain = _plain(value)
-    try:
-        return "" if plain is None else str(plain)
-    except Exception:  # same
-        return f"<{type(plain).__name__}>"
-
-
-def _whole(value: Any) -> int:
-    number = _number(value)
-    if number is None or not number.is_integer() or not 0 <= number <= _MOST:
-        raise ValueError
-    return int(number)
-
-
-def _ended(value: Any) -> Ended:
-    return parse_ended(_plain(value))
-
-
-def _source(value: Any) -> Source:
-    return parse_source(_text(value).lower())
-
-
-_STRICT: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "source": _source,
-    "calls": _whole,
-    "ended": _ended,
-    "response_model": _text,
-    "corrects_key": _text,
-    "cache_write_1h_tokens": _whole,
-}
 
 
 def count_tokens(content: Any, model: Any = "", provider: Any = "", **_ignored: Any) -> int:
@@ -325,7 +117,7 @@ def count_tokens(content: Any, model: Any = "", provider: Any = "", **_ignored: 
     try:
         if content is None:
             return 0
-        return count(content, model=_text(model), provider=provider_name(_text(provider)))
+        return count(content, model=text_of(model), provider=provider_name(text_of(provider)))
     except Exception as failure:
         internal_error("compat.count_tokens", failure)
         return 0

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tokentrail.compat.own_names import DURATIONS, FIELDS
+from tokentrail.compat.own_names import FIELDS, unit_of
 from tokentrail.toml_files import FileError, document, known, read
 
 __all__ = ["Mapped", "MappingFile", "mapped", "read_mapping"]
@@ -132,7 +132,7 @@ def mapped(table: str, there: Iterable[str], primary_key: Sequence[str], file: M
         raise FileError(
             f"{table} has no column that is known as a count: write [columns] input_tokens = … in a mapping file. It has {', '.join(names)}"
         )
-    return Mapped(columns, key, kept, file.values, file.constants, DURATIONS.get(columns.get("duration", "").lower(), 1.0))
+    return Mapped(columns, key, kept, file.values, file.constants, unit_of(columns.get("duration", "")))
 
 
 def _existing(table: str, column: str, names: Sequence[str]) -> str:

@@ -197,7 +197,10 @@ def _decode_frame(piece: Frame, cursor: layout.Cursor) -> Found:
 
 
 def header_of(folder: Path) -> Header:
-    """Returns the header of a writer's folder. All segments of a writer have the same identity, so the first readable header is enough."""
+    """Returns the header of a writer's folder. All segments of a writer have the same identity, so the first readable header is enough.
+
+    `created` is 0 where no segment has a readable header: all are torn, or the writer has not begun a segment yet.
+    """
     for path in layout.segments(folder):
         try:
             with path.open("rb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 import time
 from collections import deque
@@ -96,10 +97,14 @@ class Shipper:
         """
         progress = Progress()
         header = header_of(folder)
-        if header.schema > semconv.SCHEMA_VERSION:
-            return Progress(done=False, reason=f"the journal {folder} was written by a newer tokentrail and is left to it")
         source = self._ready(folder, self.cursor(folder), live=live, ends=ends)
         waiting: deque[Ready] = deque()
+        if not header.created and header.schema <= semconv.SCHEMA_VERSION:
+            # a living writer may begin its first segment now: a record that was read stands behind its header
+            waiting.extend(itertools.islice(source, 1))
+            header = header_of(folder)
+        if header.schema > semconv.SCHEMA_VERSION:
+            return Progress(done=False, reason=f"the journal {folder} was written by a newer tokentrail and is left to it")
         under_way: deque[tuple[list[Ready], Sent]] = deque()
         width = 1  # until a request is accepted: a server that accepts none must not get several, nor one of them again and again
         try:

@@ -86,6 +86,8 @@ def _erase(client: Client, removal: Removal, began: Progress) -> int:
     if _LEDGER in standing:
         ledger, _ = standing[_LEDGER]
         if rows_of(client, ledger, removal):
+            stored = next(table.stored for table in found if table.name == "deliveries").partition(" ")[0]
+            run(client, "removal_checks", removal.parameters, {"table": stored})
             run(client, "removal_unnamed", removal.parameters, {"table": ledger.table.stored})
     for name, (place, _) in standing.items():
         if name != _LEDGER:

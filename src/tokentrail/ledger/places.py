@@ -91,6 +91,8 @@ def _place(table: Table, *, kept_sums: bool) -> Place | None:
     if lists and "name" in table.columns:  # a budget of one tenant may have the tenant's name
         stated.append("[name]")
     alone = [f"if(length({text}) = 1, {text}, [])" if text in map(identifier, lists) else text for text in stated]
+    if table.name == "key_conflicts":  # what was said for a key of others stays said
+        alone = ["CAST([] AS Array(String))"]
     return Place(table, _together(stated), _together(alone), _moment(table, kept_sums=kept_sums), lists)
 
 

@@ -15,6 +15,7 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.places import Place, Table
 from tokentrail.ledger.query import answer, run
+from tokentrail.ledger.rollup import mark_changed
 
 __all__ = ["Removal", "hashes", "remove_rows", "remove_usages", "rows_of", "store_rule", "version_now"]
 
@@ -22,6 +23,7 @@ _LEDGER: Final = "usage_ledger"
 _CONFLICTS: Final = "key_conflicts"
 _REMOVING: Final = "removing_keys"
 _QUARANTINE: Final = "quarantine"
+_SUMS: Final = "usage_days"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ def remove_rows(client: Client, removal: Removal, place: Place, *, began: Callab
         return
     began(place.table.name)
     where = {"stated": place.alone, "moment": place.moment}
+    if place.table.name == _SUMS:  # the stored sums are not those that were built: the days are read from the ledger until they are built anew
+        mark_changed(client, [day for (day,) in answer(client, "removal_summed_days", removal.parameters, where).rows])
     if place.table.name == _QUARANTINE:
         run(client, "removal_quarantined", removal.parameters, where)
     run(client, "removal_delete", removal.parameters, where | {"table": place.table.stored})

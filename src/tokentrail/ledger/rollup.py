@@ -62,10 +62,10 @@ def refresh(client: Client, *, every: bool = False, progress: Progress = lambda 
     return Refreshed(built, open_days, late)
 
 
-def mark_changed(client: Client) -> None:
-    """Makes no sum count that is stored: for rows that came with times of arrival of their own, which no check would notice."""
+def mark_changed(client: Client, days: Sequence[date] | None = None) -> None:
+    """Makes no stored sum of days count, or of all: for rows that came or went in a way that no check would notice."""
     moment, _ = _present(client)
-    days = [day for day, _ in answer(client, "days_to_build", {"every": 1}).rows]
+    days = [day for day, _ in answer(client, "days_to_build", {"every": 1}).rows] if days is None else days
     if days:
         run(client, "days_publish", {"days": _texts(days), "built_at": _text(moment)})
 

@@ -1,11 +1,14 @@
 """The proof that nothing is missing: every writer numbers its records, and the numbers that arrived are kept beside the ledger.
 
-Four questions, each answered exactly:
+Five questions:
 
 - Did everything arrive? Each writer's numbers run from 1 to its last; refused numbers and damaged numbers (torn bytes in the journal) are reported
   by the writer or its adopter.
 - Are all records that arrived still there? The ledger drops copies and replaces completed records, so the number of its rows proves nothing. The
   *identities* prove it: for an automatic key the writer and call number (two bitmaps that must be equal), for a claimed key its hash.
+- Do the rows count what arrived? Beside each number that arrived 12 bits of a hash are kept of what the record counts (tenant, operation, provider,
+  models, service, every count, key): of 4,096 altered rows one is not seen, nor is a change of what the hash does not have (times, durations, sizes,
+  trace, metadata), nor one by a person who changes the table `deliveries` accordingly. Records in quarantine are compared with their own hash.
 - Do records state different numbers for one claimed key?
 - Are the sums by day those of the ledger?
 
@@ -40,9 +43,17 @@ class Verification:
     """The settled writers, summed by service."""
     conflicts: list[dict[str, Any]]
     lost_keys: list[dict[str, Any]]
+    unstated_keys: list[dict[str, Any]]
+    """Rows of claimed keys that count what no record has stated."""
+    unheard: dict[str, str]
+    """The numbers of rows by writers of whom nothing has arrived."""
     quarantine: list[dict[str, Any]]
+    altered_quarantine: list[dict[str, Any]]
+    """Records in quarantine that are not as they arrived."""
+    balance: list[dict[str, Any]]
+    """What became of the records of each service: the question conservation."""
     different_days: list[dict[str, Any]]
-    """The days whose sums are not those of the ledger."""
+    """The days whose sums are not those of the ledger, or not those that were built."""
     not_taken: list[dict[str, Any]]
     """By service: records that arrived after their usage was erased or had expired, and that nothing was stored of. No finding."""
 
@@ -60,6 +71,8 @@ class Verification:
                 (writer.missing, "never arrived", "never arrived"),
                 (writer.lost_calls, "arrived, but its call is not in the ledger", "arrived, but their calls are not in the ledger"),
                 (writer.lost_quarantine, "is gone from quarantine", "are gone from quarantine"),
+                (writer.altered, "counts something else in the ledger than what arrived", "count something else in the ledger than what arrived"),
+                (writer.added, "is in the ledger and never arrived", "are in the ledger and never arrived"),
                 (writer.refused, "was refused by the journal", "were refused by the journal"),
                 (writer.damaged, "is damaged in the journal", "are damaged in the journal"),
             )
@@ -69,9 +82,12 @@ class Verification:
                 if numbers
             ]
         found += [f"claimed key {key['key']!r} arrived and is not in the ledger" for key in self.lost_keys]
+        found += [f"writer {writer_id} was never heard, and rows of the ledger name it: {numbers}" for writer_id, numbers in self.unheard.items()]
+        found += [f"claimed key {key['key']!r} counts in the ledger what no record has stated" for key in self.unstated_keys]
         keys = list(dict.fromkeys(said["key"] for said in self.conflicts))
         found += [f"claimed key {key!r}: different numbers were said" for key in keys]
         found += [f"{counted(reason['records'], 'record')} in quarantine: {reason['reason']}" for reason in self.quarantine]
+        found += [f"record {record['id']} in quarantine is not as it arrived" for record in self.altered_quarantine]
         found += [f"the sums of {day['day']} are not those of the ledger: tokentrail rollup --rebuild" for day in self.different_days]
         return found
 
@@ -84,14 +100,18 @@ class Verification:
             "writers": [asdict(writer) for writer in self.writers],
             "conflicts": self.conflicts,
             "lost_keys": self.lost_keys,
+            "unstated_keys": self.unstated_keys,
+            "unheard": self.unheard,
             "quarantine": self.quarantine,
+            "altered_quarantine": self.altered_quarantine,
+            "balance": self.balance,
             "different_days": self.different_days,
             "not_taken": self.not_taken,
         }
 
 
 def verify(client: Client, *, all_writers: bool = True) -> Verification:
-    """Answers all four questions. Reads only; takes some seconds longer if numbers seem absent while records arrive."""
+    """Answers all five questions. Reads only; takes some seconds longer if numbers seem absent while records arrive."""
     found = look(client, all_writers=all_writers)
     deadline, pause = time.monotonic() + PATIENCE, 0.1
     while found.absent and time.monotonic() < deadline and _arriving(client):
@@ -103,7 +123,11 @@ def verify(client: Client, *, all_writers: bool = True) -> Verification:
         completed=completed(found),
         conflicts=answer(client, "conflicts").dicts(),
         lost_keys=found.lost_keys,
+        unstated_keys=found.unstated_keys,
+        unheard=found.unheard,
         quarantine=answer(client, "quarantine_reasons").dicts(),
+        altered_quarantine=answer(client, "altered_quarantine").dicts(),
+        balance=found.balance,
         different_days=different_days(client),
         not_taken=answer(client, "not_taken").dicts(),
     )

@@ -19,6 +19,8 @@ from tokentrail.ledger.ranges import Range
 __all__ = ["Completed", "Look", "Writer", "absent_in_both", "completed", "look"]
 
 _HIGHEST = 2**64 - 1
+_APART: Final = ("missing", "lost_calls", "lost_quarantine", "altered", "added")
+"""What only counts as a finding if a second look finds the same numbers."""
 MAX_NAMED: Final = 1000
 """How many writer ids a query gets as a parameter: the ids stand in the request's URL, which servers limit to a megabyte."""
 
@@ -29,7 +31,8 @@ class Writer:
 
     writer_id: str
     state: str
-    """`complete` (closed, all there), `open` (not closed, all there so far), `missing` (numbers never arrived), `lost` (rows are gone)."""
+    """`complete` (closed, all there), `open` (not closed, all there so far), `missing` (numbers never arrived), `lost` (rows are gone), or `altered`
+    (rows are not what arrived)."""
     events: int
     last_seq: int
     missing: str
@@ -39,6 +42,10 @@ class Writer:
     """Call numbers that arrived and are not in the ledger."""
     lost_quarantine: str
     """Numbers that were put in quarantine and are not there."""
+    altered: str
+    """Numbers of records whose row in the ledger counts something else than what arrived."""
+    added: str
+    """Numbers of rows in the ledger that never arrived."""
     after_closing: str
     """Numbers that arrived and are higher than the closing record's: a copied volume, or a journal closed while its process still ran."""
     closed: bool
@@ -51,8 +58,8 @@ class Writer:
 
     @property
     def absent(self) -> bool:
-        """Whether numbers never arrived, or rows are gone."""
-        return bool(self.missing or self.lost_calls or self.lost_quarantine)
+        """Whether numbers never arrived, or rows are gone or not what arrived."""
+        return any(getattr(self, name) for name in _APART)
 
     @property
     def settled(self) -> bool:
@@ -92,36 +99,50 @@ class Look:
     rest: list[Completed]
     """The settled writers that are not among `writers`, summed by the database."""
     lost_keys: list[dict[str, Any]]
+    unstated_keys: list[dict[str, Any]]
+    """Rows of claimed keys that count what no record has stated."""
+    unheard: dict[str, str]
+    """The numbers of rows in the ledger by writers of whom nothing has arrived."""
+    balance: list[dict[str, Any]]
+    """The answer of the question conservation: what became of the records of each service."""
 
     @property
     def absent(self) -> bool:
-        """Whether a key or a record of a writer is absent."""
-        return bool(self.lost_keys) or any(writer.absent for writer in self.writers)
+        """Whether a key or a record of a writer is absent, or a row is not what arrived."""
+        return bool(self.lost_keys or self.unstated_keys or self.unheard) or any(writer.absent for writer in self.writers)
 
 
 def look(client: Client, *, all_writers: bool) -> Look:
     """Queries the numbers that arrived and the rows that exist, of all writers or of those that may have findings."""
-    lost_calls = {row["writer_id"]: row["calls"] for row in answer(client, "lost_calls").dicts()}
+    balance = answer(client, "conservation").dicts()
+    suspicious = any(service["lost"] or service["altered"] or service["added"] for service in balance)
+    compared = {row["writer_id"]: row for row in answer(client, "compared_rows").dicts()} if suspicious else {}
     lost_quarantine = {row["writer_id"]: row["seqs"] for row in answer(client, "lost_quarantine").dicts()}
-    lost = list(lost_calls.keys() | lost_quarantine.keys())
-    named: dict[str, Parameter] = {"all": int(all_writers or len(lost) > MAX_NAMED), "named": lost[:MAX_NAMED]}
+    odd = list(compared.keys() | lost_quarantine.keys())
+    named: dict[str, Parameter] = {"all": int(all_writers or len(odd) > MAX_NAMED), "named": odd[:MAX_NAMED]}
     rows = answer(client, "writers", named).dicts()
     sums = answer(client, "writers_completed", named).dicts()
+    heard = {row["writer_id"] for row in rows}
     return Look(
-        writers=[_writer(row, lost_calls.get(row["writer_id"], ()), lost_quarantine.get(row["writer_id"], ())) for row in rows],
+        writers=[_writer(row, compared.get(row["writer_id"], {}), lost_quarantine.get(row["writer_id"], ())) for row in rows],
         rest=[Completed(**{field.name: row[field.name] for field in fields(Completed)}) for row in sums],
         lost_keys=answer(client, "lost_keys").dicts(),
+        unstated_keys=answer(client, "unstated_keys").dicts(),
+        unheard={writer_id: ranges.write(_numbers(row["added"])) for writer_id, row in compared.items() if writer_id not in heard},
+        balance=balance,
     )
 
 
 def absent_in_both(before: Look, now: Look) -> Look:
-    """Returns the later result; only numbers and keys that were absent in the earlier result too stay absent."""
+    """Returns the later result; only numbers and keys that were absent (or not what arrived) in the earlier result too stay so."""
     earlier = {writer.writer_id: writer for writer in before.writers}
     keys = {key["key_hash"] for key in before.lost_keys}
     return replace(
         now,
         writers=[_absent_in_both(earlier.get(writer.writer_id), writer) if writer.absent else writer for writer in now.writers],
         lost_keys=[key for key in now.lost_keys if key["key_hash"] in keys],
+        unstated_keys=[key for key in now.unstated_keys if key in before.unstated_keys],
+        unheard={writer_id: numbers for writer_id, numbers in now.unheard.items() if writer_id in before.unheard},
     )
 
 
@@ -129,9 +150,8 @@ def _absent_in_both(before: Writer | None, now: Writer) -> Writer:
     def both(name: str) -> str:
         return "" if before is None else ranges.write(ranges.intersect(ranges.parse(getattr(before, name)), ranges.parse(getattr(now, name))))
 
-    missing, lost_calls, lost_quarantine = both("missing"), both("lost_calls"), both("lost_quarantine")
-    state = _state(closed=now.closed, missing=missing, lost_calls=lost_calls, lost_quarantine=lost_quarantine)
-    return replace(now, state=state, missing=missing, lost_calls=lost_calls, lost_quarantine=lost_quarantine)
+    numbers: dict[str, Any] = {name: both(name) for name in _APART}
+    return replace(now, state=_state(closed=now.closed, **numbers), **numbers)
 
 
 def completed(found: Look) -> list[Completed]:
@@ -145,15 +165,17 @@ def completed(found: Look) -> list[Completed]:
     return [services[name] for name in sorted(services)]
 
 
-def _state(*, closed: bool, missing: str, lost_calls: str, lost_quarantine: str) -> str:
+def _state(*, closed: bool, missing: str, lost_calls: str, lost_quarantine: str, altered: str, added: str) -> str:
     if missing:
         return "missing"
     if lost_calls or lost_quarantine:
         return "lost"
+    if altered or added:
+        return "altered"
     return "complete" if closed else "open"
 
 
-def _writer(row: dict[str, Any], lost_calls: Iterable[int], lost_quarantine: Iterable[int]) -> Writer:
+def _writer(row: dict[str, Any], compared: dict[str, Any], lost_quarantine: Iterable[int]) -> Writer:
     gaps = [(low + 1, high - 1) for low, high in zip(row["gap_after"], row["gap_before"], strict=True)]
     refused = _all(row["refused"])
     damaged = _all(row["damaged"])
@@ -164,8 +186,10 @@ def _writer(row: dict[str, Any], lost_calls: Iterable[int], lost_quarantine: Ite
     late = ranges.subtract([(closing + 1, row["highest"])], gaps) if closed and row["highest"] > closing else []
     absent = {
         "missing": ranges.write(ranges.subtract(gaps, refused + damaged)),
-        "lost_calls": ranges.write(_numbers(lost_calls)),
+        "lost_calls": ranges.write(_numbers(compared.get("lost", ()))),
         "lost_quarantine": ranges.write(_numbers(lost_quarantine)),
+        "altered": ranges.write(_numbers(compared.get("altered", ()))),
+        "added": ranges.write(_numbers(compared.get("added", ()))),
     }
     return Writer(
         writer_id=row["writer_id"],

@@ -4,6 +4,7 @@
 |---|---|
 | `rules.py` | the rules, with their numbers and sentences |
 | `words.py` | names of SDKs, answers, counts and texts |
+| `source.py` | lines, and columns in characters |
 | `findings.py` | the walk through one file's tree |
 | `files.py` | which files, the settings of `pyproject.toml`, and comments that suppress |
 """

@@ -15,7 +15,9 @@ import ast
 import io
 import os
 import re
+import stat
 import tokenize
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -30,6 +32,8 @@ __all__ = ["Chosen", "Looked", "look"]
 
 NAMES: Final = ("counts-nothing", "exclude", "ignore", "select")
 SKIPPED: Final = frozenset(("__pycache__", "node_modules", "build", "dist", "site-packages", "venv"))
+MARK: Final = b"tokentrail:"
+"""What each comment for these rules holds: other files' comments are not looked for."""
 _IGNORE: Final = re.compile(r"#\s*tokentrail:\s*ignore(?:\[([^\]]*)\])?")
 _COUNTS_NOTHING: Final = re.compile(r"#\s*tokentrail:\s*counts-nothing\b")
 
@@ -57,46 +61,66 @@ def look(paths: Iterable[Path], options: Chosen, *, config: Path | None = None) 
     """Looks at files, and at all `.py` and `.pyi` files below folders. Raises `FileError` for a path that is not there, and for wrong settings."""
     looked = Looked([], 0, [])
     settings: dict[Path | None, Chosen] = {}
-    for given in dict.fromkeys(paths):
-        if not given.exists():
-            raise FileError(f"there is no {given}")
-        if not (given.is_file() or given.is_dir()):
-            raise FileError(f"{given} is neither a file nor a folder")
+    seen: set[Path] = set()
+    for given in paths:
+        _check(given)
         found = config or _config_for(given.resolve())
         if found not in settings:
             settings[found] = _settings(found, options)
         for path in _files(given, settings[found]):
-            looked.files += 1
-            _look_at(path, settings[found], looked)
+            whole = path.resolve()
+            if whole not in seen:
+                seen.add(whole)
+                looked.files += 1
+                _look_at(path, whole, settings[found], looked)
     looked.findings.sort()
     return looked
 
 
-def _look_at(path: Path, chosen: Chosen, looked: Looked) -> None:
+def _check(given: Path) -> None:
+    try:
+        mode = given.stat().st_mode
+    except FileNotFoundError:
+        raise FileError(f"there is no {given}") from None
+    except OSError as error:
+        raise FileError(f"{given} cannot be looked at: {error.strerror}") from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise FileError(f"{given} is neither a file nor a folder")
+
+
+def _look_at(path: Path, whole: Path, chosen: Chosen, looked: Looked) -> None:
     try:
         source = path.read_bytes()
-        tree = ast.parse(source, str(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the file's own escapes
+            tree = ast.parse(source, str(path))
         comments = list(_comments(source))
+        own = any(_COUNTS_NOTHING.match(text) for _line, text in comments)
+        counts_nothing = own or any(whole == each or each in whole.parents for each in chosen.counts_nothing)
         lines = list(io.StringIO(source.decode(tokenize.detect_encoding(io.BytesIO(source).readline)[0]), newline=None))
-    except (OSError, SyntaxError, ValueError, RecursionError, tokenize.TokenError) as error:
+        found = list(findings(tree, str(path), lines, counts_nothing=counts_nothing))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
         place = f":{error.lineno}:{error.offset or 1}" if isinstance(error, SyntaxError) and error.lineno else ""
-        looked.unread.append(f"{path}{place}: {'it cannot be read' if isinstance(error, OSError) else 'it is no Python'}: {_reason(error)}")
+        looked.unread.append(f"{path}{place}: {_reason(error)}")
         return
-    whole = path.resolve()
-    own = any(_COUNTS_NOTHING.match(text) for _line, text in comments)
-    counts_nothing = own or any(whole == each or each in whole.parents for each in chosen.counts_nothing)
     suppressed = {line: _numbers(match[1]) for line, text in comments if (match := _IGNORE.search(text))}
-    for finding in findings(tree, str(path), lines, counts_nothing=counts_nothing):
+    for finding in found:
         is_suppressed = any(finding.rule in suppressed.get(line, ()) for line in (finding.line, finding.last_line))
         if finding.rule in chosen.rules and not is_suppressed:
             looked.findings.append(finding)
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or getattr(error, "msg", None) or type(error).__name__)
+    if isinstance(error, OSError):
+        return f"it cannot be read: {error.strerror or type(error).__name__}"
+    if isinstance(error, (RecursionError, MemoryError)):
+        return "it cannot be read: it nests too deeply"
+    return f"it is no Python: {getattr(error, 'msg', None) or error}"
 
 
 def _comments(source: bytes) -> Iterator[tuple[int, str]]:
+    if MARK not in source:
+        return
     for token in tokenize.tokenize(io.BytesIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string

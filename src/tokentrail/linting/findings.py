@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from tokentrail.linting.rules import Finding
+from tokentrail.linting.source import Source
 from tokentrail.linting.words import ANSWERS, CHARS, COUNTS, OWN, SDKS, TEXTS, USAGES
 from tokentrail.vocabulary import Operation, TokenType, parse_operation, parse_token_type
 from tokentrail.wording import did_you_mean
@@ -27,22 +28,24 @@ _PLACES: Final[Mapping[str, Mapping[int, str]]] = {
 """The functions whose arguments are words of the vocabulary, and the places of those words among positional arguments."""
 _RECORDERS: Final = ("track_token_usage", "track_response")
 _NAMES: Final[Mapping[str, tuple[type[Enum], str]]] = {_OPERATION: (Operation, "Operation"), _TOKEN_TYPE: (TokenType, "TokenType")}
-
-
+SHOWN: Final = 40
+"""Characters of a file that a sentence shows."""
 _TOKENS: Final = re.compile(r"tokens|token_?(count|len|limit|budget|usage|cost|estimat|siz|num)|(count|len|num|estimat\w*|max|per|n)_?token")
 
 
 def findings(tree: ast.Module, path: str, lines: Sequence[str], *, counts_nothing: bool) -> Iterator[Finding]:
     """Yields the findings in a file, in the order of the tree. `counts_nothing`: the file is declared to count nothing itself."""
-    walk = _Walk(path, lines, counts_nothing=counts_nothing)
-    walk.visit(tree)
+    walk = _Walk(path, Source(lines), counts_nothing=counts_nothing)
+    walk.look(tree)
     yield from walk.found
 
 
-class _Walk(ast.NodeVisitor):
-    def __init__(self, path: str, lines: Sequence[str], *, counts_nothing: bool) -> None:
+class _Walk:
+    """Looks at the nodes of a tree, outer ones first. A stack in place of recursion: generated code nests deeper than Python calls functions."""
+
+    def __init__(self, path: str, source: Source, *, counts_nothing: bool) -> None:
         self.found: list[Finding] = []
-        self._lines = lines
+        self._source = source
         self._path = path
         self._counts_nothing = counts_nothing
         self._named: dict[str, str] = {}
@@ -51,22 +54,44 @@ class _Walk(ast.NodeVisitor):
         """Names to which an answer's usage was assigned."""
         self._about_tokens = False
         """Whether the statement, or the function around it, is named after tokens."""
+        self._looks: Mapping[type[ast.AST], Callable[[Any], bool]] = {
+            ast.Import: self._import,
+            ast.ImportFrom: self._import_from,
+            ast.Call: self._call,
+            ast.Attribute: self._attribute,
+            ast.Subscript: self._subscript,
+            ast.BinOp: self._operation,
+            ast.Assign: self._assignment,
+        }
+
+    def look(self, tree: ast.Module) -> None:
+        """Looks at all nodes, but not into those that are found as a whole."""
+        waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
+        while waiting:
+            node, self._about_tokens = waiting.pop()
+            look = self._looks.get(type(node))
+            if look is not None and not look(node):
+                continue
+            about_tokens = self._about_tokens or any(map(_is_about_tokens, _names_of(node)))
+            waiting += [(inner, about_tokens) for inner in reversed(list(ast.iter_child_nodes(node)))]
 
     def add(self, node: ast.expr | ast.stmt, rule: str, sentence: str) -> None:
-        before = self._lines[node.lineno - 1].encode()[: node.col_offset]  # the tree counts bytes, an editor characters
-        self.found.append(Finding(self._path, node.lineno, len(before.decode()) + 1, rule, sentence, node.end_lineno or node.lineno))
+        column = self._source.column(node.lineno, node.col_offset)
+        self.found.append(Finding(self._path, node.lineno, column, rule, sentence, node.end_lineno or node.lineno))
 
     # imports ------------------------------------------------------------------------------------------------------------------------------------
-    def visit_Import(self, node: ast.Import) -> None:
+    def _import(self, node: ast.Import) -> bool:
         for alias in node.names:
             self._imported(node, alias.name)
+        return False
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+    def _import_from(self, node: ast.ImportFrom) -> bool:
         if node.level == 0 and node.module:
             self._imported(node, node.module, tuple(alias.name for alias in node.names))
         for alias in node.names:
             if alias.name in _PLACES and alias.asname:
                 self._named[alias.asname] = alias.name
+        return False
 
     def _imported(self, node: ast.stmt, module: str, names: tuple[str, ...] = ()) -> None:
         if module.partition(".")[0] == "tiktoken":
@@ -77,14 +102,14 @@ class _Walk(ast.NodeVisitor):
             self.add(node, "TT102", f"this code counts nothing itself, and {sdk} would be a call of a model: ask the service that makes such calls")
 
     # calls --------------------------------------------------------------------------------------------------------------------------------------
-    def visit_Call(self, node: ast.Call) -> None:
+    def _call(self, node: ast.Call) -> bool:
         name = self._function(node.func)
         places = _PLACES.get(name)
         if places is not None:
             self._words(node, places)
             if name in _RECORDERS and self._counts_nothing:
                 self.add(node, "TT101", f"this code counts nothing itself, and {name}() records a usage: what is spent is counted where it is spent")
-        self.generic_visit(node)
+        return True
 
     def _function(self, called: ast.expr) -> str:
         if isinstance(called, ast.Name):
@@ -99,9 +124,9 @@ class _Walk(ast.NodeVisitor):
                 self._word(kind, word, _constant(word), is_certain=is_certain)
 
     def _word(self, kind: str, node: ast.expr, text: str, *, is_certain: bool) -> None:
-        """Finds a text in place of a constant. Unless the place is certain (a hand-made function may have another order), an unknown word is none.
+        """Finds a text in place of a constant.
 
-        A hand-made function takes words in upper case too.
+        A hand-made function may have another order, and takes words in upper case too: where the place is not certain, an unknown word is no finding.
         """
         words, name = _NAMES[kind]
         shown = kind.replace("_", " ")
@@ -111,79 +136,73 @@ class _Walk(ast.NodeVisitor):
                 word = parse(form)
                 break
         else:
-            close = did_you_mean(text, [member.value for member in words]) or f" There are {', '.join(member.value for member in words)}"
             if is_certain:
-                self.add(node, "TT002", f"{text!r} is no {shown}, and raises where it runs.{close}")
+                known = [member.value for member in words]
+                written = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+                close = did_you_mean(written, known) or f" There are {', '.join(known)}"
+                self.add(node, "TT002", f"{written!r} is no {shown} of the vocabulary.{close}")
             return
         self.add(node, "TT001", f"{shown} {text!r} is a text: write {name}.{word.name}, or {kind.upper()}_{word.name}")
 
     # usages and estimates -----------------------------------------------------------------------------------------------------------------------
-    def visit_Attribute(self, node: ast.Attribute) -> None:
+    def _attribute(self, node: ast.Attribute) -> bool:
         inner = node.value
         is_own = isinstance(inner, ast.Name) and node.attr in OWN and inner.id not in self._usages  # a usage of tokentrail, as far as is to be seen
         if isinstance(node.ctx, ast.Load) and node.attr in COUNTS and _is_usage(inner) and not is_own:
-            self._usage(node, f"{_shown(inner)}.{node.attr}")
-            return
+            return self._usage(node, f"{self._shown(inner) or 'usage'}.{node.attr}")
         if isinstance(node.ctx, ast.Load) and node.attr in USAGES and isinstance(inner, ast.Name) and inner.id in ANSWERS:
-            self._usage(node, f"{inner.id}.{node.attr}")
-            return
-        self.generic_visit(node)
+            return self._usage(node, f"{inner.id}.{node.attr}")
+        return True
 
-    def visit_Subscript(self, node: ast.Subscript) -> None:
+    def _subscript(self, node: ast.Subscript) -> bool:
         if isinstance(node.ctx, ast.Load) and _constant(node.slice) in COUNTS and _is_usage(node.value):
-            self._usage(node, f"{_shown(node.value)}[{_constant(node.slice)!r}]")
-            return
-        self.generic_visit(node)
+            return self._usage(node, f"{self._shown(node.value) or 'usage'}[{_constant(node.slice)!r}]")
+        return True
 
-    def _usage(self, node: ast.expr, shown: str) -> None:
+    def _usage(self, node: ast.expr, shown: str) -> bool:
         self.add(node, "TT201", f"{shown} is read by hand: an instrumented SDK's call counts by itself, track_response() reads any other answer")
+        return False
 
-    def visit_BinOp(self, node: ast.BinOp) -> None:
-        shown = self._estimate(node)
-        if shown:
+    def _operation(self, node: ast.BinOp) -> bool:
+        if self._is_estimate(node):
+            shown = self._shown(node) or "this"
             self.add(node, "TT302", f"{shown} estimates tokens from a length: count_tokens(text, model=…) counts, and says how sure it is")
-            return
-        self.generic_visit(node)
+            return False
+        return True
 
-    def _estimate(self, node: ast.BinOp) -> str:
-        """Returns what stands there, if it is a length by some characters a token, or words by some tokens a word; else ""."""
+    def _is_estimate(self, node: ast.BinOp) -> bool:
+        """Whether a length is divided by some characters a token, or multiplied by some tokens a word."""
         length, number = node.left, _number(node.right)
         if isinstance(node.op, ast.Mult) and number is None:
             length, number = node.right, _number(node.left)
         measured = _measured(length)
         if measured is None or number is None:
-            return ""
+            return False
         is_words = isinstance(measured, ast.Call) and isinstance(measured.func, ast.Attribute) and measured.func.attr == "split"
         by_characters = isinstance(node.op, (ast.Div, ast.FloorDiv)) and number in CHARS
         by_words = is_words and ((isinstance(node.op, ast.Mult) and 1 < number < 2) or (isinstance(node.op, ast.Div) and 0 < number < 1))  # noqa: PLR2004
-        if by_words or (by_characters and (self._about_tokens or _is_text(measured))):
-            return ast.unparse(node)
-        return ""
+        return by_words or (by_characters and (self._about_tokens or _is_text(measured)))
 
-    def visit_Assign(self, node: ast.Assign) -> None:
+    def _assignment(self, node: ast.Assign) -> bool:
         if _is_usage(node.value) and not isinstance(node.value, ast.Name):
             self._usages.update(target.id for target in node.targets if isinstance(target, ast.Name))
-        self._within(node, any(map(_is_about_tokens, map(_last_name, node.targets))))
+        return True
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        self._within(node, _is_about_tokens(_last_name(node.target)))
+    def _shown(self, node: ast.expr) -> str:
+        shown = self._source.text(node)
+        return shown if len(shown) <= SHOWN else ""
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        self._within(node, _is_about_tokens(_last_name(node.target)))
 
-    def visit_keyword(self, node: ast.keyword) -> None:
-        self._within(node, _is_about_tokens(node.arg or ""))
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._within(node, _is_about_tokens(node.name))
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._within(node, _is_about_tokens(node.name))
-
-    def _within(self, node: ast.AST, about_tokens: bool) -> None:
-        before, self._about_tokens = self._about_tokens, self._about_tokens or about_tokens
-        self.generic_visit(node)
-        self._about_tokens = before
+def _names_of(node: ast.AST) -> Iterator[str]:
+    """Yields the names of what a node assigns, passes or defines."""
+    if isinstance(node, ast.Assign):
+        yield from map(_last_name, node.targets)
+    elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
+        yield _last_name(node.target)
+    elif isinstance(node, ast.keyword):
+        yield node.arg or ""
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        yield node.name
 
 
 def _literals(node: ast.expr) -> Iterator[ast.expr]:
@@ -238,8 +257,3 @@ def _last_name(node: ast.expr) -> str:
     if isinstance(node, ast.Name):
         return node.id
     return node.attr if isinstance(node, ast.Attribute) else ""
-
-
-def _shown(node: ast.expr) -> str:
-    shown = ast.unparse(node)
-    return shown if len(shown) <= 40 else "usage"  # noqa: PLR2004 - what fits a sentence

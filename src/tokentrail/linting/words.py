@@ -64,7 +64,6 @@ TEXTS: Final = (
     "question",
     "answer",
     "document",
-    "chunk",
     "completion",
     "string",
     "body",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from typing import Protocol
 
@@ -28,6 +29,11 @@ class OpenStreams:
 
     def __len__(self) -> int:
         return len(self.refs)
+
+    def end_abandoned(self) -> None:
+        """Records the streams that no caller refers to any more: an SDK's stream is a cycle, which the garbage collector alone frees."""
+        if self.refs:
+            gc.collect()
 
     def end_all(self) -> None:
         """Records every stream with the counts so far, at the end of the process."""

@@ -14,7 +14,7 @@ from typing import Any
 from opentelemetry import trace
 
 from tokentrail.attribution import Attribution, attribution
-from tokentrail.idempotency import digest, key_prefix, object_key
+from tokentrail.idempotency import call_digest, key_prefix, object_key
 from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.process.forks import resume, unfinished
 from tokentrail.recording import nesting
@@ -163,7 +163,7 @@ class Call:
                 described, tenant, operation = origin.block(), origin.tenant_id, origin.operation
         else:
             secret = self._runtime.secret or self._runtime.hash_secret()
-            key, kind, time = f"{_prefix(operation, tenant)}{digest(request.texts, secret)}:{self._ts:019d}", "automatic", self._ts
+            key, kind, time = f"{_prefix(operation, tenant)}{call_digest(request.texts, secret)}:{self._ts:019d}", "automatic", self._ts
         span_context = (self._span or trace.get_current_span(self._parent)).get_span_context()
         usage = assemble(
             request,
@@ -272,8 +272,8 @@ def flush(timeout: float = 30.0) -> bool:
     """Waits until the Collector has acknowledged all records so far, at most `timeout` seconds. True if all are acknowledged.
 
     Meant for short-lived programs, and for a service's end: servers that end by a signal run no exit handlers. Without `flush` no record is lost:
-    what is not shipped stays in the journal. Spans and metrics of `setup_opentelemetry()` lie in memory: they are sent as soon as the records are
-    acknowledged, and at the latest in the last quarter of the time.
+    what is not shipped stays in the journal. Streams that were left, and not found by the garbage collector, are recorded first. Spans and metrics
+    of `setup_opentelemetry()` lie in memory: they are sent when the records are acknowledged, and at the latest in the last quarter of the time.
     """
     deadline = monotonic() + timeout
     acknowledged = current.runtime.flush(timeout * 3 / 4 if providers else timeout)

@@ -123,15 +123,24 @@ class Runtime:
         """Returns the delivery of the settings; tests put another one in its place."""
         return self.logs if self.settings.delivery == OTEL else self.journal
 
+    def settle(self, timeout: float) -> bool:
+        """Records all usages so far, at most `timeout` seconds: streams that were left, deferred work, estimates. True if all are recorded.
+
+        A process that a signal ends would lose the streams that the garbage collector has not found.
+        """
+        deadline = time.monotonic() + timeout
+        self.streams.end_abandoned()
+        finished = self.deferred.drain(timeout)
+        return self.drain_estimates(max(0.0, deadline - time.monotonic())) and finished
+
     def flush(self, timeout: float) -> bool:
-        """Waits until all usages so far are counted and acknowledged, at most `timeout` seconds. True if all are."""
+        """Waits until all usages so far are recorded and acknowledged, at most `timeout` seconds. True if all are."""
         resume()
         deadline = time.monotonic() + timeout
-        finished = self.deferred.drain(timeout)
-        counted = self.drain_estimates(max(0.0, deadline - time.monotonic()))
+        settled = self.settle(timeout)
         passed = self.delivery is not self.logs or self.logs.flush(max(0.0, deadline - time.monotonic()))
         acknowledged = self.journal.flush(max(0.0, deadline - time.monotonic()))
-        return finished and counted and passed and acknowledged
+        return settled and passed and acknowledged
 
     def estimate(self, usage: Usage, texts: Texts, append: Callable[[Usage], None], settle: Callable[[], None]) -> None:
         """Counts the texts in the background, passes the completed usage to `append`, and calls `settle` at the end in any case."""

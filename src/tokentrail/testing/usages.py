@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -162,7 +161,7 @@ class Usages(Sequence[Usage]):
     def wait_for(self, count: int, timeout: float = 5.0) -> Usages:
         """Waits until there are at least `count` usages; raises `AssertionError` with the present usages after `timeout` seconds."""
         if self._settles is not None:
-            _record_abandoned_streams()
+            current.runtime.streams.end_abandoned()
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._kept) >= count, timeout):
                 raise AssertionError(self._too_few(count, timeout))
@@ -179,7 +178,7 @@ class Usages(Sequence[Usage]):
             if now > deadline:
                 raise AssertionError(self._too_few(count, timeout))
             if self._settles is not None and now >= next_search:  # a stream can be collected only after the loop has closed it
-                _record_abandoned_streams()
+                current.runtime.streams.end_abandoned()
                 took = time.monotonic() - now
                 deadline += took
                 next_search = now + took + max(took, _POLL_SECONDS)
@@ -229,18 +228,8 @@ def _precedence(usage: Usage) -> tuple[tuple[int, int], int]:
     return usage.rank, -usage.ts
 
 
-def _record_abandoned_streams() -> None:
-    """Records streams that no caller refers to any more: an SDK's response is a reference cycle, which only the garbage collector frees."""
-    runtime = current.existing_runtime()
-    if runtime is not None and runtime.streams:
-        gc.collect()
-
-
 def _settle(timeout: float) -> bool:
-    deadline = time.monotonic() + timeout
-    _record_abandoned_streams()
-    runtime = current.runtime
-    return runtime.deferred.drain(timeout) and runtime.drain_estimates(max(0.0, deadline - time.monotonic()))
+    return current.runtime.settle(timeout)
 
 
 _collecting: list[Usages] = []
@@ -267,7 +256,7 @@ def collect_usages() -> Iterator[Usages]:
         yield usages
     finally:
         try:
-            _record_abandoned_streams()  # some calls start only at the end of their stream
+            runtime.streams.end_abandoned()  # some calls start only at the end of their stream
             runtime.deferred.drain(PATIENCE)
         finally:  # also after an interrupt: later calls belong to the journal again
             with _changing.lock:  # collections of several threads may end in any order

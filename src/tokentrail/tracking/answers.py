@@ -13,12 +13,15 @@ _NAMES: Final = frozenset({"Response", "HttpResponseBase"})
 
 
 def is_read_once(value: Any) -> bool:
-    """Whether a value is empty for whoever reads it second: an iterator, a coroutine, a streaming response."""
-    if isinstance(value, (Iterator, AsyncIterator, Coroutine)):
+    """Whether a value is empty for its second reader: an iterator, a coroutine, a streaming response; also a value that cannot be asked."""
+    try:
+        if isinstance(value, (Iterator, AsyncIterator, Coroutine)):
+            return True
+        if not _is_response(value):
+            return False
+        return hasattr(value, "body_iterator") or getattr(value, "is_streamed", False) is True or getattr(value, "streaming", False) is True
+    except Exception:  # of a proxy's class, or of a property
         return True
-    if not _is_response(value):
-        return False
-    return hasattr(value, "body_iterator") or getattr(value, "is_streamed", False) is True or getattr(value, "streaming", False) is True
 
 
 def own_copy(value: Any) -> Any:

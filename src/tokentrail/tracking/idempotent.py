@@ -152,8 +152,12 @@ class _Idempotent:
         answer.future.set_result(own_copy(value))
 
     def drop(self, identity: tuple[str, str], answer: _Answer, error: BaseException) -> None:
-        """Gives a failure to all who wait, and keeps nothing: the next request tries again. An end from outside is the maker's alone."""
-        self._drop(identity, answer, error if isinstance(error, Exception) else _NoAnswer(again=True))
+        """Gives a failure to all who wait, and keeps nothing: the next request tries again. An end from outside is the maker's alone.
+
+        An answer that is there already stays: an interrupt may come behind it.
+        """
+        if not answer.future.done():
+            self._drop(identity, answer, error if isinstance(error, Exception) else _NoAnswer(again=True))
 
     def _drop(self, identity: tuple[str, str], answer: _Answer, error: Exception) -> None:
         with self._mutex.lock:
@@ -221,12 +225,12 @@ def _of_function(run: Any, answers: _Idempotent) -> Callable[..., Any]:
                 token = _made.set((*_made.get(), answer))
                 try:
                     value = run(*args, **keywords)
+                    answers.keep(identity, answer, value)
                 except BaseException as error:
                     answers.drop(identity, answer, error)
                     raise
                 finally:
                     _made.reset(token)
-                answers.keep(identity, answer, value)
                 return value
             try:
                 with _waits(answer) as may:
@@ -248,10 +252,10 @@ def _of_coroutine(run: Any, answers: _Idempotent) -> Callable[..., Any]:
         _made.set((*_made.get(), answer))  # of this task's own context
         try:
             value = await run(*args, **keywords)
+            answers.keep(identity, answer, value)
         except BaseException as error:
             answers.drop(identity, answer, error)
             raise
-        answers.keep(identity, answer, value)
         return value
 
     async def wrapper(*args: Any, **keywords: Any) -> Any:
@@ -284,8 +288,7 @@ def _of_coroutine(run: Any, answers: _Idempotent) -> Callable[..., Any]:
 
 def _ended(answers: _Idempotent, identity: tuple[str, str], answer: _Answer, _task: asyncio.Future[Any]) -> None:
     """Drops the answer of a call that was cancelled before its first step: its key would be lost for ever."""
-    if not answer.future.done():
-        answers.drop(identity, answer, asyncio.CancelledError())
+    answers.drop(identity, answer, asyncio.CancelledError())
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from tokentrail.attribution import attribution
-from tokentrail.idempotency import Key, claimed_key, digest, key_prefix, random_key, shorten
+from tokentrail.idempotency import Key, call_digest, claimed_key, key_prefix, random_key, shorten
 from tokentrail.instrumentation.contract import Answer, Request
 from tokentrail.recording import recorder
 from tokentrail.recording.assemble import assemble
@@ -197,4 +197,4 @@ def _key(given: Any, corrects_key: str, operation: str, tenant: str, ts: int) ->
         return claimed_key(key)
     if corrects_key:
         return random_key("correction")  # with the original's key the correction would replace the original
-    return Key(f"{key_prefix(operation, tenant)}{digest([], current.runtime.hash_secret())}:{ts:019d}", KeyKind.AUTOMATIC, ts)
+    return Key(f"{key_prefix(operation, tenant)}{call_digest([], current.runtime.hash_secret())}:{ts:019d}", KeyKind.AUTOMATIC, ts)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from tokentrail.attribution import Attribution, attribution
-from tokentrail.idempotency import Key, claimed_key, digest, key_prefix, nanoseconds, object_key, shorten
+from tokentrail.idempotency import Key, call_digest, claimed_key, key_prefix, nanoseconds, object_key, shorten
 from tokentrail.instrumentation.around import sanitized
 from tokentrail.instrumentation.contract import Answer, Endpoint, Reading, Request
 from tokentrail.integrations.transports.at_hand import AtHand, Opened, is_set, opened, read_at_hand
@@ -195,7 +195,7 @@ def _key_of(given: str | None, answer: Answer, request: Request, operation: str,
         return claimed_key(given)
     if answer.object_id:
         return object_key(request.provider, answer.object_id, answer.object_created)
-    content = digest(request.texts, current.runtime.hash_secret())
+    content = call_digest(request.texts, current.runtime.hash_secret())
     return Key(f"{key_prefix(operation, tenant)}{content}:{ts:019d}", KeyKind.AUTOMATIC, ts)
 
 

@@ -130,7 +130,7 @@ class NodeClient:
         for number in (0, 1):
             self._ask(plain, parameters=parameters, number=number, **({"database": ""} if plain.startswith("CREATE DATABASE") else {}))
 
-    def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]], settings: Mapping[str, str] | None = None) -> None:
         self._ask(f"INSERT INTO {identifier(table)} FORMAT JSONEachRow\n{lines(rows).decode()}", fmt="Null")
 
     def use(self, database: str) -> None:

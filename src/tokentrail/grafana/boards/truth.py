@@ -26,6 +26,14 @@ BOARD: Final = Board(
             (
                 Panel("Processes and their numbers", "processes", Kind.TABLE, _WRITERS, {}, 24, 8, empty="No process has written in this time range"),
                 Panel(
+                    "The proof: every record that was announced, and what became of it",
+                    "conservation",
+                    Kind.TABLE,
+                    width=24,
+                    height=6,
+                    empty="No process has written yet",
+                ),
+                Panel(
                     "Reconciliation: what arrived and is not in the ledger any more, or differs",
                     "reconciliation",
                     Kind.TABLE,

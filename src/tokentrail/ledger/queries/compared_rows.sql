@@ -1,0 +1,56 @@
+-- title: Calls that arrived and are not in the ledger, and rows of the ledger that are not what arrived
+-- asked by: tokentrail verify
+-- unit: numbers of a writer's calls and records
+-- column: writer_id | The process that wrote the records, or that a row names
+-- column: lost | Numbers of calls that arrived and have no row, sorted
+-- column: altered | Numbers of records whose row counts something else than what arrived, sorted
+-- column: added | Numbers of rows that never arrived, sorted
+--
+-- An automatic key's identity is its writer and call number, whichever record of the call won, so the two bitmaps of calls must be equal, but
+-- for what was removed on purpose. Each row's
+-- number and check must be among those heard. Of 4,096 altered rows one keeps its check by chance; records from before there were checks are not compared.
+SELECT * EXCEPT (odd)
+FROM
+(
+    SELECT
+        writer_id,
+        arraySort(bitmapToArray(bitmapAndnot(heard, present))) AS lost,
+        arraySort(arrayDistinct(arrayMap(found -> intDiv(found, 4096), if(is_checked, bitmapToArray(bitmapAndnot(counted, checks)), [])))) AS odd,
+        arrayFilter(
+            seq -> bitmapContains(numbers, seq) AND bitmapCardinality(bitmapSubsetInRange(checks, seq * 4096, (seq + 1) * 4096)) > 0, odd) AS altered,
+        arrayFilter(seq -> NOT bitmapContains(numbers, seq), odd) AS added
+    FROM
+    (
+        SELECT writer_id, bitmapAndnot(all_calls, removed) AS heard, numbers, checks
+        FROM
+        (
+            SELECT
+                writer_id,
+                groupBitmapMergeState(calls) AS all_calls,
+                groupBitmapMergeState(seqs) AS numbers,
+                groupBitmapMergeState(deliveries.checks) AS checks
+            FROM deliveries
+            GROUP BY writer_id
+        ) AS stated
+        LEFT JOIN
+        (
+            SELECT writer_id, groupBitmapMergeState(removed_calls.calls) AS removed
+            FROM removed_calls
+            GROUP BY writer_id
+        ) AS on_purpose USING (writer_id)
+    ) AS told
+    FULL JOIN
+    (
+        SELECT
+            writer_id,
+            groupBitmapStateIf(call, key_kind = 'automatic') AS present,
+            groupBitmapState(
+                seq * 4096 + bitAnd(cityHash64(({{each checked: $name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 4095)) AS counted
+        FROM usage_ledger
+        WHERE writer_id != ''
+        GROUP BY writer_id
+    ) AS ledger USING (writer_id)
+    WHERE bitmapAndnotCardinality(heard, present) > 0
+        OR ((bitmapCardinality(checks) > 0 OR bitmapCardinality(numbers) = 0) AS is_checked AND bitmapAndnotCardinality(counted, checks) > 0)
+)
+ORDER BY writer_id

@@ -1,0 +1,56 @@
+-- title: What became of every record that a process has announced: stored, in quarantine, refused, damaged, absent
+-- asked by: SREs
+-- parameter: services Array(String) = | Only these services; empty for all
+-- unit: records
+-- column: service_name | The service
+-- column: processes | How many of its processes were heard
+-- column: announced | How many records these processes have numbered: the sum of the columns that follow
+-- column: stored | Records that the ledger counts, or whose call it counts by another record of the same call
+-- column: quarantined | Records in quarantine
+-- column: refused | Records that a journal could not take, as its process told
+-- column: damaged | Records that are torn in a journal
+-- column: absent | Records that have not arrived: they wait on a disk (tokentrail journal status), or are lost
+-- column: lost | Records that arrived and are gone from the ledger
+-- column: altered | Records whose row in the ledger counts something else than what arrived
+-- column: added | Rows of the ledger with numbers that never arrived: not among those announced
+-- column: proven | Whether nothing is absent, lost, altered or added
+--
+-- The proof as one statement: announced = stored + quarantined + refused + damaged + absent + lost + altered.
+WITH
+    kept AS
+    (
+        SELECT writer_id, uniqExact(seq) AS quarantined
+        FROM quarantine FINAL
+        WHERE replayed_at IS NULL AND event = 'usage' AND seq > 0
+        GROUP BY writer_id
+    ),
+    odd AS
+    (
+        SELECT writer_id, sum(gone) AS lost, sum(other) AS altered, sum(more) AS added
+        FROM
+        (
+            SELECT writer_id, length(lost) AS gone, length(altered) AS other, length(added) AS more FROM ({{queries.compared_rows}})
+            UNION ALL
+            SELECT writer_id, 1 AS gone, 0 AS other, 0 AS more FROM ({{queries.lost_keys}})
+        )
+        GROUP BY writer_id
+    )
+SELECT
+    service_name,
+    countIf(b.announced > 0) AS processes,
+    sum(b.announced) AS announced,
+    sum(b.arrived) - quarantined - lost - altered AS stored,
+    sum(kept.quarantined) AS quarantined,
+    sum(b.refused) AS refused,
+    sum(b.damaged) AS damaged,
+    sum(b.absent) AS absent,
+    sum(odd.lost) AS lost,
+    sum(odd.altered) AS altered,
+    sum(odd.added) AS added,
+    toBool(absent = 0 AND lost = 0 AND altered = 0 AND added = 0) AS proven
+FROM ({{queries.balances}}) AS b
+FULL JOIN odd USING (writer_id)
+LEFT JOIN kept USING (writer_id)
+WHERE empty({services:Array(String)}) OR has({services:Array(String)}, service_name)
+GROUP BY service_name
+ORDER BY proven, announced DESC, service_name
