@@ -15,7 +15,6 @@ SELECT
 FROM
 (
     SELECT * REPLACE (toLowCardinality('') AS tenant_id)
-    FROM usage_ledger
-    WHERE key_kind != 'automatic' AND writer_id != '' AND {{queries.removed_usages}}
+    FROM (SELECT * FROM usage_ledger WHERE key_kind != 'automatic' AND writer_id != '' AND {{queries.removed_usages}})
 )
 GROUP BY writer_id
