@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "pages.py": ([], ["--rows", "3000", "--rounds", "1"]),
     "pipeline.py": ([], ["--events", "200", "--direct"]),
     "report_query.py": ([], ["--rows", "20000", "--rounds", "1"]),
+    "life.py": ([], ["--usages", "2000"]),
     "reconcile.py": (["--rows", "10000000"], ["--rows", "3000"]),
     "rollup.py": (["--rows", "10000000"], ["--rows", "3000", "--rounds", "1"]),
 }

@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,15 @@ from tests.support.cluster.nodes import NodeClient, Nodes, two_nodes
 from tests.support.ledger_rows import START_NS, Row, claimed, closing, refused, usage, writer
 from tests.support.sql_files import know_one_count_more
 from tokentrail import semconv
+from tokentrail.archive.exporting import export_ledger
+from tokentrail.archive.importing import import_ledger
+from tokentrail.archive.manifest import ArchiveError
 from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import ClickHouseError, Client
 from tokentrail.clickhouse.migrate import MigrationError, migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.ledger import quarantine
+from tokentrail.ledger.erasure import erase
 from tokentrail.ledger.query import answer, questions, read
 from tokentrail.ledger.report import report
 from tokentrail.ledger.rollup import refresh
@@ -140,6 +145,34 @@ def test_copies_through_both_nodes_give_the_answers_of_a_single_server(nodes: No
         assert read_verification(node) == expected
         assert len(verify(node, all_writers=False).writers) == 3
         assert [each["records"] for each in quarantine.reasons(node)] == [20]
+
+
+def test_an_erasure_reaches_every_shard(nodes: Nodes, sharded: NodeClient, database: Client) -> None:
+    rows = [*mixed(), *(claimed(f"job-{number}", by="w4", seq=number + 1, tenant="beta", ts=START_NS - 10**9) for number in range(20))]
+    land(nodes.balanced(sharded.database, **FOREGROUND), rows)
+    land(database, rows)
+    for client in (database, sharded):
+        erased = erase(client, "acme", "why")
+        assert erased.proof.gone
+        assert "usage_ledger" in erased.share.rows
+    for at in (0, 1):
+        node = nodes.client(at, sharded.database)
+        for what in ("totals", "groups", "every row", "quarantine", "landing", "conflicts", "lost calls", "lost keys", "lost from quarantine"):
+            assert node.query(ANSWERS[what]).rows == database.query(ANSWERS[what]).rows, f"{what} at node {at}"
+        assert read_verification(node) == read_verification(database)
+    # what Keeper would do: the same rules on both nodes
+    rules = database.query("SELECT cause, toString(tenant) AS tenant, version, until FROM removals").dicts()
+    nodes.client(1, sharded.database, **FOREGROUND).insert_json("removals", rules)
+    before = sharded.query(ANSWERS["every row"]).rows
+    land(nodes.balanced(sharded.database, **FOREGROUND), rows)
+    assert sharded.query(ANSWERS["every row"]).rows == before
+    with pytest.raises(ArchiveError, match="into a single server"):
+        import_ledger(sharded, exported(database, nodes.folder / "archive"))
+
+
+def exported(database: Client, folder: Path) -> Path:
+    export_ledger(database, folder)
+    return folder
 
 
 def test_sums_by_day_and_questions_are_those_of_a_single_server(nodes: Nodes, sharded: NodeClient, database: Client) -> None:

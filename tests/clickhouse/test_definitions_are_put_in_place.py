@@ -53,7 +53,7 @@ def test_a_new_word_types_the_rows_that_are_already_there(database: Client, monk
     grown = vocabulary.Word("Operation", {word.name: word.value for word in vocabulary.Operation} | {"HAIKU": "haiku"})
     monkeypatch.setattr(vocabulary, "Operation", grown)
     changed = [step.name for step in migrate(database, Target(database.database))]
-    assert sorted(changed) == ["usage", "usage_builds", "usage_cost", "usage_daily", "usage_fresh_days"]
+    assert sorted(changed) == ["usage", "usage_builds", "usage_cost", "usage_daily", "usage_fresh_days", "usage_kept"]
     assert database.query("SELECT operation FROM usage").rows == [("haiku",)]
 
 

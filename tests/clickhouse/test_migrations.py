@@ -112,7 +112,18 @@ def test_on_a_cluster_every_table_is_replicated_and_copies_of_a_key_meet_on_one_
     assert all("ENGINE = Replicated" in table for table in stored)
     distributed = [table for table in tables if "Distributed(" in table]
     everywhere = [table for table in stored if "'{shard}-{replica}')" in table]
-    made = [["prices"], ["exchange_rates"], ["usage_days"], ["usage_day_builds"], ["budgets"], ["alerts"], ["alert_checks"], ["findings"]]
+    made = [
+        ["prices"],
+        ["exchange_rates"],
+        ["usage_days"],
+        ["usage_day_builds"],
+        ["budgets"],
+        ["alerts"],
+        ["alert_checks"],
+        ["findings"],
+        ["removals"],
+        ["retention_rules"],
+    ]
     assert [re.findall(r"EXISTS (\w+)", table) for table in everywhere] == made, "the same rows on every node"
     assert len(distributed) == len(stored) - len(everywhere)
     (landing,) = [table for table in distributed if " usage_landing " in table]

@@ -160,7 +160,7 @@ def test_rollup_and_check_add_to_their_own_tables_only() -> None:
     reads = "GRANT SELECT ON `tokentrail`.*"
     rolls = ["GRANT INSERT, ALTER DELETE ON `tokentrail`.usage_days", "GRANT INSERT ON `tokentrail`.usage_day_builds"]
     assert grants_of(roles(TARGET), "tokentrail_rollup") == [reads, *rolls]
-    checks = ["GRANT INSERT ON `tokentrail`.alerts", "GRANT INSERT ON `tokentrail`.alert_checks"]
+    checks = ["GRANT INSERT ON `tokentrail`.alerts", "GRANT INSERT ON `tokentrail`.alert_checks", "GRANT INSERT ON `tokentrail`.findings"]
     assert grants_of(roles(TARGET), "tokentrail_check") == [reads, *checks]
 
 

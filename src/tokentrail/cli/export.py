@@ -1,4 +1,4 @@
-"""`tokentrail export`: writes files for deployment from the package, and costs for FinOps tools; prints the roles of ClickHouse's users."""
+"""`tokentrail export`: writes files for deployment from the package, costs for FinOps tools, the whole ledger; prints roles for ClickHouse."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import click
 from tokentrail import focus
 from tokentrail.cli import roles
 from tokentrail.cli.address import dsn_option, opened
+from tokentrail.cli.archive import export_command
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.filters import range_options
 from tokentrail.cli.paths import NamedPath
@@ -40,11 +41,12 @@ class _Export(Group):
 
 @click.group(name="export", cls=_Export)
 def command() -> None:
-    """Write files that are deployed beside your services, costs for FinOps tools, and the roles of ClickHouse's users.
+    """Write files that are deployed beside your services, costs for FinOps tools, roles of ClickHouse's users, and the whole ledger.
 
     \b
     Example:  tokentrail export collector ./collector
               tokentrail export --format focus november.csv --from 2026-11
+              tokentrail export ledger --to /backup/ledger
     """
 
 
@@ -148,6 +150,7 @@ def focus_command(
 
 focus_command.name = "focus"
 command.add_command(roles.command)
+command.add_command(export_command)
 
 
 def _refuse_existing(file: Path) -> None:

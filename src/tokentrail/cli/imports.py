@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from tokentrail.cli.address import opened as opened_ledger
+from tokentrail.cli.archive import import_command
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.importing import Importing, import_options
 from tokentrail.cli.paths import NamedPath
@@ -23,7 +24,7 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 @click.group(name="import", cls=Group)
 def command() -> None:
-    """Take over usages that something else has recorded: a table of your own, LiteLLM, Langfuse, OpenLLMetry.
+    """Take over usages that something else has recorded: a table of your own, LiteLLM, Langfuse, OpenLLMetry; or a ledger that was exported.
 
     Each record has a key that follows from where it comes from, and its own time, and is sent through this machine's journal like any other. So a
     second run changes no total, and an interrupted one is completed by the next. No text of a prompt or an answer is read.
@@ -36,6 +37,7 @@ def command() -> None:
     """
 
 
+command.add_command(import_command)
 _file = click.argument("file", type=NamedPath())
 
 

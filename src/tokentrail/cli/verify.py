@@ -13,7 +13,7 @@ from tokentrail.cli.output import print_table
 from tokentrail.cli.tables import shown
 from tokentrail.cli.working import working
 from tokentrail.ledger.verify import Verification, Writer, verify
-from tokentrail.wording import counted
+from tokentrail.wording import counted, of_number
 
 __all__ = ["command"]
 
@@ -86,6 +86,9 @@ def _show(verification: Verification, *, listed: bool) -> None:
     )
     for finding in verification.findings:
         click.echo(f"✗ {shown(finding)}")
+    for service in verification.not_taken:
+        said = f"{counted(service['records'], 'record')} of {service['service_name'] or '(none)'}"
+        click.echo(f"· {shown(said)} arrived after being erased or expired, and {of_number(service['records'], 'was', 'were')} not taken")
     if verification.ok:
         click.echo("✓ nothing is missing")
 

@@ -1,18 +1,23 @@
-"""Refreshes the sums by day while the embedded server runs."""
+"""Refreshes the sums by day, and removes what has expired, while the embedded server runs."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 
 from tokentrail.clickhouse.client import connect
 from tokentrail.clickhouse.errors import ClickHouseError
+from tokentrail.ledger.erasure import erase_again
+from tokentrail.ledger.retention import enforce
 from tokentrail.ledger.rollup import refresh
 
 __all__ = ["refreshing"]
 
 _END_S = 10.0
+_REMOVE_EVERY_S = 86_400.0
+"""A day: retention counts whole days."""
 
 
 @contextlib.contextmanager
@@ -35,11 +40,16 @@ def refreshing(dsn: str, every_s: float) -> Iterator[None]:
 
 
 def _refresh(dsn: str, every_s: float, ended: threading.Event) -> None:
+    remove_at = 0.0
     while not ended.wait(every_s):
         with contextlib.suppress(ClickHouseError):
             client = connect(dsn)
             try:
                 refresh(client, progress=lambda _done, _all: _stop_if(ended))
+                if time.monotonic() >= remove_at:
+                    enforce(client, began=lambda _table: _stop_if(ended))
+                    erase_again(client, began=lambda _table: _stop_if(ended))
+                    remove_at = time.monotonic() + _REMOVE_EVERY_S
             except _Ended:
                 return
             finally:

@@ -149,10 +149,10 @@ def answer(client: Client, name: str, parameters: Mapping[str, Parameter] | None
     return client.query(query.filled(slots), query.given(parameters))
 
 
-def run(client: Client, name: str, parameters: Mapping[str, Parameter] | None = None) -> None:
+def run(client: Client, name: str, parameters: Mapping[str, Parameter] | None = None, slots: Mapping[str, str] | None = None) -> None:
     """Runs a query without an answer."""
     query = read(name)
-    client.command(query.filled(), query.given(parameters))
+    client.command(query.filled(slots), query.given(parameters))
 
 
 def parse(name: str, text: str) -> Query:

@@ -17,7 +17,7 @@ from tokentrail.clickhouse import sqlfiles
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.query import answer, run
 
-__all__ = ["Refreshed", "different_days", "refresh"]
+__all__ = ["Refreshed", "different_days", "mark_changed", "refresh"]
 
 _DAYS_AT_ONCE: Final = 7
 """Days of one build: bounds the memory of a refresh. A month of 10 million usages takes some 15 seconds."""
@@ -60,6 +60,14 @@ def refresh(client: Client, *, every: bool = False, progress: Progress = lambda 
         run(client, "days_publish", {"days": [_CHECK], "built_at": _text(moment)})
     _forget_former(client, moment)
     return Refreshed(built, open_days, late)
+
+
+def mark_changed(client: Client, days: Sequence[date] | None = None) -> None:
+    """Makes no stored sum of days count, or of all: for rows that came or went in a way that no check would notice."""
+    moment, _ = _present(client)
+    days = [day for day, _ in answer(client, "days_to_build", {"every": 1}).rows] if days is None else days
+    if days:
+        run(client, "days_publish", {"days": _texts(days), "built_at": _text(moment)})
 
 
 def different_days(client: Client) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ Five questions:
   trace, metadata), nor one by a person who changes the table `deliveries` accordingly. Records in quarantine are compared with their own hash.
 - Do records state different numbers for one claimed key?
 - Are the sums by day those of the ledger?
+
+What was removed on purpose (`tokentrail erase`, `tokentrail retention`) is not lost: the identities of what was removed are kept.
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ class Verification:
     """What became of the records of each service: the question conservation."""
     different_days: list[dict[str, Any]]
     """The days whose sums are not those of the ledger, or not those that were built."""
+    not_taken: list[dict[str, Any]]
+    """By service: records that arrived after their usage was erased or had expired, and that nothing was stored of. No finding."""
 
     @property
     def ok(self) -> bool:
@@ -102,6 +106,7 @@ class Verification:
             "altered_quarantine": self.altered_quarantine,
             "balance": self.balance,
             "different_days": self.different_days,
+            "not_taken": self.not_taken,
         }
 
 
@@ -124,6 +129,7 @@ def verify(client: Client, *, all_writers: bool = True) -> Verification:
         altered_quarantine=answer(client, "altered_quarantine").dicts(),
         balance=found.balance,
         different_days=different_days(client),
+        not_taken=answer(client, "not_taken").dicts(),
     )
 
 

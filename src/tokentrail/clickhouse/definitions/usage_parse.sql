@@ -40,6 +40,14 @@ WITH
     (writer_id = '' AND event = {{EVENT_USAGE}} AND tupleElement(said, 'origin') = {{Origin.BRIDGED}}) AS unnumbered,
     match(key, '^[^:[:cntrl:]]+:[^:[:cntrl:]]*:[0-9a-f]{32}:[0-9]{19}$') AS four_parts,
     '^\\[\\[[0-9]{1,19},[0-9]{1,19}\\](,\\[[0-9]{1,19},[0-9]{1,19}\\])*\\]$' AS pairs,
+    -- what was erased, or has expired, does not come back: up to when usages of tenants are not taken. Without such a tenant nothing is hashed.
+    (
+        SELECT (groupArrayIf(tenant, cause = 'erasure'), groupArrayIf(until, cause = 'erasure'),
+            groupArrayIf(tenant, cause = 'retention'), groupArrayIf(until, cause = 'retention'), maxIf(until, cause = 'retention' AND tenant = 0))
+        FROM removals
+        WHERE cause = 'erasure' OR version = (SELECT max(version) FROM removals WHERE cause = 'retention')
+    ) AS removed,
+    reinterpretAsUInt128(sipHash128(concat('tenant ', tupleElement(said, 'tenant_id')))) AS tenant_hash,
     -- [[1,2],[5,9]] as 1-2,5-9
     (text -> replaceAll(replaceAll(replaceAll(trim(BOTH '[]' FROM text), '],[', ';'), ',', '-'), ';', ',')) AS as_ranges
 SELECT
@@ -141,6 +149,12 @@ SELECT
     tupleElement(said, 'metadata_cut') = 'true' AS metadata_cut,
     stated(tupleElement(said, 'origin'), {{Origin.RECORDED}}) AS origin_name,
     tupleElement(said, 'instrumentation') AS instrumentation,
+    event = {{EVENT_USAGE}} AND (notEmpty(tupleElement(removed, 1)) OR notEmpty(tupleElement(removed, 3)))
+        AND if(key_ts > toDateTime64('1970-01-01 00:00:00', 9, 'UTC'), key_ts, Timestamp) < greatest(
+            arrayMax((one, to) -> if(one = tenant_hash, to, toDateTime64('1970-01-01 00:00:00', 9, 'UTC')), tupleElement(removed, 1), tupleElement(removed, 2)),
+            if(has(tupleElement(removed, 3), tenant_hash),
+                arrayMax((one, to) -> if(one = tenant_hash, to, toDateTime64('1970-01-01 00:00:00', 9, 'UTC')), tupleElement(removed, 3), tupleElement(removed, 4)),
+                tupleElement(removed, 5))) AS not_taken,
     Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName, Body, ResourceSchemaUrl, ResourceAttributes, ScopeSchemaUrl,
     ScopeName, ScopeVersion, ScopeAttributes, LogAttributes, EventName
 FROM usage_landing{{local}};

@@ -5,8 +5,9 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS usage_to_deliveries{{on_cluster}} TO deli
 SELECT
     writer_id,
     groupBitmapStateIf(seq, event = {{EVENT_USAGE}}) AS seqs,
-    groupBitmapStateIf(call, event = {{EVENT_USAGE}} AND problem = '' AND key_kind = 'automatic') AS calls,
-    groupBitmapStateIf(seq, event = {{EVENT_USAGE}} AND problem != '') AS quarantined,
+    groupBitmapStateIf(call, event = {{EVENT_USAGE}} AND problem = '' AND NOT not_taken AND key_kind = 'automatic') AS calls,
+    groupBitmapStateIf(seq, event = {{EVENT_USAGE}} AND problem != '' AND NOT not_taken) AS quarantined,
+    groupBitmapStateIf(seq, event = {{EVENT_USAGE}} AND not_taken) AS untaken,
     groupUniqArrayIf(refused_ranges, event = {{EVENT_REFUSED}} AND problem = '' AND damaged_ranges != refused_ranges) AS refused,
     groupUniqArrayIf(
         damaged_ranges,
@@ -18,7 +19,7 @@ SELECT
     -- Numbers in a row keep the bitmap at some 2.6 bytes a record; a copy of a record adds nothing. A later count changes the hash only if it is stated
     groupBitmapStateIf(
         seq * 4096 + bitAnd(cityHash64(({{each checked: usage_parsed.$name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 4095),
-        event = {{EVENT_USAGE}} AND problem = '') AS checks,
+        event = {{EVENT_USAGE}} AND problem = '' AND NOT not_taken) AS checks,
     min(arrived_at) AS first_heard,
     max(arrived_at) AS last_heard,
     max(service_name) AS service_name,

@@ -7,6 +7,6 @@ SELECT
     max(toUInt8(fact = 'usage')) AS stated,
     argMinStateIf((tenant_id, operation_name, operation_id, metadata, metadata_cut), event_ts, fact = 'created') AS creation
 FROM usage_parsed
-WHERE event = {{EVENT_USAGE}} AND problem = '' AND calls = 0 AND key_kind IN ('object', 'opaque') AND corrects_key = ''
+WHERE event = {{EVENT_USAGE}} AND problem = '' AND NOT not_taken AND calls = 0 AND key_kind IN ('object', 'opaque') AND corrects_key = ''
     AND match(key, '.##(created|results|usage)$')
 GROUP BY job;

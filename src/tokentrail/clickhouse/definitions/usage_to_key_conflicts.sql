@@ -15,4 +15,4 @@ SELECT
     {{each main_counts: $name,}}
     calls
 FROM usage_parsed
-WHERE event = {{EVENT_USAGE}} AND problem = '' AND key_kind != 'automatic' AND writer_id != '';
+WHERE event = {{EVENT_USAGE}} AND problem = '' AND NOT not_taken AND key_kind != 'automatic' AND writer_id != '';

@@ -17,4 +17,4 @@ SELECT
     duration_ns, time_to_first_chunk_ns, stream, attempts, error_type, server_address, server_port, service_name, service_version, environment,
     operation_id, response_id, trace_id, span_id, corrects_key, metadata, metadata_cut, origin_name, instrumentation
 FROM usage_parsed
-WHERE event = {{EVENT_USAGE}} AND problem = '';
+WHERE event = {{EVENT_USAGE}} AND problem = '' AND NOT not_taken;

@@ -5,4 +5,4 @@ SELECT
     Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName, Body, ResourceSchemaUrl, ResourceAttributes, ScopeSchemaUrl,
     ScopeName, ScopeVersion, ScopeAttributes, LogAttributes, EventName
 FROM usage_parsed
-WHERE problem != '';
+WHERE problem != '' AND NOT not_taken;

@@ -38,13 +38,14 @@ GRANT{{on_cluster}} SELECT ON {{database}}.* TO tokentrail_rollup;
 GRANT{{on_cluster}} INSERT, ALTER DELETE ON {{database}}.usage_days TO tokentrail_rollup;
 GRANT{{on_cluster}} INSERT ON {{database}}.usage_day_builds TO tokentrail_rollup;
 
--- `tokentrail check --notify`: reads, and remembers who was told.
+-- `tokentrail check --notify` and `reconcile`: read, and remember who was told and what differs.
 CREATE ROLE IF NOT EXISTS tokentrail_check{{on_cluster}};
 GRANT{{on_cluster}} SELECT ON {{database}}.* TO tokentrail_check;
 GRANT{{on_cluster}} INSERT ON {{database}}.alerts TO tokentrail_check;
 GRANT{{on_cluster}} INSERT ON {{database}}.alert_checks TO tokentrail_check;
+GRANT{{on_cluster}} INSERT ON {{database}}.findings TO tokentrail_check;
 
--- People who look after the ledger: `prices`, `budgets`, `quarantine replay`. Adds rows; changes and deletes none.
+-- People who look after the ledger: `prices`, `budgets`, `reconcile`, `quarantine replay` and `fix`. Adds rows; changes and deletes none.
 CREATE ROLE IF NOT EXISTS tokentrail_operator{{on_cluster}};
 GRANT{{on_cluster}} SELECT ON {{database}}.* TO tokentrail_operator;
 GRANT{{on_cluster}} INSERT ON {{database}}.prices TO tokentrail_operator;
@@ -52,8 +53,11 @@ GRANT{{on_cluster}} INSERT ON {{database}}.exchange_rates TO tokentrail_operator
 GRANT{{on_cluster}} INSERT ON {{database}}.budgets TO tokentrail_operator;
 GRANT{{on_cluster}} INSERT ON {{database}}.usage_landing TO tokentrail_operator;
 GRANT{{on_cluster}} INSERT ON {{database}}.quarantine TO tokentrail_operator;
+GRANT{{on_cluster}} INSERT ON {{database}}.quarantine_times TO tokentrail_operator;
+GRANT{{on_cluster}} INSERT ON {{database}}.findings TO tokentrail_operator;
 GRANT{{on_cluster}} INSERT ON {{database}}.usage_landing_local TO tokentrail_operator;
 GRANT{{on_cluster}} INSERT ON {{database}}.quarantine_local TO tokentrail_operator;
+GRANT{{on_cluster}} INSERT ON {{database}}.quarantine_times_local TO tokentrail_operator;
 
 -- `tokentrail migrate`, once for each version: tables and views of this database, and no other.
 CREATE ROLE IF NOT EXISTS tokentrail_migrator{{on_cluster}};

@@ -6,7 +6,8 @@
 -- column: altered | Numbers of records whose row counts something else than what arrived, sorted
 -- column: added | Numbers of rows that never arrived, sorted
 --
--- An automatic key's identity is its writer and call number, whichever record of the call won, so the two bitmaps of calls must be equal. Each row's
+-- An automatic key's identity is its writer and call number, whichever record of the call won, so the two bitmaps of calls must be equal, but
+-- for what was removed on purpose. Each row's
 -- number and check must be among those heard. Of 4,096 altered rows one keeps its check by chance; records from before there were checks are not compared.
 SELECT * EXCEPT (odd)
 FROM
@@ -20,13 +21,23 @@ FROM
         arrayFilter(seq -> NOT bitmapContains(numbers, seq), odd) AS added
     FROM
     (
-        SELECT
-            writer_id,
-            groupBitmapMergeState(calls) AS heard,
-            groupBitmapMergeState(seqs) AS numbers,
-            groupBitmapMergeState(deliveries.checks) AS checks
-        FROM deliveries
-        GROUP BY writer_id
+        SELECT writer_id, bitmapAndnot(all_calls, removed) AS heard, numbers, checks
+        FROM
+        (
+            SELECT
+                writer_id,
+                groupBitmapMergeState(calls) AS all_calls,
+                groupBitmapMergeState(seqs) AS numbers,
+                groupBitmapMergeState(deliveries.checks) AS checks
+            FROM deliveries
+            GROUP BY writer_id
+        ) AS stated
+        LEFT JOIN
+        (
+            SELECT writer_id, groupBitmapMergeState(removed_calls.calls) AS removed
+            FROM removed_calls
+            GROUP BY writer_id
+        ) AS on_purpose USING (writer_id)
     ) AS told
     FULL JOIN
     (

@@ -14,8 +14,17 @@ FROM
 ) AS told
 LEFT JOIN
 (
-    SELECT writer_id, groupBitmapState(seq) AS present
-    FROM quarantine
+    SELECT writer_id, groupBitmapMergeState(numbers) AS present
+    FROM
+    (
+        SELECT writer_id, groupBitmapState(seq) AS numbers
+        FROM quarantine
+        GROUP BY writer_id
+        UNION ALL
+        SELECT writer_id, groupBitmapMergeState(quarantined) AS numbers
+        FROM removed_calls
+        GROUP BY writer_id
+    )
     GROUP BY writer_id
 ) AS kept USING (writer_id)
 WHERE bitmapAndnotCardinality(heard, present) > 0
