@@ -10,6 +10,7 @@ import pytest
 from tests.support.ledger_rows import START_NS, Land, claimed, closing, refused, usage, writer
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.lists import lists
+from tokentrail.ledger.erasure import erase
 from tokentrail.ledger.query import answer
 from tokentrail.ledger.ranges import join, parse, write
 from tokentrail.ledger.rollup import different_days, refresh
@@ -201,3 +202,13 @@ CHECKED_TEXTS = (
     "service_name",
     "environment",
 )
+
+
+def test_what_was_removed_on_purpose_is_in_the_statement(land: Land, database: Client) -> None:
+    rows = [usage(seq=seq, tenant="acme" if seq % 2 else "beta", content=str(seq)) for seq in range(1, 7)]
+    land(*rows, closing(6))
+    erase(database, "beta", "asked")
+    land(*rows)
+    (row,) = answer(database, "conservation").dicts()
+    assert (row["announced"], row["stored"], row["removed"], row["proven"]) == (6, 3, 3, True)
+    assert verify(database).ok

@@ -62,11 +62,11 @@ def _show(verification: Verification, *, listed: bool) -> None:
             counts=["writers", "records", "closed by others"],
         )
     if verification.balance:
-        columns = ["service_name", "announced", "stored", "quarantined", "refused", "damaged", "absent", "lost", "altered", "added"]
+        columns = ["service_name", "announced", "stored", "quarantined", "refused", "damaged", "absent", "lost", "altered", "removed", "added"]
         print_table(
             ["service", *columns[1:]],
             [[service[name] for name in columns] for service in verification.balance],
-            title="announced = stored + quarantined + refused + damaged + absent + lost + altered",
+            title="announced = stored + quarantined + refused + damaged + absent + lost + altered + removed",
             counts=columns[1:],
         )
     if verification.conflicts:

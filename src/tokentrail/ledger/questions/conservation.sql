@@ -12,10 +12,12 @@
 -- column: absent | Records that have not arrived: they wait on a disk (tokentrail journal status), or are lost
 -- column: lost | Records that arrived and are gone from the ledger
 -- column: altered | Records whose row in the ledger counts something else than what arrived
+-- column: removed | Records of calls that were erased or have expired, on purpose, and of such that arrived since and were not taken
 -- column: added | Rows of the ledger with numbers that never arrived: not among those announced
 -- column: proven | Whether nothing is absent, lost, altered or added
 --
--- The proof as one statement: announced = stored + quarantined + refused + damaged + absent + lost + altered.
+-- The proof as one statement: announced = stored + quarantined + refused + damaged + absent + lost + altered + removed. Records
+-- of claimed keys that were removed are told as stored: their numbers are not kept.
 WITH
     kept AS
     (
@@ -34,23 +36,38 @@ WITH
             SELECT writer_id, 1 AS gone, 0 AS other, 0 AS more FROM ({{queries.lost_keys}})
         )
         GROUP BY writer_id
+    ),
+    gone AS
+    (
+        SELECT writer_id, bitmapCardinality(groupBitmapMergeState(numbers)) AS removed
+        FROM
+        (
+            SELECT writer_id, groupBitmapMergeState(untaken) AS numbers FROM deliveries GROUP BY writer_id
+            UNION ALL
+            SELECT writer_id, bitmapOr(groupBitmapMergeState(removed_calls.calls), groupBitmapMergeState(removed_calls.quarantined)) AS numbers
+            FROM removed_calls
+            GROUP BY writer_id
+        )
+        GROUP BY writer_id
     )
 SELECT
     service_name,
     countIf(b.announced > 0) AS processes,
     sum(b.announced) AS announced,
-    sum(b.arrived) - quarantined - lost - altered AS stored,
+    sum(b.arrived) - quarantined - lost - altered - removed AS stored,
     sum(kept.quarantined) AS quarantined,
     sum(b.refused) AS refused,
     sum(b.damaged) AS damaged,
     sum(b.absent) AS absent,
     sum(odd.lost) AS lost,
     sum(odd.altered) AS altered,
+    sum(gone.removed) AS removed,
     sum(odd.added) AS added,
     toBool(absent = 0 AND lost = 0 AND altered = 0 AND added = 0) AS proven
 FROM ({{queries.balances}}) AS b
 FULL JOIN odd USING (writer_id)
 LEFT JOIN kept USING (writer_id)
+LEFT JOIN gone USING (writer_id)
 WHERE empty({services:Array(String)}) OR has({services:Array(String)}, service_name)
 GROUP BY service_name
 ORDER BY proven, announced DESC, service_name
