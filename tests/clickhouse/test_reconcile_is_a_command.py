@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.bills import MODEL, calls, invoice
 from tests.support.ledger_rows import Land
+from tests.support.report_server import KEY, ReportServer
 from tests.support.terminal import Ran, in_process
 from tokentrail.clickhouse.client import Client
 
@@ -46,6 +49,41 @@ def test_exit_codes_say_whether_a_finding_is_open(run: Run, land: Land, tmp_path
     assert [row["id"] for row in json.loads(run("findings", "--all", "--json").out)] == [finding["id"]]
 
 
+def usage_page(day: str, requests: int) -> dict[str, Any]:
+    """A page of OpenAI's usage API, of one day."""
+    start = int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp())
+    result = {
+        "object": "organization.usage.completions.result",
+        "input_tokens": 10 * requests,
+        "output_tokens": 5 * requests,
+        "num_model_requests": requests,
+        "model": MODEL,
+        "project_id": "proj_1",
+        "api_key_id": "key_1",
+        "batch": False,
+    }
+    return {"object": "page", "data": [{"object": "bucket", "start_time": start, "end_time": start + 86_400, "results": [result]}]}
+
+
+def test_the_providers_own_report_is_asked_for(run: Run, land: Land) -> None:
+    land(*calls(3), *calls(2, day=1, first=10))
+    pages = [usage_page("2026-11-18", 3), usage_page("2026-11-19", 2)]
+    asked = ("--bill", "openai-usage", "--live", "--from", "2026-11-18", "--to", "2026-11-20")
+    with ReportServer({"/organization/usage/completions": pages}) as server:
+        server.limits_each = True  # every other request is answered by 429
+        agreeing = run(*asked, "--url", server.url, OPENAI_ADMIN_KEY=KEY)
+        assert agreeing.code == 0, agreeing.out + agreeing.err
+        land(*calls(1, day=1, first=30))  # late data: the report does not have it yet
+        differing = run(*asked, "--url", server.url, OPENAI_ADMIN_KEY=KEY)
+        assert (differing.code, "input tokens: 20 stated, 30 in the ledger (-10)" in differing.out) == (1, True), differing.out
+        pages[1] = usage_page("2026-11-19", 3)
+        assert run(*asked, "--url", server.url, OPENAI_ADMIN_KEY=KEY).code == 0, "the difference is gone by itself"
+        refused = run(*asked, "--url", server.url, OPENAI_ADMIN_KEY="sk-admin-wrong")
+    assert (refused.code, "sk-admin" in refused.err + refused.out) == (2, False)
+    assert "OPENAI_ADMIN_KEY" in run(*asked, OPENAI_ADMIN_KEY="").err
+    assert KEY not in agreeing.out + agreeing.err + differing.out
+
+
 def test_without_a_bill_the_ways_inside_are_compared(run: Run, land: Land) -> None:
     land(*calls(3))
     done = run()
@@ -59,6 +97,7 @@ def test_without_a_bill_the_ways_inside_are_compared(run: Run, land: Land) -> No
     [
         (["--file", "x.csv"], "say whose by --bill"),
         (["--bill", "csv"], "give --file for a saved report, or --live"),
+        (["--bill", "csv", "--file", "x", "--url", "http://x"], "give --live with it"),
         (["--bill", "csv", "--live"], "csv is read from a file only"),
         (["--bill", "cvs", "--file", "x"], "Did you mean csv?"),
         (["--bill", "csv", "--file", "no-such-file"], "there is no file no-such-file"),

@@ -14,6 +14,7 @@ from tokentrail.archive.importing import check, import_ledger
 from tokentrail.archive.manifest import ArchiveError, Manifest
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.paths import NamedPath
 from tokentrail.cli.working import working
 from tokentrail.wording import counted
 
@@ -23,7 +24,7 @@ _LEDGER = "usage_ledger"
 
 
 @click.command(name="ledger", short_help="The whole ledger, as a folder of Parquet files.")
-@click.option("--to", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder; created if it is not there.")
+@click.option("--to", "folder", required=True, type=NamedPath(), metavar="DIR", help="The folder; created if it is not there.")
 @click.option("--json", "as_json", is_flag=True, help="Answer the manifest.")
 @dsn_option
 def export_command(*, folder: Path, as_json: bool, dsn: str) -> None:
@@ -46,7 +47,7 @@ def export_command(*, folder: Path, as_json: bool, dsn: str) -> None:
 
 
 @click.command(name="ledger")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", type=NamedPath(), metavar="DIR")
 @click.option("--check", "only_check", is_flag=True, help="Only check the files against the manifest: needs no ClickHouse.")
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
 @dsn_option

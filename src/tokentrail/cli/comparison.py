@@ -16,6 +16,7 @@ from tokentrail.bills.mapping import mapping_with, read_mapping
 from tokentrail.bills.registry import read_file, read_live, reader_named
 from tokentrail.bills.report import Report
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.paths import NamedPath
 from tokentrail.ledger.dimensions import parse_where
 from tokentrail.ledger.times import end_of, parse_time
 from tokentrail.reconciling.cells import Range, whole_days
@@ -76,11 +77,10 @@ def comparison_options(function: _Decorated) -> _Decorated:
     for option in reversed(
         (
             click.option("--bill", "source", metavar="SOURCE", help="Compare with this report of a provider: tokentrail reconcile sources."),
-            click.option(
-                "--file", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="The report, saved. Several times for more."
-            ),
+            click.option("--file", "files", multiple=True, type=NamedPath(), metavar="FILE", help="The report, saved. Several times for more."),
             click.option("--live", is_flag=True, help="Ask the provider for the report, with an administrator's key in the environment."),
-            click.option("--mapping", type=click.Path(path_type=Path), metavar="FILE", help="Which column is which field, for --bill csv (TOML)."),
+            click.option("--url", metavar="URL", default="", help="The API's address, such as a gateway's.  [default: the provider's]"),
+            click.option("--mapping", type=NamedPath(), metavar="FILE", help="Which column is which field, for --bill csv (TOML)."),
             click.option("--map", "words", multiple=True, metavar="FIELD=COLUMN", help="One field of that mapping. Several times."),
             click.option(
                 "--from", "since", metavar="TIME", help=f"From this day on: 2026-11-01, 2026-11, month, 7d …  [default: all; live: {_LIVE_DAYS}]"
@@ -134,7 +134,7 @@ def comparison_options(function: _Decorated) -> _Decorated:
                 metavar="NAME=VALUE",
                 help="Only the usages of the ledger that the bill is about. Several times.",
             ),
-            click.option("--journal", type=click.Path(path_type=Path), metavar="DIR", help="The journal's folder.  [default: setting journal_dir]"),
+            click.option("--journal", type=NamedPath(), metavar="DIR", help="The journal's folder.  [default: setting journal_dir]"),
             click.option(
                 "--every", callback=_seconds, metavar="TIME", help="Do it again and again, after so long: 30m, 1h, 1d. Ends at SIGTERM or Ctrl-C."
             ),
@@ -152,6 +152,7 @@ class Asked:
     source: str | None
     files: Sequence[Path]
     live: bool
+    url: str
     mapping: Path | None
     words: Sequence[str]
     since: str | None
@@ -173,6 +174,8 @@ class Asked:
     def _refuse(self) -> None:
         if self.source is None and (self.files or self.live or self.mapping or self.words):
             raise Misuse("--file, --live, --mapping and --map read a bill: say whose by --bill (tokentrail reconcile sources).")
+        if self.url and not self.live:
+            raise Misuse("--url is the address of an API: give --live with it.")
         if self.source is not None and bool(self.files) == self.live:
             raise Misuse("give --file for a saved report, or --live to ask the provider: one of them.")
         if self.source is not None:
@@ -205,9 +208,9 @@ class Asked:
         if self.live:
             if wanted.since is None or wanted.until is None:
                 raise AssertionError("a live read has a range")
-            return [read_live(name, wanted.since, wanted.until)]
+            return [read_live(name, wanted.since, wanted.until, url=self.url)]
         mapping = mapping_with(self.words, read_mapping(self.mapping) if self.mapping else None) if self.mapping or self.words else None
-        return [read_file(name, file, since=wanted.since, until=wanted.until, mapping=mapping) for file in self.files]
+        return [read_file(name, *self.files, since=wanted.since, until=wanted.until, mapping=mapping)]
 
 
 def _moment(text: str) -> datetime:
