@@ -46,7 +46,7 @@ ANSWERS = {
     "quarantine": "SELECT reason, count() FROM (SELECT reason, digest FROM quarantine FINAL) GROUP BY reason ORDER BY reason",
     "landing": "SELECT count() FROM usage_landing",
     "conflicts": read("conflicts").sql,
-    "compared rows": read("compared_rows").sql,
+    "lost calls": read("compared_rows").sql,
     "lost keys": read("lost_keys").sql,
     "lost from quarantine": read("lost_quarantine").sql,
 }
@@ -199,10 +199,15 @@ def test_a_key_that_is_sharded_by_chance_would_be_noticed(nodes: Nodes, name: st
     by_key = "'usage_landing_local', cityHash64(JSONExtractString(Body, 'key'))"
     monkeypatch.setattr(sqlfiles, "render", lambda text, target: real(text, target).replace(by_key, "'usage_landing_local', rand()"))
     client = migrated(nodes, Target(name, "shards"))
-    rows = [usage(seq=seq, content=str(seq)) for seq in range(1, 101)]
-    for _ in range(2):
-        land(client, rows)
+    rows = [usage(seq=seq, content=str(seq)) for seq in range(1, 101)] + [claimed(f"k{seq}", seq=seq) for seq in range(101, 141)]
+    land(client, rows)
+    assert verify(client).findings == [], "each record lies somewhere, once"
+    land(client, rows)
     assert on_both_shards(nodes, name, "usage_ledger")[0] > 0
+    found = verify(client).findings
+    assert sum("copies lie on several shards" in text for text in found) == len(found) > 1, found
+    assert any(text.startswith("calls ") for text in found)
+    assert any(text.startswith("claimed key 'k1") for text in found)
     assert report(client, [])[0]["calls"] > 100
 
 

@@ -29,7 +29,7 @@ TRIES = 6
 ANSWERS = {
     "totals": "SELECT sum(calls), sum(input_tokens), sum(output_tokens), count(), uniqExact(idempotency_key) FROM usage",
     "every row": "SELECT operation_id, calls, input_tokens, output_tokens, writer_id, seq, ts FROM usage ORDER BY ALL",
-    "lost calls": read("lost_calls").sql,
+    "compared rows": read("compared_rows").sql,
     "lost keys": read("lost_keys").sql,
     "conflicts": read("conflicts").sql,
     "quarantine": "SELECT reason, count() FROM (SELECT reason, digest FROM quarantine FINAL) GROUP BY reason ORDER BY reason",

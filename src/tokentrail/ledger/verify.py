@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.query import answer
+from tokentrail.ledger.ranges import join, write
 from tokentrail.ledger.rollup import different_days
 from tokentrail.ledger.writers import Completed, Writer, absent_in_both, completed, look
 from tokentrail.wording import counted
@@ -45,6 +46,8 @@ class Verification:
     lost_keys: list[dict[str, Any]]
     unstated_keys: list[dict[str, Any]]
     """Rows of claimed keys that count what no record has stated."""
+    doubled: list[dict[str, Any]]
+    """On a cluster: calls and claimed keys that count more than once, since their copies lie on several shards."""
     unheard: dict[str, str]
     """The numbers of rows by writers of whom nothing has arrived."""
     quarantine: list[dict[str, Any]]
@@ -81,6 +84,11 @@ class Verification:
                 for numbers, one, several in problems
                 if numbers
             ]
+        for row in self.doubled:
+            numbers = write(join((call, call) for call in row["calls"]))
+            named = [f"calls {numbers} of writer {row['writer_id']}"] if numbers else []
+            named += [f"claimed key {key!r}" for key in row["keys"]]
+            found += [f"{one}: copies lie on several shards, and count more than once: docs/cluster.md" for one in named]
         found += [f"claimed key {key['key']!r} arrived and is not in the ledger" for key in self.lost_keys]
         found += [f"writer {writer_id} was never heard, and rows of the ledger name it: {numbers}" for writer_id, numbers in self.unheard.items()]
         found += [f"claimed key {key['key']!r} counts in the ledger what no record has stated" for key in self.unstated_keys]
@@ -101,6 +109,7 @@ class Verification:
             "conflicts": self.conflicts,
             "lost_keys": self.lost_keys,
             "unstated_keys": self.unstated_keys,
+            "doubled": self.doubled,
             "unheard": self.unheard,
             "quarantine": self.quarantine,
             "altered_quarantine": self.altered_quarantine,
@@ -124,6 +133,7 @@ def verify(client: Client, *, all_writers: bool = True) -> Verification:
         conflicts=answer(client, "conflicts").dicts(),
         lost_keys=found.lost_keys,
         unstated_keys=found.unstated_keys,
+        doubled=answer(client, "doubled").dicts() if answer(client, "is_sharded").rows[0][0] else [],
         unheard=found.unheard,
         quarantine=answer(client, "quarantine_reasons").dicts(),
         altered_quarantine=answer(client, "altered_quarantine").dicts(),
