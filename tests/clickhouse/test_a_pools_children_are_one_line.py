@@ -41,8 +41,9 @@ def test_children_that_are_closed_and_complete_are_one_line_with_a_count(land: L
     assert [name for name in POOL if writer(name) in shown] == []
     assert writer("parent") in shown
     assert "41 writers: 40 complete, 1 open" in shown
-    (line,) = [line for line in shown.splitlines() if "shop" in line and writer("parent") not in line]
-    assert line.split()[1:4] == ["40", "80", "40"]
+    line, balance = (line.split() for line in shown.splitlines() if "shop" in line and writer("parent") not in line)
+    assert line[1:4] == ["40", "80", "40"]
+    assert balance[1:3] == ["81", "81"], "announced and stored, of all 41"
     every = verified(dsn, "--all")
     assert [name for name in POOL if writer(name) not in every] == []
 
