@@ -32,3 +32,4 @@ SELECT
     within(told) - damaged AS refused,
     announced - arrived - damaged - refused AS absent
 FROM ({{queries.writers_heard}}) AS h
+ORDER BY writer_id

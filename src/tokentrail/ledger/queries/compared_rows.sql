@@ -6,16 +6,16 @@
 -- column: altered | Numbers of records whose row counts something else than what arrived, sorted
 -- column: added | Numbers of rows that never arrived, sorted
 --
--- An automatic key's identity is its writer and call number, whichever record of the call won, so the two bitmaps of calls must be equal, but
--- for what was removed on purpose. Each row's
--- number and check must be among those heard. Of 4,096 altered rows one keeps its check by chance; records from before there were checks are not compared.
+-- An automatic key's identity is its writer and call number, whichever record of the call won, so the two bitmaps of calls must be equal, but for what
+-- was removed on purpose. Each row's number and check must be among those heard. Of 4,096 altered rows one keeps its check by chance; records from before
+-- there were checks are not compared.
 SELECT * EXCEPT (odd)
 FROM
 (
     SELECT
         writer_id,
         arraySort(bitmapToArray(bitmapAndnot(heard, present))) AS lost,
-        arraySort(arrayDistinct(arrayMap(found -> intDiv(found, 4096), if(is_checked, bitmapToArray(bitmapAndnot(counted, checks)), [])))) AS odd,
+        arrayCompact(arrayMap(found -> intDiv(found, 4096), if(is_checked, arraySort(bitmapToArray(bitmapAndnot(counted, checks))), []))) AS odd,
         arrayFilter(
             seq -> bitmapContains(numbers, seq) AND bitmapCardinality(bitmapSubsetInRange(checks, seq * 4096, (seq + 1) * 4096)) > 0, odd) AS altered,
         arrayFilter(seq -> NOT bitmapContains(numbers, seq), odd) AS added
