@@ -80,6 +80,7 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
                 "quarantine_now",
                 "quarantine_remaining",
                 "arriving",
+                "is_sharded",
                 "bridged",
                 "summed_days",
                 "days_moment",

@@ -33,7 +33,7 @@ GIVEN: dict[str, dict[str, Parameter]] = {
     "quarantine_remaining": {"now": "2026-11-26 10:00:00.000"},
     "quarantine_replay": {"now": "2026-11-26 10:00:00.000"},
     "reconcile_charges": {"currency": "USD", "requested": ["x"], "answered": ["y"]},
-    "reconcile_landing": {"hours": 1},
+    "reconcile_landing": {"hours": 1, "writer_attribute": "x", "seq_attribute": "y", "event_attribute": "z"},
     "reconcile_metrics": {"since": "2026-11-26 10:00:00", "until": "2026-11-27 10:00:00", "input_names": ["x"], "output_names": ["y"]},
     "removal_calls": REMOVED,
     "removal_checks": REMOVED,

@@ -211,6 +211,7 @@ ONE_TENANTS = frozenset(questions()) - {
         "condition_quarantine",
         "condition_reconciliation",
         "condition_unpriced_share",
+        "conservation",
         "contradictions",
         "copies",
         "journals",

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.literals import Parameter
 from tokentrail.idempotency import shorten
 from tokentrail.journal.status import journal_status
 from tokentrail.ledger.query import answer
@@ -104,7 +105,13 @@ def _ranges(pairs: Iterable[tuple[int, int]]) -> str:
 def _landing(client: Client, hours: int) -> Check:
     """Compares the records that have arrived with the ledger's identities."""
     check = Check("landing", f"no record of the last {counted(hours, 'hour')} is in neither ledger nor quarantine")
-    for row in answer(client, "reconcile_landing", {"hours": hours}).dicts():
+    given: dict[str, Parameter] = {
+        "hours": hours,
+        "writer_attribute": semconv.WRITER_ID,
+        "seq_attribute": semconv.SEQ,
+        "event_attribute": semconv.EVENT,
+    }
+    for row in answer(client, "reconcile_landing", given).dicts():
         check.find(
             f"writer {row['writer_id']} lost",
             f"{counted(row['records'], 'record')} of {row['service_name']} arrived, in neither ledger nor quarantine: numbers {row['examples']}",

@@ -9,3 +9,4 @@ SELECT
     sum(cityHash64((day, build, {{each summed_by: $name, }}calls, {{each counts: $name, }}{{each sizes: $name, }}input_cost, output_cost, call_cost))) AS sums
 FROM usage_days
 GROUP BY day, build
+ORDER BY day, build

@@ -1,6 +1,9 @@
 -- title: Records of the landing table that are neither in the ledger nor in quarantine
 -- asked by: tokentrail reconcile
 -- parameter: hours UInt32 | Records that have arrived within so many hours
+-- parameter: writer_attribute String | The attribute that names a record's writer
+-- parameter: seq_attribute String | The attribute with a record's number
+-- parameter: event_attribute String | The attribute that says what a record is
 -- unit: records
 -- column: service_name | The service that sent them
 -- column: writer_id | The process that wrote them
@@ -14,8 +17,8 @@ WITH
     (
         SELECT
             ServiceName AS service_name,
-            LogAttributes['tokentrail.writer.id'] AS writer_id,
-            toUInt64OrZero(LogAttributes['tokentrail.seq']) AS seq,
+            LogAttributes[{writer_attribute:String}] AS writer_id,
+            toUInt64OrZero(LogAttributes[{seq_attribute:String}]) AS seq,
             JSONExtract(Body, 'Tuple(key String, key_kind String, call String, key_time String)') AS said,
             fromUnixTimestamp64Nano(if(tupleElement(said, 'key_kind') = 'opaque', toInt64(0), toInt64OrZero(tupleElement(said, 'key_time'))), 'UTC') AS key_ts,
             if(tupleElement(said, 'call') IN ('', '0'), seq, toUInt64OrZero(tupleElement(said, 'call'))) AS call,
@@ -24,7 +27,7 @@ WITH
         FROM usage_landing
         WHERE arrived_at >= now64(3, 'UTC') - toIntervalHour({hours:UInt32})
             AND arrived_at < now64(3, 'UTC') - toIntervalMinute(1)
-            AND LogAttributes['tokentrail.event'] = 'usage'
+            AND LogAttributes[{event_attribute:String}] = 'usage'
     )
 SELECT
     service_name,
