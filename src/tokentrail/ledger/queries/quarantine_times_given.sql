@@ -7,3 +7,4 @@
 SELECT identity, toUnixTimestamp64Nano(time) AS time
 FROM quarantine_times FINAL
 WHERE has({identities:Array(String)}, identity)
+ORDER BY identity
