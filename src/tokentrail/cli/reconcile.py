@@ -48,7 +48,7 @@ def command(context: click.Context, /, *, dsn: str, journal: Path | None, every:
     Example:
         tokentrail reconcile
         tokentrail reconcile --bill openai-usage --file usage.json
-        tokentrail reconcile --bill openai-costs --live --from month --every 1h         as a container's command
+        tokentrail reconcile --bill openai-cost --live --from month --every 1h         as a container's command
         tokentrail reconcile --bill csv --file invoice.csv --mapping invoice.toml --from 2026-11
         tokentrail reconcile explain 8a2280a2777a --why "a laptop of the research team"
         tokentrail reconcile correct 8a2280a2777a --why "the batch job had no tracking"
