@@ -134,3 +134,16 @@ def test_a_port_that_another_program_has_is_one_sentence(tmp_path: Path) -> None
     assert ran.stdout.count("\n") == 1
     assert "port 800" in ran.stdout
     assert not (tmp_path / "data").exists()
+
+
+def test_folders_that_cannot_be_used_are_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for arguments, sentence in (
+        (["--data", str(tmp_path / "file")], "cannot be written to"),
+        (["--data", str(tmp_path / "data"), "--ready-file", str(tmp_path / "no" / "ready")], "the folder of --ready-file, is not there"),
+    ):
+        ran = subprocess.run([*START, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        said = ran.stdout + ran.stderr
+        assert (ran.returncode, said.count("\n"), sentence in said) == (2, 1, True), said
+    assert not (tmp_path / "data").exists()
+    assert (tmp_path / "file").read_text() == "mine"
