@@ -24,6 +24,8 @@ def test_counted(number: int, said: str) -> None:
             [
                 "number 7 never arrived",
                 "number 7 arrived, but its call is not in the ledger",
+                "number 7 counts something else in the ledger than what arrived",
+                "number 7 is in the ledger and never arrived",
                 "number 7 was refused by the journal",
                 "1 record in quarantine: x",
             ],
@@ -33,6 +35,8 @@ def test_counted(number: int, said: str) -> None:
             [
                 "numbers 7-9,12 never arrived",
                 "numbers 7-9,12 arrived, but their calls are not in the ledger",
+                "numbers 7-9,12 count something else in the ledger than what arrived",
+                "numbers 7-9,12 are in the ledger and never arrived",
                 "numbers 7-9,12 were refused by the journal",
                 "2 records in quarantine: x",
             ],
@@ -40,6 +44,39 @@ def test_counted(number: int, said: str) -> None:
     ],
 )
 def test_what_is_off_is_told_in_grammar(numbers: str, said: list[str]) -> None:
-    w = Writer("w", "missing", 1, 9, numbers, numbers, "", numbers, "", "", True, [], "", "", "s", "", "")
-    found = Verification([w], [], [], [], [{"reason": "x", "records": 1 if numbers == "7" else 2}], []).findings
+    w = Writer(
+        writer_id="w",
+        state="missing",
+        events=1,
+        last_seq=9,
+        missing=numbers,
+        refused=numbers,
+        damaged="",
+        lost_calls=numbers,
+        lost_quarantine="",
+        altered=numbers,
+        added=numbers,
+        after_closing="",
+        closed=True,
+        closed_by=[],
+        first_heard="",
+        last_heard="",
+        service_name="s",
+        environment="",
+        host_name="",
+    )
+    found = Verification(
+        writers=[w],
+        completed=[],
+        conflicts=[],
+        lost_keys=[],
+        unstated_keys=[],
+        doubled=[],
+        unheard={},
+        quarantine=[{"reason": "x", "records": 1 if numbers == "7" else 2}],
+        altered_quarantine=[],
+        balance=[],
+        different_days=[],
+        not_taken=[],
+    ).findings
     assert [sentence.removeprefix("writer w: ") for sentence in found] == said
