@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable
 
@@ -185,23 +186,8 @@ def test_records_from_before_there_were_checks_are_not_accused(land: Land, datab
 
 def test_the_check_stays_the_same() -> None:
     """Stored checks are compared for ever: the list that they are made of may only become longer by counts that were not stated."""
-    names = [item["name"] for item in lists()["checked"]]
-    assert names[:10] == [*CHECKED_TEXTS, "calls"]
-    assert names[10:-3] == [item["name"] for item in lists()["counts"]][:12]
-    assert names[-3:] == ["input_source", "output_source", "key_ts"]
-
-
-CHECKED_TEXTS = (
-    "tenant_id",
-    "operation_name",
-    "token_type_name",
-    "provider",
-    "request_model",
-    "response_model",
-    "ended_name",
-    "service_name",
-    "environment",
-)
+    names = ",".join(item["name"] for item in lists()["checked"])
+    assert hashlib.sha256(names.encode()).hexdigest()[:16] == "5d96a038d55a0fa7", names
 
 
 def test_what_was_removed_on_purpose_is_in_the_statement(land: Land, database: Client) -> None:

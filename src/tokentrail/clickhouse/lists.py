@@ -54,7 +54,7 @@ _CHECKED_TEXTS: Final = (
     "service_name",
     "environment",
 )
-_FIRST_CHECKED: Final = (*_FIRST, "consumed_input_tokens", "consumed_output_tokens", "cache_write_1h_tokens")
+_FIRST_CHECKED: Final = tuple(count.name for count in COUNTS[:12])
 _CHECKED: Final = (*_CHECKED_TEXTS, "calls", *_FIRST_CHECKED, "input_source", "output_source", "key_ts")
 """What the check of a record is made of, in the hash's order, beside the key's hash. Stored checks never change, so this list must not change."""
 
