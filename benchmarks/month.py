@@ -35,7 +35,8 @@ SELECT
     fromUnixTimestamp64Nano(toInt64({start:Int64} + (number - {first:UInt64}) * {step:Int64}), 'UTC') AS ts,
     reinterpretAsUInt128(sipHash128(number)), number,
     'automatic',
-    concat('chat:t', toString(number % 200), ':', lower(hex(sipHash128(number, 1)))), ts, ts, lower(hex(MD5(toString(number % 50)))), number, number,
+    concat('chat:t', toString(number % 200), ':', lower(hex(sipHash128(number, 1)))), ts, ts, lower(hex(MD5(toString(number % 50)))),
+    intDiv(number, 50) + 1, intDiv(number, 50) + 1,
     concat('tenant-', toString(sipHash64(number, 2) % 200)), 'chat', 'llm', 'chat', concat('provider-', toString(sipHash64(number, 3) % 8)),
     concat('model-', toString(sipHash64(number, 3) % 40)), concat('model-', toString(sipHash64(number, 3) % 40), '-2026'), 'reported', 'reported',
     'complete', 1, sipHash64(number, 4) % 4000, sipHash64(number, 5) % 800, 1

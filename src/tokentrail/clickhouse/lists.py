@@ -43,7 +43,7 @@ _WITHOUT_CONFLICT: Final = ("consumed_input_tokens", "consumed_output_tokens")
 _MAIN: Final = _FIRST[:5]
 """The counts that `key_conflicts` and `report` show."""
 
-_CHECKED_TEXTS: Final = (
+_CHECKED_TEXTS: Final = (  # each is hashed by itself: ClickHouse does so once for each word of a column's dictionary
     "tenant_id",
     "operation_name",
     "token_type_name",
@@ -55,8 +55,8 @@ _CHECKED_TEXTS: Final = (
     "environment",
 )
 _FIRST_CHECKED: Final = tuple(count.name for count in COUNTS[:12])
-_CHECKED: Final = (*_CHECKED_TEXTS, "calls", *_FIRST_CHECKED, "input_source", "output_source", "key_ts")
-"""What the check of a record is made of, in the hash's order, beside the key's hash. Stored checks never change, so this list must not change."""
+_CHECKED: Final = ("calls", *_FIRST_CHECKED, "input_source", "output_source", "key_ts")
+"""What the check of a record is made of, after the hashes of its texts and before the key's hash. Stored checks never change, so neither may these lists."""
 
 DIMENSIONS: Final = (
     "provider",
@@ -124,6 +124,7 @@ def lists(counts: Sequence[Count] | None = None) -> dict[str, list[Item]]:
         "first_counts": _items(by_name[name] for name in _FIRST),
         "later_counts": _items(count for count in counts if count.name not in (*_FIRST, *_WITHOUT_CONFLICT)),
         "main_counts": _items(by_name[name] for name in _MAIN),
+        "checked_texts": [{"name": name} for name in _CHECKED_TEXTS],
         "checked": [{"name": name} for name in _CHECKED],
         "later_checked": _items(count for count in counts if count.name not in _FIRST_CHECKED),
         "rates": _items(RATES),

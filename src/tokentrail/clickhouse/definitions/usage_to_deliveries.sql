@@ -18,7 +18,7 @@ SELECT
     -- each record's number with 12 bits of a hash of what it counts: a row of the ledger that says anything else was altered, or was never heard.
     -- Numbers in a row keep the bitmap at some 2.6 bytes a record; a copy of a record adds nothing. A later count changes the hash only if it is stated
     groupBitmapStateIf(
-        seq * 4096 + bitAnd(cityHash64(({{each checked: usage_parsed.$name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 4095),
+        seq * 4096 + bitAnd(cityHash64(({{each checked_texts: cityHash64(usage_parsed.$name), }}{{each checked: usage_parsed.$name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 4095),
         event = {{EVENT_USAGE}} AND problem = '' AND NOT not_taken) AS checks,
     min(arrived_at) AS first_heard,
     max(arrived_at) AS last_heard,

@@ -45,7 +45,7 @@ FROM
             writer_id,
             groupBitmapStateIf(call, key_kind = 'automatic') AS present,
             groupBitmapState(
-                seq * 4096 + bitAnd(cityHash64(({{each checked: $name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 4095)) AS counted
+                seq * 4096 + bitAnd(cityHash64(({{each checked_texts: cityHash64($name), }}{{each checked: $name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 4095)) AS counted
         FROM usage_ledger
         WHERE writer_id != ''
         GROUP BY writer_id

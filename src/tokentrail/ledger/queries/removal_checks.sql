@@ -9,7 +9,7 @@ INSERT INTO {{table}} (writer_id, checks, first_heard, last_heard)
 SELECT
     writer_id,
     groupBitmapState(
-        seq * 4096 + bitAnd(cityHash64(({{each checked: $name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 4095)),
+        seq * 4096 + bitAnd(cityHash64(({{each checked_texts: cityHash64($name), }}{{each checked: $name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 4095)),
     min(arrived_at),
     max(arrived_at)
 FROM
