@@ -34,6 +34,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "life.py": ([], ["--usages", "2000"]),
     "reconcile.py": (["--rows", "10000000"], ["--rows", "3000"]),
     "rollup.py": (["--rows", "10000000"], ["--rows", "3000", "--rounds", "1"]),
+    "verify.py": (["--rows", "10000000"], ["--rows", "3000"]),
 }
 """Arguments of a run, and of one that is only to show that the benchmark works."""
 
