@@ -21,6 +21,8 @@ __all__ = ["SUMMED", "TABLES", "Columns", "Part", "columns_of"]
 
 _NUMBERS: Final = 1_000_000
 """So many numbers of a writer are in one row at most."""
+_EACH: Final = {"checks": 4096}
+"""How far apart the values of a bitmap lie that belong to neighbouring numbers: 1 where none is named."""
 SUMMED: Final = ("calls", "input_tokens", "output_tokens")
 """The columns of the ledger whose sums the manifest states."""
 
@@ -76,14 +78,17 @@ class Columns:
     @property
     def joined(self) -> str:
         """The clause after the table that makes a row for each million of a writer's numbers; empty for a table without bitmaps."""
-        bitmaps = ", ".join(f"arraySort(bitmapToArray(t.{identifier(name)}))" for name, kind in self.types.items() if _is_bitmap(kind))
-        millions = f"arrayDistinct(arrayMap(one -> intDiv(one, {_NUMBERS}), arrayConcat([toUInt64(0)], {bitmaps})))"
-        return f"ARRAY JOIN {millions} AS chunk_of_numbers" if bitmaps else ""
+        bitmaps = ", ".join(
+            f"arrayDistinct(arrayMap(one -> intDiv(one, {_span(name)}), bitmapToArray(t.{identifier(name)})))"
+            for name, kind in self.types.items()
+            if _is_bitmap(kind)
+        )
+        return f"ARRAY JOIN arrayDistinct(arrayConcat([toUInt64(0)], {bitmaps})) AS million" if bitmaps else ""
 
     def _written(self, name: str, kind: str) -> str:
         column = identifier(name)
         if _is_bitmap(kind):
-            return f"arrayFilter(one -> intDiv(one, {_NUMBERS}) = chunk_of_numbers, arraySort(bitmapToArray(t.{column}))) AS {column}"
+            return f"arraySort(bitmapToArray({_part(column, _span(name))})) AS {column}"
         return f"hex(t.{column}) AS {column}" if _is_state(kind) else f"t.{column} AS {column}"
 
     @property
@@ -105,6 +110,18 @@ class Columns:
 def columns_of(client: Client) -> dict[str, Columns]:
     """Returns the columns of each table that stores rows."""
     return {table.name: Columns(table.columns) for table in tables(client)}
+
+
+def _span(name: str) -> int:
+    return _NUMBERS * _EACH.get(name, 1)
+
+
+def _part(column: str, span: int) -> str:
+    """The bitmap of a million: of the last one, which has no end within 64 bits, all from its beginning."""
+    begin = f"toUInt64(million * {span})"
+    return (
+        f"if(million >= {2**64 // span}, bitmapSubsetLimit(t.{column}, {begin}, {span}), bitmapSubsetInRange(t.{column}, {begin}, {begin} + {span}))"
+    )
 
 
 def _is_state(kind: str) -> bool:
