@@ -34,6 +34,6 @@ SELECT
 FROM quarantine AS q FINAL
 WHERE replayed_at IS NULL AND startsWith(reason, {reason:String})
     AND (empty({ids:Array(String)}) OR arrayExists(start -> startsWith(id, start), {ids:Array(String)}))
-    AND id > {after:String}
-ORDER BY id
+    AND digest > reinterpretAsUInt128(reverse(unhex({after:String})))
+ORDER BY digest
 LIMIT {limit:UInt64}
