@@ -12,11 +12,14 @@ import pytest
 
 from tests.support.bills import NOW, calls, line
 from tests.support.journal import append, shipper, writer
-from tests.support.ledger_rows import Land, closing, usage
+from tests.support.ledger_rows import Land, claimed, closing, usage
+from tests.support.ledger_rows import writer as ledger_writer
 from tests.support.otlp_receiver import Otlp
 from tests.support.terminal import Ran, in_process
+from tokentrail import semconv
 from tokentrail.bills.line import BillLine
 from tokentrail.clickhouse.client import Client, connect
+from tokentrail.ledger.verify import verify
 from tokentrail.reconciling.cells import Range
 from tokentrail.reconciling.counted import Sides
 from tokentrail.reconciling.rounds import Outcome, reconcile_bill, reconcile_inside
@@ -169,4 +172,37 @@ def test_records_that_somebody_else_has_acknowledged_are_named(database: Client,
         (known,) = reconcile_inside(database, root, parse(""), now=NOW).open
         living.release()
     assert known.finding.place.subject == f"writer {living.writer_id} unheard"
-    assert known.finding.explanations[0].startswith("3 acknowledged records of under-test, of which ClickHouse has heard none")
+    assert known.finding.explanations[0].startswith("numbers 1-3 of under-test were acknowledged, and ClickHouse has not heard of this writer")
+
+
+def test_the_last_records_that_were_acknowledged_and_lost_are_named(database: Client, land: Land, tmp_path: Path) -> None:
+    """Above the highest number that has arrived there is no gap by which `verify` would know."""
+    root = tmp_path / "journal"
+    with Otlp() as collector:
+        living = writer(root)
+        append(living, 5)
+        shipper(root, collector).ship_folder(root / living.writer_id, live=True)
+        land(*(usage(seq=number, attributes={semconv.WRITER_ID: living.writer_id}) for number in (1, 2, 3)))
+        (known,) = reconcile_inside(database, root, parse(""), now=NOW).open
+        assert known.finding.explanations[0].startswith("numbers 4-5 of under-test were acknowledged, and ClickHouse has not heard of them")
+        land(*(usage(seq=number, attributes={semconv.WRITER_ID: living.writer_id}) for number in (4, 5)))
+        assert [known.state for known in reconcile_inside(database, root, parse(""), now=NOW).known] == ["gone"]
+        living.release()
+
+
+def test_whatever_verify_finds_is_a_finding(database: Client, land: Land, tmp_path: Path) -> None:
+    def found() -> set[str]:
+        subjects = {known.finding.place.subject for known in reconcile_inside(database, tmp_path, parse("")).open}
+        assert len(subjects) == len(verify(database).findings)
+        return subjects
+
+    by, of_key = ledger_writer("w1"), ledger_writer("w2")
+    land(*(usage(seq=number) for number in (1, 2)), claimed("k", by="w2"), usage(by="w3", input_tokens="much"))
+    waits = f"quarantine {verify(database).quarantine[0]['reason']}"
+    assert found() == {waits}
+    database.command(f"ALTER TABLE usage_ledger UPDATE input_tokens = 99 WHERE seq = 2 OR writer_id = '{of_key}' SETTINGS mutations_sync = 2")
+    row = f"(SELECT * FROM usage_ledger WHERE seq = 1 AND writer_id = '{by}')"
+    database.command(f"INSERT INTO usage_ledger SELECT * REPLACE (9 AS seq, 9 AS call, key_hash + 1 AS key_hash) FROM {row}")
+    assert found() == {waits, f"writer {by} altered", f"writer {by} added", f"writer {of_key} altered", "key k unstated"}
+    database.command("TRUNCATE TABLE deliveries")
+    assert f"writer {by} never heard" in found()

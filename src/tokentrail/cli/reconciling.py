@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from datetime import datetime, timezone
 from typing import Final
 
@@ -17,7 +18,7 @@ from tokentrail.cli.stdout import note
 from tokentrail.cli.tables import shown
 from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import Client
-from tokentrail.process.signals import Stop
+from tokentrail.process.signals import ended_by_signals
 from tokentrail.reconciling.cells import whole_days
 from tokentrail.reconciling.counted import Sides
 from tokentrail.reconciling.rounds import Outcome, reconcile_bill, reconcile_inside
@@ -64,12 +65,18 @@ def once(asked: Asked, *, as_json: bool) -> None:
 
 
 def rounds(asked: Asked, seconds: float, *, as_json: bool) -> None:
-    """Does a round after the other until the process is asked to end: one line a round, and a round that fails does not end it."""
-    with Stop() as stop, stop.on_signals():
-        while not stop.asked:
-            click.echo(_line(asked, as_json=as_json))
-            sys.stdout.flush()
-            stop.wait(seconds)
+    """Does a round after the other until the process is asked to end: one line a round, and a round that fails does not end it.
+
+    A round that waits for a provider, which may take minutes, is ended in the middle: what a round writes, it writes at once at its end.
+    """
+    try:
+        with ended_by_signals():
+            while True:
+                click.echo(_line(asked, as_json=as_json))
+                sys.stdout.flush()
+                time.sleep(seconds)
+    except (KeyboardInterrupt, SystemExit):  # of a signal: the container's end is no failure
+        return
 
 
 def _line(asked: Asked, *, as_json: bool) -> str:

@@ -17,7 +17,9 @@ __all__ = ["WriterStatus", "journal_status"]
 
 @dataclass(frozen=True, slots=True)
 class WriterStatus:
-    """One writer's folder. `waiting`: records that no Collector has acknowledged; `age_seconds`: since the last append."""
+    """One writer's folder. `waiting`: records that no Collector has acknowledged; `acknowledged`: the highest number of the others, 0 for none;
+    `age_seconds`: since the last append.
+    """
 
     writer_id: str
     service_name: str
@@ -25,6 +27,7 @@ class WriterStatus:
     state: str  # alive | closed | dead | unknown (no locks, and no closing record) | newer (written by a newer tokentrail, left to that version)
     records: int
     waiting: int
+    acknowledged: int
     last_seq: int
     missing: list[tuple[int, int]]
     unreported: list[tuple[int, int]]  # refused numbers that no record in the journal reports
@@ -56,6 +59,7 @@ def _status(folder: Path, alive: bool | None) -> WriterStatus:
         state="alive" if alive else "newer" if not summary.readable else ended,
         records=summary.records,
         waiting=summary.waiting,
+        acknowledged=summary.acknowledged,
         last_seq=summary.last_seq,
         missing=summary.missing,
         unreported=summary.unreported,
