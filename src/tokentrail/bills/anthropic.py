@@ -208,6 +208,7 @@ READERS: Final = (
     Reader(
         name="anthropic-usage",
         title="Anthropic: usage of messages",
+        provider="anthropic",
         states=("tokens", "items"),
         by=_USAGE_BY,
         files=_FILES,
@@ -218,6 +219,7 @@ READERS: Final = (
     Reader(
         name="anthropic-cost",
         title="Anthropic: costs of the organization",
+        provider="anthropic",
         states=("cost",),
         by=("model", "project", "batch", "service_tier", "item"),
         files=_FILES,
@@ -228,6 +230,7 @@ READERS: Final = (
     Reader(
         name="anthropic-analytics-usage",
         title="Anthropic: usage, of the Analytics API (beta)",
+        provider="anthropic",
         states=("tokens", "requests", "items"),
         by=_USAGE_BY,
         files=_FILES,
@@ -238,6 +241,7 @@ READERS: Final = (
     Reader(
         name="anthropic-analytics-cost",
         title="Anthropic: costs, of the Analytics API (beta)",
+        provider="anthropic",
         states=("cost",),
         by=_USAGE_BY,
         files=_FILES,

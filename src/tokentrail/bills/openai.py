@@ -238,6 +238,7 @@ READERS: Final = (
     Reader(
         name="openai-usage",
         title="OpenAI: usage of the organization",
+        provider="openai",
         states=("tokens", "requests", "items"),
         by=("model", "project", "api_key", "batch", "service_tier", "item"),
         files=("json", "jsonl"),
@@ -248,6 +249,7 @@ READERS: Final = (
     Reader(
         name="openai-cost",
         title="OpenAI: costs of the organization",
+        provider="openai",
         states=("cost", "items"),
         by=("model", "project", "api_key", "item"),
         files=("json", "jsonl"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Final
 
 import click
 
 from tokentrail.bills.errors import BillError
+from tokentrail.bills.registry import reader_named
 from tokentrail.cli.address import opened
 from tokentrail.cli.comparison import Asked
 from tokentrail.cli.errors import Misuse
@@ -21,7 +23,7 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.process.signals import ended_by_signals
 from tokentrail.reconciling.cells import whole_days
 from tokentrail.reconciling.counted import Sides
-from tokentrail.reconciling.rounds import Outcome, reconcile_bill, reconcile_inside
+from tokentrail.reconciling.rounds import Outcome, reconcile_bill, reconcile_inside, report_without_lines
 from tokentrail.reconciling.states import Known
 from tokentrail.wording import counted
 
@@ -36,13 +38,16 @@ def _round(client: Client, asked: Asked) -> Outcome:
     wanted = asked.range(now)
     if asked.source is None:
         return reconcile_inside(client, asked.journal, asked.tolerance, now=now, since=wanted.since)
+    if wanted.is_empty:
+        return Outcome(remarks=["no day of the range is over yet: nothing was compared"])
     sides = Sides(asked.project_in, asked.key_in, asked.names, asked.where)
     reports = asked.report(wanted)
     complete = [report.complete_until for report in reports if report.complete_until is not None]
     if complete and wanted.until is not None and min(complete) < wanted.until:
-        wanted = whole_days(wanted.since, min(complete))
+        wanted = replace(wanted, until=whole_days(None, min(complete)).until)
     lines = (line for report in reports for line in report)
-    outcome = reconcile_bill(client, lines, sides, asked.tolerance, wanted, now=now)
+    otherwise = report_without_lines(reader_named(asked.source))
+    outcome = reconcile_bill(client, lines, sides, asked.tolerance, wanted, now=now, otherwise=otherwise)
     outcome.remarks += [f"{counted(rows, 'row')} of the report: {sentence}" for report in reports for sentence, rows in report.notes.items()]
     if complete:
         outcome.remarks.append(f"the provider says that its figures are whole until {min(complete):%Y-%m-%d %H:%M} UTC: later days were left out")

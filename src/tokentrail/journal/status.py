@@ -17,9 +17,7 @@ __all__ = ["WriterStatus", "journal_status"]
 
 @dataclass(frozen=True, slots=True)
 class WriterStatus:
-    """One writer's folder. `waiting`: records that no Collector has acknowledged; `acknowledged`: the highest number of the others, 0 for none;
-    `age_seconds`: since the last append.
-    """
+    """One writer's folder. `waiting`: records that no Collector has acknowledged; `age_seconds`: since the last append."""
 
     writer_id: str
     service_name: str
@@ -27,7 +25,7 @@ class WriterStatus:
     state: str  # alive | closed | dead | unknown (no locks, and no closing record) | newer (written by a newer tokentrail, left to that version)
     records: int
     waiting: int
-    acknowledged: int
+    acknowledged: int  # the highest number that a Collector has acknowledged, refused numbers included; 0 for none
     last_seq: int
     missing: list[tuple[int, int]]
     unreported: list[tuple[int, int]]  # refused numbers that no record in the journal reports

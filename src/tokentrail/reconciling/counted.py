@@ -14,6 +14,7 @@ from tokentrail.counts import COUNTS
 from tokentrail.ledger.dimensions import METADATA, expression
 from tokentrail.ledger.query import read
 from tokentrail.ledger.report import relation
+from tokentrail.money import EXACT
 from tokentrail.reconciling.cells import REQUESTS, Interval
 from tokentrail.reconciling.finding import COST, cost_of
 
@@ -53,6 +54,11 @@ class Sides:
     where: Sequence[str] = ()
     """Filters NAME=VALUE of the usages that the bill is about."""
 
+    @property
+    def subject(self) -> str:
+        """The usages that the bill is about, in the same words in every run; empty for all."""
+        return " ".join(sorted(self.where))
+
     def of_bill(self, name: str) -> str:
         """Returns the bill's name of what the ledger calls otherwise."""
         return {ledger: bill for bill, ledger in self.names.items()}.get(name, name)
@@ -84,7 +90,7 @@ class Counted:
     def add(self, other: Counted) -> None:
         """Adds another cell."""
         for measure, value in other.figures.items():
-            self.figures[measure] = self.figures.get(measure, Decimal(0)) + value
+            self.figures[measure] = EXACT.add(self.figures.get(measure, Decimal(0)), value)
         for name, calls in other.facts.items():
             self.facts[name] = self.facts.get(name, 0) + calls
         self.models |= other.models

@@ -55,10 +55,10 @@ def decide(client: Client, known: Known, change: Callable[[Known], Known]) -> Kn
         changed = replace(change(known), version=known.version + 1, by_hand=True, at=datetime.now(timezone.utc))
         row = _row(changed)
         client.insert_json("findings", [row])
-        (version,) = (each for each in answer(client, "findings", {"ids": [known.id], "history": 1}).dicts() if each["version"] == changed.version)
-        if version["row_id"] == row["row_id"]:
+        (now,) = answer(client, "findings", {"ids": [known.id]}).dicts()
+        if now["row_id"] == row["row_id"]:
             return changed
-        known = known_findings(client, [known.id])[known.id]
+        known = _known(now)  # another person's row of this version, or what a round has made of the version before
     raise BusyError(f"finding {known.id} is being decided by others at this moment: try again")
 
 
