@@ -122,10 +122,10 @@ class Finding:
     place: Place
     figures: Sequence[Figure] = ()
     explanations: Sequence[str] = ()
-    near: Sequence[Figure] = ()
-    """What is compared there, too, and lies within the tolerance: it is not kept."""
     held: Mapping[str, str] = field(default_factory=dict)
     """What a record of the ledger has in these columns to belong to the place: by it a correction is made."""
+    near: Sequence[Figure] = ()
+    """What is compared there, too, and lies within the tolerance: it is not kept."""
 
     @property
     def id(self) -> str:

@@ -86,6 +86,8 @@ def reconcile_bill(
         outcome.remarks.append(f"{counted(outside, 'line')} of the bill outside the range, or without an interval, left out")
     if not reports:
         outcome.remarks.append("the bill has no line in the range: nothing was compared")
+    elif not compared.cells:
+        outcome.remarks.append("neither bill nor ledger has anything in the range")
     _remember(client, outcome, before, compared.findings, compared.why_gone, tolerance)
     return outcome
 
