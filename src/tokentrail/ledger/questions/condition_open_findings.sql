@@ -31,7 +31,7 @@ FROM
         argMax(r.source, r.version) AS source,
         argMax(r.state, r.version) AS state,
         maxIf(r.version, r.state != 'open') AS decided,
-        arrayMin(arrayMap(each -> each.2, arrayFilter(each -> each.1 > decided, groupArray((r.version, r.at))))) AS open_at,
+        arrayMin(arrayMap(each -> each.2, arrayFilter(each -> each.1 > decided, arraySort(groupArray((r.version, r.at)))))) AS open_at,
         argMax((r.measures, r.stated, r.counted), r.version) AS figures
     FROM ({{queries.finding_rows}}) AS r
     WHERE r.at <= end

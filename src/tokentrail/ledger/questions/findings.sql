@@ -55,4 +55,4 @@ FROM
     LIMIT 1 BY id
 ) AS f
 WHERE empty({states:Array(String)}) OR has({states:Array(String)}, f.state)
-ORDER BY indexOf(['open', 'explained', 'corrected', 'gone'], f.state), f.starts DESC, source, place, id
+ORDER BY indexOf(['open', 'explained', 'corrected', 'gone'], state), interval DESC, source, place, id
