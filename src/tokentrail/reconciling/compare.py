@@ -41,6 +41,7 @@ class _Shape:
     intervals: tuple[Interval, ...]
     by_project: bool
     by_key: bool
+    with_counts: bool
     with_costs: bool
 
 
@@ -98,7 +99,9 @@ def compare(client: Client, reports: Sequence[Report], sides: Sides, tolerance: 
     for shape, alike in by_shape.items():
         asked = Sides(sides.project if shape.by_project else "", sides.api_key if shape.by_key else "", sides.names, sides.where)
         providers = sorted({report.provider for report in alike})
-        rows = list(rows_of(client, shape.intervals, asked, providers=providers, daily=alike[0].is_daily, cost=shape.with_costs))
+        rows = list(
+            rows_of(client, shape.intervals, asked, providers=providers, daily=alike[0].is_daily, counts=shape.with_counts, cost=shape.with_costs)
+        )
         for report in alike:
             counted = _counted(report, sides.subject, (row for row in rows if row.provider == report.provider))
             billed = report.grouped(shape.intervals, sides.subject, by_project=shape.by_project, by_key=shape.by_key)
@@ -123,6 +126,7 @@ def _shape_of(report: Report, sides: Sides, wanted: Range) -> _Shape:
         intervals=tuple(report.intervals(wanted)),
         by_project=bool(sides.project) and report.states_projects,
         by_key=bool(sides.api_key) and report.states_keys,
+        with_counts=any(not measure.startswith(COST) for measure in report.measures),
         with_costs=any(measure.startswith(COST) for measure in report.measures),
     )
 
