@@ -16,7 +16,7 @@
 -- column: unpriced_calls | Calls without a price, and calls that state no tokens
 -- column: batch_calls | Results of batches
 --
--- reconcile_ledger has the same and all tokens, which is a third more work over a month of ten million rows.
+-- reconcile_ledger has the same and all tokens, which is a quarter more work over a month of ten million rows.
 SELECT
     toDate(u.ts) AS day,
     u.provider AS provider,
@@ -27,7 +27,7 @@ SELECT
     toString(u.currency) AS currency,
     sum(u.cost) AS cost,
     sum(u.calls) AS calls,
-    sumIf(u.calls, currency = '') AS unpriced_calls,
+    if(currency = '', calls, 0) AS unpriced_calls,
     sumIf(u.calls, u.endpoint = 'batch') AS batch_calls
 FROM (SELECT * FROM {{relation}} {{queries.filters}}) AS u
 GROUP BY day, provider, request_model, response_model, project, api_key, currency
