@@ -91,6 +91,7 @@ provider = "acme"
     lines = read(tmp_path, text, mapping=mapping)
     assert [line.counts for line in lines] == [{"input_tokens": 5}, {"input_tokens": 7, "cache_read_tokens": 7}, {}, {}]
     assert [line.requests for line in lines] == [None, None, 2, None]
+    assert {line.cost for line in lines} == {None}, "a column that is said to be the quantity is no cost, whatever its name"
     assert (lines[3].item, lines[3].quantity) == ("Storage", Decimal("1.5"))
 
 
@@ -144,9 +145,9 @@ def test_a_number_is_what_is_written_or_refused(tmp_path, written, words, number
     text = f'day,cost\n2025-11-27,"{written}"\n'
     if number is None:
         with pytest.raises(BillError, match=r"bill\.csv, line 2: cost "):
-            read(tmp_path, text, "provider==x", *words)
+            read(tmp_path, text, "provider==x", "currency==USD", *words)
     else:
-        assert read(tmp_path, text, "provider==x", *words)[0].cost == Decimal(number)
+        assert read(tmp_path, text, "provider==x", "currency==USD", *words)[0].cost == Decimal(number)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +183,19 @@ def test_a_table_that_is_none_is_one_sentence(tmp_path, text, words, sentence):
         read(tmp_path, text, *words)
     assert "bill.csv" in str(raised.value) or "encoding" in sentence
     assert "\n" not in str(raised.value)
+
+
+def test_a_cost_needs_a_currency(tmp_path):
+    with pytest.raises(BillError, match=r"currency==USD for all rows"):
+        read(tmp_path, "day,cost\n2025-11-27,1\n", "provider==x")
+
+
+def test_a_file_that_is_given_twice_is_read_once(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("day,provider,input_tokens\n2025-11-27,x,5\n2025-11-27,x,5\n")
+    report = read_file("csv", tmp_path / "a.csv", tmp_path / "a.csv", tmp_path / "b.csv")
+    assert [line.counts["input_tokens"] for line in report] == [5, 5], "two rows alike of one file may be two charges"
+    assert report.notes == {"a file that is there twice was read once": 2}
 
 
 def test_a_columns_name_cannot_speak_to_a_terminal(tmp_path):
@@ -264,8 +278,8 @@ def test_a_large_table_takes_no_more_memory_than_a_small_one(tmp_path):
     path = tmp_path / "many.csv"
     rows = 40_000
     with path.open("w") as file:
-        file.write("day,model,input_tokens,output_tokens,cost\n")
-        file.writelines(f"2025-{1 + number % 12:02}-{1 + number % 28:02},model-{number},{number},7,0.0{number}\n" for number in range(rows))
+        file.write("day,model,input_tokens,output_tokens,requests\n")
+        file.writelines(f"2025-{1 + number % 12:02}-{1 + number % 28:02},model-{number},{number},7,{number}\n" for number in range(rows))
     ran = subprocess.run([sys.executable, "-c", MANY, str(path)], capture_output=True, text=True, check=True, timeout=300)
     read_rows, total, more = map(int, ran.stdout.split())
     assert (read_rows, total) == (rows, rows * (rows - 1) // 2)

@@ -22,6 +22,7 @@ _numbers = itertools.count(1)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """What these tests look for as absent does not come: it is looked for once more and not for seconds."""
     monkeypatch.setattr("tokentrail.ledger.verify.PATIENCE", 0.001)
+    monkeypatch.setattr("tokentrail.reconciling.inside.PATIENCE", 0.001)
 
 
 @pytest.fixture(scope="session")

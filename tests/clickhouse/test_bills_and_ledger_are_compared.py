@@ -12,6 +12,7 @@ import pytest
 from tests.support.bills import DAY, MODEL, NOW, by_day, calls, line
 from tests.support.ledger_rows import Land
 from tokentrail.bills.line import BillLine
+from tokentrail.bills.registry import reader_named
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.rollup import refresh
 from tokentrail.prices.files import parse as prices
@@ -20,7 +21,7 @@ from tokentrail.reconciling.cells import Range
 from tokentrail.reconciling.counted import Sides
 from tokentrail.reconciling.finding import Figure
 from tokentrail.reconciling.models import Models, bare
-from tokentrail.reconciling.rounds import Outcome, reconcile_bill
+from tokentrail.reconciling.rounds import Outcome, reconcile_bill, report_without_lines
 from tokentrail.reconciling.tolerance import parse
 
 Compare = Callable[..., Outcome]
@@ -160,6 +161,26 @@ def test_money_is_compared_in_the_bills_currency_and_not_where_there_is_no_price
     assert found == {f"2026-11-18 openai {MODEL}": {"cost USD": Decimal("0.01")}}
 
 
+def test_a_cell_that_no_price_lets_compare_is_not_said_to_be_compared(compare: Compare, land: Land, database: Client) -> None:
+    land(*calls(1000))
+    load(database, prices(f'[[price]]\nprovider = "openai"\nmodel = "{MODEL}"\ninput = "1"\noutput = "4"\n'))
+    outcome = compare([line(cost="7", currency="EUR", source="csv")])
+    assert (outcome.cells, outcome.known) == (0, [])
+    assert "(tokentrail prices load: a list in EUR)" in outcome.remarks[0]
+    outcome = compare([line(cost="7", currency="", source="csv")])
+    assert outcome.remarks == ["the bill has a cost without a currency: 1 cell of the ledger cannot be compared"]
+
+
+def test_a_figure_is_the_same_in_every_round_whatever_its_digits(compare: Compare, land: Land, database: Client) -> None:
+    land(*calls(1000))
+    load(database, prices(f'[[price]]\nprovider = "openai"\nmodel = "{MODEL}"\ninput = "1"\noutput = "4"\n'))
+    costs = [line(cost=text, source="csv") for text in ("900000000000000.123456789012345678901234567890", "-0.0000000000000000004")]
+    (known,) = compare(costs).open
+    assert known.finding.figures[0].difference == Decimal("900000000000000.093456789012345679")
+    assert compare(costs).written == 0
+    assert not compare([line(cost="0.0300000000000000000001", source="csv")]).open, "no ledger holds so small a part"
+
+
 def test_a_charge_of_no_model_is_a_finding_with_its_item(compare: Compare, land: Land) -> None:
     land(*calls(1))
     outcome = compare([line(cost="0", source="openai-costs"), line(cost="5", source="openai-costs", model="", item="web search tool calls")])
@@ -171,6 +192,53 @@ def test_intervals_of_other_zones_are_compared_as_they_are(compare: Compare, lan
     """Days from 8 to 8 UTC, and a call at 4 o'clock of the next one."""
     land(*calls(2), *calls(1, day=1, hour=4, first=10), *calls(1, day=1, hour=9, first=20))
     assert not compare([line(3, hours=(8, 32)), line(1, day=1, hours=(8, 32))]).known
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "found"),
+    [(0, 1, ["2026-11-18 08:00 to 2026-11-19 08:00"]), (1, 2, ["2026-11-19 08:00 to 2026-11-20 08:00"]), (2, 3, []), (-1, 0, [])],
+)
+def test_a_day_of_another_zone_is_in_the_range_with_which_it_has_most_in_common(compare: Compare, first: int, last: int, found: list[str]) -> None:
+    lines = [line(3, hours=(8, 32)), line(5, day=1, hours=(8, 32))]
+    wanted = Range(DAY + timedelta(days=first), DAY + timedelta(days=last), over=NOW)
+    assert [known.finding.place.interval for known in compare(lines, wanted=wanted).open] == found
+    assert not compare(lines, wanted=Range(over=DAY)).known, "none of them is over"
+
+
+def test_two_accounts_have_findings_of_their_own(compare: Compare, land: Land) -> None:
+    """Two containers, each with the key of one organization: neither says that the other one's differences are gone."""
+    land(*calls(3, tenant="ours"), *calls(4, first=10, tenant="theirs"))
+    (ours,) = compare([line(5)], sides=Sides(where=["tenant_id=ours"])).open
+    (theirs,) = compare([line(5)], sides=Sides(where=["tenant_id=theirs"])).open
+    assert ours.id != theirs.id
+    assert theirs.finding.place.title == f"2026-11-18 openai {MODEL} tenant_id=theirs"
+    assert compare([line(5)], sides=Sides(where=["tenant_id=ours"])).written == 0
+
+
+def test_what_is_told_by_key_is_not_gone_where_all_keys_are_compared_as_one(compare: Compare, land: Land) -> None:
+    land(*calls(3, more={"metadata": '{"key": "a"}'}))
+    by_key = Sides(api_key="metadata.key")
+    (whole,) = compare([line(5, api_key="a")]).open
+    of_key, gone = compare([line(5, api_key="a")], sides=by_key).known
+    assert (of_key.state, of_key.finding.place.api_key) == ("open", "a")
+    assert (gone.id, gone.state, gone.why) == (whole.id, "gone", "the difference is told by project and key now")
+    assert [known.id for known in compare([line(5, api_key="a")]).known] == [whole.id], "nobody has looked at the key"
+    assert {known.why for known in compare([line(3, api_key="a")]).known} == {"the difference has vanished"}
+
+
+def test_a_bill_without_lines_beside_calls_is_a_finding(compare: Compare, land: Land, database: Client) -> None:
+    """The key of another organization, which has used nothing."""
+    land(*calls(3), *calls(2, first=10, more={"provider": "anthropic"}))
+    empty = {
+        name: reconcile_bill(
+            database, [], Sides(), parse(""), Range(DAY, DAY + timedelta(days=2)), now=NOW, otherwise=report_without_lines(reader_named(name))
+        )
+        for name in ("openai-usage", "openai-cost", "csv")
+    }
+    assert differences(empty["openai-usage"]) == {"2026-11-18 openai (no model)": {"input_tokens": -30, "output_tokens": -15, "requests": -3}}
+    assert differences(empty["openai-cost"]) == {"2026-11-18 openai (no model)": {"requests": -3}}
+    assert empty["csv"].remarks == ["the bill has no line in the range: nothing was compared"]
+    assert [known.state for known in compare([line(3)], wanted=Range(DAY, DAY + timedelta(days=2))).known] == ["gone"], "it came late"
 
 
 def test_intervals_that_overlap_are_compared_as_one(compare: Compare, land: Land) -> None:

@@ -137,6 +137,48 @@ def test_unpriced_share_says_nothing_without_a_list_and_resolves_by_one(ask: Ask
     assert values(ask("unpriced_share")) == {"p / new": (0.0, False), "p / old": (0.0, False)}
 
 
+def test_findings_fire_once_they_are_open_for_a_day_and_resolve_when_somebody_says_why(ask: Ask, database: Client) -> None:
+    def told(finding: str, version: int, minutes_ago: float, *, state: str = "open", source: str = "openai-cost", **figures: str) -> dict[str, Any]:
+        return {
+            "id": finding,
+            "version": version,
+            "row_id": f"{finding} {version}",
+            "at": arrival(minutes_ago),
+            "state": state,
+            "source": source,
+            "measures": list(figures),
+            "stated": list(figures.values()),
+            "counted": ["0"] * len(figures),
+        }
+
+    money, tokens = {"cost USD": "-12.5"}, {"input_tokens": "900", "requests": "3"}
+    database.insert_json(
+        "findings",
+        [
+            told("a", 1, 2 * DAY, **money),
+            told("a", 2, HOUR, **money),  # the difference has changed since: it is open as long as before
+            told("b", 1, 2 * DAY, **money),
+            told("b", 2, 20 * HOUR, state="explained", **money),
+            told("b", 3, HOUR, **money),  # open again, for an hour
+            told("c", 1, 2 * DAY, state="open", source="openai-usage", **tokens),
+            told("d", 1, 2 * DAY, source="verify"),
+            told("e", 1, 2 * DAY, source="focus", **money),
+            told("e", 2, 2, state="gone", source="focus", **money),
+        ],
+    )
+    assert values(ask("open_findings")) == {"openai-cost": (1.0, True), "openai-usage": (1.0, True), "verify": (1.0, True)}
+    assert (
+        ask("open_findings")["openai-cost"].detail == "1 finding is open, the first one, a, since 2026-11-16 11:06 UTC: tokentrail reconcile findings"
+    )
+    assert values(ask("open_findings", hours=1)) == {"openai-cost": (2.0, True), "openai-usage": (1.0, True), "verify": (1.0, True)}
+    assert values(ask("open_findings", minutes=-5))["focus"] == (1.0, True), "three minutes before it was gone"
+    assert ask("open_findings", money=13, tokens=900).keys() == {"verify"}, "records that are missing have no amount"
+    assert values(ask("open_findings", findings=1))["openai-cost"] == (1.0, False)
+    database.insert_json("findings", [told("a", 3, 1, state="explained", **money), told("a", 3, 2, **money) | {"row_id": "late", "by_hand": True}])
+    assert ask("open_findings", money=12, tokens=900).keys() == {"openai-cost", "verify"}, "of two rows of one version a person's counts"
+    assert ask("open_findings", minutes=-3 * DAY) == {}
+
+
 def test_missing_events_are_those_that_verify_names(ask: Ask, land: Land, database: Client) -> None:
     rows = [call(5, service="shop", number=number) for number in (1, 2, 5, 9, 20)]
     others = [call(5, service="search", number=number) for number in (1, 3)]

@@ -7,18 +7,26 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
-from tests.support.bills import NOW, calls, line
+from tests.support.bills import MODEL, NOW, calls, line
 from tests.support.journal import append, shipper, writer
-from tests.support.ledger_rows import Land, closing, usage
+from tests.support.ledger_rows import Land, claimed, closing, recorded, usage
+from tests.support.ledger_rows import writer as ledger_writer
 from tests.support.otlp_receiver import Otlp
 from tests.support.terminal import Ran, in_process
+from tokentrail import semconv
 from tokentrail.bills.line import BillLine
 from tokentrail.clickhouse.client import Client, connect
+from tokentrail.ledger.query import answer
+from tokentrail.ledger.verify import verify
 from tokentrail.reconciling.cells import Range
+from tokentrail.reconciling.correction import entry_of
 from tokentrail.reconciling.counted import Sides
+from tokentrail.reconciling.explain import explain
 from tokentrail.reconciling.rounds import Outcome, reconcile_bill, reconcile_inside
 from tokentrail.reconciling.states import Known
 from tokentrail.reconciling.store import decide, history, known_findings, save
@@ -86,6 +94,34 @@ def test_two_processes_at_once_double_nothing_and_a_person_decides(database: Cli
     told = history(database, known.id)
     assert {each.who for each in told[2:]} == {"ben", "cleo", "dan"}, "each is there, one after the other"
     assert [each.version for each in told] == [1, 2, 3, 4, 5]
+
+
+def test_a_decision_holds_upon_what_a_round_has_made_of_the_state_before(database: Client, land: Land) -> None:
+    """A round has read the state before the person's, and writes the one after it: the decision is made once more, upon that one."""
+    land(*calls(3))
+    (known,) = compare(database, line(5)).open
+    save(database, {}, [replace(known.becomes("open", "changed"), version=3)])
+    decided = decide(database, known, lambda now: replace(now, state="explained", who="ada", why="so"))
+    assert (decided.version, known_findings(database)[known.id].state) == (4, "explained")
+
+
+def test_a_correction_that_arrives_during_a_round_is_not_opened_by_it(database: Client, land: Land) -> None:
+    """The round has looked at the ledger before; the next one sees the entry, and that nothing differs."""
+    land(*calls(3))
+    (known,) = compare(database, line(5)).open
+
+    entry = entry_of(known.finding, 2, tenant="acme", why="x")
+
+    def corrects(*given: Any, **named: Any) -> Any:
+        found = explain(*given, **named)
+        decide(database, known, lambda now: replace(now, state="corrected", who="ada", why="x", entry=entry.text))
+        land(recorded(entry.usage, by="w9", seq=1))
+        return found
+
+    with mock.patch("tokentrail.reconciling.rounds.explain", corrects):
+        compare(database, line(5))
+    assert known_findings(database)[known.id].state == "corrected"
+    assert not compare(database, line(5)).open
 
 
 def _explain(dsn: str, known: Known, name: str) -> None:
@@ -169,4 +205,53 @@ def test_records_that_somebody_else_has_acknowledged_are_named(database: Client,
         (known,) = reconcile_inside(database, root, parse(""), now=NOW).open
         living.release()
     assert known.finding.place.subject == f"writer {living.writer_id} unheard"
-    assert known.finding.explanations[0].startswith("3 acknowledged records of under-test, of which ClickHouse has heard none")
+    assert known.finding.explanations[0].startswith("numbers 1-3 of under-test were acknowledged, and ClickHouse has not heard of this writer")
+
+
+def test_the_last_records_that_were_acknowledged_and_lost_are_named(database: Client, land: Land, tmp_path: Path) -> None:
+    """Above the highest number that has arrived there is no gap by which `verify` would know."""
+    root = tmp_path / "journal"
+    with Otlp() as collector:
+        living = writer(root)
+        append(living, 5)
+        shipper(root, collector).ship_folder(root / living.writer_id, live=True)
+        land(*(usage(seq=number, attributes={semconv.WRITER_ID: living.writer_id}) for number in (1, 2, 3)))
+        (known,) = reconcile_inside(database, root, parse(""), now=NOW).open
+        assert known.finding.explanations[0].startswith("numbers 4-5 of under-test were acknowledged, and ClickHouse has not heard of them")
+        land(*(usage(seq=number, attributes={semconv.WRITER_ID: living.writer_id}) for number in (4, 5)))
+        assert [known.state for known in reconcile_inside(database, root, parse(""), now=NOW).known] == ["gone"]
+        living.release()
+
+
+def test_whatever_verify_finds_is_a_finding(database: Client, land: Land, tmp_path: Path) -> None:
+    def found() -> set[str]:
+        subjects = {known.finding.place.subject for known in reconcile_inside(database, tmp_path, parse("")).open}
+        assert len(subjects) == len(verify(database).findings)
+        return subjects
+
+    by, of_key = ledger_writer("w1"), ledger_writer("w2")
+    land(*(usage(seq=number) for number in (1, 2)), claimed("k", by="w2"), usage(by="w3", input_tokens="much"))
+    waits = f"quarantine {verify(database).quarantine[0]['reason']}"
+    assert found() == {waits}
+    database.command(f"ALTER TABLE usage_ledger UPDATE input_tokens = 99 WHERE seq = 2 OR writer_id = '{of_key}' SETTINGS mutations_sync = 2")
+    row = f"(SELECT * FROM usage_ledger WHERE seq = 1 AND writer_id = '{by}')"
+    database.command(f"INSERT INTO usage_ledger SELECT * REPLACE (9 AS seq, 9 AS call, key_hash + 1 AS key_hash) FROM {row}")
+    assert found() == {waits, f"writer {by} altered", f"writer {by} added", f"writer {of_key} altered", "key k unstated"}
+    database.command("TRUNCATE TABLE deliveries")
+    assert f"writer {by} never heard" in found()
+
+
+def test_findings_are_a_question_too(database: Client, land: Land) -> None:
+    land(*calls(3))
+    first = compare(database, line(5), line(cost="0.5", source="openai-cost", day=2, model="", project="p")).open
+    by_source = {known.finding.place.source: known for known in first}
+    decide(database, by_source["openai-usage"], lambda now: replace(now, state="explained", who="ada", why="a laptop"))
+    told = [tuple(row[name] for name in ("state", "interval", "place", "differences", "who", "id")) for row in answer(database, "findings").dicts()]
+    charge, usages = by_source["openai-cost"].id, by_source["openai-usage"].id
+    assert told == [
+        ("open", "2026-11-20", "openai (no model)", "USD +0.5", "tokentrail reconcile", charge),
+        ("explained", "2026-11-18", f"openai {MODEL}", "input tokens +20, output tokens +10, requests +2", "ada", usages),
+    ]
+    compare(database, line(3))
+    assert [row["id"] for row in answer(database, "findings").dicts()] == [charge]
+    assert [row["state"] for row in answer(database, "findings", {"states": []}).dicts()] == ["open", "gone"]

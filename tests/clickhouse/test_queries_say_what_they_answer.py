@@ -75,6 +75,7 @@ SLOTS = {
     "rows_without_sums": {"days": "'2026-11-18'"},
     "known_keys": {"keys": "['k']", "times": "[0]"},
     "stated_spans": {"table": "otel_traces", "wanted": "'x'", "properties": "'y'", "bounds": ""},
+    "reconcile_costs": {"relation": "usage_cost", "project": "''", "api_key": "tenant_id"},
     "reconcile_ledger": {"relation": "usage", "project": "''", "api_key": "tenant_id", "cost": "'' AS currency, NULL AS cost,"},
     "report": {"dimensions": "", "grouping": "", "order": "", "relation": "usage", "money": ""},
 }

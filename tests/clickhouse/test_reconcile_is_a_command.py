@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import pytest
 from tests.support.bills import MODEL, calls, invoice
 from tests.support.ledger_rows import Land
 from tests.support.report_server import KEY, ReportServer
-from tests.support.terminal import Ran, in_process
+from tests.support.terminal import Ran, assert_one_sentence, in_process
+from tokentrail.cli.comparison import Asked
 from tokentrail.clickhouse.client import Client
+from tokentrail.reconciling.tolerance import parse
 
 Run = Callable[..., Ran]
 
@@ -147,3 +149,42 @@ def test_money_is_not_corrected_and_a_dry_run_writes_nothing(run: Run, land: Lan
     assert done.code == 0
     assert 'entry (not sent): {"calls": 2, "input_tokens": 20, "output_tokens": 10}' in done.out
     assert database.query("SELECT count() FROM findings").rows == [(1,)]
+
+
+def test_what_no_round_can_read_is_said_before_the_first(run: Run, land: Land) -> None:
+    every = ("--bill", "openai-usage", "--live", "--every", "1h")
+    without_key, unencrypted = run(*every, OPENAI_ADMIN_KEY=""), run(*every, "--url", "http://api.example.com", OPENAI_ADMIN_KEY=KEY)
+    assert_one_sentence(without_key, "OPENAI_ADMIN_KEY is not set")
+    assert_one_sentence(unencrypted, "a key is sent over https only")
+    assert KEY not in unencrypted.err
+    assert_one_sentence(run("--bill", "focus", "--live"), "is read from a file only")
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "first", "last"),
+    [("month", None, 1, 1), ("2026-12", None, 1, 1), ("2026-11", None, -29, 1), ("7d", None, -5, 1), ("month", "2027", 1, 32)],
+)
+def test_a_month_that_begins_has_no_day_yet_and_none_has_more_than_are_over(since: str, until: str | None, first: int, last: int) -> None:
+    """On the first of December a container with `--from month` waits; it is no misuse."""
+    now = datetime(2026, 12, 1, 9, tzinfo=timezone.utc)
+    of_month = datetime(2026, 12, 1, tzinfo=timezone.utc)
+    wanted = asked(since=since, until=until).range(now)
+    assert (wanted.since, wanted.until) == (of_month + timedelta(days=first - 1), of_month + timedelta(days=last - 1))
+    assert wanted.is_empty == (first >= last)
+    assert wanted.over == (None if until else now)
+
+
+def asked(**given: Any) -> Asked:
+    """A comparison with the provider, with defaults for all that is not given."""
+    fields: dict[str, Any] = {
+        "dsn": "",
+        "source": "openai-usage",
+        "files": (),
+        "live": True,
+        "url": "",
+        "mapping": None,
+        "words": (),
+        "names": {},
+        "where": (),
+    }
+    return Asked(**fields | {"tolerance": parse(""), "project_in": "", "key_in": "", "journal": Path()} | given)

@@ -208,12 +208,14 @@ def given(name: str) -> dict[str, str]:
 ONE_TENANTS = frozenset(questions()) - {
     *(
         "condition_missing_events",
+        "condition_open_findings",
         "condition_quarantine",
         "condition_reconciliation",
         "condition_unpriced_share",
         "conservation",
         "contradictions",
         "copies",
+        "findings",
         "journals",
     ),
     *("not_understood", "processes", "reconciliation", "spans_of_a_trace"),

@@ -66,7 +66,17 @@ def test_every_question_for_people_is_on_a_dashboard() -> None:
     asked = {panel.question for board in BOARDS for row in board.rows for panel in row.panels}
     assert asked >= {
         *("tokens", "cost", "latency", "errors", "losses", "certainty", "response_cache", "spans_of_a_trace"),
-        *("processes", "reconciliation", "not_understood", "copies", "contradictions", "certainty_over_time", "arrival_over_time", "journals"),
+        *(
+            "processes",
+            "reconciliation",
+            "findings",
+            "not_understood",
+            "copies",
+            "contradictions",
+            "certainty_over_time",
+            "arrival_over_time",
+            "journals",
+        ),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from datetime import timedelta
@@ -113,6 +114,27 @@ def test_late_records_after_a_correction_open_the_finding_and_a_second_one_takes
     assert reconcile(ledger, "correct", finding, "--why", "they came late").returncode == 0
     assert finding not in {each.id for each in compare(ledger, *LINES).open}
     assert ledger.rows("SELECT sum(calls), sum(input_tokens) FROM usage WHERE toDate(ts) = '2026-11-18'") == [[5, 50]]
+
+
+def test_a_correction_that_was_taken_back_is_not_made_twice(ledger: Ledger, differing: dict[str, str]) -> None:
+    finding = differing["2026-11-18"]
+    assert reconcile(ledger, "correct", finding, "--why", "x").returncode == 0
+    assert reconcile(ledger, "reopen", finding, "--why", "y").returncode == 0
+    refused = reconcile(ledger, "correct", finding, "--why", "z")
+    assert (refused.returncode, "nothing was compared since: compare once more first" in refused.stderr) == (2, True)
+    assert finding not in {each.id for each in compare(ledger, *LINES).open}, "with the entry nothing differs"
+    assert ledger.rows("SELECT sum(calls) FROM usage WHERE toDate(ts) = '2026-11-18'") == [[5]]
+
+
+def test_a_round_that_waits_for_a_provider_ends_at_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "k")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = InPipe("reconcile", "--bill", "openai-usage", "--live", "--url", url, "--every", "1h", "--dsn", ledger.dsn)
+        connection, _ = silent.accept()  # the provider never answers
+        with connection:
+            code, said, errors = command.end(signal.SIGTERM)
+    assert (code, said, errors) == (0, "", "")
 
 
 def test_rounds_go_on_whatever_happens_and_end_in_order(ledger: Ledger, tmp_path: Path) -> None:

@@ -132,6 +132,18 @@ def sizes() -> Iterator[Row]:
             yield {"ServiceName": service, "MetricName": semconv.METRIC_JOURNAL_BYTES, "TimeUnix": moment_of_it, "Value": 4096.0 * minute}
 
 
+def findings() -> Iterator[Row]:
+    """Findings of bills in all states, of which one was found twice at the same moment, and one within."""
+    for number, (state, tenant) in enumerate(zip(("open", "explained", "corrected", "gone") * 2, TENANTS, strict=False)):
+        figures = {"measures": ["cost USD", "input_tokens"], "stated": ["12.5", str(number)], "counted": ["-0.000001", "1000000"]}
+        place = {"source": "openai-cost", "provider": "openai", "project": tenant, "starts": "2026-11-18 00:00:00", "ends": "2026-11-19 00:00:00"}
+        row = {"id": f"{number:012x}", "version": 1, "row_id": "1", "state": "open", "who": "tokentrail reconcile", "explanations": [tenant]}
+        yield row | place | figures
+        yield row | place | figures | {"row_id": "2", "explanations": ["said too late"], "at": "2100-01-01 00:00:00.000"}
+        yield row | place | figures | {"version": 2, "state": state, "who": tenant, "why": tenant}
+    yield {"id": "f" * 12, "version": 1, "row_id": "1", "state": "open", "who": "x", "source": "journal", "subject": "writer 'x'"}
+
+
 def fill(client: Client) -> None:
     """Puts everything into an empty, migrated database."""
     rows = [*calls()]
@@ -139,4 +151,5 @@ def fill(client: Client) -> None:
     client.insert_json("usage_landing", [*rows[:50], *disorder()])
     client.insert_json("otel_traces", spans())
     client.insert_json("otel_metrics_gauge", sizes())
+    client.insert_json("findings", findings())
     load(client, parse(PRICES))

@@ -78,6 +78,7 @@ CONDITIONS: Final = (
     Condition("missing_events", "page", 15, "records"),
     Condition("reconciliation", "page", 15, "records"),
     Condition("quarantine", "ticket", 0, "records"),
+    Condition("open_findings", "ticket", 0, "findings"),
 )
 BY_NAME: Final = {condition.name: condition for condition in CONDITIONS}
 

@@ -11,7 +11,6 @@ The default workspace and requests from the console's workbench have no workspac
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -47,7 +46,6 @@ _KNOWN: Final = frozenset(
     }
 )
 _WRITES: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
-_NAME: Final = re.compile(r"\w{1,60}", re.ASCII)
 
 
 def _rows(pages: Iterator[Page], measured: str, notes: Notes) -> Iterator[tuple[Page, Mapping[str, Any], Mapping[str, Any]]]:
@@ -83,8 +81,8 @@ def _usage_lines(source: str, span: Mapping[str, Any], row: Mapping[str, Any], n
     if "amount" in row or "uncached_input_tokens" not in row:
         raise BillError("it is no report of usage: costs are read by anthropic-cost")
     written = mapping_of(row.get("cache_creation"), "cache_creation")
-    _note_unknown(row, _KNOWN, notes)
-    _note_unknown(written, frozenset(_WRITES), notes)
+    notes.say_unknown(row, _KNOWN)
+    notes.say_unknown(written, _WRITES)
     fresh = count(row["uncached_input_tokens"], "uncached_input_tokens") or 0
     reads = count(row.get("cache_read_input_tokens"), "cache_read_input_tokens") or 0
     short, hour = (count(written.get(name), name) or 0 for name in _WRITES)
@@ -107,18 +105,12 @@ def _usage_lines(source: str, span: Mapping[str, Any], row: Mapping[str, Any], n
         yield BillLine(source=source, item="web_search", quantity=Decimal(searches), unit="calls", **shared)
 
 
-def _note_unknown(row: Mapping[str, Any], known: frozenset[str], notes: Notes) -> None:
-    for name, value in row.items():
-        if name not in known and value and isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-            notes.say(f"the field {name if _NAME.fullmatch(name) else 'of a strange name'}, which is not known, was not read")
-
-
 def _costs_of(source: str, pages: Iterator[Page], notes: Notes) -> Iterator[BillLine]:
     for page, span, row in _rows(pages, "cost", notes):
         try:
             if "amount" not in row:
                 raise BillError("it is no report of costs: usage is read by anthropic-usage")  # noqa: TRY301 - the place is added below
-            _note_unknown(row, _KNOWN, notes)
+            notes.say_unknown(row, _KNOWN)
             paid = EXACT.multiply(amount(row["amount"], "amount"), _CENTS)
             item = text(row.get("description")) or text(row.get("token_type")) or text(row.get("cost_type"))
             yield BillLine(source=source, cost=paid, currency=currency(row.get("currency")), item=item, **_shared(span, row))
@@ -208,6 +200,7 @@ READERS: Final = (
     Reader(
         name="anthropic-usage",
         title="Anthropic: usage of messages",
+        provider="anthropic",
         states=("tokens", "items"),
         by=_USAGE_BY,
         files=_FILES,
@@ -218,6 +211,7 @@ READERS: Final = (
     Reader(
         name="anthropic-cost",
         title="Anthropic: costs of the organization",
+        provider="anthropic",
         states=("cost",),
         by=("model", "project", "batch", "service_tier", "item"),
         files=_FILES,
@@ -228,6 +222,7 @@ READERS: Final = (
     Reader(
         name="anthropic-analytics-usage",
         title="Anthropic: usage, of the Analytics API (beta)",
+        provider="anthropic",
         states=("tokens", "requests", "items"),
         by=_USAGE_BY,
         files=_FILES,
@@ -238,6 +233,7 @@ READERS: Final = (
     Reader(
         name="anthropic-analytics-cost",
         title="Anthropic: costs, of the Analytics API (beta)",
+        provider="anthropic",
         states=("cost",),
         by=_USAGE_BY,
         files=_FILES,

@@ -23,7 +23,7 @@ from tokentrail.bills.mapping import BillMapping
 from tokentrail.bills.meters import meter_of, model_of, service_of, size_of, words_of
 from tokentrail.bills.reader import Reader
 from tokentrail.bills.report import Notes
-from tokentrail.bills.tables import csv_rows, is_parquet
+from tokentrail.bills.tables import csv_rows, different_files, is_parquet
 from tokentrail.bills.values import Numbers, currency, moment, whole
 from tokentrail.compat.own_names import provider_name
 from tokentrail.money import EXACT
@@ -50,7 +50,7 @@ def _from_files(paths: Sequence[Path], notes: Notes, mapping: BillMapping) -> It
     if said := [name for name in ("columns", "units", "constants", "meters") if getattr(mapping, name)]:
         raise BillError(f"a report in FOCUS has columns of its own: of a mapping, [values.model] is taken, and not [{said[0]}]")
     models = mapping.values.get("model", {})
-    for path in paths:
+    for path in different_files(paths, notes):
         for place, row in _parquet(path) if is_parquet(path) else _csv(path, mapping):
             try:
                 line = _line(row, models, notes)

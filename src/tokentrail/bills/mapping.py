@@ -123,14 +123,18 @@ def mapping_with(pairs: Iterable[str], base: BillMapping | None = None) -> BillM
 
 
 def guessed(header: Sequence[str], given: BillMapping) -> Mapping[str, tuple[int, ...]]:
-    """Returns the places of each field's columns. Raises `BillError` for a column that is not there, or is there twice."""
+    """Returns the places of each field's columns: those that were given, and of other columns those whose names say so.
+
+    Raises `BillError` for a column that is not there, or is there twice.
+    """
     names = [each.strip() for each in header]
-    lower = [each.lower().replace(" ", "_") for each in names]
-    found: dict[str, tuple[int, ...]] = {}
+    found = {name: tuple(_place(each, names) for each in columns) for name, columns in given.columns.items()}
+    taken = {place for places in found.values() for place in places}
+    lower = ["" if place in taken else each.lower().replace(" ", "_") for place, each in enumerate(names)]
     for name in NAMES:
-        if name in given.columns:
-            found[name] = tuple(_place(each, names) for each in given.columns[name])
-        elif name not in given.constants and (word := next((word for word in _WORDS.get(name, (name,)) if word in lower), "")):
+        if name in found or name in given.constants:
+            continue
+        if word := next((word for word in _WORDS.get(name, (name,)) if word in lower), ""):
             found[name] = (lower.index(word),)
     return found
 

@@ -42,7 +42,7 @@ class _Rules:
 
 @lru_cache(maxsize=1)
 def _rules() -> _Rules:
-    found: Mapping[str, Any] = document(resources.files("tokentrail.bills").joinpath("meters.toml").read_text(encoding="utf-8"))
+    found: Mapping[str, Any] = document(resources.files(__package__).joinpath("meters.toml").read_text(encoding="utf-8"))
     pattern: Callable[[Mapping[str, Any]], re.Pattern[str]] = lambda each: re.compile(each["pattern"])  # noqa: E731 - one line of many below
     return _Rules(
         services=tuple((each["provider"], tuple(each["columns"]), re.compile(each["pattern"], re.IGNORECASE)) for each in found["service"]),

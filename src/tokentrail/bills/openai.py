@@ -86,7 +86,6 @@ _QUANTITIES: Final = {
 _KNOWN: Final = frozenset({"num_model_requests", *_PARTS, *_QUANTITIES, *(name for names in _COUNTS.values() for name in names)})
 _DETAILS: Final = ("user_id", "size", "source", "context_level", "vector_store_id", "api_source")
 _RESULT: Final = re.compile(r"organization\.usage\.([a-z0-9_]+)\.result")
-_NAME: Final = re.compile(r"\w{1,60}", re.ASCII)
 
 
 def _usage_of(pages: Iterator[Page], notes: Notes) -> Iterator[BillLine]:
@@ -127,9 +126,7 @@ def _usage_line(kind: str, bucket: Mapping[str, Any], result: Mapping[str, Any],
             counts[name] = sum(stated)
     measured = next((each for each in _QUANTITIES if result.get(each) is not None), "")
     is_aside = kind.startswith("web_search")  # the model's own request is among the completions
-    for name, value in result.items():
-        if name not in _KNOWN and value and not isinstance(value, (str, bool, Mapping, list)):
-            notes.say(f"the field {name if _NAME.fullmatch(name) else 'of a strange name'}, which is not known, was not read")
+    notes.say_unknown(result, _KNOWN)
     batch = result.get("batch")
     return BillLine(
         source="openai-usage",
@@ -238,6 +235,7 @@ READERS: Final = (
     Reader(
         name="openai-usage",
         title="OpenAI: usage of the organization",
+        provider="openai",
         states=("tokens", "requests", "items"),
         by=("model", "project", "api_key", "batch", "service_tier", "item"),
         files=("json", "jsonl"),
@@ -248,6 +246,7 @@ READERS: Final = (
     Reader(
         name="openai-cost",
         title="OpenAI: costs of the organization",
+        provider="openai",
         states=("cost", "items"),
         by=("model", "project", "api_key", "item"),
         files=("json", "jsonl"),

@@ -159,6 +159,7 @@ READERS: Final = (
     Reader(
         name="openrouter",
         title="OpenRouter: activity",
+        provider="openrouter",
         states=("tokens", "requests", "cost"),
         by=("model", "project", "api_key"),
         files=("json", "jsonl", "csv"),

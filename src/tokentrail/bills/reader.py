@@ -55,5 +55,7 @@ class Reader:
     """Where a file comes from."""
     from_files: FromFiles
     live: Live | None = None
+    provider: str = ""
+    """The provider of all lines; empty where each line says of which."""
     mapped: bool = False
     """Whether a mapping of columns is taken."""

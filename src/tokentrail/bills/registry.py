@@ -17,7 +17,7 @@ from tokentrail.bills.reader import Live, Reader
 from tokentrail.bills.report import Notes, Report, Window
 from tokentrail.wording import did_you_mean
 
-__all__ = ["READERS", "read_file", "read_live", "reader_named"]
+__all__ = ["READERS", "read_file", "read_live", "reader_named", "refuse_live"]
 
 READERS: Final[tuple[Reader, ...]] = (*openai.READERS, *anthropic.READERS, *openrouter.READERS, *focus.READERS, *table.READERS)
 """The order of lists."""
@@ -66,23 +66,37 @@ def read_live(
     """
     live = _live_of(reader_named(name), since, until, bucket)
     moment = now or datetime.now(timezone.utc)
-    variable, key = key_of(live.variables, live.key, environment)
-    access = Access(url or live.url, live.headers(key), variable, patience)
+    access = _access_to(live, url, environment, patience)
     notes = Notes()
     window = Window(since.astimezone(timezone.utc), until.astimezone(timezone.utc), bucket or live.buckets[0])
     return Report(name, _closing(access, live.read(access, window, notes)), notes, _complete_until(live, window, moment))
 
 
-def _live_of(reader: Reader, since: datetime, until: datetime, bucket: str) -> Live:
+def refuse_live(name: str, url: str = "", environment: Mapping[str, str] = os.environ) -> None:
+    """Raises `BillError` where no live read can succeed: a report without an API, a key that is not set, an address to which no key is sent."""
+    _access_to(_api_of(reader_named(name)), url, environment)
+
+
+def _access_to(live: Live, url: str, environment: Mapping[str, str], patience: Patience | None = None) -> Access:
+    variable, key = key_of(live.variables, live.key, environment)
+    return Access(url or live.url, live.headers(key), variable, patience)
+
+
+def _api_of(reader: Reader) -> Live:
     if reader.live is None:
         raise BillError(f"{reader.name} is read from a file only: {reader.where}")
+    return reader.live
+
+
+def _live_of(reader: Reader, since: datetime, until: datetime, bucket: str) -> Live:
+    live = _api_of(reader)
     if since.tzinfo is None or until.tzinfo is None:
         raise BillError("the times of a report need a time zone")
     if until <= since:
         raise BillError("the time that is asked for ends before it starts")
-    if bucket and bucket not in reader.live.buckets:
-        raise BillError(f"{reader.name} has intervals of {', '.join(reader.live.buckets)}, not {bucket}")
-    return reader.live
+    if bucket and bucket not in live.buckets:
+        raise BillError(f"{reader.name} has intervals of {', '.join(live.buckets)}, not {bucket}")
+    return live
 
 
 def _closing(access: Access, lines: Iterator[BillLine]) -> Iterator[BillLine]:

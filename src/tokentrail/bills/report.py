@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
 
 from tokentrail.bills.line import BillLine
 
 __all__ = ["Notes", "Report", "Window"]
+
+_NAME: Final = re.compile(r"\w{1,60}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,12 @@ class Notes:
     def say(self, sentence: str, rows: int = 1) -> None:
         """Adds rows to a sentence."""
         self._said[sentence] += rows
+
+    def say_unknown(self, row: Mapping[str, Any], known: Container[str]) -> None:
+        """Says which numbers of an API's row are not known: a count that the provider has added since."""
+        for name, value in row.items():
+            if name not in known and value and isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+                self.say(f"the field {name if _NAME.fullmatch(name) else 'of a strange name'}, which is not known, was not read")
 
     @property
     def said(self) -> Mapping[str, int]:

@@ -16,7 +16,7 @@ from tokentrail.bills.line import BillLine
 from tokentrail.bills.mapping import COUNT_NAMES, BillMapping, guessed, listed
 from tokentrail.bills.reader import Reader
 from tokentrail.bills.report import Notes
-from tokentrail.bills.tables import csv_rows
+from tokentrail.bills.tables import csv_rows, different_files
 from tokentrail.bills.values import Numbers, currency, moment, whole
 from tokentrail.compat.own_names import provider_name
 from tokentrail.money import EXACT
@@ -61,6 +61,8 @@ class _Plan:
             raise BillError(f"no column is known as a time: say which with starts=COLUMN; it has {listed(header)}")
         if "provider" not in self._places and "provider" not in mapping.constants:
             raise BillError("no column is known as the provider: say which with provider=COLUMN, or provider==NAME for all rows")
+        if "cost" in self._places and not mapping.constants.get("currency") and "currency" not in self._places:
+            raise BillError("no column is known as the currency of its cost: say which with currency=COLUMN, or currency==USD for all rows")
         self._counts = [name for name in COUNT_NAMES if name in self._places]
         self._by_meter = "meter" in self._places
         if self._by_meter and not mapping.meters:
@@ -186,7 +188,7 @@ _LENGTHS: Final[Mapping[str, timedelta]] = {"1m": timedelta(minutes=1), "1h": ti
 
 
 def _from_files(paths: Sequence[Path], notes: Notes, mapping: BillMapping) -> Iterator[BillLine]:
-    for path in paths:
+    for path in different_files(paths, notes):
         yield from _lines_of(path, notes, mapping)
 
 

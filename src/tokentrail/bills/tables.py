@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import codecs
 import csv
+import filecmp
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from tokentrail.bills.errors import BillError
 from tokentrail.bills.pages import opened
+from tokentrail.bills.report import Notes
 
-__all__ = ["csv_rows", "is_parquet"]
+__all__ = ["csv_rows", "different_files", "is_parquet"]
 
 LONGEST_LINE: Final = 2**20
 LONGEST_ROW: Final = 1_000
@@ -26,6 +28,27 @@ def is_parquet(path: Path) -> bool:
     """Whether a file is a Parquet file, by its first bytes."""
     with opened(path) as file:
         return file.peek(4)[:4] == b"PAR1"
+
+
+def different_files(paths: Sequence[Path], notes: Notes) -> list[Path]:
+    """Returns the files without those whose bytes another one of them has: the same file under two names, or named twice.
+
+    Rows of a table have no identity by which a second copy could be told from a second charge of the same amount.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if any(_are_alike(path, other) for other in found):
+            notes.say("a file that is there twice was read once")
+        else:
+            found.append(path)
+    return found
+
+
+def _are_alike(one: Path, other: Path) -> bool:
+    try:
+        return one.stat().st_size > 0 and filecmp.cmp(one, other, shallow=False)
+    except OSError:  # the reader says of which file, and why
+        return False
 
 
 def csv_rows(path: Path, delimiter: str = "", encoding: str = "") -> Iterator[tuple[int, list[str]]]:

@@ -13,7 +13,7 @@ import click
 
 from tokentrail.bills.errors import BillError
 from tokentrail.bills.mapping import mapping_with, read_mapping
-from tokentrail.bills.registry import read_file, read_live, reader_named
+from tokentrail.bills.registry import read_file, read_live, reader_named, refuse_live
 from tokentrail.bills.report import Report
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.paths import NamedPath
@@ -29,6 +29,7 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 _EVERY: Final = re.compile(r"(\d{1,6})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LIVE_DAYS: Final = "7d"
+_A_MONTH: Final = timedelta(days=32)
 
 
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
@@ -179,28 +180,28 @@ class Asked:
         if self.source is not None and bool(self.files) == self.live:
             raise Misuse("give --file for a saved report, or --live to ask the provider: one of them.")
         if self.source is not None:
-            reader = reader_named(self.source)
-            if self.live and reader.live is None:
-                raise Misuse(f"{reader.name} is read from a file only: {reader.where}.")
+            reader_named(self.source)
+            if self.live:
+                refuse_live(self.source, self.url)
         for file in self.files:
             if not file.is_file():
                 raise Misuse(f"there is no file {file}.")
-        self.range(datetime.now(timezone.utc))
+        now = datetime.now(timezone.utc)
+        if self.range(now).is_empty and self.range(now + _A_MONTH).is_empty:  # on the first of a month `--from month` has no day that is over
+            raise Misuse("the range has no whole day (UTC): --from is not a day before --to (--to is excluded).")
 
     def range(self, now: datetime) -> Range:
-        """Returns the days of a round. Raises `Misuse` for what is no time, and for a range without a day."""
+        """Returns the days of a round. Raises `Misuse` for what is no time."""
         since = self.since or (_LIVE_DAYS if self.live else None)
         try:
             first = None if since is None else _moment(parse_time(since, now=now))
             end = None if since is None else end_of(since)
-            until = self.until or end
-            last = _moment(parse_time("today", now=now)) if until is None else _moment(until if until == end else parse_time(until, now=now))
+            today = _moment(parse_time("today", now=now))
+            last = _moment(parse_time(self.until, now=now)) if self.until else min(today, _moment(end)) if end else today
         except ValueError as error:
             raise Misuse(f"{str(error).rstrip('.')}.") from None
-        wanted = replace(whole_days(first, last), as_stated=not self.live and until is None)
-        if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
-            raise Misuse("the range has no whole day (UTC): --from is not a day before --to (--to is excluded).")
-        return wanted
+        as_stated = not (self.live or self.until or end)
+        return replace(whole_days(first, last), as_stated=as_stated, over=None if self.until else now)
 
     def report(self, wanted: Range) -> list[Report]:
         """Reads the bill. Raises `BillError`."""

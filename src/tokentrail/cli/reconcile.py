@@ -23,7 +23,7 @@ from tokentrail.cli.suggest import Choice, Group
 from tokentrail.clickhouse.client import Client
 from tokentrail.importing.run import Sender, StoppedError
 from tokentrail.journal.exporter import endpoint_problem
-from tokentrail.reconciling.correction import CannotCorrectError, Entry, described, entry_arrived, entry_of, read_entry
+from tokentrail.reconciling.correction import CannotCorrectError, Entry, arrived_entries, described, entry_of, read_entry
 from tokentrail.reconciling.states import STATES, Known, State
 from tokentrail.reconciling.store import BusyError, decide, history, known_findings
 from tokentrail.settings import Settings
@@ -166,9 +166,7 @@ def correct(*, finding: str, why: str, who: str | None, dsn: str, tenant: str | 
         raise Misuse(f"{problem.rstrip('.')}.")
     with opened(dsn) as client:
         known = _one(client, finding)
-        if known.state == "gone":
-            raise Misuse(f"finding {known.id} is gone: its difference has vanished, and there is nothing to correct.")
-        if known.state == "corrected" and entry_arrived(client, known):
+        if _is_corrected(client, known):
             note(f"finding {known.id} is corrected, and its entry is in the ledger")
             show_finding(known)
             return
@@ -177,6 +175,8 @@ def correct(*, finding: str, why: str, who: str | None, dsn: str, tenant: str | 
         def corrected(now: Known) -> Known:
             if now.state == "corrected":  # by another process, at this moment: its entry is the one
                 return now
+            if now.is_uncompared:  # taken back before the entry has arrived: it counts as soon as it does, and another one would count, too
+                return replace(now, state="corrected", who=name, why=reason)
             entry = entry_of(now.finding, now.version + 1, tenant=payer, why=reason)
             return replace(now, state="corrected", who=name, why=reason, entry=entry.text)
 
@@ -191,6 +191,16 @@ def correct(*, finding: str, why: str, who: str | None, dsn: str, tenant: str | 
     if stopped:
         note(f"stopped: {stopped}")
         click.get_current_context().exit(1)
+
+
+def _is_corrected(client: Client, known: Known) -> bool:
+    """Whether a finding's correction is in the ledger. Raises `Misuse` for a finding that is not to be corrected."""
+    if known.state == "gone":
+        raise Misuse(f"finding {known.id} is gone: its difference has vanished, and there is nothing to correct.")
+    is_there = bool(arrived_entries(client, [known]))
+    if known.is_uncompared and is_there:
+        raise Misuse(f"finding {known.id} was corrected, its entry is in the ledger, and nothing was compared since: compare once more first.")
+    return known.state == "corrected" and is_there
 
 
 def _send(entry: Entry, settings: Settings, patience: float) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Final
 
 import click
 
 from tokentrail.bills.errors import BillError
+from tokentrail.bills.registry import reader_named
 from tokentrail.cli.address import opened
 from tokentrail.cli.comparison import Asked
 from tokentrail.cli.errors import Misuse
@@ -17,10 +20,10 @@ from tokentrail.cli.stdout import note
 from tokentrail.cli.tables import shown
 from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import Client
-from tokentrail.process.signals import Stop
+from tokentrail.process.signals import ended_by_signals
 from tokentrail.reconciling.cells import whole_days
 from tokentrail.reconciling.counted import Sides
-from tokentrail.reconciling.rounds import Outcome, reconcile_bill, reconcile_inside
+from tokentrail.reconciling.rounds import Outcome, reconcile_bill, reconcile_inside, report_without_lines
 from tokentrail.reconciling.states import Known
 from tokentrail.wording import counted
 
@@ -35,13 +38,16 @@ def _round(client: Client, asked: Asked) -> Outcome:
     wanted = asked.range(now)
     if asked.source is None:
         return reconcile_inside(client, asked.journal, asked.tolerance, now=now, since=wanted.since)
+    if wanted.is_empty:
+        return Outcome(remarks=["no day of the range is over yet: nothing was compared"])
     sides = Sides(asked.project_in, asked.key_in, asked.names, asked.where)
     reports = asked.report(wanted)
     complete = [report.complete_until for report in reports if report.complete_until is not None]
     if complete and wanted.until is not None and min(complete) < wanted.until:
-        wanted = whole_days(wanted.since, min(complete))
+        wanted = replace(wanted, until=whole_days(None, min(complete)).until)
     lines = (line for report in reports for line in report)
-    outcome = reconcile_bill(client, lines, sides, asked.tolerance, wanted, now=now)
+    otherwise = report_without_lines(reader_named(asked.source))
+    outcome = reconcile_bill(client, lines, sides, asked.tolerance, wanted, now=now, otherwise=otherwise)
     outcome.remarks += [f"{counted(rows, 'row')} of the report: {sentence}" for report in reports for sentence, rows in report.notes.items()]
     if complete:
         outcome.remarks.append(f"the provider says that its figures are whole until {min(complete):%Y-%m-%d %H:%M} UTC: later days were left out")
@@ -64,12 +70,18 @@ def once(asked: Asked, *, as_json: bool) -> None:
 
 
 def rounds(asked: Asked, seconds: float, *, as_json: bool) -> None:
-    """Does a round after the other until the process is asked to end: one line a round, and a round that fails does not end it."""
-    with Stop() as stop, stop.on_signals():
-        while not stop.asked:
-            click.echo(_line(asked, as_json=as_json))
-            sys.stdout.flush()
-            stop.wait(seconds)
+    """Does a round after the other until the process is asked to end: one line a round, and a round that fails does not end it.
+
+    A round that waits for a provider, which may take minutes, is ended in the middle: what a round writes, it writes at once at its end.
+    """
+    try:
+        with ended_by_signals():
+            while True:
+                click.echo(_line(asked, as_json=as_json))
+                sys.stdout.flush()
+                time.sleep(seconds)
+    except (KeyboardInterrupt, SystemExit):  # of a signal: the container's end is no failure
+        return
 
 
 def _line(asked: Asked, *, as_json: bool) -> str:

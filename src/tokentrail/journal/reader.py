@@ -224,12 +224,14 @@ class Summary:
     """The contents of a writer's folder: for adoption and for `tokentrail journal status`.
 
     `missing`: numbers that are neither acknowledged, nor in the folder, nor refused. `unreported`: refused numbers that no record reports.
+    `acknowledged` is the highest number that is acknowledged, or was refused and reported.
     """
 
     writer_id: str
     header: Header
     records: int = 0
     waiting: int = 0
+    acknowledged: int = 0
     last_seq: int = 0
     closed: bool = False
     damaged_bytes: int = 0
@@ -247,7 +249,7 @@ def summarize(folder: Path, *, live: bool = False) -> Summary:
     """Reads a whole folder once, acknowledged records included."""
     stated = layout.load_cursor(folder)
     cursor = validate_cursor(folder, stated)
-    summary = Summary(folder.name, header_of(folder), unreported=load_refused(folder))
+    summary = Summary(folder.name, header_of(folder), acknowledged=stated.last_seq, unreported=load_refused(folder))
     end, first = cursor, True
     begin = next((path.name for path in layout.segments(folder)), "")
     for found in read(folder, layout.Cursor(), live=live):

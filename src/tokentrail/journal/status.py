@@ -25,6 +25,7 @@ class WriterStatus:
     state: str  # alive | closed | dead | unknown (no locks, and no closing record) | newer (written by a newer tokentrail, left to that version)
     records: int
     waiting: int
+    acknowledged: int  # the highest number that a Collector has acknowledged, refused numbers included; 0 for none
     last_seq: int
     missing: list[tuple[int, int]]
     unreported: list[tuple[int, int]]  # refused numbers that no record in the journal reports
@@ -56,6 +57,7 @@ def _status(folder: Path, alive: bool | None) -> WriterStatus:
         state="alive" if alive else "newer" if not summary.readable else ended,
         records=summary.records,
         waiting=summary.waiting,
+        acknowledged=summary.acknowledged,
         last_seq=summary.last_seq,
         missing=summary.missing,
         unreported=summary.unreported,

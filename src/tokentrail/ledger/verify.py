@@ -18,6 +18,7 @@ What was removed on purpose (`tokentrail erase`, `tokentrail retention`) is not 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -28,10 +29,19 @@ from tokentrail.ledger.rollup import different_days
 from tokentrail.ledger.writers import Completed, Writer, absent_in_both, completed, look
 from tokentrail.wording import counted
 
-__all__ = ["Completed", "Verification", "Writer", "verify"]
+__all__ = ["Completed", "Problem", "Verification", "Writer", "verify"]
 
 PATIENCE: Final = 5.0
 """Seconds within which numbers that seem absent are queried again, while records arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as it was numbered and as it arrived. `subject` names it in the same words in every run."""
+
+    subject: str
+    sentence: str
+    service_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,35 +78,40 @@ class Verification:
     @property
     def findings(self) -> list[str]:
         """One sentence for each finding."""
-        found = []
-        for writer in self.writers:
-            problems = (
-                (writer.missing, "never arrived", "never arrived"),
-                (writer.lost_calls, "arrived, but its call is not in the ledger", "arrived, but their calls are not in the ledger"),
-                (writer.lost_quarantine, "is gone from quarantine", "are gone from quarantine"),
-                (writer.altered, "counts something else in the ledger than what arrived", "count something else in the ledger than what arrived"),
-                (writer.added, "is in the ledger and never arrived", "are in the ledger and never arrived"),
-                (writer.refused, "was refused by the journal", "were refused by the journal"),
-                (writer.damaged, "is damaged in the journal", "are damaged in the journal"),
-            )
-            found += [
-                f"writer {writer.writer_id}: " + (f"number {numbers} {one}" if numbers.isdigit() else f"numbers {numbers} {several}")
-                for numbers, one, several in problems
-                if numbers
-            ]
+        days = [f"the sums of {day['day']} are not those of the ledger: tokentrail rollup --rebuild" for day in self.different_days]
+        return [problem.sentence for problem in self.problems] + days
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All findings but those of the sums by day."""
+        found = [problem for writer in self.writers for problem in _problems_of(writer)]
         for row in self.doubled:
             numbers = write(join((call, call) for call in row["calls"]))
-            named = [f"calls {numbers} of writer {row['writer_id']}"] if numbers else []
-            named += [f"claimed key {key!r}" for key in row["keys"]]
-            found += [f"{one}: copies lie on several shards, and count more than once: docs/cluster.md" for one in named]
-        found += [f"claimed key {key['key']!r} arrived and is not in the ledger" for key in self.lost_keys]
-        found += [f"writer {writer_id} was never heard, and rows of the ledger name it: {numbers}" for writer_id, numbers in self.unheard.items()]
-        found += [f"claimed key {key['key']!r} counts in the ledger what no record has stated" for key in self.unstated_keys]
+            named = [(f"writer {row['writer_id']}", f"calls {numbers} of writer {row['writer_id']}")] if numbers else []
+            named += [(f"key {key}", f"claimed key {key!r}") for key in row["keys"]]
+            found += [
+                Problem(f"{subject} on several shards", f"{one}: copies lie on several shards, and count more than once: docs/cluster.md")
+                for subject, one in named
+            ]
+        found += [Problem(f"key {key['key']} lost", f"claimed key {key['key']!r} arrived and is not in the ledger") for key in self.lost_keys]
+        found += [
+            Problem(f"writer {writer_id} never heard", f"writer {writer_id} was never heard, and rows of the ledger name it: {numbers}")
+            for writer_id, numbers in self.unheard.items()
+        ]
+        found += [
+            Problem(f"key {key['key']} unstated", f"claimed key {key['key']!r} counts in the ledger what no record has stated")
+            for key in self.unstated_keys
+        ]
         keys = list(dict.fromkeys(said["key"] for said in self.conflicts))
-        found += [f"claimed key {key!r}: different numbers were said" for key in keys]
-        found += [f"{counted(reason['records'], 'record')} in quarantine: {reason['reason']}" for reason in self.quarantine]
-        found += [f"record {record['id']} in quarantine is not as it arrived" for record in self.altered_quarantine]
-        found += [f"the sums of {day['day']} are not those of the ledger: tokentrail rollup --rebuild" for day in self.different_days]
+        found += [Problem(f"key {key} contested", f"claimed key {key!r}: different numbers were said") for key in keys]
+        found += [
+            Problem(f"quarantine {reason['reason']}", f"{counted(reason['records'], 'record')} in quarantine: {reason['reason']}")
+            for reason in self.quarantine
+        ]
+        found += [
+            Problem(f"record {record['id']} in quarantine", f"record {record['id']} in quarantine is not as it arrived")
+            for record in self.altered_quarantine
+        ]
         return found
 
     def as_dict(self) -> dict[str, Any]:
@@ -141,6 +156,22 @@ def verify(client: Client, *, all_writers: bool = True) -> Verification:
         different_days=different_days(client),
         not_taken=answer(client, "not_taken").dicts(),
     )
+
+
+def _problems_of(writer: Writer) -> Iterator[Problem]:
+    problems = (
+        ("missing", writer.missing, "never arrived", "never arrived"),
+        ("lost calls", writer.lost_calls, "arrived, but its call is not in the ledger", "arrived, but their calls are not in the ledger"),
+        ("lost from quarantine", writer.lost_quarantine, "is gone from quarantine", "are gone from quarantine"),
+        ("altered", writer.altered, "counts something else in the ledger than what arrived", "count something else in the ledger than what arrived"),
+        ("added", writer.added, "is in the ledger and never arrived", "are in the ledger and never arrived"),
+        ("refused", writer.refused, "was refused by the journal", "were refused by the journal"),
+        ("damaged", writer.damaged, "is damaged in the journal", "are damaged in the journal"),
+    )
+    for what, numbers, one, several in problems:
+        if numbers:
+            said = f"number {numbers} {one}" if numbers.isdigit() else f"numbers {numbers} {several}"
+            yield Problem(f"writer {writer.writer_id} {what}", f"writer {writer.writer_id}: {said}", writer.service_name)
 
 
 def _arriving(client: Client) -> bool:

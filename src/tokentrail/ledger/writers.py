@@ -62,6 +62,11 @@ class Writer:
         return any(getattr(self, name) for name in _APART)
 
     @property
+    def highest_heard(self) -> int:
+        """The highest number that arrived, was stated by a closing record, or was told to be refused or damaged."""
+        return max([self.last_seq, *(high for told in (self.refused, self.damaged) for _, high in ranges.parse(told))])
+
+    @property
     def settled(self) -> bool:
         """Whether the writer is closed and complete, without refused, damaged or late numbers."""
         return self.state == "complete" and not (self.refused or self.damaged or self.after_closing)

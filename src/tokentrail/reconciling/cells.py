@@ -7,7 +7,7 @@ Lines that lie within one UTC day are summed to that day; any other interval is 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -15,27 +15,45 @@ from typing import Final
 
 from tokentrail.bills.line import BillLine
 from tokentrail.idempotency import shorten
+from tokentrail.money import EXACT
 from tokentrail.reconciling.finding import Place, cost_of
 
 __all__ = ["REQUESTS", "Billed", "Interval", "Range", "Report", "reports_of", "whole_days"]
 
 Interval = tuple[datetime, datetime]
 _DAY: Final = timedelta(days=1)
+_SHORTEST_DAY: Final = timedelta(hours=23)
+_FARTHEST: Final = timedelta(hours=14)
+"""No time zone is farther from UTC."""
 _YEARS: Final = (2000, 2261)
 REQUESTS: Final = "requests"
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Whole UTC days to compare; None for no bound. `until` is excluded. `as_stated`: no further than the report's last line, as of a saved file."""
+    """Whole UTC days to compare; None for no bound. `until` is excluded. `as_stated`: no further than the report's last line, as of a saved file.
+
+    `over`: no interval that ends later, since it lasts still.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     as_stated: bool = False
+    over: datetime | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no day in the range."""
+        return self.since is not None and self.until is not None and self.since >= self.until
 
     def holds(self, interval: Interval) -> bool:
-        """Whether an interval lies in the range."""
-        return (self.since is None or interval[0] >= self.since) and (self.until is None or interval[1] <= self.until)
+        """Whether an interval lies in the range. A day or month of another zone is in the range with which it has most in common."""
+        starts, ends = interval
+        middle = starts + (ends - starts) / 2
+        slack = _FARTHEST if ends - starts >= _SHORTEST_DAY else timedelta()
+        after = self.since is None or (starts >= self.since - slack and middle >= self.since)
+        before = self.until is None or (ends <= self.until + slack and middle < self.until)
+        return after and before and (self.over is None or ends <= self.over)
 
 
 @dataclass(slots=True)
@@ -58,7 +76,7 @@ class Billed:
 
 def _add(figures: dict[str, Decimal], others: Mapping[str, Decimal]) -> None:
     for name, value in others.items():
-        figures[name] = figures.get(name, Decimal(0)) + value
+        figures[name] = EXACT.add(figures.get(name, Decimal(0)), value)
 
 
 @dataclass(slots=True)
@@ -69,6 +87,8 @@ class Report:
     provider: str
     cells: dict[tuple[Interval, str, str, str], Billed] = field(default_factory=lambda: defaultdict(Billed))
     lines: int = 0
+    usual: Sequence[str] = ()
+    """What a report without lines would state, if there were any."""
 
     def add(self, interval: Interval, line: BillLine) -> None:
         """Adds a line."""
@@ -86,7 +106,7 @@ class Report:
     @property
     def measures(self) -> list[str]:
         """All that the report states of any cell."""
-        return sorted({measure for billed in self.cells.values() for measure in billed.figures})
+        return sorted({measure for billed in self.cells.values() for measure in billed.figures} if self.cells else self.usual)
 
     @property
     def models(self) -> frozenset[str]:
@@ -109,16 +129,17 @@ class Report:
         return all(_is_day(interval) for interval, _, _, _ in self.cells)
 
     @property
-    def bounds(self) -> Interval:
-        """The first and the last moment of all lines."""
+    def bounds(self) -> Interval | None:
+        """The first and the last moment of all lines; None where there is no line."""
         intervals = [interval for interval, _, _, _ in self.cells]
-        return min(first for first, _ in intervals), max(last for _, last in intervals)
+        return (min(first for first, _ in intervals), max(last for _, last in intervals)) if intervals else None
 
     def intervals(self, wanted: Range) -> list[Interval]:
         """Returns the intervals that are compared, in order: all days of the range where the report is one of days, else those that it states."""
         if self.is_daily:
-            first, last = self.bounds
-            return list(_days(wanted.since or first, last if wanted.as_stated else wanted.until or last))
+            first, last = self.bounds or (wanted.since, wanted.until)
+            starts, ends = wanted.since or first, last if wanted.as_stated else wanted.until or last
+            return list(_days(starts, ends)) if starts and ends else []
         united: list[Interval] = []
         for first, last in sorted({interval for interval, _, _, _ in self.cells}):
             if united and first < united[-1][1]:
@@ -127,13 +148,13 @@ class Report:
                 united.append((first, last))
         return united
 
-    def grouped(self, intervals: Iterable[Interval], *, by_project: bool, by_key: bool) -> dict[Place, Billed]:
-        """Returns the cells as they are compared."""
+    def grouped(self, intervals: Iterable[Interval], subject: str, *, by_project: bool, by_key: bool) -> dict[Place, Billed]:
+        """Returns the cells as they are compared; `subject` is that of their places."""
         listed, is_daily = list(intervals), self.is_daily
         found: dict[Place, Billed] = {}
         for (interval, model, project, key), billed in self.cells.items():
             first, last = interval if is_daily else next(each for each in listed if each[0] <= interval[0] and interval[1] <= each[1])
-            place = Place(self.source, first, last, self.provider, model, project if by_project else "", key if by_key else "")
+            place = Place(self.source, first, last, self.provider, model, project if by_project else "", key if by_key else "", subject)
             found.setdefault(place, Billed()).add(billed)
         return found
 

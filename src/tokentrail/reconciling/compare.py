@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
 from tokentrail.clickhouse.client import Client
 from tokentrail.counts import COUNTS
+from tokentrail.money import EXACT
 from tokentrail.reconciling.cells import REQUESTS, Billed, Interval, Range, Report
 from tokentrail.reconciling.counted import Counted, Row, Sides, rows_of
-from tokentrail.reconciling.finding import COST, Figure, Finding, Place
+from tokentrail.reconciling.finding import COST, MOST_DIGITS, Figure, Finding, Place
 from tokentrail.reconciling.models import Models
+from tokentrail.reconciling.states import VANISHED
 from tokentrail.reconciling.tolerance import Tolerance
 from tokentrail.wording import counted as number_of
 
@@ -32,24 +34,6 @@ class Cell:
     counted: Counted
 
 
-@dataclass(slots=True)
-class Compared:
-    """What came of a comparison. `covered`: source, provider and interval of all that was compared; `left_out`: ids of cells that were not."""
-
-    cells: dict[Place, Cell] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    covered: list[tuple[str, str, Interval]] = field(default_factory=list)
-    left_out: set[str] = field(default_factory=set)
-    remarks: list[str] = field(default_factory=list)
-
-    def covers(self, place: Place) -> bool:
-        """Whether a place was looked at, so that a finding there that was not found again is gone."""
-        return place.id not in self.left_out and any(
-            (place.source, place.provider) == (source, provider) and first <= place.starts and place.ends <= last
-            for source, provider, (first, last) in self.covered
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """How a report is compared; the ledger is asked once for all reports of one shape, since to plan the question costs more than to answer it."""
@@ -57,7 +41,52 @@ class _Shape:
     intervals: tuple[Interval, ...]
     by_project: bool
     by_key: bool
+    with_counts: bool
     with_costs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Covered:
+    """What was compared of a report, and how."""
+
+    source: str
+    provider: str
+    subject: str
+    ranges: Sequence[Interval]
+    shape: _Shape
+
+    def has(self, place: Place) -> bool:
+        """Whether a place is a part of this. One of a project or a key is none where all are compared as one."""
+        return (
+            (place.source, place.provider, place.subject) == (self.source, self.provider, self.subject)
+            and (self.shape.by_project or not place.project)
+            and (self.shape.by_key or not place.api_key)
+            and any(first <= place.starts and place.ends <= last for first, last in self.ranges)
+        )
+
+
+@dataclass(slots=True)
+class Compared:
+    """What came of a comparison. `left_out`: ids of cells that were not compared in all measures; `blank`: how many were in none."""
+
+    cells: dict[Place, Cell] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    covered: list[_Covered] = field(default_factory=list)
+    left_out: set[str] = field(default_factory=set)
+    blank: int = 0
+    remarks: list[str] = field(default_factory=list)
+
+    def why_gone(self, place: Place) -> str:
+        """Returns why a finding there that was not found again is gone; nothing where nobody has looked."""
+        if place.id in self.left_out or not any(covered.has(place) for covered in self.covered):
+            return ""
+        is_finer = place not in self.cells and any(_is_part(finding.place, place) for finding in self.findings)
+        return "the difference is told by project and key now" if is_finer else VANISHED
+
+
+def _is_part(place: Place, of: Place) -> bool:
+    """Whether a place is a project or a key of another one."""
+    return replace(place, project=of.project, api_key=of.api_key) == of and of.project in ("", place.project) and of.api_key in ("", place.api_key)
 
 
 def compare(client: Client, reports: Sequence[Report], sides: Sides, tolerance: Tolerance, wanted: Range) -> Compared:
@@ -70,20 +99,22 @@ def compare(client: Client, reports: Sequence[Report], sides: Sides, tolerance: 
     for shape, alike in by_shape.items():
         asked = Sides(sides.project if shape.by_project else "", sides.api_key if shape.by_key else "", sides.names, sides.where)
         providers = sorted({report.provider for report in alike})
-        rows = list(rows_of(client, shape.intervals, asked, providers=providers, daily=alike[0].is_daily, cost=shape.with_costs))
+        rows = list(
+            rows_of(client, shape.intervals, asked, providers=providers, daily=alike[0].is_daily, counts=shape.with_counts, cost=shape.with_costs)
+        )
         for report in alike:
-            counted = _counted(report, (row for row in rows if row.provider == report.provider))
-            billed = report.grouped(shape.intervals, by_project=shape.by_project, by_key=shape.by_key)
+            counted = _counted(report, sides.subject, (row for row in rows if row.provider == report.provider))
+            billed = report.grouped(shape.intervals, sides.subject, by_project=shape.by_project, by_key=shape.by_key)
             cells = {place: Cell(place, billed.get(place, Billed()), counted.get(place, Counted())) for place in sorted({*billed, *counted})}
             compared.cells |= cells
-            compared.covered += [(report.source, report.provider, interval) for interval in _ranges(shape.intervals)]
+            compared.covered.append(_Covered(report.source, report.provider, sides.subject, _ranges(shape.intervals), shape))
             _judge(compared, cells.values(), report.measures, asked, tolerance)
     return compared
 
 
 def _common(reports: Sequence[Report], source: str, wanted: Range) -> Range:
     """Returns the range of one source: its lines about all providers say from when to when it tells of anything."""
-    bounds = [report.bounds for report in reports if report.source == source and report.is_daily]
+    bounds = [report.bounds for report in reports if report.source == source and report.is_daily and report.bounds]
     if not bounds:
         return wanted
     last = max(last for _, last in bounds)
@@ -95,6 +126,7 @@ def _shape_of(report: Report, sides: Sides, wanted: Range) -> _Shape:
         intervals=tuple(report.intervals(wanted)),
         by_project=bool(sides.project) and report.states_projects,
         by_key=bool(sides.api_key) and report.states_keys,
+        with_counts=any(not measure.startswith(COST) for measure in report.measures),
         with_costs=any(measure.startswith(COST) for measure in report.measures),
     )
 
@@ -123,12 +155,12 @@ def _ranges(intervals: Sequence[Interval]) -> list[Interval]:
     return ranges
 
 
-def _counted(report: Report, rows: Iterable[Row]) -> dict[Place, Counted]:
+def _counted(report: Report, subject: str, rows: Iterable[Row]) -> dict[Place, Counted]:
     models = Models(report.models)
     found: dict[Place, Counted] = {}
     for row in rows:
         model = models.of(row.request_model, row.response_model)
-        place = Place(report.source, *row.interval, row.provider, model, row.project, row.api_key)
+        place = Place(report.source, *row.interval, row.provider, model, row.project, row.api_key, subject)
         found.setdefault(place, Counted()).add(row.counted)
     return found
 
@@ -137,24 +169,31 @@ def _judge(compared: Compared, cells: Iterable[Cell], measures: Sequence[str], s
     without_price: Counter[str] = Counter()
     for cell in cells:
         stated = set(cell.billed.figures) or set(measures)
-        figures, left_out = [], False
-        for measure in sorted(stated, key=_place_of):
-            if measure.startswith(COST) and cell.counted.calls and measure not in cell.counted.figures:
-                without_price[measure] += 1
-                left_out = True
-                continue
-            figure = Figure(measure, cell.billed.figures.get(measure, _NOTHING), cell.counted.figures.get(measure, _NOTHING))
-            if not tolerance.allows(figure):
-                figures.append(figure)
-        if figures:
-            compared.findings.append(Finding(cell.place, figures, held=_held(cell, sides)))
-        elif left_out:
+        unpriced = {measure for measure in stated if measure.startswith(COST) and cell.counted.calls and measure not in cell.counted.figures}
+        without_price.update(unpriced)
+        figures = [
+            Figure(measure, _kept(cell.billed.figures.get(measure, _NOTHING)), cell.counted.figures.get(measure, _NOTHING))
+            for measure in sorted(stated - unpriced, key=_place_of)
+        ]
+        differing = [figure for figure in figures if not tolerance.allows(figure)]
+        if differing:
+            near = [figure for figure in figures if tolerance.allows(figure)]
+            compared.findings.append(Finding(cell.place, differing, near=near, held=_held(cell, sides)))
+        elif unpriced:
             compared.left_out.add(cell.place.id)
+        compared.blank += not figures
     for measure, cells_without in sorted(without_price.items()):
-        compared.remarks.append(
-            f"{measure.removeprefix(COST)}: {number_of(cells_without, 'cell')} of the ledger without a price in this currency cannot be compared "
-            "(tokentrail prices update)"
-        )
+        what = f"{number_of(cells_without, 'cell')} of the ledger"
+        if currency := measure.removeprefix(COST):
+            prices = "update" if currency == "USD" else f"load: a list in {currency}"
+            compared.remarks.append(f"{currency}: {what} without a price in this currency cannot be compared (tokentrail prices {prices})")
+        else:
+            compared.remarks.append(f"the bill has a cost without a currency: {what} cannot be compared")
+
+
+def _kept(value: Decimal) -> Decimal:
+    """Returns a figure with the digits that ledger and findings hold: what cannot be kept would be another figure in each round."""
+    return value if value == value.to_integral_value() else value.quantize(Decimal(1).scaleb(-MOST_DIGITS), context=EXACT)
 
 
 def _held(cell: Cell, sides: Sides) -> dict[str, str]:

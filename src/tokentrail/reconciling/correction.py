@@ -7,7 +7,7 @@ second run, send the same record, which counts once.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timezone
 from typing import Any, Final
@@ -29,7 +29,7 @@ from tokentrail.tracking.metadata import metadata_text
 from tokentrail.usage import Usage
 from tokentrail.vocabulary import Operation
 
-__all__ = ["SERVICE", "CannotCorrectError", "Entry", "described", "entry_arrived", "entry_of", "read_entry"]
+__all__ = ["SERVICE", "CannotCorrectError", "Entry", "arrived_entries", "described", "entry_of", "read_entry"]
 
 SERVICE: Final = "tokentrail-reconcile"
 """The service of entries, where no service holds the bill's project or key."""
@@ -130,10 +130,11 @@ def _refuse(finding: Finding, counts: Mapping[str, int], calls: int) -> None:
         raise CannotCorrectError(f"finding {finding.id} differs by more than {MOST:,}: the ledger takes no such count")
 
 
-def entry_arrived(client: Client, known_finding: Known) -> bool:
-    """Whether the entry of a correction is in the ledger."""
-    usage = read_entry(known_finding.entry).usage if known_finding.entry else None
-    return usage is not None and usage.key in known(client, [usage])
+def arrived_entries(client: Client, findings: Iterable[Known]) -> frozenset[str]:
+    """Returns the ids of the findings whose last correction's entry is in the ledger."""
+    entries = {each.id: read_entry(each.entry).usage for each in findings if each.entry}
+    there = known(client, list(entries.values()))
+    return frozenset(finding for finding, usage in entries.items() if usage.key in there)
 
 
 def described(entry: Entry) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tokentrail.counts import COUNTS
 from tokentrail.ledger.dimensions import METADATA, expression
 from tokentrail.ledger.query import read
 from tokentrail.ledger.report import relation
+from tokentrail.money import EXACT
 from tokentrail.reconciling.cells import REQUESTS, Interval
 from tokentrail.reconciling.finding import COST, cost_of
 
@@ -53,6 +54,11 @@ class Sides:
     where: Sequence[str] = ()
     """Filters NAME=VALUE of the usages that the bill is about."""
 
+    @property
+    def subject(self) -> str:
+        """The usages that the bill is about, in the same words in every run; empty for all."""
+        return " ".join(sorted(self.where))
+
     def of_bill(self, name: str) -> str:
         """Returns the bill's name of what the ledger calls otherwise."""
         return {ledger: bill for bill, ledger in self.names.items()}.get(name, name)
@@ -84,7 +90,7 @@ class Counted:
     def add(self, other: Counted) -> None:
         """Adds another cell."""
         for measure, value in other.figures.items():
-            self.figures[measure] = self.figures.get(measure, Decimal(0)) + value
+            self.figures[measure] = EXACT.add(self.figures.get(measure, Decimal(0)), value)
         for name, calls in other.facts.items():
             self.facts[name] = self.facts.get(name, 0) + calls
         self.models |= other.models
@@ -104,37 +110,43 @@ class Row:
     counted: Counted
 
 
-def rows_of(client: Client, intervals: Sequence[Interval], sides: Sides, *, providers: Sequence[str], daily: bool, cost: bool) -> Iterator[Row]:
-    """Yields what the ledger has within intervals. `daily`: the intervals are whole days in a row, which one question answers."""
+def rows_of(
+    client: Client, intervals: Sequence[Interval], sides: Sides, *, providers: Sequence[str], daily: bool, counts: bool, cost: bool
+) -> Iterator[Row]:
+    """Yields what the ledger has within intervals. `daily`: the intervals are whole days in a row, which one question answers.
+
+    `counts` (of tokens, and of calls that could explain a difference in them) and `cost`: what is wanted beside the calls.
+    """
     parts = [(intervals[0][0], intervals[-1][1])] if daily and intervals else intervals
     for first, last in parts:
-        for row in _summed(client, (first, last), sides, providers, cost=cost):
+        for row in _summed(client, (first, last), sides, providers, counts=counts, cost=cost):
             day = datetime.combine(datetime.strptime(row["day"], "%Y-%m-%d").date(), time(), timezone.utc)  # noqa: DTZ007 - a date
             yield _row(row, (day, day + _DAY) if daily else (first, last), sides)
 
 
-def _summed(client: Client, interval: Interval, sides: Sides, providers: Sequence[str], *, cost: bool) -> list[dict[str, Any]]:
+def _summed(client: Client, interval: Interval, sides: Sides, providers: Sequence[str], *, counts: bool, cost: bool) -> list[dict[str, Any]]:
     parameters: dict[str, Parameter] = {"from": f"{interval[0]:{_FORMAT}}", "to": f"{interval[1]:{_FORMAT}}", "providers": list(providers)}
     if sides.where:
         parameters["where"] = list(sides.where)
     dimensions = ["day", "provider", "request_model", "response_model", *filter(None, (sides.project, sides.api_key))]
-    query = read("reconcile_ledger")
+    query = read("reconcile_costs" if cost and not counts else "reconcile_ledger")
     slots = {
         "relation": relation(client, dimensions, parameters, cost=cost),
         "project": expression(sides.project) if sides.project else "''",
         "api_key": expression(sides.api_key) if sides.api_key else "''",
-        "cost": "toString(u.currency) AS currency, sum(u.cost) AS cost," if cost else "'' AS currency, NULL AS cost,",
     }
+    if counts or not cost:
+        slots["cost"] = "toString(u.currency) AS currency, sum(u.cost) AS cost," if cost else "'' AS currency, NULL AS cost,"
     return client.query(query.filled(slots), {**read("selected_costs_by_day").given(), **query.given(parameters)}).dicts()
 
 
 def _row(row: Mapping[str, Any], interval: Interval, sides: Sides) -> Row:
-    figures = {name: Decimal(row[name]) for name in _COUNTS if row[name] is not None}
+    figures = {name: Decimal(row[name]) for name in _COUNTS if row.get(name) is not None}
     figures[REQUESTS] = Decimal(row["calls"])
     if row["currency"] and row["cost"] is not None:
         figures[cost_of(row["currency"])] = Decimal(row["cost"])
-    facts = {name: int(row[name] or 0) for name in FACTS}
+    facts = {name: int(row.get(name) or 0) for name in FACTS}
     models = {(row["request_model"], row["response_model"])}
-    counted = Counted(figures, facts, models, set(row["token_types"]))
+    counted = Counted(figures, facts, models, set(row.get("token_types", ())))
     project, api_key = (sides.of_bill(row[name]) for name in ("project", "api_key"))
     return Row(interval, row["provider"], row["request_model"], row["response_model"], project, api_key, counted)

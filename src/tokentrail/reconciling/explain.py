@@ -152,7 +152,9 @@ class _Looking:
         if cell.counted.calls or figure.stated <= 0:
             return
         requests = cell.billed.figures.get(REQUESTS)
-        stated = f"{number(figure.stated)} {figure.noun}" + (f" in {number(requests)} requests" if requests and figure.measure != REQUESTS else "")
+        stated = f"{number(figure.stated)} {figure.noun}" + (
+            f" in {counted(int(requests), 'request')}" if requests and figure.measure != REQUESTS else ""
+        )
         if place.api_key and place.api_key not in self._keys_of_ledger[place.source]:
             yield Explained(f"the ledger knows no key {place.api_key}: calls without tracking, {stated}", exact=True)
             return

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from tokentrail.idempotency import digest
+from tokentrail.money import EXACT
 
 __all__ = ["COST", "Figure", "Finding", "Place", "cost_of", "number"]
 
@@ -17,6 +18,10 @@ COST: Final = "cost "
 _ID_DIGITS: Final = 12
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DAY: Final = timedelta(days=1)
+_DIGITS: Final = 6
+"""Of a fraction, for people; more where a difference is smaller."""
+MOST_DIGITS: Final = 18
+"""Of a fraction, as the ledger and the table of findings hold it."""
 
 
 def cost_of(currency: str) -> str:
@@ -26,7 +31,10 @@ def cost_of(currency: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """What is compared: an interval, a provider and as much more as both sides know; or a subject inside. `starts` and `ends` are UTC."""
+    """What is compared: an interval, a provider and as much more as both sides know; or a subject inside. `starts` and `ends` are UTC.
+
+    Of a bill the subject names the usages that it is about (`tenant_id=acme`), if not all: another account's bill is about others.
+    """
 
     source: str
     starts: datetime = _NEVER
@@ -80,7 +88,7 @@ class Figure:
     @property
     def difference(self) -> Decimal:
         """How much the other witness states more than the ledger has."""
-        return self.stated - self.counted
+        return EXACT.subtract(self.stated, self.counted)
 
     @property
     def is_money(self) -> bool:
@@ -95,12 +103,14 @@ class Figure:
     @property
     def sentence(self) -> str:
         """The figure in words."""
-        return f"{self.noun}: {number(self.stated)} stated, {number(self.counted)} in the ledger ({number(self.difference, signed=True)})"
+        digits = max(_DIGITS, min(-self.difference.adjusted(), MOST_DIGITS)) if self.difference else _DIGITS
+        stated, counted, difference = number(self.stated, digits), number(self.counted, digits), number(self.difference, digits, signed=True)
+        return f"{self.noun}: {stated} stated, {counted} in the ledger ({difference})"
 
 
-def number(value: Decimal, *, signed: bool = False) -> str:
-    """Returns a number for people: grouped digits, no zeros after the last digit of a fraction, six digits of money at most."""
-    rounded = value if value == value.to_integral_value() else value.quantize(Decimal("0.000001"))
+def number(value: Decimal, digits: int = _DIGITS, *, signed: bool = False) -> str:
+    """Returns a number for people: grouped digits, no zeros after the last digit of a fraction, of which so many are shown at most."""
+    rounded = value if value == value.to_integral_value() else value.quantize(Decimal(1).scaleb(-digits), context=EXACT)
     text = f"{rounded:{'+' if signed else ''},f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -114,6 +124,8 @@ class Finding:
     explanations: Sequence[str] = ()
     held: Mapping[str, str] = field(default_factory=dict)
     """What a record of the ledger has in these columns to belong to the place: by it a correction is made."""
+    near: Sequence[Figure] = ()
+    """What is compared there, too, and lies within the tolerance: it is not kept."""
 
     @property
     def id(self) -> str:

@@ -5,6 +5,7 @@ Each check says what it has compared, or why it could not; what differs are find
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +19,8 @@ from tokentrail.clickhouse.literals import Parameter
 from tokentrail.idempotency import shorten
 from tokentrail.journal.status import journal_status
 from tokentrail.ledger.query import answer
-from tokentrail.ledger.verify import Verification, Writer, verify
+from tokentrail.ledger.verify import Verification, verify
+from tokentrail.ledger.writers import look
 from tokentrail.reconciling.finding import Figure, Finding, Place
 from tokentrail.reconciling.tolerance import Tolerance
 from tokentrail.wording import counted
@@ -28,6 +30,8 @@ __all__ = ["INSIDE", "Check", "inside"]
 INSIDE: Final = ("journal", "landing", "verify", "rollup", "metrics")
 """The sources of findings inside."""
 _WINDOW_DAYS: Final = 7
+PATIENCE: Final = 5.0
+"""Seconds within which numbers that were acknowledged a moment ago are looked for again."""
 _INPUT: Final = [semconv.METRIC_INPUT_TOKENS, semconv.METRIC_EMBEDDINGS_INPUT_TOKENS]
 _OUTPUT: Final = [semconv.METRIC_OUTPUT_TOKENS]
 
@@ -48,9 +52,11 @@ class Check:
 
 def inside(client: Client, journal: Path, tolerance: Tolerance, now: datetime, *, hours: int = 24, since: datetime | None = None) -> list[Check]:
     """Compares all ways. `hours`: landing records that have arrived since then; `since`: the first moment of metrics. Raises `ClickHouseError`."""
+    of_journal, writers = _journal(journal)  # before ClickHouse is asked: what was acknowledged by then has to be there
     verification = verify(client)
+    _look_for_unheard(of_journal, client, writers, verification)
     return [
-        _journal(journal, verification),
+        of_journal,
         _landing(client, hours),
         _verify(verification),
         _rollup(client, verification),
@@ -58,30 +64,29 @@ def inside(client: Client, journal: Path, tolerance: Tolerance, now: datetime, *
     ]
 
 
-def _journal(root: Path, verification: Verification) -> Check:
-    """Compares this machine's journal with what ClickHouse has heard of its writers."""
+def _journal(root: Path) -> tuple[Check, list[dict[str, Any]]]:
+    """Looks at this machine's journal. Returns its writers, too, which are to be compared with what ClickHouse has heard of them."""
     check = Check("journal")
     try:
         found = journal_status(root) if root.is_dir() else None
     except OSError as error:
         check.compared, check.sentence = False, f"{root} cannot be read: {error.strerror or error}"
-        return check
+        return check, []
     if found is None:
         check.compared, check.sentence = False, f"there is no journal on this machine ({root}): those of other machines are seen there"
-        return check
-    heard = {writer.writer_id: writer for writer in verification.writers}
+        return check, []
     for writer in found["writers"]:
-        _writer(check, writer, heard.get(writer["writer_id"]))
+        _damage(check, writer)
     for kept in found["aside"]:
         check.find(
             f"aside {Path(kept['file']).name}", f"a record was refused for good and put aside: {kept['reason']}; tokentrail journal ship --aside"
         )
     waiting = sum(writer["waiting"] for writer in found["writers"])
     check.sentence = f"{counted(len(found['writers']), 'writer')} on this machine, {counted(waiting, 'record')} on the way"
-    return check
+    return check, found["writers"]
 
 
-def _writer(check: Check, writer: Mapping[str, Any], heard: Writer | None) -> None:
+def _damage(check: Check, writer: Mapping[str, Any]) -> None:
     name = f"writer {writer['writer_id']}"
     if writer["missing"]:
         check.find(f"{name} missing", f"numbers {_ranges(writer['missing'])} of {writer['service_name']} are in no file of the journal")
@@ -89,12 +94,24 @@ def _writer(check: Check, writer: Mapping[str, Any], heard: Writer | None) -> No
         check.find(f"{name} damaged", f"{counted(writer['damaged_bytes'], 'byte')} of {writer['service_name']} are torn in the journal")
     if writer["unreported"]:
         check.find(f"{name} refused", f"the journal of {writer['service_name']} refused the numbers {_ranges(writer['unreported'])}")
-    acknowledged = writer["records"] - writer["waiting"]
-    if acknowledged and heard is None:
+
+
+def _look_for_unheard(check: Check, client: Client, writers: Iterable[Mapping[str, Any]], verification: Verification) -> None:
+    """Looks for numbers that the Collector has acknowledged and that ClickHouse has not heard of: what lies below the highest one `verify` names."""
+    heard = {writer.writer_id: writer.highest_heard for writer in verification.writers}
+    behind = [writer for writer in writers if heard.get(writer["writer_id"], 0) < writer["acknowledged"]]
+    deadline = time.monotonic() + PATIENCE
+    while behind and time.monotonic() < deadline:
+        time.sleep(0.2)
+        heard = {writer.writer_id: writer.highest_heard for writer in look(client, all_writers=True).writers}
+        behind = [writer for writer in behind if heard.get(writer["writer_id"], 0) < writer["acknowledged"]]
+    for writer in behind:
+        known = heard.get(writer["writer_id"], 0)
+        numbers = _ranges([(known + 1, writer["acknowledged"])])
         check.find(
-            f"{name} unheard",
-            f"{counted(acknowledged, 'acknowledged record')} of {writer['service_name']}, of which ClickHouse has heard none: the Collector writes "
-            "to another database, or keeps them in a queue",
+            f"writer {writer['writer_id']} unheard",
+            f"numbers {numbers} of {writer['service_name']} were acknowledged, and ClickHouse has not heard of "
+            f"{'them' if known else 'this writer'}: the Collector writes to another database, keeps them in a queue, or has lost them",
         )
 
 
@@ -123,23 +140,9 @@ def _landing(client: Client, hours: int) -> Check:
 def _verify(verification: Verification) -> Check:
     """Makes findings of what `tokentrail verify` finds."""
     check = Check("verify")
-    for writer in verification.writers:
-        problems = {
-            "missing": (writer.missing, "never arrived"),
-            "lost calls": (writer.lost_calls, "arrived and are not in the ledger"),
-            "lost from quarantine": (writer.lost_quarantine, "are gone from quarantine"),
-            "refused": (writer.refused, "were refused by the journal"),
-            "damaged": (writer.damaged, "are damaged in the journal"),
-        }
-        for what, (numbers, sentence) in problems.items():
-            if numbers:
-                check.find(f"writer {writer.writer_id} {what}", f"numbers {numbers} of {writer.service_name} {sentence}")
-    for key in verification.lost_keys:
-        check.find(f"key {key['key']} lost", "the claimed key arrived and is not in the ledger")
-    for said in dict.fromkeys(str(said["key"]) for said in verification.conflicts):
-        check.find(f"key {said} contested", "different numbers were said for one claimed key: tokentrail verify lists them")
-    for reason in verification.quarantine:
-        check.find(f"quarantine {reason['reason']}", f"{counted(reason['records'], 'record')} in quarantine: tokentrail quarantine list")
+    for problem in verification.problems:
+        of_service = f" (service {problem.service_name})" if problem.service_name else ""
+        check.find(problem.subject, f"{problem.sentence}{of_service}")
     writers = len(verification.writers) + sum(service.writers for service in verification.completed)
     check.sentence = (
         f"{counted(writers, 'writer')} heard, all they numbered is there" if not check.findings else f"{counted(writers, 'writer')} heard"

@@ -8,12 +8,13 @@
 | open or explained | no difference any more | gone |
 | corrected | a difference, and the correction's entry is in the ledger | open |
 
-All else stays as it is.
+All else stays as it is. A correction that was taken back by hand (`reopen`) is opened once more by the first round that sees its entry in the ledger:
+the figures of before would correct the same difference twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Final, Literal
@@ -21,12 +22,14 @@ from typing import Final, Literal
 from tokentrail.reconciling.finding import Figure, Finding, Place
 from tokentrail.reconciling.tolerance import Tolerance
 
-__all__ = ["STATES", "Known", "State", "advance"]
+__all__ = ["STATES", "VANISHED", "Known", "State", "advance"]
 
 State = Literal["open", "explained", "corrected", "gone"]
 STATES: Final[tuple[State, ...]] = ("open", "explained", "corrected", "gone")
 ROUND: Final = "tokentrail reconcile"
 """Who decides where no person does."""
+VANISHED: Final = "the difference has vanished"
+_WAS: Final = "; it was explained by "
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,45 +50,65 @@ class Known:
         """The finding's id."""
         return self.finding.id
 
+    @property
+    def is_uncompared(self) -> bool:
+        """Whether a correction was taken back by hand, and the figures are still those of before it."""
+        return self.state == "open" and self.by_hand and bool(self.entry)
+
     def becomes(self, state: State, why: str, *, finding: Finding | None = None) -> Known:
         """Returns the state after this one, decided by a round."""
         return replace(self, finding=finding or self.finding, state=state, version=self.version + 1, who=ROUND, why=why, by_hand=False)
 
 
 def advance(
-    before: Mapping[str, Known], found: Iterable[Finding], covers: Callable[[Place], bool], tolerance: Tolerance, arrived: Callable[[Known], bool]
+    before: Mapping[str, Known], found: Iterable[Finding], why_gone: Callable[[Place], str], tolerance: Tolerance, arrived: Callable[[Known], bool]
 ) -> dict[str, Known]:
     """Returns the findings that were looked at, after a round. What is unchanged is the same object.
 
-    `covers`: whether a place was looked at; `arrived`: whether the entry of a correction is in the ledger.
+    `why_gone`: why a finding of a place is gone, nothing if nobody has looked at the place; `arrived`: whether the entry of a correction was in the
+    ledger when the ledger was looked at.
     """
     after: dict[str, Known] = {}
     for finding in found:
         known = before.get(finding.id)
         after[finding.id] = Known(finding, version=1) if known is None else _again(known, finding, tolerance, arrived)
     for known in before.values():
-        if known.id not in after and covers(known.finding.place):
-            after[known.id] = known.becomes("gone", "the difference has vanished") if known.state in ("open", "explained") else known
+        if known.id not in after and (why := why_gone(known.finding.place)):
+            after[known.id] = known.becomes("gone", f"{why}{_former(known)}") if known.state in ("open", "explained") else known
     return after
+
+
+def _former(known: Known) -> str:
+    """Returns who has explained a finding and why, to be said with what becomes of it."""
+    if known.state == "explained":
+        return f"{_WAS}{known.who}: {known.why}"
+    _, was, explanation = known.why.partition(_WAS)
+    return was + explanation
 
 
 def _again(known: Known, finding: Finding, tolerance: Tolerance, arrived: Callable[[Known], bool]) -> Known:
     """Returns the state of a finding whose difference is there again."""
     if known.state == "gone":
-        return known.becomes("open", "the difference is back", finding=finding)
+        return known.becomes("open", f"the difference is back{_former(known)}", finding=finding)
     if known.state == "corrected":
         return known.becomes("open", "the difference is another one since the correction", finding=finding) if arrived(known) else known
-    if _is_same(known.finding.figures, finding.figures, tolerance):
+    if known.is_uncompared:
+        return known.becomes("open", known.why, finding=finding) if arrived(known) else known
+    if _is_same(known.finding, finding, tolerance):
         has_changed = known.state == "open" and tuple(known.finding.explanations) != tuple(finding.explanations)
         return known.becomes("open", known.why, finding=finding) if has_changed else known
     if known.state == "explained":
         return known.becomes("open", f"the difference has changed since it was explained by {known.who}: {known.why}", finding=finding)
-    return known.becomes("open", "the difference has changed", finding=finding)
+    return known.becomes("open", f"the difference has changed{_former(known)}", finding=finding)
 
 
-def _is_same(before: Sequence[Figure], now: Sequence[Figure], tolerance: Tolerance) -> bool:
-    """Whether the differences are as good as those that were known."""
-    differences = {figure.measure: figure.difference for figure in before}
-    if differences.keys() != {figure.measure for figure in now}:
+def _is_same(before: Finding, now: Finding, tolerance: Tolerance) -> bool:
+    """Whether the differences are as good as those that were known, also where one of them is within the tolerance by now."""
+    if any(before.figure(figure.measure) is None for figure in now.figures):
         return False
-    return all(tolerance.same(figure.measure, differences[figure.measure], figure.difference, figure.stated) for figure in now)
+    figures = {figure.measure: figure for figure in (*now.figures, *now.near)}
+    return all(_is_as_good(figure, figures.get(figure.measure), tolerance) for figure in before.figures)
+
+
+def _is_as_good(before: Figure, now: Figure | None, tolerance: Tolerance) -> bool:
+    return now is not None and tolerance.same(now.measure, before.difference, now.difference, now.stated)

@@ -30,12 +30,12 @@ class BusyError(Exception):
 
 def known_findings(client: Client, ids: Sequence[str] = ()) -> dict[str, Known]:
     """Returns the findings, or those whose ids begin with one of `ids`, with the state that counts."""
-    return {known.id: known for known in map(_known, answer(client, "findings", {"ids": list(ids)}).dicts())}
+    return {known.id: known for known in map(_known, answer(client, "finding_states", {"ids": list(ids)}).dicts())}
 
 
 def history(client: Client, finding_id: str) -> list[Known]:
     """Returns all states of a finding, the first one first."""
-    return [_known(row) for row in answer(client, "findings", {"ids": [finding_id], "history": 1}).dicts()]
+    return [_known(row) for row in answer(client, "finding_states", {"ids": [finding_id], "history": 1}).dicts()]
 
 
 def save(client: Client, before: Mapping[str, Known], after: Iterable[Known]) -> list[Known]:
@@ -55,10 +55,10 @@ def decide(client: Client, known: Known, change: Callable[[Known], Known]) -> Kn
         changed = replace(change(known), version=known.version + 1, by_hand=True, at=datetime.now(timezone.utc))
         row = _row(changed)
         client.insert_json("findings", [row])
-        (version,) = (each for each in answer(client, "findings", {"ids": [known.id], "history": 1}).dicts() if each["version"] == changed.version)
-        if version["row_id"] == row["row_id"]:
+        (now,) = answer(client, "finding_states", {"ids": [known.id]}).dicts()
+        if now["row_id"] == row["row_id"]:
             return changed
-        known = known_findings(client, [known.id])[known.id]
+        known = _known(now)  # another person's row of this version, or what a round has made of the version before
     raise BusyError(f"finding {known.id} is being decided by others at this moment: try again")
 
 
@@ -105,7 +105,7 @@ def _known(row: Mapping[str, Any]) -> Known:
         for measure, stated, counted in zip(row["measures"], row["stated"], row["counted"], strict=True)
     ]
     return Known(
-        finding=Finding(place, figures, tuple(row["explanations"]), row["held"]),
+        finding=Finding(place, figures, tuple(row["explanations"]), held=row["held"]),
         state=row["state"],
         version=int(row["version"]),
         who=row["who"],

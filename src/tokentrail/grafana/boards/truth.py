@@ -19,7 +19,7 @@ _WRITERS: Final = (
 BOARD: Final = Board(
     uid="tokentrail-truth",
     title="tokentrail: Truth",
-    description="Writers, gaps, reconciliation, quarantine, conflicts, copies, estimated share, age, journals: `tokentrail verify` is the proof",
+    description="Writers, gaps, reconciliation, bills, quarantine, conflicts, copies, estimates, age, journals: `tokentrail verify` is the proof",
     rows=(
         Row(
             "What is missing",
@@ -40,6 +40,14 @@ BOARD: Final = Board(
                     width=24,
                     height=6,
                     empty="All that arrived is in the ledger, once and with one number",
+                ),
+                Panel(
+                    "Bills, journals and metrics beside the ledger: what differs, and what was decided of it",
+                    "findings",
+                    Kind.TABLE,
+                    width=24,
+                    height=8,
+                    empty="No finding is open, explained or corrected: nothing differs, or tokentrail reconcile has never run",
                 ),
                 Panel(
                     "Not understood, in quarantine",

@@ -36,7 +36,7 @@ SELECT
     {{cost}}
     {{each counts: sum(u.$name) AS $name,}}
     sum(u.calls) AS calls,
-    sumIf(u.calls, currency = '') AS unpriced_calls,
+    if(currency = '', calls, 0) AS unpriced_calls,
     sumIf(u.calls, u.source = 'estimated') AS estimated_calls,
     sumIf(u.input_tokens, u.input_source = 'estimated') AS estimated_input_tokens,
     sumIf(u.output_tokens, u.output_source = 'estimated') AS estimated_output_tokens,

@@ -25,8 +25,6 @@
 -- column: explanations | What could explain the difference
 -- column: held | What a record of the ledger has in its columns to belong to the place
 -- column: entry | The reversing entry of a correction, as JSON
---
--- Of two rows of one version, which two processes have written at once, that of a person counts, then the earlier one.
 SELECT
     id, version, row_id, at, state, by_hand, who, why, source, subject, starts, ends, provider, model, project, api_key, measures,
     arrayMap(each -> ifNull(toString(each), ''), f.stated) AS stated, arrayMap(each -> ifNull(toString(each), ''), f.counted) AS counted, explanations,
@@ -34,7 +32,7 @@ SELECT
 FROM
 (
     SELECT *
-    FROM (SELECT * FROM findings ORDER BY id, version, by_hand DESC, at, row_id LIMIT 1 BY id, version)
+    FROM ({{queries.finding_rows}})
     WHERE empty({ids:Array(String)}) OR arrayExists(each -> startsWith(id, each), {ids:Array(String)})
     ORDER BY id, version DESC
     LIMIT if({history:UInt8} = 1, 1000000, 1) BY id
