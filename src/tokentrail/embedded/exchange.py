@@ -44,6 +44,7 @@ class Exchange:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.port: int = scope["server"][1]
+        self.client: str = (scope.get("client") or ("",))[0]
         self.query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         self.started = False

@@ -23,11 +23,11 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 
+from tokentrail.embedded.access import Gate, TooOften
 from tokentrail.embedded.engine import Engine
 from tokentrail.embedded.errors import ClientGone, EngineError
 from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.frames import decode
-from tokentrail.embedded.front import from_this_machine
 from tokentrail.embedded.group_commit import GroupCommit
 from tokentrail.embedded.inserts import insert
 from tokentrail.embedded.otlp_engine import framed, insert_requests, reads, table_of
@@ -49,6 +49,7 @@ JSON: Final = "application/json"
 INVALID_ARGUMENT: Final = 3  # google.rpc.Code
 RESOURCE_EXHAUSTED: Final = 8
 PERMISSION_DENIED: Final = 7
+UNAUTHENTICATED: Final = 16
 UNIMPLEMENTED: Final = 12
 UNAVAILABLE: Final = 14
 IDS: Final = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
@@ -118,8 +119,9 @@ class _Lines(dict[str, GroupCommit]):
 class OtlpReceiver:
     """Serves OTLP/HTTP: stores requests in the tables of `database` in `engine`."""
 
-    def __init__(self, engine: Engine, database: str) -> None:
+    def __init__(self, engine: Engine, database: str, gate: Gate | None = None) -> None:
         self._engine = engine
+        self._gate = gate or Gate()
         self._database = database
         self._commits = {
             table: GroupCommit(partial(insert_requests, engine, database, INSERT_SETTINGS, table), partial(reads, engine, table))
@@ -149,8 +151,14 @@ class OtlpReceiver:
             _reply(exchange, 200, response, media)
 
     def _signal(self, exchange: Exchange, media: str) -> Signal:
-        if not from_this_machine(exchange):
-            raise Refused(403, PERMISSION_DENIED, "only programs on this machine are answered")
+        if not self._gate.knows(exchange):
+            raise Refused(403, PERMISSION_DENIED, "foreign web pages are not answered, nor names of this server that --allow-host lacks")
+        try:
+            self._gate.admit(exchange, bearer=True)
+        except TooOften as often:
+            raise Refused(429, RESOURCE_EXHAUSTED, often.message) from often
+        except EngineError as error:
+            raise Refused(401, UNAUTHENTICATED, error.message) from error
         signal = SIGNALS.get(exchange.path)
         if signal is None:
             raise Refused(404, UNIMPLEMENTED, f"there is no {exchange.path}: this is OTLP/HTTP with {', '.join(SIGNALS)}")
@@ -262,6 +270,8 @@ def _refuse(exchange: Exchange, refused: Refused, media: str) -> None:
     headers = [("Connection", "close")]
     if refused.status == 503:  # noqa: PLR2004 - Service Unavailable
         headers.append(("Retry-After", RETRY_AFTER))
+    if refused.status == 401:  # noqa: PLR2004 - Unauthorized
+        headers.append(("WWW-Authenticate", 'Basic realm="tokentrail"'))
     _reply(exchange, refused.status, Status(code=refused.code, message=refused.message), media, headers)
 
 
