@@ -48,6 +48,42 @@ def test_a_bomb_is_413_and_is_never_unpacked(server: Addresses, encoding: str) -
     assert peak_memory(server) - before < 200 << 20
 
 
+def nested(*parts: bytes) -> bytes:
+    """A message in a message, in a message: each is a field's tag, and what is in the innermost."""
+    body = parts[-1]
+    for tag in reversed(parts[:-1]):
+        size, length = len(body), b""
+        while size > 127:
+            length, size = length + bytes([size & 127 | 128]), size >> 7
+        body = tag + length + bytes([size]) + body
+    return body
+
+
+MANY = (20 << 20) - 100
+DENSE = {
+    "records": nested(b"\x0a", b"\x12", b"\x12\x00" * (MANY // 2)),
+    "records, spelt longer": nested(b"\x0a", b"\x12", b"\x92\x00\x80\x00" * (MANY // 4)),
+    "resources": b"\x0a\x00" * (MANY // 2),
+    "attributes": nested(b"\x0a", b"\x12", b"\x12", b"\x32\x00" * (MANY // 2)),
+    "attributes with a value": nested(b"\x0a", b"\x12", b"\x12", b"\x32\x04\x12\x02\x0a\x00" * (MANY // 6)),
+}
+
+
+@pytest.mark.parametrize("what", DENSE)
+def test_many_empty_parts_are_413_and_never_parsed(server: Addresses, what: str) -> None:
+    before = peak_memory(server)
+    reply = ask(server.otlp, "POST", "/v1/logs", DENSE[what], PROTOBUF)
+    assert reply.status == 413, reply.status
+    assert peak_memory(server) - before < 200 << 20
+
+
+def test_many_empty_parts_in_json_are_413(server: Addresses) -> None:
+    before = peak_memory(server)
+    body = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[' + b",".join([b"{}"] * (MANY // 3 - 50)) + b"]}]}]}"
+    assert ask(server.otlp, "POST", "/v1/logs", body, {"Content-Type": "application/json"}).status == 413
+    assert peak_memory(server) - before < 200 << 20
+
+
 def framed(method: int, packed: bytes, raw_size: int) -> bytes:
     body = struct.pack("<BII", method, len(packed) + 9, raw_size) + packed
     digest = CityHash128(body)

@@ -30,6 +30,7 @@ from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.frames import decode
 from tokentrail.embedded.group_commit import GroupCommit
 from tokentrail.embedded.inserts import insert
+from tokentrail.embedded.otlp_density import check_density
 from tokentrail.embedded.otlp_engine import framed, insert_requests, reads, table_of
 from tokentrail.embedded.otlp_logs import EVENT_TABLE, LOGS_TABLE, log_rows, repeated_bytes
 from tokentrail.embedded.otlp_rows import Rows, metric_rows, span_rows
@@ -40,7 +41,7 @@ __all__ = ["OtlpReceiver"]
 logger = logging.getLogger("tokentrail.embedded")
 
 MAX_BODY: Final = 20 << 20
-"""Bytes of one request, unpacked, as the Collector's default. Two bytes of protobuf (an empty record) become 130 bytes of memory."""
+"""Bytes of one request, unpacked, as the Collector's default; `otlp_density` bounds what they become in memory."""
 MAX_REPEATED: Final = 512 << 20
 """Bytes of resources and scopes in the rows of one request."""
 RETRY_AFTER: Final = "1"
@@ -220,6 +221,7 @@ def _too_large() -> Refused:
 def _parsed(signal: Signal, body: bytes, media: str) -> tuple[Any, bytes]:
     """Returns a request as protobuf's object and in protobuf's bytes."""
     try:
+        check_density(body, is_json=media == JSON)
         if media == JSON:
             request = signal.request()
             stated = msgspec.json.decode(body)
