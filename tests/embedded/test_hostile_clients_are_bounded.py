@@ -77,6 +77,25 @@ def test_many_empty_parts_are_413_and_never_parsed(server: Addresses, what: str)
     assert peak_memory(server) - before < 200 << 20
 
 
+RESOURCE = nested(b"\x0a", b"\x0a", b"\x12", b"\x0a" + b"\x80\x80\x40" + b"x" * (1 << 20))  # one attribute of a mebibyte
+SPARSE = {
+    "records": ("logs", nested(b"\x0a", b"\x12", b"\x12\x00" * 250_000)),
+    "spans": ("traces", nested(b"\x0a", b"\x12", b"\x12\x00" * 250_000)),
+    "points": ("metrics", nested(b"\x0a", b"\x12", b"\x12", b"\x2a", b"\x0a\x00" * 250_000)),
+    "repeated in spans": ("traces", nested(b"\x0a", RESOURCE + nested(b"\x12", b"\x12\x00" * 1000))),
+    "repeated in points": ("metrics", nested(b"\x0a", RESOURCE + nested(b"\x12", b"\x12", b"\x2a", b"\x0a\x00" * 1000))),
+}
+
+
+@pytest.mark.parametrize("what", SPARSE)
+def test_too_many_rows_are_413(server: Addresses, what: str) -> None:
+    before = peak_memory(server)
+    signal, body = SPARSE[what]
+    reply = ask(server.otlp, "POST", f"/v1/{signal}", body, PROTOBUF)
+    assert reply.status == 413, reply.body
+    assert peak_memory(server) - before < 200 << 20
+
+
 def test_many_empty_parts_in_json_are_413(server: Addresses) -> None:
     before = peak_memory(server)
     body = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[' + b",".join([b"{}"] * (MANY // 3 - 50)) + b"]}]}]}"

@@ -30,7 +30,7 @@ from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.frames import decode
 from tokentrail.embedded.group_commit import GroupCommit
 from tokentrail.embedded.inserts import insert
-from tokentrail.embedded.otlp_density import check_density
+from tokentrail.embedded.otlp_density import check_density, check_rows
 from tokentrail.embedded.otlp_engine import framed, insert_requests, reads, table_of
 from tokentrail.embedded.otlp_logs import EVENT_TABLE, LOGS_TABLE, log_rows, repeated_bytes
 from tokentrail.embedded.otlp_rows import Rows, metric_rows, span_rows
@@ -42,8 +42,6 @@ logger = logging.getLogger("tokentrail.embedded")
 
 MAX_BODY: Final = 20 << 20
 """Bytes of one request, unpacked, as the Collector's default; `otlp_density` bounds what they become in memory."""
-MAX_REPEATED: Final = 512 << 20
-"""Bytes of resources and scopes in the rows of one request."""
 RETRY_AFTER: Final = "1"
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -72,14 +70,13 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error
 class Signal:
     """One of OTLP's signals: its message types and its rows.
 
-    `rows` returns the rows of a request, and a sentence about metrics that were left out; `check` raises OverflowError for too many rows. `tables`:
-    the tables into which the engine itself can store requests of the signal.
+    `rows` returns the rows of a request, and a sentence about metrics that were left out. `tables`: the tables into which the engine itself can store
+    requests of the signal.
     """
 
     request: type[Any]
     response: Callable[[], Any]
     rows: Callable[[Any], tuple[Rows, str]]
-    check: Callable[[Any], None] = lambda _request: None
     tables: Sequence[str] = ()
 
 
@@ -88,17 +85,11 @@ def _metric_rows(request: Any) -> tuple[Rows, str]:
     return rows, f"{unknown} metrics have no data of a known kind and were left out" if unknown else ""
 
 
-def _check_size(request: Any) -> None:
-    if repeated_bytes(request) > MAX_REPEATED:
-        raise OverflowError(f"its rows need more than {MAX_REPEATED >> 20} MiB: send smaller batches")
-
-
 SIGNALS: Final = {
     "/v1/logs": Signal(
         logs.ExportLogsServiceRequest,
         logs.ExportLogsServiceResponse,
         lambda request: (log_rows(request), ""),
-        check=_check_size,
         tables=(EVENT_TABLE, LOGS_TABLE),
     ),
     "/v1/traces": Signal(traces.ExportTraceServiceRequest, traces.ExportTraceServiceResponse, lambda request: (span_rows(request), "")),
@@ -230,7 +221,7 @@ def _parsed(signal: Signal, body: bytes, media: str) -> tuple[Any, bytes]:
             body = request.SerializeToString()
         else:
             request = signal.request.FromString(body)
-        signal.check(request)
+        check_rows(request)
     except OverflowError as error:
         raise Refused(413, RESOURCE_EXHAUSTED, f"the request is too large: {error}") from error
     except (DecodeError, msgspec.DecodeError, json_format.ParseError, ValueError, AttributeError, TypeError, RecursionError) as error:
