@@ -194,7 +194,7 @@ def test_guesses_are_slow_and_mistakes_are_not(monkeypatch: pytest.MonkeyPatch) 
     assert tried("one more", "2001:db8::ffff") == "TooOften"  # one machine may have the whole /64
     for number in range(access.MOST_ADDRESSES + 10):
         tried("guess", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
-    assert len(gate._wrong) == access.MOST_ADDRESSES
+    assert len(gate.wrong) == access.MOST_ADDRESSES
 
 
 def test_too_many_guesses_are_told_so(tmp_path: Path) -> None:

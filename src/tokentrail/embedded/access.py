@@ -61,7 +61,8 @@ class Gate:
         self._names = frozenset(name.lower().rstrip(".") for name in access.hosts)
         self._salt = secrets.token_bytes(16)
         self._wanted = self._digest(access.user.encode(), access.password.encode())
-        self._wrong: OrderedDict[str, tuple[float, set[bytes]]] = OrderedDict()
+        self.wrong: OrderedDict[str, tuple[float, set[bytes]]] = OrderedDict()
+        """By address: when its window began, and the digests of the wrong passwords since."""
         self._lock = threading.Lock()
 
     @property
@@ -93,7 +94,7 @@ class Gate:
         given = self._given(exchange, bearer=bearer)
         found = self._digest(*given)
         with self._lock:
-            began, wrong = self._wrong.get(address, (0.0, set()))
+            began, wrong = self.wrong.get(address, (0.0, set()))
             if monotonic() - began >= WINDOW_SECONDS:
                 began, wrong = monotonic(), set()
             if len(wrong) >= MOST_WRONG and found not in wrong:
@@ -107,10 +108,10 @@ class Gate:
         raise EngineError(AUTHENTICATION_FAILED, sentence)
 
     def _remember(self, address: str, began: float, wrong: set[bytes]) -> None:
-        self._wrong[address] = began, wrong
-        self._wrong.move_to_end(address)
-        if len(self._wrong) > MOST_ADDRESSES:
-            self._wrong.popitem(last=False)
+        self.wrong[address] = began, wrong
+        self.wrong.move_to_end(address)
+        if len(self.wrong) > MOST_ADDRESSES:
+            self.wrong.popitem(last=False)
 
     def _digest(self, user: bytes, password: bytes) -> bytes:
         """Returns a value of one length: comparing two of them tells nothing of a password's length or beginning."""
