@@ -279,6 +279,18 @@ def test_a_body_that_drips_is_408(served: Callable[..., tuple[str, int]], monkey
     assert said.startswith(b"HTTP/1.1 408")
 
 
+def test_a_refused_client_that_sends_no_body_gives_its_thread_back(served: Callable[..., tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "DRAIN_SECONDS", 0.2)
+
+    def refuse(asked: Exchange) -> None:
+        asked.drain()
+        asked.reply(403, b"no", [("Connection", "close")])
+
+    with socket.create_connection(served(refuse), timeout=10) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 403")
+
+
 def test_a_reader_that_stops_reading_gives_its_thread_back(served: Callable[..., tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "SEND_SECONDS", 0.3)
     ended: list[str] = []
