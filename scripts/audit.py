@@ -2,12 +2,14 @@
 
     python scripts/audit.py
 
-Exit code 0: nothing found; 1: something is named; the vulnerabilities are asked of pip-audit's database, which needs a network.
+Exit code 0: nothing found; 1: something is named. The vulnerabilities are asked of pip-audit's database, which needs a network; where nothing can be
+asked, a sentence says so, and the licences are checked all the same.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -72,9 +74,34 @@ def main() -> int:
     if importlib.util.find_spec("pip_audit") is None:
         print("vulnerabilities: not looked for, since pip-audit is not installed: pip install pip-audit, and a network")
         return 1 if found else 0
-    audited = subprocess.run([sys.executable, "-m", "pip_audit", "--progress-spinner", "off"], check=False)
-    print(f"vulnerabilities: pip-audit ended with exit code {audited.returncode}")
-    return 1 if found or audited.returncode else 0
+    ran = subprocess.run(
+        [sys.executable, "-m", "pip_audit", "--progress-spinner", "off", "--format", "json"], capture_output=True, text=True, check=False
+    )
+    vulnerable, sentence = told(ran.stdout, ran.stderr)
+    print(f"vulnerabilities: {sentence}")
+    for line in vulnerable:
+        print(f"  {line}")
+    return 1 if found or vulnerable else 0
+
+
+def told(out: str, errors: str) -> tuple[list[str], str]:
+    """Returns the vulnerabilities that pip-audit's JSON names, and what was asked, in one sentence: pip-audit passes over what its database lacks."""
+    try:
+        packages = json.loads(out)["dependencies"]
+    except (ValueError, KeyError, TypeError):
+        reason = errors.strip().splitlines()[-1:] or ["no answer"]
+        return [], f"not known: pip-audit could not ask its database ({reason[0][:200]})"
+    asked = [each for each in packages if "skip_reason" not in each]
+    if not asked:
+        reason = [str(each["skip_reason"])[:200] for each in packages[:1]] or ["no package"]
+        return [], f"not known: pip-audit's database, as it can be reached from here, knows none of {len(packages)} packages ({reason[0]})"
+    found = [
+        f"{each['name']} {each['version']}: {hole['id']}, mended in {', '.join(hole.get('fix_versions') or ()) or 'no version'}"
+        for each in asked
+        for hole in each.get("vulns", ())
+    ]
+    passed_over = len(packages) - len(asked)
+    return sorted(found), f"{len(asked)} packages, {len(found)} holes" + (f"; {passed_over} could not be asked for" if passed_over else "")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,9 @@ HIGHEST = 2**63
 STATED = {
     "deliveries": "SELECT writer_id, {bitmaps}, groupUniqArrayArray(refused) AS r, groupUniqArrayArray(last_seqs), min(first_heard), max(host_name) "
     "FROM deliveries GROUP BY writer_id ORDER BY writer_id".format(
-        bitmaps=", ".join(f"arraySort(bitmapToArray(groupBitmapMergeState({name})))" for name in ("seqs", "calls", "checks", "quarantined", "untaken"))
+        bitmaps=", ".join(
+            f"arraySort(bitmapToArray(groupBitmapMergeState({name})))" for name in ("seqs", "calls", "checks", "quarantined", "untaken")
+        )
     ),
     "removed_calls": "SELECT writer_id, arraySort(bitmapToArray(groupBitmapMergeState(calls))) FROM removed_calls GROUP BY writer_id ORDER BY writer_id",
     "usage_jobs": "SELECT job, argMinMerge(creation), max(stated), arraySort(groupUniqArrayArray(results)) FROM usage_jobs GROUP BY job ORDER BY job",

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.support.bedrock import aio_client_of, method_of, read_body_async
+from tests.support.planted import KEY
 from tokentrail.testing import read_recordings
 from tokentrail.testing.conformance import Case, Conformance
 
 
 class TestAiobotocore(Conformance):
     integration = "aiobotocore"
+    key = KEY
     recordings = read_recordings(providers=["bedrock"])
     calls_per_call = 250  # a client of botocore signs, sends and parses by handlers
     kinds = ("async",)

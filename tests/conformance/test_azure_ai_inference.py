@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support.planted import KEY
 from tests.support.provider_sdks import ask_method, asks_for, client_for
 from tokentrail.testing import read_recordings
 from tokentrail.testing.conformance import Case, Conformance
@@ -13,6 +14,7 @@ RECORDINGS = [recording for recording in read_recordings(providers=["azure_ai"])
 
 class TestAzureAIInference(Conformance):
     integration = "azure-ai-inference"
+    key = KEY
     recordings = RECORDINGS
 
     def client(self, url: str, case: Case) -> Any:

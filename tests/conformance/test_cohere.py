@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support.planted import KEY
 from tests.support.recordings import cohere_client, cohere_method_of
 from tokentrail.testing import read_recordings
 from tokentrail.testing.conformance import Case, Conformance
@@ -11,6 +12,7 @@ from tokentrail.testing.conformance import Case, Conformance
 
 class TestCohere(Conformance):
     integration = "cohere"
+    key = KEY
     retries_streams = False
     calls_per_call = 200  # the texts of several inputs
     recordings = read_recordings(providers=["cohere"])

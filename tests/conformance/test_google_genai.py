@@ -7,6 +7,7 @@ from typing import Any
 from google import genai
 from google.oauth2.credentials import Credentials
 
+from tests.support.planted import KEY
 from tests.support.recordings import GOOGLE, google_method_of
 from tokentrail.testing import read_recordings
 from tokentrail.testing.conformance import Case, Conformance
@@ -17,6 +18,7 @@ RECORDINGS = [each for each in read_recordings(providers=GOOGLE) if each.endpoin
 
 class TestGoogleGenai(Conformance):
     integration = "google-genai"
+    key = KEY
     calls_per_call = 220  # an embedding of several texts
     recordings = RECORDINGS
 
@@ -24,9 +26,9 @@ class TestGoogleGenai(Conformance):
         retries = {"attempts": case.retries + 1, "initial_delay": 0.001, "max_delay": 0.01, "jitter": 0.0}  # interactions retry by default, for 13 s
         options: dict[str, Any] = {"base_url": url, "timeout": 20_000, "retry_options": retries}
         if case.recording.provider == "vertex":
-            client = genai.Client(vertexai=True, credentials=Credentials(token="none"), project="lorem", location="ipsum", http_options=options)
+            client = genai.Client(vertexai=True, credentials=Credentials(token=self.key), project="lorem", location="ipsum", http_options=options)
         else:
-            client = genai.Client(vertexai=False, api_key="none", http_options=options)
+            client = genai.Client(vertexai=False, api_key=self.key, http_options=options)
         return client.aio if case.asynchronous else client
 
     def ask(self, client: Any, case: Case) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import groq
 
+from tests.support.planted import KEY
 from tests.support.recordings import method_of
 from tests.support.stainless import ask_in_style, styles_of_stainless
 from tokentrail.testing import Recording, read_recordings
@@ -15,10 +16,11 @@ from tokentrail.testing.conformance import Case, Conformance
 
 class TestGroq(Conformance):
     integration = "groq"
+    key = KEY
     recordings = read_recordings(providers=["groq"])
 
     def client(self, url: str, case: Case) -> Any:
-        return (groq.AsyncGroq if case.asynchronous else groq.Groq)(base_url=url, api_key="none", max_retries=case.retries, timeout=20)
+        return (groq.AsyncGroq if case.asynchronous else groq.Groq)(base_url=url, api_key=self.key, max_retries=case.retries, timeout=20)
 
     def ask(self, client: Any, case: Case) -> Any:
         return ask_in_style(method_of, client, case)

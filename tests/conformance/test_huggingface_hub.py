@@ -6,12 +6,14 @@ from typing import Any
 
 from huggingface_hub import AsyncInferenceClient, InferenceClient
 
+from tests.support.planted import KEY
 from tokentrail.testing import read_recordings
 from tokentrail.testing.conformance import Case, Conformance
 
 
 class TestHuggingFace(Conformance):
     integration = "huggingface_hub"
+    key = KEY
     recordings = read_recordings(providers=["huggingface"])
     retries = 0
     adds_to_requests = ("stream_options",)
@@ -19,7 +21,7 @@ class TestHuggingFace(Conformance):
     def client(self, url: str, case: Case) -> Any:
         kind = AsyncInferenceClient if case.asynchronous else InferenceClient
         place = {"base_url": url} if case.recording.endpoint == "chat" else {"model": url}
-        return kind(**place, token="none", timeout=20)
+        return kind(**place, token=self.key, timeout=20)
 
     def ask(self, client: Any, case: Case) -> Any:
         given = case.request

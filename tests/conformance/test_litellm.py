@@ -23,8 +23,10 @@ from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 from litellm.litellm_core_utils.thread_pool_executor import executor
 from litellm.llms.bedrock import base_aws_llm
 
+from tests.support.planted import KEY
+from tests.support.provider_sdks import text_in
+
 RECORDINGS = [each for each in read_recordings() if call_of(each, "") is not None]
-TEXTS = ("content", "input", "prompt", "query", "text")
 ROUTED = ("completion", "embedding", "responses")
 
 
@@ -64,6 +66,7 @@ class Functions:
 
 class TestLitellm(Conformance):
     integration = "litellm"
+    key = KEY
     recordings = RECORDINGS
     sends_through = ("openai",)
     retries = 0  # above the requests, which are calls of their own: tests/frameworks/programs/litellm.py
@@ -74,7 +77,7 @@ class TestLitellm(Conformance):
         return Functions(url)
 
     def ask(self, client: Any, case: Case) -> Any:
-        name, arguments = call_of(case.recording, client.url, _text_in(case.recording.request) or "lorem")  # type: ignore[misc]
+        name, arguments = call_of(case.recording, client.url, text_in(case.recording.request) or "lorem")  # type: ignore[misc]
         owner: Any = litellm
         if case.style == "router":
             model = arguments.pop("model")
@@ -110,11 +113,3 @@ class TestLitellm(Conformance):
 
 async def _read_async(stream: Any) -> list[Any]:
     return [chunk async for chunk in await stream]
-
-
-def _text_in(value: Any) -> str:
-    """The first text that a request asks with."""
-    if isinstance(value, dict):
-        texts = (each if isinstance(each, str) and name in TEXTS else _text_in(each) for name, each in value.items())
-        return next(filter(None, texts), "")
-    return next(filter(None, map(_text_in, value)), "") if isinstance(value, list) else ""

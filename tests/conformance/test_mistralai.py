@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.mistral import arguments_for, method_for, mistral_client, retry_at_once
+from tests.support.planted import KEY
 from tokentrail.testing import read_recordings
 from tokentrail.testing.conformance import Case, Conformance
 
 
 class TestMistral(Conformance):
     integration = "mistralai"
+    key = KEY
     recordings = read_recordings(providers=["mistral"])
 
     def client(self, url: str, case: Case) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import openai
 
+from tests.support.planted import KEY
 from tests.support.recordings import method_of
 from tests.support.stainless import ask_in_style, styles_of_stainless
 from tokentrail.testing import Recording, read_recordings
@@ -21,12 +22,13 @@ RECORDINGS = [
 
 class TestOpenAI(Conformance):
     integration = "openai"
+    key = KEY
     recordings = RECORDINGS
     adds_to_requests = ("stream_options",)
 
     def client(self, url: str, case: Case) -> Any:
         kind = openai.AsyncOpenAI if case.asynchronous else openai.OpenAI
-        return kind(base_url=f"{url}/v1", api_key="none", max_retries=case.retries, timeout=20)
+        return kind(base_url=f"{url}/v1", api_key=self.key, max_retries=case.retries, timeout=20)
 
     def ask(self, client: Any, case: Case) -> Any:
         return ask_in_style(method_of, client, case)

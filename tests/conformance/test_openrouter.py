@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from tests.support.planted import KEY
 from tests.support.provider_sdks import ask_method, client_for
 from tokentrail.testing import read_recordings
 from tokentrail.testing.conformance import Case, Conformance
@@ -12,6 +13,7 @@ from tokentrail.testing.conformance import Case, Conformance
 
 class TestOpenRouter(Conformance):
     integration = "openrouter"
+    key = KEY
     recordings = read_recordings(providers=["openrouter"])
 
     def client(self, url: str, case: Case) -> Any:

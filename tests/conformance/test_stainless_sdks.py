@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.planted import KEY
 from tests.support.provider_sdks import ask_method, client_of, is_there
 from tests.support.stainless import ask_in_style, styles_of_stainless
 from tokentrail.testing import Recording, read_recordings
@@ -14,6 +15,8 @@ from tokentrail.testing.conformance import Case, Conformance
 
 
 class OfStainless(Conformance):
+    key = KEY
+
     def client(self, url: str, case: Case) -> Any:
         return client_of(case.recording.provider, url, asynchronous=case.asynchronous, max_retries=case.retries)
 

@@ -68,6 +68,13 @@ BREAKS = (
     Break("misses retries", '        Hook("acme", "Client._try_again", observes=count_retry),\n', "", "retries_are_attempts", "attempts of one row"),
     Break("keeps the prompt", "    exchange = Exchange(", '    KEPT.append(kwargs["question"])\n    exchange = Exchange(', "kept", "still in memory"),
     Break(
+        "logs the prompt",
+        "    exchange = Exchange(",
+        '    import logging\n    logging.getLogger("tokentrail").debug("asked %s", kwargs["question"])\n    exchange = Exchange(',
+        "leaves",
+        "the text of a prompt",
+    ),
+    Break(
         "imports the SDK",
         "from functools import partial",
         "import acme\nfrom functools import partial",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.planted import KEY
 from tokentrail.testing import read_recordings
 from tokentrail.testing.conformance import Case, Conformance
 
@@ -14,13 +15,14 @@ voyageai = pytest.importorskip("voyageai", reason="make test-apart installs it")
 
 class TestVoyage(Conformance):
     integration = "voyageai"
+    key = KEY
     recordings = read_recordings(providers=["voyage"])
     retries = 1  # the SDK waits for a second and more before each
 
     def client(self, url: str, case: Case) -> Any:
         kind = voyageai.AsyncClient if case.asynchronous else voyageai.Client
         tries = case.retries + 1 if case.retries else 0
-        return kind(api_key="none", base_url=f"{url}/v1", max_retries=tries, timeout=20)
+        return kind(api_key=self.key, base_url=f"{url}/v1", max_retries=tries, timeout=20)
 
     def ask(self, client: Any, case: Case) -> Any:
         given, path = case.request, case.recording.path

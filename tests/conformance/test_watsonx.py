@@ -16,6 +16,8 @@ pytest.importorskip("ibm_watsonx_ai", reason="make test-apart installs it")
 
 from ibm_watsonx_ai.foundation_models import Embeddings, Rerank
 
+from tests.support.planted import KEY
+
 Usage = Mapping[str, Any]
 
 
@@ -75,6 +77,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 
 class TestWatsonx(Conformance):
     integration = "ibm-watsonx-ai"
+    key = KEY
     recordings = RECORDINGS
     retries = 1
     retries_streams = False

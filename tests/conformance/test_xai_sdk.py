@@ -19,6 +19,7 @@ xai_sdk = pytest.importorskip("xai_sdk", reason="make test-apart installs it")
 from google.protobuf.json_format import ParseDict  # noqa: E402
 from xai_sdk.proto import chat_pb2  # noqa: E402
 
+from tests.support.planted import KEY  # noqa: E402
 from tokentrail.testing.conformance.grpc_stage import GrpcStage  # noqa: E402
 
 SHIPPED = {recording.id.removeprefix("xai_grpc-").replace("-by-hand", ""): recording for recording in read_recordings(providers=["xai_grpc"])}
@@ -102,6 +103,7 @@ BATCHES = {"GetCompletion": "sample_batch", "GetCompletionChunk": "stream_batch"
 
 class TestXai(Conformance):
     integration = "xai-sdk"
+    key = KEY
     server = GrpcStage
     recordings = RECORDINGS
     shows_retries = False  # the channel itself tries again, below every function of Python
@@ -111,7 +113,7 @@ class TestXai(Conformance):
         tried = {"name": [{}], "retryPolicy": {**policy, "retryableStatusCodes": ["UNAVAILABLE"]}}
         options = [("grpc.service_config", json.dumps({"methodConfig": [tried]}))] if case.retries else [("grpc.enable_retries", 0)]
         kind = xai_sdk.AsyncClient if case.asynchronous else xai_sdk.Client
-        return kind(api_key="none", api_host=url, timeout=20, channel_options=options)
+        return kind(api_key=self.key, api_host=url, timeout=20, channel_options=options)
 
     def ask(self, client: Any, case: Case) -> Any:
         method, given = case.recording.path.rpartition("/")[2], case.request

@@ -48,6 +48,61 @@ def test_a_bomb_is_413_and_is_never_unpacked(server: Addresses, encoding: str) -
     assert peak_memory(server) - before < 200 << 20
 
 
+def nested(*parts: bytes) -> bytes:
+    """A message in a message, in a message: each is a field's tag, and what is in the innermost."""
+    body = parts[-1]
+    for tag in reversed(parts[:-1]):
+        size, length = len(body), b""
+        while size > 127:
+            length, size = length + bytes([size & 127 | 128]), size >> 7
+        body = tag + length + bytes([size]) + body
+    return body
+
+
+MANY = (20 << 20) - 100
+DENSE = {
+    "records": nested(b"\x0a", b"\x12", b"\x12\x00" * (MANY // 2)),
+    "records, spelt longer": nested(b"\x0a", b"\x12", b"\x92\x00\x80\x00" * (MANY // 4)),
+    "resources": b"\x0a\x00" * (MANY // 2),
+    "attributes": nested(b"\x0a", b"\x12", b"\x12", b"\x32\x00" * (MANY // 2)),
+    "attributes with a value": nested(b"\x0a", b"\x12", b"\x12", b"\x32\x04\x12\x02\x0a\x00" * (MANY // 6)),
+}
+
+
+@pytest.mark.parametrize("what", DENSE)
+def test_many_empty_parts_are_413_and_never_parsed(server: Addresses, what: str) -> None:
+    before = peak_memory(server)
+    reply = ask(server.otlp, "POST", "/v1/logs", DENSE[what], PROTOBUF)
+    assert reply.status == 413, reply.status
+    assert peak_memory(server) - before < 200 << 20
+
+
+RESOURCE = nested(b"\x0a", b"\x0a", b"\x12", b"\x0a" + b"\x80\x80\x40" + b"x" * (1 << 20))  # one attribute of a mebibyte
+SPARSE = {
+    "records": ("logs", nested(b"\x0a", b"\x12", b"\x12\x00" * 250_000)),
+    "spans": ("traces", nested(b"\x0a", b"\x12", b"\x12\x00" * 250_000)),
+    "points": ("metrics", nested(b"\x0a", b"\x12", b"\x12", b"\x2a", b"\x0a\x00" * 250_000)),
+    "repeated in spans": ("traces", nested(b"\x0a", RESOURCE + nested(b"\x12", b"\x12\x00" * 1000))),
+    "repeated in points": ("metrics", nested(b"\x0a", RESOURCE + nested(b"\x12", b"\x12", b"\x2a", b"\x0a\x00" * 1000))),
+}
+
+
+@pytest.mark.parametrize("what", SPARSE)
+def test_too_many_rows_are_413(server: Addresses, what: str) -> None:
+    before = peak_memory(server)
+    signal, body = SPARSE[what]
+    reply = ask(server.otlp, "POST", f"/v1/{signal}", body, PROTOBUF)
+    assert reply.status == 413, reply.body
+    assert peak_memory(server) - before < 200 << 20
+
+
+def test_many_empty_parts_in_json_are_413(server: Addresses) -> None:
+    before = peak_memory(server)
+    body = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[' + b",".join([b"{}"] * (MANY // 3 - 50)) + b"]}]}]}"
+    assert ask(server.otlp, "POST", "/v1/logs", body, {"Content-Type": "application/json"}).status == 413
+    assert peak_memory(server) - before < 200 << 20
+
+
 def framed(method: int, packed: bytes, raw_size: int) -> bytes:
     body = struct.pack("<BII", method, len(packed) + 9, raw_size) + packed
     digest = CityHash128(body)
@@ -222,6 +277,18 @@ def test_a_body_that_drips_is_408(served: Callable[..., tuple[str, int]], monkey
             except TimeoutError:
                 continue
     assert said.startswith(b"HTTP/1.1 408")
+
+
+def test_a_refused_client_that_sends_no_body_gives_its_thread_back(served: Callable[..., tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "DRAIN_SECONDS", 0.2)
+
+    def refuse(asked: Exchange) -> None:
+        asked.drain()
+        asked.reply(403, b"no", [("Connection", "close")])
+
+    with socket.create_connection(served(refuse), timeout=10) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 403")
 
 
 def test_a_reader_that_stops_reading_gives_its_thread_back(served: Callable[..., tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,3 +56,29 @@ def test_what_fits_is_not_named(package: Message) -> None:
 def test_what_does_not_fit_is_named(package: Message) -> None:
     (line,) = audit.findings([package])
     assert line.startswith("a 1: ")
+
+
+UNKNOWN = '{"dependencies": [{"name": "a", "skip_reason": "not found"}, {"name": "b", "skip_reason": "not found"}], "fixes": []}'
+KNOWN = (
+    '{"dependencies": [{"name": "a", "version": "1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2"]}]}, '
+    '{"name": "b", "version": "3", "vulns": []}, {"name": "c", "skip_reason": "not found"}], "fixes": []}'
+)
+
+
+@pytest.mark.parametrize(
+    ("out", "errors", "says"),
+    [
+        (UNKNOWN, "", "not known: pip-audit's database, as it can be reached from here, knows none of 2 packages"),
+        ("", "Traceback\nConnectionError: no route", "not known: pip-audit could not ask its database (ConnectionError: no route)"),
+        ('{"dependencies": []}', "", "knows none of 0 packages"),
+    ],
+)
+def test_vulnerabilities_that_nobody_could_ask_for_are_not_called_none(out: str, errors: str, says: str) -> None:
+    found, sentence = audit.told(out, errors)
+    assert found == []
+    assert says in sentence
+    assert "\n" not in sentence
+
+
+def test_vulnerabilities_are_named() -> None:
+    assert audit.told(KNOWN, "") == (["a 1: PYSEC-1, mended in 2"], "2 packages, 1 holes; 1 could not be asked for")

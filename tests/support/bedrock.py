@@ -16,10 +16,11 @@ from aiobotocore.config import AioConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.support.planted import KEY
 from tests.support.scripted import ScriptedServer
 from tokentrail.testing import Recording
 
-AWS = {"region_name": "us-east-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
+AWS = {"region_name": "us-east-1", "aws_access_key_id": KEY, "aws_secret_access_key": "none"}
 ONCE: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "read_timeout": 20}
 METHODS = {
     "converse": "converse",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
+from tests.support.planted import KEY
 from tokentrail.testing import Recording
 
 __all__ = ["Call", "call_of"]
 
-AWS = {"aws_access_key_id": "none", "aws_secret_access_key": "none", "aws_region_name": "us-east-1"}
+AWS = {"aws_access_key_id": KEY, "aws_secret_access_key": "none", "aws_region_name": "us-east-1"}
 OPENAI_SHAPED = {"openai": "openai", "groq": "groq", "mistral": "mistral", "ollama": "openai"}
 Call = tuple[str, dict[str, Any]]
 
@@ -18,7 +19,7 @@ def call_of(recording: Recording, url: str, text: str = "lorem") -> Call | None:
     """The function of litellm and its arguments; None for what litellm does not ask in this way."""
     path, kind = recording.path.partition("?")[0], (recording.provider, recording.endpoint)
     model = (recording.request or {}).get("model") or "m"
-    given: dict[str, Any] = {"api_key": "none", "max_retries": 0, "timeout": 20}
+    given: dict[str, Any] = {"api_key": KEY, "max_retries": 0, "timeout": 20}
     streamed = {"stream": True} if recording.stream else {}
     asked = {**given, "messages": [{"role": "user", "content": text}], **streamed}
     match kind:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from tests.support.planted import KEY
+
 try:
     sdk: Any = import_module("mistralai.client.sdk")
     errors: Any = import_module("mistralai.client.errors")
@@ -29,7 +31,7 @@ class AsyncMistral(sdk.Mistral):  # type: ignore[misc]
 
 def mistral_client(url: str, *, asynchronous: bool = False, **more: Any) -> Any:
     """The client, pointed at `url`."""
-    return (AsyncMistral if asynchronous else sdk.Mistral)(api_key="none", server_url=url, timeout_ms=20_000, **more)
+    return (AsyncMistral if asynchronous else sdk.Mistral)(api_key=KEY, server_url=url, timeout_ms=20_000, **more)
 
 
 def method_for(client: Any, path: str, *, stream: bool) -> Callable[..., Any]:

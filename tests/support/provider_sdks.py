@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from tests.support.planted import KEY
 from tokentrail.testing import Recording
 
 Counts = dict[str, int | None]
@@ -31,7 +32,15 @@ METHODS = {
     "/rerank": "rerank.create",
     "/chat": "chat.chat",
 }
-ASK: list[dict[str, Any]] = [{"role": "user", "content": "lorem"}]
+TEXTS = ("content", "input", "prompt", "query", "text")
+
+
+def text_in(value: Any) -> str:
+    """The first text that a request asks with."""
+    if isinstance(value, dict):
+        texts = (each if isinstance(each, str) and name in TEXTS else text_in(each) for name, each in value.items())
+        return next(filter(None, texts), "")
+    return next(filter(None, map(text_in, value)), "") if isinstance(value, list) else ""
 
 
 def is_there(provider: str, endpoint: str = "") -> bool:
@@ -64,17 +73,17 @@ def client_for(recording: Recording, url: str, *, asynchronous: bool, **more: An
 def client_of(provider: str, url: str, *, asynchronous: bool = False, **more: Any) -> Any:
     """The client of the provider's SDK, pointed at `url`."""
     if provider == "openrouter":
-        return import_module("openrouter").OpenRouter(api_key="none", server_url=url, timeout_ms=20_000, **more)
+        return import_module("openrouter").OpenRouter(api_key=KEY, server_url=url, timeout_ms=20_000, **more)
     package, kind = STAINLESS[provider]
     warm = {"warm_tcp_connection": False} if provider == "cerebras" else {}
-    given = {"base_url": url, "api_key": "none", "max_retries": 0, "timeout": 20, **warm, **more}
+    given = {"base_url": url, "api_key": KEY, "max_retries": 0, "timeout": 20, **warm, **more}
     return getattr(import_module(package), f"Async{kind}" if asynchronous else kind)(**given)
 
 
 def azure_client(url: str, kind: str = "ChatCompletionsClient", *, asynchronous: bool = False, **more: Any) -> Any:
     """A client of Azure AI Inference, pointed at `url`."""
     package = "azure.ai.inference.aio" if asynchronous else "azure.ai.inference"
-    credential = import_module("azure.core.credentials").AzureKeyCredential("none")
+    credential = import_module("azure.core.credentials").AzureKeyCredential(KEY)
     return getattr(import_module(package), kind)(endpoint=url, credential=credential, **{"retry_total": 0, **more})
 
 
@@ -100,16 +109,17 @@ def ask_method(client: Any, recording: Recording) -> tuple[Callable[..., Any], d
 
 
 def _of_openrouter(client: Any, path: str, request: Mapping[str, Any], recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """The SDK has types for every part of a request, and not for every recorded one: a short text is asked instead."""
+    """The SDK has types for every part of a request, and not for every recorded one: the first of its texts is asked instead."""
+    text = text_in(request) or "lorem"
     suffix = "_async" if client.asked_for_async else ""
     given: dict[str, Any] = {"model": request["model"]}
     if path == "/embeddings":
-        return getattr(client.embeddings, f"generate{suffix}"), given | {"input": "lorem"}
+        return getattr(client.embeddings, f"generate{suffix}"), given | {"input": text}
     if path == "/rerank":
-        return getattr(client.rerank, f"rerank{suffix}"), given | {"query": "lorem", "documents": ["ipsum", "dolor"]}
+        return getattr(client.rerank, f"rerank{suffix}"), given | {"query": text, "documents": ["ipsum", "dolor"]}
     if path == "/responses":
-        return getattr(client.beta.responses, f"send{suffix}"), given | {"input": "lorem", "stream": recording.stream}
-    return getattr(client.chat, f"send{suffix}"), given | {"messages": ASK, "stream": recording.stream}
+        return getattr(client.beta.responses, f"send{suffix}"), given | {"input": text, "stream": recording.stream}
+    return getattr(client.chat, f"send{suffix}"), given | {"messages": [{"role": "user", "content": text}], "stream": recording.stream}
 
 
 def error_types() -> tuple[type[Exception], ...]:

@@ -21,6 +21,7 @@ from google.oauth2.credentials import Credentials
 from tests.support import bedrock, media, provider_sdks
 from tests.support.mistral import ERRORS as MISTRAL_ERRORS
 from tests.support.mistral import arguments_for, method_for, mistral_client
+from tests.support.planted import KEY
 from tokentrail.testing import Recording, ReplayServer
 
 Counts = dict[str, int | None]
@@ -39,21 +40,21 @@ def client_of(recording: Recording, url: str, *, asynchronous: bool = False) -> 
     if recording.provider == "cohere":
         return cohere_client(recording, url, asynchronous=asynchronous)
     if recording.endpoint == "messages":
-        return (anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic)(base_url=url, api_key="none", max_retries=0, timeout=20)
+        return (anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic)(base_url=url, api_key=KEY, max_retries=0, timeout=20)
     if recording.provider == "mistral":
         return mistral_client(url, asynchronous=asynchronous)
     if recording.provider == "groq":
-        return (groq.AsyncGroq if asynchronous else groq.Groq)(base_url=url, api_key="none", max_retries=0, timeout=20)
+        return (groq.AsyncGroq if asynchronous else groq.Groq)(base_url=url, api_key=KEY, max_retries=0, timeout=20)
     if recording.provider == "ollama" and recording.path.startswith("/api/"):
         return (ollama.AsyncClient if asynchronous else ollama.Client)(host=url, timeout=20)
     base = url if recording.provider == "openai" else f"{url}/v1"
-    return (openai.AsyncOpenAI if asynchronous else openai.OpenAI)(base_url=base, api_key="none", max_retries=0, timeout=20)
+    return (openai.AsyncOpenAI if asynchronous else openai.OpenAI)(base_url=base, api_key=KEY, max_retries=0, timeout=20)
 
 
 def cohere_client(recording: Recording, url: str, *, asynchronous: bool) -> Any:
     """Cohere's SDK, for the version of the API that is in the path."""
     kinds = (cohere.ClientV2, cohere.AsyncClientV2) if recording.path.startswith("/v2/") else (cohere.Client, cohere.AsyncClient)
-    return kinds[asynchronous]("none", base_url=url, timeout=20, log_warning_experimental_features=False)
+    return kinds[asynchronous](KEY, base_url=url, timeout=20, log_warning_experimental_features=False)
 
 
 def cohere_method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:
@@ -70,8 +71,8 @@ def google_client(url: str, *, vertex: bool) -> genai.Client:
     """Google's SDK, for the Gemini API or for Vertex."""
     options = {"base_url": url, "timeout": 20_000}
     if vertex:
-        return genai.Client(vertexai=True, credentials=Credentials(token="none"), project="lorem", location="ipsum", http_options=options)
-    return genai.Client(vertexai=False, api_key="none", http_options=options)
+        return genai.Client(vertexai=True, credentials=Credentials(token=KEY), project="lorem", location="ipsum", http_options=options)
+    return genai.Client(vertexai=False, api_key=KEY, http_options=options)
 
 
 def google_method_of(client: Any, recording: Recording) -> tuple[Callable[..., Any], dict[str, Any]]:

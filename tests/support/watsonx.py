@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from tests.support.planted import KEY
+
 HEAD = {"model_id": "ibm/granite-3-8b-instruct", "created_at": "2026-01-02T03:04:05.678Z"}
 USAGE = {"prompt_tokens": 24, "completion_tokens": 9, "total_tokens": 33}
 CHAT = {
@@ -65,7 +67,7 @@ def client_of(url: str, **given: Any) -> Any:
     """A client that asks a server of a test. The SDK takes https only, so the address is replaced after the client is made."""
     from ibm_watsonx_ai import APIClient, Credentials
 
-    client = APIClient(Credentials(url="https://us-south.ml.cloud.ibm.com", token="none"), **given)
+    client = APIClient(Credentials(url="https://us-south.ml.cloud.ibm.com", token=KEY), **given)
     client.default_project_id = "a1"
     client._href_definitions.url = url
     return client

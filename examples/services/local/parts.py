@@ -22,6 +22,8 @@ from tokentrail.local.ports import answers, free_port
 SERVICES = Path(__file__).resolve().parents[1]
 NAMES = ("embedding", "query", "ingestion", "agent")
 """In the order in which they are started: each asks the ones before it."""
+STAND_IN_KEY = "sk-stand-in-0123456789"
+"""The key for the providers' stand-in."""
 KEYS = {"groq": "GROQ_API_KEY", "openai": "OPENAI_API_KEY", "ollama": "OLLAMA_HOST"}
 """What says that the real provider is to be asked."""
 _ELSEWHERE = ("OTEL_", "TOKENTRAIL_")
@@ -134,8 +136,8 @@ class Parts:
         url = self.url["providers"] = f"http://127.0.0.1:{port}"
         self.start("providers", [sys.executable, str(SERVICES / "local" / "providers.py"), "--port", str(port)], environment)
         of = {
-            "groq": {"GROQ_BASE_URL": url, "GROQ_API_KEY": "none"},
-            "openai": {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "none"},
+            "groq": {"GROQ_BASE_URL": url, "GROQ_API_KEY": STAND_IN_KEY},
+            "openai": {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": STAND_IN_KEY},
             "ollama": {"OLLAMA_HOST": url},
         }
         return {variable: value for name, variables in of.items() if name not in self._real for variable, value in variables.items()}

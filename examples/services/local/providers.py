@@ -121,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer with vectors."""
         texts = [given["input"]] if isinstance(given["input"], str) else given["input"]
         if told.provider == "openai" and self.server.limits(texts[0]):
-            self.refuse(told, "limit", {"retry-after-ms": "20"})
+            self.refuse(told, "limit", texts[0], {"retry-after-ms": "20"})
             return
         told.input = sum(map(tokens_of, texts)) + self.server.next_number() % 97
         vectors = [vector_of(text) for text in texts]
@@ -141,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
         question = str(messages[-1]["content"])
         fault = next((name for name in FAULTS if f"[{name}]" in question), "") if told.provider == "groq" else ""
         if fault in STATUSES:
-            self.refuse(told, fault, {"retry-after": "1"})
+            self.refuse(told, fault, question, {"retry-after": "1"})
             return
         number = self.server.next_number()
         told.input = sum(tokens_of(str(message["content"])) for message in messages) + number % 97
@@ -155,10 +155,11 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.stream(told, words, number, fault)
 
-    def refuse(self, told: Told, fault: str, headers: dict[str, str]) -> None:
-        """Answer with a status."""
+    def refuse(self, told: Told, fault: str, text: str, headers: dict[str, str]) -> None:
+        """Answer with a status, and repeat text and key, as some providers' errors do."""
         told.status, told.ended = STATUSES[fault], "error"
-        self.plain({"error": {"message": f"the text asks for {fault}", "type": fault}}, told.status, headers)
+        message = f"the text asks for {fault}: {text} ({self.headers.get('authorization')})"
+        self.plain({"error": {"message": message, "type": fault}}, told.status, headers)
 
     def stream(self, told: Told, words: list[str], number: int, fault: str) -> None:
         """Answer word by word."""

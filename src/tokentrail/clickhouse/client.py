@@ -130,6 +130,7 @@ class HttpClient:
 
     def close(self) -> None:
         self.driver.close()
+        self.driver.http.clear()  # type: ignore[attr-defined]  # the pool is this client's own
 
 
 class EngineClient:

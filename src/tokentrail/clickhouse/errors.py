@@ -29,6 +29,8 @@ class ClickHouseError(Exception):
 
 def failed(error: Exception, address: str) -> ClickHouseError:
     """Returns the error of a statement that failed at `address`: code and first line of the message, and what to do if a table is missing."""
+    if isinstance(error, ClickHouseError):
+        return error
     text = str(error)
     match = _CODE.search(text)
     if match is None:
@@ -53,6 +55,8 @@ def broke_off(text: str) -> ClickHouseError:
 
 def unreachable(dsn: Dsn, error: Exception) -> ClickHouseError:
     """Returns the error of a server that cannot be reached: the address without its password, the cause, and what to try."""
+    if isinstance(error, ClickHouseError):
+        return error
     text = str(error)
     match = _CODE.search(text)
     code = int(match.group(1)) if match else None

@@ -56,7 +56,7 @@ _CHECKED_TEXTS: Final = (  # each is hashed by itself: ClickHouse does so once f
 )
 _FIRST_CHECKED: Final = tuple(count.name for count in COUNTS[:12])
 _CHECKED: Final = ("calls", *_FIRST_CHECKED, "input_source", "output_source", "key_ts")
-"""What the check of a record is made of, after the hashes of its texts and before the key's hash. Stored checks never change, so neither may these lists."""
+"""What the check of a record is made of, after the hashes of its texts and before the key's hash. Stored checks never change, nor may these lists."""
 
 DIMENSIONS: Final = (
     "provider",

@@ -17,6 +17,8 @@ from tokentrail.clickhouse.values import Reading, reading
 
 __all__ = ["Batch", "Batches", "Result", "Whole", "decode", "whole"]
 
+MOST_ROW: Final = 64 << 20
+"""Bytes of one row: a server could send one without an end."""
 _LINE: Final = msgspec.json.Decoder(list[Any], float_hook=Decimal)  # exact, as ClickHouse writes numbers
 _TAIL: Final = 1 << 12
 _DECIMAL_OR_FLOAT: Final = re.compile(r"(?:LowCardinality\(|Nullable\()*(?:Decimal|B?Float)").match
@@ -127,6 +129,8 @@ class Batches:
 
     def _lines(self, piece: bytes) -> list[bytes]:
         *lines, self._held = (self._held + piece).split(b"\n")
+        if len(self._held) > MOST_ROW:
+            raise broke_off(f"a row is larger than {MOST_ROW >> 20} MiB")
         return lines
 
     def __iter__(self) -> Iterator[Batch]:

@@ -10,5 +10,5 @@
     server, run, process    both ports as a context manager; `tokentrail serve`; the same as a child process
     errors                  ClickHouse's codes, their HTTP status, why a server cannot start
 
-The embedded server is for laptops, tests and the demo. ClickHouse's own server has more: users, TLS, addresses other than loopback.
+The embedded server is for laptops, tests and the demo. ClickHouse's own server has more: users, roles, TLS.
 """

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 __all__ = [
+    "AUTHENTICATION_FAILED",
     "CANNOT_DECOMPRESS",
     "CANNOT_WRITE",
     "NOT_ENOUGH_SPACE",
@@ -30,6 +31,7 @@ NOT_IMPLEMENTED: Final = 48
 CANNOT_DECOMPRESS: Final = 271
 CANNOT_WRITE: Final = 75  # CANNOT_WRITE_TO_FILE_DESCRIPTOR
 NOT_ENOUGH_SPACE: Final = 243
+AUTHENTICATION_FAILED: Final = 516
 UNKNOWN_EXCEPTION: Final = 1002
 UNAVAILABLE: Final = 439  # CANNOT_SCHEDULE_TASK: the answer of a server that is starting or stopping
 
@@ -55,7 +57,7 @@ TRANSIENT: Final = frozenset(
 )
 BAD_REQUEST: Final = frozenset({6, 27, 26, 38, 41, 43, 53, 62, 69, 70, 72, 108, 117, 130, 131, 271, 432, 467})
 NOT_FOUND: Final = frozenset({16, 46, 47, 50, 60, 73, 79, 81, 115})
-FORBIDDEN: Final = frozenset({READONLY, 497})
+FORBIDDEN: Final = frozenset({READONLY, 497, AUTHENTICATION_FAILED})
 
 CODE = re.compile(r"Code: (\d+)\. ")
 

@@ -44,6 +44,7 @@ class Exchange:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.port: int = scope["server"][1]
+        self.client: str = (scope.get("client") or ("",))[0]
         self.query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         self.started = False
@@ -54,6 +55,7 @@ class Exchange:
         self._began = monotonic()
         self._received = 0
         self._disconnect: asyncio.Task[None] | None = None
+        self._patience = IDLE_SECONDS
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         try:
@@ -77,7 +79,7 @@ class Exchange:
 
     async def _next(self) -> bytes:
         try:
-            message = await asyncio.wait_for(self._receive(), IDLE_SECONDS)
+            message = await asyncio.wait_for(self._receive(), min(IDLE_SECONDS, self._patience))
         except asyncio.TimeoutError:
             raise ClientSlow from None
         if message["type"] == "http.disconnect":
@@ -94,10 +96,13 @@ class Exchange:
         """Reads the rest of the body, within limits: a connection closed with unread bytes is reset, and the client never sees the answer."""
         deadline = monotonic() + DRAIN_SECONDS
         left = DRAIN_BYTES
-        for data in self.chunks():
-            left -= len(data)
-            if left < 0 or monotonic() > deadline:
-                return
+        self._patience = DRAIN_SECONDS  # a client that sends nothing holds a thread meanwhile, also one without a password
+        with contextlib.suppress(ClientSlow):
+            for data in self.chunks():
+                left -= len(data)
+                self._patience = deadline - monotonic()
+                if left < 0 or self._patience <= 0:
+                    return
 
     # --- the answer ----------------------------------------------------------------------------------------------------------------------------
 

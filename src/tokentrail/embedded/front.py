@@ -2,7 +2,8 @@
 
 Supported: /ping; statements in the URL, the body or a form; every format; settings, `database` and `param_*` in the URL, `param_*` in a form too;
 chunked and encoded bodies; ClickHouse's compressed frames both ways; gzip answers; streamed answers; exceptions with their code, before and after the
-head; GET is read-only, as on the server. Not supported: users and passwords (all are accepted), TLS, `session_id`, external tables, progress headers.
+head; GET is read-only, as on the server. A password is asked for where
+one is set (`access.py`), else every user is accepted. Not supported: TLS, `session_id`, external tables, progress headers.
 
 Deliberate differences from the server:
 - an INSERT without a single byte of data is refused (else a sender that lost the body in a retry gets a success);
@@ -23,9 +24,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
+from tokentrail.embedded.access import Gate, TooOften
 from tokentrail.embedded.dashboard import PATH, Dashboard
 from tokentrail.embedded.engine import Engine, Session
 from tokentrail.embedded.errors import ClientGone, EngineError
@@ -36,7 +37,7 @@ from tokentrail.embedded.inserts import Stored, insert
 from tokentrail.embedded.pieces import in_pieces, may_come_in_pieces
 from tokentrail.embedded.statement import insert_head, read_only_level, select, undecided
 
-__all__ = ["ClickHouseFront", "from_this_machine"]
+__all__ = ["ClickHouseFront"]
 
 # Parameters of the interface itself; everything else in the URL is a setting. Source: ClickHouse's HTTPHandler.cpp.
 OWN_PARAMETERS: Final = {
@@ -65,7 +66,6 @@ UNDECIDED: Final = 1 << 20
 """Bytes after which a text that may still become an INSERT is taken for another statement: each piece is looked at from the beginning."""
 HELLO: Final = re.compile(r"SELECT\s+displayName\(\),\s*version\(\),\s*revision\(\),\s*timezone\(\)\Z", re.IGNORECASE)
 TOO_LARGE: Final = 62  # SYNTAX_ERROR, as a server says of a text beyond max_query_size
-LOOPBACK_NAMES: Final = frozenset({"localhost", "::1", "host.docker.internal", "host.containers.internal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +108,34 @@ class RequestOptions:
 class ClickHouseFront:
     """Serves ClickHouse's HTTP interface with `engine`, and the dashboard of `database`."""
 
-    def __init__(self, engine: Engine, database: str) -> None:
+    def __init__(self, engine: Engine, database: str, gate: Gate | None = None) -> None:
         self._engine = engine
+        self._gate = gate or Gate()
         self._dashboard = Dashboard(engine, database)
 
     def __call__(self, exchange: Exchange) -> None:
         """Answers one request."""
-        if not from_this_machine(exchange):
+        if not self._gate.knows(exchange):
             exchange.drain()
-            return exchange.reply(403, b"only programs on this machine are answered\n", _plain(close=True))
+            return exchange.reply(403, b"foreign web pages are not answered, nor names of this server that --allow-host lacks\n", _plain(close=True))
         if exchange.path == PATH or exchange.path.startswith(f"{PATH}/"):
-            return self._dashboard(exchange)
+            return self._page(exchange)
         if exchange.path in {"/ping", "/replicas_status"} or (exchange.path == "/" and not exchange.query and exchange.method in {"GET", "HEAD"}):
             return self._ping(exchange)
         if exchange.path not in {"/", "/query"} or exchange.method not in {"GET", "POST", "PUT"}:
             exchange.drain()
             return exchange.reply(404, b"There is no such page: statements go to /, see also /ping and /dashboard.\n", _plain(close=True))
         return self._statement(exchange)
+
+    def _page(self, exchange: Exchange) -> None:
+        try:
+            self._gate.admit(exchange)
+        except EngineError as error:
+            exchange.drain()
+            often = isinstance(error, TooOften)
+            asks = [] if often else [("WWW-Authenticate", 'Basic realm="tokentrail", charset="UTF-8"')]
+            return exchange.reply(429 if often else 401, f"{error.message}\n".encode(), [*_plain(close=True), *asks])
+        return self._dashboard(exchange)
 
     def _ping(self, exchange: Exchange) -> None:
         if self._engine.state == "ready":
@@ -135,6 +146,7 @@ class ClickHouseFront:
         options = RequestOptions.of(exchange.query, exchange)
         reply = Reply(exchange, options)
         try:
+            self._gate.admit(exchange)
             given, body = exchange.query, _body(exchange, options)
             if is_form(exchange.headers.get("content-type", "")):
                 given, body = {**given, **fields_of(exchange.headers["content-type"], body)}, iter(())
@@ -294,18 +306,3 @@ def _in_band(error: EngineError, tag: str) -> bytes:
 
 def _plain(*, close: bool = False) -> list[tuple[str, str]]:
     return [("Content-Type", "text/plain; charset=UTF-8"), *([("Connection", "close")] if close else [])]
-
-
-def from_this_machine(exchange: Any) -> bool:
-    """Whether a request comes from a program on this machine. A foreign web page is recognised by Origin, or by Host (DNS rebinding)."""
-    origin = exchange.headers.get("origin", "")
-    host = exchange.headers.get("host", "")
-    return (not host or _is_loopback(host)) and (not origin or _is_loopback(urlsplit(origin).netloc))
-
-
-def _is_loopback(authority: str) -> bool:
-    try:
-        name = urlsplit(f"//{authority}").hostname or ""
-    except ValueError:
-        return False
-    return name in LOOPBACK_NAMES or re.fullmatch(r"127\.\d+\.\d+\.\d+", name) is not None

@@ -21,7 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from tokentrail.embedded.errors import CannotStart
 from tokentrail.embedded.exchange import Handler, application
 
-__all__ = ["Listener", "bind"]
+__all__ = ["Listener", "bind", "is_loopback"]
 
 BACKLOG: Final = 512
 THREADS: Final = 64
@@ -132,17 +132,17 @@ def most_connections() -> int:
     return min(MOST_CONNECTIONS, max(64, soft // 2)) if soft != resource.RLIM_INFINITY else MOST_CONNECTIONS
 
 
-def bind(host: str, port: int, option: str) -> socket.socket:
-    """Returns a listening socket on a loopback address; port 0 takes a free port. Raises CannotStart: not loopback, taken, not allowed."""
-    address = "127.0.0.1" if host == "localhost" else host.strip("[]")
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine alone. Raises CannotStart for what is no address."""
     try:
-        loopback = ipaddress.ip_address(address).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        loopback = False
-    if not loopback:
-        raise CannotStart(
-            f"{host} is no loopback address: the embedded server has no users and no TLS and serves this machine only, e.g. --host 127.0.0.1"
-        )
+        raise CannotStart(f"{host} is no loopback address, and no other one: write an IP address of this machine, e.g. --host 127.0.0.1") from None
+
+
+def bind(host: str, port: int, option: str) -> socket.socket:
+    """Returns a listening socket; port 0 takes a free port. Raises CannotStart: no address, taken, not allowed."""
+    address = "127.0.0.1" if host == "localhost" else host.strip("[]")
     # asyncio sets TCP_NODELAY only if the protocol is named: without TCP_NODELAY every answer waits 40 ms for a delayed acknowledgement
     listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

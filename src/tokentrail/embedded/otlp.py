@@ -23,13 +23,14 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 
+from tokentrail.embedded.access import Gate, TooOften
 from tokentrail.embedded.engine import Engine
 from tokentrail.embedded.errors import ClientGone, EngineError
 from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.frames import decode
-from tokentrail.embedded.front import from_this_machine
 from tokentrail.embedded.group_commit import GroupCommit
 from tokentrail.embedded.inserts import insert
+from tokentrail.embedded.otlp_density import check_density, check_rows
 from tokentrail.embedded.otlp_engine import framed, insert_requests, reads, table_of
 from tokentrail.embedded.otlp_logs import EVENT_TABLE, LOGS_TABLE, log_rows, repeated_bytes
 from tokentrail.embedded.otlp_rows import Rows, metric_rows, span_rows
@@ -40,15 +41,14 @@ __all__ = ["OtlpReceiver"]
 logger = logging.getLogger("tokentrail.embedded")
 
 MAX_BODY: Final = 20 << 20
-"""Bytes of one request, unpacked, as the Collector's default. Two bytes of protobuf (an empty record) become 130 bytes of memory."""
-MAX_REPEATED: Final = 512 << 20
-"""Bytes of resources and scopes in the rows of one request."""
+"""Bytes of one request, unpacked, as the Collector's default; `otlp_density` bounds what they become in memory."""
 RETRY_AFTER: Final = "1"
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 INVALID_ARGUMENT: Final = 3  # google.rpc.Code
 RESOURCE_EXHAUSTED: Final = 8
 PERMISSION_DENIED: Final = 7
+UNAUTHENTICATED: Final = 16
 UNIMPLEMENTED: Final = 12
 UNAVAILABLE: Final = 14
 IDS: Final = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
@@ -70,14 +70,13 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error
 class Signal:
     """One of OTLP's signals: its message types and its rows.
 
-    `rows` returns the rows of a request, and a sentence about metrics that were left out; `check` raises OverflowError for too many rows. `tables`:
-    the tables into which the engine itself can store requests of the signal.
+    `rows` returns the rows of a request, and a sentence about metrics that were left out. `tables`: the tables into which the engine itself can store
+    requests of the signal.
     """
 
     request: type[Any]
     response: Callable[[], Any]
     rows: Callable[[Any], tuple[Rows, str]]
-    check: Callable[[Any], None] = lambda _request: None
     tables: Sequence[str] = ()
 
 
@@ -86,17 +85,11 @@ def _metric_rows(request: Any) -> tuple[Rows, str]:
     return rows, f"{unknown} metrics have no data of a known kind and were left out" if unknown else ""
 
 
-def _check_size(request: Any) -> None:
-    if repeated_bytes(request) > MAX_REPEATED:
-        raise OverflowError(f"its rows need more than {MAX_REPEATED >> 20} MiB: send smaller batches")
-
-
 SIGNALS: Final = {
     "/v1/logs": Signal(
         logs.ExportLogsServiceRequest,
         logs.ExportLogsServiceResponse,
         lambda request: (log_rows(request), ""),
-        check=_check_size,
         tables=(EVENT_TABLE, LOGS_TABLE),
     ),
     "/v1/traces": Signal(traces.ExportTraceServiceRequest, traces.ExportTraceServiceResponse, lambda request: (span_rows(request), "")),
@@ -118,8 +111,9 @@ class _Lines(dict[str, GroupCommit]):
 class OtlpReceiver:
     """Serves OTLP/HTTP: stores requests in the tables of `database` in `engine`."""
 
-    def __init__(self, engine: Engine, database: str) -> None:
+    def __init__(self, engine: Engine, database: str, gate: Gate | None = None) -> None:
         self._engine = engine
+        self._gate = gate or Gate()
         self._database = database
         self._commits = {
             table: GroupCommit(partial(insert_requests, engine, database, INSERT_SETTINGS, table), partial(reads, engine, table))
@@ -149,8 +143,14 @@ class OtlpReceiver:
             _reply(exchange, 200, response, media)
 
     def _signal(self, exchange: Exchange, media: str) -> Signal:
-        if not from_this_machine(exchange):
-            raise Refused(403, PERMISSION_DENIED, "only programs on this machine are answered")
+        if not self._gate.knows(exchange):
+            raise Refused(403, PERMISSION_DENIED, "foreign web pages are not answered, nor names of this server that --allow-host lacks")
+        try:
+            self._gate.admit(exchange, bearer=True)
+        except TooOften as often:
+            raise Refused(429, RESOURCE_EXHAUSTED, often.message) from often
+        except EngineError as error:
+            raise Refused(401, UNAUTHENTICATED, error.message) from error
         signal = SIGNALS.get(exchange.path)
         if signal is None:
             raise Refused(404, UNIMPLEMENTED, f"there is no {exchange.path}: this is OTLP/HTTP with {', '.join(SIGNALS)}")
@@ -212,6 +212,7 @@ def _too_large() -> Refused:
 def _parsed(signal: Signal, body: bytes, media: str) -> tuple[Any, bytes]:
     """Returns a request as protobuf's object and in protobuf's bytes."""
     try:
+        check_density(body, is_json=media == JSON)
         if media == JSON:
             request = signal.request()
             stated = msgspec.json.decode(body)
@@ -220,7 +221,7 @@ def _parsed(signal: Signal, body: bytes, media: str) -> tuple[Any, bytes]:
             body = request.SerializeToString()
         else:
             request = signal.request.FromString(body)
-        signal.check(request)
+        check_rows(request)
     except OverflowError as error:
         raise Refused(413, RESOURCE_EXHAUSTED, f"the request is too large: {error}") from error
     except (DecodeError, msgspec.DecodeError, json_format.ParseError, ValueError, AttributeError, TypeError, RecursionError) as error:
@@ -262,6 +263,8 @@ def _refuse(exchange: Exchange, refused: Refused, media: str) -> None:
     headers = [("Connection", "close")]
     if refused.status == 503:  # noqa: PLR2004 - Service Unavailable
         headers.append(("Retry-After", RETRY_AFTER))
+    if refused.status == 401:  # noqa: PLR2004 - Unauthorized
+        headers.append(("WWW-Authenticate", 'Basic realm="tokentrail"'))
     _reply(exchange, refused.status, Status(code=refused.code, message=refused.message), media, headers)
 
 

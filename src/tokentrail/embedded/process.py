@@ -9,8 +9,10 @@ The child ends with its parent, also when the parent is killed.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tokentrail.embedded.errors import CannotStart
@@ -33,17 +35,28 @@ class ServerProcess(Child):
 
     @classmethod
     def started(
-        cls, data: str | Path, *, http_port: int = 0, otlp_port: int = 0, log: Path | None = None, timeout: float = START_SECONDS
+        cls,
+        data: str | Path,
+        *,
+        http_port: int = 0,
+        otlp_port: int = 0,
+        log: Path | None = None,
+        timeout: float = START_SECONDS,
+        host: str = "127.0.0.1",
+        settings: Mapping[str, str] | None = None,
     ) -> ServerProcess:
         """Starts a server on `data` and waits until the server answers. The server's output is written to `log`.
+
+        `settings` are variables of the server; a password for `tokentrail serve` in this process's own environment is not the child's.
 
         Raises CannotStart with the child's last line if the child ends, or with a sentence if the child is not ready within `timeout` seconds.
         """
         with tempfile.TemporaryDirectory(prefix="tokentrail-") as folder:
             ready = Path(folder) / "ready.json"
             command = [sys.executable, "-m", "tokentrail.embedded", "--data", str(data), "--ready-file", str(ready)]
-            command += ["--http-port", str(http_port), "--otlp-port", str(otlp_port)]
-            server = cls("the embedded server", command, log=log, ready=ready.exists)
+            command += ["--http-port", str(http_port), "--otlp-port", str(otlp_port), "--host", host]
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("TOKENTRAIL_SERVE_")}
+            server = cls("the embedded server", command, log=log, ready=ready.exists, environment=environment | dict(settings or {}))
             try:
                 server.start(timeout_s=timeout)
             except StartFailed as failed:

@@ -37,7 +37,7 @@ def serve(server: Server, *, ready_file: Path | None, until_stdin_ends: bool, an
             threading.Thread(target=_wait_for_end_of_stdin, args=(stop,), name="tokentrail-stdin", daemon=True).start()
         with server, ready_file_of(ready_file, server.addresses):
             announce(server.addresses)
-            with refreshing(server.addresses.dsn, rollup_s):
+            with refreshing(server.own_dsn, rollup_s):
                 stop.wait()
 
 

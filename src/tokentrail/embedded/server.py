@@ -14,18 +14,21 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final
+from urllib.parse import quote
 
 from tokentrail.clickhouse.client import ClickHouseError, EngineClient
 from tokentrail.clickhouse.migrate import migrate as run_migrations
 from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.embedded.access import Access, Gate
 from tokentrail.embedded.engine import Engine
 from tokentrail.embedded.errors import NOT_ENOUGH_SPACE, CannotStart
+from tokentrail.embedded.exchange import Handler
 from tokentrail.embedded.front import ClickHouseFront
-from tokentrail.embedded.listener import Listener, bind
+from tokentrail.embedded.listener import Listener, bind, is_loopback
 from tokentrail.embedded.otlp import OtlpReceiver
 
 __all__ = ["DATABASE", "HTTP_PORT", "OTLP_PORT", "Addresses", "Server"]
@@ -58,8 +61,9 @@ class Server:
     """The embedded server as a context manager.
 
     `prepare` is called with the open engine before the first request is served; by default `prepare` brings the tables up to date.
-    The constructor raises CannotStart, with one sentence, if the path of the folder cannot be resolved; `start()` raises CannotStart if the folder or
-    a port is in use or cannot be used.
+    `access` has the password: without one, only a loopback address is served.
+    The constructor raises CannotStart, with one sentence, if the host is beyond loopback and there is no password, or if the folder's path cannot
+    be resolved; `start()` raises CannotStart if the folder or a port is in use or cannot be used.
     """
 
     def __init__(
@@ -71,8 +75,16 @@ class Server:
         host: str = "127.0.0.1",
         prepare: Prepare | None = None,
         grace: float = GRACE_SECONDS,
+        access: Access = Access(),  # noqa: B008 - a value that does not change
     ) -> None:
+        beyond = not is_loopback(host)
+        if beyond and not access.password:
+            raise CannotStart(
+                f"{host} is no loopback address: whoever reaches it could read and write the ledger. Set a password by TOKENTRAIL_SERVE_PASSWORD "
+                "or --password-file, or serve this machine only, with --host 127.0.0.1"
+            )
         self.engine = Engine(_absolute(Path(data)))
+        self.access = replace(access, beyond=beyond)
         self._host = host
         self._ports = (http_port, otlp_port)
         self._prepare = prepare or migrate
@@ -86,6 +98,14 @@ class Server:
         if self._addresses is None:
             raise RuntimeError("the server is not started")
         return self._addresses
+
+    @property
+    def own_dsn(self) -> str:
+        """The DSN by which this process itself asks, with the password; never to be shown. Raises RuntimeError before `start()`."""
+        dsn = self.addresses.dsn.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        if not self.access.password:
+            return dsn
+        return dsn.replace("//", f"//{quote(self.access.user, safe='')}:{quote(self.access.password, safe='')}@", 1)
 
     def start(self) -> None:
         """Locks the folder, binds the ports, opens the engine, creates the tables, and begins to serve."""
@@ -106,9 +126,9 @@ class Server:
         except BaseException:
             http.close()
             raise
-        self._listener = Listener(
-            {http: ClickHouseFront(self.engine, DATABASE), otlp: OtlpReceiver(self.engine, DATABASE)}, round(self._grace + CLIENT_SECONDS)
-        )
+        gate = Gate(self.access)
+        handlers: dict[socket.socket, Handler] = {http: ClickHouseFront(self.engine, DATABASE, gate), otlp: OtlpReceiver(self.engine, DATABASE, gate)}
+        self._listener = Listener(handlers, round(self._grace + CLIENT_SECONDS))
         self._listener.start()
         base, receiver = _url(http), _url(otlp)
         self._addresses = Addresses(http=base, dsn=f"{base}/{DATABASE}", otlp=receiver, data=str(self.engine.data), pid=os.getpid())

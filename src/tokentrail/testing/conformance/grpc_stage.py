@@ -117,7 +117,7 @@ class GrpcStage(Stage):
 
     def answer(self, path: str, request: bytes, context: Any) -> Iterator[bytes]:
         """Yields the messages of the answer to a request."""
-        plan = self.next_plan(Asked("POST", path, _json_of(path, request)))
+        plan = self.next_plan(Asked("POST", path, _json_of(path, request), str(context.invocation_metadata())))
         if plan.cut_after == 0:
             return self.cut()
         code = _code_of(plan)

@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         return "Thu, 01 Jan 2026 00:00:00 GMT"
 
     def answer(self) -> None:
-        self._send(self.server.stage.next_plan(Asked(self.command, self.path, self._body())))
+        self._send(self.server.stage.next_plan(Asked(self.command, self.path, self._body(), str(self.headers))))
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("transfer-encoding", ""):

@@ -48,6 +48,8 @@ class Kit:
     """The folder of recorded exchanges, or the recordings (`tokentrail.testing.read_recordings`)."""
     server: ClassVar[type[Stage]] = HttpStage
     """The server that plays the recordings: `http_stage.HttpStage`, or `grpc_stage.GrpcStage`."""
+    key: ClassVar[str] = ""
+    """What `client` gives the SDK as its API key, a text of its own such as "sk-planted-0123456789"; "": the SDK sends no key."""
     kinds: ClassVar[Sequence[str]] = ("sync", "async")
     """The kinds of clients that the SDK has."""
     styles: ClassVar[Sequence[str]] = ()
@@ -206,21 +208,26 @@ class Kit:
     @contextmanager
     def hooked(self, stage: Stage, case: Case | None = None, hooks: Sequence[Hook] | None = None, *, failures: bool = False) -> Iterator[Usages]:
         """Puts the hooks on; gives the usages that are recorded. Afterwards no exception of the integration may have been swallowed."""
-        hosts = {stage.url.rpartition("/")[2]: case.recording.provider} if case is not None else {}
-        put = tuple(hooks if hooks is not None else self.the_hooks())
-        settings = current.settings.with_(estimate=False, provider_hosts=hosts)
-        with Runtime(settings).in_place() as runtime:
-            try:
-                for hook in put:
-                    patching.apply(hook)
-                with collect_usages() as usages:
-                    yield usages
-            finally:
-                for hook in put:
-                    patching.remove(hook)
+        with self.running(stage, case, hooks) as runtime:
+            with collect_usages() as usages:
+                yield usages
             errors = dict(runtime.diagnostics.internal_errors)
         promise(bool(errors) == failures or not errors, f"the integration raised exceptions, which were swallowed: {errors}")
         promise(errors or not failures, "the integration's exceptions were neither counted nor logged")
+
+    @contextmanager
+    def running(self, stage: Stage, case: Case | None, hooks: Sequence[Hook] | None = None, **settings: Any) -> Iterator[Runtime]:
+        """Puts the hooks on, in a runtime of their own with these settings."""
+        hosts = {stage.url.rpartition("/")[2]: case.recording.provider} if case is not None else {}
+        put = tuple(hooks if hooks is not None else self.the_hooks())
+        with Runtime(current.settings.with_(**{"estimate": False, "provider_hosts": hosts, **settings})).in_place() as runtime:
+            try:
+                for hook in put:
+                    patching.apply(hook)
+                yield runtime
+            finally:
+                for hook in put:
+                    patching.remove(hook)
 
     @contextmanager
     def calling(self, stage: Stage, case: Case) -> Iterator[tuple[Any, Steps]]:

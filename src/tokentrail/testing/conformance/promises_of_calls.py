@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from tokentrail.testing.conformance.bodies import BAD, TEXTS, pieces_with
+from tokentrail.testing.conformance.bodies import BAD, pieces_with
 from tokentrail.testing.conformance.case import Case
 from tokentrail.testing.conformance.kept import keepers_of
 from tokentrail.testing.conformance.kit import Kit, promise
+from tokentrail.testing.conformance.marks import HALVES, marked
 from tokentrail.testing.conformance.records import assert_sound, fields_of, rows
 from tokentrail.testing.conformance.seen import difference
 from tokentrail.testing.conformance.stage import Stage, UnplayableError
-from tokentrail.testing.recording import Recording
 from tokentrail.usage import Usage
 
 __all__ = ["PromisesOfCalls"]
-
-_MARK = ("zqx7", "kept-nowhere")
-_PROMPTS = TEXTS | {"prompt", "input", "inputs", "texts", "query", "parts", "system"}
 
 
 class PromisesOfCalls(Kit):
@@ -89,7 +85,7 @@ class PromisesOfCalls(Kit):
         cases = self.some_cases()
 
         def call(plain: Case) -> None:
-            recording = _with(plain.recording, request=marked(plain.recording.request))
+            recording = replace(plain.recording, request=marked(plain.recording.request))
             asked = replace(plain, recording=recording)
             self.play(stage, asked, pieces_with(recording, marked))
             self.look(stage, asked, copies=False)
@@ -97,32 +93,11 @@ class PromisesOfCalls(Kit):
 
         for case in cases:
             call(case)
-        kept_by_the_sdk = keepers_of(_MARK)
+        kept_by_the_sdk = keepers_of(HALVES)
         for case in cases:
             with self.hooked(stage, case) as usages:
                 call(case)
                 record = repr(usages.recorded)
-            promise("".join(_MARK) not in record, f"{case}: the record has the text of the prompt or the answer: {record}")
-        kept = keepers_of(_MARK) - kept_by_the_sdk
+            promise("".join(HALVES) not in record, f"{case}: the record has the text of the prompt or the answer: {record}")
+        kept = keepers_of(HALVES) - kept_by_the_sdk
         promise(not kept, f"the text of a prompt or an answer is still in memory after the call, kept by {sorted(kept)}")
-
-
-def marked(document: Any) -> Any:
-    """Returns a document whose texts have a mark: those of the usual names, and all of several words; ids and models stay."""
-    if isinstance(document, dict):
-        return {name: _marked_text(each) if name in _PROMPTS else marked(each) for name, each in document.items()}
-    if isinstance(document, list):
-        return [marked(each) for each in document]
-    return _marked_text(document) if isinstance(document, str) and " " in document else document
-
-
-def _marked_text(value: Any) -> Any:
-    if isinstance(value, str):
-        return f"lorem {''.join(_MARK)} ipsum" if value else value
-    if isinstance(value, list):
-        return [_marked_text(each) for each in value]
-    return marked(value)
-
-
-def _with(recording: Recording, **changes: Any) -> Recording:
-    return Recording(**{each.name: getattr(recording, each.name) for each in fields(Recording)} | changes)

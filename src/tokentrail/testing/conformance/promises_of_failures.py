@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from tokentrail.testing.conformance.records import rows
 from tokentrail.testing.conformance.seen import difference
 from tokentrail.testing.conformance.stage import Stage
 
-__all__ = ["PromisesOfFailures"]
+__all__ = ["PromisesOfFailures", "broken_hooks"]
 
 
 class PromisesOfFailures(Kit):
@@ -91,7 +91,7 @@ class PromisesOfFailures(Kit):
             with monkeypatch.context() as patch:
                 hooks = self.the_hooks()
                 if place in {"before the call", "after the call"}:
-                    hooks = tuple(_broken_hooks(hooks, before=place == "before the call"))
+                    hooks = tuple(broken_hooks(hooks, _fail, before=place == "before the call"))
                 elif case.stream:
                     self.break_streams(patch, place)
                 else:
@@ -117,24 +117,25 @@ def _fail(*_: Any, **__: Any) -> Any:
     raise _BrokenError("the integration's own mistake")
 
 
-def _broken_hooks(hooks: tuple[Hook, ...], *, before: bool) -> Iterator[Hook]:
+def broken_hooks(hooks: tuple[Hook, ...], fail: Callable[..., Any], *, before: bool) -> Iterator[Hook]:
+    """Yields hooks that call `fail` before the call, or after it, where the answer is read."""
     for hook in hooks:
         if hook.opens is None:
             yield hook
         elif before:
-            yield replace(hook, opens=_fail)
+            yield replace(hook, opens=fail)
         else:
-            yield replace(hook, opens=_breaking(hook.opens))
+            yield replace(hook, opens=_breaking(hook.opens, fail))
 
 
-def _breaking(opens: Any) -> Any:
+def _breaking(opens: Any, fail: Callable[..., Any]) -> Any:
     """Opens the exchange as the integration does, and fails where the answer is read."""
 
     def open_broken(client: Any, args: Any, kwargs: Any) -> Exchange | None:
         exchange: Exchange | None = opens(client, args, kwargs)
         if exchange is not None:
-            exchange.read = exchange.read_error = _fail
-            exchange.deliver = _fail
+            exchange.read = exchange.read_error = fail
+            exchange.deliver = fail
         return exchange
 
     return open_broken

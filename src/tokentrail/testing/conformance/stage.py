@@ -27,11 +27,12 @@ class UnplayableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as the server got it; the body of a message that is no text is its JSON."""
+    """A request as the server got it; the body of a message that is no text is its JSON. `head`: the headers, or the metadata."""
 
     method: str
     path: str
     body: bytes
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
