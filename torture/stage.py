@@ -76,10 +76,15 @@ class Stage:
         self._open.callback(action)
 
     @cached_property
+    def provider_process(self) -> Child:
+        """The running provider."""
+        child = Child("the provider", [sys.executable, "-m", "torture.provider", str(self._answers)], folder=ROOT, log=self.folder / "provider.log")
+        return self.keep(child).start()
+
+    @cached_property
     def provider(self) -> str:
         """The provider's address."""
-        child = Child("the provider", [sys.executable, "-m", "torture.provider", str(self._answers)], folder=ROOT, log=self.folder / "provider.log")
-        self.keep(child).start()
+        child = self.provider_process
         return str(wait_until(lambda: child.lines[:1], "the provider", deadline_s=60)[0])
 
     @cached_property
