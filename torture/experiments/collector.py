@@ -24,7 +24,7 @@ from torture.stage import Stage, parsed, size_of
 
 CALLS = 45
 PAUSE = 0.01
-TOGETHER = 5
+TOGETHER = 8
 MOST_RATIO = 1.25
 """Of the medians of all faults' calls beside calls with a healthy Collector; a call that waits for the Collector would take many times as long."""
 GRPC_CODES = (
