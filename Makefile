@@ -83,8 +83,8 @@ fuzz: $(VENV)/ready ## Recorded answers, tampered with for FUZZ_SECONDS (120), g
 	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install -q atheris || echo "atheris does not install here: hypothesis goes on without a guide"
 	PYTHONPATH=. $(BIN)/python scripts/fuzz_shapes.py $(FUZZ_SECONDS)
 
-torture: $(VENV)/ready ## Experiments that try to break the promise, with real processes, signals and disks (up to an hour; ONLY=kills ROUNDS=100 SEED=7 FIRST=1 JSON=FILE)
-	@exec $(BIN)/python -m torture $(if $(ONLY),--only "$(ONLY)") $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST)) $(if $(JSON),--json "$(JSON)")
+torture: $(VENV)/ready ## Experiments that try to break the promise, with real processes, signals and disks (up to an hour; ONLY=kills ROUNDS=100 SEED=7 FIRST=1 EVENTS=1000000 JSON=FILE)
+	@exec $(BIN)/python -m torture $(if $(ONLY),--only "$(ONLY)") $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST)) $(if $(EVENTS),--events $(EVENTS)) $(if $(JSON),--json "$(JSON)")
 
 docs: $(VENV)/ready ## Write the pages made from the code (settings, data dictionary, queries, command line, recordings, Grafana's files), the answers of docs/analysts.md and the notebooks, and the lines that spell every count
 	$(BIN)/python scripts/counts_code.py

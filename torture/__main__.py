@@ -17,7 +17,7 @@ from tokentrail.process.signals import ended_by_signals
 from torture.outcome import Outcome, as_json, print_table
 from torture.stage import Stage
 
-EXPERIMENTS = ("kills", "ends", "collector", "clickhouse", "disks", "damage", "clocks", "sidecars", "shards")
+EXPERIMENTS = ("kills", "ends", "collector", "clickhouse", "disks", "damage", "clocks", "sidecars", "backlog", "shards")
 
 
 def arguments() -> argparse.Namespace:
@@ -27,14 +27,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=0, help="rounds of each experiment (each one's own number)")
     parser.add_argument("--first", type=int, default=1, help="number of the first round: with --rounds 1 a single round is repeated")
     parser.add_argument("--seed", type=int, default=None, help="seed of all chance (chosen, and printed)")
+    parser.add_argument("--events", type=int, default=0, help="events that wait in the experiment backlog (a million)")
     parser.add_argument("--json", default="", metavar="FILE", help="write the outcomes to this file")
     given = parser.parse_args()
     given.only = given.only.replace(",", " ").split() or list(EXPERIMENTS)
     unknown = [name for name in given.only if name not in EXPERIMENTS]
     if unknown:
         parser.error(f"no experiment is called {unknown[0]!r}; there are {', '.join(EXPERIMENTS)}")
-    if given.rounds < 0 or given.first < 1:
-        parser.error("rounds are counted from 1")
+    if given.rounds < 0 or given.first < 1 or given.events < 0:
+        parser.error("rounds and events are counted from 1")
     return given
 
 
@@ -45,8 +46,9 @@ def run(name: str, folder: Path, given: argparse.Namespace, console: Console) ->
     def say(text: str) -> None:
         console.print(f"{name} {time.monotonic() - began:5.0f} s  {text}", markup=False, highlight=False)
 
-    stage = Stage(name, folder, seed=given.seed, rounds=given.rounds, first=given.first, say=say)
-    say(f"begins; again with: make torture ONLY={name} SEED={given.seed}" + (f" ROUNDS={given.rounds}" if given.rounds else ""))
+    stage = Stage(name, folder, seed=given.seed, rounds=given.rounds, first=given.first, events=given.events, say=say)
+    asked = "".join(f" {word}={number}" for word, number in (("ROUNDS", given.rounds), ("EVENTS", given.events)) if number)
+    say(f"begins; again with: make torture ONLY={name} SEED={given.seed}{asked}")
     try:
         importlib.import_module(f"torture.experiments.{name}").run(stage)
     except Exception as error:  # one experiment that cannot go on must not hide what the others find

@@ -44,12 +44,6 @@ class Application:
             return False
         return bool(state) and state[0] not in "ZX"
 
-    @property
-    def resident_kib(self) -> int:
-        """The memory that the process has."""
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
-
     def send_signal(self, number: int) -> None:
         """Sends a signal, if the process lives."""
         if self.running:

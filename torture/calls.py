@@ -17,8 +17,9 @@ from tokentrail import track_token_usage, track_tokens
 from torture.provider import MODEL
 
 NOBODY = 65534
+STAMP = "stamp "
 
-__all__ = ["backlog", "call", "client", "command", "ends_itself", "forks", "load", "of_nobody", "tell"]
+__all__ = ["STAMP", "backlog", "call", "client", "command", "ends_itself", "forks", "load", "of_nobody", "tell"]
 
 
 @cache
@@ -52,10 +53,11 @@ def call(operation: str, *, stream: bool = False, padding: int = 0) -> int:
     return took
 
 
-def load(name: str, *, threads: int = 1, calls: int = 0, pause: float = 0.0, padding: int = 0, until: str = "") -> None:
+def load(name: str, *, threads: int = 1, calls: int = 0, pause: float = 0.0, padding: int = 0, until: str = "", stamped: bool = False) -> None:
     """Makes so many calls in each thread, 0 for ever or until a file is there; every third one is a stream.
 
-    At the end prints `took` and the median time of plain calls in nanoseconds.
+    At the end prints `took` and the median time of plain calls in nanoseconds; `stamped` prints of each plain call when it began, on the monotonic
+    clock, and its time.
     """
     took: list[int] = []
 
@@ -71,6 +73,8 @@ def load(name: str, *, threads: int = 1, calls: int = 0, pause: float = 0.0, pad
                 continue
             if (calls or until) and not stream:
                 took.append(one)
+                if stamped:
+                    os.write(1, f"{STAMP}{time.perf_counter_ns() - one}:{one}\n".encode())
             time.sleep(pause)
 
     others = [threading.Thread(target=run, args=(number,)) for number in range(1, threads)]

@@ -15,7 +15,9 @@ import msgspec
 from tokentrail.journal.folder import CURSOR, segments
 from tokentrail.journal.frames import Frame, scan
 
-__all__ = ["DAMAGES", "Place", "places"]
+__all__ = ["DAMAGES", "FOREIGN", "Place", "places"]
+
+FOREIGN: Final = "foreign files"
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def double_file(folder: Path, _found: list[Place], rng: random.Random) -> set[in
 
 
 def add_foreign_files(folder: Path, _found: list[Place], rng: random.Random) -> set[int]:
-    """Puts files beside the journal's that are not the journal's."""
+    """Puts files beside the journal's that are not the journal's, one of them under a segment's name."""
     for name in (".DS_Store", "00000001.journal~", "core", "lost+found.txt", "99999999.journal"):
         (folder / name).write_bytes(rng.randbytes(rng.randrange(2000)))
     (folder.parent / "notes.txt").write_text("of somebody")
@@ -134,6 +136,6 @@ DAMAGES: Final[dict[str, Callable[[Path, list[Place], random.Random], set[int]]]
     "bytes cut out": cut_out,
     "a file lost": lose_file,
     "a file doubled": double_file,
-    "foreign files": add_foreign_files,
+    FOREIGN: add_foreign_files,
     "a spoilt cursor": spoil_cursor,
 }

@@ -30,7 +30,7 @@ from torture.application import Application, Nursery
 from torture.outcome import Outcome, Row, Tokens
 from torture.shim import Control
 
-__all__ = ["Stage"]
+__all__ = ["Stage", "numbers_in", "parsed", "size_of"]
 
 ROOT = Path(__file__).resolve().parents[1]
 DRAIN_S = 150.0
@@ -40,11 +40,12 @@ SETTLED_S = 60.0
 class Stage:
     """The parts of one experiment, in a folder of its own; `close` ends and removes all of them.
 
-    `rounds` is how many rounds were asked for, 0 for the experiment's own number; `first` the number of the first one.
+    `rounds` is how many rounds were asked for, 0 for the experiment's own number; `first` the number of the first one; `events` how many events wait
+    in the experiment `backlog`, 0 for its own number.
     """
 
-    def __init__(self, name: str, folder: Path, *, seed: int, rounds: int, first: int, say: Callable[[str], None]) -> None:
-        self.name, self.folder, self.seed = name, folder, seed
+    def __init__(self, name: str, folder: Path, *, seed: int, say: Callable[[str], None], rounds: int = 0, first: int = 1, events: int = 0) -> None:
+        self.name, self.folder, self.seed, self.events = name, folder, seed, events
         self.say = say
         self._rounds, self._first = rounds, first
         self._open = ExitStack()
@@ -75,10 +76,15 @@ class Stage:
         self._open.callback(action)
 
     @cached_property
+    def provider_process(self) -> Child:
+        """The running provider."""
+        child = Child("the provider", [sys.executable, "-m", "torture.provider", str(self._answers)], folder=ROOT, log=self.folder / "provider.log")
+        return self.keep(child).start()
+
+    @cached_property
     def provider(self) -> str:
         """The provider's address."""
-        child = Child("the provider", [sys.executable, "-m", "torture.provider", str(self._answers)], folder=ROOT, log=self.folder / "provider.log")
-        self.keep(child).start()
+        child = self.provider_process
         return str(wait_until(lambda: child.lines[:1], "the provider", deadline_s=60)[0])
 
     @cached_property
@@ -229,6 +235,11 @@ def numbers_in(ranges: str) -> set[int]:
     """Returns the numbers that a text such as `3,7-18` names."""
     pairs = [part.partition("-") for part in ranges.replace(" ", "").split(",") if part]
     return {number for first, _, last in pairs for number in range(int(first), int(last or first) + 1)}
+
+
+def size_of(folder: Path) -> int:
+    """Returns the bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def parsed(lines: Sequence[str], prefix: str = "") -> dict[str, Tokens]:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.embedded import ask, ask_text, connected, number
+from tests.support.processes import peak_kib
 from tests.support.waiting import wait_until
 from tokentrail.embedded.server import Addresses
 
@@ -25,12 +26,8 @@ def test_the_first_rows_come_while_the_query_runs_and_it_ends_with_its_client(se
 
 
 def test_a_large_answer_needs_no_large_memory(server: Addresses) -> None:
-    def resident() -> int:
-        with open(f"/proc/{server.pid}/status") as status:  # noqa: PTH123
-            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) >> 10
-
     ask_text(server, "SELECT 1")
-    before = resident()
+    before = peak_kib(server.pid)
     address = urlsplit(server.http)
     connection = http.client.HTTPConnection(address.netloc, timeout=60)
     connection.request("POST", "/", "SELECT number FROM numbers(60000000) FORMAT RowBinary")
@@ -40,7 +37,7 @@ def test_a_large_answer_needs_no_large_memory(server: Addresses) -> None:
         size += len(piece)
     connection.close()
     assert size == 480_000_000
-    assert resident() - before < 200
+    assert peak_kib(server.pid) - before < 200 << 10
 
 
 @pytest.mark.parametrize("query", [{}, {"compress": "1"}], ids=["plain", "frames"])

@@ -9,7 +9,6 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import lz4.frame
 import pytest
@@ -17,6 +16,7 @@ from backports import zstd
 from clickhouse_cityhash.cityhash import CityHash128
 
 from tests.support.embedded import ask, connected, read_everything
+from tests.support.processes import peak_kib
 from tokentrail.embedded import exchange, frames, front, listener
 from tokentrail.embedded.errors import EngineError
 from tokentrail.embedded.exchange import Exchange
@@ -34,18 +34,12 @@ PACKED = {
 """A gibibyte of zeros each."""
 
 
-def peak_memory(server: Addresses) -> int:
-    """The most memory that the server's process has had, in bytes."""
-    lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
-
-
 @pytest.mark.parametrize("encoding", PACKED)
 def test_a_bomb_is_413_and_is_never_unpacked(server: Addresses, encoding: str) -> None:
-    before = peak_memory(server)
+    before = peak_kib(server.pid)
     reply = ask(server.otlp, "POST", "/v1/logs", PACKED[encoding], PROTOBUF | {"Content-Encoding": encoding})
     assert reply.status == 413
-    assert peak_memory(server) - before < 200 << 20
+    assert peak_kib(server.pid) - before < 200 << 10
 
 
 def nested(*parts: bytes) -> bytes:
@@ -179,12 +173,12 @@ def test_a_huge_query_string_is_refused(server: Addresses) -> None:
 @pytest.mark.parametrize("begin", [b"SELECT '", b"/* ", b" " * 10, b"-- "], ids=["a text", "a comment", "blanks", "a line"])
 def test_a_statement_without_an_end_is_refused(server: Addresses, begin: bytes) -> None:
     size = front.MOST_STATEMENT + (1 << 20)
-    before = peak_memory(server)
+    before = peak_kib(server.pid)
     filling = b" " if begin.isspace() else b"x"
     reply = ask(server.http, "POST", "/", begin + filling * size, timeout_s=300)
     assert reply.status >= 400
     assert "more than 64 MiB" in reply.text
-    assert peak_memory(server) - before < 500 << 20
+    assert peak_kib(server.pid) - before < 500 << 10
 
 
 @pytest.fixture

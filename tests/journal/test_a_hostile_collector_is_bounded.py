@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
+import os
 
 from tests.support.otlp_receiver import Otlp, Reply, status
+from tests.support.processes import peak_kib
 from tokentrail.journal.exporter import Exporter, Result
 from tokentrail.settings import Settings
 
@@ -19,17 +20,12 @@ def answered(reply: Reply) -> tuple[Result, str]:
     return outcome.result, outcome.reason
 
 
-def peak() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
-
-
 def test_an_answer_is_not_unpacked() -> None:
     bomb = gzip.compress(bytes(64 << 20), 9)[: 60 << 10]
-    before = peak()
+    before = peak_kib(os.getpid())
     reply = Reply(headers={"content-type": "application/x-protobuf", "content-encoding": "gzip"}, body=bomb)
     assert answered(reply)[0] is Result.MISCONFIGURED  # what was not read is no acknowledgement
-    assert peak() - before < 100 << 20
+    assert peak_kib(os.getpid()) - before < 100 << 10
 
 
 def test_a_servers_words_forge_no_line_of_a_log() -> None:

@@ -20,6 +20,21 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def resident_kib(pid: int) -> int:
+    """Return the memory that a process has now."""
+    return _memory_kib(pid, "VmRSS")
+
+
+def peak_kib(pid: int) -> int:
+    """Return the most memory that a process has had."""
+    return _memory_kib(pid, "VmHWM")
+
+
+def _memory_kib(pid: int, field: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{field}:")), 0)
+
+
 def _processes() -> list[tuple[int, int, int]]:
     found = []
     for entry in Path("/proc").iterdir():

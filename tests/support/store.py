@@ -24,6 +24,11 @@ class Store:
     def start(self) -> None:
         self._server = ServerProcess.started(self._folder, http_port=self.port, otlp_port=self._otlp_port, log=self._log, timeout=180.0)
 
+    @property
+    def pid(self) -> int:
+        """The server's process id; 0 before its first start."""
+        return self._server.pid if self._server is not None else 0
+
     def kill(self) -> None:
         if self._server is not None:
             self._server.kill()

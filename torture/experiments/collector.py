@@ -14,16 +14,17 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from tests.support.certificates import make_certificates
+from tests.support.processes import resident_kib
 from tests.support.waiting import wait_until
 from tokentrail.local.ports import free_port
 from torture.application import Application
 from torture.faults import HTTP_FAULTS, FaultyGrpc, FaultyHttp, healthy
 from torture.outcome import Row, Tokens
-from torture.stage import Stage, parsed
+from torture.stage import Stage, parsed, size_of
 
 CALLS = 45
 PAUSE = 0.01
-TOGETHER = 5
+TOGETHER = 8
 MOST_RATIO = 1.25
 """Of the medians of all faults' calls beside calls with a healthy Collector; a call that waits for the Collector would take many times as long."""
 GRPC_CODES = (
@@ -207,9 +208,9 @@ def keep_bounds(stage: Stage) -> None:
         arguments = {"name": name, "calls": BOUNDED_CALLS, "padding": 12_000}
         application = stage.application(name, journal, f"{server.url}/v1/logs", arguments=arguments, **settings)
         application.says(BOUNDED_CALLS // 4)
-        before = application.resident_kib
+        before = resident_kib(application.pid)
         application.says(BOUNDED_CALLS)
-        after, size = application.resident_kib, size_of(journal)
+        after, size = resident_kib(application.pid), size_of(journal)
         server.fault = healthy
         server.heal()
         wait_until(lambda: not application.running, "the end of the application", deadline_s=60)
@@ -224,8 +225,3 @@ def keep_bounds(stage: Stage) -> None:
     )
     if size > BOUND or words or len(rows) + refused != len(said):
         stage.outcome.fail(f"bounded: {size} bytes, {len(said)} calls, {len(rows)} rows, {refused} refused; {words}")
-
-
-def size_of(journal: Path) -> int:
-    """Returns the bytes of all files of a journal."""
-    return sum(path.stat().st_size for path in journal.rglob("*") if path.is_file())
