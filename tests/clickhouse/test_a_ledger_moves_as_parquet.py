@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from tests.support.ledger_rows import START_NS, Land, Row, claimed, closing, refused, usage
 from tokentrail.archive.exporting import export_ledger
 from tokentrail.archive.importing import check, import_ledger
-from tokentrail.archive.layout import TABLES
+from tokentrail.archive.layout import LEFT_OUT, TABLES
 from tokentrail.archive.manifest import ArchiveError
 from tokentrail.cli.group import cli
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import migrate
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.ledger.erasure import erase
-from tokentrail.ledger.places import KEPT_SUMS
+from tokentrail.ledger.places import KEPT_SUMS, tables
 from tokentrail.ledger.rollup import refresh
 from tokentrail.ledger.verify import verify
 
@@ -37,6 +37,7 @@ STATED = {
     "removed_calls": "SELECT writer_id, arraySort(bitmapToArray(groupBitmapMergeState(calls))) FROM removed_calls GROUP BY writer_id ORDER BY writer_id",
     "usage_jobs": "SELECT job, argMinMerge(creation), max(stated), arraySort(groupUniqArrayArray(results)) FROM usage_jobs GROUP BY job ORDER BY job",
     "removals": "SELECT * FROM removals ORDER BY ALL",
+    "findings": "SELECT * FROM findings ORDER BY ALL",
     "usage_days": "SELECT * FROM usage_kept ORDER BY ALL",
 }
 
@@ -80,6 +81,9 @@ def archive(land: Land, database: Client, tmp_path: Path) -> Path:
     erase(database, "t0", "why")
     sums = {"day": "2025-01-01", "tenant_id": "t1", "calls": 2, "input_tokens": 7, "input_cost": "0.000000000000000001"}
     database.insert_json("usage_days", [sums | {"build": KEPT_SUMS + 5}, sums | {"build": KEPT_SUMS + 5, "model": "m"}, sums | {"build": 5}])
+    database.insert_json("quarantine_times", [{"identity": "w 1 k", "time": "2026-11-01 00:00:00", "precedence": 2}])
+    decided: dict[str, Any] = {"id": "f1", "version": 2, "row_id": "r", "state": "explained", "why": "a credit", "held": {"tenant_id": "t1"}}
+    database.insert_json("findings", [decided | {"measures": ["cost USD"], "stated": ["1.5"], "counted": [None]}])
     export_ledger(database, tmp_path / "archive")
     return tmp_path / "archive"
 
@@ -108,6 +112,17 @@ def test_a_process_of_many_records_is_one_row(database: Client, other: Client, t
     assert deliveries.rows == 2
     import_ledger(other, tmp_path)
     assert other.query(STATED["deliveries"]).rows == database.query(STATED["deliveries"]).rows
+
+
+def test_every_table_is_in_an_archive_or_left_out_for_a_reason(database: Client) -> None:
+    assert sorted(table.name for table in tables(database)) == sorted([*(part.table for part in TABLES), *LEFT_OUT])
+    assert all(LEFT_OUT.values())
+
+
+def test_sums_that_both_sides_have_kept_count_once(database: Client, other: Client, archive: Path) -> None:
+    other.insert_json("usage_days", [{"day": "2025-01-01", "tenant_id": "t1", "calls": 3, "build": KEPT_SUMS + 9}])
+    import_ledger(other, archive)
+    assert other.query("SELECT sum(calls) FROM usage_kept").rows == [(3,)]
 
 
 def test_a_ledger_that_has_part_of_the_rows_gets_the_rest(database: Client, other: Client, archive: Path) -> None:

@@ -1,73 +1,133 @@
-"""A database that the version of migration 0013 has made is migrated while writers of that version go on: every record counts once, before and after.
-
-`made_by_0013/steps.json` has every statement that version ran, rendered for a single server: tables and views.
-"""
+"""A database of any former version is migrated while old writers go on: afterwards it holds, and answers, what one has that began with this version."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tests.support.ledger_rows import START_NS, Row, claimed, closing, usage
+from tests.support.former_versions import FIRST_WITH_VIEWS, MADE_BY, apply, make_database, migrations, sent
+from tests.support.ledger_rows import START_NS, Row, claimed, closing, refused, usage
 from tests.support.sql_files import database_of
-from tokentrail.clickhouse import sqlfiles
-from tokentrail.clickhouse.client import Client, connect
-from tokentrail.clickhouse.literals import identifier
+from tokentrail.clickhouse.client import ClickHouseError, Client, connect
 from tokentrail.clickhouse.migrate import migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
-from tokentrail.clickhouse.steps import steps
 from tokentrail.ledger.erasure import erase
+from tokentrail.ledger.report import report
 from tokentrail.ledger.rollup import refresh
 from tokentrail.ledger.verify import verify
 
-MADE_BY_0013 = Path(__file__).parent / "made_by_0013"
+NUMBERS = [step.name[:4] for step in migrations("any")]
+ROUNDS = 4
+"""Before the migration, after its first table, after its last, and afterwards."""
+VERSIONS = len(list(MADE_BY.glob("*.jsonl")))
+HELD = {
+    "the ledger": "SELECT * EXCEPT arrived_at FROM usage ORDER BY ALL",
+    "claimed keys": "SELECT * FROM key_conflicts FINAL ORDER BY ALL",
+    "quarantine": "SELECT * EXCEPT (arrived_at, version) FROM quarantine FINAL ORDER BY ALL",
+    "what was heard": (
+        "SELECT writer_id, bitmapToArray(groupBitmapMergeState(seqs)), bitmapToArray(groupBitmapMergeState(calls)),"
+        " bitmapToArray(groupBitmapMergeState(quarantined)), arraySort(groupUniqArrayArray(refused)), arraySort(groupUniqArrayArray(last_seqs)),"
+        " max(service_name), max(host_name) FROM deliveries GROUP BY writer_id ORDER BY writer_id"
+    ),
+    "sums by day": "SELECT * EXCEPT is_priced FROM usage_daily ORDER BY ALL",
+    "tables and views": (
+        "SELECT name, engine, replaceAll(create_table_query, concat(currentDatabase(), '.'), '') FROM system.tables"
+        " WHERE database = currentDatabase() ORDER BY name"
+    ),
+}
 
 
-def records(round_: int) -> list[Row]:
-    """What old writers tell in one round, with copies of the round before."""
-    seqs = range(10 * max(round_ - 1, 0) + 1, 10 * round_ + 11)
-    rows = [usage(seq=seq, tenant="acme" if seq % 2 else "beta", ts=START_NS + seq) for seq in seqs]
-    return [*rows, *(claimed(f"key-{seq}", by="w2", seq=seq, ts=START_NS + seq) for seq in seqs), usage(by="w3", seq=round_ + 1, input_tokens="many")]
+def told(round_: int) -> list[Row]:
+    """What old writers send in one round, with copies of all that they sent before: the first release's wire schema, whichever version they have."""
+    rows: list[Row] = []
+    for number in range(round_ + 1):
+        rows += sent()[number::ROUNDS]
+        seqs = range(10 * number + 1, 10 * number + 11)
+        rows += [usage(seq=seq, tenant="acme" if seq % 2 else "beta", ts=START_NS + seq) for seq in seqs]
+        rows += [claimed(f"key-{seq}", by="w2", seq=seq, ts=START_NS + seq) for seq in seqs]
+        estimated = {"source": "estimated", "input_tokens": number + 1, "ts": START_NS + number}
+        rows += [usage(by="w3", seq=number + 1, input_tokens="many"), claimed("again", by="w4", seq=number + 1, **estimated)]
+    ends = [closing(10 * ROUNDS), closing(10 * ROUNDS, by="w2"), closing(ROUNDS, by="w3"), closing(ROUNDS + 2, by="w4")]
+    last = [refused(f"{ROUNDS + 1}-{ROUNDS + 2}", by="w4"), *ends] if round_ == ROUNDS - 1 else []
+    return [row | {"arrived_at": "2026-11-19 00:00:00"} for row in [*rows, *last]]  # long ago: so that sums by day are built at once
 
 
-@pytest.fixture
-def former(dsn: str) -> Client:
-    client = connect(dsn, create=True)
-    name = database_of(dsn)
-    client.command(f"CREATE DATABASE IF NOT EXISTS {identifier(name)} ENGINE = Atomic")
-    client.use(name)
-    for statement in sqlfiles.statements((MADE_BY_0013 / "applied.sql").read_text(encoding="utf-8")):
-        client.command(statement)
-    for step in json.loads((MADE_BY_0013 / "steps.json").read_text(encoding="utf-8")):
-        for statement in step["statements"]:
-            client.command(statement)
-        client.insert_json("migrations", [{"name": step["name"], "checksum": step["checksum"], "cluster": "", "package": "0.1.0"}])
-    return client
+def answers(client: Client) -> dict[str, Any]:
+    """All that a database holds and answers."""
+    assert refresh(client).built
+    proof = verify(client)
+    found: dict[str, Any] = {name: client.query(sql).rows for name, sql in HELD.items()}
+    found |= {"verify": (proof.findings, proof.balance, proof.completed, len(proof.conflicts))}
+    return found | {"report": report(client, ["tenant_id", "operation_name", "day"])}
 
 
-def test_totals_and_the_proof_are_right_at_every_step(former: Client) -> None:
-    target, rounds = Target(former.database), 0
-    former.insert_json("usage_landing", records(rounds))
-    for last, step in enumerate(steps(target), 1):
-        if step.definition or step.name not in [each.name for each in plan(former, target)]:
-            continue
-        for statement in step.statements:  # one migration, and none of the new views: the former ones go on
-            former.command(statement)
-        rounds += 1
-        former.insert_json("usage_landing", records(rounds))
-        assert former.query("SELECT sum(calls) FROM usage").rows == [(20 * (rounds + 1),)], (last, step.name)
-    assert rounds > 0
-    migrate(former, target)
-    assert plan(former, target) == []
-    rounds += 1
-    former.insert_json(
-        "usage_landing", [*records(rounds), closing(10 * rounds + 10), closing(10 * rounds + 10, by="w2"), closing(rounds + 1, by="w3")]
-    )
-    assert former.query("SELECT sum(calls), uniqExact(idempotency_key) FROM usage").rows == [(20 * (rounds + 1), 20 * (rounds + 1))]
-    assert verify(former).findings == [f"{rounds + 1} records in quarantine: bad count: input_tokens is not a whole number within a trillion"]
-    refresh(former)
-    assert erase(former, "beta", "why").proof.gone
-    assert verify(former).findings == [f"{rounds + 1} records in quarantine: bad count: input_tokens is not a whole number within a trillion"]
-    former.close()
+@pytest.fixture(scope="module")
+def expected(engine_dsn: str) -> Callable[[], dict[str, Any]]:
+    """What a database that began with this version answers; made once."""
+    made: dict[str, Any] = {}
+
+    def make() -> dict[str, Any]:
+        if not made:
+            client = connect(f"{engine_dsn}?database=began_today", create=True)
+            migrate(client, Target("began_today"))
+            for round_ in range(ROUNDS):
+                client.insert_json("usage_landing", told(round_))
+            made.update(answers(client))
+            client.command("DROP DATABASE began_today SYNC")
+            client.close()
+        return made
+
+    return make
+
+
+def test_there_is_something_to_compare(expected: Callable[[], dict[str, Any]]) -> None:
+    found = expected()
+    assert all(found.values())
+    assert sum(row["calls"] for row in found["report"]) == 20 * ROUNDS + 1 + VERSIONS * 6
+    assert any("in quarantine" in each for each in found["verify"][0])
+
+
+def test_what_the_version_before_the_last_migration_wrote_is_kept() -> None:
+    assert (MADE_BY / f"{NUMBERS[-2]}.jsonl").exists(), "tests/clickhouse/made_by/README.md says how it is made, before views change any further"
+
+
+@pytest.mark.parametrize("number", NUMBERS[:-1])
+def test_it_ends_as_one_that_began_with_this_version(dsn: str, number: str, expected: Callable[[], dict[str, Any]]) -> None:
+    client, target = connect(dsn, create=True), Target(database_of(dsn))
+    make_database(client, target.database, number)
+    later = [step for step in migrations(target.database) if step.name[:4] > number]
+
+    def arrive(round_: int) -> None:
+        if number >= FIRST_WITH_VIEWS:
+            client.insert_json("usage_landing", told(round_))
+            return
+        with pytest.raises(ClickHouseError):  # there is nothing to take it yet: writers and Collectors keep it, and send it again
+            client.insert_json("usage_landing", told(round_))
+
+    arrive(0)
+    apply(client, later[:1])  # none of the new views: the former ones go on
+    arrive(1)
+    apply(client, later[1:])
+    arrive(2)
+    migrate(client, target)
+    assert plan(client, target) == []
+    client.insert_json("usage_landing", told(3))
+    if number >= FIRST_WITH_VIEWS:
+        found = answers(client)
+    else:  # nothing was there before: the tables are what can differ
+        found = {name: client.query(HELD[name]).rows for name in ("tables and views", "what was heard")}
+    assert found == {name: rows for name, rows in expected().items() if name in found}
+    client.close()
+
+
+def test_a_tenant_of_a_former_version_can_be_erased(dsn: str) -> None:
+    client, target = connect(dsn, create=True), Target(database_of(dsn))
+    make_database(client, target.database, FIRST_WITH_VIEWS)
+    client.insert_json("usage_landing", told(0))
+    migrate(client, target)
+    before = verify(client).findings
+    assert erase(client, "beta", "why").proof.gone
+    assert verify(client).findings == before
+    client.close()

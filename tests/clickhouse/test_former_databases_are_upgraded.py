@@ -68,12 +68,13 @@ def records(first: int) -> list[Row]:
 
 
 @pytest.fixture
-def former(dsn: str) -> Client:
+def former(dsn: str, request: pytest.FixtureRequest) -> Client:
     client = connect(dsn, create=True)
-    make_former_database(client, database_of(dsn))
+    make_former_database(client, database_of(dsn), last=getattr(request, "param", "0007"))
     return client
 
 
+@pytest.mark.parametrize("former", ["0003", "0005", "0007"], indirect=True)
 def test_every_row_is_there_and_counts_go_on(former: Client) -> None:
     target = Target(former.database)
     former.insert_json("usage_landing", [in_schema_1(row) for row in records(1)])

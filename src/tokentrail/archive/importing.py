@@ -98,7 +98,8 @@ def _insert(client: Client, path: Path, file: File, part: Part, columns: Columns
         insert_parquet(client, part.table, file.columns, path)
         return
     beside = f"import_of_{part.table}"
-    known = f"WHERE {part.keyed} NOT IN (SELECT {part.keyed} FROM {identifier(part.table)})" if part.keyed else ""
+    only = f" WHERE {part.only}" if part.only else ""
+    known = f"WHERE {part.keyed} NOT IN (SELECT {part.keyed} FROM {identifier(part.table)}{only})" if part.keyed else ""
     client.command(f"DROP TABLE IF EXISTS {beside} SYNC")  # an import that was killed has left it
     client.command(f"CREATE TABLE {beside} ({columns.plain}) ENGINE = MergeTree ORDER BY tuple()")
     try:

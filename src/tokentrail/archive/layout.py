@@ -17,7 +17,7 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import identifier
 from tokentrail.ledger.places import KEPT_SUMS, tables
 
-__all__ = ["SUMMED", "TABLES", "Columns", "Part", "columns_of"]
+__all__ = ["LEFT_OUT", "SUMMED", "TABLES", "Columns", "Part", "columns_of"]
 
 _NUMBERS: Final = 1_000_000
 """So many numbers of a writer are in one row at most."""
@@ -25,6 +25,11 @@ _EACH: Final = {"checks": 4096}
 """How far apart the values of a bitmap lie that belong to neighbouring numbers: 1 where none is named."""
 SUMMED: Final = ("calls", "input_tokens", "output_tokens")
 """The columns of the ledger whose sums the manifest states."""
+
+
+_EXPIRES: Final = "arrives, and expires by a TTL: what counts of it is in the ledger"
+_LOADED: Final = "is loaded from files and public lists, which each database has of its own"
+_OF_THE_DATABASE: Final = "tells of the database itself, and of who was told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,36 @@ TABLES: Final = (
     Part("key_conflicts", month="toYYYYMM(key_ts)"),
     Part("usage_jobs"),
     Part("bridge_spans"),
+    Part("quarantine_times"),
     Part("quarantine", month="toYYYYMM(arrived_at)"),
     Part("usage_ledger", month="toYYYYMM(key_ts)"),
     Part("removed_calls"),
     Part("removals", keyed="(cause, tenant, version)"),
-    Part("usage_days", only=f"build >= {KEPT_SUMS}", keyed="(day, build, tenant_id)"),
+    Part("usage_days", only=f"build >= {KEPT_SUMS}", keyed="(day, tenant_id)"),
+    Part("findings", keyed="(id, version, row_id)"),
 )
-"""Not among them: arrivals, spans, logs and metrics, which expire anyway; sums by day that can be made anew; prices, budgets, rules and alerts."""
+
+LEFT_OUT: Final[Mapping[str, str]] = {
+    "alert_checks": _OF_THE_DATABASE,
+    "alerts": _OF_THE_DATABASE,
+    "budgets": _LOADED,
+    "exchange_rates": _LOADED,
+    "migrations": _OF_THE_DATABASE,
+    "otel_logs": _EXPIRES,
+    "otel_metrics_exponential_histogram": _EXPIRES,
+    "otel_metrics_gauge": _EXPIRES,
+    "otel_metrics_histogram": _EXPIRES,
+    "otel_metrics_sum": _EXPIRES,
+    "otel_metrics_summary": _EXPIRES,
+    "otel_traces": _EXPIRES,
+    "otel_traces_trace_id_ts": _EXPIRES,
+    "prices": _LOADED,
+    "removing_keys": "is empty but for the time of a removal",
+    "retention_rules": "would remove usages of the database that reads the archive",
+    "usage_day_builds": "is made anew from the ledger by tokentrail rollup",
+    "usage_landing": _EXPIRES,
+}
+"""The tables that an archive does not hold, and why."""
 
 
 @dataclass(frozen=True, slots=True)

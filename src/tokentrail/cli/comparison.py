@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -16,6 +15,7 @@ from tokentrail.bills.mapping import mapping_with, read_mapping
 from tokentrail.bills.registry import read_file, read_live, reader_named, refuse_live
 from tokentrail.bills.report import Report
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.every import every_option
 from tokentrail.cli.paths import NamedPath
 from tokentrail.ledger.dimensions import parse_where
 from tokentrail.ledger.times import end_of, parse_time
@@ -26,19 +26,8 @@ from tokentrail.reconciling.tolerance import DEFAULT, Tolerance, parse
 __all__ = ["Asked", "comparison_options"]
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
-_EVERY: Final = re.compile(r"(\d{1,6})([smhd])")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LIVE_DAYS: Final = "7d"
 _A_MONTH: Final = timedelta(days=32)
-
-
-def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    match = _EVERY.fullmatch(value.strip())
-    if match is None or not int(match[1]):
-        raise click.BadParameter(f"{value!r} is no interval: write 30m, 1h or 1d.")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])}).total_seconds()
 
 
 def _tolerance(_context: click.Context, _parameter: click.Parameter, value: str) -> Tolerance:
@@ -136,9 +125,7 @@ def comparison_options(function: _Decorated) -> _Decorated:
                 help="Only the usages of the ledger that the bill is about. Several times.",
             ),
             click.option("--journal", type=NamedPath(), metavar="DIR", help="The journal's folder.  [default: setting journal_dir]"),
-            click.option(
-                "--every", callback=_seconds, metavar="TIME", help="Do it again and again, after so long: 30m, 1h, 1d. Ends at SIGTERM or Ctrl-C."
-            ),
+            every_option,
         )
     ):
         function = option(function)

@@ -32,7 +32,7 @@ from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.breakdown import Breakdown, SortError, break_down
 from tokentrail.ledger.dimensions import TIMES
-from tokentrail.ledger.report import COSTS, MEASURES, days_from_sums
+from tokentrail.ledger.report import COSTS, MEASURES, Kept, days_from_sums, kept
 from tokentrail.ledger.times import parse_zone, period_before
 from tokentrail.wording import counted
 
@@ -163,6 +163,7 @@ def command(
         for sentence in hints(client, parameters) if not found.rows else ():
             note(sentence)
         summed = days_from_sums(client, by, parameters, cost=cost) if not currency and output_format in ("table", "vertical") and found.rows else 0
+        removed = kept(client, by, parameters, currency=currency)
         if output_format == PARQUET:
             _write_parquet(client, found.first(limit or 0))
     if output_format in ("table", "vertical"):
@@ -172,6 +173,7 @@ def command(
             note("no call here has a price: tokentrail prices update loads the public list, tokentrail prices load FILE your own")
     elif output_format != PARQUET:
         _write(found.first(limit or 0), output_format)
+    _note_removed(removed)
     if output_format not in ("table", "vertical") and limit and len(found.rows) > limit:
         print_more_rows(limit)
 
@@ -182,6 +184,17 @@ def _note(before: tuple[str, str] | None, timezone: str, summed: int) -> None:
         note(f"change: against {_moment(before[0], timezone)} to {_moment(before[1], timezone)}")
     if summed:
         note(f"{counted(summed, 'day')} from the sums by day (tokentrail rollup), the rest from the ledger")
+
+
+def _note_removed(removed: Kept | None) -> None:
+    """Says whether a report has what retention has removed."""
+    if removed is None:
+        return
+    calls = f"{counted(removed.calls, 'call')} from {removed.first} to {removed.last}"
+    if removed.counted:
+        note(f"{calls} by the sums that retention has kept: their usages are removed")
+    else:
+        note(f"without {calls}, of which retention has kept sums by day alone: not by hour, in another zone or currency, by operation_id or metadata")
 
 
 def _refuse_empty(start: str | None, end: str | None) -> None:

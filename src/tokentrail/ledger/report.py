@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from tokentrail.clickhouse.client import Client, Result
@@ -12,7 +14,7 @@ from tokentrail.clickhouse.literals import Parameter
 from tokentrail.ledger.dimensions import DIMENSIONS, METADATA, TIMES, UnknownDimensionError, column, expression
 from tokentrail.ledger.query import answer, read
 
-__all__ = ["COSTS", "DIMENSIONS", "MEASURES", "UnknownDimensionError", "ask", "days_from_sums", "relation", "report"]
+__all__ = ["COSTS", "DIMENSIONS", "MEASURES", "Kept", "UnknownDimensionError", "ask", "days_from_sums", "kept", "relation", "report"]
 
 COSTS: Final = ("cost", "partly_calls", "unpriced_calls", "uncounted_calls")
 """The further measures of a report with costs: the cost, and the calls of which it says less than all."""
@@ -75,6 +77,25 @@ def days_from_sums(client: Client, by: Sequence[str], parameters: Mapping[str, P
     if not _sums_suffice(by, parameters):
         return 0
     return sum(1 for _, _, is_priced in answer(client, "days_with_sums", _bounds(parameters)).rows if is_priced or not cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The calls of a range whose usages retention has removed, and whose sums by day it keeps."""
+
+    calls: int
+    first: date
+    last: date
+    counted: bool
+    """Whether the report has them: a report of hours, single operations, another zone or one currency has single usages alone."""
+
+
+def kept(client: Client, by: Sequence[str], parameters: Mapping[str, Parameter], *, currency: str = "") -> Kept | None:
+    """Returns what a report is told of by kept sums alone; None if there is nothing of the kind in its range."""
+    suffice = not currency and _sums_suffice([*map(column, by)], parameters)
+    asked = {name: value for name, value in parameters.items() if name != "timezone" and (suffice or name != "where")}
+    ((calls, first, last),) = answer(client, "kept_calls", asked).rows
+    return Kept(int(calls), first, last, suffice) if calls else None
 
 
 def _sums_suffice(names: Sequence[str], parameters: Mapping[str, Parameter]) -> bool:

@@ -72,6 +72,9 @@ def enforce(client: Client, *, dry_run: bool = False, began: Callable[[str], Non
     own = [rule for rule in found if rule.tenant is not None]
     known = dict(zip(own, hashes(client, [rule.tenant or "" for rule in own]), strict=True))
     untils = {known.get(rule, _EVERYONE): _until(rule, now) for rule in found}
+    for tenant, until in answer(client, "retention_kept").rows:  # what the kept sums have told of is not taken again, whatever the rules are now
+        if until > untils.get(tenant, untils.get(_EVERYONE, _FOR_GOOD)):
+            untils[tenant] = until
     version = version_now()
     if not dry_run and (untils or answer(client, "retention_latest").rows):
         store_rule(client, "retention", untils or {_EVERYONE: _FOR_GOOD}, version, "retention")
