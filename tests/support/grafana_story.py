@@ -167,10 +167,40 @@ def sizes(end: int) -> Iterator[Row]:
             }
 
 
+def findings(end: int) -> Iterator[Row]:
+    """What the bills of the last days differ in, and what was decided of it."""
+    told = (
+        ("8a2280a2777a", "open", 2, "gpt-4o", {"input_tokens": (140_000, 100_000), "requests": (130, 100)}, "tokentrail reconcile", ""),
+        ("65ece83068a1", "explained", 3, "gpt-4o-mini", {"cost USD": ("12.4", "8.1")}, "ada", "the research team's key"),
+        ("0de44dfcbdde", "corrected", 4, "gpt-4o-mini", {"input_tokens": (92_000, 61_000)}, "ben", "the nightly batch had no tracking"),
+    )
+    for number, state, days, model, figures, who, why in told:
+        day = end - days * 24 * HOUR
+        yield {
+            "id": number,
+            "version": 1,
+            "row_id": number,
+            "at": moment(end - 20 * HOUR)[:-6],
+            "state": state,
+            "source": "openai-cost" if "cost USD" in figures else "openai-usage",
+            "provider": "openai",
+            "model": model,
+            "starts": f"{moment(day)[:10]} 00:00:00",
+            "ends": f"{moment(day + 24 * HOUR)[:10]} 00:00:00",
+            "measures": list(figures),
+            "stated": [str(stated) for stated, _ in figures.values()],
+            "counted": [str(counted) for _, counted in figures.values()],
+            "explanations": ["this is exactly what key key_b has used: calls without tracking"] * (state == "open"),
+            "who": who,
+            "why": why,
+        }
+
+
 def fill(client: Client, end: int) -> None:
     """Puts the story into an empty, migrated database; the last hundred records arrive twice."""
     rows = [*calls(end)]
     client.insert_json("usage_landing", rows)
     client.insert_json("usage_landing", [*rows[-100:], *(row | {"arrived_at": moment(end - 4 * HOUR)} for row in disorder(end))])
     client.insert_json("otel_metrics_gauge", sizes(end))
+    client.insert_json("findings", findings(end))
     load(client, parse(PRICES))

@@ -45,6 +45,7 @@ BOARD: Final = Board(
                     "Bills, journals and metrics beside the ledger: what differs, and what was decided of it",
                     "findings",
                     Kind.TABLE,
+                    ("state", "interval", "source", "place", "differences", "explanation", "why", "id"),
                     width=24,
                     height=8,
                     empty="No finding is open, explained or corrected: nothing differs, or tokentrail reconcile has never run",
