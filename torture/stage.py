@@ -30,7 +30,7 @@ from torture.application import Application, Nursery
 from torture.outcome import Outcome, Row, Tokens
 from torture.shim import Control
 
-__all__ = ["Stage", "numbers_in", "parsed", "size_of"]
+__all__ = ["SETTLED_S", "Stage", "numbers_in", "parsed", "size_of"]
 
 ROOT = Path(__file__).resolve().parents[1]
 DRAIN_S = 150.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from tokentrail.local.ports import free_port
 from torture.application import Application
 from torture.faults import HTTP_FAULTS, FaultyGrpc, FaultyHttp, healthy
 from torture.outcome import Row, Tokens
-from torture.stage import Stage, parsed, size_of
+from torture.stage import SETTLED_S, Stage, parsed, size_of
 
 CALLS = 45
 PAUSE = 0.01
@@ -216,8 +217,10 @@ def keep_bounds(stage: Stage) -> None:
         wait_until(lambda: not application.running, "the end of the application", deadline_s=60)
     words = stage.drain(journal, f"{stage.gateway.otlp_http_url}/v1/logs")
     said = parsed(application.lines)
-    rows = stage.rows(f"{name}-")
-    refused = stage.refused()
+    rows, refused = stage.rows(f"{name}-"), stage.refused()
+    deadline = time.monotonic() + SETTLED_S
+    while len(rows) + refused < len(said) and time.monotonic() < deadline:  # the gateway has them, and the ledger a moment later
+        rows, refused = stage.rows(f"{name}-"), stage.refused()
     stage.outcome.refused += refused
     stage.outcome.notes.append(
         f"a black hole and {BOUNDED_CALLS} calls of 12 kB: journal {size:,} of {BOUND:,} bytes, memory {before:,} then {after:,} KiB,"
