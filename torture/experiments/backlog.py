@@ -86,12 +86,12 @@ class Turns:
 def run(stage: Stage) -> None:
     """Drains one backlog in each round."""
     for number in stage.numbers(ROUNDS):
-        one_round(stage, number, stage.events or EVENTS)
+        compare(stage, *one_round(stage, number, stage.events or EVENTS))
     stage.prove()
 
 
-def one_round(stage: Stage, number: int, events: int) -> None:
-    """Records the events while nothing is shipped, then ships them beside applications, and counts."""
+def one_round(stage: Stage, number: int, events: int) -> tuple[dict[str, Application], Turns]:
+    """Records the events while nothing is shipped, then ships them beside applications, and counts. Returns what is to be compared."""
     prefix, tenant = f"w{number}-", f"backlog-{number}"
     until, endpoint = stage.folder / f"{prefix}until", f"{stage.gateway.otlp_http_url}/v1/logs"
     journals = {name: stage.folder / f"journal-{number}-{name}" for name in SHARES}
@@ -124,7 +124,7 @@ def one_round(stage: Stage, number: int, events: int) -> None:
     for what, peak in peaks.items():
         if peak > MOST_MIB[what]:
             stage.outcome.fail(f"backlog: {peak:,} MiB of memory in the {what}")
-    compare(stage, applications, turns)
+    return applications, turns
 
 
 def record(stage: Stage, journals: dict[str, Path], tenant: str, events: int) -> tuple[int, int]:
