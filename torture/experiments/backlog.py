@@ -30,7 +30,9 @@ SHARES = {"sidecar": (0.4, 0.4), "itself": (0.2,), "beside": ()}
 """Of the events, by application and dead writer."""
 PAUSE_S = 0.02
 RECORDED_S = 900.0
-DRAINED_S = 1800.0
+DRAINED_S = 60.0
+SLOWEST = 600.0
+"""Events a second, below which a backlog counts as one that does not move."""
 RUNS_S, STANDS_S = 3.0, 1.5
 SETTLES_S = 0.2
 """After each turn, calls are not compared for so long: requests are still under way."""
@@ -165,7 +167,7 @@ def take_turns(stage: Stage, pipeline: Sequence[Stoppable], tenant: str, events:
     """Lets the pipeline run and stand still by turns until all events are rows, or it is too late."""
     turns = Turns()
     turns.turn()
-    deadline = time.monotonic() + DRAINED_S
+    deadline = time.monotonic() + DRAINED_S + events / SLOWEST
     while time.monotonic() < deadline:
         time.sleep(RUNS_S)
         if stage.store.number(f"SELECT count() FROM usage_ledger WHERE tenant_id = '{tenant}'") >= events:
