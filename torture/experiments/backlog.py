@@ -12,7 +12,6 @@ import bisect
 import os
 import signal
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -101,8 +100,7 @@ def one_round(stage: Stage, number: int, events: int) -> tuple[dict[str, Applica
     size = sum(size_of(journal) for journal in journals.values())
     stage.say(f"{recorded:,} events wait, {size / 1e6:,.0f} MB")
     applications = start_applications(stage, journals, endpoint, prefix, until)
-    command = [sys.executable, "-m", "tokentrail", "journal", "ship", "--watch", "--interval", "0.2", "--dir", str(journals["sidecar"])]
-    sidecar = stage.program(command, stage.environment(journals["sidecar"], endpoint), name="the sidecar")
+    sidecar = stage.sidecar(journals["sidecar"], endpoint)
     pod = [sidecar.pid, stage.provider_process.pid, *(application.pid for application in applications.values())]
     share_out(pod, [stage.gateway.pid, stage.store.pid])
     turns = take_turns(stage, [sidecar, stage.gateway, stage.store], tenant, recorded)
