@@ -178,6 +178,11 @@ class Stage:
         name = f"ship-{next(self._shipped)}"
         return self.application(name, journal, endpoint, "torture.calls:command", arguments=arguments, control=control, **settings)
 
+    def sidecar(self, journal: Path, endpoint: str) -> Child:
+        """Starts `tokentrail journal ship --watch`."""
+        command = [sys.executable, "-m", "tokentrail", "journal", "ship", "--watch", "--interval", "0.1", "--dir", str(journal)]
+        return self.program(command, self.environment(journal, endpoint), name="a sidecar")
+
     def drain(self, journal: Path, endpoint: str, *, deadline_s: float = DRAIN_S, **settings: Any) -> str:
         """Ships what waits in the journal with the command, as often as needed. Returns the last words of a command that did not succeed."""
         deadline = time.monotonic() + deadline_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import sys
 import threading
@@ -30,6 +31,17 @@ print(child.pid, flush=True)
 time.sleep(300)
 """
 
+WRITER = """
+import sys, time
+from pathlib import Path
+from tokentrail.local.child import Child
+if sys.argv[1]:
+    Path(sys.argv[1]).mkdir()
+child = Child("a writer", ["sh", "-c", "while echo a line; do sleep 0.01; done"], errors_apart=True, scratch=Path(sys.argv[1]) if sys.argv[1] else None)
+print(child.start().pid, flush=True)
+time.sleep(300)
+"""
+
 
 def sh(script: str, *arguments: object, **options: Any) -> Child:
     return Child("the child", ["sh", "-c", script, "sh", *map(str, arguments)], **options)
@@ -50,6 +62,34 @@ def test_a_killed_program_takes_its_commands_along(number: signal.Signals, tmp_p
         owner.send_signal(number)
         assert owner.wait() == -number
         wait_until(lambda: not group(leader), "the end of the command and of all that it has started")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("given", ["", "given"])
+def test_a_killed_program_leaves_no_files(number: signal.Signals, given: str, tmp_path: Path) -> None:
+    """Neither the output of its children nor a folder that was theirs."""
+    scratch = tmp_path / given if given else None
+    with Child("the owner", [sys.executable, "-c", WRITER, given and str(scratch)], environment=os.environ | {"TMPDIR": str(tmp_path)}) as owner:
+        owner.start()
+        leader = int(wait_until(lambda: owner.lines, "the id of its child")[0])
+        assert len(list(tmp_path.iterdir())) == 1
+        owner.send_signal(number)
+        assert owner.wait() == -number
+        wait_until(lambda: not group(leader), "the end of the command")
+        wait_until(lambda: not list(tmp_path.iterdir()), "the end of its files")
+
+
+def test_a_child_that_starts_again_keeps_its_files(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    children = [sh("echo a line; exec sleep 300", log=scratch / "log", scratch=scratch)]
+    for times in (1, 2):
+        children[0].start()
+        wait_until(lambda: children[0].lines == ["a line"], "the line")
+        children[0].kill()
+        assert (scratch / "log").read_text() == "a line\n" * times
+    children.clear()
+    assert not scratch.exists()
 
 
 @pytest.mark.parametrize("end", [Child.kill, Child.terminate, lambda child: child.__exit__(None, None, None)])

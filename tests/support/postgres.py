@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tests.support.require import require
+from tokentrail.local.child import Child
 
 USER = "tokentrail"
 STARTS_IN_S = 60
+SERVES = """
+"$1" --pgdata "$3/data" --username "$4" --auth trust --encoding UTF8 --no-sync || exit 1
+exec "$2" -D "$3/data" -c listen_addresses= -c unix_socket_directories="$3" -c fsync=off -c max_connections=20
+"""
 
 
 def program(name: str) -> str:
@@ -26,25 +29,18 @@ def program(name: str) -> str:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """The address of a server, which ends with the block: `host=… user=…`, to which a database is added."""
-    initdb, pg_ctl = program("initdb"), program("pg_ctl")
+    """The address of a server, which ends with the block: `host=… user=…`, to which a database is added. It ends with a killed test, too."""
+    programs = program("initdb"), program("postgres")
     # a socket's name has 107 characters at most, and the folders of pytest are long
     folder = Path(tempfile.mkdtemp(prefix="tt-pg-", dir="/tmp"))
-    as_user: dict[str, Any] = {"cwd": folder, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}}
-    try:
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-            as_user |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        data = folder / "data"
-        made = [initdb, "--pgdata", str(data), "--username", USER, "--auth", "trust", "--encoding", "UTF8", "--no-sync"]
-        subprocess.run(made, check=True, capture_output=True, timeout=STARTS_IN_S, **as_user)
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off -c max_connections=20"
-        run = [pg_ctl, "--pgdata", str(data), "--wait", "--log", str(folder / "log"), "--options", options]
-        subprocess.run([*run, "start"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=STARTS_IN_S, **as_user)
-        try:
-            yield f"host={folder} user={USER}"
-        finally:
-            subprocess.run([pg_ctl, "--pgdata", str(data), "--mode", "immediate", "stop"], check=True, capture_output=True, timeout=60, **as_user)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    as_user = []
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        as_user = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    command = [*as_user, "sh", "-c", SERVES, "sh", *programs, str(folder), USER]
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+    socket = folder / ".s.PGSQL.5432"
+    serving = Child("PostgreSQL", command, environment=environment, folder=folder, log=folder / "log", ready=socket.exists, scratch=folder)
+    with serving.start(timeout_s=STARTS_IN_S):
+        yield f"host={folder} user={USER}"

@@ -12,7 +12,6 @@ import bisect
 import os
 import signal
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,7 +29,9 @@ SHARES = {"sidecar": (0.4, 0.4), "itself": (0.2,), "beside": ()}
 """Of the events, by application and dead writer."""
 PAUSE_S = 0.02
 RECORDED_S = 900.0
-DRAINED_S = 1800.0
+DRAINED_S = 60.0
+SLOWEST = 600.0
+"""Events a second, below which a backlog counts as one that does not move."""
 RUNS_S, STANDS_S = 3.0, 1.5
 SETTLES_S = 0.2
 """After each turn, calls are not compared for so long: requests are still under way."""
@@ -86,12 +87,12 @@ class Turns:
 def run(stage: Stage) -> None:
     """Drains one backlog in each round."""
     for number in stage.numbers(ROUNDS):
-        one_round(stage, number, stage.events or EVENTS)
+        compare(stage, *one_round(stage, number, stage.events or EVENTS))
     stage.prove()
 
 
-def one_round(stage: Stage, number: int, events: int) -> None:
-    """Records the events while nothing is shipped, then ships them beside applications, and counts."""
+def one_round(stage: Stage, number: int, events: int) -> tuple[dict[str, Application], Turns]:
+    """Records the events while nothing is shipped, then ships them beside applications, and counts. Returns what is to be compared."""
     prefix, tenant = f"w{number}-", f"backlog-{number}"
     until, endpoint = stage.folder / f"{prefix}until", f"{stage.gateway.otlp_http_url}/v1/logs"
     journals = {name: stage.folder / f"journal-{number}-{name}" for name in SHARES}
@@ -99,8 +100,7 @@ def one_round(stage: Stage, number: int, events: int) -> None:
     size = sum(size_of(journal) for journal in journals.values())
     stage.say(f"{recorded:,} events wait, {size / 1e6:,.0f} MB")
     applications = start_applications(stage, journals, endpoint, prefix, until)
-    command = [sys.executable, "-m", "tokentrail", "journal", "ship", "--watch", "--interval", "0.2", "--dir", str(journals["sidecar"])]
-    sidecar = stage.program(command, stage.environment(journals["sidecar"], endpoint), name="the sidecar")
+    sidecar = stage.sidecar(journals["sidecar"], endpoint)
     pod = [sidecar.pid, stage.provider_process.pid, *(application.pid for application in applications.values())]
     share_out(pod, [stage.gateway.pid, stage.store.pid])
     turns = take_turns(stage, [sidecar, stage.gateway, stage.store], tenant, recorded)
@@ -124,7 +124,7 @@ def one_round(stage: Stage, number: int, events: int) -> None:
     for what, peak in peaks.items():
         if peak > MOST_MIB[what]:
             stage.outcome.fail(f"backlog: {peak:,} MiB of memory in the {what}")
-    compare(stage, applications, turns)
+    return applications, turns
 
 
 def record(stage: Stage, journals: dict[str, Path], tenant: str, events: int) -> tuple[int, int]:
@@ -165,7 +165,7 @@ def take_turns(stage: Stage, pipeline: Sequence[Stoppable], tenant: str, events:
     """Lets the pipeline run and stand still by turns until all events are rows, or it is too late."""
     turns = Turns()
     turns.turn()
-    deadline = time.monotonic() + DRAINED_S
+    deadline = time.monotonic() + DRAINED_S + events / SLOWEST
     while time.monotonic() < deadline:
         time.sleep(RUNS_S)
         if stage.store.number(f"SELECT count() FROM usage_ledger WHERE tenant_id = '{tenant}'") >= events:

@@ -6,11 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.support.waiting import wait_until
 from tokentrail.journal.folder import writer_folders
-from tokentrail.local.child import Child
 from torture.stage import Stage, parsed
 
 ROUNDS = 3
@@ -24,18 +22,12 @@ def run(stage: Stage) -> None:
     stage.prove()
 
 
-def sidecar(stage: Stage, journal: Path) -> Child:
-    """Starts `tokentrail journal ship --watch`."""
-    command = [sys.executable, "-m", "tokentrail", "journal", "ship", "--watch", "--interval", "0.05", "--dir", str(journal)]
-    return stage.program(command, stage.environment(journal, stage.endpoint), name="a sidecar")
-
-
 def two_sidecars(stage: Stage, number: int) -> None:
     """Three applications, one of which is killed, beside two sidecars, one of which is killed and started again."""
     rng = stage.rng(number)
     prefix, journal = f"s{number}-", stage.folder / f"journal-s{number}"
     journal.mkdir()
-    sidecars = [sidecar(stage, journal) for _ in range(2)]
+    sidecars = [stage.sidecar(journal, stage.endpoint) for _ in range(2)]
     applications = [
         stage.application(f"{prefix}{which}", journal, stage.endpoint, arguments={"name": f"{prefix}{which}", "pause": 0.005}, ship="false")
         for which in range(3)

@@ -50,7 +50,8 @@ class Child:
 
     Standard output and standard error go to `log`, by default to a temporary file that is removed with the Child; with `errors_apart` standard error
     goes to a separate temporary file. `ready` returns whether the child can be used; without `ready` the child can be used at once. `environment`
-    replaces this process's environment, `folder` is the child's working directory.
+    replaces this process's environment, `folder` is the child's working directory. `scratch` is a folder of the child's files, which is removed with
+    the Child too.
     """
 
     def __init__(
@@ -64,9 +65,11 @@ class Child:
         errors_apart: bool = False,
         takes_input: bool = False,
         ready: Callable[[], bool] | None = None,
+        scratch: Path | None = None,
     ) -> None:
         self.name = name
-        temporary = self._temporary_folder() if log is None or errors_apart else Path()
+        self._scratch = self._temporary_folder(scratch) if scratch or log is None or errors_apart else None
+        temporary = self._scratch or Path()
         self.log = log or temporary / "output"
         self._errors = temporary / "errors" if errors_apart else None
         self._command = list(command)
@@ -123,6 +126,7 @@ class Child:
                 takes_input=self._takes_input,
                 environment=self._environment,
                 folder=self._folder,
+                scratch=self._scratch,
             )
         try:
             self._wait_until_ready(timeout_s)
@@ -225,9 +229,9 @@ class Child:
                 raise StartFailed(f"{self.name} was not ready after {timeout_s:.0f} s; its last words: {self.last_words()}")
             time.sleep(POLL_S)
 
-    def _temporary_folder(self) -> Path:
+    def _temporary_folder(self, given: Path | None) -> Path:
         """Returns a folder that is removed with this object, but not with a copy of this object in a forked process."""
-        folder = Path(tempfile.mkdtemp(prefix="tokentrail-child-"))
+        folder = given or Path(tempfile.mkdtemp(prefix="tokentrail-child-"))
         weakref.finalize(self, _remove, folder, os.getpid())
         return folder
 
