@@ -83,6 +83,8 @@ def test_rows_come_in_an_order_and_are_cut_off_only_in_one() -> None:
                 "is_sharded",
                 "bridged",
                 "summed_days",
+                "kept_calls",
+                "kept_days",
                 "days_moment",
                 "days_superseded",
                 "archive_rows",

@@ -107,7 +107,7 @@ class Columns:
     def joined(self) -> str:
         """The clause after the table that makes a row for each million of a writer's numbers; empty for a table without bitmaps."""
         bitmaps = ", ".join(
-            f"arrayDistinct(arrayMap(one -> intDiv(one, {_span(name)}), bitmapToArray(t.{identifier(name)})))"
+            f"arrayDistinct(arrayMap(one -> intDiv(one, {_span(name)}), arraySort(bitmapToArray(t.{identifier(name)}))))"
             for name, kind in self.types.items()
             if _is_bitmap(kind)
         )

@@ -21,6 +21,9 @@ AS SELECT * FROM {{database}}.usage_daily WHERE tenant_id = {{tenant}};
 CREATE OR REPLACE VIEW {{tenant_database}}.usage_days{{on_cluster}} DEFINER = tokentrail_tenants SQL SECURITY DEFINER
 AS SELECT * FROM {{database}}.usage_days WHERE tenant_id = {{tenant}};
 
+CREATE OR REPLACE VIEW {{tenant_database}}.usage_kept{{on_cluster}} DEFINER = tokentrail_tenants SQL SECURITY DEFINER
+AS SELECT * FROM {{database}}.usage_kept WHERE tenant_id = {{tenant}};
+
 -- Days of which the tenant has sums: other days would tell when others were there, and are read call by call with the same result.
 CREATE OR REPLACE VIEW {{tenant_database}}.usage_fresh_days{{on_cluster}} DEFINER = tokentrail_tenants SQL SECURITY DEFINER
 AS SELECT * FROM {{database}}.usage_fresh_days WHERE (day, build) IN (SELECT day, build FROM {{database}}.usage_days WHERE tenant_id = {{tenant}});
