@@ -17,6 +17,7 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.migrate import steps
 from tokentrail.clickhouse.roles import roles, tenant_name, tenant_roles
 from tokentrail.clickhouse.sqlfiles import Target
+from tokentrail.ledger.places import KEPT_SUMS
 from tokentrail.ledger.query import questions
 
 TARGET = Target("tokentrail")
@@ -90,6 +91,9 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
     with made.user("administrator") as administrator:  # days are summed an hour after their last arrival
         administrator.run("ALTER TABLE tokentrail.usage_ledger UPDATE arrived_at = arrived_at - INTERVAL 3 HOUR WHERE 1 SETTINGS mutations_sync = 2")
         assert administrator.run("SELECT count() FROM tokentrail.quarantine") == [[0]]
+        kept = {"day": "2026-10-01", "tenant_id": "globex", "calls": 3, "input_tokens": 12345678, "build": KEPT_SUMS + 1}
+        administrator.run(f"INSERT INTO tokentrail.usage_days FORMAT JSONEachRow\n{json.dumps(kept)}\n")  # of usages that retention has removed
+        assert administrator.run("SELECT count() FROM tokentrail.usage_kept") == [[1]]
     with made.user("tokentrail_operator") as operator:
         for name, tenants in (("own", ["acme"]), ("of globex", ["globex"]), ("of both", ["acme", "globex"]), ("of all", [])):
             budget = {"name": name, "version": 1, "tenants": tenants, "currency": "", "amount": "1000000", "period": "year", "timezone": "UTC"}
@@ -252,6 +256,7 @@ def test_a_tenants_sums_are_its_own(ledger: Ledger, acme: EngineUser) -> None:
     assert acme.run(f"SELECT sum(input_tokens), sum(calls) FROM {OF_TENANT}.usage") == [[400, 20]]
     assert acme.run(f"SELECT sum(input_tokens), sum(calls) FROM {OF_TENANT}.usage_cost") == [[400, 20]]
     assert acme.run(f"SELECT sum(input_tokens), sum(calls) FROM {OF_TENANT}.usage_daily") == [[400, 20]]
+    assert acme.run(f"SELECT count() FROM {OF_TENANT}.usage_kept") == [[0]]
     assert [row[0] for row in acme.question("budgets")] == ["own"]
 
 
