@@ -1,6 +1,6 @@
 """Writes the table of conditions of docs/alerts.md, and Prometheus's rules over the check: `python scripts/alerts_page.py`.
 
-Tests fail when either is stale.
+A test fails when either is stale.
 """
 
 from __future__ import annotations
@@ -14,8 +14,14 @@ from tokentrail.deploy.collector import config_folder
 PAGE = Path(__file__).parent.parent / "docs" / "alerts.md"
 RULES = config_folder() / "prometheus-rules.yaml"
 
-if __name__ == "__main__":
+
+def pages() -> dict[Path, str]:
+    """Both files."""
     rules = with_rules(RULES.read_text("utf-8"))
-    RULES.write_text(rules, encoding="utf-8")
-    PAGE.write_text(with_table(PAGE.read_text("utf-8"), rules), encoding="utf-8")
-    print(f"alerts.md and prometheus-rules.yaml: {rules.count('alert: ')} alerts")
+    return {RULES: rules, PAGE: with_table(PAGE.read_text("utf-8"), rules)}
+
+
+if __name__ == "__main__":
+    for path, page in pages().items():
+        path.write_text(page, encoding="utf-8")
+        print(f"{path.name}: {page.count('alert: ') or page.count(chr(10) + '| ')} lines")

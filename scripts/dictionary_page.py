@@ -12,12 +12,18 @@ from tokentrail.ledger.pages import data_dictionary, queries_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 
-if __name__ == "__main__":
+
+def pages() -> dict[Path, str]:
+    """Both pages; the dictionary is read from a new database of the embedded engine, of which a process can open one."""
     with tempfile.TemporaryDirectory() as folder:
         client = connect(f"chdb://{folder}/engine", create=True)
         migrate(client, Target("tokentrail"))
-        pages = {"data-dictionary.md": data_dictionary(client), "queries.md": queries_page()}
+        written = {DOCS / "data-dictionary.md": data_dictionary(client), DOCS / "queries.md": queries_page()}
         client.close()
-    for name, page in pages.items():
-        (DOCS / name).write_text(page, encoding="utf-8")
-        print(f"{name}: {page.count(chr(10) + '## ')} sections")
+    return written
+
+
+if __name__ == "__main__":
+    for path, page in pages().items():
+        path.write_text(page, encoding="utf-8")
+        print(f"{path.name}: {page.count(chr(10) + '## ')} sections")

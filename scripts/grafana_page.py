@@ -9,10 +9,16 @@ from tokentrail.grafana.files import write
 from tokentrail.grafana.page import BEGIN, dashboards_page
 
 ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "deploy" / "grafana"
+PAGE = ROOT / "docs" / "grafana.md"
+
+
+def page() -> str:
+    """What is written by hand, with the list of dashboards behind it."""
+    return PAGE.read_text("utf-8").partition(BEGIN)[0] + dashboards_page()
+
 
 if __name__ == "__main__":
-    folder = ROOT / "deploy" / "grafana"
-    shutil.rmtree(folder, ignore_errors=True)
-    print(f"deploy/grafana: {len(write(folder))} files")
-    page = ROOT / "docs" / "grafana.md"
-    page.write_text(page.read_text("utf-8").partition(BEGIN)[0] + dashboards_page(), "utf-8")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    print(f"deploy/grafana: {len(write(FOLDER))} files")
+    PAGE.write_text(page(), "utf-8")

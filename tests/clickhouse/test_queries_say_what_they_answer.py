@@ -10,7 +10,6 @@ from tests.support.ledger_rows import Land, claimed, closing, refused, usage
 from tokentrail import ledger
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import Parameter
-from tokentrail.ledger.pages import queries_page
 from tokentrail.ledger.query import QueryError, answer, names, parse, read, run
 from tokentrail.ledger.report import MEASURES, report
 
@@ -111,11 +110,6 @@ def test_every_parameter_has_the_type_and_the_default_of_its_header(database: Cl
             value = read(name).given(GIVEN.get(name))[wanted.name]
             ((kind,),) = database.query(f"SELECT toTypeName({{{wanted.name}:{wanted.type}}})", {wanted.name: value}).rows
             assert kind == wanted.type, name
-
-
-def test_the_page_of_queries_is_current() -> None:
-    page = Path(__file__).parents[2] / "docs" / "queries.md"
-    assert page.read_text(encoding="utf-8") == queries_page(), "run: make docs"
 
 
 def test_a_part_is_included_and_has_no_columns() -> None:

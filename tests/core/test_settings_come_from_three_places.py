@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -232,12 +231,3 @@ for _ in range(3):
         "tokentrail: TOKENTRAIL_TIMEOUT cannot be used: could not convert string to float: 'soon'; it is left out",
     ]
     assert len(journal_of(tmp_path)) == 3
-
-
-def test_the_page_is_current() -> None:
-    spec = importlib.util.spec_from_file_location("settings_page", ROOT / "scripts" / "settings_page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    assert script.PAGE.read_text(encoding="utf-8") == script.page(), "run: python scripts/settings_page.py"

@@ -9,11 +9,9 @@ import click
 import pytest
 
 from tokentrail.alerts.conditions import CONDITIONS
-from tokentrail.alerts.page import with_table
 from tokentrail.alerts.runbooks import page
 from tokentrail.alerts.thresholds import parse
 from tokentrail.cli.group import cli
-from tokentrail.deploy.collector import config_folder
 from tokentrail.ledger.query import questions, read
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -41,12 +39,6 @@ def test_what_a_page_names_exists(path: Path) -> None:
             assert command.get_command(context, second) is not None, words
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (path.parent / link).exists(), link
-
-
-def test_the_table_of_conditions_is_that_of_today() -> None:
-    rules = (config_folder() / "prometheus-rules.yaml").read_text("utf-8")
-    written = (DOCS / "alerts.md").read_text("utf-8")
-    assert written == with_table(written, rules), "run: make docs"
 
 
 def test_the_page_for_sres_leads_to_every_runbook() -> None:
