@@ -44,6 +44,14 @@ def test_a_year_ahead_is_counted_at_its_arrival_once(land: Land, total: Total, d
     assert verify(database).ok
 
 
+@pytest.mark.parametrize("together", [1, 3, 9, 10])
+def test_each_record_is_in_one_page(land: Land, database: Client, together: int) -> None:
+    land(*(usage(seq=seq, ts=seq) for seq in range(1, 10)))
+    found = [[row["seq"] for row in page] for page in quarantine.whole(database, together=together)]
+    assert sorted(seq for page in found for seq in page) == list(range(1, 10))
+    assert [len(page) for page in found] == [min(together, 9 - first) for first in range(0, 9, together)]
+
+
 def test_all_records_of_a_call_get_one_time(land: Land, total: Total, database: Client) -> None:
     first, then = usage(seq=1, ts=7, source="estimated"), usage(seq=2, call=1, ts=7, input_tokens=11)
     land(first)

@@ -57,10 +57,10 @@ def listed(client: Client, *, reason: str = "", limit: int = 100) -> list[dict[s
     return answer(client, "quarantine_list", {"reason": reason, "limit": limit}).dicts()
 
 
-def whole(client: Client, *, reason: str = "", ids: Sequence[str] = ()) -> Iterator[list[dict[str, Any]]]:
-    """Returns records in quarantine with all that arrived, some thousand at a time. `ids` are hashes in hexadecimal, or how they begin."""
+def whole(client: Client, *, reason: str = "", ids: Sequence[str] = (), together: int = _TOGETHER) -> Iterator[list[dict[str, Any]]]:
+    """Returns records in quarantine with all that arrived, `together` at a time. `ids` are hashes in hexadecimal, or how they begin."""
     after = ""
-    while rows := answer(client, "quarantine_whole", {"reason": reason, "ids": list(ids), "after": after, "limit": _TOGETHER}).dicts():
+    while rows := answer(client, "quarantine_whole", {"reason": reason, "ids": list(ids), "after": after, "limit": together}).dicts():
         yield rows
         after = rows[-1]["id"]
 
