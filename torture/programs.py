@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from torture.calls import call, load
 NAME = {name!r}
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this program in the background
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # or with nohup
 load(NAME, calls=5)
 """
 SLEEP = "; time.sleep(60)"
