@@ -78,6 +78,9 @@ def test_while_it_runs(small_disk: Path) -> None:
             assert (refused.status, refused.headers["retry-after"]) == (503, "1"), refused.text
             refused = ask(server.otlp, "POST", "/v1/logs", writer.request(10), PROTOBUF)
             assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+            for statement in ("CREATE TABLE more (text String) ENGINE = MergeTree ORDER BY text", "ALTER TABLE kept ADD COLUMN more String"):
+                refused = ask(server.http, "POST", "/", statement.encode(), database="tokentrail")
+                assert (refused.status, "No definition is changed" in refused.text) == (503, True), refused.text
             assert ask_text(server, "SELECT sum(calls) FROM usage") == "10"
         filling.unlink()
         body = writer.request(10)

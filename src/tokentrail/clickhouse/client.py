@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from tokentrail.clickhouse.driver import opened
 from tokentrail.clickhouse.dsn import DEFAULT_DSN, LOCK_FILE, Dsn, DsnError, parse_dsn
-from tokentrail.clickhouse.errors import READONLY, ClickHouseError, failed
+from tokentrail.clickhouse.errors import NOT_ENOUGH_SPACE, READONLY, ClickHouseError, failed
 from tokentrail.clickhouse.literals import Parameter, identifier, lines, parameter, readonly, text_literal
 from tokentrail.clickhouse.rows import Result, decode
 from tokentrail.clickhouse.streams import Stream, of_response, request, with_sentences
@@ -156,6 +156,7 @@ class EngineClient:
             raise ClickHouseError(f"cannot use the folder {folder}: {error.strerror}") from None
         _refuse_if_served(folder)
         self._session = self._open()
+        self._failed_writes = self._count_failed_writes()
 
     def _open(self) -> Any:
         try:
@@ -213,18 +214,42 @@ class EngineClient:
         failed.close()
         self._use(self._session)
 
+    def _count_failed_writes(self) -> int:
+        from tokentrail.embedded.writes import FAILED_WRITES  # noqa: PLC0415 - needs the extra `embedded`
+
+        return int(self._run(self._session, FAILED_WRITES, None).rows[0][0])
+
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Raises `ClickHouseError` after a block if the disk has not taken all that was written, which chDB does not say."""
+        yield
+        before, self._failed_writes = self._failed_writes, self._count_failed_writes()
+        if self._failed_writes > before:
+            raise ClickHouseError(f"the disk of {self._folder} is full, or it fails: make room there, and repeat what was asked", NOT_ENOUGH_SPACE)
+
     def command(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> None:
-        self._run(self._session, sql, parameters)
+        from tokentrail.embedded.writes import EngineError, changes_definitions  # noqa: PLC0415 - needs the extra `embedded`
+
+        try:
+            changes_definitions(sql, self._folder)
+        except EngineError as error:
+            raise failed(error, self.address) from None
+        with self.checked():
+            self._run(self._session, sql, parameters)
 
     def insert_json(self, table: str, rows: Iterable[Mapping[str, Any]], settings: Mapping[str, str] | None = None) -> None:
         block = lines(rows)
         if not block:
             return
+        under = ", ".join(f"{name} = {text_literal(value)}" for name, value in (settings or {}).items())
+        clause = f" SETTINGS {under}" if under else ""
         # one statement with the data: chDB 4.4's `send_insert` reports success after a constraint, a view or the disk has refused the rows
+        with self.checked():
+            self._store(f"INSERT INTO {identifier(table)}{clause} FORMAT JSONEachRow\n{block.decode()}")
+
+    def _store(self, statement: str) -> None:
         try:
-            under = ", ".join(f"{name} = {text_literal(value)}" for name, value in (settings or {}).items())
-            clause = f" SETTINGS {under}" if under else ""
-            self._session.query(f"INSERT INTO {identifier(table)}{clause} FORMAT JSONEachRow\n{block.decode()}", "Null")
+            self._session.query(statement, "Null")
         except Exception as error:
             self._renew()
             raise failed(error, self.address) from None

@@ -6,9 +6,10 @@ import re
 
 from tokentrail.clickhouse.dsn import DEFAULT_DSN, Dsn
 
-__all__ = ["READONLY", "ClickHouseError", "broke_off", "failed", "unreachable"]
+__all__ = ["NOT_ENOUGH_SPACE", "READONLY", "ClickHouseError", "broke_off", "failed", "unreachable"]
 
 READONLY = 164  # the error code
+NOT_ENOUGH_SPACE = 243  # the same
 
 _THROWN = 395  # by a query itself, with a sentence
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81

@@ -7,11 +7,13 @@ Behaviour of chDB 4.4.0 (ClickHouse 26.9), observed, that this module relies on:
 - Acknowledged rows survive SIGKILL. Acknowledged rows survive a power loss only in tables with `fsync_after_insert = 1, fsync_part_directory = 1`
   (MergeTree settings, off by default in ClickHouse too; an insert of 1,000 rows then takes five times as long).
 - `send_insert` reports success for rows that were refused, and is not used (see `tokentrail.embedded.inserts`).
+- A write that the disk refuses is no error, and only counted (see `tokentrail.embedded.writes`).
 - chDB does not handle SIGTERM and SIGINT; chDB handles the signals of crashes, and SIGTSTP.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import threading
@@ -25,12 +27,14 @@ from tokentrail.embedded.errors import CannotStart, EngineError, Unavailable
 from tokentrail.embedded.library import opener
 from tokentrail.embedded.lock import FolderLock
 from tokentrail.embedded.spool import Spool
+from tokentrail.embedded.writes import Writes
 
 __all__ = ["Engine", "Session"]
 
 logger = logging.getLogger("tokentrail.embedded")
 
 CANCEL_SECONDS: Final = 2.0
+ALONE_SECONDS: Final = 10.0
 SETTING_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 State = Literal["starting", "ready", "stopping", "stopped"]
 
@@ -58,6 +62,9 @@ class Engine:
         self._lock = FolderLock(data)
         self._keep: Session | None = None  # the engine runs as long as one session is open
         self._open_sessions = 0
+        self._is_alone = False
+        self._asking = threading.Lock()
+        self.writes = Writes(self)
         self._changed = threading.Condition()
         self._defaults: dict[str, str] = {}
 
@@ -69,6 +76,7 @@ class Engine:
         """Starts the engine for internal sessions. Raises CannotStart if chDB is not installed or refuses the folder."""
         self.spool.prepare()
         self._keep = self._start()
+        self.writes.failed()
 
     def ready(self) -> None:
         """Begins to serve requests."""
@@ -128,34 +136,62 @@ class Engine:
         with self._changed:
             if not (internal and self.state == "starting" and self._keep is not None):
                 self.require_ready()
+            if self._is_alone:
+                raise Unavailable("the embedded ClickHouse loads a table anew: try again")
             self._open_sessions += 1
+
+    def ask(self, sql: str) -> list[list[Any]]:
+        """Runs a statement of the server's own, on a session without settings, and returns the rows. Raises EngineError."""
+        with self._asking:
+            if self._keep is None:
+                raise Unavailable(f"the embedded ClickHouse is {self.state}: try again")
+            try:
+                answer = self._keep.query(sql, "JSONCompactEachRow").bytes() or b""
+            except (RuntimeError, ValueError) as error:
+                self._keep, failed = _load()(self.data), self._keep  # a failed statement may leave its output to the next answer
+                failed.close()
+                raise EngineError.of(error) from error
+        return [json.loads(line) for line in answer.splitlines() if line]
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Lets no request begin during a block, and waits for those that run; after ten seconds they are cancelled, with a transient error."""
+        with self._changed:
+            self._is_alone = True
+            self._changed.wait_for(lambda: self._open_sessions == 0, ALONE_SECONDS)
+        try:
+            self._cancel_all()
+            yield
+        finally:
+            with self._changed:
+                self._is_alone = False
 
     def finish(self, grace: float) -> None:
         """Refuses new requests, waits `grace` seconds for running ones, then cancels the rest with a transient error."""
         self.stopping()
         with self._changed:
             self._changed.wait_for(lambda: self._open_sessions == 0, grace)
-        if self._keep is not None:
-            self._cancel_all(self._keep)
+        self._cancel_all()
 
     def close(self) -> None:
         """Stops the engine and releases the folder."""
         if self.state == "stopped":
             return
         self.finish(grace=0)
-        if self._keep is not None:
-            self._keep.close()
-            self._keep = None
+        with self._asking:
+            if self._keep is not None:
+                self._keep.close()
+                self._keep = None
         self.state = "stopped"
         self._lock.release()
 
-    def _cancel_all(self, session: Session) -> None:
+    def _cancel_all(self) -> None:
         deadline = time.monotonic() + CANCEL_SECONDS
         with self._changed:
-            while self._open_sessions and time.monotonic() < deadline:
+            while self._open_sessions and self._keep is not None and time.monotonic() < deadline:
                 try:
-                    session.query("KILL QUERY WHERE query NOT LIKE 'KILL QUERY%' ASYNC", "Null")
-                except RuntimeError:
+                    self.ask("KILL QUERY WHERE query NOT LIKE 'KILL QUERY%' ASYNC")
+                except EngineError:
                     logger.exception("running queries could not be cancelled")
                     return
                 self._changed.wait(0.2)

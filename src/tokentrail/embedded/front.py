@@ -21,7 +21,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -36,6 +36,7 @@ from tokentrail.embedded.frames import decode, gzip_stream, in_frames, out_of_fr
 from tokentrail.embedded.inserts import Stored, insert
 from tokentrail.embedded.pieces import in_pieces, may_come_in_pieces
 from tokentrail.embedded.statement import insert_head, read_only_level, select, undecided
+from tokentrail.embedded.writes import changes_definitions
 
 __all__ = ["ClickHouseFront"]
 
@@ -159,7 +160,7 @@ class ClickHouseFront:
                 return reply.send_stored(insert(self._engine, options.database, settings, head.statement, head.format, data))
             text = _whole(text, rest)
             with self._engine.session(options.database, options.settings_of(text)) as session:
-                _run(session, text, options, reply)
+                _run(session, text, options, reply, self._engine)
         except ClientGone:
             raise
         except EngineError as error:
@@ -196,7 +197,7 @@ def _whole(text: bytes, rest: Iterator[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _run(session: Session, text: bytes, options: RequestOptions, reply: Reply) -> None:
+def _run(session: Session, text: bytes, options: RequestOptions, reply: Reply, engine: Engine) -> None:
     asked = select(text)
     written = asked.format or options.format or "TabSeparated"
     parameters = dict(options.parameters) or None
@@ -205,7 +206,9 @@ def _run(session: Session, text: bytes, options: RequestOptions, reply: Reply) -
     if asked.streams and may_come_in_pieces(written) and "extremes" not in options.settings:
         with closing(in_pieces(session, asked.statement, written, parameters)) as pieces:
             return reply.send_stream(pieces, written)
-    result = session.query(asked.statement, written, params=parameters)
+    changes_definitions(asked.statement, engine.data)
+    with nullcontext() if asked.streams else engine.writes.checked():
+        result = session.query(asked.statement, written, params=parameters)
     read = {"read_rows": result.storage_rows_read(), "read_bytes": result.storage_bytes_read()}
     summary = _summary(rows=result.rows_read(), size=result.bytes_read(), seconds=result.elapsed(), **read)
     return reply.send_whole(result.bytes() or b"", written, summary=[summary])

@@ -60,5 +60,6 @@ def store(engine: Engine, database: str, settings: Mapping[str, str], statement:
             raise EngineError(NO_DATA, "The INSERT came without data: nothing was stored. (NO_DATA_TO_INSERT)")
         with engine.session(database, {**READING, **settings}) as session:
             started = time.monotonic()
-            done = session.query(statement(spooled.path), "Null")
+            with engine.writes.checked():
+                done = session.query(statement(spooled.path), "Null")
             return Stored(int(done.rows_read()), int(done.bytes_read()), time.monotonic() - started)

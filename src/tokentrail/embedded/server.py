@@ -14,6 +14,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ from tokentrail.embedded.exchange import Handler
 from tokentrail.embedded.front import ClickHouseFront
 from tokentrail.embedded.listener import Listener, bind, is_loopback
 from tokentrail.embedded.otlp import OtlpReceiver
+from tokentrail.embedded.writes import watching
 
 __all__ = ["DATABASE", "HTTP_PORT", "OTLP_PORT", "Addresses", "Server"]
 
@@ -90,6 +92,7 @@ class Server:
         self._prepare = prepare or migrate
         self._grace = grace
         self._listener: Listener | None = None
+        self._watch = ExitStack()
         self._addresses: Addresses | None = None
 
     @property
@@ -114,6 +117,7 @@ class Server:
             self._listen()
             self.engine.open()
             self._prepare(self.engine)
+            self._watch.enter_context(watching(self.engine))
             self.engine.ready()
         except BaseException:
             self.stop()
@@ -140,6 +144,7 @@ class Server:
             self._listener.close()
             self.engine.finish(self._grace)
             self._listener.stop()
+        self._watch.close()
         self.engine.close()
         if self._listener is not None:
             self._listener.wait_for_requests()
