@@ -15,6 +15,7 @@ from tests.support import selection
 from tests.support.collector import collector_binary, world
 from tests.support.fresh_machine import machine
 from tests.support.local_model import local_model
+from tests.support.names_of_tests import pytest_make_parametrize_id
 from tests.support.ollama import ollama_server
 from tests.support.quick_sdks import quick_collections, quick_sdks
 from tests.support.services import services
@@ -22,7 +23,18 @@ from tests.support.wheel import installed_wheel
 from tokentrail.local import ports
 from tokentrail.process.current import current
 
-__all__ = ["collector_binary", "installed_wheel", "local_model", "machine", "ollama_server", "quick_collections", "quick_sdks", "services", "world"]
+__all__ = [
+    "collector_binary",
+    "installed_wheel",
+    "local_model",
+    "machine",
+    "ollama_server",
+    "pytest_make_parametrize_id",
+    "quick_collections",
+    "quick_sdks",
+    "services",
+    "world",
+]
 
 # what a shell's background jobs and `nohup` ignore, every program that a test starts and signals would ignore too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
