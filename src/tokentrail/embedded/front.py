@@ -65,6 +65,7 @@ MOST_STATEMENT: Final = 64 << 20
 UNDECIDED: Final = 1 << 20
 """Bytes after which a text that may still become an INSERT is taken for another statement: each piece is looked at from the beginning."""
 HELLO: Final = re.compile(r"SELECT\s+displayName\(\),\s*version\(\),\s*revision\(\),\s*timezone\(\)\Z", re.IGNORECASE)
+BAD_ARGUMENTS: Final = 36
 TOO_LARGE: Final = 62  # SYNTAX_ERROR, as a server says of a text beyond max_query_size
 
 
@@ -93,7 +94,7 @@ class RequestOptions:
             format=query.get("default_format") or headers.get("x-clickhouse-format", ""),
             settings=settings,
             parameters={name[len("param_") :]: value for name, value in query.items() if name.startswith("param_")},
-            query_id=query.get("query_id") or str(uuid.uuid4()),
+            query_id=query["query_id"] if _can_be_an_id(query) else str(uuid.uuid4()),
             frames_in=query.get("decompress") == "1",
             frames_out=query.get("compress") == "1",
             gzip=query.get("enable_http_compression", "1") not in {"0", "false"} and "gzip" in headers.get("accept-encoding", ""),
@@ -147,6 +148,8 @@ class ClickHouseFront:
         reply = Reply(exchange, options)
         try:
             self._gate.admit(exchange)
+            if exchange.query.get("query_id") and not _can_be_an_id(exchange.query):
+                raise EngineError(BAD_ARGUMENTS, "query_id holds a sign that no header can hold. (BAD_ARGUMENTS)")  # noqa: TRY301 - as any error
             given, body = exchange.query, _body(exchange, options)
             if is_form(exchange.headers.get("content-type", "")):
                 given, body = {**given, **fields_of(exchange.headers["content-type"], body)}, iter(())
@@ -164,6 +167,11 @@ class ClickHouseFront:
             raise
         except EngineError as error:
             reply.send_error(error)
+
+
+def _can_be_an_id(query: Mapping[str, str]) -> bool:
+    """Whether a request names its statement by an id that the answer can repeat in a header: without a line end, which would begin another one."""
+    return bool(query.get("query_id")) and query["query_id"].isprintable()
 
 
 def _body(exchange: Exchange, options: RequestOptions) -> Iterator[bytes]:
