@@ -1,6 +1,6 @@
-"""A bound on what is held of one answer: a ClickHouse, or what stands in its place, may answer without an end. Redirects are not followed: a statement,
-and the rows of an INSERT, are for the one server of the address.
+"""A bound on what is held of one answer: a ClickHouse, or what stands in its place, may answer without an end.
 
+Redirects are not followed: a statement, and the rows of an INSERT, are for the one server of the address.
 Answers that are streamed are read piece by piece and never held; their rows are bounded where lines are read (`rows.py`). Heads are bounded by
 `http.client`: 100 lines of 64 KiB.
 """

@@ -1,7 +1,7 @@
 """Forms (`multipart/form-data`) in which clients send a statement and long parameters, as clickhouse-connect does.
 
-Source: RFC 7578. A form is cut at its boundary and nothing in a field is parsed: the standard library's reader of messages takes seconds for a megabyte
-of small parts, and a part that is a form again leads it into the next one, a thousand levels deep.
+Source: RFC 7578. A form is cut at its boundary and nothing in a field is parsed: the standard library's reader of messages takes seconds for a
+megabyte of small parts, and a part that is a form again leads it into the next one, a thousand levels deep.
 """
 
 from __future__ import annotations
