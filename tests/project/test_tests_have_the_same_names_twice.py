@@ -16,7 +16,19 @@ def test_bytes(content, said): ...
 
 
 def names(path: Path) -> list[str]:
-    program = [sys.executable, "-m", "pytest", "-p", "tests.support.names_of_tests", "-p", "no:cacheprovider", "--collect-only", "-q", "--rootdir", str(path.parent)]
+    program = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.support.names_of_tests",
+        "-p",
+        "no:cacheprovider",
+        "--collect-only",
+        "-q",
+        "--rootdir",
+        str(path.parent),
+    ]
     found = subprocess.run([*program, "-c", "/dev/null", str(path)], check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert found.returncode == 0, found.stdout + found.stderr
     return [line for line in found.stdout.splitlines() if "::" in line]
