@@ -134,7 +134,6 @@ BEYOND = (
     "SELECT aiGenerate('x', map('credentials', 'k'))",
     "CREATE DICTIONARY tokentrail.d (a UInt64) PRIMARY KEY a SOURCE(HTTP(url 'http://127.0.0.1:9' format 'TSV')) LAYOUT(FLAT()) LIFETIME(0)",
     "CREATE NAMED COLLECTION mine AS a = 'b'",
-    "KILL MUTATION WHERE 1",
     "SYSTEM STOP MERGES tokentrail.usage_ledger",
     "BACKUP DATABASE tokentrail TO File('/tmp/stolen')",
 )

@@ -44,7 +44,7 @@ def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: st
 
     \b
     Example:
-        tokentrail migrate --dsn http://default:secret@clickhouse:8123/tokentrail --dry-run
+        TOKENTRAIL_CLICKHOUSE_DSN=http://default:secret@clickhouse:8123/tokentrail tokentrail migrate --dry-run
     """
     try:
         parsed = parse_dsn(dsn)
