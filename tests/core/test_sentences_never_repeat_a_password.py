@@ -14,7 +14,8 @@ from tokentrail.clickhouse.dsn import parse_dsn
 from tokentrail.doctor.collector import check_collector
 from tokentrail.host_rules import HostRule
 from tokentrail.journal.endpoint import endpoint_problem
-from tokentrail.journal.exporter import Exporter
+from tokentrail.journal.exporter import Exporter, Result, exporter_for
+from tokentrail.journal.headers import header_problem
 from tokentrail.settings import Settings, check_url, from_environment
 
 NAMES = ("someone", "s3cret")
@@ -50,6 +51,35 @@ def test_wherever_it_is_told(address: str) -> None:
     told = _told(address)
     assert any(told)
     assert not [sentence for sentence in told if any(name in sentence for name in NAMES)]
+
+
+HEADERS = (
+    {"authorization": "Bearer s3cret\n"},  # of a file
+    {"authorization": "Bearer s3cret\r\nx-planted: yes"},
+    {"authorization": "Bearer s3cret\x00"},
+    {"authorization": "Bearer s3cret…"},
+    {"authorization: Bearer s3cret": "="},  # `authorization: Bearer s3cret==`, which is to be `authorization=…`
+    {"first": "1", "x-key s3cret": "2"},
+)
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize("headers", HEADERS)
+def test_a_header_that_cannot_be_sent(headers: dict[str, str], protocol: str) -> None:
+    settings = Settings().with_(headers=headers, protocol=protocol, endpoint="http://127.0.0.1:9/v1/logs", timeout=1.0)
+    exporter = exporter_for(settings)
+    outcome = exporter.send(b"")
+    exporter.close()
+    assert outcome.result is Result.MISCONFIGURED
+    for sentence in (outcome.reason, endpoint_problem(settings) or ""):
+        assert "cannot be sent" in sentence
+        assert "\n" not in sentence
+        assert "s3cret" not in sentence
+
+
+def test_headers_that_can_be_sent_are() -> None:
+    for grpc in (False, True):
+        assert header_problem({"Authorization": "Bearer abc==", "x-api-key": "", "X_y.z-1": " ~!"}, grpc=grpc) is None
 
 
 @pytest.mark.parametrize("said", CREDENTIALS)
