@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +78,27 @@ def test_a_header_that_cannot_be_sent(headers: dict[str, str], protocol: str) ->
         assert "cannot be sent" in sentence
         assert "\n" not in sentence
         assert "s3cret" not in sentence
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_header_that_is_sent_is_in_no_log_of_a_library(protocol: str, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, caplog.at_level(logging.DEBUG):
+        threading.Thread(target=_hang_up, args=(server,), daemon=True).start()
+        settings = Settings().with_(
+            headers={"x-key": "s3cret"}, protocol=protocol, endpoint=f"http://127.0.0.1:{server.getsockname()[1]}", timeout=5.0
+        )
+        exporter = exporter_for(settings)
+        assert exporter.send(b"").result is Result.UNREACHABLE
+        exporter.close()
+    assert "s3cret" not in caplog.text
+    assert "x-key" not in caplog.text
+    assert "Encoded header block" not in caplog.text
+
+
+def _hang_up(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(1)
 
 
 def test_headers_that_can_be_sent_are() -> None:

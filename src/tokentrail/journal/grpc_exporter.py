@@ -67,6 +67,8 @@ class GrpcExporter:
     def send(self, body: bytes) -> Outcome:
         """Calls Export with one serialized ExportLogsServiceRequest; never raises."""
         packed = self._settings.compression == "gzip"
+        if problem := header_problem(self._settings.headers, grpc=True):
+            return Outcome(Result.MISCONFIGURED, f"{self.endpoint}: {problem}")
         try:
             metadata = list(_metadata(self._settings.headers))
             if self._channel is None:
@@ -100,9 +102,7 @@ class GrpcExporter:
 
 
 def _metadata(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yields the settings' headers as gRPC metadata. Raises `NotGrpc` for an invalid header."""
-    if problem := header_problem(headers, grpc=True):
-        raise NotGrpc(problem)
+    """Yields the settings' headers as gRPC metadata."""
     for name, value in headers.items():
         lower = name.lower()
         if lower not in OWN_HEADERS and not lower.startswith("grpc-"):
