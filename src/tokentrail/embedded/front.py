@@ -11,7 +11,7 @@ Deliberate differences from the server:
   body;
 - a transient error is 503, not 500 or 404, so that no sender gives up;
 - `revision()` in clickhouse-go's hello is 0: the driver then reads Native as of revision 0, which is what chDB writes;
-- web pages in a browser on this machine get no access: foreign `Origin` and `Host` are refused.
+- web pages in a browser on this machine get no access: foreign `Origin` and `Host` are refused, and images, frames and links, which have no `Origin`.
 """
 
 from __future__ import annotations
@@ -116,10 +116,11 @@ class ClickHouseFront:
 
     def __call__(self, exchange: Exchange) -> None:
         """Answers one request."""
-        if not self._gate.knows(exchange):
+        for_people = exchange.path == PATH or exchange.path.startswith(f"{PATH}/")
+        if not self._gate.knows(exchange, for_people=for_people):
             exchange.drain()
             return exchange.reply(403, b"foreign web pages are not answered, nor names of this server that --allow-host lacks\n", _plain(close=True))
-        if exchange.path == PATH or exchange.path.startswith(f"{PATH}/"):
+        if for_people:
             return self._page(exchange)
         if exchange.path in {"/ping", "/replicas_status"} or (exchange.path == "/" and not exchange.query and exchange.method in {"GET", "HEAD"}):
             return self._ping(exchange)
