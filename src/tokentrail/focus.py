@@ -6,7 +6,6 @@ condition which the ledger does not meet (invoices, commitments, resources, regi
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from decimal import Decimal
 from typing import IO, Any, Final
 
 from tokentrail.money import EXACT
-from tokentrail.spreadsheets import no_formula
+from tokentrail.spreadsheets import no_formula, write_lines
 
 __all__ = ["VERSIONS", "Column", "columns", "rows", "write_csv", "write_parquet"]
 
@@ -173,12 +172,11 @@ def _moment(text: str) -> datetime:
 
 def write_csv(file: IO[str], version: str, found: Iterable[Sequence[Any]]) -> int:
     """Writes a head and a line for each row, and returns the number of rows. NULL is an empty cell; no text can be taken for a formula."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([each.name for each in columns(version)])
+    write_lines(file, [[each.name for each in columns(version)]])
     number = 0
     for row in found:
         number += 1
-        writer.writerow([_cell(value) for value in row])
+        write_lines(file, [[_cell(value) for value in row]])
     return number
 
 

@@ -18,6 +18,8 @@ __all__ = ["check_folder", "make_folder", "open_file", "read_file", "write_file"
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
+PARENT_MODE: Final = 0o755
+"""Of a missing folder above: who could write there would move a private folder away, and put another one in its place."""
 _GUARDED: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # without O_NONBLOCK the open of a named pipe would wait for its other end
 
 
@@ -60,9 +62,12 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def make_folder(path: Path, *, parents: bool = False) -> None:
-    """Makes a folder with mode 0700; one that exists is checked as by `check_folder`."""
+    """Makes a folder with mode 0700; one that exists is checked as by `check_folder`. Missing `parents` are writable by their owner alone."""
+    if parents:
+        for place in reversed([place for place in path.parents if not place.exists()]):
+            place.mkdir(mode=PARENT_MODE, exist_ok=True)
     try:
-        path.mkdir(mode=FOLDER_MODE, parents=parents)
+        path.mkdir(mode=FOLDER_MODE)
     except FileExistsError:
         check_folder(path)
         return

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from tests.support.ledger_rows import usage
 from tokentrail.cli.group import cli
+from tokentrail.cli.tables import shown
 from tokentrail.clickhouse.client import connect
 
 Run = Callable[..., Result]
@@ -67,7 +68,7 @@ def test_budgets_are_set_loaded_shown_and_removed(run: Run, tmp_path: Path) -> N
     ours = tmp_path / "ours.toml"
     ours.write_text('[[budget]]\nname = "all"\nper = "month"\ntokens = 20_000_000\n')
     assert run("budgets", "load", str(ours), "--check").stdout == f"{ours} is well: 1 budget\n"
-    assert run("budgets", "load", str(ours)).stdout == f"1 budget set, and removed: {HOSTILE}\n"
+    assert run("budgets", "load", str(ours)).stdout == f"1 budget set, and removed: {shown(HOSTILE)}\n"
     (row,) = json.loads(run("query", "budgets", "--json").stdout)
     assert (row["name"], row["spent"], row["amount"]) == ("all", 2_000_015, 20_000_000)
 

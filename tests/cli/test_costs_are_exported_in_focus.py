@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from click.testing import CliRunner, Result
 from tests.support.focus_validation import failures, linted, obtain, validated
 from tests.support.ledger_rows import START_NS, usage
 from tests.support.require import require
+from tokentrail import focus
 from tokentrail.cli.group import cli
 from tokentrail.clickhouse.client import connect
 from tokentrail.local.cache import Progress, Unavailable
@@ -208,6 +210,14 @@ def test_no_text_is_a_formula(run: Run, tmp_path: Path) -> None:
                 assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d")), (name, cell)
 
 
+def test_what_follows_a_carriage_return_is_no_line_of_its_own() -> None:
+    names = [each.name for each in focus.columns("1.4")]
+    written = io.StringIO(newline="")
+    assert focus.write_csv(written, "1.4", [["acme\r=1+1" if name == "SubAccountId" else None for name in names]]) == 1
+    head, line = csv.reader(io.StringIO(written.getvalue(), newline=""))
+    assert line[head.index("SubAccountId")] == "acme\r=1+1"
+
+
 def test_parquet_has_decimals_and_texts_as_they_are(run: Run, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     file, plain = tmp_path / "costs.parquet", tmp_path / "costs.csv"
@@ -222,6 +232,12 @@ def test_standard_output_is_csv(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "costs.csv"
     assert run("export", "focus", str(file)).exit_code == 0
     assert run("export", "--format=focus", "-").stdout == file.read_text()
+
+
+def test_at_a_terminal_no_name_steers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokentrail.cli.export.is_terminal", lambda: True)
+    said = run("export", "focus", "-").stdout
+    assert all(sign == "\n" or sign.isprintable() for sign in said)
 
 
 @pytest.mark.parametrize(

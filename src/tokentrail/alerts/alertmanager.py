@@ -60,10 +60,12 @@ class Alertmanager:
             *(_posted(each, message, now + KEPT) for each in message.firing),
             *(_posted(each, message, min(each.resolved_at or now, now)) for each in message.resolved),
         ]
+        body = json.dumps(alerts).encode()
         try:
-            answered = self._pool.request("POST", self._url, body=json.dumps(alerts).encode(), headers=self._headers, redirect=False)
+            answered = self._pool.request("POST", self._url, body=body, headers=self._headers, redirect=False, preload_content=False)
         except urllib3.exceptions.HTTPError:
             return False
+        answered.close()  # the status says all: what follows may be without an end
         return bool(answered.status == _ACCEPTED)
 
 

@@ -24,7 +24,8 @@ def dsn_option(function: _Decorated) -> _Decorated:
         default=DEFAULT_DSN,
         show_default=True,
         show_envvar=True,
-        help="ClickHouse: http(s)://user:password@host:port/database, or chdb:///folder for a folder that no `tokentrail serve` holds.",
+        help="ClickHouse: http(s)://user:password@host:port/database, or chdb:///folder for a folder that no `tokentrail serve` holds. "
+        "An address with a password belongs in the variable: other users of the machine see arguments.",
     )(function)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from tokentrail.archive.manifest import ArchiveError, Manifest
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.paths import NamedPath
+from tokentrail.cli.stdout import as_json_text, say
 from tokentrail.cli.working import working
 from tokentrail.wording import counted
 
@@ -43,7 +43,7 @@ def export_command(*, folder: Path, as_json: bool, dsn: str) -> None:
         click.echo((folder / "manifest.json").read_text(encoding="utf-8"), nl=False)
         return
     kept = f", {done.kept} of them unchanged" if done.kept else ""
-    click.echo(f"{folder}: {counted(len(done.manifest.files), 'file')}{kept}; {_ledger_of(done.manifest)}")
+    say(f"{folder}: {counted(len(done.manifest.files), 'file')}{kept}; {_ledger_of(done.manifest)}")
 
 
 @click.command(name="ledger")
@@ -70,10 +70,10 @@ def import_command(*, folder: Path, only_check: bool, as_json: bool, dsn: str) -
             manifest, erased = done.manifest, done.erased
     if as_json:
         rows = {file.name: file.rows for file in manifest.files}
-        click.echo(json.dumps({"imported": not only_check, "rows": rows, "sums": _sums(manifest), "erased": erased}, indent=2))
+        say(as_json_text({"imported": not only_check, "rows": rows, "sums": _sums(manifest), "erased": erased}, indent=2))
         return
     said = f"{folder}: {'is whole' if only_check else 'read'}, {counted(len(manifest.files), 'file')}; {_ledger_of(manifest)}"
-    click.echo(said + (f"; {counted(erased, 'row')} of tenants that were erased here {'was' if erased == 1 else 'were'} left out" if erased else ""))
+    say(said + (f"; {counted(erased, 'row')} of tenants that were erased here {'was' if erased == 1 else 'were'} left out" if erased else ""))
 
 
 def _sums(manifest: Manifest) -> dict[str, int]:

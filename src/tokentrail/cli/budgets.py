@@ -16,6 +16,7 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, print_table
 from tokentrail.cli.paths import NamedPath
+from tokentrail.cli.stdout import say
 from tokentrail.cli.suggest import Group
 from tokentrail.ledger.query import answer
 from tokentrail.toml_files import FileError
@@ -55,7 +56,7 @@ def list_command(*, dsn: str, output_format: str) -> None:
     elif found.rows:
         print_table(_HEADINGS, [_row(row) for row in found.dicts()], counts=("amount", "spent", "forecast"))
     else:
-        click.echo("no budget is set: tokentrail budgets set --help")
+        say("no budget is set: tokentrail budgets set --help")
 
 
 @command.command(name="set")
@@ -85,7 +86,7 @@ def set_command(*, dsn: str, **given: Any) -> None:
             store.put(client, [new])
     except FileError as error:
         raise Misuse(f"{error}.") from None
-    click.echo(f"{new.name}: set")
+    say(f"{new.name}: set")
 
 
 @command.command()
@@ -107,13 +108,13 @@ def load(*, file: Path, check: bool, dsn: str) -> None:
     try:
         budgets = read(file)
         if check:
-            click.echo(f"{file} is well: {counted(len(budgets), 'budget')}")
+            say(f"{file} is well: {counted(len(budgets), 'budget')}")
             return
         with opened(dsn) as client:
             gone = store.load(client, budgets)
     except FileError as error:
         raise Misuse(f"{error}.") from None
-    click.echo(f"{counted(len(budgets), 'budget')} set" + (f", and removed: {', '.join(gone)}" if gone else ""))
+    say(f"{counted(len(budgets), 'budget')} set" + (f", and removed: {', '.join(gone)}" if gone else ""))
 
 
 @command.command()
@@ -126,7 +127,7 @@ def remove(*, names: tuple[str, ...], dsn: str) -> None:
             store.remove(client, names)
     except FileError as error:
         raise Misuse(f"{error}.") from None
-    click.echo(f"removed: {', '.join(dict.fromkeys(names))}")
+    say(f"removed: {', '.join(dict.fromkeys(names))}")
 
 
 def _row(found: Mapping[str, Any]) -> Sequence[Any]:

@@ -19,6 +19,7 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, print_table
 from tokentrail.cli.paths import NamedPath
+from tokentrail.cli.stdout import say
 from tokentrail.toml_files import FileError
 from tokentrail.whole_files import replaced
 from tokentrail.wording import counted, did_you_mean
@@ -98,11 +99,11 @@ def command(
         _show(asked.found if everything else asked.firing, output_format, looked_at=len(asked.answered))
         told = tell(client, asked, thresholds, told_to) if notify else None
     for name, sentence in asked.failed.items():
-        click.echo(f"✗ {name} cannot be answered, and stays as it was: {sentence}", err=True)
+        say(f"✗ {name} cannot be answered, and stays as it was: {sentence}", err=True)
     if told is not None:
         for sentence in told.failed:
-            click.echo(f"✗ {sentence}", err=True)
-        click.echo("another check tells at this moment: this one has told nobody" if told.busy else f"{counted(told.sent, 'message')} sent", err=True)
+            say(f"✗ {sentence}", err=True)
+        say("another check tells at this moment: this one has told nobody" if told.busy else f"{counted(told.sent, 'message')} sent", err=True)
     if unwritten:
         raise Misuse(unwritten)
     sys.exit(1 if asked.firing or asked.failed or (told is not None and told.failed) else 0)
@@ -141,9 +142,9 @@ def _show(found: list[Finding], output_format: str, *, looked_at: int) -> None:
     firing = sum(each.firing for each in found)
     conditions = counted(looked_at, "condition")
     if firing:
-        click.echo(f"✗ {firing} firing, {conditions} looked at; tokentrail check --runbook CONDITION says what to do")
+        say(f"✗ {firing} firing, {conditions} looked at; tokentrail check --runbook CONDITION says what to do")
     else:
-        click.echo(f"✓ nothing fires, {conditions} looked at")
+        say(f"✓ nothing fires, {conditions} looked at")
 
 
 def _list(conditions: list[Condition], thresholds: Thresholds, output_format: str) -> None:

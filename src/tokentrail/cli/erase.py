@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import print_table
+from tokentrail.cli.stdout import as_json_text, say
 from tokentrail.cli.tables import shown
 from tokentrail.cli.working import working
 from tokentrail.ledger.erasure import Share, erase, erase_again, erasures, share
@@ -63,7 +63,7 @@ def command(*, tenant: str | None, why: str, dry_run: bool, yes: bool, again: bo
         if dry_run:
             with working("counting"):
                 had = share(client, tenant)
-            click.echo(json.dumps(_share_dict(had), indent=2)) if as_json else _show_share(had, "would be erased")
+            say(as_json_text(_share_dict(had), indent=2)) if as_json else _show_share(had, "would be erased")
             return
         begun: list[str] = []
         with working("erasing", lambda: begun[-1] if begun else ""):
@@ -76,7 +76,7 @@ def command(*, tenant: str | None, why: str, dry_run: bool, yes: bool, again: bo
             "standing": erased.proof.standing,
             "mentions": erased.proof.mentions,
         }
-        click.echo(json.dumps({"erased": _share_dict(erased.share), "proof": proof}, indent=2))
+        say(as_json_text({"erased": _share_dict(erased.share), "proof": proof}, indent=2))
     else:
         _show_share(erased.share, "erased")
         _show_proof(erased.proof)
@@ -92,7 +92,7 @@ def _show_share(had: Share, what: str) -> None:
         print_table(["table", "rows"], [[name, rows] for name, rows in had.rows.items()], title=what, counts=["rows"])
     usages = had.usages
     span = f", from {usages['first'][:10]} to {usages['last'][:10]}" if usages["usages"] else ""
-    click.echo(f"{what}: {counted(usages['usages'], 'usage')}, {counted(int(usages['tokens']), 'token')}{span}")
+    say(f"{what}: {counted(usages['usages'], 'usage')}, {counted(int(usages['tokens']), 'token')}{span}")
 
 
 def _show_proof(proof: Proof) -> None:
@@ -101,28 +101,28 @@ def _show_proof(proof: Proof) -> None:
         print_table(["table", "column", "rows"], rows, title="the same text, where it states no tenant: left", counts=["rows"])
     looked = f"searched {counted(proof.columns, 'column')} of {counted(proof.tables, 'table')}"
     if proof.gone:
-        click.echo(f"✓ {looked}: no row states the tenant")
+        say(f"✓ {looked}: no row states the tenant")
         return
     for table, number in proof.standing.items():
-        click.echo(f"✗ {shown(table)}: {counted(number, 'row')} {of_number(number, 'states', 'state')} the tenant")
-    click.echo(f"{looked}: run the command again")
+        say(f"✗ {shown(table)}: {counted(number, 'row')} {of_number(number, 'states', 'state')} the tenant")
+    say(f"{looked}: run the command again")
 
 
 def _list(dsn: str, *, as_json: bool) -> None:
     with opened(dsn) as client:
         found = erasures(client)
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        say(as_json_text(found, indent=2))
     elif found:
         print_table(["at", "until", "why", "tenant"], [[each["at"], each["until"], each["why"], each["tenant"]] for each in found])
     else:
-        click.echo("nothing was erased")
+        say("nothing was erased")
 
 
 def _again(dsn: str, *, as_json: bool) -> None:
     with opened(dsn) as client, working("erasing what has arrived again"):
         rows = erase_again(client)
     if as_json:
-        click.echo(json.dumps({"rows": rows}))
+        say(as_json_text({"rows": rows}))
     else:
-        click.echo(f"{counted(rows, 'row')} of erased tenants had arrived again, and {of_number(rows, 'is', 'are')} erased")
+        say(f"{counted(rows, 'row')} of erased tenants had arrived again, and {of_number(rows, 'is', 'are')} erased")

@@ -17,8 +17,9 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.archive import export_command
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.filters import range_options
+from tokentrail.cli.output import harmless
 from tokentrail.cli.paths import NamedPath
-from tokentrail.cli.stdout import write_text
+from tokentrail.cli.stdout import is_terminal, write_bytes
 from tokentrail.cli.suggest import Group
 from tokentrail.deploy.collector import FILES, config_folder, gateway_url
 from tokentrail.ledger.query import answer
@@ -139,7 +140,8 @@ def focus_command(
     if str(file) == "-":
         text = io.StringIO(newline="")
         focus.write_csv(text, version, found)
-        write_text(text.getvalue())
+        data = text.getvalue().encode("utf-8", "replace")
+        write_bytes(harmless(data, in_json=False) if is_terminal() else data)
     else:
         number = _put(file, kind, version, found)
         click.echo(f"{file}: {counted(number, 'charge')}, FOCUS {version}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
@@ -13,7 +12,7 @@ import click
 from tokentrail.cli.address import opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.journal import strict_settings
-from tokentrail.cli.stdout import note
+from tokentrail.cli.stdout import as_json_text, note, say
 from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import DEFAULT_DSN, ClickHouseError
 from tokentrail.importing.run import Done, Row, Sender, StoppedError, run
@@ -149,10 +148,10 @@ class Importing:
 
     def _say(self, source: str, done: Done, stopped: str) -> None:
         if self._as_json:
-            click.echo(json.dumps({"source": source, "dry_run": self._dry_run, "stopped": stopped, **done.as_dict()}, indent=2))
+            say(as_json_text({"source": source, "dry_run": self._dry_run, "stopped": stopped, **done.as_dict()}, indent=2))
         else:
             for line in _lines(source, done, dry_run=self._dry_run, asked=not self._without_ledger):
-                click.echo(line)
+                say(line)
         if stopped:
             note(f"stopped: {stopped}")
         click.get_current_context().exit(1 if stopped or done.faults else 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import msgspec
 from tokentrail.addresses import bare
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import print_table
-from tokentrail.cli.stdout import note
+from tokentrail.cli.stdout import as_json_text, note, say
 from tokentrail.cli.suggest import Group
 from tokentrail.cli.tables import shown
 from tokentrail.cli.working import working
@@ -85,7 +84,7 @@ def status(directory: str | None, as_json: bool) -> None:
     except OSError as error:
         raise Misuse(_no_rights(root, error)) from None
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        say(as_json_text(found, indent=2))
     else:
         _print_status(found)
     damaged = [
@@ -99,18 +98,18 @@ def status(directory: str | None, as_json: bool) -> None:
 
 
 def _print_status(found: dict[str, Any]) -> None:
-    click.echo(f"{found['folder']}: {counted(found['size_bytes'], 'byte')}")
+    say(f"{found['folder']}: {counted(found['size_bytes'], 'byte')}")
     if found["writers"]:
         headings = ["writer", "service", "pid", "state", "records", "waiting", "bytes", "last append", "wrong"]
         rows = [_row(writer) for writer in found["writers"]]
         kept = [at for at, name in enumerate(headings) if name != "wrong" or any(row[at] for row in rows)]
         print_table([headings[at] for at in kept], [[row[at] for at in kept] for row in rows], counts=["records", "waiting", "bytes"])
     else:
-        click.echo("Nothing waits.")
+        say("Nothing waits.")
     if not found["locks"]:
-        click.echo(f"The file system of {found['folder']} has no locks: {_NO_LOCKS}")
+        say(f"The file system of {found['folder']} has no locks: {_NO_LOCKS}")
     for kept_aside in found["aside"]:
-        click.echo(f"put aside: {shown(kept_aside['file'])}: {shown(kept_aside['reason'])}")
+        say(f"put aside: {shown(kept_aside['file'])}: {shown(kept_aside['reason'])}")
 
 
 def _row(writer: dict[str, Any]) -> list[Any]:
@@ -169,16 +168,16 @@ def ship(directory: str | None, endpoint: str | None, watch: bool, interval: flo
                 progress = adopter.adopt_dead(patient=False)
                 retried, refused, damaged = _ship_aside(root, exporter_for(settings)) if aside else (0, 0, [])
         except KeyboardInterrupt:
-            click.echo(f"interrupted: {counted(shipper.shipped, 'record')} sent, the rest waits in {root}", err=True)
+            say(f"interrupted: {counted(shipper.shipped, 'record')} sent, the rest waits in {root}", err=True)
             raise
         except OSError as error:
             raise Misuse(_no_rights(root, error)) from None
     journals = counted(progress.adopted, "journal of an ended process", "journals of ended processes")
-    click.echo(f"{counted(progress.shipped + retried, 'record')} sent to {bare(endpoint_of(settings))}, {journals}")
+    say(f"{counted(progress.shipped + retried, 'record')} sent to {bare(endpoint_of(settings))}, {journals}")
     if progress.aside:
-        click.echo(f"{counted(progress.aside, 'record was', 'records were')} refused for good and put aside in {root / 'aside'}", err=True)
+        say(f"{counted(progress.aside, 'record was', 'records were')} refused for good and put aside in {root / 'aside'}", err=True)
     if not progress.done:
-        click.echo("the rest waits" if progress.reason in printed else f"the rest waits: {progress.reason}", err=True)
+        say("the rest waits" if progress.reason in printed else f"the rest waits: {progress.reason}", err=True)
     if shipper.damaged_bytes:
         damaged.append(counted(shipper.damaged_bytes, "byte"))
     if damaged:
@@ -205,9 +204,9 @@ def _watch(adopter: Adopter, stop: Stop, interval: float) -> None:
             try:
                 progress.add(work())
             except OSError as error:  # an error of the folder itself: a daemon survives temporary errors of its volume
-                click.echo(f"waiting: {error}", err=True)
+                say(f"waiting: {error}", err=True)
         if progress.shipped:
-            click.echo(f"{counted(progress.shipped, 'record')} sent")
+            say(f"{counted(progress.shipped, 'record')} sent")
         stop.wait(interval)
 
 
@@ -234,5 +233,5 @@ def _ship_aside(root: Path, exporter: Sends) -> tuple[int, int, list[str]]:
                     continue
                 reason = outcome.reason
         stay += 1
-        click.echo(f"{kept.path}: {reason}", err=True)
+        say(f"{kept.path}: {reason}", err=True)
     return sent, stay, damaged

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.stdout import as_json_text, say
 from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.dsn import DsnError, parse_dsn
@@ -44,7 +44,7 @@ def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: st
 
     \b
     Example:
-        tokentrail migrate --dsn http://default:secret@clickhouse:8123/tokentrail --dry-run
+        TOKENTRAIL_CLICKHOUSE_DSN=http://default:secret@clickhouse:8123/tokentrail tokentrail migrate --dry-run
     """
     try:
         parsed = parse_dsn(dsn)
@@ -64,22 +64,20 @@ def command(*, dsn: str, dry_run: bool, check: bool, show_sql: bool, cluster: st
             {"kind": step.kind.value, "name": step.name, "reason": step.reason, "checksum": step.checksum, "statements": step.statements}
             for step in done
         ]
-        click.echo(json.dumps({"database": target.database, "dry_run": dry_run, "applied": listed, "lost_tables": lost}, indent=2))
+        say(as_json_text({"database": target.database, "dry_run": dry_run, "applied": listed, "lost_tables": lost}, indent=2))
         sys.exit(1 if lost or (check and done) else 0)
     for step in done:
-        click.echo(f"{_step_line(step, dry_run=dry_run)}  ({counted(len(step.statements), 'statement')})")
+        say(f"{_step_line(step, dry_run=dry_run)}  ({counted(len(step.statements), 'statement')})")
         if show_sql:
-            click.echo("\n" + ";\n\n".join(step.statements) + ";\n")
+            say("\n" + ";\n\n".join(step.statements) + ";\n")
     dropped = [step.name for step in done if step.kind is Kind.DROPPED and not dry_run]
     if dropped:
-        click.echo(
-            f"What arrived while {', '.join(dropped)} {'was' if len(dropped) == 1 else 'were'} missing may not have been counted: {_AGAIN}", err=True
-        )
+        say(f"What arrived while {', '.join(dropped)} {'was' if len(dropped) == 1 else 'were'} missing may not have been counted: {_AGAIN}", err=True)
     if lost:
-        click.echo(f"database {target.database}: {lost_tables_sentence(lost)}", err=True)
+        say(f"database {target.database}: {lost_tables_sentence(lost)}", err=True)
         sys.exit(1)
     current = "would be current" if dry_run and done else "is current" if not done else "is current now"
-    click.echo(f"database {target.database} {current}")
+    say(f"database {target.database} {current}")
     sys.exit(1 if check and done else 0)
 
 
@@ -104,5 +102,5 @@ def _migrate(client: Client, target: Target, empty_tables: bool, bridge: bool | 
             return migrate(client, target, empty_tables=empty_tables, bridge=bridge, begins=begins)
     except KeyboardInterrupt:
         if begun:
-            click.echo(f"interrupted in step {begun[-1]}: run `tokentrail migrate` again, it goes on there", err=True)
+            say(f"interrupted in step {begun[-1]}: run `tokentrail migrate` again, it goes on there", err=True)
         raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import re
@@ -20,7 +19,7 @@ from tokentrail.cli.suggest import Choice
 from tokentrail.cli.tables import is_empty, is_number, plain, shown, steers, table, vertical
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import identifier
-from tokentrail.spreadsheets import no_formula
+from tokentrail.spreadsheets import no_formula, write_lines
 from tokentrail.wording import counted
 
 __all__ = [
@@ -186,10 +185,7 @@ def number_repeated(columns: Sequence[str]) -> list[str]:
 def _csv(columns: Sequence[str], batches: Iterator[Sequence[Row]]) -> Iterator[bytes]:
     for batch in chain([[columns]], batches):
         buffer = io.StringIO()
-        usual, quoted = csv.writer(buffer, lineterminator="\n"), csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        for row in batch:
-            cells = [_cell(value) for value in row]
-            (quoted if "\r" in "".join(cells) else usual).writerow(cells)  # csv quotes a lone \r only where it ends lines
+        write_lines(buffer, ([_cell(value) for value in row] for row in batch))
         yield buffer.getvalue().encode("utf-8", "replace")
 
 

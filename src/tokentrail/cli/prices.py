@@ -10,6 +10,7 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_batches, format_option, print_table
 from tokentrail.cli.paths import NamedPath
+from tokentrail.cli.stdout import say
 from tokentrail.cli.suggest import Group
 from tokentrail.cli.working import working
 from tokentrail.prices.files import read
@@ -48,7 +49,7 @@ def list_command(*, dsn: str, output_format: str) -> None:
     elif rows:
         print_table([name.replace("_at", "") for name in columns], rows, counts=["prices"])
     else:
-        click.echo("no list is loaded: tokentrail prices update loads a public one")
+        say("no list is loaded: tokentrail prices update loads a public one")
 
 
 @command.command()
@@ -81,7 +82,7 @@ def load(*, file: Path, gaps: bool, check: bool, dsn: str) -> None:
             return
     except PriceError as error:
         raise Misuse(f"{error}.") from None
-    click.echo(f"{file} is well: {_counted(len(prices.prices), len(prices.exchange))}")
+    say(f"{file} is well: {_counted(len(prices.prices), len(prices.exchange))}")
 
 
 @command.command()
@@ -92,7 +93,7 @@ def update(*, dsn: str) -> None:
 
     prices = public_list()
     for sentence in prices.left_out:
-        click.echo(f"left out: {sentence}", err=True)
+        say(f"left out: {sentence}", err=True)
     try:
         _load(prices, dsn)
     except PriceError as error:
@@ -102,7 +103,7 @@ def update(*, dsn: str) -> None:
 def _load(prices: PriceList, dsn: str) -> None:
     with opened(dsn) as client, working(f"loading {counted(len(prices.prices), 'price')}"):
         done = load_list(client, prices)
-    click.echo(f"{done.source}: {_counted(done.prices, done.rates)} loaded")
+    say(f"{done.source}: {_counted(done.prices, done.rates)} loaded")
 
 
 def _counted(prices: int, rates: int) -> str:

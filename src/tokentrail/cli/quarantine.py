@@ -12,6 +12,7 @@ import click
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import echo_rows, format_option, print_table
+from tokentrail.cli.stdout import as_json_text, say
 from tokentrail.cli.suggest import Group
 from tokentrail.cli.working import working
 from tokentrail.ledger import quarantine
@@ -56,12 +57,12 @@ def list_command(*, dsn: str, reason: str, limit: int, output_format: str) -> No
         echo_rows(columns, [[record[name] for name in columns] for record in records], output_format)
         return
     if not reasons:
-        click.echo("quarantine is empty")
+        say("quarantine is empty")
         return
     summary = ["reason", "records", "first", "last"]
     print_table(summary, [[row[name] for name in summary] for row in reasons], counts=["records"])
     print_table(columns[:-1], [[record[name] for name in columns[:-1]] for record in records])
-    click.echo("--json shows all that they say")
+    say("--json shows all that they say")
 
 
 @command.command(name="replay")
@@ -78,9 +79,9 @@ def replay_command(*, dsn: str, reason: str, as_json: bool) -> None:
     with opened(dsn) as client, working("replaying records"):
         replayed = quarantine.replay(client, reason=reason)
     if as_json:
-        click.echo(json.dumps(asdict(replayed) | {"understood": replayed.understood}))
+        say(as_json_text(asdict(replayed) | {"understood": replayed.understood}))
     else:
-        click.echo(f"{counted(replayed.records, 'record')} replayed: {replayed.understood} understood, {replayed.remaining} still in quarantine")
+        say(f"{counted(replayed.records, 'record')} replayed: {replayed.understood} understood, {replayed.remaining} still in quarantine")
 
 
 @command.command(name="show")
@@ -101,7 +102,7 @@ def show_command(*, dsn: str, ids: tuple[str, ...]) -> None:
         if not any(record_id.startswith(text.lower()) for record_id in found):
             raise Misuse(f"no record in quarantine has an id that begins with {text!r}: tokentrail quarantine list shows the ids")
     for record in found.values():
-        click.echo(json.dumps(record, ensure_ascii=False))
+        say(as_json_text(record, ascii_only=False))
 
 
 @command.command(name="fix")
@@ -146,7 +147,7 @@ def fix_command(
             client, rule, reason=reason, ids=[_id(text) for text in ids], dry_run=dry_run, tick=lambda records: done.__setitem__(0, records)
         )
     if as_json:
-        click.echo(json.dumps(asdict(fixed) | {"understood": 0 if dry_run else fixed.changed - fixed.remaining, "dry_run": dry_run}))
+        say(as_json_text(asdict(fixed) | {"understood": 0 if dry_run else fixed.changed - fixed.remaining, "dry_run": dry_run}))
     else:
         _say(fixed, dry_run=dry_run)
     if fixed.remaining or fixed.unfixable:
@@ -154,13 +155,13 @@ def fix_command(
 
 
 def _say(fixed: quarantine.Fixed, *, dry_run: bool) -> None:
-    click.echo(f"{counted(fixed.records, 'record')} chosen, {fixed.changed} changed by the rule" + (" if it were no dry run" if dry_run else ""))
+    say(f"{counted(fixed.records, 'record')} chosen, {fixed.changed} changed by the rule" + (" if it were no dry run" if dry_run else ""))
     for why, records in fixed.unfixable.items():
-        click.echo(f"✗ {counted(records, 'record')} cannot be changed: {why}")
+        say(f"✗ {counted(records, 'record')} cannot be changed: {why}")
     if not dry_run:
-        click.echo(f"{fixed.changed - fixed.remaining} understood, {fixed.remaining} still in quarantine")
+        say(f"{fixed.changed - fixed.remaining} understood, {fixed.remaining} still in quarantine")
     for why, records in fixed.still.items():
-        click.echo(f"✗ {counted(records, 'record')}: {why}")
+        say(f"✗ {counted(records, 'record')}: {why}")
 
 
 _KNOWN: Final = FIELDS | ATTRIBUTES

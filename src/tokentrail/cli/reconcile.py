@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,7 +17,7 @@ from tokentrail.cli.errors import Misuse
 from tokentrail.cli.journal import strict_settings
 from tokentrail.cli.output import echo_batches, format_option, print_table
 from tokentrail.cli.reconciling import once, rounds, show_finding
-from tokentrail.cli.stdout import note
+from tokentrail.cli.stdout import as_json_text, note, say
 from tokentrail.cli.suggest import Choice, Group
 from tokentrail.clickhouse.client import Client
 from tokentrail.importing.run import Sender, StoppedError
@@ -187,7 +186,7 @@ def correct(*, finding: str, why: str, who: str | None, dsn: str, tenant: str | 
         entry = read_entry(after.entry)
         stopped = "" if dry_run else _send(entry, settings, patience)
     show_finding(after)
-    click.echo(f"    entry{' (not sent)' if dry_run else ''}: {json.dumps(described(entry))} under {entry.usage.key}")
+    say(f"    entry{' (not sent)' if dry_run else ''}: {as_json_text(described(entry))} under {entry.usage.key}")
     if stopped:
         note(f"stopped: {stopped}")
         click.get_current_context().exit(1)
@@ -240,7 +239,7 @@ def findings(*, dsn: str, states: Sequence[State], every: bool, output_format: s
         if rows:
             print_table(columns, rows)
         else:
-            click.echo(f"no finding is {' or '.join(wanted)}")
+            say(f"no finding is {' or '.join(wanted)}")
     else:
         echo_batches(columns, [rows], output_format)
     click.get_current_context().exit(1 if any(each.state == "open" for each in known) else 0)
@@ -266,7 +265,7 @@ def show(*, finding: str, dsn: str) -> None:
         known = _one(client, finding)
         for each in history(client, known.id):
             show_finding(each)
-            click.echo(f"    version {each.version}, {each.at:%Y-%m-%d %H:%M:%S} UTC, {each.who}")
+            say(f"    version {each.version}, {each.at:%Y-%m-%d %H:%M:%S} UTC, {each.who}")
 
 
 @command.command()

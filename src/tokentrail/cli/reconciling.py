@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from dataclasses import replace
@@ -16,7 +15,7 @@ from tokentrail.bills.registry import reader_named
 from tokentrail.cli.address import opened
 from tokentrail.cli.comparison import Asked
 from tokentrail.cli.errors import Misuse
-from tokentrail.cli.stdout import note
+from tokentrail.cli.stdout import as_json_text, note, say
 from tokentrail.cli.tables import shown
 from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import Client
@@ -63,7 +62,7 @@ def once(asked: Asked, *, as_json: bool) -> None:
         except BillError as error:
             raise Misuse(f"{str(error).rstrip('.')}.") from None
     if as_json:
-        click.echo(json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False))
+        say(as_json_text(outcome.as_dict(), indent=2, ascii_only=False))
     else:
         _show(outcome)
     sys.exit(1 if outcome.open else 0)
@@ -77,7 +76,7 @@ def rounds(asked: Asked, seconds: float, *, as_json: bool) -> None:
     try:
         with ended_by_signals():
             while True:
-                click.echo(_line(asked, as_json=as_json))
+                say(_line(asked, as_json=as_json))
                 sys.stdout.flush()
                 time.sleep(seconds)
     except (KeyboardInterrupt, SystemExit):  # of a signal: the container's end is no failure
@@ -92,33 +91,33 @@ def _line(asked: Asked, *, as_json: bool) -> str:
             outcome = _round(client, asked)
     except Exception as error:  # whatever fails in a round, a broken file as well as ClickHouse, the next one may do
         sentence = error.format_message() if isinstance(error, click.ClickException) else str(error) or type(error).__name__
-        return json.dumps({"at": at, "failed": sentence}) if as_json else f"{at} ✗ failed, and goes on: {shown(sentence)}"
+        return as_json_text({"at": at, "failed": sentence}) if as_json else f"{at} ✗ failed, and goes on: {shown(sentence)}"
     if as_json:
-        return json.dumps({"at": at, **outcome.as_dict()}, ensure_ascii=False)
+        return as_json_text({"at": at, **outcome.as_dict()}, ascii_only=False)
     return f"{at} {_summary(outcome)}"
 
 
 def _show(outcome: Outcome) -> None:
     for check in outcome.checks:
         sign = "✗" if check.findings else "✓" if check.compared else "·"
-        click.echo(f"{sign} {check.name}: {shown(check.sentence)}")
+        say(f"{sign} {check.name}: {shown(check.sentence)}")
     for known in outcome.known:
         show_finding(known)
     for remark in outcome.remarks:
         note(remark)
-    click.echo(_summary(outcome))
+    say(_summary(outcome))
 
 
 def show_finding(known: Known) -> None:
     """Prints a finding: what differs, by how much, and why."""
     place = known.finding.place
-    click.echo(f"\n{_SIGNS[known.state]} {known.id}  {known.state}  {shown(place.title)}  ({place.source})")
+    say(f"\n{_SIGNS[known.state]} {known.id}  {known.state}  {shown(place.title)}  ({place.source})")
     for figure in known.finding.figures:
-        click.echo(f"    {figure.sentence}")
+        say(f"    {figure.sentence}")
     for sentence in known.finding.explanations:
-        click.echo(f"    → {shown(sentence)}")
+        say(f"    → {shown(sentence)}")
     if known.why:
-        click.echo(f"    {known.state} since {known.at:%Y-%m-%d %H:%M} by {shown(known.who)}: {shown(known.why)}")
+        say(f"    {known.state} since {known.at:%Y-%m-%d %H:%M} by {shown(known.who)}: {shown(known.why)}")
 
 
 def _summary(outcome: Outcome) -> str:

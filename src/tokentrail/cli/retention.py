@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +11,7 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.every import every_option
 from tokentrail.cli.output import echo_rows, format_option, print_table
+from tokentrail.cli.stdout import as_json_text, say
 from tokentrail.cli.suggest import Group
 from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import ClickHouseError
@@ -70,10 +70,10 @@ def set_command(*, tenant: str | None, everyone: bool, table: str | None, days: 
     with opened(dsn) as client:
         if table is not None:
             changed = keep_days(client, table, days)
-            click.echo(f"{table}: {_kept(days)} after arrival{'' if changed else ', as before'}")
+            say(f"{table}: {_kept(days)} after arrival{'' if changed else ', as before'}")
             return
         set_rule(client, Rule(tenant, days, keep_sums))
-    click.echo(f"{_name(tenant)}: {_kept(days)}; tokentrail retention run removes what is older" if days else f"{_name(tenant)}: {_kept(days)}")
+    say(f"{_name(tenant)}: {_kept(days)}; tokentrail retention run removes what is older" if days else f"{_name(tenant)}: {_kept(days)}")
 
 
 @command.command(name="unset")
@@ -86,7 +86,7 @@ def unset_command(*, tenant: str | None, everyone: bool, dsn: str) -> None:
     with opened(dsn) as client:
         if not unset_rule(client, tenant):
             raise Misuse(f"there is no rule of {_name(tenant)}: tokentrail retention list")
-    click.echo(f"{_name(tenant)}: no rule any more")
+    say(f"{_name(tenant)}: no rule any more")
 
 
 @command.command(name="list")
@@ -102,7 +102,7 @@ def list_command(*, dsn: str, output_format: str) -> None:
         return
     shown = [[_name(r.tenant), _kept(r.days), "kept" if r.keep_sums else "", r.at] for r in found]
     if not found:
-        click.echo("there is no rule: usages are kept for good")
+        say("there is no rule: usages are kept for good")
     print_table(("whose", "kept", "sums", "since"), [*shown, *([table, _kept_after(days), "", ""] for table, days in expiring.items())])
 
 
@@ -128,7 +128,7 @@ def run_command(*, dry_run: bool, as_json: bool, every: float | None, dsn: str) 
             try:
                 _run(dsn, dry_run=dry_run, as_json=as_json, indent=None)
             except (click.ClickException, ClickHouseError) as error:
-                click.echo(f"waiting: {error}", err=True)
+                say(f"waiting: {error}", err=True)
             stop.wait(every)
 
 
@@ -138,14 +138,14 @@ def _run(dsn: str, *, dry_run: bool, as_json: bool, indent: int | None) -> None:
         done = enforce(client, dry_run=dry_run, began=begun.append)
         again = 0 if dry_run else erase_again(client, began=begun.append)
     if as_json:
-        click.echo(json.dumps({"removed": [asdict(each) for each in done], "erased_again": again}, indent=indent))
+        say(as_json_text({"removed": [asdict(each) for each in done], "erased_again": again}, indent=indent))
         return
     for each in done:
-        click.echo(_sentence(each, dry_run=dry_run))
+        say(_sentence(each, dry_run=dry_run))
     if not done:
-        click.echo("no rule removes anything")
+        say("no rule removes anything")
     if again:
-        click.echo(f"{counted(again, 'row')} of erased tenants had arrived again")
+        say(f"{counted(again, 'row')} of erased tenants had arrived again")
 
 
 def _sentence(each: Expired, *, dry_run: bool) -> str:

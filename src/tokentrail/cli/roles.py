@@ -28,7 +28,7 @@ def command(*, database: str, cluster: str, tenant: str | None) -> None:
     \b
     Example:  tokentrail export roles | clickhouse client --user admin --password
               tokentrail export roles --tenant acme | clickhouse client --user admin --password
-              tokentrail report --dsn http://user:password@clickhouse:8123/tokentrail_tenant_acme
+              TOKENTRAIL_CLICKHOUSE_DSN=http://user:password@clickhouse:8123/tokentrail_tenant_acme tokentrail report
     """
     if not database:
         raise Misuse("--database is empty: name the ledger's database.")

@@ -8,6 +8,7 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.stdout import say
 from tokentrail.clickhouse.client import ClickHouseError, connect
 from tokentrail.ledger.rollup import Refreshed, refresh
 from tokentrail.process.signals import Stop
@@ -41,7 +42,7 @@ def command(*, dsn: str, rebuild: bool, watch: bool, interval: float) -> None:
         return
     with opened(dsn) as client:
         refreshed = refresh(client, every=rebuild, progress=_progress)
-    click.echo(_sentence(refreshed))
+    say(_sentence(refreshed))
     if refreshed.late:
         late = counted(len(refreshed.late), "day")
         raise Misuse(f"building took over half an hour: the sums of {late} do not count. Try again when the server is less busy.")
@@ -56,11 +57,11 @@ def _watch(dsn: str, stop: Stop, interval: float, *, every: bool) -> None:
             finally:
                 client.close()
         except ClickHouseError as error:
-            click.echo(f"waiting: {error}", err=True)
+            say(f"waiting: {error}", err=True)
         else:
             every = False
             if refreshed.built or refreshed.late:
-                click.echo(_sentence(refreshed))
+                say(_sentence(refreshed))
         stop.wait(interval)
 
 
@@ -75,4 +76,4 @@ def _progress(done: int, all_days: int) -> None:
     if sys.stderr.isatty():
         click.echo(f"\r{done} of {counted(all_days, 'day')}", nl=done == all_days, err=True)
     elif done == all_days or done % 70 == 0:
-        click.echo(f"{done} of {counted(all_days, 'day')}", err=True)
+        say(f"{done} of {counted(all_days, 'day')}", err=True)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import sys
 import textwrap
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from tokentrail.cli.errors import Misuse
-from tokentrail.cli.tables import shown
+from tokentrail.cli.tables import shown, steers
 
 __all__ = [
     "BROKEN_PIPE",
     "INTERRUPTED",
+    "as_json_text",
     "cannot_write",
     "close_quietly",
     "filled",
@@ -24,6 +26,7 @@ __all__ = [
     "note",
     "refuse_binary",
     "rule_sign",
+    "say",
     "terminal_width",
     "write_bytes",
     "write_text",
@@ -47,6 +50,17 @@ def is_terminal() -> bool:
 def terminal_width() -> int | None:
     """Returns the columns of the terminal; `None`, for lines of any length, if standard output is not a terminal."""
     return shutil.get_terminal_size().columns if is_terminal() else None
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Prints a sentence to standard output, or to standard error: names in it, and what a server has said, steer no terminal."""
+    click.echo(shown(text), err=err)
+
+
+def as_json_text(value: Any, *, indent: int | None = None, ascii_only: bool = True) -> str:
+    """Returns a value as JSON, in which signs that steer a terminal are escaped: the texts are the same."""
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
+    return "".join(f"\\u{ord(sign):04x}" if sign != "\n" and steers(sign) else sign for sign in text)
 
 
 def note(sentence: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 
@@ -10,6 +9,7 @@ import click
 
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.output import print_table
+from tokentrail.cli.stdout import as_json_text, say
 from tokentrail.cli.tables import shown
 from tokentrail.cli.working import working
 from tokentrail.ledger.verify import Verification, Writer, verify
@@ -39,7 +39,7 @@ def command(*, dsn: str, all_writers: bool, as_json: bool) -> None:
     with opened(dsn) as client, working("comparing what every process has numbered with what is there"):
         verification = verify(client, all_writers=all_writers)
     if as_json:
-        click.echo(json.dumps(verification.as_dict(), indent=2, ensure_ascii=False))
+        say(as_json_text(verification.as_dict(), indent=2, ascii_only=False))
     else:
         _show(verification, listed=all_writers)
     sys.exit(0 if verification.ok else 1)
@@ -80,17 +80,17 @@ def _show(verification: Verification, *, listed: bool) -> None:
         print_table(columns, rows, title="quarantine (tokentrail quarantine list)", counts=["records"])
     states = Counter(writer.state for writer in verification.writers if not writer.settled)
     states["complete"] += sum(service.writers for service in verification.completed)
-    click.echo(
+    say(
         f"{counted(states.total(), 'writer')}: {states['complete']} complete, {states['open']} open, {states['missing']} with missing numbers, "
         f"{states['lost']} with lost rows, {states['altered']} with altered rows"
     )
     for finding in verification.findings:
-        click.echo(f"✗ {shown(finding)}")
+        say(f"✗ {shown(finding)}")
     for service in verification.not_taken:
         said = f"{counted(service['records'], 'record')} of {service['service_name'] or '(none)'}"
-        click.echo(f"· {shown(said)} arrived after being erased or expired, and {of_number(service['records'], 'was', 'were')} not taken")
+        say(f"· {shown(said)} arrived after being erased or expired, and {of_number(service['records'], 'was', 'were')} not taken")
     if verification.ok:
-        click.echo("✓ nothing is missing")
+        say("✓ nothing is missing")
 
 
 def _remarks(writer: Writer) -> str:

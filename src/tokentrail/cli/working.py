@@ -11,6 +11,8 @@ from typing import Final
 
 import click
 
+from tokentrail.cli.tables import shown
+
 __all__ = ["working"]
 
 FIRST_S: Final = 0.7
@@ -60,4 +62,4 @@ def _in_lines(label: str, detail: Callable[[], str], ended: threading.Event) -> 
 
 def _line(label: str, detail: Callable[[], str]) -> str:
     done = detail()
-    return f"{label}: {done}" if done else label
+    return shown(f"{label}: {done}" if done else label)

@@ -1,5 +1,6 @@
 """A bound on what is held of one answer: a ClickHouse, or what stands in its place, may answer without an end.
 
+Redirects are not followed: a statement, and the rows of an INSERT, are for the one server of the address.
 Answers that are streamed are read piece by piece and never held; their rows are bounded where lines are read (`rows.py`). Heads are bounded by
 `http.client`: 100 lines of 64 KiB.
 """
@@ -43,14 +44,17 @@ class Bounded(HTTPResponse):
 
 
 def bind_pool(pool: PoolManager) -> None:
-    """Bounds every answer that comes over a pool, also those that urllib3 or the driver would read at once."""
+    """Bounds every answer that comes over a pool, also those that urllib3 or the driver would read at once; refuses redirects."""
     open_url = pool.urlopen
 
     def urlopen(method: str, url: str, *args: Any, preload_content: bool = True, **more: Any) -> BaseHTTPResponse:
-        response = open_url(method, url, *args, preload_content=False, **more)
+        response = open_url(method, url, *args, preload_content=False, **(more | {"redirect": False}))
         if not isinstance(response, HTTPResponse):
             return response
         response.__class__ = Bounded
+        if response.get_redirect_location():
+            response.close()
+            raise ClickHouseError("ClickHouse's answer is a redirect, which is not followed: write the address that it leads to")
         encoding = response.headers.get("content-encoding", "").strip().lower()
         if encoding not in _ENCODINGS:
             response.close()

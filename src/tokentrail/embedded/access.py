@@ -16,7 +16,7 @@ import secrets
 import threading
 from binascii import Error as NotBase64
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
@@ -70,13 +70,16 @@ class Gate:
         """Whether there is a password."""
         return bool(self._access.password)
 
-    def knows(self, exchange: Any) -> bool:
-        """Whether a request's `Host` and `Origin` are this server's: a foreign web page is told by Origin, or by Host (DNS rebinding)."""
+    def knows(self, exchange: Any, *, for_people: bool = False) -> bool:
+        """Whether a request's `Host` and `Origin` are this server's: a foreign web page is told by Origin, or by Host (DNS rebinding).
+
+        `for_people`: a page on which browsers show what is there, to which other pages may lead.
+        """
         host, origin = exchange.headers.get("host", ""), exchange.headers.get("origin", "")
         if host and not self._is_own(host, literal=self._access.beyond):
             return False
         if not origin:
-            return True
+            return for_people or not _is_of_a_page(exchange.headers)
         asking = urlsplit(origin).netloc if _can_be_split(origin) else ""
         return self._is_own(asking, literal=False) or (self._access.beyond and bool(host) and asking.lower() == host.lower())
 
@@ -133,6 +136,16 @@ class Gate:
         if bearer and kind.lower() == "bearer":
             return usual.encode(), credentials.strip().encode("latin-1")
         return query.get("user", usual).encode("utf-8", "replace"), query.get("password", "").encode("utf-8", "replace")
+
+
+def _is_of_a_page(headers: Mapping[str, str]) -> bool:
+    """Whether a browser asks for another page's sake, or may do so: for images, scripts, frames and links it sends no `Origin`.
+
+    `Sec-Fetch-Site` (W3C, Fetch Metadata) is sent to this machine by all browsers since 2023; by http to other machines it is not, so that there
+    nothing tells what a person has typed from what a page has asked for.
+    """
+    site = headers.get("sec-fetch-site", "")
+    return site not in ("same-origin", "none") if site else headers.get("user-agent", "").startswith("Mozilla/")
 
 
 def _of_basic(credentials: str) -> tuple[bytes, bytes]:

@@ -11,7 +11,7 @@ Deliberate differences from the server:
   body;
 - a transient error is 503, not 500 or 404, so that no sender gives up;
 - `revision()` in clickhouse-go's hello is 0: the driver then reads Native as of revision 0, which is what chDB writes;
-- web pages in a browser on this machine get no access: foreign `Origin` and `Host` are refused.
+- web pages in a browser on this machine get no access: foreign `Origin` and `Host` are refused, and images, frames and links, which have no `Origin`.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ MOST_STATEMENT: Final = 64 << 20
 UNDECIDED: Final = 1 << 20
 """Bytes after which a text that may still become an INSERT is taken for another statement: each piece is looked at from the beginning."""
 HELLO: Final = re.compile(r"SELECT\s+displayName\(\),\s*version\(\),\s*revision\(\),\s*timezone\(\)\Z", re.IGNORECASE)
+BAD_ARGUMENTS: Final = 36
 TOO_LARGE: Final = 62  # SYNTAX_ERROR, as a server says of a text beyond max_query_size
 
 
@@ -94,7 +95,7 @@ class RequestOptions:
             format=query.get("default_format") or headers.get("x-clickhouse-format", ""),
             settings=settings,
             parameters={name[len("param_") :]: value for name, value in query.items() if name.startswith("param_")},
-            query_id=query.get("query_id") or str(uuid.uuid4()),
+            query_id=query["query_id"] if _can_be_an_id(query) else str(uuid.uuid4()),
             frames_in=query.get("decompress") == "1",
             frames_out=query.get("compress") == "1",
             gzip=query.get("enable_http_compression", "1") not in {"0", "false"} and "gzip" in headers.get("accept-encoding", ""),
@@ -116,10 +117,11 @@ class ClickHouseFront:
 
     def __call__(self, exchange: Exchange) -> None:
         """Answers one request."""
-        if not self._gate.knows(exchange):
+        for_people = exchange.path == PATH or exchange.path.startswith(f"{PATH}/")
+        if not self._gate.knows(exchange, for_people=for_people):
             exchange.drain()
             return exchange.reply(403, b"foreign web pages are not answered, nor names of this server that --allow-host lacks\n", _plain(close=True))
-        if exchange.path == PATH or exchange.path.startswith(f"{PATH}/"):
+        if for_people:
             return self._page(exchange)
         if exchange.path in {"/ping", "/replicas_status"} or (exchange.path == "/" and not exchange.query and exchange.method in {"GET", "HEAD"}):
             return self._ping(exchange)
@@ -148,6 +150,8 @@ class ClickHouseFront:
         reply = Reply(exchange, options)
         try:
             self._gate.admit(exchange)
+            if exchange.query.get("query_id") and not _can_be_an_id(exchange.query):
+                raise EngineError(BAD_ARGUMENTS, "query_id holds a sign that no header can hold. (BAD_ARGUMENTS)")  # noqa: TRY301 - as any error
             given, body = exchange.query, _body(exchange, options)
             if is_form(exchange.headers.get("content-type", "")):
                 given, body = {**given, **fields_of(exchange.headers["content-type"], body)}, iter(())
@@ -165,6 +169,11 @@ class ClickHouseFront:
             raise
         except EngineError as error:
             reply.send_error(error)
+
+
+def _can_be_an_id(query: Mapping[str, str]) -> bool:
+    """Whether a request names its statement by an id that the answer can repeat in a header: without a line end, which would begin another one."""
+    return bool(query.get("query_id")) and query["query_id"].isprintable()
 
 
 def _body(exchange: Exchange, options: RequestOptions) -> Iterator[bytes]:

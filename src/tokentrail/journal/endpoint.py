@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tokentrail.addresses import bare
+from tokentrail.journal.headers import header_problem
 from tokentrail.process.forks import no_fork
 from tokentrail.settings import Settings
 
@@ -103,12 +104,12 @@ def grpc_target(settings: Settings) -> Target:
 
 
 def endpoint_problem(settings: Settings) -> str | None:
-    """Returns one sentence if the address, protocol or certificates cannot work, else `None`."""
+    """Returns one sentence if the address, protocol, headers or certificates cannot work, else `None`."""
     protocol = protocol_of(settings)
     if protocol not in (GRPC, HTTP):
         return f"the protocol {settings.protocol!r} cannot be shipped: use http/protobuf or grpc"
     problem = _grpc_problem(settings) if protocol == GRPC else _http_problem(settings)
-    if problem:
+    if problem := problem or header_problem(settings.headers, grpc=protocol == GRPC):
         return problem
     for name in ("certificate", "client_certificate", "client_key"):
         path = getattr(settings, name)

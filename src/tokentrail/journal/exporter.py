@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from tokentrail.addresses import bare
 from tokentrail.journal.deadline import Deadline, pools
 from tokentrail.journal.endpoint import DEFAULT_ENDPOINT, GRPC, endpoint_of, endpoint_problem, protocol_of, why_not_grpc
+from tokentrail.journal.headers import header_problem
 from tokentrail.journal.otlp import USER_AGENT
 from tokentrail.journal.tls import tls_reason
 from tokentrail.process.diagnostics import one_line
@@ -97,6 +98,7 @@ class Exporter:
         self._shown = bare(self.endpoint)
         self._hint = f" ({reason})" if (reason := why_not_grpc(settings)) else ""
         self._deadline = Deadline(settings.timeout)
+        self._wrong = header_problem(settings.headers, grpc=False)
         self._gzip = settings.compression == "gzip"
         self._headers = {"content-type": "application/x-protobuf", "user-agent": USER_AGENT} | dict(settings.headers)
         if self._gzip:
@@ -113,6 +115,8 @@ class Exporter:
 
     def send(self, body: bytes) -> Outcome:
         """POST one serialized ExportLogsServiceRequest; never raises."""
+        if self._wrong:
+            return Outcome(Result.MISCONFIGURED, f"{self._shown}: {self._wrong}")
         data = gzip.compress(body, 1) if self._gzip else body
         self._deadline.begin()
         try:

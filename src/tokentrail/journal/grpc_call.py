@@ -30,6 +30,7 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
 from tokentrail.journal.endpoint import Target
+from tokentrail.journal.headers import unlogged
 from tokentrail.journal.otlp import USER_AGENT
 from tokentrail.journal.tls import CLIENTS_CERTIFICATE
 
@@ -150,7 +151,8 @@ class Channel:
 
     def _exchange(self, headers: list[tuple[str, str]], framed: bytes, deadline: float) -> _Stream:
         stream = _Stream(self._http.get_next_available_stream_id())
-        self._http.send_headers(stream.number, headers)
+        with unlogged():
+            self._http.send_headers(stream.number, headers)
         sent = 0
         while not stream.ended:
             while sent < len(framed):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import binascii
 import gzip
-import re
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -24,6 +23,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from tokentrail.journal.endpoint import Target, grpc_target
 from tokentrail.journal.exporter import Outcome, Result, outcome_of_response
 from tokentrail.journal.grpc_call import Answered, Channel, NotGrpc
+from tokentrail.journal.headers import header_problem
 from tokentrail.journal.tls import tls_reason
 from tokentrail.process.diagnostics import one_line
 from tokentrail.settings import Settings
@@ -50,8 +50,6 @@ RETRYABLE: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_
 KEPT: Final = frozenset({"RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN"})
 OWN_HEADERS: Final = frozenset({"te", "content-type", "user-agent", "host", "connection", "content-length", "transfer-encoding"})
 """Headers of HTTP/2 and gRPC, which a setting cannot replace."""
-_NAME = re.compile(r"[0-9a-z_.\-]+").fullmatch
-_VALUE = re.compile(r"[\x20-\x7e]*").fullmatch
 
 
 class GrpcExporter:
@@ -69,6 +67,8 @@ class GrpcExporter:
     def send(self, body: bytes) -> Outcome:
         """Calls Export with one serialized ExportLogsServiceRequest; never raises."""
         packed = self._settings.compression == "gzip"
+        if problem := header_problem(self._settings.headers, grpc=True):
+            return Outcome(Result.MISCONFIGURED, f"{self.endpoint}: {problem}")
         try:
             metadata = list(_metadata(self._settings.headers))
             if self._channel is None:
@@ -102,14 +102,11 @@ class GrpcExporter:
 
 
 def _metadata(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yields the settings' headers as gRPC metadata. Raises `NotGrpc` for an invalid header; the value may be a secret and is not shown."""
+    """Yields the settings' headers as gRPC metadata."""
     for name, value in headers.items():
         lower = name.lower()
-        if lower in OWN_HEADERS or lower.startswith("grpc-"):
-            continue
-        if not _NAME(lower) or not _VALUE(value):
-            raise NotGrpc(f"the header {name!r} cannot be sent (letters, digits and _-. in its name, printable ASCII in its value)")
-        yield lower, value
+        if lower not in OWN_HEADERS and not lower.startswith("grpc-"):
+            yield lower, value
 
 
 def _context(target: Target, settings: Settings) -> ssl.SSLContext | None:

@@ -1,4 +1,7 @@
-"""Results of long steps, created once: one folder per version in the user's cache, complete from the moment the folder is visible."""
+"""Results of long steps, created once: one folder per version in the user's cache, complete from the moment the folder is visible.
+
+Programs are run from there: no other user can write into the folders, and those of another user are not used.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokentrail.local.progress import GivenUp, Progress
+from tokentrail.private_files import check_folder, make_folder
 
 __all__ = ["GivenUp", "Progress", "Unavailable", "cache_folder", "made_already", "made_once", "remove_tree"]
 
@@ -38,9 +42,21 @@ def cache_folder() -> Path:
 
 
 def made_already(name: str, version: str) -> Path | None:
-    """Returns the folder `name/version` of the cache if the folder exists."""
+    """Returns the folder `name/version` of the cache if the folder exists, and nobody else has put it there."""
     final = cache_folder() / name / version
-    return final if final.is_dir() else None
+    try:
+        return final if _is_ours(final) else None
+    except OSError:
+        return None
+
+
+def _is_ours(final: Path) -> bool:
+    """Whether the folder exists. Raises `OSError` with one sentence if it, or one of the cache's two above it, belongs to another user."""
+    if not final.is_dir():
+        return False
+    for place in (final.parent.parent, final.parent, final):
+        check_folder(place)
+    return True
 
 
 def made_once(name: str, version: str, make: Callable[[Path], Unavailable | None], progress: Progress) -> Path | Unavailable:
@@ -54,9 +70,10 @@ def made_once(name: str, version: str, make: Callable[[Path], Unavailable | None
     place = cache_folder() / name
     final = place / version
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(cache_folder(), parents=True)
+        make_folder(place)
         with _one_at_a_time(place / f"{version}.lock", name, progress):
-            if final.is_dir():
+            if _is_ours(final):
                 return final
             _remove_leftovers(place, version)
             staging = Path(tempfile.mkdtemp(prefix=f"{version}.part-", dir=place))
