@@ -5,8 +5,9 @@
 -- columns: none
 --
 -- Before the rows are removed. A call that is not there any more is not stored: what was lost before stays lost.
+-- On a cluster one node divides the rows: the statement that a shard would be sent names the table of keys without its database.
 INSERT INTO removed_calls (writer_id, calls, records)
-SETTINGS distributed_foreground_insert = 1
+SETTINGS distributed_foreground_insert = 1, parallel_distributed_insert_select = 0
 SELECT writer_id, groupBitmapStateIf(call, key_kind = 'automatic'), groupBitmapState(seq)
 FROM usage_ledger
 WHERE writer_id != ''
