@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.ledger_rows import START_NS, Land, Row, claimed, closing, refused, usage
+from tokentrail.archive import importing
 from tokentrail.archive.exporting import export_ledger
 from tokentrail.archive.importing import check, import_ledger
 from tokentrail.archive.layout import LEFT_OUT, TABLES
@@ -123,6 +124,26 @@ def test_sums_that_both_sides_have_kept_count_once(database: Client, other: Clie
     other.insert_json("usage_days", [{"day": "2025-01-01", "tenant_id": "t1", "calls": 3, "build": KEPT_SUMS + 9}])
     import_ledger(other, archive)
     assert other.query("SELECT sum(calls) FROM usage_kept").rows == [(3,)]
+
+
+def test_two_imports_at_once_take_both_archives(land: Land, database: Client, other: Client, archive: Path, tmp_path: Path) -> None:
+    """The second one made and dropped the table in which the rows of the first one waited."""
+    land(usage(by="late", seq=1, ts=START_NS), closing(1, by="late"))
+    export_ledger(database, tmp_path / "later")
+    real, nested = importing.insert_parquet, list[str]()
+
+    def insert(client: Client, table: str, columns: Sequence[str], path: Path) -> None:
+        real(client, table, columns, path)
+        if "deliveries" in table and not nested:
+            nested.append(table)
+            import_ledger(other, archive)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importing, "insert_parquet", insert)
+        import_ledger(other, tmp_path / "later")
+    assert nested
+    assert state_of(other) == state_of(database)
+    assert other.query("SHOW TABLES LIKE 'import%'").rows == []
 
 
 def test_a_ledger_that_has_part_of_the_rows_gets_the_rest(database: Client, other: Client, archive: Path) -> None:

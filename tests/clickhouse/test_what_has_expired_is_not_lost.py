@@ -9,11 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.ledger_rows import Land, Row, claimed, closing, usage, writer
+from tokentrail import semconv
 from tokentrail.cli.group import cli
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.migrate import migrate
 from tokentrail.clickhouse.sqlfiles import Target
-from tokentrail.ledger import retention
+from tokentrail.ledger import quarantine, retention
+from tokentrail.ledger.quarantine_rules import Rule as Fix
 from tokentrail.ledger.query import answer
 from tokentrail.ledger.report import report
 from tokentrail.ledger.retention import Rule, enforce, rules, set_rule, unset_rule
@@ -64,6 +66,39 @@ def test_what_has_expired_does_not_come_back(filled: None, land: Land, database:
     found = verify(database)
     assert found.findings == []
     assert [each["records"] for each in found.not_taken] == [5]
+
+
+CLOCK_AT_1970 = 10**15
+
+
+def test_a_clock_at_1970_is_no_sign_of_age(land: Land, database: Client) -> None:
+    """A record of today whose clock stands at 1970 was dropped as expired, on arrival and out of quarantine, and `verify` found nothing."""
+    set_rule(database, Rule(None, 400, keep_sums=False))
+    set_rule(database, Rule("b", 400, keep_sums=False))
+    enforce(database)
+    land(usage(seq=1, tenant="b", ts=ago(1)), usage(seq=2, tenant="a", ts=CLOCK_AT_1970), closing(2))
+    land(claimed("k", by="w2", seq=1, tenant="a", ts=CLOCK_AT_1970), closing(1, by="w2"))
+    enforce(database)
+    assert verify(database).findings == ["2 records in quarantine: bad time: before 2020"]
+    assert verify(database).not_taken == []
+    quarantine.replay(database)
+    assert quarantine.fix(database, Fix(arrival=True)).remaining == 0
+    enforce(database)
+    assert database.query("SELECT sum(calls) FROM usage").rows == [(3,)]
+    assert verify(database).findings == []
+
+
+def test_what_has_expired_is_not_missing_from_what_arrived(filled: None, land: Land, database: Client) -> None:
+    """Arrivals of today that expired, and such that were not taken, were a finding of `reconcile`."""
+    arrived = {"arrived_at": f"{NOW - timedelta(days=2):%Y-%m-%d %H:%M:%S}"}
+    land(*(claimed("again", by="w3", seq=seq, ts=ago(500) + seq) | arrived for seq in (1, 2)))
+    asked = {"hours": 100, "writer_attribute": semconv.WRITER_ID, "seq_attribute": semconv.SEQ, "event_attribute": semconv.EVENT}
+    set_rule(database, Rule(None, 100, keep_sums=False))
+    enforce(database)
+    land(*records())
+    assert answer(database, "reconcile_landing", asked).rows == []
+    database.command("ALTER TABLE usage_ledger DELETE WHERE seq = 1 SETTINGS mutations_sync = 2")
+    assert [row["examples"] for row in answer(database, "reconcile_landing", asked).dicts()] == ["1, 1", "1, 1"]  # what is really gone is still named
 
 
 def test_a_longer_rule_lets_old_records_in_again(filled: None, land: Land, database: Client) -> None:
@@ -159,6 +194,18 @@ def test_no_moment_of_a_removal_counts_twice(filled: None, database: Client, mon
     assert asked_often == [11]
     enforce(database)
     assert report(database, [])[0]["calls"] == 10  # all but the claimed key that states no time
+
+
+def test_sums_that_two_runs_have_kept_count_once(filled: None, database: Client, dsn: str) -> None:
+    set_rule(database, Rule(None, 30, keep_sums=True))
+    enforce(database)
+    twice = "INSERT INTO usage_days SELECT * REPLACE (build + {} AS build) FROM usage_days WHERE build >= 9223372036854775808"
+    for later in (1, 0):  # by a run that began at the same time; by two imports of one archive
+        database.command(twice.format(later))
+    assert database.query("SELECT sum(calls) FROM usage_kept").rows == [(6,)]
+    assert report(database, [])[0]["calls"] == 10
+    assert "6 calls from" in asked(dsn, "--by", "tenant_id")[1]
+    assert sum(row["calls"] for row in answer(database, "tokens", {"by": "tenant_id"}).dicts()) == 10
 
 
 def test_kept_sums_count_once_whatever_the_rules_become(filled: None, land: Land, database: Client) -> None:

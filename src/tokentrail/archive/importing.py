@@ -1,4 +1,4 @@
-"""Reads an archive into a database. Twice is as good as once: every table counts a row once, by its identity.
+"""Reads an archive into a database. Twice is as good as once, also at the same time: every table counts a row once, by its identity.
 
 All files are checked against the manifest before the first row is stored. Usages of tenants that this database has erased are removed again, and the
 sums of the days that came are built anew by the next `tokentrail rollup`.
@@ -6,6 +6,7 @@ sums of the days that came are built anew by the next `tokentrail rollup`.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ from tokentrail.clickhouse.client import ClickHouseError, Client
 from tokentrail.clickhouse.literals import identifier
 from tokentrail.clickhouse.migrate import cluster_of
 from tokentrail.ledger.erasure import erase_again
-from tokentrail.ledger.query import run
+from tokentrail.ledger.query import answer, run
 from tokentrail.ledger.rollup import mark_changed
 
 __all__ = ["check", "import_ledger"]
 
 _MARK: Final = b"PAR1"
+_BESIDE: Final = "import_of_"
+"""How the tables begin in which rows lie before they are taken over."""
 
 Progress = Callable[[str], None]
 
@@ -68,6 +71,9 @@ def import_ledger(client: Client, folder: Path, *, began: Progress = lambda _fil
         if unknown:
             raise ArchiveError(f"{file.name} has a column {unknown[0]!r} that the table {file.table} does not: upgrade tokentrail, and migrate")
     parts = {part.table: part for part in TABLES}
+    for (left,) in answer(client, "archive_left", {"begin": _BESIDE}).rows:  # by an import that was killed
+        client.command(f"DROP TABLE IF EXISTS {identifier(left)} SYNC")
+    mark_changed(client)  # no moment counts sums of which the ledger has more
     for file in manifest.files:
         began(file.name)
         _insert(client, folder / file.name, file, parts[file.table], Columns({name: columns[file.table].types[name] for name in file.columns}))
@@ -97,10 +103,9 @@ def _insert(client: Client, path: Path, file: File, part: Part, columns: Columns
     if not (columns.states or part.keyed):
         insert_parquet(client, part.table, file.columns, path)
         return
-    beside = f"import_of_{part.table}"
+    beside = f"{_BESIDE}{part.table}_{secrets.token_hex(8)}"  # two imports at once do not read each other's rows
     only = f" WHERE {part.only}" if part.only else ""
     known = f"WHERE {part.keyed} NOT IN (SELECT {part.keyed} FROM {identifier(part.table)}{only})" if part.keyed else ""
-    client.command(f"DROP TABLE IF EXISTS {beside} SYNC")  # an import that was killed has left it
     client.command(f"CREATE TABLE {beside} ({columns.plain}) ENGINE = MergeTree ORDER BY tuple()")
     try:
         insert_parquet(client, beside, file.columns, path)

@@ -39,6 +39,8 @@ _IN_BODY: Final = (
     'JSONExtractString(concat(\'["\', extract({column}, \'"tenant_id"\\\\s*:\\\\s*"((?:[^"\\\\\\\\]|\\\\\\\\.)*)"\'), \'"]\'), 1)]'
 )
 _ANY_TIME: Final = "toDateTime64('1970-01-01 00:00:00', 9, 'UTC')"
+_EARLIEST: Final = "toDateTime64('2020-01-01 00:00:00', 9, 'UTC')"
+"""Earlier times are not believed: definitions/usage_parse.sql."""
 _NEVER: Final = "toDateTime64('2262-01-01 00:00:00', 9, 'UTC')"
 
 
@@ -119,11 +121,16 @@ def _together(arrays: list[str]) -> str:
 
 
 def _moment(table: Table, *, kept_sums: bool) -> str:
-    """Returns the time of a row: the earlier of its own and its arrival, since clocks of services may be ahead."""
+    """Returns the time of a row: the earlier of its own and its arrival, since clocks of services may be ahead.
+
+    A record in quarantine whose own time cannot be believed is as old as its arrival.
+    """
     if table.name == "usage_days":
         return f"if(build >= {KEPT_SUMS} AND NOT {str(kept_sums).lower()}, {_NEVER}, toDateTime64(day, 9, 'UTC'))"
     if table.name == "usage_ledger":
         return f"if(key_ts > {_ANY_TIME}, key_ts, event_ts)"
+    if table.name == "quarantine":
+        return f"if(Timestamp < {_EARLIEST}, toDateTime64(arrived_at, 9, 'UTC'), least(Timestamp, toDateTime64(arrived_at, 9, 'UTC')))"
     own = [name for name in ("Timestamp", "TimeUnix", "arrived_at", "last_ts") if name in table.columns]
     times = [f"toDateTime64({name}, 9, 'UTC')" for name in own]
     return _ANY_TIME if not times else times[0] if len(times) == 1 else f"least({', '.join(times)})"

@@ -1,7 +1,9 @@
 """Removes usages of tenants for good, so that `verify` stays right: what both an erasure and a retention do.
 
 The order makes an interruption harmless: the rule by which arrivals are not taken comes first; then the identities of what is removed, so that no
-removed call is called lost (and a call that was lost before is not among them); then the rows. Whoever repeats a removal finishes it.
+removed call is called lost (and a call that was lost before is not among them); then the rows. Whoever repeats a removal finishes it. The claimed
+keys that a removal is about to remove are stored under its number: two removals at once leave each other's keys alone, and `verify` leaves out keys
+of which only a part is gone.
 """
 
 from __future__ import annotations
@@ -65,13 +67,18 @@ def rows_of(client: Client, place: Place, removal: Removal) -> int:
 
 def remove_usages(client: Client, removal: Removal, by_name: Mapping[str, Table], *, began: Callable[[str], None] = lambda _table: None) -> None:
     """Removes usages from the ledger, and from what was said for their claimed keys."""
-    run(client, "removal_calls", removal.parameters)
-    run(client, "removal_keys", removal.parameters)
-    began(_CONFLICTS)  # before the ledger: a key that is said and not there would be called lost
-    run(client, "removal_key_conflicts", None, {"table": by_name[_CONFLICTS].stored})
+    number = version_now()
+    numbered = removal.parameters | {"removal": number}
+    run(client, "removal_keys", numbered)
+    began(_CONFLICTS)
+    run(client, "removal_key_conflicts", {"removal": number}, {"table": by_name[_CONFLICTS].stored})
+    days = [day for (day,) in answer(client, "removal_days", removal.parameters).rows]
+    mark_changed(client, days)  # no moment counts sums of which the ledger has less
     began(_LEDGER)
-    run(client, "removal_ledger", removal.parameters, {"table": by_name[_LEDGER].stored})
-    client.command(f"TRUNCATE TABLE {by_name[_REMOVING].stored}")
+    run(client, "removal_calls", numbered)  # as late as can be: what an insert has brought that began before the rule is among them
+    run(client, "removal_ledger", numbered, {"table": by_name[_LEDGER].stored})
+    mark_changed(client, days)  # a rollup may have read the ledger meanwhile
+    run(client, "removal_end", {"removal": number}, {"table": by_name[_REMOVING].stored})
 
 
 def remove_rows(client: Client, removal: Removal, place: Place, *, began: Callable[[str], None] = lambda _table: None) -> None:

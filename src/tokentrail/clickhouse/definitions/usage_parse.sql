@@ -48,6 +48,7 @@ WITH
         WHERE cause = 'erasure' OR version = (SELECT max(version) FROM removals WHERE cause = 'retention')
     ) AS removed,
     reinterpretAsUInt128(sipHash128(concat('tenant ', tupleElement(said, 'tenant_id')))) AS tenant_hash,
+    if(key_ts > toDateTime64('1970-01-01 00:00:00', 9, 'UTC'), key_ts, Timestamp) AS moment,
     -- [[1,2],[5,9]] as 1-2,5-9
     (text -> replaceAll(replaceAll(replaceAll(trim(BOTH '[]' FROM text), '],[', ';'), ',', '-'), ';', ',')) AS as_ranges
 SELECT
@@ -149,10 +150,13 @@ SELECT
     tupleElement(said, 'metadata_cut') = 'true' AS metadata_cut,
     stated(tupleElement(said, 'origin'), {{Origin.RECORDED}}) AS origin_name,
     tupleElement(said, 'instrumentation') AS instrumentation,
+    -- a time that cannot be believed is no sign of age: such a record has not expired, and goes to quarantine
     event = {{EVENT_USAGE}} AND (notEmpty(tupleElement(removed, 1)) OR notEmpty(tupleElement(removed, 3)))
-        AND if(key_ts > toDateTime64('1970-01-01 00:00:00', 9, 'UTC'), key_ts, Timestamp) < greatest(
+        AND moment < greatest(
             arrayMax((one, to) -> if(one = tenant_hash, to, toDateTime64('1970-01-01 00:00:00', 9, 'UTC')), tupleElement(removed, 1), tupleElement(removed, 2)),
-            if(has(tupleElement(removed, 3), tenant_hash),
+            multiIf(
+                moment < earliest, toDateTime64('1970-01-01 00:00:00', 9, 'UTC'),
+                has(tupleElement(removed, 3), tenant_hash),
                 arrayMax((one, to) -> if(one = tenant_hash, to, toDateTime64('1970-01-01 00:00:00', 9, 'UTC')), tupleElement(removed, 3), tupleElement(removed, 4)),
                 tupleElement(removed, 5))) AS not_taken,
     Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName, Body, ResourceSchemaUrl, ResourceAttributes, ScopeSchemaUrl,

@@ -12,6 +12,7 @@
 --
 -- The identity is made of the record's own text, as usage_parse makes it, and so does not rest on what the views have written. What has arrived within
 -- the last minute may still be on its way through the views. Of the ledger no more is held than the same identities, and no older months are read.
+-- What was erased or has expired since, with all records of its key, and what was not taken for that reason, is missing on purpose.
 WITH
     kept AS
     (
@@ -28,6 +29,13 @@ WITH
         WHERE arrived_at >= now64(3, 'UTC') - toIntervalHour({hours:UInt32})
             AND arrived_at < now64(3, 'UTC') - toIntervalMinute(1)
             AND LogAttributes[{event_attribute:String}] = 'usage'
+    ),
+    removed AS
+    (
+        SELECT kept.key_hash AS key_hash
+        FROM kept
+        INNER JOIN ({{queries.removed_numbers}}) AS gone ON kept.writer_id = gone.writer_id
+        WHERE bitmapContains(gone.numbers, kept.seq) OR bitmapContains(gone.numbers, kept.call)
     )
 SELECT
     service_name,
@@ -43,5 +51,6 @@ WHERE key_hash GLOBAL NOT IN
             AND key_hash GLOBAL IN (SELECT key_hash FROM kept)
     )
     AND (writer_id, seq) GLOBAL NOT IN (SELECT writer_id, seq FROM quarantine)
+    AND key_hash GLOBAL NOT IN (SELECT key_hash FROM removed)
 GROUP BY service_name, writer_id
 ORDER BY service_name, writer_id

@@ -5,7 +5,8 @@
 -- column: writer_id | The process whose record the row names
 -- column: seq | The record's number
 --
--- Either the row of the ledger was altered or added, or what was said for its key is gone from key_conflicts.
+-- Either the row of the ledger was altered or added, or what was said for its key is gone from key_conflicts. Of a key that is
+-- being removed on purpose a part is gone already.
 SELECT key_head AS key, writer_id, seq
 FROM usage_ledger
 WHERE key_kind != 'automatic' AND writer_id != ''
@@ -14,4 +15,5 @@ WHERE key_kind != 'automatic' AND writer_id != ''
         SELECT cityHash64((key_hash, key_ts, toInt8(bitAnd(rank, 3)), calls{{each main_counts: , $name}}))
         FROM key_conflicts
     )
+    AND key_hash GLOBAL NOT IN (SELECT key_hash FROM removing_keys)
 ORDER BY key, writer_id, seq

@@ -23,6 +23,7 @@
 -- A gap is a pair of numbers that arrived (or 0, or the end) with no number between them. Only writers whose numbers do not simply run from 1 to the
 -- end are expanded into arrays. A bitmap of few numbers returns them in the order in which its parts were merged, so they are sorted before
 -- neighbours are compared.
+-- A number that was refused, or is torn, was given like any other: so were those below it.
 WITH
     heard AS
     (
@@ -33,6 +34,7 @@ WITH
             arraySort(groupUniqArrayArray(damaged)) AS damaged,
             arraySort(groupUniqArrayArray(last_seqs)) AS last_seqs,
             arraySort(groupUniqArrayArray(closed_by)) AS closed_by,
+            arrayMap(range -> toUInt64OrZero(splitByChar('-', range)[-1]), splitByChar(',', arrayStringConcat(arrayConcat(refused, damaged), ','))) AS told,
             min(first_heard) AS first_heard,
             max(last_heard) AS last_heard,
             max(service_name) AS service_name,
@@ -55,7 +57,7 @@ SELECT
     refused,
     damaged,
     if(empty(last_seqs), 0, arrayMax(last_seqs)) AS closing,
-    greatest(highest, closing) AS end,
+    greatest(highest, closing, arrayMax(told)) AS end,
     notEmpty(last_seqs) AND events = end AND highest = closing AND empty(refused) AND empty(damaged) AS plain,
     if(events = end, [], arrayConcat([toUInt64(0)], arraySort(bitmapToArray(numbers)), [end + 1])) AS fence,
     arrayFilter((low, high) -> high > low + 1, arrayPopBack(fence), arrayPopFront(fence)) AS gap_after,

@@ -16,12 +16,13 @@
 -- column: added | Rows of the ledger with numbers that never arrived: not among those announced
 -- column: proven | Whether nothing is absent, lost, altered or added
 --
--- The proof as one statement: announced = stored + quarantined + refused + damaged + absent + lost + altered + removed. Records
--- of claimed keys that were removed are told as stored: their numbers are not kept.
+-- The proof as one statement: announced = stored + quarantined + refused + damaged + absent + lost + altered + removed. A
+-- removed number that the ledger has (again) is stored. Of a key that was removed the records are told as stored that the ledger had no rows of any
+-- more, since a better or earlier record had taken their place.
 WITH
     kept AS
     (
-        SELECT writer_id, uniqExact(seq) AS quarantined
+        SELECT writer_id, groupBitmapState(seq) AS waiting, bitmapCardinality(waiting) AS quarantined
         FROM quarantine FINAL
         WHERE replayed_at IS NULL AND event = 'usage' AND seq > 0
         GROUP BY writer_id
@@ -34,21 +35,33 @@ WITH
             SELECT writer_id, length(lost) AS gone, length(altered) AS other, length(added) AS more FROM ({{queries.compared_rows}})
             UNION ALL
             SELECT writer_id, 1 AS gone, 0 AS other, 0 AS more FROM ({{queries.lost_keys}})
+            UNION ALL
+            SELECT writer_id, length(seqs) AS gone, 0 AS other, 0 AS more FROM ({{queries.lost_quarantine}})
         )
         GROUP BY writer_id
     ),
+    told AS ({{queries.removed_numbers}}),
     gone AS
     (
-        SELECT writer_id, bitmapCardinality(groupBitmapMergeState(numbers)) AS removed
-        FROM
+        SELECT
+            told.writer_id AS writer_id,
+            bitmapCardinality(bitmapAndnot(bitmapAnd(told.numbers, heard.arrived), bitmapOr(present.held, kept.waiting))) AS removed
+        FROM told
+        LEFT JOIN
         (
-            SELECT writer_id, groupBitmapMergeState(untaken) AS numbers FROM deliveries GROUP BY writer_id
-            UNION ALL
-            SELECT writer_id, bitmapOr(groupBitmapMergeState(removed_calls.calls), groupBitmapMergeState(removed_calls.quarantined)) AS numbers
-            FROM removed_calls
+            SELECT writer_id, groupBitmapMergeState(seqs) AS arrived
+            FROM deliveries
+            WHERE writer_id GLOBAL IN (SELECT writer_id FROM told)
             GROUP BY writer_id
-        )
-        GROUP BY writer_id
+        ) AS heard ON heard.writer_id = told.writer_id
+        LEFT JOIN
+        (
+            SELECT writer_id, bitmapOr(groupBitmapState(seq), groupBitmapState(call)) AS held
+            FROM usage_ledger
+            WHERE writer_id GLOBAL IN (SELECT writer_id FROM told)
+            GROUP BY writer_id
+        ) AS present ON present.writer_id = told.writer_id
+        LEFT JOIN kept ON kept.writer_id = told.writer_id
     )
 SELECT
     service_name,
