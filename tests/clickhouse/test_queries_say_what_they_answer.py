@@ -18,6 +18,10 @@ REMOVED: dict[str, Parameter] = {"tenants": ["1"], "until": "2026-11-26 10:00:00
 GIVEN: dict[str, dict[str, Parameter]] = {
     "alert_check_goes_on": {"number": 1, "holder": "x", "seconds": 1, "ended": 1},
     "alert_check_take": {"number": 1, "holder": "x", "seconds": 1},
+    "backup_arrived": {"since": "2026-11-26 10:00:00.000"},
+    "backup_cancel": {"id": "x"},
+    "backup_read_again": {"since": "2026-11-26 10:00:00.000"},
+    "backup_state": {"id": "x"},
     "calls_of_a_trace": {"trace": "x"},
     "calls_of_an_operation": {"operation_id": "x"},
     "spans_of_a_trace": {"trace": "x"},
@@ -62,6 +66,7 @@ SLOTS = {
     "archive_rows": {"columns": "1 AS row", "table": "usage_ledger", "final": "FINAL", "month": "0", "wanted": "0"},
     "archive_source": {"table": "usage_ledger", "final": "FINAL", "month": "0"},
     "archive_take": {"table": "bridge_spans", "beside": "bridge_spans", "columns": "trace_id", "read": "trace_id", "known": ""},
+    "backup_totals": {"table": "usage_ledger", "final": "FINAL", "tokens": "NULL", "keys": "count()", "checksum": "''"},
     "removal_checks": {"table": "deliveries"},
     "removal_summed_days": {"stated": "[toString(tenant_id)]", "moment": "toDateTime64(day, 9, 'UTC')"},
     "removal_delete": {"table": "budgets", "stated": "[name]", "moment": "loaded_at"},
