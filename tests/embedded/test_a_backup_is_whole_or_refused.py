@@ -19,10 +19,12 @@ from tests.support.ledger_rows import claimed, closing, usage
 from tests.support.terminal import TOKENTRAIL, Ran, assert_one_sentence, in_process
 from tests.support.waiting import wait_until
 from tokentrail.backups import totals
+from tokentrail.backups.place import Keys, parse
 from tokentrail.clickhouse.client import Client, connect
 from tokentrail.clickhouse.migrate import migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.embedded.process import ServerProcess
+from tokentrail.ledger.places import KEPT_SUMS
 from tokentrail.ledger.verify import verify
 
 TOTAL = "SELECT sum(calls), sum(input_tokens), sum(output_tokens) FROM usage"
@@ -255,6 +257,22 @@ def test_what_is_missing_of_the_backup_is_named(kept: World) -> None:
     assert ran.code == 1, ran.err
     assert "1 row missing, 1 key missing" in " ".join(ran.out.split())
     assert "✗ 1 table differs from what the backup states" in ran.out
+    assert kept.client_of("found").query("SELECT sum(calls) FROM usage").rows == [(3,)]  # the landing table has it, and is read again
+
+
+def test_sums_that_are_built_anew_are_no_loss_and_kept_ones_are(kept: World) -> None:
+    """`tokentrail rollup` may take former sums away while a backup is made."""
+    migrate(kept.client_of("default"), Target("summed"))
+    summed = kept.client_of("summed")
+    row = {"day": "2026-10-01", "tenant_id": "acme", "calls": 3, "input_tokens": 12}
+    summed.insert_json("usage_days", [row | {"build": build} for build in (7, KEPT_SUMS + 1)])
+    before = totals.state(summed, "x")
+    summed.command("ALTER TABLE usage_days DELETE WHERE build = 7 SETTINGS mutations_sync = 2")
+    assert [each.stated.table for each in totals.compare(before, totals.count(summed), busy=False) if not each.good] == []
+    summed.command("ALTER TABLE usage_days DELETE WHERE 1 SETTINGS mutations_sync = 2")
+    (lost,) = [each for each in totals.compare(before, totals.count(summed), busy=False) if not each.good]
+    assert (lost.stated.table, lost.said) == ("usage_days", "1 key missing")
+    summed.close()
 
 
 def test_a_backup_made_by_hand_is_restored_and_not_compared(kept: World) -> None:
@@ -299,6 +317,16 @@ def test_keys_of_s3_are_shown_nowhere(kept: World) -> None:
     for text in (arguments, said, shown):
         assert SECRET not in text
         assert "s3cr3t" not in text
+
+
+def test_keys_of_s3_are_in_the_statement_alone() -> None:
+    place, keys = parse("s3( 'https://b.example/x' )"), Keys("AKIAOFATEST", SECRET)
+    written = place.sql(keys)
+    assert written == r"S3('https://b.example/x', 'AKIAOFATEST', 's3cr3t/of+the\'bucket')"
+    assert keys.hidden(f"{written} {SECRET}") == "S3('https://b.example/x', '[HIDDEN]', '[HIDDEN]') [HIDDEN]"
+    assert place.shown == "S3('https://b.example/x')"
+    assert parse("S3(collection, 'monday')").sql(keys) == "S3(collection, 'monday')"
+    assert SECRET not in repr(keys)
 
 
 def test_a_killed_server_leaves_no_backup(alone: World, start: Callable[..., ServerProcess]) -> None:

@@ -1,7 +1,8 @@
 """What the tables of a database held when a backup began: stated in a table that the backup holds too, and compared with what was restored.
 
 Records that arrive while a backup is made may stand in it or not: a restored table has as many rows as were stated, or more, and a record may have
-taken the place of another one with other tokens. Rows of a table with a TTL go by themselves; fewer of them are no loss.
+taken the place of another one with other tokens. Rows with a TTL, sums by day that are built anew and the keys of a removal go by
+themselves; fewer of them are no loss.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import tokentrail
+from tokentrail.archive.layout import FOR_A_TIME, TABLES
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import identifier
 from tokentrail.ledger.places import tables
@@ -25,20 +27,21 @@ UNFINISHED: Final = "restore_unfinished"
 LOOKED_AT: Final = "restore_looks_at"
 """The list of migrations of a backup, before anything is changed."""
 OWN: Final = (STATED, UNFINISHED, LOOKED_AT)
+_ONLY: Final = {part.table: part.only for part in TABLES if part.only}
 _TOKENS: Final = ("input_tokens", "output_tokens")
 _COLLAPSING: Final = ("Replacing", "Aggregating", "Summing", "Collapsing")
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a table holds. `checksum`: of its keys; `bytes`: on disk, which is no part of a comparison."""
+    """What a table holds. `passing`: its rows come and go, and only its keys are compared; `checksum`: of the keys; `bytes`: on disk."""
 
     table: str
     rows: int
     tokens: int | None
     keys: int | None
     checksum: str
-    expires: bool
+    passing: bool
     bytes: int
 
 
@@ -70,17 +73,19 @@ def count(client: Client) -> list[Totals]:
             continue
         collapses = any(word in engine for word in _COLLAPSING)
         sums = [f"sum(ifNull({name}, 0))" for name in _TOKENS if "Int" in columns[table].get(name, "")]
-        compared = bool(keys) and not expires
+        only = _ONLY.get(table, "")  # of the other rows nothing is compared
+        passing = bool(expires) or bool(only) or table in FOR_A_TIME
+        compared = bool(keys) and (not passing or bool(only))
         slots = {
             "table": identifier(table),
             "final": "FINAL" if collapses else "",
-            "tokens": f"toInt64({' + '.join(sums)})" if sums and not expires else "NULL",
-            "keys": ("count()" if collapses else f"uniqExact({keys})") if compared else "NULL",
-            "checksum": f"sum(cityHash64({keys}))" if compared else "''",
+            "tokens": f"toInt64({' + '.join(sums)})" if sums and not passing else "NULL",
+            "keys": ("count()" if collapses else f"uniqExactIf(({keys}), {only or 1})") if compared else "NULL",
+            "checksum": f"sumIf(cityHash64({keys}), {only or 1})" if compared else "''",
         }
         ((rows, tokens, number, checksum),) = answer(client, "backup_totals", None, slots).rows
         found.append(
-            Totals(table, int(rows), None if tokens is None else int(tokens), None if number is None else int(number), checksum, bool(expires), size)
+            Totals(table, int(rows), None if tokens is None else int(tokens), None if number is None else int(number), checksum, passing, size)
         )
     return found
 
@@ -90,7 +95,7 @@ def state(client: Client, number: str) -> Stated:
     drop(client, STATED)
     client.command(
         f"CREATE TABLE {STATED} (number String, began_at DateTime64(3, 'UTC'), package String, name String, rows UInt64, tokens Nullable(Int64), "
-        "keys Nullable(UInt64), checksum String, expires Bool, bytes UInt64) ENGINE = MergeTree ORDER BY name "
+        "keys Nullable(UInt64), checksum String, passing Bool, bytes UInt64) ENGINE = MergeTree ORDER BY name "
         "COMMENT 'What the tables held when tokentrail backup began'"
     )
     ((began,),) = client.query("SELECT toString(now64(3, 'UTC'))").rows
@@ -105,7 +110,7 @@ def stated(client: Client) -> Stated | None:
     there = client.query("SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = {name:String}", {"name": STATED}).rows
     if not there:
         return None
-    columns = "number, toString(began_at), name, rows, tokens, keys, checksum, expires, bytes"
+    columns = "number, toString(began_at), name, rows, tokens, keys, checksum, passing, bytes"
     rows = client.query(f"SELECT {columns} FROM {STATED} ORDER BY began_at, number, name").rows
     if not rows:
         return None
@@ -127,14 +132,16 @@ def compare(stated: Stated, restored: Sequence[Totals], *, busy: bool) -> list[C
 def _compared(before: Totals, after: Totals | None, *, busy: bool) -> Compared:
     if after is None:
         return Compared(before, after, "is not there", good=False)
-    if before.expires:
-        return Compared(before, after, "the same" if before.rows == after.rows else "rows come and expire", good=True)
-    counts = [(before.rows, after.rows, "row"), (before.keys or 0, after.keys or 0, "key")]
+    counts = [(before.keys or 0, after.keys or 0, "key")]
+    if not before.passing:
+        counts.insert(0, (before.rows, after.rows, "row"))
     if not busy:
         counts.append((before.tokens or 0, after.tokens or 0, "token"))
     lacking = [f"{was - now:,} {what}{'s' if was - now > 1 else ''} missing" for was, now, what in counts if now < was]
     if lacking:
         return Compared(before, after, ", ".join(lacking), good=False)
+    if before.passing and after.rows != before.rows:
+        return Compared(before, after, "rows come and go", good=True)
     if after.rows > before.rows:
         return Compared(before, after, f"{after.rows - before.rows:,} more, of the time of the backup", good=True)
     if before.checksum != after.checksum:
@@ -151,10 +158,10 @@ def _row(each: Totals) -> dict[str, object]:
         "tokens": each.tokens,
         "keys": each.keys,
         "checksum": each.checksum,
-        "expires": each.expires,
+        "passing": each.passing,
         "bytes": each.bytes,
     }
 
 
-def _totals(table: str, rows: int, tokens: int | None, keys: int | None, checksum: str, expires: object, size: int) -> Totals:
-    return Totals(table, int(rows), None if tokens is None else int(tokens), None if keys is None else int(keys), checksum, bool(expires), int(size))
+def _totals(table: str, rows: int, tokens: int | None, keys: int | None, checksum: str, passing: object, size: int) -> Totals:
+    return Totals(table, int(rows), None if tokens is None else int(tokens), None if keys is None else int(keys), checksum, bool(passing), int(size))
