@@ -31,7 +31,9 @@ TOTAL = "SELECT sum(calls), sum(input_tokens), sum(output_tokens) FROM usage"
 SECRET = "s3cr3t/of+the'bucket"
 NUMBERS = itertools.count(1)
 SLOW = "40000"
-"""Bytes a second at which these backups take long."""
+"""Bytes a second at which these backups take seconds."""
+ENDLESS = "2000"
+"""Bytes a second of what is killed before its end."""
 
 
 class World:
@@ -331,8 +333,9 @@ def test_keys_of_s3_are_in_the_statement_alone() -> None:
 
 def test_a_killed_server_leaves_no_backup(alone: World, start: Callable[..., ServerProcess]) -> None:
     alone.fill(200)
-    process = alone.begun("backup", "cut", "--bandwidth", SLOW)
+    process = alone.begun("backup", "cut", "--bandwidth", ENDLESS)
     wait_until((alone.data / "backups" / "cut" / "data").exists, "files of the backup", every_s=0.02)
+    assert_one_sentence(alone.run("backup", "other"), "another backup is being made on this server now")
     alone.server.kill()
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
@@ -353,7 +356,6 @@ def test_a_killed_command_leaves_a_whole_backup(alone: World) -> None:
     wait_until(lambda: alone.running("CREATING_BACKUP"), "the state", every_s=0.02)
     process.kill()
     process.communicate()
-    assert_one_sentence(alone.run("backup", "alone"), "another backup is being made on this server now")
     wait_until(lambda: not alone.running("CREATING_BACKUP"), "the state", every_s=0.02)
     assert_one_sentence(alone.run("backup", "alone"), "there is a backup at File('alone') already")
     assert alone.run("restore", "alone", "--into", "copied").code == 0
@@ -366,7 +368,7 @@ def test_a_restore_that_was_broken_off_is_begun_anew(alone: World, start: Callab
     before = alone.client.query(TOTAL).rows
     assert alone.run("backup", "monday").code == 0
     alone.drop()
-    process = alone.begun("restore", "monday", "--bandwidth", SLOW)
+    process = alone.begun("restore", "monday", "--bandwidth", ENDLESS)
     wait_until(lambda: "restore_unfinished" in alone.tables() and alone.running("RESTORING"), "the state", every_s=0.02)
     process.kill()
     process.communicate()
