@@ -18,6 +18,8 @@ COMMANDS = [
     ["sql", "SELEC"],
     ["verify"],
     ["migrate"],
+    ["backup"],
+    ["restore", "nothing"],
     ["quarantine", "list"],
     ["report", "--dsn", "http://no-such-host.invalid/x"],
     ["sql", "SELECT 1", "--dsn", "chdb://{folder}"],

@@ -17,7 +17,7 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.literals import identifier
 from tokentrail.ledger.places import KEPT_SUMS, tables
 
-__all__ = ["LEFT_OUT", "SUMMED", "TABLES", "Columns", "Part", "columns_of"]
+__all__ = ["FOR_A_TIME", "LEFT_OUT", "SUMMED", "TABLES", "Columns", "Part", "columns_of"]
 
 _NUMBERS: Final = 1_000_000
 """So many numbers of a writer are in one row at most."""
@@ -85,6 +85,9 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "usage_landing": _EXPIRES,
 }
 """The tables that an archive does not hold, and why."""
+
+FOR_A_TIME: Final = frozenset({"removing_keys"})
+"""The tables whose rows are of a removal that goes on, and go with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ _COMMANDS = {
     "reconcile": "Compare with a provider's bill, journals and metrics: what differs, why, and its correction.",
     "journal": "What waits on this machine's disk, and ship it.",
     "import": "Take over what something else has recorded: a table of your own, LiteLLM, Langfuse, OpenLLMetry, an exported ledger.",
+    "backup": "Every table of the database as a backup of ClickHouse's, whole or on top of a former one.",
+    "restore": "A database from a backup, compared with what the backup states.",
     "retention": "How long usages are kept, by tenant.",
     "erase": "A tenant out of every table, with a proof.",
     "quarantine": "Events that do not fit the ledger: list them, try them again.",

@@ -95,17 +95,18 @@ def bridge_steps(target: Target) -> list[Step]:
     return [Step(Kind.DEFINITION, each.name, each.text, definition=each) for each in bridge_definitions(target)]
 
 
-def applied_to(client: Client, database: str) -> dict[str, Applied]:
-    """Returns the steps last applied to a database, by name; none if the database does not exist."""
+def applied_to(client: Client, database: str, table: str = "migrations") -> dict[str, Applied]:
+    """Returns the steps last applied to a database, by name; none if the database does not exist. `table`: the table that holds them."""
     columns = client.query(
-        "SELECT name FROM system.columns WHERE database = {database:String} AND table = 'migrations' ORDER BY position", {"database": database}
+        "SELECT name FROM system.columns WHERE database = {database:String} AND table = {table:String} ORDER BY position",
+        {"database": database, "table": table},
     ).rows
     if not columns:
         return {}
     in_place = "in_place" if ("in_place",) in columns else "CAST([] AS Array(String))"
     # of two steps applied in one millisecond the query returns the same one every time
     latest = f"SELECT name, argMax((checksum, cluster, {in_place}), (applied_at, checksum, cluster))"
-    rows = client.query(f"{latest} FROM {identifier(database)}.migrations GROUP BY name ORDER BY name").rows
+    rows = client.query(f"{latest} FROM {identifier(database)}.{identifier(table)} GROUP BY name ORDER BY name").rows
     return {name: Applied(*applied) for name, applied in rows}
 
 

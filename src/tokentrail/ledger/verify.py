@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from tokentrail.clickhouse.client import Client
+from tokentrail.clickhouse.client import ClickHouseError, Client
 from tokentrail.ledger.query import answer
 from tokentrail.ledger.ranges import join, write
 from tokentrail.ledger.rollup import different_days
@@ -135,7 +135,12 @@ class Verification:
 
 
 def verify(client: Client, *, all_writers: bool = True) -> Verification:
-    """Answers all five questions. Reads only; takes some seconds longer if numbers seem absent while records arrive."""
+    """Answers all five questions. Reads only; takes some seconds longer if numbers seem absent while records arrive.
+
+    Raises `ClickHouseError` for a database whose restore was broken off, which proves nothing.
+    """
+    if answer(client, "restore_unfinished").rows:
+        raise ClickHouseError(f"database {client.database} is not wholly restored: run `tokentrail restore` again, it begins anew")
     found = look(client, all_writers=all_writers)
     deadline, pause = time.monotonic() + PATIENCE, 0.1
     while found.absent and time.monotonic() < deadline and _arriving(client):
