@@ -390,8 +390,9 @@ def test_a_restore_that_was_broken_off_is_begun_anew(alone: World, start: Callab
 def test_what_arrives_after_a_restore_was_broken_off_is_not_removed(world: World) -> None:
     world.fill()
     assert world.run("backup", "wednesday").code == 0
-    world.client.command("CREATE TABLE restore_unfinished ENGINE = MergeTree ORDER BY name COMMENT 'File(' AS SELECT * FROM migrations")
     time.sleep(1.1)  # the mark's time has whole seconds
+    world.client.command("CREATE TABLE restore_unfinished ENGINE = MergeTree ORDER BY name COMMENT 'File(' AS SELECT * FROM migrations")
+    time.sleep(1.1)
     world.client.insert_json("usage_landing", [usage(by="w9", seq=1)])
     assert_one_sentence(world.run("restore", "wednesday"), "1 record arrived since, which another one would remove")
     assert world.client.query("SELECT sum(calls) FROM usage").rows == [(21,)]
