@@ -23,7 +23,7 @@
 -- A gap is a pair of numbers that arrived (or 0, or the end) with no number between them. Only writers whose numbers do not simply run from 1 to the
 -- end are expanded into arrays. A bitmap of few numbers returns them in the order in which its parts were merged, so they are sorted before
 -- neighbours are compared.
--- A number that was refused, or is torn, was given like any other: so were those below it.
+-- A number that was refused, or is torn, was given like any other: so were those below it. A closing record itself states how many were given.
 WITH
     heard AS
     (
@@ -57,7 +57,7 @@ SELECT
     refused,
     damaged,
     if(empty(last_seqs), 0, arrayMax(last_seqs)) AS closing,
-    greatest(highest, closing, arrayMax(told)) AS end,
+    greatest(highest, closing, if(empty(last_seqs), arrayMax(told), 0)) AS end,
     notEmpty(last_seqs) AND events = end AND highest = closing AND empty(refused) AND empty(damaged) AS plain,
     if(events = end, [], arrayConcat([toUInt64(0)], arraySort(bitmapToArray(numbers)), [end + 1])) AS fence,
     arrayFilter((low, high) -> high > low + 1, arrayPopBack(fence), arrayPopFront(fence)) AS gap_after,
