@@ -220,8 +220,8 @@ class Stage:
         return sum(len(numbers_in(writer["refused"]) | numbers_in(writer["damaged"])) for writer in writers)
 
     def numbers_named(self, service: str) -> set[int]:
-        """Returns the numbers of one service that `verify` names as refused or damaged."""
-        writers = [writer for writer in self.verify()["writers"] if writer["service_name"] == service]
+        """Returns the numbers of one service that `verify` names as refused or damaged; of a writer whose header was destroyed no service is known."""
+        writers = [writer for writer in self.verify()["writers"] if writer["service_name"] in (service, "")]
         return {number for writer in writers for named in (writer["refused"], writer["damaged"]) for number in numbers_in(named)}
 
     def prove(self, *, expected: Callable[[str], bool] = lambda _finding: False) -> None:
