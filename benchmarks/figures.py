@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "journal_append.py": ([], ["--appends", "200", "--events", "200"]),
     "pages.py": ([], ["--rows", "3000", "--rounds", "1"]),
     "pipeline.py": ([], ["--events", "200", "--direct"]),
+    "proof.py": ([], ["--records", "200", "--rounds", "1"]),
     "report_query.py": ([], ["--rows", "20000", "--rounds", "1"]),
     "life.py": ([], ["--usages", "2000"]),
     "reconcile.py": (["--rows", "10000000"], ["--rows", "3000"]),

@@ -220,7 +220,7 @@ class Stage:
         return sum(len(numbers_in(writer["refused"]) | numbers_in(writer["damaged"])) for writer in writers)
 
     def numbers_named(self, service: str) -> set[int]:
-        """Returns the numbers of one service that `verify` names as refused or damaged; of a writer whose header was destroyed no service is known."""
+        """Returns the numbers of one service that `verify` names as refused or damaged; without a header no service is known."""
         writers = [writer for writer in self.verify()["writers"] if writer["service_name"] in (service, "")]
         return {number for writer in writers for named in (writer["refused"], writer["damaged"]) for number in numbers_in(named)}
 

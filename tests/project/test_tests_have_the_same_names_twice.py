@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,8 @@ def names(path: Path) -> list[str]:
         "--rootdir",
         str(path.parent),
     ]
-    found = subprocess.run([*program, "-c", "/dev/null", str(path)], check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    plain = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    found = subprocess.run([*program, "-c", "/dev/null", str(path)], check=False, cwd=ROOT, capture_output=True, text=True, timeout=120, env=plain)
     assert found.returncode == 0, found.stdout + found.stderr
     return [line for line in found.stdout.splitlines() if "::" in line]
 
