@@ -16,12 +16,15 @@ from backports import zstd
 from clickhouse_cityhash.cityhash import CityHash128
 
 from tests.support.embedded import ask, connected, read_everything
+from tests.support.journal import usage
 from tests.support.processes import peak_kib
-from tokentrail.embedded import exchange, frames, front, listener
+from tokentrail.embedded import exchange, frames, front, listener, otlp_density
 from tokentrail.embedded.errors import EngineError
 from tokentrail.embedded.exchange import Exchange
 from tokentrail.embedded.listener import Listener, bind
 from tokentrail.embedded.server import Addresses
+from tokentrail.journal import otlp
+from tokentrail.journal.records import Header, encode
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 ZEROS = bytes(16 << 20)
@@ -88,6 +91,25 @@ def test_too_many_rows_are_413(server: Addresses, what: str) -> None:
     reply = ask(server.otlp, "POST", f"/v1/{signal}", body, PROTOBUF)
     assert reply.status == 413, reply.body
     assert peak_kib(server.pid) - before < 200 << 10
+
+
+def test_a_usual_request_is_not_searched_for_empty_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search would take more than half of what a record costs `serve`: it is only for a request that has enough small bytes."""
+    sizes: list[int] = []
+
+    class Pattern:
+        def finditer(self, body: bytes) -> Iterator[object]:
+            sizes.append(len(body))
+            return iter(())
+
+    monkeypatch.setattr(otlp_density, "_TINY", Pattern())
+    header, recorded = Header(writer_id="0" * 32, created=1, first_seq=1, resource={"service.name": "shop"}), usage(1)
+    record = otlp.log_record(recorded, encode(recorded), 1, header.writer_id)
+    usual = otlp.request(header, [record] * ((2 * otlp_density.MOST_TINY + (1 << 20)) // len(record)))
+    otlp_density.check_density(usual, is_json=False)
+    assert not sizes
+    otlp_density.check_density(DENSE["records"], is_json=False)
+    assert sizes == [len(DENSE["records"])]
 
 
 def test_many_empty_parts_in_json_are_413(server: Addresses) -> None:

@@ -19,12 +19,20 @@ MOST_REPEATED: Final = 512 << 20
 # The tag of a length-delimited field (1 to 15, which is all that OTLP has), then a length up to 8; both also spelt longer than they need.
 _TINY: Final = re.compile(rb"(?:[\x0a\x12\x1a\x22\x2a\x32\x3a\x42\x4a\x52\x5a\x62\x6a\x72\x7a]|[\x8a\x92\x9a\xa2\xaa\xb2\xba\xc2\xca\xd2\xda\xe2\xea\xf2\xfa]\x80*\x00)(?:[\x00-\x08]|[\x80-\x88]\x80*\x00)")  # fmt: skip  # noqa: E501
 
+_SMALL: Final = bytes(range(9))
+"""The lengths up to 8; a longer spelling of a length ends with a zero byte, too."""
+
 
 def check_density(body: bytes, *, is_json: bool) -> None:
     """Raises OverflowError for a body of too many small messages, before it is parsed; short texts are counted as messages too."""
     if len(body) <= 2 * MOST_TINY:
         return
-    packed = body.count(b"{") + body.count(b"[") if is_json else sum(1 for _ in islice(_TINY.finditer(body), MOST_TINY + 1))
+    if is_json:
+        packed = body.count(b"{") + body.count(b"[")
+    else:
+        # each such message has one of nine bytes: a look for them takes 2 µs a record, and the search 25 (measured, 8,000 usages in 9.7 MB)
+        small = len(body) - len(body.translate(None, _SMALL))
+        packed = small if small <= MOST_TINY else sum(1 for _ in islice(_TINY.finditer(body), MOST_TINY + 1))
     if packed > MOST_TINY:
         raise OverflowError(f"it has more than {MOST_TINY} parts: send smaller batches")
 
