@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote
 
-from tokentrail.semconv import ENVIRONMENT, SERVICE_NAME
+from tokentrail.semconv import ENVIRONMENT, FORMER_ENVIRONMENT, SERVICE_NAME
 
 __all__ = ["NAMED", "PARSERS", "READERS", "Fsync", "parse_fsync"]
 
-NAMED: Final = (SERVICE_NAME, ENVIRONMENT, "deployment.environment")
+NAMED: Final = (SERVICE_NAME, ENVIRONMENT, FORMER_ENVIRONMENT)
 """Resource attributes that have a setting of their own."""
 
 Fsync: TypeAlias = Literal["never", "always"] | int

@@ -60,11 +60,17 @@ CACHE_WRITE_1H_TOKENS: Final = "tokentrail.usage.cache_write_1h.input_tokens"
 
 ENDED: Final = "tokentrail.ended"
 
+# --- a failed attempt that is followed by another: an event of the span around them ---------------------------------------------------------------
+EVENT_RETRY: Final = "tokentrail.retry"
+ATTEMPT: Final = "tokentrail.attempt"
+RETRY_DELAY: Final = "tokentrail.retry.delay"
+
 # --- resource -----------------------------------------------------------------------------------------------------------------------------------
 SERVICE_NAME: Final = "service.name"
 SERVICE_VERSION: Final = "service.version"
 SERVICE_INSTANCE_ID: Final = "service.instance.id"
 ENVIRONMENT: Final = "deployment.environment.name"
+FORMER_ENVIRONMENT: Final = "deployment.environment"
 HOST_NAME: Final = "host.name"
 PROCESS_PID: Final = "process.pid"
 

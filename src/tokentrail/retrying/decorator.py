@@ -9,8 +9,9 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast, overload
+from typing import Any, TypeVar, cast, overload
 
+from tokentrail import semconv
 from tokentrail.callables import is_coroutine_function
 from tokentrail.frames import passed_over
 from tokentrail.process.diagnostics import log
@@ -20,7 +21,6 @@ from tokentrail.retrying.transient import is_transient, retry_after_of, status_o
 __all__ = ["retry"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-EVENT: Final = "tokentrail.retry"
 
 
 class _Retry:
@@ -80,8 +80,8 @@ class _Attempts:
         kind = type(error).__qualname__
         try:
             kind = str(status_of(error) or kind)
-            facts: dict[str, Any] = {"tokentrail.attempt": self._failed, "tokentrail.retry.delay": round(delay, 3), "error.type": kind}
-            trace.get_current_span().add_event(EVENT, facts)
+            facts: dict[str, Any] = {semconv.ATTEMPT: self._failed, semconv.RETRY_DELAY: round(delay, 3), semconv.ERROR_TYPE: kind}
+            trace.get_current_span().add_event(semconv.EVENT_RETRY, facts)
         except Exception as failure:  # of a span processor, or of an attribute of the error's
             log(logging.DEBUG, "tokentrail: the event of a retry: %s", type(failure).__name__)
         log(
