@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import random
 
-from tests.support.ledger_rows import Land, claimed, closing, refused, usage, writer
+import pytest
+
+from tests.support.ledger_rows import Land, Row, claimed, closing, refused, usage, writer
 from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.verify import Writer, verify
@@ -122,5 +124,13 @@ def test_a_record_in_quarantine_has_arrived(land: Land, database: Client) -> Non
 
 
 def test_an_absurd_number_is_a_gap_and_not_a_crash(land: Land, database: Client) -> None:
-    land(usage(seq=1), usage(seq=2, attributes={semconv.SEQ: 2**63}))
-    assert verify_only_writer(database).missing == f"2-{2**63 - 1}"
+    land(usage(seq=1), usage(seq=2, attributes={semconv.SEQ: 10**15 - 1}))
+    assert verify_only_writer(database).missing == f"2-{10**15 - 2}"
+
+
+@pytest.mark.parametrize("record", [usage(seq=2, attributes={semconv.SEQ: 2**63}), closing(2**64 - 1), refused([[2, 10**18]])])
+def test_a_number_that_no_writer_reaches_is_no_gap_but_a_record_to_look_at(land: Land, database: Client, record: Row) -> None:
+    land(usage(seq=1), record)
+    assert verify_only_writer(database).missing == ""
+    (finding,) = verify(database).findings
+    assert "quarantine" in finding
