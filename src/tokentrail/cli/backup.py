@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import uuid
@@ -15,6 +14,7 @@ from tokentrail.backups.place import Keys, Place, PlaceError, parse, parse_keys
 from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import print_table
+from tokentrail.cli.stdout import as_json_text, say
 from tokentrail.cli.working import working
 from tokentrail.wording import counted
 
@@ -58,7 +58,7 @@ def command(*, to: str | None, base: str | None, bandwidth: int | None, as_json:
         made = back_up(client, where, keys, number=str(uuid.uuid4()), base=former, bandwidth=bandwidth or 0, began=begun.append)
         seconds = time.monotonic() - began
     if as_json:
-        click.echo(json.dumps(_as_dict(made, where, former, seconds), indent=2))
+        say(as_json_text(_as_dict(made, where, former, seconds), indent=2))
         return
     _show(made, where, former)
 
@@ -100,4 +100,4 @@ def _show(made: Backup, place: Place, base: Place | None) -> None:
     print_table(["table", "rows", "tokens", "keys", "bytes"], rows, title="kept", counts=["rows", "tokens", "keys", "bytes"])
     kept = f"{counted(len(totals), 'table')}, {counted(sum(each.rows for each in totals), 'row')}, {counted(made.done.bytes, 'byte')}"
     own = f", {made.done.written:,} of them here and the rest in {base.shown}" if base else ""
-    click.echo(f"{place.shown}: {kept} in {counted(made.done.files, 'file')}{own}")
+    say(f"{place.shown}: {kept} in {counted(made.done.files, 'file')}{own}")

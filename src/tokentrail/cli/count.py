@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from tokentrail.cli.stdout import as_json_text, say
 from tokentrail.counting import count_tokens, vocabularies
 from tokentrail.counting.tokenizers import BYTES_RULE, choose
 from tokentrail.wording import of_number
@@ -60,11 +61,10 @@ def command(*, file: str, model: str, provider: str, messages: bool, download: b
     tokens = count_tokens(_messages(file, text) if messages else text, model=model, provider=provider, download=download or None)
     wanted = choose(model, provider).vocabulary
     if wanted is not None and tokens.tokenizer == BYTES_RULE:
-        click.echo(f"tokentrail: {vocabularies.problem(wanted)}", err=True)
+        say(f"tokentrail: {vocabularies.problem(wanted)}", err=True)
     if as_json:
         answer = {"tokens": int(tokens), "tokenizer": tokens.tokenizer, "exact": tokens.exact, "source": tokens.source.value, "model": model}
-        json.dump(answer | {"characters": len(text)}, sys.stdout)
-        click.echo()
+        say(as_json_text(answer | {"characters": len(text)}))
     else:
         how = "the model's own tokenizer" if tokens.exact else "an estimate"
-        click.echo(f"{int(tokens)} {of_number(tokens, 'token')} by {tokens.tokenizer}, {how}")
+        say(f"{int(tokens)} {of_number(tokens, 'token')} by {tokens.tokenizer}, {how}")

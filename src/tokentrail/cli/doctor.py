@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from tokentrail.clickhouse.client import DEFAULT_DSN
 
 if TYPE_CHECKING:
     from tokentrail.doctor.finding import Finding
+from tokentrail.cli.stdout import as_json_text, say
 
 __all__ = ["command"]
 
@@ -74,5 +74,5 @@ def command(dsn: str, sdks: tuple[str, ...], as_json: bool, application: tuple[s
             mark = click.style(f"{finding.state:5}", fg=_COLOURS[finding.state])
             click.echo(f"{mark} {shown(finding.what)}: {shown(finding.sentence)}", color=False if os.environ.get("NO_COLOR") else None)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        say(as_json_text([asdict(finding) for finding in findings], indent=2))
     click.get_current_context().exit(1 if any(finding.state == "wrong" for finding in findings) else 0)

@@ -19,7 +19,7 @@ from tokentrail.cli.errors import Misuse
 from tokentrail.cli.filters import range_options
 from tokentrail.cli.output import harmless
 from tokentrail.cli.paths import NamedPath
-from tokentrail.cli.stdout import is_terminal, write_bytes
+from tokentrail.cli.stdout import is_terminal, say, write_bytes
 from tokentrail.cli.suggest import Group
 from tokentrail.deploy.collector import FILES, config_folder, gateway_url
 from tokentrail.ledger.query import answer
@@ -74,11 +74,11 @@ def collector(folder: Path, force: bool) -> None:
     except OSError as error:
         raise Misuse(f"{error.filename or folder} cannot be written: {error.strerror or error}.") from None
     for name, state in states.items():
-        click.echo(f"{state}  {folder / name}")
+        say(f"{state}  {folder / name}")
     click.echo("\nnext:")
-    click.echo(f"  otelcol-contrib --config {shlex.quote(str(folder / 'gateway.yaml'))}")
-    click.echo(f"  export OTEL_EXPORTER_OTLP_ENDPOINT={gateway_url()}   # for the services on the same host")
-    click.echo(f"\n{folder / 'README.md'} names the variables that lead the gateway to your ClickHouse.")
+    say(f"  otelcol-contrib --config {shlex.quote(str(folder / 'gateway.yaml'))}")
+    say(f"  export OTEL_EXPORTER_OTLP_ENDPOINT={gateway_url()}   # for the services on the same host")
+    say(f"\n{folder / 'README.md'} names the variables that lead the gateway to your ClickHouse.")
 
 
 def _write_files(folder: Path, contents: dict[str, bytes], *, force: bool) -> dict[str, str]:
@@ -144,10 +144,10 @@ def focus_command(
         write_bytes(harmless(data, in_json=False) if is_terminal() else data)
     else:
         number = _put(file, kind, version, found)
-        click.echo(f"{file}: {counted(number, 'charge')}, FOCUS {version}")
+        say(f"{file}: {counted(number, 'charge')}, FOCUS {version}")
     unpriced = sum(row["unpriced_calls"] for row in costs)
     if unpriced:
-        click.echo(f"{counted(unpriced, 'call')} without a price {of_number(unpriced, 'is', 'are')} in no charge: tokentrail query prices", err=True)
+        say(f"{counted(unpriced, 'call')} without a price {of_number(unpriced, 'is', 'are')} in no charge: tokentrail query prices", err=True)
 
 
 focus_command.name = "focus"

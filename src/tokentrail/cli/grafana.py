@@ -9,6 +9,7 @@ import click
 
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.paths import NamedPath
+from tokentrail.cli.stdout import say
 from tokentrail.cli.suggest import Group
 from tokentrail.grafana.files import FolderError, write
 
@@ -42,8 +43,8 @@ def export(folder: Path) -> None:
     except FolderError as error:
         raise Misuse(f"{error}.") from None
     for path in paths:
-        click.echo(f"wrote  {path}")
+        say(f"wrote  {path}")
     click.echo("\nnext:")
     click.echo("  grafana cli plugins install grafana-clickhouse-datasource")
-    click.echo(f"  cp -r {shlex.quote(str(folder / 'provisioning'))}/. /etc/grafana/provisioning/")
+    say(f"  cp -r {shlex.quote(str(folder / 'provisioning'))}/. /etc/grafana/provisioning/")
     click.echo("\nprovisioning/datasources/tokentrail.yaml names the ClickHouse server; TOKENTRAIL_GRAFANA_PASSWORD is its user's password.")

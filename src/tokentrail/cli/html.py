@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from tokentrail.cli.address import opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.paths import NamedPath
+from tokentrail.cli.stdout import say
 
 __all__ = ["html_option", "write_html"]
 
@@ -47,4 +48,4 @@ def write_html(dsn: str, path: Path, **selected: Any) -> None:
             size = write_report(client, path, Selection(**selected))
     except OSError as error:
         raise Misuse(f"{path} cannot be written: {error.strerror or error}.") from None
-    click.echo(f"wrote {path} ({size / 1000:,.0f} kB)")
+    say(f"wrote {path} ({size / 1000:,.0f} kB)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
@@ -13,6 +12,7 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.backup import bandwidth_option, keys_given, place_given
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.output import print_table
+from tokentrail.cli.stdout import as_json_text, say
 from tokentrail.cli.working import working
 from tokentrail.clickhouse.dsn import DsnError, parse_dsn
 from tokentrail.clickhouse.migrate import Kind
@@ -58,10 +58,10 @@ def command(*, place: str, into: str | None, bandwidth: int | None, as_json: boo
         with opened(dsn, create=True) as client, working("restoring", lambda: begun[-1] if begun else ""):
             done = restore(client, where, keys, backed_up=backed_up, into=database, bandwidth=bandwidth or 0, began=begun.append)
     except KeyboardInterrupt:
-        click.echo(f"interrupted: database {database} is not whole; run `tokentrail restore` again, it begins anew", err=True)
+        say(f"interrupted: database {database} is not whole; run `tokentrail restore` again, it begins anew", err=True)
         raise
     if as_json:
-        click.echo(json.dumps(_as_dict(done, where, database), indent=2))
+        say(as_json_text(_as_dict(done, where, database), indent=2))
     else:
         _show(done, where, database)
     sys.exit(0 if done.good else 1)
@@ -95,7 +95,7 @@ def _as_dict(done: Restored, place: Place, database: str) -> dict[str, object]:
 def _show(done: Restored, place: Place, database: str) -> None:
     compared = done.compared
     if compared is None:
-        click.echo(f"{place.shown} was not made by `tokentrail backup` and states no totals: nothing was compared")
+        say(f"{place.shown} was not made by `tokentrail backup` and states no totals: nothing was compared")
     else:
         rows = [
             [
@@ -115,10 +115,10 @@ def _show(done: Restored, place: Place, database: str) -> None:
         click.echo("a former restore had been broken off: it was begun anew")
     migrations = sum(step.kind is Kind.MIGRATION for step in done.steps)
     if migrations:
-        click.echo(f"the backup is of a former version: {counted(migrations, 'migration')} applied")
+        say(f"the backup is of a former version: {counted(migrations, 'migration')} applied")
     if len(done.steps) > migrations:
-        click.echo(f"{counted(len(done.steps) - migrations, 'view')} put in place")
-    click.echo(f"{place.shown}: database {database}, {counted(done.done.files, 'file')}, {counted(done.done.bytes, 'byte')}")
+        say(f"{counted(len(done.steps) - migrations, 'view')} put in place")
+    say(f"{place.shown}: database {database}, {counted(done.done.files, 'file')}, {counted(done.done.bytes, 'byte')}")
     if differing := sum(not each.good for each in compared or ()):
-        click.echo(f"✗ {counted(differing, 'table')} {of_number(differing, 'differs', 'differ')} from what the backup states")
-    click.echo(f"now run `tokentrail verify` on database {database}, which proves that nothing is missing")
+        say(f"✗ {counted(differing, 'table')} {of_number(differing, 'differs', 'differ')} from what the backup states")
+    say(f"now run `tokentrail verify` on database {database}, which proves that nothing is missing")

@@ -15,6 +15,7 @@ from tokentrail.cli.paths import NamedPath
 if TYPE_CHECKING:
     from tokentrail.embedded.access import Access
     from tokentrail.embedded.server import Addresses
+from tokentrail.cli.stdout import say
 
 __all__ = ["command"]
 
@@ -120,7 +121,7 @@ def _password(file: Path | None) -> str:
 
 def _warn(addresses: Addresses) -> None:
     ports = " and ".join(url.partition("//")[2] for url in (addresses.http, addresses.otlp))
-    click.echo(
+    say(
         f"Warning: whoever reaches {ports} and has the password reads and writes all data here, with the rights of this user, and there is no TLS: "
         "password and data cross the network readable. Use it in a network of your own, or put a proxy with TLS before it.",
         err=True,
@@ -134,14 +135,14 @@ def _announce(access: Access, addresses: Addresses) -> None:
     dsn = "" if default else f" --dsn {addresses.dsn}"
     endpoint = "" if default else f"OTEL_EXPORTER_OTLP_ENDPOINT={addresses.otlp} "
     who = f"user {access.user}, with the password" if access.password else "any user, no password"
-    click.echo(f"ClickHouse  {addresses.http}   database tokentrail, {who}")
-    click.echo(f"OTLP/HTTP   {addresses.otlp}   logs, traces, metrics (protobuf or JSON)")
-    click.echo(f"dashboard   {addresses.http}/dashboard")
-    click.echo(f"data        {addresses.data}")
+    say(f"ClickHouse  {addresses.http}   database tokentrail, {who}")
+    say(f"OTLP/HTTP   {addresses.otlp}   logs, traces, metrics (protobuf or JSON)")
+    say(f"dashboard   {addresses.http}/dashboard")
+    say(f"data        {addresses.data}")
     click.echo()
-    click.echo(f"next        {endpoint}python your_service.py")
-    click.echo(f"            tokentrail report{dsn} --by tenant_id,model")
+    say(f"next        {endpoint}python your_service.py")
+    say(f"            tokentrail report{dsn} --by tenant_id,model")
     if access.password:
-        click.echo(f"            with the password: http://{access.user}:…@ in ClickHouse's address, and for OTLP")
+        say(f"            with the password: http://{access.user}:…@ in ClickHouse's address, and for OTLP")
         click.echo("            OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20…")
     click.echo("            Ctrl-C stops it")

@@ -12,7 +12,7 @@ from tokentrail.cli.address import dsn_option, opened
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.json_flag import json_flag, json_if_asked
 from tokentrail.cli.output import FORMATS, echo_batches, echo_beside, limit_option
-from tokentrail.cli.stdout import refuse_binary, write_bytes
+from tokentrail.cli.stdout import refuse_binary, say, write_bytes
 from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import Client
 from tokentrail.clickhouse.errors import READONLY, ClickHouseError
@@ -96,7 +96,7 @@ def _run(client: Client, text: str, *, write: bool, output_format: str, limit: i
         elif batches is not None and batches.columns:
             echo_batches(batches.columns, batches, output_format, limit=limit)
             if beside:
-                click.echo(f"… {' and '.join(beside)} are not among the rows: a table shows them, and FORMAT JSON in the statement too", err=True)
+                say(f"… {' and '.join(beside)} are not among the rows: a table shows them, and FORMAT JSON in the statement too", err=True)
 
 
 def _names_format(text: str) -> bool:
