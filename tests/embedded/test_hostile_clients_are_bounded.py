@@ -102,7 +102,7 @@ def test_a_usual_request_is_not_searched_for_empty_parts(monkeypatch: pytest.Mon
             sizes.append(len(body))
             return iter(())
 
-    monkeypatch.setattr(otlp_density, "_TINY", Pattern())
+    monkeypatch.setattr(otlp_density, "TINY", Pattern())
     header, recorded = Header(writer_id="0" * 32, created=1, first_seq=1, resource={"service.name": "shop"}), usage(1)
     record = otlp.log_record(recorded, encode(recorded), 1, header.writer_id)
     usual = otlp.request(header, [record] * ((2 * otlp_density.MOST_TINY + (1 << 20)) // len(record)))
