@@ -14,7 +14,7 @@ GIVEN = {
     "errors.py": "goes through `filled`, which does",
     "working.py": "goes through `shown` itself",
     "rollup.py": "numbers alone, behind a carriage return",
-    "archive.py": "the manifest, written by `as_json_text`",
+    "archive.py": "the manifest that was just written: names of our tables, numbers, checksums",
     "check.py": "a page of the package",
     "query.py": "a page of the package",
     "doctor.py": "each part through `shown`; the mark has a colour",

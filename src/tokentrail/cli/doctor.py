@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from tokentrail.cli.errors import Misuse
+from tokentrail.cli.stdout import as_json_text, say
 from tokentrail.cli.tables import shown
 from tokentrail.cli.working import working
 from tokentrail.clickhouse.client import DEFAULT_DSN
 
 if TYPE_CHECKING:
     from tokentrail.doctor.finding import Finding
-from tokentrail.cli.stdout import as_json_text, say
 
 __all__ = ["command"]
 
