@@ -11,11 +11,11 @@ import click
 
 from tokentrail.cli.errors import Misuse
 from tokentrail.cli.paths import NamedPath
+from tokentrail.cli.stdout import say
 
 if TYPE_CHECKING:
     from tokentrail.embedded.access import Access
     from tokentrail.embedded.server import Addresses
-from tokentrail.cli.stdout import say
 
 __all__ = ["command"]
 
