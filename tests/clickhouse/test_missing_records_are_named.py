@@ -61,7 +61,7 @@ def test_a_writer_that_wrote_nothing_is_complete(land: Land, database: Client) -
 
 
 def test_refused_and_damaged_numbers_are_not_missing_but_named(land: Land, database: Client) -> None:
-    land(usage(seq=1), usage(seq=5), refused("2-3"), refused("2-3"), closing(6, damaged="4,6-6", closed_by="w9"))
+    land(usage(seq=1), usage(seq=5), refused("2-3"), refused("2-3", damaged=False), closing(6, damaged="4,6-6", closed_by="w9"))
     found = verify_only_writer(database)
     assert (found.state, found.missing, found.refused, found.damaged, found.closed_by) == ("complete", "", "2-3", "4,6", [writer("w9")])
     assert len(verify(database).findings) == 2
