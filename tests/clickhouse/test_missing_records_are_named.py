@@ -123,6 +123,12 @@ def test_a_record_in_quarantine_has_arrived(land: Land, database: Client) -> Non
     assert len(verify(database).findings) == 1
 
 
+@pytest.mark.parametrize("named", ["", "A" * 32, "w1"])
+def test_a_record_without_a_writers_name_is_of_no_process(land: Land, database: Client, named: str) -> None:
+    land(usage(seq=1), usage(seq=2, attributes={semconv.WRITER_ID: named}), closing(1))
+    assert (verify_only_writer(database).writer_id, verify_only_writer(database).state) == (writer("w1"), "complete")
+
+
 def test_an_absurd_number_is_a_gap_and_not_a_crash(land: Land, database: Client) -> None:
     land(usage(seq=1), usage(seq=2, attributes={semconv.SEQ: 10**15 - 1}))
     assert verify_only_writer(database).missing == f"2-{10**15 - 2}"
