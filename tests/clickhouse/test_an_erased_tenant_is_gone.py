@@ -127,6 +127,14 @@ def test_old_records_that_arrive_again_are_heard_and_not_taken(land: Land, datab
     assert verify(database).findings == []
 
 
+def test_old_records_that_arrive_for_the_first_time_are_not_lost(land: Land, database: Client) -> None:
+    land(*records())
+    erase(database, "acme", "why")
+    land(usage(by="late", seq=1, tenant="acme"), usage(by="late", seq=2, tenant="beta"), closing(2, by="late"))
+    (found,) = [each for each in verify(database).writers if each.writer_id == writer("late")]
+    assert (found.state, found.lost_calls) == ("complete", "")
+
+
 def test_what_is_spent_after_the_erasure_counts(land: Land, database: Client) -> None:
     land(*records())
     erase(database, "acme", "why")
