@@ -25,8 +25,8 @@ SELECT toDateTime64('2026-08-01 00:00:00', 9, 'UTC') + number * 7 AS key_ts, rei
 FROM numbers({usages})
 """
 HEARD = """
-INSERT INTO deliveries (writer_id, seqs, calls, quarantined, last_seqs, first_heard, last_heard)
-SELECT writer_id, groupBitmapState(seq), groupBitmapState(call), groupBitmapStateIf(seq, false), [max(seq)], now64(3), now64(3)
+INSERT INTO deliveries (writer_id, seqs, calls, quarantined, statements, first_heard, last_heard)
+SELECT writer_id, groupBitmapState(seq), groupBitmapState(call), groupBitmapStateIf(seq, false), [('closing', max(seq), '', '', '')], now64(3), now64(3)
 FROM usage_ledger GROUP BY writer_id
 """
 STEP = """

@@ -34,7 +34,7 @@ from tokentrail.journal.shipper import Shipper
 from tokentrail.settings import Settings
 
 VIEW = "usage_to_deliveries"
-CHECKS = re.compile(r"groupBitmapStateIf\(\s*seq \* 4096.*?\) AS checks,", re.DOTALL)
+CHECKS = re.compile(r"groupBitmapStateIf\(\s*seq \* 1024.*?\) AS seq_checks,", re.DOTALL)
 DAYS = 3
 
 

@@ -19,7 +19,7 @@ from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.query import answer, read
 from tokentrail.ledger.verify import verify
 
-COUNTED = re.compile(r"groupBitmapState\(\s*(seq \* 4096 \+ .*?, 4095\))\)", re.DOTALL)
+COUNTED = re.compile(r"groupBitmapState\(\s*(seq \* 1024 \+ .*?, 1023\))\)", re.DOTALL)
 """The number and check of a row, as the query compared_rows reads them from the ledger."""
 
 
@@ -29,9 +29,9 @@ def hear(client: Client, parts: int = 30) -> None:
     if stated is None:
         raise SystemExit("compared_rows no longer has the check of a row as this benchmark knows it")
     client.command(f"""
-        INSERT INTO deliveries (writer_id, seqs, calls, checks, last_seqs, first_heard, last_heard, service_name)
+        INSERT INTO deliveries (writer_id, seqs, calls, seq_checks, statements, first_heard, last_heard, service_name)
         SELECT writer_id, groupBitmapState(seq), groupBitmapState(call), groupBitmapState({stated[1]}),
-            [toUInt64(max(max(seq)) OVER (PARTITION BY writer_id))], min(arrived_at), max(arrived_at), 'service'
+            [('closing', max(max(seq)) OVER (PARTITION BY writer_id), '', '', '')], min(arrived_at), max(arrived_at), 'service'
         FROM usage_ledger GROUP BY writer_id, toDate(key_ts) AS day ORDER BY day LIMIT {parts * 50}""")
 
 

@@ -14,6 +14,7 @@ from tokentrail.clickhouse.client import ClickHouseError, Client, connect
 from tokentrail.clickhouse.migrate import migrate, plan
 from tokentrail.clickhouse.sqlfiles import Target
 from tokentrail.ledger.erasure import erase
+from tokentrail.ledger.query import answer
 from tokentrail.ledger.report import report
 from tokentrail.ledger.rollup import refresh
 from tokentrail.ledger.verify import verify
@@ -28,8 +29,7 @@ HELD = {
     "quarantine": "SELECT * EXCEPT (arrived_at, version) FROM quarantine FINAL ORDER BY ALL",
     "what was heard": (
         "SELECT writer_id, bitmapToArray(groupBitmapMergeState(seqs)), bitmapToArray(groupBitmapMergeState(calls)),"
-        " bitmapToArray(groupBitmapMergeState(quarantined)), arraySort(groupUniqArrayArray(refused)), arraySort(groupUniqArrayArray(last_seqs)),"
-        " max(service_name), max(host_name) FROM deliveries GROUP BY writer_id ORDER BY writer_id"
+        " bitmapToArray(groupBitmapMergeState(quarantined)), max(service_name), max(host_name) FROM deliveries GROUP BY writer_id ORDER BY writer_id"
     ),
     "sums by day": "SELECT * EXCEPT is_priced FROM usage_daily ORDER BY ALL",
     "tables and views": (
@@ -59,7 +59,7 @@ def answers(client: Client) -> dict[str, Any]:
     assert refresh(client).built
     proof = verify(client)
     found: dict[str, Any] = {name: client.query(sql).rows for name, sql in HELD.items()}
-    found |= {"verify": (proof.findings, proof.balance, proof.completed, len(proof.conflicts))}
+    found |= {"writers": answer(client, "writers").rows, "verify": (proof.findings, proof.balance, proof.completed, len(proof.conflicts))}
     return found | {"report": report(client, ["tenant_id", "operation_name", "day"])}
 
 

@@ -174,8 +174,8 @@ def test_the_statement_balances(filled: Client) -> None:
 
 def test_records_from_before_there_were_checks_are_not_accused(land: Land, database: Client) -> None:
     land(*(usage(seq=seq, content=str(seq)) for seq in range(1, 6)))
-    alter(database, "deliveries", "checks = initializeAggregation('groupBitmapState', toUInt64(0))", "1")
-    database.command("ALTER TABLE deliveries CLEAR COLUMN checks SETTINGS mutations_sync = 2")
+    alter(database, "deliveries", "seq_checks = initializeAggregation('groupBitmapState', toUInt64(0))", "1")
+    database.command("ALTER TABLE deliveries CLEAR COLUMN seq_checks SETTINGS mutations_sync = 2")
     alter(database, "usage_ledger", "input_tokens = 1000", "seq = 2")
     assert of(database).ok
     land(*(usage(seq=seq, content=str(seq)) for seq in range(6, 9)))
@@ -193,8 +193,8 @@ def test_the_check_stays_the_same() -> None:
 def test_a_stored_check_is_the_same_for_ever(land: Land, database: Client) -> None:
     """With another hash every row that is stored by now would seem altered."""
     land(usage(seq=1), usage(seq=2, input_tokens=None, tenant="ä", source="estimated"))
-    stored = database.query("SELECT arraySort(bitmapToArray(groupBitmapMergeState(checks))) FROM deliveries").rows
-    assert stored == [([4096 + 1011, 2 * 4096 + 734],)]
+    stored = database.query("SELECT arraySort(bitmapToArray(groupBitmapMergeState(seq_checks))) FROM deliveries").rows
+    assert stored == [([1024 + 1011, 2 * 1024 + 734],)]
 
 
 def test_what_was_removed_on_purpose_is_in_the_statement(land: Land, database: Client) -> None:

@@ -6,8 +6,8 @@ Five questions:
   by the writer or its adopter.
 - Are all records that arrived still there? The ledger drops copies and replaces completed records, so the number of its rows proves nothing. The
   *identities* prove it: for an automatic key the writer and call number (two bitmaps that must be equal), for a claimed key its hash.
-- Do the rows count what arrived? Beside each number that arrived 12 bits of a hash are kept of what the record counts (tenant, operation, provider,
-  models, service, every count, key): of 4,096 altered rows one is not seen, nor is a change of what the hash does not have (times, durations, sizes,
+- Do the rows count what arrived? Beside each number that arrived 10 bits of a hash are kept of what the record counts (tenant, operation, provider,
+  models, service, every count, key): of 1,024 altered rows one is not seen, nor is a change of what the hash does not have (times, durations, sizes,
   trace, metadata), nor one by a person who changes the table `deliveries` accordingly. Records in quarantine are compared with their own hash.
 - Do records state different numbers for one claimed key?
 - Are the sums by day those of the ledger?

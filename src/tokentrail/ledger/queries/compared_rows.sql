@@ -7,7 +7,7 @@
 -- column: added | Numbers of rows that never arrived, sorted
 --
 -- An automatic key's identity is its writer and call number, whichever record of the call won, so the two bitmaps of calls must be equal, but for what
--- was removed on purpose. Each row's number and check must be among those heard. Of 4,096 altered rows one keeps its check by chance; records from before
+-- was removed on purpose. Each row's number and check must be among those heard. Of 1,024 altered rows one keeps its check by chance; records from before
 -- there were checks are not compared.
 SELECT * EXCEPT (odd)
 FROM
@@ -15,9 +15,9 @@ FROM
     SELECT
         writer_id,
         arraySort(bitmapToArray(bitmapAndnot(heard, present))) AS lost,
-        arrayCompact(arrayMap(found -> intDiv(found, 4096), if(is_checked, arraySort(bitmapToArray(bitmapAndnot(counted, checks))), []))) AS odd,
+        arrayCompact(arrayMap(found -> intDiv(found, 1024), if(is_checked, arraySort(bitmapToArray(bitmapAndnot(counted, checks))), []))) AS odd,
         arrayFilter(
-            seq -> bitmapContains(numbers, seq) AND bitmapCardinality(bitmapSubsetInRange(checks, seq * 4096, (seq + 1) * 4096)) > 0, odd) AS altered,
+            seq -> bitmapContains(numbers, seq) AND bitmapCardinality(bitmapSubsetInRange(checks, seq * 1024, (seq + 1) * 1024)) > 0, odd) AS altered,
         arrayFilter(seq -> NOT bitmapContains(numbers, seq), odd) AS added
     FROM
     (
@@ -28,7 +28,7 @@ FROM
                 writer_id,
                 groupBitmapMergeState(calls) AS all_calls,
                 groupBitmapMergeState(seqs) AS numbers,
-                groupBitmapMergeState(deliveries.checks) AS checks
+                groupBitmapMergeState(seq_checks) AS checks
             FROM deliveries
             GROUP BY writer_id
         ) AS stated
@@ -45,7 +45,7 @@ FROM
             writer_id,
             groupBitmapStateIf(call, key_kind = 'automatic') AS present,
             groupBitmapState(
-                seq * 4096 + bitAnd(cityHash64(({{each checked_texts: cityHash64($name), }}{{each checked: $name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 4095)) AS counted
+                seq * 1024 + bitAnd(cityHash64(({{each checked_texts: cityHash64($name), }}{{each checked: $name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 1023)) AS counted
         FROM usage_ledger
         WHERE writer_id != ''
         GROUP BY writer_id

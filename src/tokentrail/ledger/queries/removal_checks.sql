@@ -5,11 +5,11 @@
 -- columns: none
 --
 -- Before the rows are changed: else `verify` would call them altered.
-INSERT INTO {{table}} (writer_id, checks, first_heard, last_heard)
+INSERT INTO {{table}} (writer_id, seq_checks, first_heard, last_heard)
 SELECT
     writer_id,
     groupBitmapState(
-        seq * 4096 + bitAnd(cityHash64(({{each checked_texts: cityHash64($name), }}{{each checked: $name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 4095)),
+        seq * 1024 + bitAnd(cityHash64(({{each checked_texts: cityHash64($name), }}{{each checked: $name, }}key_hash)){{each later_checked:  + if($name IS NULL, 0, cityHash64('$name', $name))}}, 1023)),
     min(arrived_at),
     max(arrived_at)
 FROM

@@ -24,16 +24,24 @@
 -- end are expanded into arrays. A bitmap of few numbers returns them in the order in which its parts were merged, so they are sorted before
 -- neighbours are compared.
 -- A number that was refused, or is torn, was given like any other: so were those below it. A closing record itself states how many were given.
+-- A shipper reports torn numbers in the journal of a live writer at once, by a refusal whose damaged numbers equal its refused numbers: these numbers
+-- are damaged, and neither missing nor refused. What was heard before the column `statements` stands in four others.
 WITH
     heard AS
     (
         SELECT
             writer_id,
             groupBitmapMergeState(seqs) AS numbers,
-            arraySort(groupUniqArrayArray(refused)) AS refused,
-            arraySort(groupUniqArrayArray(damaged)) AS damaged,
-            arraySort(groupUniqArrayArray(last_seqs)) AS last_seqs,
-            arraySort(groupUniqArrayArray(closed_by)) AS closed_by,
+            groupUniqArrayArray(statements) AS stated,
+            arrayFilter(one -> one.event = 'closing', stated) AS closings,
+            arrayFilter(one -> one.event = 'refused' AND one.refused != one.damaged, stated) AS refusals,
+            arrayFilter(one -> one.damaged != '' AND (one.event = 'closing' OR one.refused = one.damaged), stated) AS torn,
+            arraySort(arrayDistinct(arrayConcat(groupUniqArrayArray(deliveries.refused), arrayMap(one -> one.refused, refusals)))) AS refused,
+            arraySort(arrayDistinct(arrayConcat(groupUniqArrayArray(deliveries.damaged), arrayMap(one -> one.damaged, torn)))) AS damaged,
+            arraySort(arrayDistinct(arrayConcat(groupUniqArrayArray(deliveries.last_seqs), arrayMap(one -> one.last_seq, closings)))) AS last_seqs,
+            arrayFilter(
+                by -> by != '',
+                arraySort(arrayDistinct(arrayConcat(groupUniqArrayArray(deliveries.closed_by), arrayMap(one -> one.closed_by, closings))))) AS closed_by,
             arrayMap(range -> toUInt64OrZero(splitByChar('-', range)[-1]), splitByChar(',', arrayStringConcat(arrayConcat(refused, damaged), ','))) AS told,
             min(first_heard) AS first_heard,
             max(last_heard) AS last_heard,
