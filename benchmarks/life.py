@@ -26,7 +26,8 @@ FROM numbers({usages})
 """
 HEARD = """
 INSERT INTO deliveries (writer_id, seqs, calls, quarantined, statements, first_heard, last_heard)
-SELECT writer_id, groupBitmapState(seq), groupBitmapState(call), groupBitmapStateIf(seq, false), [('closing', max(seq), '', '', '')], now64(3), now64(3)
+SELECT writer_id, groupBitmapState(seq), groupBitmapState(call), groupBitmapStateIf(seq, false), [('closing', max(seq), '', '', '')],
+    now64(3), now64(3)
 FROM usage_ledger GROUP BY writer_id
 """
 STEP = """

@@ -84,6 +84,18 @@ def test_what_is_torn_while_its_writer_lives_is_damaged(land: Land, database: Cl
     )
 
 
+def test_what_former_versions_heard_of_a_writer_counts_too(land: Land, database: Client) -> None:
+    """Before the column `statements` four columns had what closing records and refusals state."""
+    land(usage(seq=1), usage(seq=7), closing(7, damaged="5", closed_by="w2"))
+    database.command(
+        "INSERT INTO deliveries (writer_id, refused, damaged, last_seqs, closed_by, first_heard, last_heard) "
+        f"SELECT '{writer('w1')}', ['2-3'], ['4', '5'], [toUInt64(9)], ['{writer('w2')}', '{writer('w3')}'], now64(3), now64(3)"
+    )
+    found = verify_only_writer(database)
+    assert (found.state, found.missing, found.refused, found.damaged) == ("missing", "6,8-9", "2-3", "4-5")
+    assert found.closed_by == sorted([writer("w2"), writer("w3")])
+
+
 def test_what_was_refused_at_first_and_arrived_later_is_not_refused(land: Land, database: Client) -> None:
     land(usage(seq=1), usage(seq=2), refused("2-3"), closing(3))
     assert verify_only_writer(database).refused == "3"
