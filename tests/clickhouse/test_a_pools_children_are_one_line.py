@@ -12,6 +12,7 @@ from tokentrail import semconv
 from tokentrail.cli.group import cli
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger import writers
+from tokentrail.ledger.query import answer
 from tokentrail.ledger.verify import Completed, Writer, verify
 
 POOL = [f"child{number}" for number in range(40)]
@@ -56,6 +57,12 @@ def test_in_json_too_and_each_service_has_its_sum(land: Land, dsn: str) -> None:
     assert sums == [("nightly", 1, 0, 0), ("shop", 40, 80, 0)]
     every = json.loads(verified(dsn, "--json", "--all"))
     assert (len(every["writers"]), every["completed"]) == (41, told["completed"])
+
+
+def test_of_a_settled_pool_the_database_returns_no_line(land: Land, database: Client) -> None:
+    """A service has thousands of them: they are summed where they are stored."""
+    land(*pool())
+    assert answer(database, "writers", {"all": 0, "named": []}).rows == []
 
 
 @pytest.mark.parametrize(
