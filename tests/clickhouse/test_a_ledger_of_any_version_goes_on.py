@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.former_versions import FIRST_WITH_VIEWS, MADE_BY, apply, make_database, migrations, sent
-from tests.support.ledger_rows import START_NS, Row, claimed, closing, refused, usage
+from tests.support.ledger_rows import START_NS, Row, claimed, closing, refused, usage, writer
 from tests.support.sql_files import database_of
 from tokentrail.clickhouse.client import ClickHouseError, Client, connect
 from tokentrail.clickhouse.migrate import migrate, plan
@@ -119,6 +119,27 @@ def test_it_ends_as_one_that_began_with_this_version(dsn: str, number: str, expe
     else:  # nothing was there before: the tables are what can differ
         found = {name: client.query(HELD[name]).rows for name in ("tables and views", "what was heard")}
     assert found == {name: rows for name, rows in expected().items() if name in found}
+    client.close()
+
+
+def test_checks_of_a_former_version_are_compared_for_ever(dsn: str) -> None:
+    """0017 was the last version whose checks had 12 bits: they are neither forgotten nor taken for other checks."""
+    client, target = connect(dsn, create=True), Target(database_of(dsn))
+    make_database(client, target.database, "0017")
+    client.insert_json("usage_landing", [usage(seq=seq, content=str(seq), input_tokens=seq) for seq in range(1, 6)])
+    client.command("ALTER TABLE usage_ledger UPDATE input_tokens = 1000 WHERE seq = 2 SETTINGS mutations_sync = 2")
+    added = "INSERT INTO usage_ledger SELECT * REPLACE ({0} AS seq, {0} AS call, key_hash + {0} AS key_hash) FROM usage_ledger WHERE input_tokens = 3 LIMIT 1"
+    client.command(added.format(77))
+    with pytest.raises(ClickHouseError, match=r"If it is a column of tokentrail, run `tokentrail migrate"):
+        verify(client)
+    migrate(client, target)
+    client.command(added.format(79))
+    elsewhere = usage(seq=4, content="4", input_tokens=4) | {"ServiceName": "shop, as another Collector names it"}
+    client.insert_json("usage_landing", [elsewhere, closing(5)])
+    assert verify(client).findings == [
+        f"writer {writer('w1')}: {sentence}"
+        for sentence in ("number 2 counts something else in the ledger than what arrived", "numbers 77,79 are in the ledger and never arrived")
+    ]
     client.close()
 
 

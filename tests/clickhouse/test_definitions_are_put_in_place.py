@@ -153,14 +153,6 @@ def test_a_column_that_comes_later_is_in_the_distributed_table_too() -> None:
     ]
 
 
-def test_a_column_that_goes_leaves_the_distributed_table_too() -> None:
-    text = "ALTER TABLE deliveries{{local}}{{on_cluster}} DROP COLUMN IF EXISTS checks;"
-    assert sqlfiles.statements(sqlfiles.render(text, Target("ledger", "prod"))) == [
-        "ALTER TABLE deliveries_local ON CLUSTER 'prod' DROP COLUMN IF EXISTS checks",
-        "ALTER TABLE deliveries ON CLUSTER 'prod' DROP COLUMN IF EXISTS checks",
-    ]
-
-
 def test_every_definition_has_a_file_of_its_name() -> None:
     assert sorted(VIEWS) == sqlfiles.names("definitions")
     with pytest.raises(ValueError, match="makes b: a file has its view's name"):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.support.ledger_rows import Land, Row, claimed, closing, refused, usage, writer
+from tests.support.ledger_rows import Land, Row, claimed, closing, refused, row, usage, writer
 from tokentrail import semconv
 from tokentrail.clickhouse.client import Client
 from tokentrail.ledger.verify import Writer, verify
@@ -94,6 +94,14 @@ def test_what_former_versions_heard_of_a_writer_counts_too(land: Land, database:
     found = verify_only_writer(database)
     assert (found.state, found.missing, found.refused, found.damaged) == ("missing", "6,8-9", "2-3", "4-5")
     assert found.closed_by == sorted([writer("w2"), writer("w3")])
+
+
+def test_of_closing_records_no_text_is_kept_that_nothing_reads(land: Land, database: Client) -> None:
+    """Each of many closing records could leave a long one, which every later `verify` read."""
+    long = "a" * 30_000
+    said = {semconv.EVENT_CLOSING: {"last_seq": 0, "ranges": long}, semconv.EVENT_REFUSED: {"ranges": [[1, 1]]}}
+    land(*(row(event, fields | {"closed_by": long}, {semconv.WRITER_ID: writer("w1")}) for event, fields in said.items()))
+    assert database.query("SELECT sum(length(statements)), max(length(toString(statements))) < 500 FROM deliveries").rows == [(2, True)]
 
 
 def test_what_was_refused_at_first_and_arrived_later_is_not_refused(land: Land, database: Client) -> None:

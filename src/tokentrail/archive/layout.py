@@ -21,7 +21,7 @@ __all__ = ["FOR_A_TIME", "LEFT_OUT", "SUMMED", "TABLES", "Columns", "Part", "col
 
 _NUMBERS: Final = 1_000_000
 """So many numbers of a writer are in one row at most."""
-_EACH: Final = {"seq_checks": 1024}
+_EACH: Final = {"seq_checks": 1024, "checks": 4096}
 """How far apart the values of a bitmap lie that belong to neighbouring numbers: 1 where none is named."""
 SUMMED: Final = ("calls", "input_tokens", "output_tokens")
 """The columns of the ledger whose sums the manifest states."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from tokentrail.clickhouse.dsn import DEFAULT_DSN, Dsn
 
@@ -12,7 +13,8 @@ READONLY = 164  # the error code
 NOT_ENOUGH_SPACE = 243  # the same
 
 _THROWN = 395  # by a query itself, with a sentence
-_UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
+_UNKNOWN: Final = {16: "column", 47: "column", 60: "table", 81: "table"}
+"""What ClickHouse does not know, by error code."""
 _AUTHENTICATION = (193, 194, 516)
 _UNRESOLVED = ("Name or service not known", "No address associated", "Temporary failure in name resolution", "nodename nor servname provided")
 _SENTENCE = 400  # characters of an error that are shown
@@ -29,7 +31,7 @@ class ClickHouseError(Exception):
 
 
 def failed(error: Exception, address: str) -> ClickHouseError:
-    """Returns the error of a statement that failed at `address`: code and first line of the message, and what to do if a table is missing."""
+    """Returns the error of a statement that failed at `address`: code, first line of the message, what to do if a table or a column is missing."""
     if isinstance(error, ClickHouseError):
         return error
     text = str(error)
@@ -40,8 +42,8 @@ def failed(error: Exception, address: str) -> ClickHouseError:
     said = _first_line(text[match.end() :])
     if code == _THROWN:
         return ClickHouseError(said.partition(": while ")[0].partition(": In scope ")[0], code)
-    if code in (_UNKNOWN_TABLE, _UNKNOWN_DATABASE):
-        said += f" If it is a table of tokentrail, run `tokentrail migrate --dsn {address}`."
+    if what := _UNKNOWN.get(code):
+        said += f" If it is a {what} of tokentrail, run `tokentrail migrate --dsn {address}`."
     return ClickHouseError(f"ClickHouse refused the statement (code {code}): {said}", code)
 
 

@@ -13,7 +13,7 @@ Only this module replaces placeholders in double braces:
   that has the same rows on every node;
 - `{{digest.days}}` the number of what the sums by day are made by, see `digest`;
 - `-- distributed: TABLE by EXPRESSION` on a cluster adds the Distributed table over `TABLE_local` at the file's end; a column added to `TABLE_local`,
-  dropped, or with another comment, is so in the Distributed table too.
+  or a column comment changed there, is added or changed in the Distributed table too.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PART = re.compile(r"^\{\{part (\w+)\}\}\n", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\{\{(\w+)(?:\.(\w+))?\}\}")
 _EACH_LINE = re.compile(r"^( *)\{\{each (\w+): ((?:(?!\}\}).)*)\}\}\n", re.MULTILINE)
 _EACH = re.compile(r"\{\{each (\w+): (.*?)\}\}")
-_COLUMN = re.compile(r"ALTER TABLE (\w+)_local (ON CLUSTER '[^']*'\s+(?:ADD|COMMENT|DROP) COLUMN .+)", re.DOTALL)
+_COLUMN = re.compile(r"ALTER TABLE (\w+)_local (ON CLUSTER '[^']*'\s+(?:ADD|COMMENT) COLUMN .+)", re.DOTALL)
 _DISTRIBUTED = re.compile(r"^-- distributed: (\w+)(?: by (.+))?$", re.MULTILINE)
 _PIECE = re.compile(r"'(?:[^'\\]|\\.|'')*'|--[^\n]*|;|[^'\-;]+|-", re.DOTALL)
 _DIGESTED = {"days": ("usage", "usage_cost", "usage_day_sums")}

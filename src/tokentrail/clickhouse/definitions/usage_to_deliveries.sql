@@ -23,6 +23,3 @@ SELECT
 FROM usage_parsed
 WHERE match(writer_id, '^[0-9a-f]{32}$') AND (NOT used OR seq > 0) AND event IN ({{EVENT_USAGE}}, {{EVENT_CLOSING}}, {{EVENT_REFUSED}})
 GROUP BY writer_id;
-
--- Checks of 12 bits, which nothing compares any more: the view fed them up to here.
-ALTER TABLE deliveries{{local}}{{on_cluster}} DROP COLUMN IF EXISTS checks;
