@@ -31,7 +31,9 @@ FROM
                 groupBitmapMergeState(deliveries.checks) AS longer,
                 bitmapOr(
                     groupBitmapMergeState(seq_checks),
-                    arrayReduce('groupBitmapState', arrayMap(check -> intDiv(check, 4096) * 1024 + bitAnd(check, 1023), bitmapToArray(longer)))) AS checks
+                    arrayReduce(
+                        'groupBitmapState', arrayMap(check -> intDiv(check, 4096) * 1024 + bitAnd(check, 1023), arraySort(bitmapToArray(longer))))
+                ) AS checks
             FROM deliveries
             GROUP BY writer_id
         ) AS stated

@@ -29,19 +29,18 @@
 WITH
     heard AS
     (
+        WITH
+            arrayFilter(one -> one.event = 'closing', statements) AS closings,
+            arrayFilter(one -> one.event = 'refused' AND one.refused != one.damaged, statements) AS refusals,
+            arrayFilter(one -> one.damaged != '' AND (one.event = 'closing' OR one.refused = one.damaged), statements) AS torn,
+            arrayFilter(by -> by != '', arrayMap(one -> one.closed_by, closings)) AS closers
         SELECT
             writer_id,
             groupBitmapMergeState(seqs) AS numbers,
-            groupUniqArrayArray(statements) AS stated,
-            arrayFilter(one -> one.event = 'closing', stated) AS closings,
-            arrayFilter(one -> one.event = 'refused' AND one.refused != one.damaged, stated) AS refusals,
-            arrayFilter(one -> one.damaged != '' AND (one.event = 'closing' OR one.refused = one.damaged), stated) AS torn,
-            arraySort(arrayDistinct(arrayConcat(groupUniqArrayArray(deliveries.refused), arrayMap(one -> one.refused, refusals)))) AS refused,
-            arraySort(arrayDistinct(arrayConcat(groupUniqArrayArray(deliveries.damaged), arrayMap(one -> one.damaged, torn)))) AS damaged,
-            arraySort(arrayDistinct(arrayConcat(groupUniqArrayArray(deliveries.last_seqs), arrayMap(one -> one.last_seq, closings)))) AS last_seqs,
-            arrayFilter(
-                by -> by != '',
-                arraySort(arrayDistinct(arrayConcat(groupUniqArrayArray(deliveries.closed_by), arrayMap(one -> one.closed_by, closings))))) AS closed_by,
+            arraySort(groupUniqArrayArray(arrayConcat(deliveries.refused, arrayMap(one -> one.refused, refusals)))) AS refused,
+            arraySort(groupUniqArrayArray(arrayConcat(deliveries.damaged, arrayMap(one -> one.damaged, torn)))) AS damaged,
+            arraySort(groupUniqArrayArray(arrayConcat(deliveries.last_seqs, arrayMap(one -> one.last_seq, closings)))) AS last_seqs,
+            arraySort(groupUniqArrayArray(arrayConcat(deliveries.closed_by, closers))) AS closed_by,
             arrayMap(range -> toUInt64OrZero(splitByChar('-', range)[-1]), splitByChar(',', arrayStringConcat(arrayConcat(refused, damaged), ','))) AS told,
             min(first_heard) AS first_heard,
             max(last_heard) AS last_heard,
