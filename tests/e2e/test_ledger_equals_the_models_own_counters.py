@@ -10,6 +10,7 @@ import pytest
 
 import tokentrail
 from tests.support.collector import World
+from tests.support.local_model import OWN_CONNECTIONS
 from tests.support.waiting import wait_until
 from tokentrail.local.local_model import LocalModel
 
@@ -34,7 +35,7 @@ def configured(world: World, local_model: LocalModel, tmp_path: Path):
 
 def test_chat_streams_embeddings_and_async_calls(configured, local_model: LocalModel) -> None:
     before = local_model.served_tokens()
-    client = openai.OpenAI(base_url=local_model.base_url, api_key="none", max_retries=0)
+    client = openai.OpenAI(base_url=local_model.base_url, api_key="none", max_retries=0, default_headers=OWN_CONNECTIONS)
     with tokentrail.track_tokens("query", tenant_id="model-test") as spent:
         client.chat.completions.create(model="smollm2", messages=MESSAGES, max_tokens=16)
         list(client.chat.completions.create(model="smollm2", messages=MESSAGES, max_tokens=16, stream=True))

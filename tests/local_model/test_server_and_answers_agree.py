@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import openai
 import pytest
 
+from tests.support.local_model import OWN_CONNECTIONS
 from tests.support.waiting import wait_until
 from tokentrail.local.local_model import MODEL_NAME, LocalModel, ServedTokens
 
@@ -23,7 +24,7 @@ class Said:
 
 @pytest.fixture
 def client(local_model: LocalModel) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=local_model.base_url, api_key="none", max_retries=0, timeout=60) as made:
+    with openai.OpenAI(base_url=local_model.base_url, api_key="none", max_retries=0, timeout=60, default_headers=OWN_CONNECTIONS) as made:
         yield made
 
 

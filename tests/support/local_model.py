@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
@@ -11,6 +12,9 @@ from tokentrail.local import local_model as local
 from tokentrail.local.cache import Progress, Unavailable
 from tokentrail.local.child import StartFailed
 from tokentrail.local.local_model import LocalModel
+
+OWN_CONNECTIONS: Final = {"Connection": "close"}
+"""Headers of a client that repeats no call: after a stream llama.cpp's server sometimes closes the connection while the next call begins on it."""
 
 
 @pytest.fixture(scope="session")
