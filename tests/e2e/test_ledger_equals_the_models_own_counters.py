@@ -13,6 +13,8 @@ from tests.support.collector import World
 from tests.support.local_model import OWN_CONNECTIONS
 from tests.support.waiting import wait_until
 from tokentrail.local.local_model import LocalModel
+from tokentrail.recording.runtime import Runtime
+from tokentrail.settings import Settings
 
 MESSAGES = [{"role": "user", "content": "Name three rivers."}]
 
@@ -22,15 +24,15 @@ def configured(world: World, local_model: LocalModel, tmp_path: Path):
     store = world.store()
     gateway = world.gateway(store)
     tokentrail.instrument(["openai"])
-    tokentrail.configure(
+    settings = Settings().with_(
         journal_dir=str(tmp_path / "journal"),
         endpoint=f"{gateway.otlp_http_url}/v1/logs",
         provider_hosts={local_model.url.removeprefix("http://"): "llama_cpp"},
         ship_interval=0.1,
     )
-    yield store
+    with Runtime(settings).in_place():  # its shipper ends with it: it would warn of the gone gateway amid later tests
+        yield store
     tokentrail.uninstrument()
-    tokentrail.configure(journal_dir=str(tmp_path / "elsewhere"))
 
 
 def test_chat_streams_embeddings_and_async_calls(configured, local_model: LocalModel) -> None:

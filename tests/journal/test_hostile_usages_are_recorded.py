@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokentrail
-from tests.support.journal import adopt, environment, usage
+from tests.support.journal import adopt, usage
 from tests.support.otlp_receiver import Otlp
 from tokentrail import semconv
 from tokentrail.journal.frames import MAX_PAYLOAD
 from tokentrail.journal.records import Record, decode, encode_usage, repaired
-from tokentrail.process.current import current
 from tokentrail.recording import recorder
+from tokentrail.recording.runtime import Runtime
+from tokentrail.settings import Settings
 from tokentrail.usage import Usage
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(Usage)}
@@ -155,14 +156,9 @@ def test_what_fits_comes_back_as_it_was(values: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def service(root: Path, otlp: Otlp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    for name, value in environment(root, otlp.url).items():
-        if name.startswith("TOKENTRAIL_"):
-            monkeypatch.setenv(name, value)
-    tokentrail.configure(journal_dir=str(root), endpoint=otlp.url, ship_interval=0.05)
-    yield root
-    current.runtime.close()
-    tokentrail.configure(journal_dir=str(root.with_name("after")))
+def service(root: Path, otlp: Otlp) -> Iterator[Path]:
+    with Runtime(Settings().with_(journal_dir=str(root), endpoint=otlp.url, ship_interval=0.05, estimate=False)).in_place():
+        yield root
 
 
 def test_from_the_call_to_the_wire(service: Path, otlp: Otlp, caplog: pytest.LogCaptureFixture) -> None:
@@ -183,8 +179,7 @@ def test_from_the_call_to_the_wire(service: Path, otlp: Otlp, caplog: pytest.Log
         assert key
     recorder.record(usage(trace_id="not hexadecimal", span_id="\ud800"))
     assert tokentrail.flush(10)
-    # former settings' records, of other tests in this process, are sent to this endpoint too
-    events = [record for record in otlp.taken if record.event == semconv.EVENT_USAGE and record.writer_id == current.runtime.journal.writer_id()]
+    events = [record for record in otlp.taken if record.event == semconv.EVENT_USAGE]
     assert len(events) == len(HOSTILE) + 1
     assert sum(record.attributes[semconv.INPUT_TOKENS] for record in events) == 5 * len(HOSTILE) + 1
     assert len({record.fields["key"] for record in events}) == len(events)
